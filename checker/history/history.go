@@ -1,0 +1,167 @@
+// Package history is the record of one experiment: what clients asked and were
+// told, which faults struck, what the disk was told to keep, and what was found
+// after each restart. Everything else reads it or writes it: workloads record
+// operations, the harness adds faults and observed states, checkers judge it.
+//
+// All times are durations since the world began, on one monotonic clock shared
+// by clients, servers, disk and harness.
+package history
+
+import "time"
+
+// Never is the return time of an operation that got no reply.
+const Never = time.Duration(1<<63 - 1)
+
+// Outcome is what a client knows of its operation.
+type Outcome uint8
+
+const (
+	// Unknown: no reply, or one that does not say whether it took effect.
+	Unknown Outcome = iota
+	// OK: a reply that says that it took effect. The operation is acknowledged.
+	OK
+	// Failed: surely not executed (refused, or never sent).
+	Failed
+)
+
+// Kind is what an operation does.
+type Kind uint8
+
+const (
+	Read     Kind = iota + 1 // GET: Value, or Absent
+	Write                    // SET: Value
+	Delete                   // DEL
+	Append                   // RPUSH of one element or APPEND: Value is the element
+	Incr                     // INCRBY: Value is the amount; Result is the reply
+	CAS                      // compare-and-set: Expect -> Value; Result "1" when it was set
+	ReadList                 // LRANGE 0 -1: Values
+	Txn                      // MULTI/EXEC: Parts, atomically
+	Expire                   // PEXPIREAT: Deadline
+	Pop                      // LPOP/RPOP: Result is the element, or Absent
+)
+
+// Op is one operation of one client.
+type Op struct {
+	ID      int // place in History.Ops
+	Client  int // number of the client (a client has one operation at a time unless it pipelines)
+	Kind    Kind
+	Key     string
+	Value   string // written, appended, added, or read
+	Absent  bool   // the read (or the value replaced) found no key
+	Invoke  time.Duration
+	Return  time.Duration // Never when there was no reply
+	Outcome Outcome
+
+	// The rest is rarely set; it hangs off a pointer to keep Op small.
+	More *More
+}
+
+// More holds what only some operations have.
+type More struct {
+	Result      string        // reply that is not the value itself
+	Expect      string        // CAS
+	Values      []string      // ReadList
+	Parts       []Op          // Txn: its reads and writes, in order; their times and outcome are the transaction's
+	Deadline    time.Duration // when the key expires, on the world's clock
+	Replaced    string        // SET ... GET: the value replaced
+	HasReplaced bool
+	Node        string // node that replied
+	Offset      int64  // its replication offset at the reply; -1 unknown
+	Err         string // the error reply or connection error
+}
+
+// Acked reports whether the client was told that the operation took effect.
+func (o *Op) Acked() bool { return o.Outcome == OK }
+
+// Writes reports whether the operation may change state.
+func (o *Op) Writes() bool { return o.Kind != Read && o.Kind != ReadList }
+
+// EventKind names what happened to a node.
+type EventKind string
+
+const (
+	ProcessKill  EventKind = "kill"      // SIGKILL: memory gone, page cache survives
+	PowerCut     EventKind = "power-cut" // memory and page cache gone
+	Terminated   EventKind = "term"      // SIGTERM or SHUTDOWN
+	Exited       EventKind = "exit"      // the process ended by itself
+	Restarted    EventKind = "restart"   // started again
+	Ready        EventKind = "ready"     // serves clients again
+	Refused      EventKind = "refused"   // would not start on what the crash left
+	Repaired     EventKind = "repaired"  // the product's own tool was needed before it started
+	FaultStruck  EventKind = "fault"     // another fault of the plan struck (Text is the statement)
+	ConfigChange EventKind = "config"    // Text is "directive value"
+)
+
+// Event is something that happened to a node.
+type Event struct {
+	At   time.Duration
+	Kind EventKind
+	Node string
+	Text string
+}
+
+// KV is one key of an observed state.
+type KV struct {
+	Key   string
+	Value string        // strings
+	List  []string      // lists, head first; nil for other types
+	TTL   time.Duration // time left at the dump; 0 means no expiry
+}
+
+// State is a full read of a node after a restart (or after convergence).
+type State struct {
+	At    time.Duration // when the read ended; no client wrote while it went on
+	Began time.Duration // when the read began
+	Node  string
+	Epoch int  // number of restarts before it; 0 is the first life
+	Keys  []KV // sorted by Key
+}
+
+// DiskWrite is one write(2) to the log file that replies depend on.
+type DiskWrite struct {
+	Enter, Return time.Duration // Return is Never when a crash struck inside
+	Bytes         int64
+}
+
+// DiskSync is one fsync or fdatasync of that file.
+type DiskSync struct {
+	Enter, Return time.Duration // Return is Never when a crash struck inside
+	Covers        time.Duration // Return of the last write(2) that had returned when the sync entered; -1 when none
+	Failed        bool
+}
+
+// Snapshot is one completed (or started) snapshot.
+type Snapshot struct {
+	// Fork: everything acknowledged before it is in the snapshot. When the exact
+	// instant is not known (real servers) it is a lower bound.
+	Fork time.Duration
+	// Durable is when the snapshot had replaced its predecessor durably: the
+	// return of the sync that made the rename durable. Never when it was not.
+	Durable time.Duration
+	// Began is when writing began, Renamed when it took its name; Never if not.
+	Began, Renamed time.Duration
+}
+
+// Epoch is one life of a server: from the state it started with to the crash that ended it.
+type Epoch struct {
+	Began time.Duration // ready to serve
+	Ended time.Duration // crash instant; Never when the history ends before
+	How   EventKind     // what ended it
+	// What its disk was told, in order of Enter.
+	LogWrites []DiskWrite
+	LogSyncs  []DiskSync
+	Snapshots []Snapshot
+	// ChildRunning are the intervals during which a rewrite or snapshot child ran.
+	ChildRunning []Interval
+}
+
+// Interval is a half-open stretch of time.
+type Interval struct{ From, To time.Duration }
+
+// History is one experiment.
+type History struct {
+	Ops    []Op // in order of Invoke
+	Events []Event
+	Epochs []Epoch
+	States []State // one after each restart, in order: States[i] was found at the start of epoch i+1
+}
