@@ -1,0 +1,52 @@
+package result
+
+// Finding is a known property of a product that an honest run shows again and
+// again. It is reported once, under its name, and is no violation by itself.
+type Finding struct {
+	Name  string
+	Title string // what happens, in one line
+	Text  string // why, and what to do about it
+}
+
+// findings is the catalogue, in the order in which reports show them.
+var findings = []Finding{
+	{
+		Name:  "F1",
+		Title: "a power cut can take the whole AOF directory",
+		Text: "The server fsyncs appendonlydir but not the directory that holds it, until the first save does. " +
+			"On a file system that does not persist a new name with a file's own sync (POSIX demands no more), the first " +
+			"power cuts can leave no appendonlydir at all, and the server starts empty. Sync the data directory once after the first start.",
+	},
+	{
+		Name:  "F2",
+		Title: "a power cut can leave NUL bytes at the end of the AOF, and the server then refuses to start",
+		Text: "On ext4 the size of an append can become durable before its data, so the tail of the incr file reads zeroes. " +
+			"aof-load-truncated does not cover that: the server says \"Bad file format\" until redis-check-aof --fix has cut the tail off. " +
+			"Nothing acknowledged under appendfsync always is in that tail.",
+	},
+	{
+		Name:  "postponed-write",
+		Title: "everysec can lose acknowledged writes to a plain process kill",
+		Text: "While an fsync is in flight in the background, the server holds the write itself back, for up to 2 s, and answers all the same. " +
+			"A kill in that time loses what only its memory had.",
+	},
+}
+
+// LookupFinding returns the catalogue's entry; one that only has its name when there is none.
+func LookupFinding(name string) Finding {
+	for _, f := range findings {
+		if f.Name == name {
+			return f
+		}
+	}
+	return Finding{Name: name}
+}
+
+// FindingNames lists the catalogue's names in its order.
+func FindingNames() []string {
+	names := make([]string, len(findings))
+	for i, f := range findings {
+		names[i] = f.Name
+	}
+	return names
+}

@@ -1,0 +1,125 @@
+package result
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Write writes the report as indented JSON. It sets the schema.
+func (r *Report) Write(w io.Writer) error {
+	c := *r
+	c.Schema = Schema
+	if c.Results == nil {
+		c.Results = []Result{} // a reader iterates over results: never null
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(&c); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// Save writes the report to a file: whole or not at all, so that a reader (or
+// a run cut short) never finds half of one.
+func (r *Report) Save(path string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".torntail-*.json")
+	if err != nil {
+		return fmt.Errorf("save report %s: %w", path, err)
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	err = r.Write(tmp)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("save report %s: %w", path, err)
+	}
+	return nil
+}
+
+// SchemaError says that a file is of a schema that this package does not read.
+type SchemaError struct {
+	Found int // 0: the file names none
+}
+
+func (e *SchemaError) Error() string {
+	switch {
+	case e.Found == 0:
+		return `not a torntail report: it has no "schema"`
+	case e.Found > Schema:
+		return fmt.Sprintf("schema %d is newer than the newest this torntail reads (%d): use the torntail that wrote it, or a newer one", e.Found, Schema)
+	}
+	return fmt.Sprintf("schema %d is unknown: this torntail reads 1 to %d", e.Found, Schema)
+}
+
+// Parse reads the JSON form of any version up to Schema. Fields it does not
+// know are passed over: within a schema, fields are only added.
+func Parse(data []byte) (*Report, error) {
+	var head struct {
+		Schema *int `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, jsonError(data, err)
+	}
+	if head.Schema == nil {
+		return nil, &SchemaError{}
+	}
+	if *head.Schema != Schema {
+		return nil, &SchemaError{Found: *head.Schema}
+	}
+	r := new(Report)
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, jsonError(data, err)
+	}
+	for i := range r.Results {
+		if r.Results[i].Verdict == "" {
+			return nil, fmt.Errorf("results[%d] (%s, %s): no verdict", i, r.Results[i].Mode, r.Results[i].Crash)
+		}
+	}
+	return r, nil
+}
+
+// Load reads a file that Save wrote.
+func Load(path string) (*Report, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("load report: %w", err)
+	}
+	r, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("load report %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// jsonError turns the byte offset of a JSON error into line and column.
+func jsonError(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	var offset int64
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &kind):
+		offset = kind.Offset
+	default:
+		return err
+	}
+	before := data[:min(int(offset), len(data))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	col := len(before) - bytes.LastIndexByte(before, '\n') - 1
+	return fmt.Errorf("line %d, column %d: %w", line, max(col, 1), err)
+}

@@ -1,0 +1,196 @@
+// Package result is what a run of torntail found: one Result for each
+// configuration and crash kind, gathered in a Report. The harness fills it in,
+// every report format reads it, and its JSON form is versioned: a file written
+// by an older torntail still loads.
+//
+// All fields that end in MS are milliseconds, as fractions where needed.
+package result
+
+import (
+	"fmt"
+	"time"
+)
+
+// Verdict is what the checkers said of one configuration under one fault.
+type Verdict string
+
+const (
+	// Holds: the contract was kept, and the faults really struck.
+	Holds Verdict = "holds"
+	// Violated: evidence against the contract was found.
+	Violated Verdict = "violated"
+	// Unknown: nothing was proved. Time or memory ran out, or an assumption
+	// failed (Result.Why says which). It is never success.
+	Unknown Verdict = "unknown"
+	// NotApplicable: the fault has nothing to strike in this configuration, or
+	// cannot strike on this machine. It was not run.
+	NotApplicable Verdict = "n/a"
+)
+
+// UnmarshalText accepts the four verdicts and nothing else, so that a misspelt
+// verdict in a file is an error and not a silent fifth value.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	switch w := Verdict(text); w {
+	case Holds, Violated, Unknown, NotApplicable:
+		*v = w
+		return nil
+	}
+	return fmt.Errorf("verdict %q: expected %q, %q, %q or %q", text, Holds, Violated, Unknown, NotApplicable)
+}
+
+// Schema is the version of the JSON form that this package writes. It grows
+// when a field changes its meaning or goes away, not when one is added.
+const Schema = 1
+
+// Report is everything one command found.
+type Report struct {
+	Schema   int       `json:"schema"`
+	Torntail string    `json:"torntail"` // version of torntail
+	Command  string    `json:"command"`  // as it would be typed again
+	Seed     uint64    `json:"seed"`
+	Started  time.Time `json:"started"`
+	ElapsedS float64   `json:"elapsed_s"`
+	Machine  Machine   `json:"machine"`
+	Results  []Result  `json:"results"`
+}
+
+// Machine is where the run took place, as far as it can matter for its figures.
+type Machine struct {
+	OS         string `json:"os"`
+	Arch       string `json:"arch"`
+	CPUs       int    `json:"cpus"`
+	Kernel     string `json:"kernel,omitempty"`
+	FileSystem string `json:"file_system,omitempty"` // of the directory where the server's files were
+}
+
+// Result is what was found for one target in one mode under one crash kind.
+type Result struct {
+	Target      string   `json:"target"`      // "engine", "redis-server", or a path
+	Version     string   `json:"version"`     // of the target
+	Backend     string   `json:"backend"`     // "sim", "process", "block"
+	Mode        string   `json:"mode"`        // "always", "everysec", ...
+	Directives  []string `json:"directives"`  // what the mode sets, as lines of redis.conf
+	Crash       string   `json:"crash"`       // "kill", "power", "power-in-fsync", ...
+	Workload    string   `json:"workload"`    // name
+	Personality string   `json:"personality"` // of the disk; "" on the host's own
+
+	Runs   int `json:"runs"`
+	Struck int `json:"struck"` // crashes that really happened as asked
+
+	Acknowledged int64 `json:"acknowledged"` // writes, over all runs
+	Lost         int64 `json:"lost"`         // of these, certainly lost
+	LostMax      int64 `json:"lost_max"`     // most in one run
+
+	LossWindow *LossWindow `json:"loss_window_ms,omitempty"` // nil when nothing struck
+	Bounds     []Bound     `json:"bounds_ms,omitempty"`
+	SpanMS     float64     `json:"span_ms"` // how long clients wrote in one run, at most
+	Rate       float64     `json:"rate"`    // acknowledged writes a second, in one run
+
+	Anomalies  map[string]int `json:"anomalies,omitempty"` // name: runs in which it was seen
+	Recovery   Recovery       `json:"recovery"`
+	RecoveryMS *RecoveryTime  `json:"recovery_ms,omitempty"`
+	Findings   map[string]int `json:"findings,omitempty"` // known findings, name: runs in which it was seen
+
+	Verdict Verdict `json:"verdict"`
+	// Why says what an unknown verdict lacked, or why the pair is not applicable.
+	Why      string    `json:"why,omitempty"`
+	Failures []Failure `json:"failures,omitempty"`
+}
+
+// LossWindow is the distribution, over the crashes that struck, of how far back
+// the loss reached: crash time minus the return of the oldest acknowledged
+// write that was lost; 0 for a crash that lost nothing.
+type LossWindow struct {
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+	// Censored counts the crashes whose loss reached back to the first write of
+	// their run: a longer run could have lost more, so with any of them the
+	// figures above are lower bounds.
+	Censored int `json:"censored"`
+}
+
+// Names of bounds.
+const (
+	Documented = "documented" // what the product's documentation promises
+	Source     = "source"     // what its source code allows
+	Modelled   = "modelled"   // a parameter of our disk model, not a measurement
+)
+
+// Bound is a figure that the loss window is compared with.
+type Bound struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
+
+// Bound returns the bound of that name.
+func (r *Result) Bound(name string) (ms float64, ok bool) {
+	for _, b := range r.Bounds {
+		if b.Name == name {
+			return b.Value, true
+		}
+	}
+	return 0, false
+}
+
+// OverDocumented reports whether a result that holds lost more than the
+// documented figure: allowed by the product's source, not by its documentation.
+func (r *Result) OverDocumented() bool {
+	ms, ok := r.Bound(Documented)
+	return ok && r.Verdict == Holds && r.LossWindow != nil && r.LossWindow.Max > ms
+}
+
+// Recovery counts how the server came back after the crashes that struck.
+type Recovery struct {
+	ByItself int `json:"by_itself"`
+	Repaired int `json:"repaired"` // the product's own tool was needed
+	Refused  int `json:"refused"`  // it would not start, repaired or not
+}
+
+// RecoveryTime is how long it took from the restart until it served.
+type RecoveryTime struct {
+	P50 float64 `json:"p50"`
+	Max float64 `json:"max"`
+}
+
+// Failure is one run that violated the contract, or a run that shows a finding.
+type Failure struct {
+	Seed uint64 `json:"seed"`
+	Plan string `json:"plan"` // plan text
+	Dir  string `json:"dir"`  // what torntail replay takes
+
+	Anomaly string `json:"anomaly,omitempty"` // its name
+	Finding string `json:"finding,omitempty"` // the finding it shows, when it is no violation
+	Story   string `json:"story,omitempty"`   // what happened, in words
+}
+
+// ReplayCommand is what a user types to see the failure again.
+func (f *Failure) ReplayCommand() string {
+	if f.Dir == "" {
+		return ""
+	}
+	return "torntail replay " + shellQuote(f.Dir)
+}
+
+// shellQuote quotes s for a POSIX shell where it needs quoting.
+func shellQuote(s string) string {
+	plain := len(s) > 0
+	for i := 0; i < len(s) && plain; i++ {
+		c := s[i]
+		plain = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+			c == '/' || c == '.' || c == '-' || c == '_' || c == ':' || c == '+' || c == '=' || c == ',' || c == '@'
+	}
+	if plain {
+		return s
+	}
+	quoted := []byte{'\''}
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\'' {
+			quoted = append(quoted, `'\''`...)
+			continue
+		}
+		quoted = append(quoted, s[i])
+	}
+	return string(append(quoted, '\''))
+}
