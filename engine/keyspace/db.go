@@ -1,0 +1,215 @@
+package keyspace
+
+// pageSlots is the number of keys in a page: small, because the first write to
+// a page after a snapshot copies it whole (4 KiB), and because most databases
+// of a simulation hold a handful of keys.
+const pageSlots = 64
+
+type slot struct {
+	key    string
+	obj    Object
+	expire int64 // Unix ms, 0: never
+}
+
+type page struct {
+	gen   uint64
+	used  int // slots[used:] have never held a key
+	slots [pageSlots]slot
+}
+
+// DB is one database.
+type DB struct {
+	ks    *Keyspace
+	index map[string]uint32 // key -> slot number
+	pages []*page
+	spare []*page  // emptied pages, for reuse
+	free  []uint32 // slots that held a key once, reused last in first out
+
+	expires   int   // keys with an expiry time
+	expireSum int64 // sum of these times, for INFO's avg_ttl
+	due       dueHeap
+}
+
+// Len is the number of keys, those past their expiry time included.
+func (db *DB) Len() int { return len(db.index) }
+
+// Expires is the number of keys with an expiry time.
+func (db *DB) Expires() int { return db.expires }
+
+// AvgTTL is the mean time to live of the keys that expire, in milliseconds at nowMs.
+func (db *DB) AvgTTL(nowMs int64) int64 {
+	if db.expires == 0 {
+		return 0
+	}
+	return max(db.expireSum/int64(db.expires)-nowMs, 0)
+}
+
+func (db *DB) at(n uint32) *slot { return &db.pages[n/pageSlots].slots[n%pageSlots] }
+
+// writable returns a slot that may be changed, copying its page when a snapshot shares it.
+func (db *DB) writable(n uint32) *slot {
+	p := db.pages[n/pageSlots]
+	if db.ks.shared(p.gen) {
+		c := *p
+		c.gen = db.ks.gen
+		p = &c
+		db.pages[n/pageSlots] = p
+	}
+	return &p.slots[n%pageSlots]
+}
+
+// Get returns the value of a key, nil when there is none. It must not be
+// changed, and is valid until the database is next written.
+func (db *DB) Get(key []byte) *Object {
+	n, ok := db.index[string(key)]
+	if !ok {
+		return nil
+	}
+	return &db.at(n).obj
+}
+
+// Set stores a value and removes the key's expiry time if it has one. It
+// reports whether the key is new.
+func (db *DB) Set(key []byte, o Object) bool {
+	if n, ok := db.index[string(key)]; ok {
+		s := db.writable(n)
+		db.forgetExpire(s)
+		s.obj = o
+		return false
+	}
+	db.add(string(key), o)
+	return true
+}
+
+// Replace stores a value and keeps the key's expiry time. It reports whether
+// the key is new.
+func (db *DB) Replace(key []byte, o Object) bool {
+	if n, ok := db.index[string(key)]; ok {
+		db.writable(n).obj = o
+		return false
+	}
+	db.add(string(key), o)
+	return true
+}
+
+func (db *DB) add(key string, o Object) {
+	var n uint32
+	if len(db.free) > 0 {
+		n = db.free[len(db.free)-1]
+		db.free = db.free[:len(db.free)-1]
+	} else {
+		if len(db.pages) == 0 || db.pages[len(db.pages)-1].used == pageSlots {
+			db.pages = append(db.pages, db.newPage())
+		}
+		last := len(db.pages) - 1
+		n = uint32(last*pageSlots + db.pages[last].used)
+		db.writable(n) // before used changes: a snapshot's page keeps its own
+		db.pages[last].used++
+	}
+	s := db.writable(n)
+	s.key, s.obj, s.expire = key, o, 0
+	if db.index == nil {
+		db.index = make(map[string]uint32)
+	}
+	db.index[key] = n
+}
+
+func (db *DB) newPage() *page {
+	if len(db.spare) > 0 {
+		p := db.spare[len(db.spare)-1]
+		db.spare = db.spare[:len(db.spare)-1]
+		p.gen = db.ks.gen
+		return p
+	}
+	return &page{gen: db.ks.gen}
+}
+
+// EditList returns the list at key for changing, nil when there is none or the
+// key holds something else. A list that becomes empty must be deleted.
+func (db *DB) EditList(key []byte) *Deque {
+	n, ok := db.index[string(key)]
+	if !ok || db.at(n).obj.Kind != List {
+		return nil
+	}
+	s := db.at(n)
+	if db.ks.shared(s.obj.List.gen) {
+		s = db.writable(n)
+		s.obj.List = s.obj.List.clone(db.ks.gen)
+	}
+	return s.obj.List
+}
+
+// NewList stores an empty list under a key that does not exist and returns it for filling.
+func (db *DB) NewList(key []byte) *Deque {
+	d := &Deque{gen: db.ks.gen}
+	db.add(string(key), Object{Kind: List, List: d})
+	return d
+}
+
+// Delete removes a key and reports whether it was there.
+func (db *DB) Delete(key []byte) bool {
+	n, ok := db.index[string(key)]
+	if !ok {
+		return false
+	}
+	s := db.writable(n)
+	db.forgetExpire(s)
+	delete(db.index, s.key)
+	*s = slot{}
+	db.free = append(db.free, n)
+	return true
+}
+
+// Flush removes all keys and returns how many there were.
+func (db *DB) Flush() int {
+	n := len(db.index)
+	clear(db.index)
+	for _, p := range db.pages {
+		if db.ks.shared(p.gen) {
+			continue // it belongs to the snapshot now
+		}
+		clear(p.slots[:p.used])
+		p.used = 0
+		db.spare = append(db.spare, p)
+	}
+	clear(db.pages)
+	db.pages = db.pages[:0]
+	db.free = db.free[:0]
+	db.expires, db.expireSum = 0, 0
+	db.due = db.due[:0]
+	return n
+}
+
+// Each calls f for every key in slot order until it returns false. f must not
+// change the database.
+func (db *DB) Each(f func(key string, o *Object, expireAtMs int64) bool) {
+	for _, p := range db.pages {
+		for j := range p.slots[:p.used] {
+			s := &p.slots[j]
+			if s.obj.Kind != None && !f(s.key, &s.obj, s.expire) {
+				return
+			}
+		}
+	}
+}
+
+// Scan visits about count keys from cursor on and returns the next cursor, 0
+// after the last. A key that is in the database from the first call of a scan
+// to the last is visited, because it keeps its slot. Free slots cost too: at
+// most ten times count slots are looked at (as redis 7.0.15 db.c
+// scanGenericCommand bounds empty buckets).
+func (db *DB) Scan(cursor uint64, count int, f func(key string, o *Object)) uint64 {
+	total := uint64(len(db.pages)) * pageSlots
+	for budget := 10 * count; cursor < total && count > 0 && budget > 0; budget-- {
+		s := db.at(uint32(cursor))
+		if s.obj.Kind != None {
+			f(s.key, &s.obj)
+			count--
+		}
+		cursor++
+	}
+	if cursor >= total || len(db.index) == 0 {
+		return 0
+	}
+	return cursor
+}
