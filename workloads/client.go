@@ -1,0 +1,156 @@
+// Package workloads is what clients do to a store while faults strike, and the
+// client that records it.
+//
+// It runs on the seam env, so the same clients drive the simulated engine and a
+// real server.
+package workloads
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/faults/env"
+)
+
+// maxReply is the longest reply a client buffers before it calls the reply
+// malformed: Redis's own limit of one bulk string plus its header.
+const maxReply = 512<<20 + 64
+
+// ErrProtocol is a reply that is not RESP.
+var ErrProtocol = errors.New("malformed RESP reply")
+
+// Conn is a client connection that sends commands and reads replies. It never
+// retries and never reconnects: after an error what was sent and not answered
+// is unknown, and only the caller can say so.
+type Conn struct {
+	env  env.Env
+	conn env.Conn
+	out  []byte
+	in   []byte
+	r, w int // in[r:w] is read and not yet parsed
+}
+
+// Dial connects to addr.
+func Dial(e env.Env, addr string) (*Conn, error) {
+	c := new(Conn)
+	return c, c.Dial(e, addr)
+}
+
+// Dial makes c a new connection to addr and keeps its buffers.
+func (c *Conn) Dial(e env.Env, addr string) error {
+	conn, err := e.Dial(addr)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", addr, err)
+	}
+	c.env, c.conn = e, conn
+	c.out, c.r, c.w = c.out[:0], 0, 0
+	return nil
+}
+
+// Close ends the connection.
+func (c *Conn) Close() error {
+	if c.conn == nil {
+		return nil
+	}
+	return c.conn.Close()
+}
+
+// Begin starts a command of n arguments in the send buffer; Arg adds each.
+func (c *Conn) Begin(n int) {
+	c.out = append(c.out, '*')
+	c.out = strconv.AppendInt(c.out, int64(n), 10)
+	c.out = append(c.out, '\r', '\n')
+}
+
+// Arg adds one argument.
+func (c *Conn) Arg(s string) {
+	c.out = append(c.out, '$')
+	c.out = strconv.AppendInt(c.out, int64(len(s)), 10)
+	c.out = append(c.out, '\r', '\n')
+	c.out = append(c.out, s...)
+	c.out = append(c.out, '\r', '\n')
+}
+
+// argPadded adds token followed by filler up to size bytes in all, as one argument.
+func (c *Conn) argPadded(token string, size int) {
+	n := max(len(token), size)
+	c.out = append(c.out, '$')
+	c.out = strconv.AppendInt(c.out, int64(n), 10)
+	c.out = append(c.out, '\r', '\n')
+	c.out = appendPadded(c.out, token, size)
+	c.out = append(c.out, '\r', '\n')
+}
+
+// Flush sends what Begin and Arg have gathered.
+func (c *Conn) Flush() error {
+	buf := c.out
+	c.out = c.out[:0]
+	for len(buf) > 0 {
+		n, err := c.conn.Write(buf)
+		if err != nil {
+			return err
+		}
+		buf = buf[n:]
+	}
+	return nil
+}
+
+// Reply reads one reply. Its bytes are valid until the next call.
+func (c *Conn) Reply() (redcon.RESP, error) {
+	for {
+		if c.r < c.w {
+			switch c.in[c.r] {
+			case redcon.Integer, redcon.String, redcon.Bulk, redcon.Array, redcon.Error:
+			default:
+				return redcon.RESP{}, fmt.Errorf("%w: type byte %q", ErrProtocol, c.in[c.r])
+			}
+			if n, reply := redcon.ReadNextRESP(c.in[c.r:c.w]); n > 0 {
+				c.r += n
+				return reply, nil
+			}
+		}
+		if c.r == c.w {
+			c.r, c.w = 0, 0
+		} else if c.w == len(c.in) && c.r > 0 {
+			c.w = copy(c.in, c.in[c.r:c.w])
+			c.r = 0
+		}
+		if c.w == len(c.in) {
+			if c.w > maxReply {
+				return redcon.RESP{}, fmt.Errorf("%w: longer than %d bytes", ErrProtocol, maxReply)
+			}
+			c.in = append(c.in, make([]byte, max(2048, len(c.in)))...)
+		}
+		n, err := c.conn.Read(c.in[c.w:])
+		c.w += n
+		if n == 0 && err != nil {
+			return redcon.RESP{}, err
+		}
+	}
+}
+
+// Do sends one command and reads its reply, waiting at most timeout (0: without end).
+func (c *Conn) Do(timeout time.Duration, args ...string) (redcon.RESP, error) {
+	c.deadline(timeout)
+	c.Begin(len(args))
+	for _, a := range args {
+		c.Arg(a)
+	}
+	if err := c.Flush(); err != nil {
+		return redcon.RESP{}, err
+	}
+	return c.Reply()
+}
+
+func (c *Conn) deadline(timeout time.Duration) {
+	at := time.Duration(0)
+	if timeout > 0 {
+		at = c.env.Now() + timeout
+	}
+	c.conn.SetReadDeadline(at)
+	c.conn.SetWriteDeadline(at)
+}

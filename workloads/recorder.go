@@ -1,0 +1,76 @@
+package workloads
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// Recorder collects the operations of all clients of one environment. It is
+// used under that environment's exclusion (see package env).
+type Recorder struct {
+	H      *history.History
+	acks   int
+	cut    time.Duration
+	isCut  bool
+	OnAck  func(n int) // called after the n-th acknowledgement; may be nil
+	lie    func(id int) bool
+	closed bool
+}
+
+// Reset starts a new record in h.
+func (r *Recorder) Reset(h *history.History) { *r = Recorder{H: h} }
+
+// Invoke records that an operation begins and returns its place.
+func (r *Recorder) Invoke(op history.Op) int {
+	id := len(r.H.Ops)
+	op.ID, op.Return, op.Outcome = id, history.Never, history.Unknown
+	r.H.Ops = append(r.H.Ops, op)
+	if r.lie != nil && r.lie(id) {
+		r.H.Ops[id].Outcome, r.H.Ops[id].Return = history.OK, op.Invoke
+	}
+	return id
+}
+
+// Complete records the reply of an operation and returns the operation so that
+// its result can be filled in; nil when the record is closed for it.
+//
+// A reply that was under way when the crash struck still counts as an
+// acknowledgement, but the operation took effect before the crash: its return
+// is set to the instant of the crash, so that no checker orders it after.
+func (r *Recorder) Complete(id int, at time.Duration, outcome history.Outcome) *history.Op {
+	if r.closed {
+		return nil
+	}
+	op := &r.H.Ops[id]
+	if r.isCut && at > r.cut {
+		at = max(r.cut, op.Invoke)
+	}
+	op.Outcome = outcome
+	if outcome != history.Unknown {
+		op.Return = at
+	}
+	if outcome == history.OK {
+		r.acks++
+		if r.OnAck != nil {
+			r.OnAck(r.acks)
+		}
+	}
+	return op
+}
+
+// Cut says that the server was cut down at that instant; see Complete.
+func (r *Recorder) Cut(at time.Duration) { r.cut, r.isCut = at, true }
+
+// Seal closes the record: what is still open stays unknown. The harness seals
+// it before the server is started again, so that no reply of the next life can
+// complete an operation of this one.
+func (r *Recorder) Seal() { r.closed = true }
+
+// Acked is the number of acknowledged operations so far.
+func (r *Recorder) Acked() int { return r.acks }
+
+// PlantLie makes the recorder note acknowledgements it did not get, for the
+// operations that lie says. It is a planted bug of the harness: a run with it
+// must never come out as holding.
+func (r *Recorder) PlantLie(lie func(id int) bool) { r.lie = lie }

@@ -1,0 +1,77 @@
+package workloads
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Spec says what the clients of one run do.
+type Spec struct {
+	Name      string
+	Clients   int
+	Rate      float64       // operations a second of all clients together; 0: as fast as replies come
+	ReadRatio float64       // share of reads
+	Keys      int           // number of keys
+	ValueSize int           // bytes
+	Pipeline  int           // commands sent at once by a client; at least 1
+	Ops       int           // end after so many operations; 0: no limit
+	Span      time.Duration // end after so long; 0: no limit
+	Timeout   time.Duration // how long a client waits for a reply before it calls it unknown and gives up
+}
+
+// A workload draws the next operation of a client.
+type workload struct {
+	about string
+	step  func(c *Client)
+}
+
+var workloads = map[string]workload{
+	"registers":    {"SET of unique values and GET over a few keys", (*Client).registerStep},
+	"transactions": {"MULTI/EXEC writing two or three keys at once, and GET", (*Client).transactionStep},
+	"lists":        {"RPUSH of unique elements and LRANGE over a few lists", (*Client).listStep},
+}
+
+// Names lists the workloads with what they do, sorted.
+func Names() [][2]string {
+	var names [][2]string
+	for name, w := range workloads { // any order: sorted below
+		names = append(names, [2]string{name, w.about})
+	}
+	sort.Slice(names, func(i, j int) bool { return names[i][0] < names[j][0] })
+	return names
+}
+
+// Default is the workload of a run that names none.
+func Default() Spec {
+	return Spec{Name: "registers", Clients: 4, ReadRatio: 0.25, Keys: 16, ValueSize: 64, Pipeline: 1, Timeout: 5 * time.Second}
+}
+
+// Check reports what is wrong with a spec, naming the field and what it takes.
+func (s Spec) Check() error {
+	if _, ok := workloads[s.Name]; !ok {
+		var known []string
+		for _, n := range Names() {
+			known = append(known, n[0])
+		}
+		return fmt.Errorf("workload %q is not known: want one of %s", s.Name, strings.Join(known, ", "))
+	}
+	switch {
+	case s.Clients < 1 || s.Clients > 10000:
+		return fmt.Errorf("clients %d: want 1 to 10000", s.Clients)
+	case s.Keys < 1 || s.Keys > 10_000_000:
+		return fmt.Errorf("keys %d: want 1 to 10000000", s.Keys)
+	case s.ReadRatio < 0 || s.ReadRatio >= 1:
+		return fmt.Errorf("read ratio %g: want 0 or more and less than 1 (a run without writes proves nothing)", s.ReadRatio)
+	case s.ValueSize < 0 || s.ValueSize > 512<<20:
+		return fmt.Errorf("value size %d: want 0 to 536870912 bytes", s.ValueSize)
+	case s.Pipeline < 1 || s.Pipeline > 10000:
+		return fmt.Errorf("pipeline %d: want 1 to 10000", s.Pipeline)
+	case s.Rate < 0:
+		return fmt.Errorf("rate %g: want 0 (closed loop) or more operations a second", s.Rate)
+	case s.Ops < 0 || s.Span < 0:
+		return fmt.Errorf("operations %d, span %s: want 0 (no limit) or more", s.Ops, s.Span)
+	}
+	return nil
+}

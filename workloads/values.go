@@ -1,0 +1,74 @@
+package workloads
+
+import "strconv"
+
+// A value is a token, "client:number", which no other write of the run uses,
+// padded with filler to the size the workload asks for. Reading gives the token
+// back when token and filler are whole, and the raw bytes otherwise: a torn or
+// mixed value must look like one that nobody wrote.
+
+// filler is what pads a value. No token contains it.
+const filler = '.'
+
+// appendPadded appends token and filler up to size bytes in all.
+func appendPadded(dst []byte, token string, size int) []byte {
+	dst = append(dst, token...)
+	for n := len(token); n < size; n++ {
+		dst = append(dst, filler)
+	}
+	return dst
+}
+
+// Tokens hands out the token strings of a run. It outlives the run: the token
+// of client 3's 17th write is the same string in every run, so a campaign of
+// many runs allocates each once.
+type Tokens struct{ of [][]string }
+
+// Token returns the token of a client's n-th write.
+func (t *Tokens) Token(client, n int) string {
+	for len(t.of) <= client {
+		t.of = append(t.of, nil)
+	}
+	for len(t.of[client]) <= n {
+		s := strconv.Itoa(client) + ":" + strconv.Itoa(len(t.of[client]))
+		t.of[client] = append(t.of[client], s)
+	}
+	return t.of[client][n]
+}
+
+// Parse returns the token of a value read back, as a shared string when it is
+// one this run handed out and was stored whole at the given size.
+func (t *Tokens) Parse(value []byte, size int) string {
+	end := len(value)
+	for end > 0 && value[end-1] == filler {
+		end--
+	}
+	if client, n, ok := parseToken(value[:end]); ok && client < len(t.of) && n < len(t.of[client]) {
+		if token := t.of[client][n]; len(value) == max(size, len(token)) && token == string(value[:end]) {
+			return token
+		}
+	}
+	return string(value)
+}
+
+// parseToken splits "client:number".
+func parseToken(b []byte) (client, n int, ok bool) {
+	const most = 1 << 30
+	colon := -1
+	for i, ch := range b {
+		switch {
+		case ch == ':' && colon < 0 && i > 0:
+			colon = i
+		case ch < '0' || ch > '9':
+			return 0, 0, false
+		case colon < 0:
+			client = client*10 + int(ch-'0')
+		default:
+			n = n*10 + int(ch-'0')
+		}
+		if client > most || n > most {
+			return 0, 0, false
+		}
+	}
+	return client, n, colon > 0 && colon < len(b)-1
+}
