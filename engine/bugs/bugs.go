@@ -1,0 +1,150 @@
+// Package bugs is the registry of planted bugs: known durability bugs of
+// servers like this one, each a named switch, all off.
+//
+// A checker is believed because it is seen to fire. Each bug sits in the code
+// where the real one would sit (a missing sync, a wrong order, an early reply),
+// never in a checker, and names the anomaly (checker's names, contracts.md)
+// that an honest run must report once the bug is on.
+package bugs
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Set is a set of planted bugs. The zero Set is the correct server.
+type Set uint32
+
+// The planted bugs.
+const (
+	// AlwaysSkips50th leaves out every 50th fsync under appendfsync always.
+	AlwaysSkips50th Set = 1 << iota
+	// GroupReplyBeforeSync answers before the sync under appendfsync always, but
+	// only when one event-loop turn commits the writes of two or more clients.
+	GroupReplyBeforeSync
+	// ReplyBeforeSync answers before the sync under appendfsync always, each time.
+	ReplyBeforeSync
+	// EverysecNeverSyncs never starts the once-a-second sync.
+	EverysecNeverSyncs
+	// EverysecTwoSeconds starts the sync every two seconds instead of every second.
+	EverysecTwoSeconds
+	// SnapshotRenameBeforeSync syncs a snapshot after renaming it to its final name.
+	SnapshotRenameBeforeSync
+	// SnapshotWithoutSync renames a snapshot to its final name and never syncs it.
+	SnapshotWithoutSync
+	// BaseWithoutSync renames a rewrite's base to its final name and never syncs it.
+	BaseWithoutSync
+	// ManifestBeforeBase switches the manifest to a new base that is synced afterwards.
+	ManifestBeforeBase
+	// RenameWithoutDirSync leaves out the sync of the directory after a rename.
+	RenameWithoutDirSync
+	// UnlinkBeforeManifest removes the old files of a rewrite before the manifest
+	// that does without them is written.
+	UnlinkBeforeManifest
+	// TruncatedTailKept loads a truncated tail without cutting it, so that new
+	// commands are appended behind the debris.
+	TruncatedTailKept
+	// RewriteLosesWrites keeps appending to the old file during a rewrite and
+	// throws it away with the rest when the rewrite ends.
+	RewriteLosesWrites
+	// SplitTransaction writes a transaction as two, in two writes.
+	SplitTransaction
+)
+
+// Bug describes one planted bug.
+type Bug struct {
+	Bit  Set
+	Name string // what --plant takes
+	Doc  string // what is wrong, one sentence
+	// Breaks names the modes (cli.md's presets) in which the bug does something.
+	Breaks []string
+	// Anomaly is what a checker must report, by contracts.md's names.
+	Anomaly string
+	// Under says which crash shows it.
+	Under string
+}
+
+var registry = []Bug{
+	{AlwaysSkips50th, "skip-every-50th-fsync", "every 50th fsync under always is left out, the reply goes out all the same",
+		[]string{"always", "hybrid-always"}, "lost-write", "power cut before the next fsync"},
+	{GroupReplyBeforeSync, "group-reply-before-fsync", "a group commit of two or more clients is answered before its fsync",
+		[]string{"always", "hybrid-always"}, "lost-write", "power cut during the fsync of a group"},
+	{ReplyBeforeSync, "reply-before-fsync", "writes under always are answered before their fsync",
+		[]string{"always", "hybrid-always"}, "lost-write", "power cut during an fsync"},
+	{EverysecNeverSyncs, "everysec-never-fsyncs", "the background fsync of everysec never happens",
+		[]string{"everysec", "hybrid"}, "lost-write", "power cut more than two seconds after the first write"},
+	{EverysecTwoSeconds, "everysec-two-seconds", "everysec syncs every two seconds instead of every second",
+		[]string{"everysec", "hybrid"}, "lost-write", "power cut; the loss window doubles"},
+	{SnapshotRenameBeforeSync, "rdb-rename-before-fsync", "a snapshot gets its final name before its fsync",
+		[]string{"rdb"}, "unrecoverable", "power cut between the rename and the fsync"},
+	{SnapshotWithoutSync, "rdb-rename-without-fsync", "a snapshot gets its final name without any fsync",
+		[]string{"rdb"}, "unrecoverable", "power cut after the rename"},
+	{BaseWithoutSync, "base-rename-without-fsync", "the base of a rewrite gets its final name without any fsync",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "power cut after a rewrite"},
+	{ManifestBeforeBase, "manifest-before-base", "the manifest names the new base before that is durable",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "power cut at the end of a rewrite"},
+	{RenameWithoutDirSync, "rename-without-dirsync", "the directory is not synced after a rename in it",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always", "rdb"}, "lost-write", "power cut that loses a directory entry"},
+	{UnlinkBeforeManifest, "unlink-before-manifest", "a rewrite removes the old files before the new manifest is written",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "any crash between the two"},
+	{TruncatedTailKept, "truncated-tail-kept", "a truncated tail is skipped at start-up and not cut off",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "a second restart after a crash that tore the tail"},
+	{RewriteLosesWrites, "rewrite-loses-writes", "writes made during a rewrite go to the old file and vanish with it",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a rewrite"},
+	{SplitTransaction, "split-transaction", "a transaction is logged as two, in two writes",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes"},
+}
+
+// All returns every planted bug, in the order of the registry. The slice is the caller's.
+func All() []Bug { return append([]Bug(nil), registry...) }
+
+// Has reports whether all bugs of b are in the set.
+func (s Set) Has(b Set) bool { return s&b == b }
+
+// String is the comma-separated names, "" for the empty set.
+func (s Set) String() string {
+	var names []string
+	for _, b := range registry {
+		if s.Has(b.Bit) {
+			names = append(names, b.Name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Parse turns comma-separated names into a set, and is the inverse of String.
+func Parse(text string) (Set, error) {
+	var s Set
+	if text == "" {
+		return 0, nil
+	}
+	for _, name := range strings.Split(text, ",") {
+		b, ok := ByName(strings.TrimSpace(name))
+		if !ok {
+			return 0, fmt.Errorf("unknown planted bug %q; there are %s", name, strings.Join(Names(), ", "))
+		}
+		s |= b.Bit
+	}
+	return s, nil
+}
+
+// ByName finds a bug.
+func ByName(name string) (Bug, bool) {
+	for _, b := range registry {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	return Bug{}, false
+}
+
+// Names returns all names, sorted.
+func Names() []string {
+	names := make([]string, 0, len(registry))
+	for _, b := range registry {
+		names = append(names, b.Name)
+	}
+	sort.Strings(names)
+	return names
+}

@@ -1,0 +1,36 @@
+package bugs
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestEveryBugIsDescribedAndDistinct(t *testing.T) {
+	anomalies := []string{"lost-write", "hole", "torn-transaction", "phantom", "resurrection", "unrecoverable", "silent-truncation"}
+	var all Set
+	names := map[string]bool{}
+	for _, b := range All() {
+		require.Equal(t, Set(0), all&b.Bit, "%s shares its bit", b.Name)
+		require.False(t, names[b.Name], "two bugs are called %s", b.Name)
+		all |= b.Bit
+		names[b.Name] = true
+		require.NotEmpty(t, b.Doc)
+		require.NotEmpty(t, b.Breaks, b.Name)
+		require.NotEmpty(t, b.Under, b.Name)
+		require.Contains(t, anomalies, b.Anomaly, b.Name)
+	}
+	require.Equal(t, SplitTransaction<<1-1, all, "a constant is missing from the registry")
+}
+
+func TestNamesParseBack(t *testing.T) {
+	for _, s := range []Set{0, AlwaysSkips50th, AlwaysSkips50th | SplitTransaction, SplitTransaction<<1 - 1} {
+		got, err := Parse(s.String())
+		require.NoError(t, err)
+		require.Equal(t, s, got)
+	}
+	_, err := Parse("nonsense")
+	require.ErrorContains(t, err, "nonsense")
+	require.ErrorContains(t, err, strings.Join(Names(), ", "))
+}
