@@ -1,0 +1,281 @@
+// Package config holds the server's directives: those the engine obeys as
+// typed fields, every other directive of redis 7.0.15 as checked text without
+// effect, so that a real redis.conf loads and CONFIG GET shows it back.
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Fsync is the value of appendfsync.
+type Fsync string
+
+// The policies of appendfsync.
+const (
+	Always   Fsync = "always"
+	Everysec Fsync = "everysec"
+	No       Fsync = "no"
+)
+
+// SavePoint asks for a snapshot when at least Changes writes happened and the
+// last snapshot is at least Seconds old.
+type SavePoint struct {
+	Seconds int64
+	Changes int64
+}
+
+// Config is a set of directives. Copying the struct copies the configuration:
+// its slices and its map are replaced, never changed in place.
+type Config struct {
+	// Append-only file.
+	AppendOnly                 bool
+	AppendFsync                Fsync
+	Appendfilename             string
+	Appenddirname              string
+	AofLoadTruncated           bool
+	AofUseRdbPreamble          bool
+	AofRewriteIncrementalFsync bool
+	AofDisableAutoGc           bool
+	AofTimestampEnabled        bool
+	NoAppendfsyncOnRewrite     bool
+	AutoAofRewritePercentage   int64 // 0: never
+	AutoAofRewriteMinSize      int64 // bytes
+
+	// Snapshots.
+	Save                    []SavePoint
+	Dbfilename              string
+	RdbCompression          bool
+	RdbChecksum             bool
+	RdbSaveIncrementalFsync bool
+	StopWritesOnBgsaveError bool
+
+	// Server.
+	Dir                    string // as given; the server's vfs.FS is rooted there
+	Port                   int64
+	Bind                   []string
+	Hz                     int64 // as given; Redis uses 1 to 500
+	Databases              int64
+	Maxclients             int64
+	Timeout                int64 // seconds a client may idle, 0: for ever
+	Requirepass            string
+	EnableDebugCommand     string // no, local, yes
+	EnableProtectedConfigs string // no, local, yes
+	ProtoMaxBulkLen        int64  // bytes
+	ClientQueryBufferLimit int64  // bytes
+	Maxmemory              int64  // bytes, 0: no limit
+	MaxmemoryPolicy        string
+	ShutdownTimeout        int64 // seconds to wait for replicas
+	Loglevel               string
+	Logfile                string
+	Pidfile                string
+
+	// other holds the directives that differ from their default and have no field.
+	other map[string]string
+	// saveSeen: a save line was read; the first one replaces the default save points.
+	saveSeen bool
+}
+
+// Default returns redis 7.0.15's own defaults.
+func Default() *Config {
+	c := defaults
+	return &c
+}
+
+var defaults = Config{
+	AppendFsync:                Everysec,
+	Appendfilename:             "appendonly.aof",
+	Appenddirname:              "appendonlydir",
+	AofLoadTruncated:           true,
+	AofUseRdbPreamble:          true,
+	AofRewriteIncrementalFsync: true,
+	AutoAofRewritePercentage:   100,
+	AutoAofRewriteMinSize:      64 << 20,
+
+	Save:                    []SavePoint{{3600, 1}, {300, 100}, {60, 10000}},
+	Dbfilename:              "dump.rdb",
+	RdbCompression:          true,
+	RdbChecksum:             true,
+	RdbSaveIncrementalFsync: true,
+	StopWritesOnBgsaveError: true,
+
+	Dir:                    ".",
+	Port:                   6379,
+	Bind:                   []string{"*", "-::*"},
+	Hz:                     10,
+	Databases:              16,
+	Maxclients:             10000,
+	EnableDebugCommand:     "no",
+	EnableProtectedConfigs: "no",
+	ProtoMaxBulkLen:        512 << 20,
+	ClientQueryBufferLimit: 1 << 30,
+	MaxmemoryPolicy:        "noeviction",
+	ShutdownTimeout:        10,
+	Loglevel:               "notice",
+}
+
+// UnknownError is a name no directive has.
+type UnknownError struct{ Name string }
+
+func (e *UnknownError) Error() string { return "Bad directive or wrong number of arguments" }
+
+// Set sets a directive as a line of the configuration file does. The error is
+// redis-server's own text for it.
+func (c *Config) Set(name string, args ...string) error {
+	d := lookup(name)
+	if d == nil {
+		return &UnknownError{Name: name}
+	}
+	if !d.multi && len(args) != 1 {
+		return errWrongCount
+	}
+	return d.set(c, args)
+}
+
+// SetRuntime sets a directive as CONFIG SET does: the value is one string, and
+// some directives cannot be changed in a running server. allowProtected says
+// whether enable-protected-configs lets this client change dir and dbfilename.
+func (c *Config) SetRuntime(name, value string, allowProtected bool) error {
+	d := lookup(name)
+	switch {
+	case d == nil:
+		return &UnknownError{Name: name}
+	case d.immutable:
+		return errImmutable
+	case d.protected && !allowProtected:
+		return errProtected
+	}
+	args := []string{value}
+	if d.multi {
+		args = strings.Split(value, " ")
+	}
+	// CONFIG SET save replaces all save points.
+	c.saveSeen = false
+	err := d.set(c, args)
+	c.saveSeen = true
+	return err
+}
+
+// Value returns a directive as CONFIG GET prints it.
+func (c *Config) Value(name string) (string, bool) {
+	d := lookup(name)
+	if d == nil {
+		return "", false
+	}
+	return d.get(c), true
+}
+
+// Each calls f with every directive's name and value, sorted by name; a
+// directive with two names (replica-…, slave-…) comes under both.
+func (c *Config) Each(f func(name, value string)) {
+	for _, n := range names {
+		f(n, directives[n].get(c))
+	}
+}
+
+// Ignored names the directives that were given a value other than their default
+// and have no effect on the engine, sorted.
+func (c *Config) Ignored() []string {
+	var out []string
+	for _, n := range slices.Sorted(maps.Keys(c.other)) {
+		if c.other[n] != directives[n].get(&defaults) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (c *Config) setOther(name, value string) {
+	m := maps.Clone(c.other)
+	if m == nil {
+		m = make(map[string]string)
+	}
+	m[name] = value
+	c.other = m
+}
+
+// SaveText is the save points as CONFIG GET save prints them.
+func (c *Config) SaveText() string {
+	var b []byte
+	for i, p := range c.Save {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, p.Seconds, 10)
+		b = append(b, ' ')
+		b = strconv.AppendInt(b, p.Changes, 10)
+	}
+	return string(b)
+}
+
+// setSave follows redis 7.0.15 config.c setConfigSaveOption: an empty string
+// asks for no save points, the first save line of a configuration replaces the
+// defaults and the following ones add to it.
+func (c *Config) setSave(args []string) error {
+	if len(args) == 1 && args[0] == "" {
+		args = nil
+	}
+	if len(args)%2 != 0 {
+		return errSave
+	}
+	var points []SavePoint
+	for i := 0; i < len(args); i += 2 {
+		seconds, err1 := strconv.ParseInt(args[i], 10, 64)
+		changes, err2 := strconv.ParseInt(args[i+1], 10, 32)
+		if err1 != nil || err2 != nil || seconds < 1 || changes < 0 {
+			return errSave
+		}
+		points = append(points, SavePoint{seconds, changes})
+	}
+	switch {
+	case !c.saveSeen || len(points) == 0:
+		c.Save = points
+	default:
+		c.Save = append(append([]SavePoint(nil), c.Save...), points...)
+	}
+	c.saveSeen = true
+	return nil
+}
+
+func parseMemory(s string) (int64, error) {
+	digits := strings.TrimRight(strings.ToLower(s), "bkmg")
+	var unit int64
+	switch strings.ToLower(s[len(digits):]) {
+	case "", "b":
+		unit = 1
+	case "k":
+		unit = 1000
+	case "kb":
+		unit = 1 << 10
+	case "m":
+		unit = 1000 * 1000
+	case "mb":
+		unit = 1 << 20
+	case "g":
+		unit = 1000 * 1000 * 1000
+	case "gb":
+		unit = 1 << 30
+	default:
+		return 0, errMemory
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n > uint64(1<<63-1)/uint64(unit) {
+		return 0, errMemory
+	}
+	return int64(n) * unit, nil
+}
+
+// The reasons redis-server gives, config.c.
+var (
+	errWrongCount = fmt.Errorf("wrong number of arguments")
+	errImmutable  = fmt.Errorf("can't set immutable config")
+	errProtected  = fmt.Errorf("can't set protected config")
+	errSave       = fmt.Errorf("Invalid save parameters")
+	errMemory     = fmt.Errorf("argument must be a memory value")
+	errBool       = fmt.Errorf("argument must be 'yes' or 'no'")
+	errReplica    = fmt.Errorf("this server cannot be a replica")
+	errInteger    = fmt.Errorf("argument couldn't be parsed into an integer")
+)

@@ -1,0 +1,227 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// directive is one name of the configuration.
+type directive struct {
+	name      string
+	alias     string
+	immutable bool // only at start-up
+	protected bool // at run time only with enable-protected-configs
+	multi     bool // takes any number of arguments
+	get       func(*Config) string
+	set       func(*Config, []string) error
+}
+
+// immutably, protectedly and named change a directive while the table is built.
+func (d *directive) immutably() *directive       { d.immutable = true; return d }
+func (d *directive) protectedly() *directive     { d.protected = true; return d }
+func (d *directive) named(old string) *directive { d.alias = old; return d }
+
+func boolean(name string, field func(*Config) *bool) *directive {
+	return &directive{
+		name: name,
+		get: func(c *Config) string {
+			if *field(c) {
+				return "yes"
+			}
+			return "no"
+		},
+		set: func(c *Config, args []string) error {
+			v, err := parseBool(args[0])
+			if err == nil {
+				*field(c) = v
+			}
+			return err
+		},
+	}
+}
+
+func parseBool(s string) (bool, error) {
+	switch {
+	case strings.EqualFold(s, "yes"):
+		return true, nil
+	case strings.EqualFold(s, "no"):
+		return false, nil
+	}
+	return false, errBool
+}
+
+func integer(name string, lo, hi int64, field func(*Config) *int64) *directive {
+	return &directive{
+		name: name,
+		get:  func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
+		set: func(c *Config, args []string) error {
+			v, err := parseInteger(args[0], lo, hi)
+			if err == nil {
+				*field(c) = v
+			}
+			return err
+		},
+	}
+}
+
+func parseInteger(s string, lo, hi int64) (int64, error) {
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, errInteger
+	}
+	if v < lo || v > hi {
+		return 0, fmt.Errorf("argument must be between %d and %d inclusive", lo, hi)
+	}
+	return v, nil
+}
+
+func memory(name string, field func(*Config) *int64) *directive {
+	return &directive{
+		name: name,
+		get:  func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
+		set: func(c *Config, args []string) error {
+			v, err := parseMemory(args[0])
+			if err == nil {
+				*field(c) = v
+			}
+			return err
+		},
+	}
+}
+
+func enum[T ~string](name string, field func(*Config) *T, words ...string) *directive {
+	return &directive{
+		name: name,
+		get:  func(c *Config) string { return string(*field(c)) },
+		set: func(c *Config, args []string) error {
+			v, err := parseEnum(args[0], words)
+			if err == nil {
+				*field(c) = T(v)
+			}
+			return err
+		},
+	}
+}
+
+func parseEnum(s string, words []string) (string, error) {
+	for _, w := range words {
+		if strings.EqualFold(s, w) {
+			return w, nil
+		}
+	}
+	return "", fmt.Errorf("argument(s) must be one of the following: %s", strings.Join(words, ", "))
+}
+
+func text(name string, field func(*Config) *string) *directive {
+	return &directive{
+		name: name,
+		get:  func(c *Config) string { return *field(c) },
+		set: func(c *Config, args []string) error {
+			*field(c) = args[0]
+			return nil
+		},
+	}
+}
+
+// fileName is a name inside the working directory.
+func fileName(name string, field func(*Config) *string) *directive {
+	d := text(name, field)
+	d.set = func(c *Config, args []string) error {
+		if args[0] == "" {
+			return fmt.Errorf("%s can't be empty", name)
+		}
+		if strings.ContainsAny(args[0], "/\\") {
+			what := "filename"
+			if name == "appenddirname" {
+				what = "dirname"
+			}
+			return fmt.Errorf("%s can't be a path, just a %s", name, what)
+		}
+		*field(c) = args[0]
+		return nil
+	}
+	return d
+}
+
+// inert is a directive that the engine checks, remembers and does not obey.
+func inert(name, def string, check func(string) (string, error)) *directive {
+	return &directive{
+		name: name,
+		get: func(c *Config) string {
+			if v, ok := c.other[name]; ok {
+				return v
+			}
+			return def
+		},
+		set: func(c *Config, args []string) error {
+			v := strings.Join(args, " ")
+			if check != nil {
+				var err error
+				if v, err = check(v); err != nil {
+					return err
+				}
+			}
+			c.setOther(name, v)
+			return nil
+		},
+	}
+}
+
+func inertBool(name, def string) *directive {
+	return inert(name, def, func(s string) (string, error) {
+		_, err := parseBool(s)
+		return strings.ToLower(s), err
+	})
+}
+
+func inertInt(name, def string, lo, hi int64) *directive {
+	return inert(name, def, func(s string) (string, error) {
+		_, err := parseInteger(s, lo, hi)
+		return s, err
+	})
+}
+
+func inertMemory(name, def string) *directive {
+	return inert(name, def, func(s string) (string, error) {
+		v, err := parseMemory(s)
+		return strconv.FormatInt(v, 10), err
+	})
+}
+
+func inertEnum(name, def string, words ...string) *directive {
+	return inert(name, def, func(s string) (string, error) { return parseEnum(s, words) })
+}
+
+func inertText(name, def string) *directive { return inert(name, def, nil) }
+
+func inertList(name, def string) *directive {
+	d := inert(name, def, nil)
+	d.multi = true
+	return d
+}
+
+var (
+	directives = make(map[string]*directive, len(table)+16)
+	names      []string // sorted
+)
+
+func init() {
+	for _, d := range table {
+		directives[d.name] = d
+		names = append(names, d.name)
+		if d.alias != "" {
+			directives[d.alias] = d
+			names = append(names, d.alias)
+		}
+	}
+	slices.Sort(names)
+}
+
+func lookup(name string) *directive {
+	if d, ok := directives[name]; ok {
+		return d
+	}
+	return directives[strings.ToLower(name)]
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// ParseError is a line that cannot be obeyed. Its text is what redis-server
+// prints below "*** FATAL CONFIG FILE ERROR".
+type ParseError struct {
+	File string // "" for the command line
+	Line int    // from 1; options of the command line count as lines after the file's
+	Text string
+	Why  string
+}
+
+func (e *ParseError) Error() string {
+	return fmt.Sprintf("Reading the configuration file, at line %d\n>>> '%s'\n%s", e.Line, e.Text, e.Why)
+}
+
+// maxInclude bounds how deep includes nest, so that a file that includes itself is an error.
+const maxInclude = 16
+
+// ParseFile obeys a configuration file in redis.conf's syntax. read returns the
+// content of a file by the name given here or in an include line.
+func (c *Config) ParseFile(name string, read func(name string) ([]byte, error)) error {
+	return c.parseFile(name, read, 0)
+}
+
+func (c *Config) parseFile(name string, read func(string) ([]byte, error), depth int) error {
+	data, err := read(name)
+	if err != nil {
+		return fmt.Errorf("Fatal error, can't open config file '%s': %w", name, err)
+	}
+	for i, line := range strings.Split(string(data), "\n") {
+		line = strings.Trim(line, " \t\r\n")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		fail := func(why string) error { return &ParseError{File: name, Line: i + 1, Text: line, Why: why} }
+		argv, err := SplitArgs(line)
+		if err != nil {
+			return fail("Unbalanced quotes in configuration line")
+		}
+		if len(argv) == 0 {
+			continue
+		}
+		if strings.EqualFold(argv[0], "include") && len(argv) == 2 {
+			if depth == maxInclude {
+				return fail("too many nested include lines")
+			}
+			if err := c.parseFile(argv[1], read, depth+1); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.Set(argv[0], argv[1:]...); err != nil {
+			return fail(err.Error())
+		}
+	}
+	return nil
+}
+
+// ParseArgs obeys redis-server's own command line: [redis.conf] [--directive
+// value ...]. A name and its value may be one argument ("--port 7000"), and
+// --save without a value means no save points (redis 7.0.15 server.c main).
+// It returns the configuration file's name, "" when there was none.
+func (c *Config) ParseArgs(args []string, read func(name string) ([]byte, error)) (file string, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		file = args[0]
+		if err := c.ParseFile(file, read); err != nil {
+			return file, err
+		}
+		args = args[1:]
+	}
+	for n := 1; len(args) > 0; n++ {
+		option := args[0]
+		args = args[1:]
+		if !strings.HasPrefix(option, "--") {
+			return file, &ParseError{Line: n, Text: option, Why: "Bad directive or wrong number of arguments"}
+		}
+		argv, err := SplitArgs(option[2:])
+		if err != nil || len(argv) == 0 {
+			return file, &ParseError{Line: n, Text: option, Why: "Bad directive or wrong number of arguments"}
+		}
+		if len(argv) == 1 {
+			if strings.EqualFold(argv[0], "save") && (len(args) == 0 || strings.HasPrefix(args[0], "--")) {
+				argv = append(argv, "")
+			} else if len(args) > 0 {
+				// The first value belongs to the name even if it looks like an option.
+				argv = append(argv, args[0])
+				args = args[1:]
+			}
+		}
+		for len(args) > 0 && !strings.HasPrefix(args[0], "--") {
+			argv = append(argv, args[0])
+			args = args[1:]
+		}
+		if strings.EqualFold(argv[0], "save") {
+			argv = splitSave(argv)
+		}
+		if err := c.Set(argv[0], argv[1:]...); err != nil {
+			return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: err.Error()}
+		}
+	}
+	return file, nil
+}
+
+// splitSave allows --save "3600 1 300 10" as one argument.
+func splitSave(argv []string) []string {
+	if len(argv) == 2 && strings.Contains(argv[1], " ") {
+		return append(argv[:1], strings.Fields(argv[1])...)
+	}
+	return argv
+}
+
+// AbsolutePath is the name of a configuration file as INFO prints it.
+func AbsolutePath(dir, file string) string {
+	if file == "" || path.IsAbs(file) {
+		return file
+	}
+	return path.Join(dir, file)
+}
