@@ -1,0 +1,336 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/torntail/torntail/faults/guard"
+	"golang.org/x/sys/unix"
+)
+
+// Process is one started server. Its methods may be called from any goroutine.
+type Process struct {
+	cmd     *exec.Cmd
+	pid     int
+	release func() // takes the process group off the watchdog's list
+	output  *lineReader
+
+	done chan struct{} // closed when the server itself has ended
+	exit Exit
+}
+
+// Start starts a program in a process group of its own. It is killed when
+// torntail dies, also by kill -9; what it starts itself is killed by the watchdog.
+func Start(s Spec) (*Process, error) {
+	if s.Clock == nil {
+		began := time.Now()
+		s.Clock = func() time.Duration { return time.Since(began) }
+	}
+	space := s.Space
+	if space == nil {
+		home, err := guard.Home()
+		if err != nil {
+			return nil, fmt.Errorf("start %s: %w", s.Path, err)
+		}
+		space = home
+	}
+	watchdog, err := guard.Default()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	defer w.Close()
+
+	cmd := exec.Command(s.Path, s.Args...)
+	cmd.Dir = s.Dir
+	if s.Env != nil {
+		cmd.Env = append(os.Environ(), s.Env...)
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	space.Do(func() { err = cmd.Start() })
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	p := &Process{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{})}
+	p.release = watchdog.Group(p.pid)
+	p.output = readLines(r, s.Clock, s.Output)
+	go p.reap(s.Clock)
+	return p, nil
+}
+
+// reap waits for the end of the server itself, not of its children.
+func (p *Process) reap(clock func() time.Duration) {
+	p.cmd.Wait()
+	p.exit = exitOf(p.cmd.ProcessState)
+	p.exit.At = clock()
+	close(p.done)
+	if !guard.GroupAlive(p.pid) {
+		p.release()
+	}
+}
+
+func exitOf(state *os.ProcessState) Exit {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	switch {
+	case !ok:
+		return Exit{Code: state.ExitCode()}
+	case status.Signaled():
+		return Exit{Code: -1, Signal: status.Signal()}
+	default:
+		return Exit{Code: status.ExitStatus()}
+	}
+}
+
+// Pid is the process id of the server, and the id of its process group.
+func (p *Process) Pid() int { return p.pid }
+
+// Done is closed when the server itself has ended; its children may still run.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Exited reports whether the server itself has ended.
+func (p *Process) Exited() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Wait waits for the server itself to end and says how it did.
+func (p *Process) Wait() Exit {
+	<-p.done
+	return p.exit
+}
+
+// Kill sends SIGKILL: to the server alone, so that a snapshot or rewrite child
+// of it goes on, or to the whole tree. It does not wait: a process with a file
+// system call pending dies only when that is answered.
+func (p *Process) Kill(tree bool) {
+	if tree {
+		syscall.Kill(-p.pid, syscall.SIGKILL)
+		return
+	}
+	p.signal(syscall.SIGKILL)
+}
+
+// Term sends SIGTERM, which asks Redis for an orderly shutdown.
+func (p *Process) Term() { p.signal(syscall.SIGTERM) }
+
+// Pause stops the whole tree with SIGSTOP.
+func (p *Process) Pause() { syscall.Kill(-p.pid, syscall.SIGSTOP) }
+
+// Resume lets the tree go on.
+func (p *Process) Resume() { syscall.Kill(-p.pid, syscall.SIGCONT) }
+
+// signal goes through os.Process, which holds a pidfd or knows that the process
+// has been reaped: the number may by then belong to somebody else.
+func (p *Process) signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
+
+// KillTree is Kill(true), and with WaitTree what a power cut needs of a process.
+func (p *Process) KillTree() { p.Kill(true) }
+
+// WaitTree waits until the server and everything it started are gone.
+func (p *Process) WaitTree() {
+	p.Wait()
+	p.WaitChildren(0)
+}
+
+// Children lists the server's living child processes. A child whose parent has
+// ended is still found, by its process group.
+func (p *Process) Children() []int {
+	var children []int
+	for _, pid := range guard.GroupMembers(p.pid) {
+		if pid != p.pid {
+			children = append(children, pid)
+		}
+	}
+	return children
+}
+
+// ErrChildren means that a child outlived the time it was given.
+var ErrChildren = errors.New("child processes still run")
+
+// WaitChildren waits until no child of the server is left. A snapshot or
+// rewrite child outlives its killed parent by a second or two and may still
+// rename its file, so a restart before that would race with it. limit 0 is no
+// limit.
+func (p *Process) WaitChildren(limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	for {
+		children := p.Children()
+		if len(children) == 0 {
+			if p.Exited() {
+				p.release()
+			}
+			return nil
+		}
+		for _, pid := range children {
+			left := time.Duration(-1)
+			if limit > 0 {
+				if left = time.Until(deadline); left <= 0 {
+					return fmt.Errorf("%w: %v of process group %d", ErrChildren, children, p.pid)
+				}
+			}
+			waitPid(pid, left)
+		}
+	}
+}
+
+// waitPid waits until a process that need not be our child has ended, at most d (negative: no limit).
+func waitPid(pid int, d time.Duration) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		if err != unix.ESRCH {
+			time.Sleep(time.Millisecond) // no pidfds (Linux before 5.3): the caller looks again
+		}
+		return
+	}
+	defer unix.Close(fd)
+	ms := -1
+	if d >= 0 {
+		ms = int(d/time.Millisecond) + 1
+	}
+	unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, ms)
+}
+
+// Killed reports whether SIGKILL has been sent to a thread and it has only not
+// died yet: because a file system call of it is pending. That is known at once,
+// while the kernel's own FUSE_INTERRUPT may still be under way.
+func Killed(tid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return true // it is gone altogether
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "SigPnd" && name != "ShdPnd" {
+			continue
+		}
+		mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err == nil && mask&(1<<(uint(syscall.SIGKILL)-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Tail returns the last lines of output, for the message that says why a server
+// did not start.
+func (p *Process) Tail() string {
+	return p.output.tail()
+}
+
+// OutputDone waits until everything that holds the output open has ended and
+// all lines have been delivered.
+func (p *Process) OutputDone() { <-p.output.done }
+
+// Run starts a program, waits for it and returns its output and how it ended:
+// for tools such as redis-check-aof, which must run where the mount is visible.
+func Run(s Spec) (string, Exit, error) {
+	var mu sync.Mutex
+	var all strings.Builder
+	forward := s.Output
+	s.Output = func(l Line) {
+		mu.Lock()
+		all.WriteString(l.Text)
+		all.WriteByte('\n')
+		mu.Unlock()
+		if forward != nil {
+			forward(l)
+		}
+	}
+	p, err := Start(s)
+	if err != nil {
+		return "", Exit{}, err
+	}
+	exit := p.Wait()
+	p.OutputDone()
+	mu.Lock()
+	defer mu.Unlock()
+	return all.String(), exit, nil
+}
+
+// lineReader splits a server's output into lines and keeps the last few.
+type lineReader struct {
+	done chan struct{}
+
+	mu   sync.Mutex
+	last []string
+}
+
+// tailLines is how many lines Tail keeps.
+const tailLines = 20
+
+// maxLine bounds a line that never ends; Redis's longest is an assertion dump line.
+const maxLine = 64 << 10
+
+func readLines(r io.ReadCloser, clock func() time.Duration, deliver func(Line)) *lineReader {
+	l := &lineReader{done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		defer r.Close()
+		var pending []byte
+		buf := make([]byte, 4096)
+		emit := func(text []byte) {
+			line := Line{At: clock(), Text: string(text)}
+			l.mu.Lock()
+			if len(l.last) == tailLines {
+				l.last = append(l.last[:0], l.last[1:]...)
+			}
+			l.last = append(l.last, line.Text)
+			l.mu.Unlock()
+			if deliver != nil {
+				deliver(line)
+			}
+		}
+		for {
+			n, err := r.Read(buf)
+			pending = append(pending, buf[:n]...)
+			for {
+				i := indexNewline(pending)
+				if i < 0 {
+					break
+				}
+				emit(pending[:i])
+				pending = pending[i+1:]
+			}
+			if len(pending) > maxLine || err != nil && len(pending) > 0 {
+				emit(pending)
+				pending = nil
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func indexNewline(b []byte) int {
+	for i, c := range b {
+		if c == '\n' {
+			return i
+		}
+	}
+	return -1
+}
+
+func (l *lineReader) tail() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.last, "\n")
+}

@@ -1,0 +1,95 @@
+package process
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/guard"
+)
+
+// Directive is one line of redis.conf: the name and its arguments.
+type Directive struct {
+	Name string
+	Args []string
+}
+
+// RedisSpec says how to start a Redis-like server.
+type RedisSpec struct {
+	Binary     string      // "" is redis-server
+	Dir        string      // data directory, as the server sees it; "" leaves the server's default
+	Addr       string      // loopback address to bind; "" is 127.0.0.1
+	Port       int         // 0: a free one, chosen again while others are faster
+	Directives []Directive // after those that torntail needs, so that they win
+
+	// Within limits the time until the server answers; 0 is 30 s. Loading a
+	// large file counts.
+	Within time.Duration
+
+	Output func(Line)
+	Clock  func() time.Duration
+	Space  *guard.Space
+}
+
+// args is the command line: what torntail needs, then the caller's directives.
+func (s RedisSpec) args(addr string, port int) []string {
+	args := []string{
+		"--port", strconv.Itoa(port),
+		"--bind", addr,
+		"--daemonize", "no",
+		"--logfile", "", // to stdout, where Output sees it
+	}
+	if s.Dir != "" {
+		args = append(args, "--dir", s.Dir)
+	}
+	for _, d := range s.Directives {
+		args = append(args, "--"+d.Name)
+		args = append(args, d.Args...)
+	}
+	return args
+}
+
+// Redis is a server that has answered.
+type Redis struct {
+	*Process
+	Addr    string        // host:port it listens on
+	Version string        // as INFO says; "" when it does not say
+	Took    time.Duration // from the start of the process to the first answer
+}
+
+// StartError means that the server ended, or said nothing, before it was ready.
+// For a restart after a crash that is a result, not a failure of the harness:
+// the server refused what the crash left.
+type StartError struct {
+	Path   string
+	Exited bool // false: it runs but did not answer in time
+	Exit   Exit
+	Output string // its last lines
+}
+
+func (e *StartError) Error() string {
+	how := "did not answer in time"
+	if e.Exited {
+		how = e.Exit.String()
+	}
+	return fmt.Sprintf("%s did not start: %s; its last lines:\n%s", e.Path, how, e.Output)
+}
+
+// portTaken reports whether the server ended because somebody else had its port.
+func (e *StartError) portTaken() bool {
+	return e.Exited && strings.Contains(e.Output, "Address already in use")
+}
+
+// versionPattern matches the answer of `redis-server --version` and of its relatives:
+// "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...".
+var versionPattern = regexp.MustCompile(`\bv=([0-9][^ ]*)`)
+
+// parseVersion finds the version in what a server prints for --version; "" when there is none.
+func parseVersion(output string) string {
+	if m := versionPattern.FindStringSubmatch(output); m != nil {
+		return m[1]
+	}
+	return ""
+}

@@ -1,0 +1,188 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// probeEvery is the pause between two attempts to reach a starting server.
+	// redis-server is up after about 5 ms, so this is what a cycle may lose.
+	probeEvery = time.Millisecond
+	// portTries bounds how often a port is chosen again after another program took it.
+	portTries = 8
+	// readyWithin is RedisSpec.Within when that is 0.
+	readyWithin = 30 * time.Second
+)
+
+// StartRedis starts a server and waits until it answers PING.
+func StartRedis(ctx context.Context, s RedisSpec) (*Redis, error) {
+	if s.Binary == "" {
+		s.Binary = "redis-server"
+	}
+	if s.Addr == "" {
+		s.Addr = "127.0.0.1"
+	}
+	if s.Within == 0 {
+		s.Within = readyWithin
+	}
+	for try := 1; ; try++ {
+		r, err := s.startOnce(ctx)
+		var start *StartError
+		if s.Port == 0 && try < portTries && errors.As(err, &start) && start.portTaken() {
+			continue
+		}
+		return r, err
+	}
+}
+
+func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
+	port := s.Port
+	if port == 0 {
+		free, err := freePort(s.Addr)
+		if err != nil {
+			return nil, err
+		}
+		port = free
+	}
+	began := time.Now()
+	p, err := Start(Spec{
+		Path: s.Binary, Args: s.args(s.Addr, port),
+		Output: s.Output, Clock: s.Clock, Space: s.Space,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &Redis{Process: p, Addr: net.JoinHostPort(s.Addr, strconv.Itoa(port))}
+	if err := r.await(ctx, s.Within); err != nil {
+		ended := p.Exited()
+		p.KillTree()
+		p.WaitTree()
+		p.OutputDone() // the reason stands in the last lines
+		if !errors.Is(err, errNotReady) {
+			return nil, fmt.Errorf("start %s: %w", s.Binary, err)
+		}
+		return nil, &StartError{Path: s.Binary, Exited: ended, Exit: p.Wait(), Output: p.Tail()}
+	}
+	r.Took = time.Since(began)
+	return r, nil
+}
+
+// freePort asks the kernel for a port nobody listens on. Between this and the
+// server's own bind somebody else may take it: the caller tries again.
+func freePort(addr string) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("choose a port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// errNotReady means that the server ended or kept silent.
+var errNotReady = errors.New("not ready")
+
+// await probes until the server answers, ends, or the time is over.
+func (r *Redis) await(ctx context.Context, within time.Duration) error {
+	deadline := time.Now().Add(within)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-r.Done():
+			return errNotReady
+		case <-timer.C:
+		}
+		if r.probe(deadline) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errNotReady
+		}
+		timer.Reset(probeEvery)
+	}
+}
+
+// probe asks once. It is satisfied by any answer but LOADING: a server that
+// wants a password or refuses with MISCONF is up. The process id that INFO
+// tells rules out that another server has our port and answers in its place.
+func (r *Redis) probe(deadline time.Time) bool {
+	conn, err := net.Dial("tcp", r.Addr)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	conn.SetDeadline(deadline)
+	if _, err := io.WriteString(conn, "PING\r\nINFO server\r\n"); err != nil {
+		return false
+	}
+	answers := bufio.NewReader(conn)
+	line, err := answers.ReadString('\n')
+	if err != nil || strings.HasPrefix(line, "-LOADING") {
+		return false
+	}
+	info := readInfo(answers)
+	if pid, ok := info["process_id"]; ok && pid != strconv.Itoa(r.Pid()) {
+		return false
+	}
+	r.Version = info["redis_version"]
+	return true
+}
+
+// readInfo reads the bulk reply of INFO; nil when the server answers otherwise.
+func readInfo(answers *bufio.Reader) map[string]string {
+	head, err := answers.ReadString('\n')
+	if err != nil || !strings.HasPrefix(head, "$") {
+		return nil
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
+	if err != nil || n < 0 || n > 1<<20 {
+		return nil
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(answers, body); err != nil {
+		return nil
+	}
+	info := map[string]string{}
+	for line := range strings.Lines(string(body)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// Available says whether the server binary can be started here, and if not, what to do.
+func Available(binary string) error {
+	if _, err := exec.LookPath(binary); err != nil {
+		if filepath.Base(binary) == "redis-server" && !strings.Contains(binary, "/") {
+			return fmt.Errorf("no redis-server in PATH: run scripts/setup, or apt-get install redis-server")
+		}
+		return fmt.Errorf("%s: %w", binary, err)
+	}
+	return nil
+}
+
+// Version asks a server binary for its version, "7.0.15".
+func Version(binary string) (string, error) {
+	out, err := exec.Command(binary, "--version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", binary, err)
+	}
+	v := parseVersion(string(out))
+	if v == "" {
+		return "", fmt.Errorf("%s --version: no version in %q", binary, strings.TrimSpace(string(out)))
+	}
+	return v, nil
+}
