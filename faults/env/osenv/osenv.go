@@ -1,0 +1,96 @@
+// Package osenv is the seam env on the real machine: tasks are goroutines
+// under one lock for each environment, which every call that can block
+// releases. So at most one task of an environment runs at a time, and it gives
+// way at the same places as in simulation.
+package osenv
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/torntail/torntail/faults/env"
+)
+
+// Env is one node's environment. Its methods may be called only by its own
+// tasks, or between Enter and Leave.
+type Env struct {
+	mu    sync.Mutex
+	node  string
+	start time.Time
+	rng   *rand.Rand
+}
+
+// New makes an environment. The world begins now; seed feeds Uint64.
+func New(node string, seed uint64) *Env {
+	return &Env{node: node, start: time.Now(), rng: rand.New(rand.NewPCG(seed, 0))}
+}
+
+var _ env.Env = (*Env)(nil)
+
+// Enter makes the calling goroutine a task of the environment until Leave. It
+// waits until no other task runs.
+func (e *Env) Enter() { e.mu.Lock() }
+
+// Leave ends what Enter began.
+func (e *Env) Leave() { e.mu.Unlock() }
+
+// Node implements env.Env.
+func (e *Env) Node() string { return e.node }
+
+// Now implements env.Env.
+func (e *Env) Now() time.Duration { return time.Since(e.start) }
+
+// Wall implements env.Env.
+func (e *Env) Wall() time.Time { return time.Now() }
+
+// Sleep implements env.Env.
+func (e *Env) Sleep(d time.Duration) {
+	e.mu.Unlock()
+	defer e.mu.Lock()
+	time.Sleep(d)
+}
+
+// Uint64 implements env.Env.
+func (e *Env) Uint64() uint64 { return e.rng.Uint64() }
+
+// Go implements env.Env.
+func (e *Env) Go(name string, f func()) env.Task {
+	t := &task{env: e, ended: make(chan struct{})}
+	go func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		defer t.end()
+		f()
+	}()
+	return t
+}
+
+// Fork implements env.Env. A real child process would outlive a kill of this
+// one; a goroutine does not. What the seam promises to the child, a private
+// copy of what it reads, is the caller's to keep in both worlds.
+func (e *Env) Fork(name string, f func()) env.Task { return e.Go(name, f) }
+
+type task struct {
+	env   *Env
+	ended chan struct{}
+	done  bool // under the environment's lock
+}
+
+func (t *task) end() {
+	t.done = true
+	close(t.ended)
+}
+
+// Wait implements env.Task.
+func (t *task) Wait() {
+	if t.done {
+		return
+	}
+	t.env.mu.Unlock()
+	defer t.env.mu.Lock()
+	<-t.ended
+}
+
+// Done implements env.Task.
+func (t *task) Done() bool { return t.done }
