@@ -25,6 +25,7 @@ type WriteOptions struct {
 type Writer struct {
 	out     io.Writer
 	buf     []byte // less than chunk bytes, not yet written
+	key     []byte // the key being written
 	pack    []byte // the listpack being built
 	packed  []byte // compressed bytes
 	crc     uint64
@@ -86,12 +87,14 @@ func (w *Writer) entry(key string, obj *keyspace.Object, expireAtMs int64) {
 	}
 	if obj.Kind == keyspace.List {
 		w.byte(typeQuick2)
-		w.str([]byte(key))
+		w.key = append(w.key[:0], key...)
+		w.str(w.key)
 		w.list(obj.List)
 		return
 	}
 	w.byte(typeString)
-	w.str([]byte(key))
+	w.key = append(w.key[:0], key...)
+	w.str(w.key)
 	w.str(obj.Str)
 }
 
