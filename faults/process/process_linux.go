@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -205,27 +204,6 @@ func waitPid(pid int, d time.Duration) {
 		ms = int(d/time.Millisecond) + 1
 	}
 	unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, ms)
-}
-
-// Killed reports whether SIGKILL has been sent to a thread and it has only not
-// died yet: because a file system call of it is pending. That is known at once,
-// while the kernel's own FUSE_INTERRUPT may still be under way.
-func Killed(tid int) bool {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
-	if err != nil {
-		return true // it is gone altogether
-	}
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		if name != "SigPnd" && name != "ShdPnd" {
-			continue
-		}
-		mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
-		if err == nil && mask&(1<<(uint(syscall.SIGKILL)-1)) != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // Tail returns the last lines of output, for the message that says why a server
