@@ -147,6 +147,9 @@ type Epoch struct {
 	Began time.Duration // ready to serve
 	Ended time.Duration // crash instant; Never when the history ends before
 	How   EventKind     // what ended it
+	// DiskSeen: the disk's log was at hand. Without it empty lists below mean that
+	// nobody looked; with it, that nothing was written or synced.
+	DiskSeen bool
 	// What its disk was told, in order of Enter.
 	LogWrites []DiskWrite
 	LogSyncs  []DiskSync

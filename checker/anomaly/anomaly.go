@@ -1,0 +1,59 @@
+// Package anomaly names what can be wrong with a history, and carries the
+// evidence for it. Every checker reports in these words, and so do the reports.
+package anomaly
+
+// Name is the name of a kind of anomaly, as users see it.
+type Name string
+
+const (
+	// LostWrite: acknowledged, absent after recovery, beyond what the contract allows.
+	LostWrite Name = "lost-write"
+	// Hole: a later operation survived and an earlier one did not; no prefix explains the state.
+	Hole Name = "hole"
+	// TornTransaction: part of a MULTI/EXEC survived.
+	TornTransaction Name = "torn-transaction"
+	// Phantom: a value nobody wrote.
+	Phantom Name = "phantom"
+	// Resurrection: deleted, expired or overwritten data is back.
+	Resurrection Name = "resurrection"
+	// Unrecoverable: the server does not start on what the crash left.
+	Unrecoverable Name = "unrecoverable"
+	// SilentTruncation: it starts, says nothing, and has dropped acknowledged data from the middle.
+	SilentTruncation Name = "silent-truncation"
+	// StaleRead: a read returned a value that a newer one had already replaced.
+	StaleRead Name = "stale-read"
+	// NonLinearizable: no order of the operations explains what the clients saw.
+	NonLinearizable Name = "non-linearizable"
+	// SplitBrainWrite: acknowledged by a master that another master had already replaced.
+	SplitBrainWrite Name = "split-brain-write"
+	// Divergence: replicas differ after convergence.
+	Divergence Name = "divergence"
+	// Refused: writes refused that were promised to be taken, or the other way round.
+	Refused Name = "refused"
+	// LateSync: no sync was started for written data in the time the contract
+	// gives. Nothing need be lost yet: it is the contract's clause that is broken.
+	LateSync Name = "late-sync"
+)
+
+// Names lists every anomaly, in the order in which reports show them.
+func Names() []Name {
+	return []Name{
+		LostWrite, Hole, TornTransaction, Phantom, Resurrection, Unrecoverable, SilentTruncation,
+		StaleRead, NonLinearizable, SplitBrainWrite, Divergence, Refused, LateSync,
+	}
+}
+
+// Anomaly is one thing found wrong, with its evidence.
+type Anomaly struct {
+	Name  Name
+	Epoch int    // the life of the server in which it happened; 0 is the first
+	Key   string // empty when it is not about one key
+	// Ops are the places in History.Ops of the operations that show it, in order
+	// of invocation.
+	Ops []int
+	// Rule is the rule that is broken, one sentence.
+	Rule string
+	// Story tells it: who wrote what and when, what was read after recovery.
+	// Lines, without a newline at the end.
+	Story string
+}

@@ -1,0 +1,159 @@
+// Package contract says what must survive which fault under which
+// configuration. It is a table of data: the built-in one states what Redis
+// promises (and what its source does beyond its documentation), and a user can
+// state a stricter or looser one for his own server in a file.
+package contract
+
+import (
+	"time"
+)
+
+// Level is the condition that the recovered state must meet.
+type Level string
+
+const (
+	// Durable is durable linearizability (Izraelevitz, Mendes, Scott, DISC 2016):
+	// every acknowledged operation survives, pending ones may.
+	Durable Level = "durable"
+	// Buffered is buffered durable linearizability: the state after some prefix
+	// survives, and the prefix holds at least what Contract.Keeps names.
+	Buffered Level = "buffered"
+	// Empty: nothing is promised to survive, and nothing does.
+	Empty Level = "empty"
+)
+
+// Keeps is the part of the acknowledged operations that a Buffered contract
+// promises in every prefix: clause (b).
+type Keeps string
+
+const (
+	// KeepsNothing: any prefix will do.
+	KeepsNothing Keeps = "nothing"
+	// KeepsSynced: everything acknowledged before the last write(2) that a returned sync covers.
+	KeepsSynced Keeps = "synced"
+	// KeepsWritten: everything whose write(2) was made. Only writes postponed
+	// behind a sync in flight may be missing: the page cache survives.
+	KeepsWritten Keeps = "written"
+	// KeepsSnapshot: everything acknowledged before the fork of the last snapshot that is in place.
+	KeepsSnapshot Keeps = "snapshot"
+	// KeepsAll: everything acknowledged.
+	KeepsAll Keeps = "all"
+)
+
+// Crash is a kind of crash, by the name it has on the command line.
+type Crash string
+
+const (
+	Kill        Crash = "kill"
+	KillInSync  Crash = "kill-in-fsync"
+	Power       Crash = "power"
+	PowerInSync Crash = "power-in-fsync"
+	Term        Crash = "term"
+)
+
+// LosesPageCache reports whether what was only written, and not synced, may be gone.
+func (c Crash) LosesPageCache() bool { return c == Power || c == PowerInSync }
+
+// InSync reports whether the crash must strike while a sync has entered and not returned.
+func (c Crash) InSync() bool { return c == PowerInSync || c == KillInSync }
+
+// Crashes lists the kinds of crash in the order of reports.
+func Crashes() []Crash { return []Crash{Kill, Power, PowerInSync, KillInSync, Term} }
+
+// Bound is one figure for how far back a loss may reach.
+type Bound struct {
+	Name  string // "documented", "source", "modelled"
+	Value time.Duration
+	// From is where the figure comes from.
+	From string
+}
+
+// SavePoint is one `save SECONDS CHANGES`.
+type SavePoint struct {
+	After   time.Duration
+	Changes int
+}
+
+// Contract is what one configuration promises for one kind of crash.
+type Contract struct {
+	Mode  string
+	Crash Crash
+	Level Level
+	Keeps Keeps
+	// SyncWithin is clause (c): a sync must start within it of the first write(2)
+	// that none covers, unless one is in flight or failing. 0: no such promise.
+	SyncWithin time.Duration
+	// SyncSlack is what scheduling may add to SyncWithin and to PostponeUpTo.
+	SyncSlack time.Duration
+	// PostponeUpTo bounds how long an acknowledged write may wait for its
+	// write(2) behind a sync in flight. 0: not at all.
+	PostponeUpTo time.Duration
+	// SavePoints are clause (c) of snapshots: a snapshot must begin once one of
+	// them is due. Empty: no such promise.
+	SavePoints []SavePoint
+	// ChildrenMayDelaySync: while a snapshot or rewrite child runs nothing is
+	// synced (no-appendfsync-on-rewrite yes), and what was acknowledged meanwhile may be lost.
+	ChildrenMayDelaySync bool
+	// Bounds are the figures to show beside the measured loss window. They do not
+	// by themselves make a verdict; the first is the documented one.
+	Bounds []Bound
+	// MaxWindow and MaxLost make a verdict: a certain loss beyond them is a
+	// violation. Negative: no limit.
+	MaxWindow time.Duration
+	MaxLost   int
+	// AllowRepair: needing the product's own repair tool before the start is allowed.
+	AllowRepair bool
+	// AllowRefusal: not starting at all is allowed.
+	AllowRefusal bool
+}
+
+// Documented is the documented bound of the loss window, and whether there is one.
+func (c *Contract) Documented() (time.Duration, bool) {
+	for _, b := range c.Bounds {
+		if b.Name == "documented" {
+			return b.Value, true
+		}
+	}
+	return 0, false
+}
+
+// Slack is the default of Contract.SyncSlack. redis 7.0.15 starts the sync from
+// flushAppendOnlyFile, called from beforeSleep on each turn of the event loop
+// and from serverCron every 1000/hz ms (100 ms by default). It compares whole
+// seconds of a cached clock that serverCron refreshes, so that "once a second"
+// is up to 2 s (inside SyncWithin already). What is left for the slack is one
+// period of serverCron when the loop is idle (100 ms), one for the clock's
+// refresh (100 ms), the turn of the loop that is under way, and the start of the
+// background thread. Half a second covers them with a margin of more than two.
+const Slack = 500 * time.Millisecond
+
+// Config is what a contract depends on beside the mode's name. The zero Config
+// takes the values that Redis 7.0.15 and Linux have by default.
+type Config struct {
+	SavePoints []SavePoint
+	// WriteBackExpire and WriteBackInterval are the kernel's (or the disk
+	// model's) dirty_expire and dirty_writeback: 30 s and 5 s by default.
+	WriteBackExpire, WriteBackInterval time.Duration
+	// Modelled: the write-back is a parameter of a model, not of a kernel.
+	Modelled bool
+	// NoSyncOnRewrite is no-appendfsync-on-rewrite yes.
+	NoSyncOnRewrite bool
+	// Slack replaces the default slack, for machines with more to do than cores.
+	Slack time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.SavePoints == nil {
+		c.SavePoints = []SavePoint{{3600 * time.Second, 1}, {300 * time.Second, 100}, {60 * time.Second, 10000}}
+	}
+	if c.WriteBackExpire == 0 {
+		c.WriteBackExpire = 30 * time.Second
+	}
+	if c.WriteBackInterval == 0 {
+		c.WriteBackInterval = 5 * time.Second
+	}
+	if c.Slack == 0 {
+		c.Slack = Slack
+	}
+	return c
+}

@@ -1,0 +1,250 @@
+package contract
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// FileVersion is the version of the contract file that this package reads.
+const FileVersion = 1
+
+// File is a user's own contract: rules that replace or change the built-in
+// contract for the modes and crashes they name. Later rules win.
+type File struct {
+	Version int    `yaml:"contract"`
+	Name    string `yaml:"name"`
+	Rules   []Rule `yaml:"rules"`
+}
+
+// Rule changes what it names and leaves the rest as the built-in table has it.
+type Rule struct {
+	Modes   words `yaml:"mode"`  // empty: every mode
+	Crashes words `yaml:"crash"` // empty: every crash
+
+	Level        *Level             `yaml:"level"`
+	Keeps        *Keeps             `yaml:"keeps"`
+	SyncWithin   *span              `yaml:"sync-within"`
+	SyncSlack    *span              `yaml:"sync-slack"`
+	PostponeUpTo *span              `yaml:"postpone-up-to"`
+	Bounds       map[string]span    `yaml:"bounds"`
+	MaxWindow    *span              `yaml:"max-loss-window"`
+	MaxLost      *int               `yaml:"max-lost"`
+	Save         []savePointInWords `yaml:"save"`
+	Recovery     *string            `yaml:"recovery"`
+}
+
+// words is one word or a list of them.
+type words []string
+
+func (w *words) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*w = words{n.Value}
+		return nil
+	}
+	return n.Decode((*[]string)(w))
+}
+
+// span is a duration in Go's notation: 1s, 250ms.
+type span time.Duration
+
+func (s *span) UnmarshalYAML(n *yaml.Node) error {
+	d, err := time.ParseDuration(n.Value)
+	if err != nil || d < 0 {
+		return fmt.Errorf("line %d: %q is not a duration: want for example 250ms, 1s, 2m", n.Line, n.Value)
+	}
+	*s = span(d)
+	return nil
+}
+
+// savePointInWords is "SECONDS CHANGES", as in redis.conf.
+type savePointInWords SavePoint
+
+func (s *savePointInWords) UnmarshalYAML(n *yaml.Node) error {
+	var seconds, changes int
+	var rest string
+	if k, _ := fmt.Sscanf(n.Value, "%d %d%s", &seconds, &changes, &rest); k != 2 || seconds <= 0 || changes <= 0 {
+		return fmt.Errorf("line %d: %q is not a save point: want \"SECONDS CHANGES\"", n.Line, n.Value)
+	}
+	*s = savePointInWords{time.Duration(seconds) * time.Second, changes}
+	return nil
+}
+
+// Load reads the contract file at path.
+func Load(path string) (*File, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read contract: %w", err)
+	}
+	f, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("contract %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Parse reads a contract file. Unknown fields, modes and words are errors that
+// name the line or the rule, and what is allowed there.
+func Parse(text []byte) (*File, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	var f File
+	if err := dec.Decode(&f); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("empty: want \"contract: 1\" and rules")
+		}
+		return nil, plain(err)
+	}
+	if f.Version != FileVersion {
+		return nil, fmt.Errorf("\"contract: %d\" is not a version this program reads: want \"contract: %d\"", f.Version, FileVersion)
+	}
+	if len(f.Rules) == 0 {
+		return nil, errors.New("no rules")
+	}
+	for i := range f.Rules {
+		if err := f.Rules[i].check(); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i+1, err)
+		}
+	}
+	return &f, nil
+}
+
+// plain takes the Go type names out of yaml's messages: the reader of a
+// contract file knows the file, not this package.
+func plain(err error) error {
+	var te *yaml.TypeError
+	if !errors.As(err, &te) {
+		return err
+	}
+	for i, m := range te.Errors {
+		if j := strings.Index(m, " in type "); j >= 0 {
+			m = m[:j] + " here"
+		}
+		te.Errors[i] = m
+	}
+	return errors.New(strings.Join(te.Errors, "; "))
+}
+
+func (r *Rule) check() error {
+	known := func(what, word string, all []string) error {
+		if slices.Contains(all, word) {
+			return nil
+		}
+		return fmt.Errorf("%s %q: want one of %s", what, word, strings.Join(all, ", "))
+	}
+	for _, m := range r.Modes {
+		if err := known("mode", m, append(Modes(), "*")); err != nil {
+			return err
+		}
+	}
+	var crashes []string
+	for _, c := range Crashes() {
+		crashes = append(crashes, string(c))
+	}
+	for _, c := range r.Crashes {
+		if err := known("crash", c, append(crashes, "*")); err != nil {
+			return err
+		}
+	}
+	if r.Level != nil {
+		if err := known("level", string(*r.Level), []string{string(Durable), string(Buffered), string(Empty)}); err != nil {
+			return err
+		}
+	}
+	if r.Keeps != nil {
+		all := []string{string(KeepsNothing), string(KeepsSynced), string(KeepsWritten), string(KeepsSnapshot), string(KeepsAll)}
+		if err := known("keeps", string(*r.Keeps), all); err != nil {
+			return err
+		}
+	}
+	if r.Recovery != nil {
+		if err := known("recovery", *r.Recovery, []string{"by-itself", "repaired", "refused"}); err != nil {
+			return err
+		}
+	}
+	for name := range r.Bounds { // any order: the first error is as good as another, and there is one name to get wrong
+		if err := known("bound", name, boundNames); err != nil {
+			return err
+		}
+	}
+	if r.MaxLost != nil && *r.MaxLost < 0 {
+		return fmt.Errorf("max-lost %d: want 0 or more", *r.MaxLost)
+	}
+	return nil
+}
+
+var boundNames = []string{"documented", "source", "modelled"}
+
+// For is the contract of mode for crash: the built-in one, changed by the rules
+// that name it.
+func (f *File) For(mode string, crash Crash, conf Config) (Contract, error) {
+	c, err := For(mode, crash, conf)
+	if err != nil {
+		return Contract{}, err
+	}
+	for i := range f.Rules {
+		if r := &f.Rules[i]; r.names(mode, crash) {
+			r.apply(&c)
+		}
+	}
+	return c, nil
+}
+
+func (r *Rule) names(mode string, crash Crash) bool {
+	in := func(w words, name string) bool {
+		return len(w) == 0 || slices.Contains(w, name) || slices.Contains(w, "*")
+	}
+	return in(r.Modes, mode) && in(r.Crashes, string(crash))
+}
+
+func (r *Rule) apply(c *Contract) {
+	if r.Level != nil {
+		c.Level = *r.Level
+		switch c.Level {
+		case Durable:
+			c.Keeps = KeepsAll
+		case Empty:
+			c.Keeps = KeepsNothing
+		}
+	}
+	if r.Keeps != nil {
+		c.Keeps = *r.Keeps
+	}
+	set := func(to *time.Duration, from *span) {
+		if from != nil {
+			*to = time.Duration(*from)
+		}
+	}
+	set(&c.SyncWithin, r.SyncWithin)
+	set(&c.SyncSlack, r.SyncSlack)
+	set(&c.PostponeUpTo, r.PostponeUpTo)
+	set(&c.MaxWindow, r.MaxWindow)
+	if r.MaxLost != nil {
+		c.MaxLost = *r.MaxLost
+	}
+	if r.Save != nil {
+		c.SavePoints = nil
+		for _, s := range r.Save {
+			c.SavePoints = append(c.SavePoints, SavePoint(s))
+		}
+	}
+	if r.Bounds != nil {
+		c.Bounds = nil
+		for _, name := range boundNames {
+			if v, ok := r.Bounds[name]; ok {
+				c.Bounds = append(c.Bounds, Bound{Name: name, Value: time.Duration(v), From: "contract file"})
+			}
+		}
+	}
+	if r.Recovery != nil {
+		c.AllowRepair = *r.Recovery != "by-itself"
+		c.AllowRefusal = *r.Recovery == "refused"
+	}
+}

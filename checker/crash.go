@@ -1,0 +1,189 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/durability"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/zones"
+)
+
+// recovery looks at how the server came back after the crash that ended e.
+func (j *Judge) recovery(e *epoch) {
+	if e.judged {
+		j.out.Crashes++
+	}
+	until := history.Never
+	if e.number+1 < len(j.h.Epochs) {
+		until = j.h.Epochs[e.number+1].Began
+	}
+	how := ByItself
+	var refusal *history.Event
+	for i := range j.h.Events {
+		ev := &j.h.Events[i]
+		if ev.At < e.life.Ended || ev.At > until {
+			continue
+		}
+		switch ev.Kind {
+		case history.Refused:
+			if how == ByItself {
+				how = Refused
+			}
+			refusal = ev
+		case history.Repaired:
+			how = Repaired
+		}
+	}
+	if worse(how, j.out.Recovery) {
+		j.out.Recovery = how
+	}
+	switch {
+	case how == Refused && !j.c.AllowRefusal && (e.judged || j.c.Crash == ""):
+		j.found(anomaly.Anomaly{Name: anomaly.Unrecoverable, Epoch: e.number,
+			Rule:  "the server must start on what the crash left",
+			Story: fmt.Sprintf("at %s: %s\nat %s the server would not start: %s", e.life.Ended, crashWords(e.life.How), refusal.At, refusal.Text)})
+	case how == Repaired && !j.c.AllowRepair && e.judged:
+		j.found(anomaly.Anomaly{Name: anomaly.Unrecoverable, Epoch: e.number,
+			Rule:  "the server must start on what the crash left without a repair",
+			Story: fmt.Sprintf("at %s: %s\nthe server started only after its own repair tool had run", e.life.Ended, crashWords(e.life.How))})
+	case how != Refused && e.after == nil:
+		j.unknown(Reopened, fmt.Sprintf("nothing was read after the crash at %s", e.life.Ended))
+	}
+	if e.after != nil && e.after.Began < e.life.Ended {
+		j.unknown(Reopened, fmt.Sprintf("the recovered state was read at %s, before the crash at %s", e.after.Began, e.life.Ended))
+	}
+}
+
+func worse(a, b Recovery) bool {
+	rank := func(r Recovery) int {
+		return slices.Index([]Recovery{NoCrash, ByItself, Repaired, Refused}, r)
+	}
+	return rank(a) > rank(b)
+}
+
+func crashWords(how history.EventKind) string {
+	switch how {
+	case history.ProcessKill:
+		return "the server was killed"
+	case history.PowerCut:
+		return "power was cut"
+	case history.Terminated:
+		return "the server was asked to terminate"
+	case history.Exited:
+		return "the server exited"
+	}
+	return string(how)
+}
+
+// empty judges a configuration that promises nothing: nothing may come back.
+func (j *Judge) empty(e *epoch) {
+	j.out.Lost += len(j.acks)
+	j.out.PossiblyLost += len(j.acks)
+	if len(j.acks) > 0 {
+		first := slices.Min(j.acks)
+		w := time.Duration(max(0, int64(e.life.Ended)-first))
+		j.out.WindowCertain = max(j.out.WindowCertain, w)
+		j.out.WindowPessimistic = max(j.out.WindowPessimistic, w)
+		j.out.Censored = true
+	}
+	if len(e.after.Keys) == 0 {
+		return
+	}
+	kv := &e.after.Keys[0]
+	j.found(anomaly.Anomaly{Name: anomaly.Resurrection, Epoch: e.number, Key: kv.Key,
+		Rule:  "without persistence the server must be empty after a restart",
+		Story: fmt.Sprintf("at %s: %s\nread after recovery: %d keys, %q = %q among them", e.life.Ended, crashWords(e.life.How), len(e.after.Keys), kv.Key, kv.Value)})
+}
+
+// durable judges what came back: clause (a), a prefix; (b), what every prefix
+// must hold; (c), when syncs and snapshots must begin.
+func (j *Judge) durable(e *epoch) {
+	cut := j.prefix.Check(&j.regs)
+	whole := j.prefixAnomalies(e, cut)
+	j.measure(e, cut)
+	if !e.judged {
+		if e.life.How == history.PowerCut && !j.c.Crash.LosesPageCache() {
+			return // loses more than the contract is about
+		}
+	}
+	if j.c.Keeps != contract.KeepsAll && j.c.Keeps != contract.KeepsNothing && !durability.Recorded(e.life) {
+		j.unknown(DiskLog, "what was written and synced is not on record, so what had to survive is not known")
+		return
+	}
+	if whole {
+		j.kept(e, cut)
+	}
+	if late, ok := durability.LateSync(e.life, j.c); ok {
+		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
+			Rule:  fmt.Sprintf("a sync must start within %s of the first write that none covers", j.c.SyncWithin),
+			Story: fmt.Sprintf("data was written to the log by %s\nno sync of it had started by %s", late.Since, late.Due)})
+	}
+	slices.Sort(j.acks)
+	if late, ok := durability.LateSnapshot(e.life, j.c, j.acks); ok {
+		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
+			Rule:  fmt.Sprintf("a snapshot must begin once save %d %d is due", int(late.Save.After/time.Second), late.Save.Changes),
+			Story: fmt.Sprintf("%d changes had been made by %s\nno snapshot had begun by %s", late.Save.Changes, late.Since, late.Due)})
+	}
+}
+
+// measure adds up what was lost.
+func (j *Judge) measure(e *epoch, cut *durability.Cut) {
+	out := j.out
+	out.Lost += len(cut.Certain)
+	out.PossiblyLost += max(cut.Possible, len(cut.Certain))
+	for _, op := range cut.Certain {
+		out.LostBytes += int64(len(j.regs.In.Ops[op].Value))
+	}
+	ended := int64(e.life.Ended)
+	if len(cut.Certain) > 0 {
+		out.WindowCertain = max(out.WindowCertain, time.Duration(max(0, ended-cut.FirstCertain)))
+		if cut.FirstCertain <= slices.Min(j.acks) {
+			out.Censored = true
+		}
+	}
+	if first := min(cut.FirstPossible, cut.FirstCertain); first != zones.Late {
+		out.WindowPessimistic = max(out.WindowPessimistic, time.Duration(max(0, ended-first)))
+	}
+}
+
+// kept is clause (b).
+func (j *Judge) kept(e *epoch, cut *durability.Cut) {
+	if len(cut.Certain) == 0 {
+		return
+	}
+	before := durability.KeptBefore(e.life, j.c)
+	var lost []int
+	for _, op := range cut.Certain {
+		acked := int64(j.regs.In.Ops[op].Return)
+		switch {
+		case acked < before:
+			lost = append(lost, e.from+int(op))
+		case j.c.Keeps == contract.KeepsWritten:
+			if durability.Postponed(e.life, j.c, acked) {
+				j.out.PostponedLost++
+			} else {
+				lost = append(lost, e.from+int(op))
+			}
+		case j.c.ChildrenMayDelaySync && j.c.SyncWithin == 0 && !durability.InChild(e.life, j.c, acked):
+			lost = append(lost, e.from+int(op))
+		}
+	}
+	if len(lost) > 0 {
+		j.found(j.lostWrites(e, lost, before))
+	}
+	window := time.Duration(max(0, int64(e.life.Ended)-cut.FirstCertain))
+	if j.c.MaxWindow >= 0 && window > j.c.MaxWindow && len(lost) == 0 {
+		j.found(anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number,
+			Rule:  fmt.Sprintf("the loss window must not exceed %s", j.c.MaxWindow),
+			Story: fmt.Sprintf("%d acknowledged writes are gone, back to %s before the crash", len(cut.Certain), window)})
+	}
+	if j.c.MaxLost >= 0 && len(cut.Certain) > j.c.MaxLost && len(lost) == 0 {
+		j.found(anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number,
+			Rule:  fmt.Sprintf("at most %d acknowledged writes may be lost", j.c.MaxLost),
+			Story: fmt.Sprintf("%d acknowledged writes are gone", len(cut.Certain))})
+	}
+}

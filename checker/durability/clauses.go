@@ -1,0 +1,301 @@
+package durability
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/zones"
+)
+
+// Recorded reports whether the disk's log of the epoch is at hand.
+func Recorded(ep *history.Epoch) bool {
+	return ep.DiskSeen || len(ep.LogWrites) > 0 || len(ep.LogSyncs) > 0 || len(ep.Snapshots) > 0
+}
+
+// KeptBefore is clause (b): every operation acknowledged before the instant it
+// returns must be in every prefix. zones.Early when nothing has to be.
+func KeptBefore(ep *history.Epoch, c *contract.Contract) int64 {
+	end := int64(ep.Ended)
+	switch c.Keeps {
+	case contract.KeepsAll:
+		return zones.Late
+	case contract.KeepsSynced:
+		return syncedBefore(ep, end)
+	case contract.KeepsWritten:
+		return writtenBefore(ep, end)
+	case contract.KeepsSnapshot:
+		return snapshotBefore(ep, end, c.Crash.LosesPageCache())
+	}
+	return zones.Early
+}
+
+// syncedBefore: the entry of the last write(2) that a sync covers which had
+// returned by the crash. What was acknowledged before that write began is in it
+// or in an earlier one, also when it was postponed.
+func syncedBefore(ep *history.Epoch, end int64) int64 {
+	covered := int64(-1)
+	for i := range ep.LogSyncs {
+		s := &ep.LogSyncs[i]
+		if !s.Failed && int64(s.Return) <= end {
+			covered = max(covered, int64(s.Covers))
+		}
+	}
+	if covered < 0 {
+		return zones.Early
+	}
+	before := int64(zones.Early)
+	for i := range ep.LogWrites {
+		w := &ep.LogWrites[i]
+		if int64(w.Return) <= covered {
+			before = max(before, int64(w.Enter))
+		}
+	}
+	return before
+}
+
+func writtenBefore(ep *history.Epoch, end int64) int64 {
+	before := int64(zones.Early)
+	for i := range ep.LogWrites {
+		w := &ep.LogWrites[i]
+		if int64(w.Return) <= end {
+			before = max(before, int64(w.Enter))
+		}
+	}
+	return before
+}
+
+func snapshotBefore(ep *history.Epoch, end int64, mustBeDurable bool) int64 {
+	before := int64(zones.Early)
+	for i := range ep.Snapshots {
+		s := &ep.Snapshots[i]
+		inPlace := s.Renamed
+		if mustBeDurable {
+			inPlace = s.Durable
+		}
+		if int64(inPlace) <= end {
+			before = max(before, int64(s.Fork))
+		}
+	}
+	return before
+}
+
+// Postponed reports whether an operation acknowledged at acked may be missing
+// after a process kill because its write(2) was waiting behind a sync in flight
+// (redis 7.0.15 aof.c flushAppendOnlyFile): no write that could hold it had
+// returned, a sync was in flight from before the acknowledgement until the
+// crash (or until so shortly before it that the waiting write had not been made
+// yet), and the wait was not longer than the contract allows, unless a write
+// had begun by then.
+func Postponed(ep *history.Epoch, c *contract.Contract, acked int64) bool {
+	if c.PostponeUpTo == 0 {
+		return false
+	}
+	end, slack := int64(ep.Ended), int64(c.SyncSlack)
+	if acked < writtenBefore(ep, end) {
+		return false
+	}
+	inFlight := false
+	for i := range ep.LogSyncs {
+		s := &ep.LogSyncs[i]
+		if int64(s.Enter) <= acked && int64(s.Return) >= end-slack {
+			inFlight = true
+			break
+		}
+	}
+	if !inFlight {
+		return false
+	}
+	if end-acked <= int64(c.PostponeUpTo)+slack {
+		return true
+	}
+	for i := range ep.LogWrites {
+		w := &ep.LogWrites[i]
+		if int64(w.Return) > end && int64(w.Enter)-acked <= int64(c.PostponeUpTo)+slack {
+			return true // being written when the crash struck
+		}
+	}
+	return false
+}
+
+// InChild reports whether an operation acknowledged at acked falls into a
+// stretch in which no-appendfsync-on-rewrite keeps the log unsynced: a child
+// runs, or has ended and the sync that catches up has not returned.
+func InChild(ep *history.Epoch, c *contract.Contract, acked int64) bool {
+	if !c.ChildrenMayDelaySync {
+		return false
+	}
+	for _, child := range ep.ChildRunning {
+		if acked < int64(child.From) {
+			continue
+		}
+		caughtUp := int64(ep.Ended)
+		for i := range ep.LogSyncs {
+			s := &ep.LogSyncs[i]
+			if !s.Failed && s.Enter >= child.To {
+				caughtUp = min(caughtUp, int64(s.Return))
+				break
+			}
+		}
+		if acked <= max(caughtUp, int64(child.To)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Lateness is a broken clause (c): data was written at Since, and no sync (or
+// no snapshot) had begun by Due.
+type Lateness struct {
+	Since, Due time.Duration
+	Save       contract.SavePoint // the save point that was due, for snapshots
+}
+
+// LateSync looks for a write(2) for which no sync was begun within
+// SyncWithin+SyncSlack. The time during which a sync is in flight or the log is
+// being written does not count (the main thread is inside the call), nor that
+// after a failed sync until the next one, nor that of a child under
+// no-appendfsync-on-rewrite.
+func LateSync(ep *history.Epoch, c *contract.Contract) (Lateness, bool) {
+	if c.SyncWithin == 0 {
+		return Lateness{}, false
+	}
+	limit := c.SyncWithin + c.SyncSlack
+	next := 0 // the first sync that entered after the write returned
+	covered := time.Duration(-1)
+	for i := range ep.LogWrites {
+		w := &ep.LogWrites[i]
+		if w.Return > ep.Ended {
+			break
+		}
+		if w.Return <= covered {
+			continue
+		}
+		for next < len(ep.LogSyncs) && (ep.LogSyncs[next].Enter < w.Return || ep.LogSyncs[next].Covers < w.Return) {
+			next++
+		}
+		until := ep.Ended
+		if next < len(ep.LogSyncs) {
+			until = min(until, ep.LogSyncs[next].Enter)
+			covered = ep.LogSyncs[next].Covers
+		} else {
+			covered = history.Never
+		}
+		if until-w.Return <= limit {
+			continue
+		}
+		if idle := until - w.Return - excused(ep, c, w.Return, until); idle > limit {
+			return Lateness{Since: w.Return, Due: w.Return + limit}, true
+		}
+	}
+	return Lateness{}, false
+}
+
+// excused is how much of [from, to] does not count for clause (c).
+func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) time.Duration {
+	var total time.Duration
+	at := from // everything before at is accounted for
+	add := func(a, b time.Duration) {
+		a, b = max(a, at), min(b, to)
+		if b > a {
+			total += b - a
+			at = b
+		}
+	}
+	// The three lists are each in order; merging them needs one pass of the
+	// earliest next interval.
+	s, w, ch := 0, 0, 0
+	for {
+		best := history.Never
+		if s < len(ep.LogSyncs) {
+			best = min(best, ep.LogSyncs[s].Enter)
+		}
+		if w < len(ep.LogWrites) {
+			best = min(best, ep.LogWrites[w].Enter)
+		}
+		child := c.ChildrenMayDelaySync && ch < len(ep.ChildRunning)
+		if child {
+			best = min(best, ep.ChildRunning[ch].From)
+		}
+		if best >= to {
+			return total
+		}
+		switch {
+		case s < len(ep.LogSyncs) && ep.LogSyncs[s].Enter == best:
+			end := ep.LogSyncs[s].Return
+			if ep.LogSyncs[s].Failed && end < to {
+				end = to // failing, until the next one begins
+				if s+1 < len(ep.LogSyncs) {
+					end = ep.LogSyncs[s+1].Enter
+				}
+			}
+			add(best, end)
+			s++
+		case child && ep.ChildRunning[ch].From == best:
+			add(best, ep.ChildRunning[ch].To)
+			ch++
+		default:
+			add(best, ep.LogWrites[w].Return)
+			w++
+		}
+	}
+}
+
+// afterFailedSave is how long redis waits after a failed snapshot before the
+// next try (7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY).
+const afterFailedSave = 5 * time.Second
+
+// LateSnapshot looks for a save point that was due and began no snapshot.
+// acks are the return times of the epoch's acknowledged writes, ascending.
+//
+// serverCron (redis 7.0.15): enough changes since the last completed save, more
+// than N whole seconds since it (or since the start), no child running, and 5 s
+// since a failed try. The whole seconds add up to one second.
+func LateSnapshot(ep *history.Epoch, c *contract.Contract, acks []int64) (Lateness, bool) {
+	for _, p := range c.SavePoints {
+		if late, ok := lateFor(ep, c, p, acks); ok {
+			return late, true
+		}
+	}
+	return Lateness{}, false
+}
+
+func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks []int64) (Lateness, bool) {
+	since := ep.Began // of the last completed save, or the start
+	from := 0         // acknowledged writes before it are in the last snapshot
+	for i := 0; i <= len(ep.Snapshots); i++ {
+		until := ep.Ended
+		if i < len(ep.Snapshots) {
+			until = min(until, ep.Snapshots[i].Began)
+		}
+		if from+p.Changes-1 < len(acks) {
+			changed := time.Duration(acks[from+p.Changes-1])
+			due := max(changed, since+p.After) + time.Second + c.SyncSlack
+			for _, child := range ep.ChildRunning {
+				if child.From < due && child.To > since {
+					due = max(due, min(child.To, ep.Ended)+afterFailedSave+time.Second+c.SyncSlack)
+				}
+			}
+			if due < until {
+				return Lateness{Since: changed, Due: due, Save: p}, true
+			}
+		}
+		if i == len(ep.Snapshots) {
+			break
+		}
+		s := &ep.Snapshots[i]
+		if s.Renamed > ep.Ended {
+			// It did not complete: the next may wait for the retry delay.
+			since = max(since, s.Began+afterFailedSave-p.After)
+			if i == len(ep.Snapshots)-1 {
+				return Lateness{}, false // still running when the crash struck, or failed and not tried again yet
+			}
+			continue
+		}
+		since = s.Renamed
+		for from < len(acks) && acks[from] < int64(s.Fork) {
+			from++
+		}
+	}
+	return Lateness{}, false
+}

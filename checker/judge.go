@@ -1,0 +1,204 @@
+// Package checker judges a history: did the server keep the contract of its
+// configuration through the crashes that struck it?
+//
+// The verdict is holds, violated or unknown. Unknown is not success: the
+// assumptions failed (Judgement.Assumption says which), or a search ran out of
+// time or memory.
+package checker
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/durability"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/zones"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Recovery is how the server came back after a crash.
+type Recovery string
+
+const (
+	NoCrash  Recovery = ""
+	ByItself Recovery = "by itself"
+	Repaired Recovery = "repaired"
+	Refused  Recovery = "refused"
+)
+
+// Judgement is what is known of one history under one contract. Over several
+// crashes counts are added up and windows are the longest.
+type Judgement struct {
+	Verdict result.Verdict
+	// Why is one sentence: what was broken, or why nothing is known.
+	Why string
+	// Assumption is the assumption that failed, when the verdict is unknown for that.
+	Assumption Assumption
+	Anomalies  []anomaly.Anomaly
+
+	Acked        int // acknowledged writes
+	Lost         int // of these, certainly lost
+	PossiblyLost int // lost in some explanation of the recovered state; at least Lost
+	// PostponedLost counts those of Lost that a process kill may take under
+	// everysec: their write(2) was waiting behind a sync in flight.
+	PostponedLost int
+	LostBytes     int64 // bytes of the values of the certainly lost writes
+
+	// WindowCertain is how far back from the crash the certain loss reaches,
+	// WindowPessimistic the possible one. The truth lies between.
+	WindowCertain, WindowPessimistic time.Duration
+	// Censored: the loss reaches back to the start of the epoch, so that the
+	// window is only known to be at least this long.
+	Censored bool
+	// OverDocumented: the contract holds, but the window is longer than the documented bound.
+	OverDocumented bool
+
+	Crashes  int // crashes of the contract's kind that struck
+	Recovery Recovery
+	// Notes are remarks for the reader that do not change the verdict.
+	Notes []string
+}
+
+// Options change what Judge demands.
+type Options struct {
+	// MinAcked is how many acknowledged writes a history needs to prove anything; 0 means 1.
+	MinAcked int
+}
+
+// Judge judges histories one after another and reuses its memory. It must not
+// be used by two goroutines at once. The zero Judge is ready.
+type Judge struct {
+	Options Options
+
+	regs   zones.Registers
+	prefix durability.Prefix
+	acks   []int64
+	out    *Judgement
+	h      *history.History
+	c      *contract.Contract
+}
+
+// epoch is one life of the server, cut out of the history.
+type epoch struct {
+	number  int
+	life    *history.Epoch
+	from    int // its operations are History.Ops[from:to]
+	to      int
+	before  *history.State // what it began with; nil: nothing
+	after   *history.State // what was found after the crash; nil: nothing came back
+	crashed bool
+	// judged: the crash is one that the contract is about.
+	judged bool
+}
+
+// Judge judges h under c. The result does not keep references to j's memory.
+func (j *Judge) Judge(h *history.History, c contract.Contract) Judgement {
+	var out Judgement
+	j.out, j.h, j.c = &out, h, &c
+	if a, why := j.assume(); a != "" {
+		out.Verdict, out.Assumption, out.Why = result.Unknown, a, why
+		return out
+	}
+	j.epochs()
+	j.afterwards()
+	j.decide()
+	j.out, j.h, j.c = nil, nil, nil
+	return out
+}
+
+// epochs judges each epoch in turn.
+func (j *Judge) epochs() {
+	h := j.h
+	var whole [1]history.Epoch
+	lives := h.Epochs
+	if len(lives) == 0 {
+		whole[0].Ended = history.Never
+		lives = whole[:]
+	}
+	from := 0
+	for i := range lives {
+		e := epoch{number: i, life: &lives[i], from: from, to: len(h.Ops)}
+		e.crashed = e.life.Ended != history.Never
+		e.judged = e.crashed && j.matches(e.life)
+		if e.crashed {
+			for e.to = from; e.to < len(h.Ops) && h.Ops[e.to].Invoke < e.life.Ended; e.to++ {
+			}
+		}
+		from = e.to
+		e.before, e.after = stateOf(h, i), stateOf(h, i+1)
+		j.epoch(&e)
+	}
+}
+
+// stateOf is the state found at the start of an epoch; the first epoch begins
+// empty unless the history says otherwise.
+func stateOf(h *history.History, epoch int) *history.State {
+	for i := range h.States {
+		if h.States[i].Epoch == epoch {
+			return &h.States[i]
+		}
+	}
+	return nil
+}
+
+func (j *Judge) epoch(e *epoch) {
+	ops := j.h.Ops[e.from:e.to]
+	j.acks = j.acks[:0]
+	for i := range ops {
+		if ops[i].Outcome == history.OK && ops[i].Writes() {
+			j.acks = append(j.acks, int64(ops[i].Return))
+		}
+	}
+	j.out.Acked += len(j.acks)
+
+	in := zones.Input{Ops: ops, Crash: zones.Late}
+	if e.before != nil {
+		in.Initial = e.before.Keys
+	}
+	if e.crashed {
+		in.Crash = int64(e.life.Ended)
+		j.recovery(e)
+	}
+	if e.crashed && e.after != nil {
+		in.HasRecovered, in.Recovered = true, e.after.Keys
+	}
+	j.regs.Build(in)
+	if !j.linear(e) || !in.HasRecovered {
+		return
+	}
+	if j.c.Level == contract.Empty && e.judged {
+		j.empty(e)
+		return
+	}
+	j.durable(e)
+}
+
+// decide turns what was gathered into the verdict.
+func (j *Judge) decide() {
+	out := j.out
+	switch {
+	case len(out.Anomalies) > 0:
+		out.Verdict = result.Violated
+		a := &out.Anomalies[0]
+		out.Why = string(a.Name) + ": " + a.Rule
+		out.Assumption = ""
+	case out.Assumption != "":
+		out.Verdict = result.Unknown
+	default:
+		out.Verdict = result.Holds
+		if d, ok := j.c.Documented(); ok && out.WindowCertain > d {
+			out.OverDocumented = true
+			out.Why = "holds, over documented bound"
+		}
+	}
+}
+
+// unknown notes that something could not be decided; a violation found elsewhere still counts.
+func (j *Judge) unknown(a Assumption, why string) {
+	if j.out.Assumption == "" {
+		j.out.Assumption, j.out.Why = a, why
+	}
+}
+
+func (j *Judge) found(a anomaly.Anomaly) { j.out.Anomalies = append(j.out.Anomalies, a) }

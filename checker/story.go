@@ -1,0 +1,267 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/durability"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/zones"
+)
+
+// storyOps is how many operations a story tells; a longer list only tires.
+const storyOps = 6
+
+// linear judges what the clients saw before the crash. It returns false when
+// that is already broken, so that the recovered state would explain nothing.
+func (j *Judge) linear(e *epoch) bool {
+	for i := range j.regs.Keys {
+		k := &j.regs.Keys[i]
+		conflict, ok := j.regs.Check(k)
+		if ok {
+			if k.Repeated {
+				j.unknown(Unique, fmt.Sprintf("a value was written twice to key %q", k.Name))
+			}
+			continue
+		}
+		j.found(j.conflictStory(e, k, conflict))
+		return false
+	}
+	return true
+}
+
+func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.NonLinearizable, Epoch: e.number, Key: k.Name}
+	for _, op := range j.regs.Evidence(c) {
+		a.Ops = append(a.Ops, e.from+op)
+	}
+	switch c.Shape {
+	case zones.UnwrittenRead:
+		a.Name = anomaly.Phantom
+		a.Rule = "a read returns a value that somebody wrote"
+	case zones.AbsentRead:
+		a.Rule = "a key that is there and that nobody deleted is found by every read"
+	case zones.ReadBeforeWrite:
+		a.Rule = "a value is not read before its write begins"
+	case zones.ForwardOverlap:
+		a.Rule = "once a value has been replaced it is not read again"
+	case zones.BackwardInForward:
+		a.Rule = "a value that was written while another stayed current was never current"
+	}
+	if j.staleRead(c) {
+		a.Name = anomaly.StaleRead
+	}
+	a.Story = j.tell(a.Ops)
+	return a
+}
+
+// staleRead reports whether the conflict is a read that returned a value after
+// a newer one's write had returned: the usual shape of a stale read.
+func (j *Judge) staleRead(c zones.Conflict) bool {
+	if c.Shape != zones.ForwardOverlap && c.Shape != zones.BackwardInForward || c.B < 0 {
+		return false
+	}
+	a, b := &j.regs.Clusters[c.A], &j.regs.Clusters[c.B]
+	older, newer := a, b
+	if b.Return < a.Invoke {
+		older, newer = b, a
+	}
+	return older.Return < newer.Invoke && newer.Return < older.Last && older.LastOp != older.Write
+}
+
+// tell writes down operations, by their places in the history.
+func (j *Judge) tell(ops []int) string {
+	var b strings.Builder
+	for i, n := range ops {
+		if i == storyOps && len(ops) > storyOps+1 {
+			fmt.Fprintf(&b, "... and %d more\n", len(ops)-i)
+			break
+		}
+		b.WriteString(Tell(&j.h.Ops[n]))
+		b.WriteByte('\n')
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// Tell is one operation as a sentence.
+func Tell(op *history.Op) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "at %s client %d ", op.Invoke, op.Client)
+	switch op.Kind {
+	case history.Read:
+		fmt.Fprintf(&b, "read %q", op.Key)
+	case history.Write:
+		fmt.Fprintf(&b, "wrote %q = %q", op.Key, op.Value)
+	case history.Delete:
+		fmt.Fprintf(&b, "deleted %q", op.Key)
+	case history.Append:
+		fmt.Fprintf(&b, "appended %q to %q", op.Value, op.Key)
+	case history.Incr:
+		fmt.Fprintf(&b, "added %s to %q", op.Value, op.Key)
+	case history.CAS:
+		expect := ""
+		if op.More != nil {
+			expect = op.More.Expect
+		}
+		fmt.Fprintf(&b, "set %q from %q to %q", op.Key, expect, op.Value)
+	case history.ReadList:
+		fmt.Fprintf(&b, "read list %q", op.Key)
+	case history.Pop:
+		fmt.Fprintf(&b, "popped from %q", op.Key)
+	case history.Expire:
+		fmt.Fprintf(&b, "set a deadline for %q", op.Key)
+	case history.Txn:
+		b.WriteString("ran a transaction:")
+		if op.More != nil {
+			for i := range op.More.Parts {
+				p := &op.More.Parts[i]
+				if p.Kind == history.Write {
+					fmt.Fprintf(&b, " %q = %q", p.Key, p.Value)
+				} else {
+					fmt.Fprintf(&b, " read %q", p.Key)
+				}
+			}
+		}
+	}
+	switch op.Outcome {
+	case history.OK:
+		switch {
+		case op.Kind == history.Read && op.Absent:
+			b.WriteString(", found nothing")
+		case op.Kind == history.Read:
+			fmt.Fprintf(&b, ", found %q", op.Value)
+		case op.Kind == history.ReadList && op.More != nil:
+			fmt.Fprintf(&b, ", found %q", op.More.Values)
+		default:
+			b.WriteString(", acknowledged")
+		}
+		if op.More != nil && op.More.Node != "" {
+			fmt.Fprintf(&b, " by %s", op.More.Node)
+		}
+		fmt.Fprintf(&b, " at %s", op.Return)
+	case history.Unknown:
+		b.WriteString(", never answered")
+	case history.Failed:
+		b.WriteString(", refused")
+	}
+	return b.String()
+}
+
+// prefixAnomalies reports what keeps the recovered state from being the state
+// after a prefix. It returns false when it found something.
+func (j *Judge) prefixAnomalies(e *epoch, cut *durability.Cut) bool {
+	if cut.Consistent {
+		return true
+	}
+	for _, n := range cut.Phantoms {
+		j.found(j.phantom(e, &j.regs.Keys[n]))
+	}
+	for _, n := range cut.Vanished {
+		k := &j.regs.Keys[n]
+		j.found(anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number, Key: k.Name,
+			Rule: "a key that was there when the epoch began, and that nobody deleted, is still there",
+			Story: fmt.Sprintf("%q was read after the crash before this one\nat %s: %s\nread after recovery: no %q",
+				k.Name, e.life.Ended, crashWords(e.life.How), k.Name)})
+	}
+	if len(cut.Phantoms)+len(cut.Vanished) > 0 {
+		return false
+	}
+	if j.c.Keeps == contract.KeepsAll && len(cut.Certain) > 0 {
+		// Under a contract of no loss a missing write is the plainer thing to say.
+		var lost []int
+		for _, op := range cut.Certain {
+			lost = append(lost, e.from+int(op))
+		}
+		j.found(j.lostWrites(e, lost, zones.Late))
+	}
+	j.found(j.hole(e, cut))
+	return false
+}
+
+func (j *Judge) phantom(e *epoch, k *zones.Key) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.Phantom, Epoch: e.number, Key: k.Name,
+		Rule: "a recovered value is one that somebody wrote"}
+	for i := range j.h.Ops[:e.from] {
+		op := &j.h.Ops[i]
+		if op.Kind == history.Write && op.Key == k.Name && op.Value == k.RecoveredValue {
+			a.Name, a.Ops = anomaly.Resurrection, []int{i}
+			a.Rule = "a value that an earlier recovery did not have does not come back"
+			break
+		}
+	}
+	story := j.tell(a.Ops)
+	if story != "" {
+		story += "\nit was not there after an earlier crash\n"
+	}
+	a.Story = story + fmt.Sprintf("at %s: %s\nread after recovery: %q = %q", e.life.Ended, crashWords(e.life.How), k.Name, k.RecoveredValue)
+	return a
+}
+
+func (j *Judge) hole(e *epoch, cut *durability.Cut) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.Hole, Epoch: e.number,
+		Rule: "what is recovered is the state after some prefix: nothing survives that came after something lost"}
+	add := func(op int32) {
+		if op >= 0 && !slices.Contains(a.Ops, e.from+int(op)) {
+			a.Ops = append(a.Ops, e.from+int(op))
+		}
+	}
+	add(cut.LowOp)
+	add(cut.HighOp)
+	for _, op := range cut.Blocked {
+		add(op)
+	}
+	slices.Sort(a.Ops)
+	if cut.HighKey >= 0 {
+		a.Key = j.regs.Keys[cut.HighKey].Name
+	}
+	var b strings.Builder
+	b.WriteString(j.tell(a.Ops))
+	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
+	for _, n := range []int32{cut.LowKey, cut.HighKey} {
+		if n >= 0 {
+			b.WriteString(recovered(&j.regs.Keys[n]))
+		}
+	}
+	a.Story = strings.TrimSuffix(b.String(), "\n")
+	return a
+}
+
+func recovered(k *zones.Key) string {
+	if k.Recovered == zones.NotThere {
+		return fmt.Sprintf("read after recovery: no %q\n", k.Name)
+	}
+	return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, k.RecoveredValue)
+}
+
+func (j *Judge) lostWrites(e *epoch, lost []int, before int64) anomaly.Anomaly {
+	slices.Sort(lost)
+	a := anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number, Ops: lost, Key: j.h.Ops[lost[0]].Key}
+	switch j.c.Keeps {
+	case contract.KeepsAll:
+		a.Rule = "every acknowledged write survives"
+	case contract.KeepsSynced:
+		a.Rule = "every write acknowledged before the last write(2) that a returned sync covers survives"
+		if before == zones.Early {
+			a.Rule = "a write acknowledged while no child ran survives"
+		}
+	case contract.KeepsWritten:
+		a.Rule = "what was written survives the process; only a write postponed behind a sync in flight may be missing"
+	case contract.KeepsSnapshot:
+		a.Rule = "every write acknowledged before the fork of the last snapshot in place survives"
+	}
+	var b strings.Builder
+	b.WriteString(j.tell(lost))
+	if before != zones.Late && before != zones.Early {
+		fmt.Fprintf(&b, "\nwhat was acknowledged before %s had to survive", time.Duration(before))
+	}
+	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
+	if k := j.regs.Find(a.Key); k != nil {
+		b.WriteString(recovered(k))
+	}
+	a.Story = strings.TrimSuffix(b.String(), "\n")
+	return a
+}

@@ -1,0 +1,469 @@
+// Package zones judges registers whose writes are unique, in O(n log n).
+//
+// Gibbons and Korach ("Testing shared memories", SIAM J. Comput. 26, 1997):
+// a cluster is a write with the reads that returned its value. With First the
+// earliest return and Last the latest invocation in a cluster, cluster A must
+// come before cluster B exactly when A.First < B.Last. A history is
+// linearizable if and only if no read precedes its own write and no two clusters
+// must each come before the other. Only two shapes can do that: two forward
+// zones (First < Last) that overlap, and a backward zone inside a forward one.
+//
+// Intervals are closed: operations that touch at one instant are concurrent.
+package zones
+
+import (
+	"hash/maphash"
+	"math"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+const (
+	// Early is an instant before everything.
+	Early = math.MinInt64
+	// Late is an instant after everything: the return of an operation that got no reply.
+	Late = math.MaxInt64
+	// Initial stands for the write of a cluster whose value was there at the start.
+	Initial = -1
+)
+
+// Cluster is one write (or the value that was there at the start) with the
+// reads that returned its value. Times are nanoseconds on the history's clock.
+type Cluster struct {
+	First  int64 // earliest return of any of its operations
+	Last   int64 // latest invocation of any of its operations
+	Invoke int64 // invocation of the write; Early for the initial value
+	Return int64 // return of the write, the crash at the latest; Early for the initial value
+	Write  int32 // place of the write in Input.Ops, or Initial
+	// FirstOp and LastOp are the operations that give First and Last.
+	FirstOp, LastOp int32
+	Acked           bool
+	Delete          bool // its value is "no such key"
+	Absent          bool // delete, or an initial value that is not there
+	Observed        bool // a read returned its value, or the recovered state has it
+	Present         bool // it takes part: false for a write nobody acknowledged and nobody saw
+}
+
+// Forward reports whether the cluster's value was current for sure during (First, Last).
+func (c *Cluster) Forward() bool { return c.First < c.Last }
+
+// Key is one register with its clusters.
+type Key struct {
+	Name string
+	// Clusters[From:To] are its clusters; the one at From is the initial value.
+	From, To int32
+	// Recovered is the cluster whose value was found after the crash: a place in
+	// Clusters, or one of NotRead, NotThere, Unwritten.
+	Recovered int32
+	// RecoveredValue is the value found, when there was one.
+	RecoveredValue string
+
+	Deletes     int32 // deletes, acknowledged or not
+	AbsentReads int32 // acknowledged reads that found nothing
+	Reads       int32 // acknowledged reads that found a value
+	// General: the key has operations that are not reads, writes and deletes of a
+	// register with unique values, so that the clusters say nothing about it.
+	General bool
+	// Repeated: one value was written twice.
+	Repeated bool
+	// Unwritten is a read of a value that nobody wrote (place in Input.Ops), or -1.
+	Unwritten int32
+	// Deadline is the earliest instant at which the key may expire; Late when it may not.
+	Deadline int64
+}
+
+// Values of Key.Recovered that are not places of clusters.
+const (
+	NotRead   = -1 // there is no recovered state
+	NotThere  = -2 // the recovered state does not have the key
+	Unwritten = -3 // the recovered value was written by nobody
+)
+
+// Ambiguous reports whether the clusters do not decide this key: it has
+// operations of another kind or repeated values, or reads that found nothing
+// while several things (the start, deletes, expiry) can explain that.
+func (k *Key) Ambiguous() bool {
+	return k.General || k.Repeated || k.AbsentReads > 0 && (k.Deletes > 0 || k.Deadline != Late)
+}
+
+// Input is one epoch as the judge sees it.
+type Input struct {
+	Ops       []history.Op // in order of invocation
+	Initial   []history.KV // what was there at the start
+	Recovered []history.KV // what was found after the crash
+	// HasRecovered: Recovered was read; otherwise there was no crash, or nothing came back.
+	HasRecovered bool
+	// Crash is when the epoch ended; Late when it did not. No operation takes
+	// effect after it: the process and its connections are gone.
+	Crash int64
+}
+
+// Registers groups the operations of one epoch by key and value. Build may be
+// called again; memory is reused.
+type Registers struct {
+	In       Input
+	Keys     []Key // in order of first appearance: initial state, operations, recovered state
+	Clusters []Cluster
+	KeyOf    []int32 // of each operation; -1 when it takes no part
+
+	seed   maphash.Seed
+	seeded bool
+	names  []slot
+	values []slot
+	sorted []int32
+	parts  bool
+}
+
+// slot is one entry of an open-addressed table: place is one more than the
+// index it stands for, so that the zero slot is free.
+type slot struct {
+	hash  uint32
+	place int32
+}
+
+func table(old []slot, n int) []slot {
+	size := 16
+	for size < 2*n {
+		size *= 2
+	}
+	if cap(old) < size {
+		return make([]slot, size)
+	}
+	old = old[:size]
+	clear(old)
+	return old
+}
+
+// HasTransactions reports whether any operation of the epoch is a transaction.
+// Transactions take no part in the clusters.
+func (r *Registers) HasTransactions() bool { return r.parts }
+
+// Build groups in. The slices of in are kept until the next Build and not changed.
+func (r *Registers) Build(in Input) {
+	if !r.seeded {
+		r.seed, r.seeded = maphash.MakeSeed(), true
+	}
+	r.In = in
+	r.parts = false
+	r.names = table(r.names, len(r.names)/2)
+	r.Keys = r.Keys[:0]
+	r.assignKeys()
+	r.placeClusters()
+	r.addWrites()
+	r.addReads()
+	r.addRecovered()
+	for i := range r.Clusters {
+		c := &r.Clusters[i]
+		c.Present = c.Acked || c.Observed
+	}
+}
+
+// ClustersOf are the clusters of k.
+func (r *Registers) ClustersOf(k *Key) []Cluster { return r.Clusters[k.From:k.To] }
+
+// Find is the key called name, or nil.
+func (r *Registers) Find(name string) *Key {
+	if i := r.lookup(name); i >= 0 {
+		return &r.Keys[i]
+	}
+	return nil
+}
+
+func (r *Registers) lookup(name string) int32 {
+	h := maphash.String(r.seed, name)
+	mask := uint64(len(r.names) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		s := r.names[i]
+		if s.place == 0 {
+			return -1
+		}
+		if s.hash == uint32(h>>32) && r.Keys[s.place-1].Name == name {
+			return s.place - 1
+		}
+	}
+}
+
+// key is the number of the key called name, new when it was not there.
+func (r *Registers) key(name string) int32 {
+	h := maphash.String(r.seed, name)
+	mask := uint64(len(r.names) - 1)
+	i := h & mask
+	for ; r.names[i].place != 0; i = (i + 1) & mask {
+		s := r.names[i]
+		if s.hash == uint32(h>>32) && r.Keys[s.place-1].Name == name {
+			return s.place - 1
+		}
+	}
+	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: -1, Deadline: Late})
+	r.names[i] = slot{uint32(h >> 32), int32(len(r.Keys))}
+	if 2*len(r.Keys) > len(r.names) {
+		r.growNames()
+	}
+	return int32(len(r.Keys) - 1)
+}
+
+func (r *Registers) growNames() {
+	r.names = table(r.names, len(r.names))
+	mask := uint64(len(r.names) - 1)
+	for n := range r.Keys {
+		h := maphash.String(r.seed, r.Keys[n].Name)
+		i := h & mask
+		for r.names[i].place != 0 {
+			i = (i + 1) & mask
+		}
+		r.names[i] = slot{uint32(h >> 32), int32(n + 1)}
+	}
+}
+
+// assignKeys numbers the keys, and counts the clusters that each will have in To.
+func (r *Registers) assignKeys() {
+	for i := range r.In.Initial {
+		kv := &r.In.Initial[i]
+		k := &r.Keys[r.key(kv.Key)]
+		if kv.List != nil {
+			k.General = true
+		}
+		if kv.TTL > 0 {
+			k.Deadline = 0
+		}
+	}
+	if cap(r.KeyOf) < len(r.In.Ops) {
+		r.KeyOf = make([]int32, len(r.In.Ops))
+	}
+	r.KeyOf = r.KeyOf[:len(r.In.Ops)]
+	for i := range r.In.Ops {
+		op := &r.In.Ops[i]
+		r.KeyOf[i] = -1
+		if op.Outcome == history.Failed {
+			continue
+		}
+		if op.Kind == history.Txn {
+			r.parts = true
+			continue
+		}
+		n := r.key(op.Key)
+		r.KeyOf[i] = n
+		k := &r.Keys[n]
+		switch op.Kind {
+		case history.Write:
+			k.To++
+			if m := op.More; m != nil {
+				if m.HasReplaced {
+					k.General = true
+				}
+				if m.Deadline > 0 {
+					k.Deadline = min(k.Deadline, int64(m.Deadline))
+				}
+			}
+		case history.Delete:
+			k.To++
+			k.Deletes++
+		case history.Read:
+			if op.Outcome == history.OK {
+				if op.Absent {
+					k.AbsentReads++
+				} else {
+					k.Reads++
+				}
+			}
+		case history.Expire:
+			if m := op.More; m != nil {
+				k.Deadline = min(k.Deadline, int64(m.Deadline))
+			}
+		default:
+			k.General = true
+		}
+	}
+	if r.In.HasRecovered {
+		for i := range r.In.Recovered {
+			r.key(r.In.Recovered[i].Key)
+		}
+	}
+}
+
+// placeClusters lays the clusters out by key: the initial value, then the writes.
+func (r *Registers) placeClusters() {
+	total := int32(0)
+	for i := range r.Keys {
+		k := &r.Keys[i]
+		n := k.To + 1
+		k.From = total
+		k.To = total + 1
+		total += n
+	}
+	if cap(r.Clusters) < int(total) {
+		r.Clusters = make([]Cluster, total)
+	}
+	r.Clusters = r.Clusters[:total]
+	r.values = table(r.values, int(total))
+	for i := range r.Keys {
+		r.Clusters[r.Keys[i].From] = Cluster{
+			First: Early, Last: Early, Invoke: Early, Return: Early,
+			Write: Initial, FirstOp: Initial, LastOp: Initial,
+			Acked: true, Absent: true,
+		}
+	}
+	for i := range r.In.Initial {
+		kv := &r.In.Initial[i]
+		k := r.lookup(kv.Key)
+		at := r.Keys[k].From
+		r.Clusters[at].Absent = false
+		r.insertValue(k, kv.Value, at)
+	}
+}
+
+func (r *Registers) value(at int32) string {
+	c := &r.Clusters[at]
+	if c.Write != Initial {
+		return r.In.Ops[c.Write].Value
+	}
+	return r.initialValue(at)
+}
+
+// initialValue finds the value of the initial cluster at a place: the initial
+// state is sorted by key, but its keys were numbered first and in order, so the
+// cluster's key number is its place in the state.
+func (r *Registers) initialValue(at int32) string {
+	lo, hi := 0, len(r.In.Initial)
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if r.Keys[mid].From < at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return r.In.Initial[lo].Value
+}
+
+func (r *Registers) hashValue(key int32, value string) uint64 {
+	return maphash.String(r.seed, value) + uint64(key)*0x9e3779b97f4a7c15
+}
+
+// findValue is the cluster of value in key, or -1, and the slot where it is or would be.
+func (r *Registers) findValue(key int32, value string) (at int32, free uint64, tag uint32) {
+	h := r.hashValue(key, value)
+	tag = uint32(h >> 32)
+	k := &r.Keys[key]
+	mask := uint64(len(r.values) - 1)
+	i := h & mask
+	for ; r.values[i].place != 0; i = (i + 1) & mask {
+		s := r.values[i]
+		if s.hash != tag {
+			continue
+		}
+		at := s.place - 1
+		if at >= k.From && at < k.To && r.value(at) == value {
+			return at, i, tag
+		}
+	}
+	return -1, i, tag
+}
+
+func (r *Registers) insertValue(key int32, value string, at int32) (fresh bool) {
+	found, free, tag := r.findValue(key, value)
+	if found >= 0 {
+		return false
+	}
+	r.values[free] = slot{tag, at + 1}
+	return true
+}
+
+func (r *Registers) addWrites() {
+	crash := r.In.Crash
+	for i := range r.In.Ops {
+		n := r.KeyOf[i]
+		if n < 0 {
+			continue
+		}
+		op := &r.In.Ops[i]
+		if op.Kind != history.Write && op.Kind != history.Delete {
+			continue
+		}
+		k := &r.Keys[n]
+		at := k.To
+		k.To++
+		c := &r.Clusters[at]
+		*c = Cluster{
+			Invoke: int64(op.Invoke), Return: crash,
+			Write: int32(i), FirstOp: int32(i), LastOp: int32(i),
+			Acked: op.Outcome == history.OK,
+		}
+		if c.Acked {
+			c.Return = min(int64(op.Return), crash)
+		}
+		c.First, c.Last = c.Return, c.Invoke
+		if op.Kind == history.Delete {
+			c.Delete, c.Absent = true, true
+			continue
+		}
+		if !r.insertValue(n, op.Value, at) {
+			k.Repeated = true
+		}
+	}
+}
+
+func (r *Registers) addReads() {
+	crash := r.In.Crash
+	for i := range r.In.Ops {
+		n := r.KeyOf[i]
+		if n < 0 {
+			continue
+		}
+		op := &r.In.Ops[i]
+		if op.Kind != history.Read || op.Outcome != history.OK {
+			continue
+		}
+		k := &r.Keys[n]
+		at := int32(-1)
+		if op.Absent {
+			if k.Deletes > 0 || k.Deadline != Late {
+				continue // several things can explain it: see Ambiguous
+			}
+			if r.Clusters[k.From].Absent {
+				at = k.From
+			}
+		} else {
+			at, _, _ = r.findValue(n, op.Value)
+		}
+		if at < 0 {
+			if k.Unwritten < 0 {
+				k.Unwritten = int32(i)
+			}
+			continue
+		}
+		c := &r.Clusters[at]
+		c.Observed = true
+		if ret := min(int64(op.Return), crash); ret < c.First {
+			c.First, c.FirstOp = ret, int32(i)
+		}
+		if inv := int64(op.Invoke); inv > c.Last {
+			c.Last, c.LastOp = inv, int32(i)
+		}
+	}
+}
+
+func (r *Registers) addRecovered() {
+	if !r.In.HasRecovered {
+		return
+	}
+	for i := range r.Keys {
+		r.Keys[i].Recovered = NotThere
+	}
+	for i := range r.In.Recovered {
+		kv := &r.In.Recovered[i]
+		n := r.lookup(kv.Key)
+		k := &r.Keys[n]
+		k.RecoveredValue = kv.Value
+		if kv.List != nil {
+			k.General = true
+		}
+		at, _, _ := r.findValue(n, kv.Value)
+		if at < 0 {
+			k.Recovered = Unwritten
+			continue
+		}
+		k.Recovered = at
+		r.Clusters[at].Observed = true
+	}
+}
