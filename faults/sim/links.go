@@ -1,0 +1,73 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/torntail/torntail/faults/network"
+)
+
+// changeLink applies a change to the link from one node to another and records it.
+func (w *World) changeLink(from, to, what string, arg uint64, change func(l *network.Link)) (*Node, *Node) {
+	a, b := w.lookup(from), w.lookup(to)
+	if a == nil || b == nil {
+		panic(fmt.Sprintf("sim: link between unknown nodes %q and %q", from, to))
+	}
+	change(w.links.Link(a.id, b.id))
+	w.event(traceLink, uint64(a.id)<<32|uint64(b.id), arg)
+	mixBytes(w, what)
+	if w.trace != nil {
+		w.line("%s %s -> %s %d", what, from, to, arg)
+	}
+	return a, b
+}
+
+// Link is the link from one node to another, to look at; the world's methods change it.
+func (w *World) Link(from, to string) network.Link {
+	return *w.links.Link(w.lookup(from).id, w.lookup(to).id)
+}
+
+// Cut cuts the link from one node to another, in that direction only. Messages in
+// flight meet the cut too.
+func (w *World) Cut(from, to string, how network.Cut) {
+	a, b := w.changeLink(from, to, "cut", uint64(how), func(l *network.Link) { l.Cut = how })
+	if how == network.Reset {
+		w.pipesOver(a, b, func(p *pipe) { p.s.breakNow() })
+	}
+}
+
+// Heal makes a link perfect again; what it held arrives.
+func (w *World) Heal(from, to string) {
+	a, b := w.changeLink(from, to, "heal", 0, func(l *network.Link) { *l = network.Link{} })
+	w.pipesOver(a, b, func(p *pipe) { p.heal() })
+}
+
+// HealAll heals every link.
+func (w *World) HealAll() {
+	for _, a := range w.nodes {
+		for _, b := range w.nodes {
+			if *w.links.Link(a.id, b.id) != (network.Link{}) {
+				w.Heal(a.name, b.name)
+			}
+		}
+	}
+}
+
+// Delay adds d to the time each message takes from one node to another.
+func (w *World) Delay(from, to string, d time.Duration) {
+	w.changeLink(from, to, "delay", uint64(d), func(l *network.Link) { l.Delay = d })
+}
+
+// SlowLink limits a link to so many bytes a second; 0 is no limit.
+func (w *World) SlowLink(from, to string, bytesPerSecond int64) {
+	w.changeLink(from, to, "slow-link", uint64(bytesPerSecond), func(l *network.Link) { l.BytesPerSecond = bytesPerSecond })
+}
+
+// LoseNew makes a link lose the first message of new connections.
+func (w *World) LoseNew(from, to string, on bool) {
+	var arg uint64
+	if on {
+		arg = 1
+	}
+	w.changeLink(from, to, "lose-new", arg, func(l *network.Link) { l.LoseNew = on })
+}
