@@ -1,0 +1,138 @@
+// Package plan is the language of fault plans: text that says when which fault
+// strikes. A report prints it, torntail replay reads it, shrinking reduces it,
+// and a user writes it in a suite.
+//
+//	plan 1
+//	at 1.2s: do n1 BGREWRITEAOF
+//	at n1 fsync(*.incr.aof)#3 in-flight: power-cut n1 keep torn 512
+//	at +200ms: restart n1
+//
+// Parse and String are each other's inverse. A Runner follows one run: it is
+// told of every disk call, every acknowledgement and the time, and says what
+// strikes. It knows no threads and no clock; the world it runs in (simulation,
+// or real processes) calls it under its own exclusion and carries out what is
+// not a matter of the disk: kills, restarts, cuts of the network.
+//
+// Each family of faults has its own file, in which its words are registered:
+// process.go, disk.go, rest.go (damage at rest), network.go, client.go.
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Version is the version of the language, named by a plan's first line.
+const Version = 1
+
+// Plan is a parsed plan. The zero value is the plan in which nothing happens.
+type Plan struct {
+	Statements []Statement
+}
+
+// Statement is one line: an action, the instant at which it strikes and, for
+// faults that end, how long they last.
+type Statement struct {
+	At     Instant
+	Action Action
+	Span   Span // zero: once, or for good
+}
+
+// Action is what a statement does. Its concrete types are the exported
+// structs of this package that are named for a verb: Kill, PowerCut, Fail...
+type Action interface {
+	// Verb is the word it begins with.
+	Verb() string
+	// String is its text, verb included.
+	String() string
+	// nodes are the nodes it names; "all" and "" are not among them.
+	nodes() []string
+}
+
+// String prints the plan as Parse reads it, with a final newline.
+func (p *Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "plan %d\n", Version)
+	for i := range p.Statements {
+		b.WriteString(p.Statements[i].String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// String prints the statement as one line without a newline.
+func (s *Statement) String() string {
+	var b strings.Builder
+	b.WriteString("at ")
+	b.WriteString(s.At.String())
+	b.WriteString(": ")
+	b.WriteString(s.Action.String())
+	if !s.Span.IsZero() {
+		b.WriteString(" for ")
+		b.WriteString(s.Span.String())
+	}
+	return b.String()
+}
+
+// Check reports why the plan cannot run: a node that is not in the topology,
+// or a word that cannot strike in this backend. nodes are the names of the
+// topology; nil skips that part.
+func (p *Plan) Check(backend Backend, nodes []string) error {
+	for i := range p.Statements {
+		s := &p.Statements[i]
+		if ok, why := lookupVerb(s.Action.Verb()).Available(backend); !ok {
+			return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
+		}
+		if nodes == nil {
+			continue
+		}
+		for _, n := range slices.Concat(s.At.nodes(), s.Action.nodes(), s.Span.Until.nodes()) {
+			if slices.Contains(nodes, n) {
+				continue
+			}
+			hint := ""
+			if near := nearest(n, nodes); near != "" {
+				hint = fmt.Sprintf("; did you mean %q?", near)
+			}
+			return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)
+		}
+	}
+	return nil
+}
+
+// SpanKind says what a span counts.
+type SpanKind uint8
+
+const (
+	NoSpan    SpanKind = iota
+	SpanTime           // For
+	SpanCalls          // Calls
+	SpanUntil          // Until
+)
+
+// Span is how long a fault lasts.
+type Span struct {
+	Kind  SpanKind
+	For   time.Duration
+	Calls int
+	// Until ends the fault. Its calls are counted from when the fault began; a
+	// time without + is one since the start of the run, as everywhere.
+	Until Instant
+}
+
+// IsZero reports whether there is no span.
+func (s Span) IsZero() bool { return s.Kind == NoSpan }
+
+func (s Span) String() string {
+	switch s.Kind {
+	case SpanTime:
+		return s.For.String()
+	case SpanCalls:
+		return fmt.Sprintf("%d calls", s.Calls)
+	case SpanUntil:
+		return "until " + s.Until.String()
+	}
+	return ""
+}
