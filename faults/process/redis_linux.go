@@ -104,7 +104,7 @@ func (r *Redis) await(ctx context.Context, within time.Duration) error {
 			return errNotReady
 		case <-timer.C:
 		}
-		if r.probe(deadline) {
+		if r.probe(ctx, deadline) {
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -117,13 +117,26 @@ func (r *Redis) await(ctx context.Context, within time.Duration) error {
 // probe asks once. It is satisfied by any answer but LOADING: a server that
 // wants a password or refuses with MISCONF is up. The process id that INFO
 // tells rules out that another server has our port and answers in its place.
-func (r *Redis) probe(deadline time.Time) bool {
+func (r *Redis) probe(ctx context.Context, deadline time.Time) bool {
 	conn, err := net.Dial("tcp", r.Addr)
 	if err != nil {
 		return false
 	}
 	defer conn.Close()
 	conn.SetDeadline(deadline)
+	// What listens there may be somebody else's and silent: our own server's end
+	// ends the wait.
+	answered := make(chan struct{})
+	defer close(answered)
+	go func() {
+		select {
+		case <-r.Done():
+			conn.SetDeadline(time.Now())
+		case <-ctx.Done():
+			conn.SetDeadline(time.Now())
+		case <-answered:
+		}
+	}()
 	if _, err := io.WriteString(conn, "PING\r\nINFO server\r\n"); err != nil {
 		return false
 	}
