@@ -136,7 +136,7 @@ func (j *Judge) measure(e *epoch, cut *durability.Cut) {
 	out.Lost += len(cut.Certain)
 	out.PossiblyLost += max(cut.Possible, len(cut.Certain))
 	for _, op := range cut.Certain {
-		out.LostBytes += int64(len(j.regs.In.Ops[op].Value))
+		out.LostBytes += valueBytes(&j.regs.In.Ops[op])
 	}
 	ended := int64(e.life.Ended)
 	if len(cut.Certain) > 0 {
@@ -148,6 +148,18 @@ func (j *Judge) measure(e *epoch, cut *durability.Cut) {
 	if first := min(cut.FirstPossible, cut.FirstCertain); first != zones.Late {
 		out.WindowPessimistic = max(out.WindowPessimistic, time.Duration(max(0, ended-first)))
 	}
+}
+
+func valueBytes(op *history.Op) int64 {
+	n := int64(len(op.Value))
+	if op.Kind == history.Txn && op.More != nil {
+		for i := range op.More.Parts {
+			if p := &op.More.Parts[i]; p.Writes() {
+				n += int64(len(p.Value))
+			}
+		}
+	}
+	return n
 }
 
 // kept is clause (b).

@@ -48,7 +48,7 @@ func TestUniqueRegistersHaveTheKnownVerdict(t *testing.T) {
 func TestPrefixCasesHaveTheKnownVerdictAndLosses(t *testing.T) {
 	var r zones.Registers
 	var p durability.Prefix
-	for _, name := range []string{"prefix", "prefix-del"} {
+	for _, name := range []string{"prefix", "prefix-del", "prefix-txn-writeonly"} {
 		for i, n := range cases(t, name) {
 			r.Build(zones.Input{Ops: n.Ops, Recovered: n.States[0].Keys, HasRecovered: true, Crash: int64(n.Epochs[0].Ended)})
 			consistent, undecided := true, false

@@ -45,6 +45,10 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 		a.Rule = "a read returns a value that somebody wrote"
 	case zones.AbsentRead:
 		a.Rule = "a key that is there and that nobody deleted is found by every read"
+	case zones.ForkedList:
+		a.Rule = "lists that were only appended to are each a beginning of the longer ones"
+	case zones.OutOfOrder:
+		a.Rule = "elements of a list are in the order in which they were appended"
 	case zones.ReadBeforeWrite:
 		a.Rule = "a value is not read before its write begins"
 	case zones.ForwardOverlap:
@@ -167,7 +171,13 @@ func (j *Judge) prefixAnomalies(e *epoch, cut *durability.Cut) bool {
 			Story: fmt.Sprintf("%q was read after the crash before this one\nat %s: %s\nread after recovery: no %q",
 				k.Name, e.life.Ended, crashWords(e.life.How), k.Name)})
 	}
-	if len(cut.Phantoms)+len(cut.Vanished) > 0 {
+	for _, n := range cut.Scrambled {
+		j.found(j.scrambled(e, &j.regs.Keys[n], cut))
+	}
+	for _, op := range cut.Torn {
+		j.found(j.torn(e, op))
+	}
+	if len(cut.Phantoms)+len(cut.Vanished)+len(cut.Scrambled)+len(cut.Torn) > 0 {
 		return false
 	}
 	if j.c.Keeps == contract.KeepsAll && len(cut.Certain) > 0 {
@@ -198,6 +208,44 @@ func (j *Judge) phantom(e *epoch, k *zones.Key) anomaly.Anomaly {
 		story += "\nit was not there after an earlier crash\n"
 	}
 	a.Story = story + fmt.Sprintf("at %s: %s\nread after recovery: %q = %q", e.life.Ended, crashWords(e.life.How), k.Name, k.RecoveredValue)
+	return a
+}
+
+// torn: a transaction survived in one key and not in another.
+func (j *Judge) torn(e *epoch, op int32) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.TornTransaction, Epoch: e.number, Ops: []int{e.from + int(op)},
+		Rule: "a transaction survives in all of its keys or in none"}
+	var b strings.Builder
+	b.WriteString(j.tell(a.Ops))
+	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
+	if m := j.regs.In.Ops[op].More; m != nil {
+		for i := range m.Parts {
+			if k := j.regs.Find(m.Parts[i].Key); k != nil && m.Parts[i].Writes() {
+				b.WriteString(recovered(k))
+			}
+		}
+	}
+	a.Story = strings.TrimSuffix(b.String(), "\n")
+	return a
+}
+
+// scrambled: a list came back that the key never held.
+func (j *Judge) scrambled(e *epoch, k *zones.Key, cut *durability.Cut) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.SilentTruncation, Epoch: e.number, Key: k.Name,
+		Rule: "a recovered list is one that the key held at some time"}
+	for _, op := range cut.Certain {
+		if j.regs.In.Ops[op].Key == k.Name {
+			a.Ops = append(a.Ops, e.from+int(op))
+		}
+	}
+	slices.Sort(a.Ops)
+	var got []string
+	for i := range e.after.Keys {
+		if e.after.Keys[i].Key == k.Name {
+			got = e.after.Keys[i].List
+		}
+	}
+	a.Story = fmt.Sprintf("%s\nat %s: %s\nread after recovery: %q = %q", j.tell(a.Ops), e.life.Ended, crashWords(e.life.How), k.Name, got)
 	return a
 }
 

@@ -20,8 +20,12 @@ func (p *Prefix) losses() {
 		certain := min(ca.First, p.cut.Latest)
 		possible := max(ca.Last, p.cut.Earliest)
 		for b := k.From; b < k.To; b++ {
-			if b != a {
+			switch {
+			case b == a:
+			case !k.Chain:
 				p.lose(b, certain, possible)
+			case p.r.Clusters[b].Rank > ca.Rank:
+				p.lose(b, zones.Early, zones.Early)
 			}
 		}
 	}
@@ -43,6 +47,9 @@ func (p *Prefix) lose(b int32, certain, possible int64) {
 	}
 	if cb.First >= possible {
 		p.cut.Possible++
+		if p.r.HasTransactions() {
+			p.possible = append(p.possible, cb.Write)
+		}
 		p.cut.FirstPossible = min(p.cut.FirstPossible, p.ackedAt(cb.Write))
 	}
 }
@@ -95,13 +102,14 @@ func (p *Prefix) loseSeveral(m candidates) {
 	}
 }
 
-// loseWithoutSurvivor: of a key with a phantom, or that vanished, no write survived.
+// loseWithoutSurvivor: of a key with a phantom, or that vanished, or whose list is
+// none it ever held, no write survived: no version of it explains what is there.
 func (p *Prefix) loseWithoutSurvivor() {
-	for _, list := range [2][]int32{p.cut.Phantoms, p.cut.Vanished} {
+	for _, list := range [3][]int32{p.cut.Phantoms, p.cut.Vanished, p.cut.Scrambled} {
 		for _, n := range list {
 			k := &p.r.Keys[n]
 			for b := k.From; b < k.To; b++ {
-				if p.r.Clusters[b].Present {
+				if c := &p.r.Clusters[b]; c.Present && !c.Survived {
 					p.lose(b, zones.Early, zones.Early)
 				}
 			}

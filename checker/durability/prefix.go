@@ -39,6 +39,10 @@ type Cut struct {
 	Phantoms []int32
 	// Vanished are the keys that were there at the start, were never deleted, and are gone.
 	Vanished []int32
+	// Scrambled are the keys whose recovered list is none that they ever held.
+	Scrambled []int32
+	// Torn are the transactions of which a part survived and a part did not.
+	Torn []int32
 	// LowKey and HighKey are the keys that bound the cut from below and above,
 	// LowOp and HighOp the operations (or -1): with a hole, the survivor that
 	// needs a late cut and the lost one that needs an early cut.
@@ -68,7 +72,15 @@ type Prefix struct {
 	after   []best
 	forward []int32
 	points  []segment
-	single  []int32 // of each key: the only candidate, or -1 when there are none or several
+	// Of transactions, by operation.
+	late     []int64
+	side     []uint8
+	partFrom []int32
+	partAt   []int32
+	fill     []int32
+	stack    []frame
+	possible []int32
+	single   []int32 // of each key: the only candidate, or -1 when there are none or several
 }
 
 // gap is the open interval (from, to). op is an operation that causes it.
@@ -109,7 +121,7 @@ type best struct {
 func (p *Prefix) Check(r *zones.Registers) *Cut {
 	p.r = r
 	p.cut = Cut{
-		Certain: p.cut.Certain[:0], Phantoms: p.cut.Phantoms[:0], Vanished: p.cut.Vanished[:0], Blocked: p.cut.Blocked[:0],
+		Certain: p.cut.Certain[:0], Phantoms: p.cut.Phantoms[:0], Vanished: p.cut.Vanished[:0], Scrambled: p.cut.Scrambled[:0], Torn: p.cut.Torn[:0], Blocked: p.cut.Blocked[:0],
 		LowKey: -1, HighKey: -1, LowOp: -1, HighOp: -1,
 		FirstCertain: zones.Late, FirstPossible: zones.Late,
 	}
@@ -123,10 +135,13 @@ func (p *Prefix) Check(r *zones.Registers) *Cut {
 	for i := range r.Keys {
 		p.key(int32(i))
 	}
+	if r.HasTransactions() {
+		p.transactions()
+	}
 	p.mergeGaps()
 	c := &p.cut
 	c.Earliest, c.Latest = p.next(p.lo), p.prev(p.hi)
-	c.Consistent = c.Earliest <= p.hi && c.Latest >= p.lo && len(c.Phantoms) == 0 && len(c.Vanished) == 0
+	c.Consistent = c.Earliest <= p.hi && c.Latest >= p.lo && len(c.Phantoms)+len(c.Vanished)+len(c.Scrambled)+len(c.Torn) == 0
 	if c.Earliest > p.hi || c.Latest < p.lo {
 		if p.lo <= p.hi {
 			for _, g := range p.gaps {
@@ -140,7 +155,11 @@ func (p *Prefix) Check(r *zones.Registers) *Cut {
 		p.gaps = p.gaps[:0]
 		p.lo, p.hi = zones.Early, r.In.Crash
 	}
+	p.possible = p.possible[:0]
 	p.losses()
+	if r.HasTransactions() {
+		p.wholeLosses()
+	}
 	return c
 }
 
@@ -156,6 +175,10 @@ func (p *Prefix) key(n int32) {
 		p.cut.Undecided++ // its clusters still give a necessary condition
 	}
 	switch {
+	case k.Recovered == zones.Scrambled:
+		p.cut.Scrambled = append(p.cut.Scrambled, n)
+	case k.Chain && k.Recovered >= 0:
+		p.chain(n, k.Recovered)
 	case k.Recovered >= 0:
 		p.one(n, k.Recovered)
 	case k.Recovered == zones.Unwritten:
@@ -190,6 +213,27 @@ func (p *Prefix) one(n, a int32) {
 		}
 		if cb.First < cb.Last && cb.First < p.hi && cb.Last > p.lo {
 			p.gaps = append(p.gaps, gap{cb.First, cb.Last, cb.Write})
+		}
+	}
+	p.bound(n, lo, loOp, hi, hiOp)
+}
+
+// chain: the key's versions are ranked, and the recovered one is a's.
+func (p *Prefix) chain(n, a int32) {
+	p.single[n] = a
+	k := &p.r.Keys[n]
+	cs := p.r.Clusters
+	ca := &cs[a]
+	lo, hi := ca.Invoke, p.r.In.Crash
+	loOp, hiOp := ca.Write, int32(-1)
+	for b := k.From; b < k.To; b++ {
+		cb := &cs[b]
+		switch {
+		case !cb.Present || b == a:
+		case cb.Rank < ca.Rank && cb.Last > lo:
+			lo, loOp = cb.Last, cb.LastOp
+		case cb.Rank > ca.Rank && cb.First < hi:
+			hi, hiOp = cb.First, cb.FirstOp
 		}
 	}
 	p.bound(n, lo, loOp, hi, hiOp)

@@ -27,6 +27,8 @@ const (
 	AbsentRead              // a read found nothing, though the key was there and nobody deleted it
 	ForwardOverlap          // two values were each current while the other was
 	BackwardInForward       // a value came and went while another was current
+	ForkedList              // a list was read that is not a beginning of the longest one read
+	OutOfOrder              // a list's element is before another, and was appended after it
 )
 
 // Check decides whether key k is linearizable, as far as its clusters tell:
@@ -41,6 +43,9 @@ func (r *Registers) Check(k *Key) (Conflict, bool) {
 			shape = AbsentRead
 		}
 		return Conflict{Shape: shape, A: -1, B: -1, Read: k.Unwritten}, false
+	}
+	if k.Chain {
+		return r.checkChain(k)
 	}
 	// Most keys of most histories have their clusters in order already, so
 	// that one look decides them without sorting anything.

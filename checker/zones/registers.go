@@ -35,13 +35,20 @@ type Cluster struct {
 	Invoke int64 // invocation of the write; Early for the initial value
 	Return int64 // return of the write, the crash at the latest; Early for the initial value
 	Write  int32 // place of the write in Input.Ops, or Initial
+	// Part is the place of the write in its transaction, -1 when it is none.
+	Part int32
+	Key  int32 // place in Registers.Keys
 	// FirstOp and LastOp are the operations that give First and Last.
 	FirstOp, LastOp int32
 	Acked           bool
 	Delete          bool // its value is "no such key"
-	Absent          bool // delete, or an initial value that is not there
-	Observed        bool // a read returned its value, or the recovered state has it
-	Present         bool // it takes part: false for a write nobody acknowledged and nobody saw
+	// Rank is the place of the value in the key's order of versions, when that is
+	// known (Key.Chain); 0 is the initial value, Unranked comes after all others.
+	Rank     int32
+	Absent   bool // delete, or an initial value that is not there
+	Survived bool // its element is in a recovered list that is Scrambled
+	Observed bool // a read returned its value, or the recovered state has it
+	Present  bool // it takes part: false for a write nobody acknowledged and nobody saw
 }
 
 // Forward reports whether the cluster's value was current for sure during (First, Last).
@@ -61,6 +68,12 @@ type Key struct {
 	Deletes     int32 // deletes, acknowledged or not
 	AbsentReads int32 // acknowledged reads that found nothing
 	Reads       int32 // acknowledged reads that found a value
+	// Chain: the order of the key's values is known, because each list holds its
+	// predecessor. Then ranks decide what must come before what.
+	Chain bool
+	// Forked is a read of a list that is no prefix of the longest, or an append
+	// whose reply does not fit its place in the list (place in Input.Ops), or -1.
+	Forked int32
 	// General: the key has operations that are not reads, writes and deletes of a
 	// register with unique values, so that the clusters say nothing about it.
 	General bool
@@ -68,6 +81,8 @@ type Key struct {
 	Repeated bool
 	// Unwritten is a read of a value that nobody wrote (place in Input.Ops), or -1.
 	Unwritten int32
+	plain     bool  // it has register operations
+	list      int32 // place in Registers.lists of a Chain key
 	// Deadline is the earliest instant at which the key may expire; Late when it may not.
 	Deadline int64
 }
@@ -77,7 +92,11 @@ const (
 	NotRead   = -1 // there is no recovered state
 	NotThere  = -2 // the recovered state does not have the key
 	Unwritten = -3 // the recovered value was written by nobody
+	Scrambled = -4 // the recovered list is not one that the key ever held
 )
+
+// Unranked is the rank of a version that comes after every ranked one.
+const Unranked = math.MaxInt32
 
 // Ambiguous reports whether the clusters do not decide this key: it has
 // operations of another kind or repeated values, or reads that found nothing
@@ -112,6 +131,7 @@ type Registers struct {
 	values []slot
 	sorted []int32
 	parts  bool
+	lists  []list
 }
 
 // slot is one entry of an open-addressed table: place is one more than the
@@ -135,7 +155,8 @@ func table(old []slot, n int) []slot {
 }
 
 // HasTransactions reports whether any operation of the epoch is a transaction.
-// Transactions take no part in the clusters.
+// In the clusters its parts are operations of their own that share its times;
+// that they took effect together is for package durability.
 func (r *Registers) HasTransactions() bool { return r.parts }
 
 // Build groups in. The slices of in are kept until the next Build and not changed.
@@ -145,6 +166,7 @@ func (r *Registers) Build(in Input) {
 	}
 	r.In = in
 	r.parts = false
+	r.lists = r.lists[:0]
 	r.names = table(r.names, len(r.names)/2)
 	r.Keys = r.Keys[:0]
 	r.assignKeys()
@@ -152,6 +174,7 @@ func (r *Registers) Build(in Input) {
 	r.addWrites()
 	r.addReads()
 	r.addRecovered()
+	r.addLists()
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		c.Present = c.Acked || c.Observed
@@ -194,7 +217,7 @@ func (r *Registers) key(name string) int32 {
 			return s.place - 1
 		}
 	}
-	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: -1, Deadline: Late})
+	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: -1, Forked: -1, Deadline: Late})
 	r.names[i] = slot{uint32(h >> 32), int32(len(r.Keys))}
 	if 2*len(r.Keys) > len(r.names) {
 		r.growNames()
@@ -221,7 +244,7 @@ func (r *Registers) assignKeys() {
 		kv := &r.In.Initial[i]
 		k := &r.Keys[r.key(kv.Key)]
 		if kv.List != nil {
-			k.General = true
+			r.listOf(k, int32(i)).initial = kv.List
 		}
 		if kv.TTL > 0 {
 			k.Deadline = 0
@@ -237,41 +260,15 @@ func (r *Registers) assignKeys() {
 		if op.Outcome == history.Failed {
 			continue
 		}
-		if op.Kind == history.Txn {
-			r.parts = true
+		if op.Kind != history.Txn {
+			r.KeyOf[i] = r.count(op, int32(i), op.Outcome)
 			continue
 		}
-		n := r.key(op.Key)
-		r.KeyOf[i] = n
-		k := &r.Keys[n]
-		switch op.Kind {
-		case history.Write:
-			k.To++
-			if m := op.More; m != nil {
-				if m.HasReplaced {
-					k.General = true
-				}
-				if m.Deadline > 0 {
-					k.Deadline = min(k.Deadline, int64(m.Deadline))
-				}
+		r.parts = true
+		if op.More != nil {
+			for p := range op.More.Parts {
+				r.count(&op.More.Parts[p], int32(i), op.Outcome)
 			}
-		case history.Delete:
-			k.To++
-			k.Deletes++
-		case history.Read:
-			if op.Outcome == history.OK {
-				if op.Absent {
-					k.AbsentReads++
-				} else {
-					k.Reads++
-				}
-			}
-		case history.Expire:
-			if m := op.More; m != nil {
-				k.Deadline = min(k.Deadline, int64(m.Deadline))
-			}
-		default:
-			k.General = true
 		}
 	}
 	if r.In.HasRecovered {
@@ -279,6 +276,55 @@ func (r *Registers) assignKeys() {
 			r.key(r.In.Recovered[i].Key)
 		}
 	}
+}
+
+// count notes what one operation, or one part of a transaction, means for its key.
+func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int32 {
+	n := r.key(op.Key)
+	k := &r.Keys[n]
+	switch op.Kind {
+	case history.Write:
+		k.To++
+		k.plain = true
+		if m := op.More; m != nil {
+			if m.HasReplaced {
+				k.General = true
+			}
+			if m.Deadline > 0 {
+				k.Deadline = min(k.Deadline, int64(m.Deadline))
+			}
+		}
+	case history.Delete:
+		k.To++
+		k.plain = true
+		k.Deletes++
+	case history.Read:
+		k.plain = true
+		if outcome == history.OK {
+			if op.Absent {
+				k.AbsentReads++
+			} else {
+				k.Reads++
+			}
+		}
+	case history.Append:
+		k.To++
+		r.listOf(k, n)
+	case history.ReadList:
+		if outcome != history.OK {
+			break
+		}
+		if l := r.listOf(k, n); op.More != nil && (l.read < 0 || len(op.More.Values) > len(l.longest)) {
+			l.longest, l.read = op.More.Values, i
+		}
+	case history.Expire:
+		if m := op.More; m != nil {
+			k.Deadline = min(k.Deadline, int64(m.Deadline))
+		}
+	default:
+		k.General = true
+	}
+	return n
 }
 
 // placeClusters lays the clusters out by key: the initial value, then the writes.
@@ -300,7 +346,7 @@ func (r *Registers) placeClusters() {
 		r.Clusters[r.Keys[i].From] = Cluster{
 			First: Early, Last: Early, Invoke: Early, Return: Early,
 			Write: Initial, FirstOp: Initial, LastOp: Initial,
-			Acked: true, Absent: true,
+			Part: -1, Key: int32(i), Acked: true, Absent: true,
 		}
 	}
 	for i := range r.In.Initial {
@@ -308,16 +354,21 @@ func (r *Registers) placeClusters() {
 		k := r.lookup(kv.Key)
 		at := r.Keys[k].From
 		r.Clusters[at].Absent = false
-		r.insertValue(k, kv.Value, at)
+		if kv.List == nil {
+			r.insertValue(k, kv.Value, at)
+		}
 	}
 }
 
 func (r *Registers) value(at int32) string {
 	c := &r.Clusters[at]
-	if c.Write != Initial {
-		return r.In.Ops[c.Write].Value
+	switch {
+	case c.Write == Initial:
+		return r.initialValue(at)
+	case c.Part >= 0:
+		return r.In.Ops[c.Write].More.Parts[c.Part].Value
 	}
-	return r.initialValue(at)
+	return r.In.Ops[c.Write].Value
 }
 
 // initialValue finds the value of the initial cluster at a place: the initial
@@ -370,76 +421,97 @@ func (r *Registers) insertValue(key int32, value string, at int32) (fresh bool) 
 }
 
 func (r *Registers) addWrites() {
-	crash := r.In.Crash
 	for i := range r.In.Ops {
-		n := r.KeyOf[i]
-		if n < 0 {
-			continue
-		}
 		op := &r.In.Ops[i]
-		if op.Kind != history.Write && op.Kind != history.Delete {
-			continue
-		}
-		k := &r.Keys[n]
-		at := k.To
-		k.To++
-		c := &r.Clusters[at]
-		*c = Cluster{
-			Invoke: int64(op.Invoke), Return: crash,
-			Write: int32(i), FirstOp: int32(i), LastOp: int32(i),
-			Acked: op.Outcome == history.OK,
-		}
-		if c.Acked {
-			c.Return = min(int64(op.Return), crash)
-		}
-		c.First, c.Last = c.Return, c.Invoke
-		if op.Kind == history.Delete {
-			c.Delete, c.Absent = true, true
-			continue
-		}
-		if !r.insertValue(n, op.Value, at) {
-			k.Repeated = true
+		if n := r.KeyOf[i]; n >= 0 {
+			r.addWrite(n, op, int32(i), -1)
+		} else if op.Kind == history.Txn && op.Outcome != history.Failed && op.More != nil {
+			for p := range op.More.Parts {
+				part := &op.More.Parts[p]
+				r.addWrite(r.lookup(part.Key), part, int32(i), int32(p))
+			}
 		}
 	}
 }
 
+// addWrite makes the cluster of a write: of operation i, or of its part.
+func (r *Registers) addWrite(n int32, op *history.Op, i, part int32) {
+	if op.Kind != history.Write && op.Kind != history.Delete && op.Kind != history.Append {
+		return
+	}
+	whole := &r.In.Ops[i]
+	k := &r.Keys[n]
+	at := k.To
+	k.To++
+	c := &r.Clusters[at]
+	*c = Cluster{
+		Invoke: int64(whole.Invoke), Return: r.In.Crash,
+		Write: i, Part: part, FirstOp: i, LastOp: i, Key: n,
+		Acked: whole.Outcome == history.OK,
+	}
+	if c.Acked {
+		c.Return = min(int64(whole.Return), r.In.Crash)
+	}
+	c.First, c.Last = c.Return, c.Invoke
+	if op.Kind == history.Delete {
+		c.Delete, c.Absent = true, true
+	} else if !r.insertValue(n, op.Value, at) {
+		k.Repeated = true
+	}
+}
+
 func (r *Registers) addReads() {
-	crash := r.In.Crash
 	for i := range r.In.Ops {
-		n := r.KeyOf[i]
-		if n < 0 {
-			continue
-		}
 		op := &r.In.Ops[i]
-		if op.Kind != history.Read || op.Outcome != history.OK {
+		if op.Outcome != history.OK {
 			continue
 		}
-		k := &r.Keys[n]
-		at := int32(-1)
-		if op.Absent {
-			if k.Deletes > 0 || k.Deadline != Late {
-				continue // several things can explain it: see Ambiguous
+		if n := r.KeyOf[i]; n >= 0 {
+			r.addRead(n, op, int32(i))
+		} else if op.Kind == history.Txn && op.More != nil {
+			for p := range op.More.Parts {
+				part := &op.More.Parts[p]
+				r.addRead(r.lookup(part.Key), part, int32(i))
 			}
-			if r.Clusters[k.From].Absent {
-				at = k.From
-			}
-		} else {
-			at, _, _ = r.findValue(n, op.Value)
 		}
-		if at < 0 {
-			if k.Unwritten < 0 {
-				k.Unwritten = int32(i)
-			}
-			continue
+	}
+}
+
+// addRead puts a read into the cluster of the value it returned.
+func (r *Registers) addRead(n int32, op *history.Op, i int32) {
+	if op.Kind != history.Read {
+		return
+	}
+	k := &r.Keys[n]
+	at := int32(-1)
+	if op.Absent {
+		if k.Deletes > 0 || k.Deadline != Late {
+			return // several things can explain it: see Ambiguous
 		}
-		c := &r.Clusters[at]
-		c.Observed = true
-		if ret := min(int64(op.Return), crash); ret < c.First {
-			c.First, c.FirstOp = ret, int32(i)
+		if r.Clusters[k.From].Absent {
+			at = k.From
 		}
-		if inv := int64(op.Invoke); inv > c.Last {
-			c.Last, c.LastOp = inv, int32(i)
+	} else {
+		at, _, _ = r.findValue(n, op.Value)
+	}
+	if at < 0 {
+		if k.Unwritten < 0 {
+			k.Unwritten = i
 		}
+		return
+	}
+	r.observe(at, i)
+}
+
+// observe adds a read to a cluster.
+func (r *Registers) observe(at, read int32) {
+	op, c := &r.In.Ops[read], &r.Clusters[at]
+	c.Observed = true
+	if ret := min(int64(op.Return), r.In.Crash); ret < c.First {
+		c.First, c.FirstOp = ret, read
+	}
+	if inv := int64(op.Invoke); inv > c.Last {
+		c.Last, c.LastOp = inv, read
 	}
 }
 
@@ -456,7 +528,8 @@ func (r *Registers) addRecovered() {
 		k := &r.Keys[n]
 		k.RecoveredValue = kv.Value
 		if kv.List != nil {
-			k.General = true
+			r.listOf(k, n).recovered = kv.List
+			continue
 		}
 		at, _, _ := r.findValue(n, kv.Value)
 		if at < 0 {
