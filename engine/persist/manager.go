@@ -7,6 +7,10 @@
 package persist
 
 import (
+	"fmt"
+	"time"
+
+	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
@@ -25,7 +29,8 @@ const (
 // Apply executes one command while an append-only file is loaded, as the fake
 // client of redis-server does: whatever the command replies is ignored. db is
 // the selected database. The byte slices may be kept, the slice of them not.
-// SELECT, MULTI and EXEC are dealt with by the loader.
+// SELECT, MULTI and EXEC are dealt with by the loader. Changes it makes count as
+// dirty (AddDirty), as in redis-server.
 type Apply func(db int, argv [][]byte)
 
 // Options is what a Manager works with.
@@ -41,17 +46,85 @@ type Options struct {
 	Known func(name []byte) bool
 	// Apply executes commands of an append-only file.
 	Apply Apply
+	// Pid names temporary files; children get the numbers after it. 0: drawn from
+	// the clock, so that a restarted server does not meet its predecessor's files.
+	Pid int
 	// UsedMemory is what snapshots carry in their used-mem field; nil: 0.
 	UsedMemory func() int64
 }
 
 // Manager is one server's persistence. All methods are for the main task.
 type Manager struct {
-	o Options
+	o   Options
+	pid int // of this process; children count on from it
+
+	manifest *aof.Manifest
+	state    aofState
+	incr     vfs.File // the file appended to; nil: none
+	text     []byte   // of a manifest, reused
+
+	// The flush (redis-server's names: aof_buf, aof_selected_db,
+	// aof_flush_postponed_start, aof_last_fsync, aof_last_incr_size,
+	// aof_last_incr_fsync_offset, aof_current_size, aof_rewrite_base_size). Times
+	// are Unix seconds of the wall clock, as there.
+	buf            []byte
+	db             int   // selected by the last command in buf or the file; -1: none
+	annotated      int64 // second of the last #TS annotation
+	postponed      int64 // 0: no write is held back
+	lastFsync      int64
+	incrSize       int64
+	incrSynced     int64
+	currentSize    int64
+	baseSize       int64
+	delayedFsyncs  int64
+	writeErr       error // why the last write failed; nil: it did not
+	writeErrLogged int64
+	retried        time.Duration // of the environment's clock
+	fatal          *FatalError
+
+	syncer bioThread // BIO_AOF_FSYNC
+	closer bioThread // BIO_CLOSE_FILE
+	bioErr error     // of the last background fsync
+
+	child    *child
+	children int
+
+	rewriteScheduled  bool
+	rewriteStarted    int64
+	rewriteLastSec    int64
+	rewriteOK         bool
+	rewrites          int64
+	rewriteFails      int64 // in a row
+	retryDelayMinutes int64
+	retryAt           int64
+
+	dirty             int64
+	dirtyBeforeBgsave int64
+	lastSave          int64
+	lastBgsaveTry     int64
+	bgsaveOK          bool
+	bgsaveScheduled   bool
+	bgsaveLastSec     int64
+	saves             int64
+
+	loading               bool
+	loadedKeys, loadedOld int64 // of the last RDB load
+
+	plant plantState
 }
 
+type aofState uint8
+
+const (
+	aofOff aofState = iota
+	aofOn
+	// aofWait: switched on at run time, and in force once the first rewrite has
+	// ended (AOF_WAIT_REWRITE).
+	aofWait
+)
+
 // FatalError is a failure after which the server must exit with status 1
-// without answering anybody.
+// without answering anybody. Its text is for the log, which has not got it yet.
 type FatalError struct{ Msg string }
 
 func (e *FatalError) Error() string { return e.Msg }
@@ -64,7 +137,13 @@ type LoadError struct {
 	Err    error
 }
 
-func (e *LoadError) Error() string { return e.Msg }
+func (e *LoadError) Error() string {
+	if e.Err == nil {
+		return e.Msg
+	}
+	return e.Msg + ": " + e.Err.Error()
+}
+
 func (e *LoadError) Unwrap() error { return e.Err }
 
 // Info is the persistence section of INFO.
@@ -96,88 +175,122 @@ type Info struct {
 }
 
 // New makes a Manager. Nothing touches the disk before Load.
-func New(o Options) *Manager { return &Manager{o: o} }
+func New(o Options) *Manager {
+	m := &Manager{o: o, pid: o.Pid, db: -1, rewriteOK: true, bgsaveOK: true,
+		rewriteStarted: -1, rewriteLastSec: -1, bgsaveLastSec: -1}
+	if m.pid == 0 {
+		m.pid = 1000 + int(o.Env.Now()/time.Microsecond%30000)
+	}
+	m.manifest = &aof.Manifest{}
+	if o.Config.AppendOnly {
+		m.state = aofOn
+	}
+	m.lastSave = m.unix()
+	m.syncer = bioThread{env: o.Env, name: "bio_aof", do: m.bioSync}
+	m.closer = bioThread{env: o.Env, name: "bio_close_file", do: m.bioSyncAndClose}
+	return m
+}
 
-// Load reads the manifest, then the append-only file (appendonly yes) or the
-// snapshot, then opens the append-only file for writing, making the first one
-// when there is none. A *LoadError means that redis-server would not start.
-func (m *Manager) Load() error { return nil }
+// unix is the wall clock in whole seconds: server.unixtime.
+func (m *Manager) unix() int64 { return m.o.Env.Wall().Unix() }
 
-// Feed logs an executed write. The caller puts MULTI and EXEC around a
-// transaction and has made the command deterministic (PEXPIREAT for EXPIRE).
-func (m *Manager) Feed(db int, argv [][]byte) {}
+func (m *Manager) log(level byte, format string, a ...any) {
+	if m.o.Log == nil {
+		return
+	}
+	m.o.Log(level, fmt.Sprintf(format, a...))
+}
+
+// die makes a failure fatal: nothing more is written, and BeforeSleep reports it.
+func (m *Manager) die(format string, a ...any) {
+	if m.fatal == nil {
+		m.fatal = &FatalError{Msg: fmt.Sprintf(format, a...)}
+	}
+}
+
+func (m *Manager) fatalError() error {
+	if m.fatal == nil {
+		return nil
+	}
+	return m.fatal
+}
 
 // AddDirty counts n changes of the data towards the save points.
-func (m *Manager) AddDirty(n int) {}
+func (m *Manager) AddDirty(n int) { m.dirty += int64(n) }
 
 // Dirty is the number of changes since the last save.
-func (m *Manager) Dirty() int64 { return 0 }
+func (m *Manager) Dirty() int64 { return m.dirty }
 
-// BeforeSleep is to be called in each turn of the event loop after the commands
-// and before any reply goes out. clients is how many clients wrote in this turn.
-// An error is fatal (*FatalError): exit with status 1, answer nobody.
-func (m *Manager) BeforeSleep(clients int) error { return nil }
-
-// AfterReplies is to be called once the replies of the turn are out.
-func (m *Manager) AfterReplies() error { return nil }
-
-// WriteRefusal is "", or the error to answer a write (and PING) with, without
-// the leading dash: "MISCONF ...".
-func (m *Manager) WriteRefusal() string { return "" }
-
-// Cron is to be called hz times a second. An error is fatal.
-func (m *Manager) Cron() error { return nil }
-
-// Save is SAVE.
-func (m *Manager) Save() error { return nil }
-
-// BGSave is BGSAVE; it returns the status to reply. schedule is its SCHEDULE
-// argument, inExec says that a transaction is being executed.
-func (m *Manager) BGSave(schedule, inExec bool) (string, error) { return "", nil }
-
-// BGRewriteAOF is BGREWRITEAOF; it returns the status to reply.
-func (m *Manager) BGRewriteAOF(inExec bool) (string, error) { return "", nil }
-
-// FlushAll is to be called by FLUSHALL after the data is gone: it ends a
-// running snapshot and, with save points, saves the empty state.
-func (m *Manager) FlushAll() {}
-
-// SaveMode is the argument of SHUTDOWN.
-type SaveMode uint8
-
-// SHUTDOWN, SHUTDOWN SAVE, SHUTDOWN NOSAVE.
-const (
-	SaveDefault SaveMode = iota
-	SaveForce
-	SaveNever
-)
-
-// Shutdown finishes the files; on error the server goes on (unless force).
-func (m *Manager) Shutdown(mode SaveMode, force bool) error { return nil }
-
-// EnableAOF is CONFIG SET appendonly yes, to be called after the config changed.
-func (m *Manager) EnableAOF(inExec bool) error { return nil }
-
-// DisableAOF is CONFIG SET appendonly no.
-func (m *Manager) DisableAOF() {}
-
-// LoadAOF is DEBUG LOADAOF; the caller has not emptied the keyspace. A
-// *LoadError is fatal.
-func (m *Manager) LoadAOF() error { return nil }
-
-// Reload is DEBUG RELOAD: save, empty, load.
-func (m *Manager) Reload(save, flush bool) error { return nil }
-
-// LastSave is when the last save ended, Unix seconds.
-func (m *Manager) LastSave() int64 { return 0 }
+// LastSave is when the last save ended, Unix seconds; at first, when the server started.
+func (m *Manager) LastSave() int64 { return m.lastSave }
 
 // Loading reports whether data is being loaded.
-func (m *Manager) Loading() bool { return false }
+func (m *Manager) Loading() bool { return m.loading }
+
+// WriteRefusal is "", or the error to answer a write (and PING) with, without
+// the leading dash (redis 7.0.15 writeCommandsDeniedByDiskError).
+func (m *Manager) WriteRefusal() string {
+	c := m.o.Config
+	if c.StopWritesOnBgsaveError && len(c.Save) > 0 && !m.bgsaveOK {
+		return "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. " +
+			"Commands that may modify the data set are disabled, because this instance is configured to report errors " +
+			"during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). " +
+			"Please check the Redis logs for details about the RDB error."
+	}
+	if m.state == aofOff {
+		return ""
+	}
+	err := m.writeErr
+	if err == nil {
+		err = m.bioErr
+	}
+	if err == nil {
+		return ""
+	}
+	return "MISCONF Errors writing to the AOF file: " + aof.Reason(err)
+}
 
 // Info returns INFO's persistence fields.
-func (m *Manager) Info() Info { return Info{} }
+func (m *Manager) Info() Info {
+	now := m.unix()
+	i := Info{
+		Changes:           m.dirty,
+		BgsaveInProgress:  m.childIs(rdbChild),
+		LastSave:          m.lastSave,
+		LastBgsaveOK:      m.bgsaveOK,
+		LastBgsaveSec:     m.bgsaveLastSec,
+		CurrentBgsaveSec:  -1,
+		Saves:             m.saves,
+		LastLoadExpired:   m.loadedOld,
+		LastLoadKeys:      m.loadedKeys,
+		AofEnabled:        m.state != aofOff,
+		RewriteInProgress: m.childIs(aofChild),
+		RewriteScheduled:  m.rewriteScheduled,
+		LastRewriteSec:    m.rewriteLastSec,
+		CurrentRewriteSec: -1,
+		LastRewriteOK:     m.rewriteOK,
+		Rewrites:          m.rewrites,
+		ConsecutiveFails:  m.rewriteFails,
+		LastWriteOK:       m.writeErr == nil && m.bioErr == nil,
+		CurrentSize:       m.currentSize,
+		BaseSize:          m.baseSize,
+		PendingRewrite:    m.rewriteScheduled,
+		BufferLength:      int64(len(m.buf)),
+		PendingBioFsync:   int64(m.syncer.pending),
+		DelayedFsync:      m.delayedFsyncs,
+	}
+	if i.BgsaveInProgress {
+		i.CurrentBgsaveSec = now - m.child.started
+	}
+	if i.RewriteInProgress {
+		i.CurrentRewriteSec = now - m.rewriteStarted
+	}
+	return i
+}
 
 // Close ends the background threads once their queues are empty, as the end of
-// the process does.
-func (m *Manager) Close() {}
-
+// the process does, and waits for them.
+func (m *Manager) Close() {
+	m.syncer.stop()
+	m.closer.stop()
+}

@@ -1,0 +1,197 @@
+package persist
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/rdb"
+	"github.com/torntail/torntail/faults/vfs"
+)
+
+// snapshotJob is everything a snapshot needs, copied from the Manager so that a
+// child shares nothing with its parent.
+type snapshotJob struct {
+	fs      vfs.FS
+	cfg     config.Config
+	bugs    bugs.Set
+	pid     int
+	options rdb.WriteOptions
+	log     func(level byte, format string, a ...any)
+	c       *child // nil: in the main thread
+}
+
+func (m *Manager) job() snapshotJob {
+	j := snapshotJob{fs: m.o.FS, cfg: *m.o.Config, bugs: m.o.Bugs, pid: m.pid, log: m.log}
+	j.options = rdb.WriteOptions{Compress: j.cfg.RdbCompression, Checksum: j.cfg.RdbChecksum, Created: m.unix()}
+	if m.o.UsedMemory != nil {
+		j.options.UsedMem = m.o.UsedMemory()
+	}
+	return j
+}
+
+// in makes the job a child's.
+func (j snapshotJob) in(c *child) snapshotJob {
+	j.c, j.pid, j.log = c, c.pid, c.log
+	return j
+}
+
+// saveRDB is rdbSave: temporary file, fsync, rename, sync of the directory.
+func (j *snapshotJob) saveRDB(data *keyspace.Snapshot) error {
+	temp := "temp-" + strconv.Itoa(j.pid) + ".rdb"
+	f, err := j.fs.Open(temp, vfs.WriteOnly|vfs.Create|vfs.Truncate)
+	if err != nil {
+		j.log(Warning, "Failed opening the temp RDB file %s (in server root dir %s) for saving: %s", temp, j.cfg.Dir, aof.Reason(err))
+		return err
+	}
+	failed := func(step string, err error) error {
+		if errors.Is(err, errKilled) {
+			return err // the dead write no log and unlink nothing; the parent does
+		}
+		j.log(Warning, "Write error saving DB on disk(%s): %s", step, aof.Reason(err))
+		_ = j.fs.Remove(temp)
+		return err
+	}
+	out := &output{f: f, c: j.c, auto: j.cfg.RdbSaveIncrementalFsync}
+	var w rdb.Writer
+	if err := w.Write(out, data, j.options); err != nil {
+		_ = f.Close()
+		return failed("rdbSaveRio", err)
+	}
+	late := j.bugs.Has(bugs.SnapshotRenameBeforeSync)
+	if !late {
+		if err := out.close(!j.bugs.Has(bugs.SnapshotWithoutSync)); err != nil {
+			return failed("fsync", err)
+		}
+	}
+	if err := j.fs.Rename(temp, j.cfg.Dbfilename); err != nil {
+		j.log(Warning, "Error moving temp DB file %s on the final destination %s (in server root dir %s): %s", temp, j.cfg.Dbfilename, j.cfg.Dir, aof.Reason(err))
+		_ = j.fs.Remove(temp)
+		return err
+	}
+	if late {
+		if err := out.close(true); err != nil {
+			return failed("fsync", err)
+		}
+	}
+	if !j.bugs.Has(bugs.RenameWithoutDirSync) {
+		if out.dead() {
+			return errKilled
+		}
+		if err := vfs.SyncDir(j.fs, "."); err != nil {
+			j.log(Warning, "Failed to fsync directory while saving DB: %s", aof.Reason(err))
+			return failed("fsyncFileDir", err)
+		}
+	}
+	j.log(Notice, "DB saved on disk")
+	return nil
+}
+
+// saveNow is a save in the main thread.
+func (m *Manager) saveNow() error {
+	m.saves++
+	data := m.o.Keyspace.Snapshot()
+	j := m.job()
+	err := j.saveRDB(data)
+	data.Release()
+	if err != nil {
+		return err
+	}
+	m.dirty = 0
+	m.lastSave = m.unix()
+	m.bgsaveOK = true
+	return nil
+}
+
+// Errors of SAVE, BGSAVE and BGREWRITEAOF, in the words of the reply.
+var (
+	ErrSaveInProgress    = errors.New("Background save already in progress")
+	ErrRewriteInProgress = errors.New("Background append only file rewriting already in progress")
+	ErrOtherChild        = errors.New("Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.")
+	ErrRewrite           = errors.New("Can't execute an AOF background rewriting. Please check the server logs for more information.")
+)
+
+// Save is SAVE. It blocks until the snapshot is durable.
+func (m *Manager) Save() error {
+	if m.childIs(rdbChild) {
+		return ErrSaveInProgress
+	}
+	return m.saveNow()
+}
+
+// BGSave is BGSAVE; it returns the status to reply. schedule is its SCHEDULE
+// argument, inExec says that a transaction is being executed.
+func (m *Manager) BGSave(schedule, inExec bool) (string, error) {
+	switch {
+	case m.childIs(rdbChild):
+		return "", ErrSaveInProgress
+	case m.child != nil || inExec:
+		if !schedule && !inExec {
+			return "", ErrOtherChild
+		}
+		m.bgsaveScheduled = true
+		return "Background saving scheduled", nil
+	}
+	m.startBgsave()
+	return "Background saving started", nil
+}
+
+func (m *Manager) startBgsave() {
+	m.saves++
+	m.dirtyBeforeBgsave = m.dirty
+	m.lastBgsaveTry = m.unix()
+	j := m.job()
+	m.fork(rdbChild, "bgsave", func(c *child) error {
+		in := j.in(c)
+		return in.saveRDB(c.data)
+	})
+	m.log(Notice, "Background saving started by pid %d", m.child.pid)
+}
+
+// bgsaveDone is backgroundSaveDoneHandlerDisk.
+func (m *Manager) bgsaveDone(c *child) {
+	now := m.unix()
+	m.bgsaveLastSec = now - c.started
+	switch {
+	case errors.Is(c.err, errKilled): // not an error: somebody asked for it
+		m.log(Warning, "Background saving terminated by signal 10")
+		m.unlinkSnapshotTemp(c)
+	case !c.exited:
+		m.log(Warning, "Background saving terminated by signal 9")
+		m.unlinkSnapshotTemp(c)
+		m.bgsaveOK = false
+	case c.err != nil:
+		m.log(Warning, "Background saving error")
+		m.bgsaveOK = false
+	default:
+		m.log(Notice, "Background saving terminated with success")
+		m.dirty -= m.dirtyBeforeBgsave
+		m.lastSave = now
+		m.bgsaveOK = true
+	}
+}
+
+func (m *Manager) unlinkSnapshotTemp(c *child) {
+	m.unlink("temp-" + strconv.Itoa(c.pid) + ".rdb")
+}
+
+// killBgsave ends a running snapshot (killRDBChild): the signal only, Cron
+// notices the end.
+func (m *Manager) killBgsave() {
+	if m.childIs(rdbChild) {
+		m.child.killed = true
+	}
+}
+
+// FlushAll is to be called by FLUSHALL after the data is gone: it ends a
+// running snapshot and, with save points, saves the empty state
+// (flushAllDataAndResetRDB).
+func (m *Manager) FlushAll() {
+	m.killBgsave()
+	if len(m.o.Config.Save) > 0 {
+		_ = m.saveNow() // its failure is in the log, and FLUSHALL succeeds all the same
+	}
+}
