@@ -182,7 +182,7 @@ func (n *Node) powerOn() {
 	for _, s := range n.w.streams {
 		for i := range s.ends {
 			if s.ends[i].node == n && s.ends[i].gone && s.pipes[1-i].lost {
-				s.pipes[i].sendControl(segReset, n.w.now+retransmitted(n.w))
+				s.pipes[i].sendControl(segReset, retransmitted(n.w))
 			}
 		}
 	}

@@ -27,7 +27,7 @@ type proc struct {
 	dead   bool
 	paused bool
 	main   *task // its end is the process's; nil for an empty process (Node.Env)
-	gate   gate
+	gate   gate  // of the file system that Start made
 
 	first, last *task   // in the order they were started
 	parked      []*task // ready, while paused
@@ -152,7 +152,6 @@ func (p *proc) Fork(name string, f func()) env.Task {
 	p.owner("Fork")
 	n := p.node
 	c := n.newProc(true)
-	c.gate.n = n
 	n.children = append(n.children, c)
 	c.main = p.w.newTask(c, name, f)
 	return c.main

@@ -213,7 +213,10 @@ func (p *pipe) arrive(seg segment) {
 		p.lose()
 		return
 	}
-	p.arrived = seg.upto
+	if seg.kind == segData {
+		// Not for the others: a RST may come after bytes that were lost.
+		p.arrived = seg.upto
+	}
 	switch {
 	case seg.kind == segReset:
 		p.reset = true

@@ -160,7 +160,7 @@ func (w *World) freeCall(t *timer) {
 func (w *World) Uint64() uint64 { return w.rng.uint64() }
 
 // Run runs the world until the clock shows until, until Stop, or until nothing
-// can happen any more. It returns a *PanicError when a task panicked (then, and
+// can happen any more (the clock then stays at the last event). It returns a *PanicError when a task panicked (then, and
 // in every later Run), and a *DeadlockError when tasks wait that nothing will
 // ever wake; nil otherwise. Whether the time was reached, Now says.
 func (w *World) Run(until time.Duration) error {
