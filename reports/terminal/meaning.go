@@ -1,0 +1,180 @@
+package terminal
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Meaning is one sentence on what the results say, worded from them alone:
+// what broke its contract, what is not proved, what lost nothing, and how far
+// back the losses of the others reached.
+func Meaning(results []result.Result) string {
+	var clauses []string
+	if s := broken(results); s != "" {
+		clauses = append(clauses, s)
+	}
+	if s := unproved(results); s != "" {
+		clauses = append(clauses, s)
+	}
+	clauses = append(clauses, losses(results)...)
+	if len(clauses) == 0 {
+		return "Nothing was tried: no crash kind can strike in these modes."
+	}
+	s := strings.Join(clauses, "; ")
+	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+func broken(results []result.Result) string {
+	pairs, anomalies := pairsWith(results, result.Violated)
+	if len(pairs) == 0 {
+		return ""
+	}
+	s := "the contract was broken under " + list(pairs)
+	if len(anomalies) > 0 {
+		s += ", with " + list(anomalies)
+	}
+	return s
+}
+
+func unproved(results []result.Result) string {
+	pairs, _ := pairsWith(results, result.Unknown)
+	if len(pairs) == 0 {
+		return ""
+	}
+	return "nothing is proved about " + list(pairs)
+}
+
+// pairsWith lists the modes with that verdict, each with its crash kinds, and
+// the anomalies seen there.
+func pairsWith(results []result.Result, v result.Verdict) (pairs, anomalies []string) {
+	var modes []string
+	crashes := map[string][]string{}
+	name := naming(results)
+	for i := range results {
+		r := &results[i]
+		if r.Verdict != v {
+			continue
+		}
+		mode := name(r)
+		if crashes[mode] == nil {
+			modes = append(modes, mode)
+		}
+		crashes[mode] = append(crashes[mode], r.Crash)
+		for _, a := range sortedNames(r.Anomalies) {
+			if !slices.Contains(anomalies, a) {
+				anomalies = append(anomalies, a)
+			}
+		}
+	}
+	for _, m := range modes {
+		pairs = append(pairs, fmt.Sprintf("%s (%s)", m, strings.Join(crashes[m], ", ")))
+	}
+	return pairs, anomalies
+}
+
+// naming is how the sentence names a mode: with its target when there are several.
+func naming(results []result.Result) func(*result.Result) string {
+	for i := range results {
+		if results[i].Target != results[0].Target {
+			return func(r *result.Result) string { return r.Mode + " on " + r.Target }
+		}
+	}
+	return func(r *result.Result) string { return r.Mode }
+}
+
+// loss is what one mode lost, over its crash kinds. Of violated and unknown
+// pairs nothing is said here: their figures prove nothing.
+type loss struct {
+	mode       string
+	crashes    int
+	window     result.LossWindow // Max: the longest; Censored: whether it is a lower bound
+	lost       bool
+	powered    bool // nothing was lost without a power cut
+	everything bool // all that was ever acknowledged
+}
+
+func losses(results []result.Result) []string {
+	var modes []*loss
+	name := naming(results)
+	for i := range results {
+		r := &results[i]
+		if r.Verdict != result.Holds {
+			continue
+		}
+		var l *loss
+		for _, known := range modes {
+			if known.mode == name(r) {
+				l = known
+			}
+		}
+		if l == nil {
+			l = &loss{mode: name(r), powered: true, everything: true}
+			modes = append(modes, l)
+		}
+		l.add(r)
+	}
+	var nothing, power, always []string
+	crashes := 0
+	for _, l := range modes {
+		switch {
+		case !l.lost:
+			nothing = append(nothing, l.mode)
+			crashes += l.crashes
+		case l.powered:
+			power = append(power, l.amount()+" under "+l.mode)
+		default:
+			always = append(always, l.amount()+" under "+l.mode)
+		}
+	}
+	var clauses []string
+	if len(nothing) > 0 {
+		clauses = append(clauses, fmt.Sprintf("no acknowledged write was lost under %s in %d crashes", list(nothing), crashes))
+	}
+	if len(power) > 0 {
+		clauses = append(clauses, "a power cut took "+list(power))
+	}
+	if len(always) > 0 {
+		clauses = append(clauses, "even without a power cut, a crash took "+list(always))
+	}
+	return clauses
+}
+
+func (l *loss) add(r *result.Result) {
+	l.crashes += r.Struck
+	l.everything = l.everything && r.Lost == r.Acknowledged
+	if r.Lost == 0 {
+		return
+	}
+	l.lost = true
+	l.powered = l.powered && strings.HasPrefix(r.Crash, "power")
+	if w := r.LossWindow; w != nil {
+		l.window.Max = max(l.window.Max, w.Max)
+		l.window.Censored += w.Censored
+	}
+}
+
+func (l *loss) amount() string {
+	if l.everything {
+		return "everything"
+	}
+	text := strings.TrimPrefix(window(&l.window, l.window.Max), ">=")
+	if l.window.Censored > 0 {
+		return "the last " + text + " or more"
+	}
+	return "up to the last " + text
+}
+
+// list joins words as a sentence does.
+func list(words []string) string {
+	switch n := len(words); n {
+	case 0:
+		return ""
+	case 1:
+		return words[0]
+	default:
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+}

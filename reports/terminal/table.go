@@ -1,0 +1,191 @@
+package terminal
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Columns of the loss table: crash kind on the left, then figures on the right
+// of their column, then the verdict. 80 columns in all.
+const (
+	crashWidth   = 16
+	verdictWidth = 8
+)
+
+var figureWidths = []int{8, 6, 6, 7, 7, 7, 7, 6}
+
+const (
+	headTop    = "                        acked writes     loss window      documented back by"
+	headBottom = "crash            struck total  lost    p50    p99    max  bound itself  verdict"
+)
+
+// table prints a section for each target, and in it a group for each mode.
+func (p *printer) table(results []result.Result) {
+	section, group := "", ""
+	modelled := false
+	for i := range results {
+		r := &results[i]
+		if s := sectionOf(r); s != section {
+			section, group = s, ""
+			p.line("")
+			p.wrap("", s)
+			p.line("")
+			p.line(headTop)
+			p.line(headBottom)
+		}
+		if g := groupOf(r); g != group {
+			group = g
+			p.group(r)
+		}
+		p.row(r)
+		_, promised := r.Bound(result.Documented)
+		_, model := r.Bound(result.Modelled)
+		modelled = modelled || model && !promised
+	}
+	if modelled {
+		p.line("")
+		p.wrap("", "~ nothing is documented: a parameter of the disk model stands there (modelled)")
+	}
+	for i := range results {
+		if w := results[i].LossWindow; w != nil && w.Censored > 0 {
+			p.wrap("", ">= the loss reaches back to the first write: a longer run could show more")
+			break
+		}
+	}
+}
+
+// sectionOf says what was tried, where: all that the groups below it share.
+func sectionOf(r *result.Result) string {
+	s := r.Target
+	if r.Version != "" {
+		s += " " + r.Version
+	}
+	switch r.Backend {
+	case "sim":
+		s += " in simulation"
+	case "process":
+		s += " as a real process"
+	case "block":
+		s += " as a real process on a logged block device"
+	}
+	if r.Personality != "" {
+		s += ", disk " + r.Personality
+	}
+	if r.Workload != "" {
+		s += ", workload " + r.Workload
+	}
+	return s
+}
+
+func groupOf(r *result.Result) string {
+	return r.Mode + "\n" + strings.Join(r.Directives, "\n")
+}
+
+// group prints a mode's name and what it sets.
+func (p *printer) group(r *result.Result) {
+	words := []string{r.Mode}
+	if len(r.Directives) > 0 {
+		words = append([]string{r.Mode + ":"}, strings.Split(strings.Join(r.Directives, ",\n"), "\n")...)
+	}
+	for i, l := range fill("", words) {
+		if i == 0 {
+			p.line(p.paint(bold, r.Mode) + p.paint(dim, strings.TrimPrefix(l, r.Mode)))
+			continue
+		}
+		p.line(p.paint(dim, l))
+	}
+}
+
+// row prints one crash kind of a mode, and below it what the figures need.
+func (p *printer) row(r *result.Result) {
+	name := "  " + r.Crash
+	if columns(name) > crashWidth {
+		p.line(name)
+		name = ""
+	}
+	name = pad(name, crashWidth)
+	verdict := string(r.Verdict)
+	if r.OverDocumented() {
+		verdict += ","
+	}
+	verdict = p.paintVerdict(r.Verdict, verdict)
+	if r.Verdict == result.NotApplicable {
+		p.notApplicable(r, name, verdict)
+		return
+	}
+	p.line(name + figures(r) + "  " + verdict)
+	if r.OverDocumented() {
+		p.line(strings.Repeat(" ", Width-2-len("over documented bound")) + p.paintVerdict(r.Verdict, "over documented bound"))
+	}
+	if r.Recovery.Repaired > 0 || r.Recovery.Refused > 0 {
+		p.wrap("    ", fmt.Sprintf("came back by itself %d, repaired %d, refused %d",
+			r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused))
+	}
+	if len(r.Anomalies) > 0 {
+		p.wrap("    ", "seen: "+counts(r.Anomalies))
+	}
+	if r.Why != "" {
+		p.wrap("    ", r.Why)
+	}
+}
+
+func (p *printer) notApplicable(r *result.Result, name, verdict string) {
+	used := 0
+	for _, w := range figureWidths {
+		used += w
+	}
+	why := r.Why
+	if columns(why) > used-2 {
+		p.line(name + strings.Repeat(" ", used) + "  " + verdict)
+		p.wrap("    ", why)
+		return
+	}
+	p.line(name + pad("  "+why, used) + "  " + verdict)
+}
+
+func figures(r *result.Result) string {
+	p50, p99, most := "-", "-", "-"
+	if w := r.LossWindow; w != nil {
+		p50, p99, most = window(w, w.P50), window(w, w.P99), window(w, w.Max)
+	}
+	var b strings.Builder
+	for i, cell := range []string{
+		struck(r), count(r.Acknowledged), count(r.Lost), p50, p99, most, bound(r), share(r.Recovery.ByItself, r.Struck),
+	} {
+		b.WriteString(strings.Repeat(" ", max(1, figureWidths[i]-columns(cell))))
+		b.WriteString(cell)
+	}
+	return b.String()
+}
+
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(0, width-columns(s)))
+}
+
+// counts lists what a map counts, most frequent first.
+func counts(m map[string]int) string {
+	names := make([]string, 0, len(m))
+	for n := range m { // any order: sorted below
+		names = append(names, n)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		if m[names[i]] != m[names[j]] {
+			return m[names[i]] > m[names[j]]
+		}
+		return names[i] < names[j]
+	})
+	for i, n := range names {
+		names[i] = fmt.Sprintf("%s in %s", n, runs(m[n]))
+	}
+	return strings.Join(names, ", ")
+}
+
+func runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}

@@ -1,0 +1,152 @@
+// Package terminal prints results for people: the loss table, findings and
+// failures with the commands that show them again, and one sentence on what it
+// all means. It never judges; it only words what is in the results.
+package terminal
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Width is what everything printed here fits into, in columns, unless a
+// command to be pasted is longer: those are never broken.
+const Width = 80
+
+// Options say how to print.
+type Options struct {
+	Color bool // see UseColor
+	// Out is the directory that holds the reports, for the last line; "" leaves it out.
+	Out string
+	// Quiet leaves only what a script reads: a verdict for each pair and Out.
+	Quiet bool
+}
+
+// UseColor reports whether output to f should be coloured: only on a
+// terminal, never when NO_COLOR is set (no-color.org) or TERM is dumb.
+func UseColor(f *os.File) bool {
+	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// Write prints the report of a run.
+func Write(w io.Writer, r *result.Report, o Options) error {
+	p := &printer{color: o.Color}
+	if o.Quiet {
+		p.verdicts(r.Results)
+	} else {
+		p.line(heading(r))
+		p.table(r.Results)
+		p.failures(r.Results)
+		p.findings(r.Results)
+		p.line("")
+		p.wrap("", Meaning(r.Results))
+	}
+	if o.Out != "" {
+		p.line("Reports: " + o.Out)
+	}
+	if _, err := io.WriteString(w, p.b.String()); err != nil {
+		return fmt.Errorf("print results: %w", err)
+	}
+	return nil
+}
+
+func heading(r *result.Report) string {
+	s := fmt.Sprintf("torntail %s, seed %d", r.Torntail, r.Seed)
+	if r.ElapsedS > 0 {
+		s += ", took " + seconds(r.ElapsedS*1000)
+	}
+	return s
+}
+
+// printer collects lines.
+type printer struct {
+	b     strings.Builder
+	color bool
+}
+
+func (p *printer) line(s string) {
+	p.b.WriteString(strings.TrimRight(s, " "))
+	p.b.WriteByte('\n')
+}
+
+// wrap prints text in lines that fit, each behind the indent.
+func (p *printer) wrap(indent, text string) {
+	for _, l := range fill(indent, strings.Fields(text)) {
+		p.line(l)
+	}
+}
+
+// fill puts words into as few lines as they fit into, each behind the indent.
+func fill(indent string, words []string) []string {
+	var lines []string
+	line := indent
+	for _, w := range words {
+		switch {
+		case line == indent:
+			line += w
+		case columns(line)+1+columns(w) > Width:
+			lines = append(lines, line)
+			line = indent + w
+		default:
+			line += " " + w
+		}
+	}
+	if line != indent {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// columns counts characters; what is printed here holds no wide ones.
+func columns(s string) int { return len([]rune(s)) }
+
+// Colours, as the SGR parameters of ECMA-48.
+const (
+	dim    = "2"
+	bold   = "1"
+	red    = "1;31"
+	green  = "32"
+	yellow = "33"
+)
+
+// paint colours text; nothing that is measured may have been painted.
+func (p *printer) paint(sgr, s string) string {
+	if !p.color || s == "" {
+		return s
+	}
+	return "\x1b[" + sgr + "m" + s + "\x1b[0m"
+}
+
+func (p *printer) paintVerdict(v result.Verdict, s string) string {
+	switch v {
+	case result.Holds:
+		return p.paint(green, s)
+	case result.Violated:
+		return p.paint(red, s)
+	case result.Unknown:
+		return p.paint(yellow, s)
+	}
+	return p.paint(dim, s)
+}
+
+// verdicts prints one line for each pair, for scripts.
+func (p *printer) verdicts(results []result.Result) {
+	for i := range results {
+		r := &results[i]
+		p.line(fmt.Sprintf("%s %s %s", r.Mode, r.Crash, VerdictText(r)))
+	}
+}
+
+// VerdictText is the verdict in words, with the distinction between what the
+// documentation promises and what the source allows.
+func VerdictText(r *result.Result) string {
+	if r.OverDocumented() {
+		return "holds, over documented bound"
+	}
+	return string(r.Verdict)
+}
