@@ -1,5 +1,7 @@
 package keyspace
 
+import "bytes"
+
 // Kind is the type of a value.
 type Kind uint8
 
@@ -92,4 +94,53 @@ func (d *Deque) clone(gen uint64) *Deque {
 	buf := make([][]byte, d.Len(), d.Len()+1+d.Len()/4)
 	copy(buf, d.buf[d.head:])
 	return &Deque{buf: buf, gen: gen}
+}
+
+// Set replaces element i.
+func (d *Deque) Set(i int, b []byte) { d.buf[d.head+i] = b }
+
+// Trim keeps the elements [lo, hi).
+func (d *Deque) Trim(lo, hi int) {
+	end := d.head + hi
+	clear(d.buf[d.head : d.head+lo])
+	clear(d.buf[end:])
+	d.buf = d.buf[:end]
+	d.head += lo
+}
+
+// Remove removes the elements equal to b, the first count of them, the last
+// -count when count is negative, all when it is 0. It returns how many.
+func (d *Deque) Remove(b []byte, count int) int {
+	elems := d.buf[d.head:]
+	limit := count
+	if count <= 0 {
+		limit = -count
+	}
+	if limit == 0 {
+		limit = len(elems)
+	}
+	skip := 0 // equal elements before the ones to remove
+	if count < 0 {
+		for _, e := range elems {
+			if bytes.Equal(e, b) {
+				skip++
+			}
+		}
+		skip = max(skip-limit, 0)
+	}
+	kept := elems[:0]
+	removed := 0
+	for _, e := range elems {
+		if removed < limit && bytes.Equal(e, b) {
+			if skip == 0 {
+				removed++
+				continue
+			}
+			skip--
+		}
+		kept = append(kept, e)
+	}
+	clear(elems[len(kept):])
+	d.buf = d.buf[:d.head+len(kept)]
+	return removed
 }

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/torntail/torntail/engine/config"
+)
+
+var configCommands = []*command{
+	{name: "get", arity: -3, flags: admin, run: configGet},
+	{name: "set", arity: -4, flags: admin, run: configSet},
+	{name: "resetstat", arity: 2, flags: admin, run: func(s *Server, c *Session, _ [][]byte) {
+		s.stats = stats{}
+		c.ok()
+	}},
+	{name: "rewrite", arity: 2, flags: admin, run: configRewrite},
+	{name: "help", arity: 2, run: help("CONFIG",
+		"GET <pattern>", "    Return parameters matching the glob-like <pattern> and their values.",
+		"SET <directive> <value>", "    Set the configuration <directive> to <value>.",
+		"RESETSTAT", "    Reset statistics reported by the INFO command.",
+		"REWRITE", "    Rewrite the configuration file.")},
+}
+
+func configGet(s *Server, c *Session, argv [][]byte) {
+	var pairs []string
+	s.cfg.Each(func(name, value string) {
+		for _, p := range argv[2:] {
+			if globMatch(p, name, true) {
+				pairs = append(pairs, name, value)
+				return
+			}
+		}
+	})
+	c.mapOf(len(pairs) / 2)
+	for _, p := range pairs {
+		c.bulkText(p)
+	}
+}
+
+// configSet sets all or nothing (redis 7.0.15 config.c configSetCommand).
+func configSet(s *Server, c *Session, argv [][]byte) {
+	if len(argv)%2 != 0 {
+		c.error(errSyntax)
+		return
+	}
+	old := *s.cfg
+	fail := func(name, why string) {
+		*s.cfg = old
+		c.error("ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + why)
+	}
+	seen := make(map[string]bool, len(argv)/2)
+	for i := 2; i < len(argv); i += 2 {
+		name := lower(argv[i])
+		err := s.cfg.SetRuntime(name, string(argv[i+1]), s.allowed(s.cfg.EnableProtectedConfigs))
+		var unknown *config.UnknownError
+		switch {
+		case errors.As(err, &unknown):
+			*s.cfg = old
+			c.error("ERR Unknown option or number of arguments for CONFIG SET - '" + string(argv[i]) + "'")
+			return
+		case err != nil:
+			fail(string(argv[i]), err.Error())
+			return
+		case seen[name]:
+			fail(string(argv[i]), "duplicate parameter")
+			return
+		}
+		seen[name] = true
+	}
+	if s.cfg.Dir != old.Dir {
+		fail("dir", "the engine's working directory is fixed when it starts")
+		return
+	}
+	if why := s.applyConfig(&old); why != "" {
+		fail("appendonly", why)
+		return
+	}
+	c.ok()
+}
+
+// applyConfig does what a change of directives asks for beyond their value, and
+// returns why that failed.
+func (s *Server) applyConfig(old *config.Config) string {
+	switch {
+	case s.cfg.AppendOnly && !old.AppendOnly:
+		if err := s.mgr.EnableAOF(s.inExec); err != nil {
+			return "Unable to turn on AOF. Check server logs."
+		}
+	case !s.cfg.AppendOnly && old.AppendOnly:
+		s.mgr.DisableAOF()
+	}
+	return ""
+}
+
+func configRewrite(s *Server, c *Session, _ [][]byte) {
+	if s.o.ConfigFile == "" {
+		c.error("ERR The server is running without a config file")
+		return
+	}
+	c.error("ERR Rewriting config file: not supported by this server")
+}
+
+// infoSections are INFO's sections in its order.
+func wantSection(argv [][]byte, name string) bool {
+	if len(argv) == 1 {
+		return true
+	}
+	for _, a := range argv[1:] {
+		switch strings.ToLower(string(a)) {
+		case name, "all", "default", "everything":
+			return true
+		}
+	}
+	return false
+}

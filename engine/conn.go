@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"errors"
+
+	"github.com/torntail/torntail/engine/front"
+	"github.com/torntail/torntail/engine/persist"
+	"github.com/torntail/torntail/faults/env"
+)
+
+var errIncomplete = errors.New("incomplete command")
+
+// room is how many bytes a connection of the seam reads at once at least. Small:
+// a simulation has thousands of connections and short commands.
+const room = 512
+
+// Serve accepts connections from a listener of the seam until it is closed.
+func (s *Server) Serve(l env.Listener) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.env.Go("conn", func() { s.serveConn(nc) })
+	}
+}
+
+// serveConn is the connection task.
+func (s *Server) serveConn(nc env.Conn) {
+	c, refusal := s.Open(nc.RemoteAddr(), "", func() { nc.Close() })
+	if c == nil {
+		nc.Write([]byte(refusal)) // best effort, the client is not welcome
+		nc.Close()
+		return
+	}
+	var gate front.Gate
+	gate.Reset(s.Limits(), room)
+	for s.serveBatch(c, nc, &gate) {
+	}
+	c.Close()
+	nc.Close()
+}
+
+// serveBatch reads once at most, executes what is complete and answers. It
+// reports whether the connection goes on.
+func (s *Server) serveBatch(c *Session, nc env.Conn, gate *front.Gate) bool {
+	commands, err := gate.Next()
+	if err != nil {
+		s.protocolError(c, err)
+		nc.Write(c.out) // the connection ends either way
+		return false
+	}
+	if commands == nil {
+		n, err := nc.Read(gate.Space())
+		if err != nil {
+			return false
+		}
+		gate.Added(n)
+		c.Received(n)
+		return true
+	}
+	if err := c.AddAll(commands); err != nil {
+		s.o.Log(persist.Warning, "Closing a connection whose input was let through by mistake: "+err.Error())
+		return false
+	}
+	reply, more := c.Execute()
+	if len(reply) > 0 {
+		if _, err := nc.Write(reply); err != nil {
+			return false
+		}
+	}
+	c.Sent()
+	return more
+}
+
+// protocolError makes the last reply of a connection that breaks the protocol.
+func (s *Server) protocolError(c *Session, err error) {
+	c.out = c.out[:0]
+	if msg := err.Error(); msg != "" {
+		s.stats.errors++
+		c.error(msg)
+	}
+}

@@ -1,0 +1,320 @@
+package engine
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Commands about the connection itself.
+
+func cmdPing(_ *Server, c *Session, argv [][]byte) {
+	switch len(argv) {
+	case 1:
+		c.status("PONG")
+	case 2:
+		c.bulk(argv[1])
+	default:
+		c.error("ERR wrong number of arguments for 'ping' command")
+	}
+}
+
+func cmdEcho(_ *Server, c *Session, argv [][]byte) { c.bulk(argv[1]) }
+
+func cmdQuit(_ *Server, c *Session, _ [][]byte) {
+	c.ok()
+	c.closing = true
+}
+
+func cmdReset(s *Server, c *Session, _ [][]byte) {
+	s.discard(c)
+	c.db, c.resp, c.name, c.noEvict = 0, 2, nil, false
+	c.replies = replyOn
+	c.authed = s.cfg.Requirepass == ""
+	c.status("RESET")
+}
+
+const errWrongPass = "WRONGPASS invalid username-password pair or user is disabled."
+
+func cmdAuth(s *Server, c *Session, argv [][]byte) {
+	switch {
+	case len(argv) > 3:
+		c.error(errSyntax)
+	case len(argv) == 2 && s.cfg.Requirepass == "":
+		c.error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
+	case len(argv) == 2 && s.login(c, "default", string(argv[1])),
+		len(argv) == 3 && s.login(c, string(argv[1]), string(argv[2])):
+		c.ok()
+	default:
+		c.error(errWrongPass)
+	}
+}
+
+// login checks a password; there is one user.
+func (s *Server) login(c *Session, user, password string) bool {
+	if user != "default" || s.cfg.Requirepass != "" && password != s.cfg.Requirepass {
+		return false
+	}
+	c.authed = true
+	return true
+}
+
+// cmdHello follows redis 7.0.15 networking.c helloCommand.
+func cmdHello(s *Server, c *Session, argv [][]byte) {
+	version := int64(0)
+	if len(argv) > 1 {
+		n, ok := parseInt(argv[1])
+		if !ok {
+			c.error("ERR Protocol version is not an integer or out of range")
+			return
+		}
+		if n != 2 && n != 3 {
+			c.error("NOPROTO unsupported protocol version")
+			return
+		}
+		version = n
+	}
+	var name []byte
+	named := false
+	for i := 2; i < len(argv); i++ {
+		switch {
+		case same(argv[i], "auth") && i+2 < len(argv):
+			if !s.login(c, string(argv[i+1]), string(argv[i+2])) {
+				c.error(errWrongPass)
+				return
+			}
+			i += 2
+		case same(argv[i], "setname") && i+1 < len(argv):
+			if !c.validName(argv[i+1]) {
+				return
+			}
+			name, named = argv[i+1], true
+			i++
+		default:
+			c.error("ERR Syntax error in HELLO option '" + string(argv[i]) + "'")
+			return
+		}
+	}
+	if !c.authed {
+		c.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+		return
+	}
+	if named {
+		c.name = append([]byte(nil), name...)
+	}
+	if version != 0 {
+		c.resp = int(version)
+	}
+	c.mapOf(7)
+	c.bulkText("server")
+	c.bulkText("redis")
+	c.bulkText("version")
+	c.bulkText(RedisVersion)
+	c.bulkText("proto")
+	c.int(int64(c.resp))
+	c.bulkText("id")
+	c.int(c.id)
+	c.bulkText("mode")
+	c.bulkText("standalone")
+	c.bulkText("role")
+	c.bulkText("master")
+	c.bulkText("modules")
+	c.array(0)
+}
+
+// validName answers a client name that would break CLIENT LIST's format.
+func (c *Session) validName(name []byte) bool {
+	for _, b := range name {
+		if b < '!' || b > '~' {
+			c.error("ERR Client names cannot contain spaces, newlines or special characters.")
+			return false
+		}
+	}
+	return true
+}
+
+var clientCommands = []*command{
+	{name: "id", arity: 2, run: func(_ *Server, c *Session, _ [][]byte) { c.int(c.id) }},
+	{name: "getname", arity: 2, run: func(_ *Server, c *Session, _ [][]byte) {
+		if len(c.name) == 0 {
+			c.null()
+			return
+		}
+		c.bulk(c.name)
+	}},
+	{name: "setname", arity: 3, run: func(_ *Server, c *Session, argv [][]byte) {
+		if c.validName(argv[2]) {
+			c.name = append([]byte(nil), argv[2]...)
+			c.ok()
+		}
+	}},
+	{name: "list", arity: -2, run: clientList},
+	{name: "info", arity: 2, run: func(s *Server, c *Session, _ [][]byte) {
+		var b strings.Builder
+		s.describe(&b, c)
+		c.verbatim(b.String())
+	}},
+	{name: "no-evict", arity: 3, run: func(_ *Server, c *Session, argv [][]byte) {
+		switch {
+		case same(argv[2], "on"):
+			c.noEvict = true
+			c.ok()
+		case same(argv[2], "off"):
+			c.noEvict = false
+			c.ok()
+		default:
+			c.error(errSyntax)
+		}
+	}},
+	{name: "reply", arity: 3, run: func(_ *Server, c *Session, argv [][]byte) {
+		switch {
+		case same(argv[2], "on"):
+			c.replies = replyOn
+			c.ok()
+		case same(argv[2], "off"):
+			c.replies = replyOff
+		case same(argv[2], "skip"):
+			if c.replies == replyOn {
+				c.replies = replySkipNext
+			}
+		default:
+			c.error(errSyntax)
+		}
+	}},
+	{name: "kill", arity: -3, run: clientKill},
+	{name: "help", arity: 2, run: help("CLIENT",
+		"GETNAME", "    Return the name of the current connection.",
+		"ID", "    Return the ID of the current connection.",
+		"INFO", "    Return information about the current client connection.",
+		"KILL <ip:port>", "    Kill connection made from <ip:port>.",
+		"KILL ID <client-id>", "    Kill connection by client id.",
+		"LIST [ID <client-id> [<client-id>...]]", "    Return information about client connections.",
+		"NO-EVICT (ON|OFF)", "    Accepted without effect: clients are never evicted.",
+		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the current connection.",
+		"SETNAME <name>", "    Assign the name <name> to the current connection.")},
+}
+
+func clientList(s *Server, c *Session, argv [][]byte) {
+	list := s.sessions
+	switch {
+	case len(argv) == 2:
+	case len(argv) == 4 && same(argv[2], "type"):
+		if !same(argv[3], "normal") {
+			list = nil // there are no replicas and no subscribers
+		}
+	case len(argv) > 3 && same(argv[2], "id"):
+		list = nil
+		for _, a := range argv[3:] {
+			id, ok := parseInt(a)
+			if !ok || id < 1 {
+				c.error("ERR Invalid client ID")
+				return
+			}
+			if o := s.sessionByID(id); o != nil {
+				list = append(list, o)
+			}
+		}
+	default:
+		c.error(errSyntax)
+		return
+	}
+	var b strings.Builder
+	for _, o := range list {
+		s.describe(&b, o)
+	}
+	c.verbatim(b.String())
+}
+
+func (s *Server) sessionByID(id int64) *Session {
+	for _, o := range s.sessions {
+		if o.id == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// describe writes a line of CLIENT LIST. Sizes of buffers Redis has and the
+// engine does not are 0.
+func (s *Server) describe(b *strings.Builder, c *Session) {
+	now := s.env.Wall().Unix()
+	field := func(name, value string) { b.WriteString(name + "=" + value + " ") }
+	number := func(name string, n int64) { field(name, strconv.FormatInt(n, 10)) }
+	number("id", c.id)
+	field("addr", c.remote)
+	field("laddr", c.local)
+	number("fd", 0)
+	field("name", string(c.name))
+	number("age", now-c.created)
+	number("idle", now-c.active)
+	state, multi := "N", int64(-1)
+	if c.multi {
+		state, multi = "x", int64(len(c.queue))
+	}
+	field("flags", state)
+	number("db", int64(c.db))
+	number("sub", 0)
+	number("psub", 0)
+	number("ssub", 0)
+	number("multi", multi)
+	number("qbuf", 0)
+	number("qbuf-free", 0)
+	number("argv-mem", 0)
+	number("multi-mem", 0)
+	number("rbs", int64(cap(c.out)))
+	number("rbp", int64(cap(c.out)))
+	number("obl", int64(len(c.out)))
+	number("oll", 0)
+	number("omem", 0)
+	number("tot-mem", int64(cap(c.out)))
+	field("events", "r")
+	last := "NULL"
+	if c.lastCmd != nil {
+		last = c.lastCmd.fullName
+	}
+	field("cmd", last)
+	field("user", "default")
+	number("redir", -1)
+	b.WriteString("resp=" + strconv.Itoa(c.resp) + "\n")
+}
+
+// clientKill knows the two forms people type: CLIENT KILL addr and CLIENT KILL ID id.
+func clientKill(s *Server, c *Session, argv [][]byte) {
+	var victim *Session
+	old := len(argv) == 3
+	switch {
+	case old:
+		for _, o := range s.sessions {
+			if o.remote == string(argv[2]) {
+				victim = o
+			}
+		}
+	case len(argv) == 4 && same(argv[2], "id"):
+		id, ok := parseInt(argv[3])
+		if !ok || id < 1 {
+			c.error("ERR client-id should be greater than 0")
+			return
+		}
+		if victim = s.sessionByID(id); victim == c {
+			victim = nil // SKIPME yes is the default
+		}
+	default:
+		c.error(errSyntax)
+		return
+	}
+	switch {
+	case victim == nil && old:
+		c.error("ERR No such client")
+		return
+	case victim == c:
+		c.closing = true
+	case victim != nil:
+		victim.dead = true
+		victim.answered.Signal()
+		victim.hangup()
+	}
+	if old {
+		c.ok()
+		return
+	}
+	c.flag(victim != nil)
+}

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/persist"
+)
+
+// Commands about the disk, and DEBUG.
+
+func cmdSave(s *Server, c *Session, _ [][]byte) { c.done("OK", s.mgr.Save()) }
+
+func cmdBgsave(s *Server, c *Session, argv [][]byte) {
+	schedule := false
+	if len(argv) > 1 {
+		if len(argv) != 2 || !same(argv[1], "schedule") {
+			c.error(errSyntax)
+			return
+		}
+		schedule = true
+	}
+	msg, err := s.mgr.BGSave(schedule, s.inExec)
+	c.done(msg, err)
+}
+
+func cmdBgrewriteaof(s *Server, c *Session, _ [][]byte) {
+	msg, err := s.mgr.BGRewriteAOF(s.inExec)
+	c.done(msg, err)
+}
+
+// done replies a status, or an error with Redis's text.
+func (c *Session) done(msg string, err error) {
+	switch {
+	case err == nil:
+		c.status(msg)
+	case err.Error() == "":
+		c.error("ERR")
+	default:
+		text := err.Error()
+		if !strings.HasPrefix(text, "ERR ") {
+			text = "ERR " + text
+		}
+		c.error(text)
+	}
+}
+
+func cmdLastsave(s *Server, c *Session, _ [][]byte) { c.int(s.mgr.LastSave()) }
+
+// cmdShutdown ends the server without a reply, or goes on when the files cannot
+// be finished (redis 7.0.15 db.c shutdownCommand).
+func cmdShutdown(s *Server, c *Session, argv [][]byte) {
+	mode, force, abort := persist.SaveDefault, false, false
+	for _, a := range argv[1:] {
+		switch {
+		case same(a, "nosave") && mode != persist.SaveForce:
+			mode = persist.SaveNever
+		case same(a, "save") && mode != persist.SaveNever:
+			mode = persist.SaveForce
+		case same(a, "now"):
+		case same(a, "force"):
+			force = true
+		case same(a, "abort"):
+			abort = true
+		default:
+			c.error(errSyntax)
+			return
+		}
+	}
+	if abort {
+		if len(argv) > 2 {
+			c.error(errSyntax)
+			return
+		}
+		c.error("ERR No shutdown in progress.")
+		return
+	}
+	s.warn("User requested shutdown...")
+	if !s.shutdown(mode, force) {
+		c.error("ERR Errors trying to SHUTDOWN. Check logs.")
+	}
+}
+
+func cmdDebug(s *Server, c *Session, argv [][]byte) {
+	switch sub := lower(argv[1]); {
+	case sub == "help":
+		help("DEBUG",
+			"DIGEST", "    Output a hex signature representing the current DB content.",
+			"LOADAOF", "    Flush the AOF buffers on disk and reload the AOF in memory.",
+			"POPULATE <count> [<prefix>] [<size>]", "    Create <count> string keys named key:<num>.",
+			"RELOAD [NOSAVE] [NOFLUSH]", "    Save the RDB on disk and reload it back to memory.",
+			"SET-ACTIVE-EXPIRE <0|1>", "    Setting it to 0 disables expiring keys in background.",
+			"SLEEP <seconds>", "    Stop the server for <seconds>. Decimals allowed.")(s, c, argv)
+	case sub == "sleep" && len(argv) == 3:
+		seconds, _ := strconv.ParseFloat(string(argv[2]), 64)
+		s.env.Sleep(time.Duration(max(seconds, 0) * float64(time.Second)))
+		c.ok()
+	case sub == "digest" && len(argv) == 2:
+		d := s.ks.Digest()
+		c.status(hex.EncodeToString(d[:]))
+	case sub == "set-active-expire" && len(argv) == 3:
+		n, _ := parseInt(argv[2])
+		s.noExpire = n == 0
+		c.ok()
+	case sub == "loadaof" && len(argv) == 2:
+		s.debugLoad(c, "Append Only File loaded by DEBUG LOADAOF", s.mgr.LoadAOF)
+	case sub == "reload":
+		save, flush := true, true
+		for _, a := range argv[2:] {
+			switch {
+			case same(a, "nosave"):
+				save = false
+			case same(a, "noflush"):
+				flush = false
+			case same(a, "merge"):
+			default:
+				c.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+				return
+			}
+		}
+		s.debugLoad(c, "DB reloaded by DEBUG RELOAD", func() error { return s.mgr.Reload(save, flush) })
+	case sub == "populate" && len(argv) >= 3 && len(argv) <= 5:
+		s.debugPopulate(c, argv)
+	default:
+		c.error("ERR unknown subcommand or wrong number of arguments for '" + clip(argv[1], 128) + "'. Try DEBUG HELP.")
+	}
+}
+
+// debugLoad runs a reload in the main task. When the data cannot be loaded
+// redis-server exits too: half of it is gone already.
+func (s *Server) debugLoad(c *Session, done string, load func() error) {
+	for db := range keyspace.Databases {
+		s.touchAll(db)
+	}
+	s.loading = true
+	err := load()
+	s.loading = false
+	if err != nil {
+		s.warn("Error loading the data, the server ends: " + err.Error())
+		s.exiting, s.exitCode = true, 1
+		return
+	}
+	s.warn(done)
+	c.ok()
+}
+
+func (s *Server) debugPopulate(c *Session, argv [][]byte) {
+	n, ok := c.intArg(argv[2])
+	if !ok {
+		return
+	}
+	prefix, size := "key", int64(0)
+	if len(argv) > 3 {
+		prefix = string(argv[3])
+	}
+	if len(argv) > 4 {
+		if size, ok = c.intArg(argv[4]); !ok {
+			return
+		}
+	}
+	db := s.ks.DB(c.db)
+	for i := range n {
+		number := strconv.FormatInt(i, 10)
+		key := []byte(prefix + ":" + number)
+		if db.Get(key) != nil {
+			continue
+		}
+		value := []byte("value:" + number)
+		if size > 0 {
+			value = append(value, make([]byte, max(size-int64(len(value)), 0))...)[:size]
+		}
+		db.Set(key, keyspace.StringObject(value))
+		s.touch(c.db, key)
+	}
+	c.ok()
+}

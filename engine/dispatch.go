@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/torntail/torntail/engine/persist"
+)
+
+// runBatch executes a session's commands and reports whether they changed data.
+func (s *Server) runBatch(c *Session) (wrote bool) {
+	c.wrote = false
+	c.active = s.env.Wall().Unix()
+	begin := 0
+	for _, end := range c.ends {
+		s.process(c, c.args[begin:end])
+		begin = end
+		if c.closing || c.dead || s.exiting {
+			break
+		}
+	}
+	return c.wrote
+}
+
+// process checks one command and executes or queues it (redis 7.0.15 server.c
+// processCommand).
+func (s *Server) process(c *Session, argv [][]byte) {
+	s.nowMs = 0
+	mark := len(c.out)
+	s.processOne(c, argv)
+	switch c.replies {
+	case replyOff:
+		c.out = c.out[:mark]
+	case replySkip:
+		c.out = c.out[:mark]
+		c.replies = replyOn
+	case replySkipNext:
+		c.out = c.out[:mark]
+		c.replies = replySkip
+	}
+}
+
+func (s *Server) processOne(c *Session, argv [][]byte) {
+	cmd := findCommand(argv[0])
+	if cmd == nil {
+		s.reject(c, nil, unknownCommand(argv))
+		return
+	}
+	if cmd.sub != nil && len(argv) > 1 {
+		sub := cmd.findSub(argv[1])
+		if sub == nil {
+			s.reject(c, nil, "ERR unknown subcommand '"+clip(argv[1], 128)+"'. Try "+strings.ToUpper(cmd.name)+" HELP.")
+			return
+		}
+		cmd = sub
+	}
+	c.lastCmd = cmd
+	if !cmd.arityOK(len(argv)) {
+		s.reject(c, cmd, "ERR wrong number of arguments for '"+cmd.fullName+"' command")
+		return
+	}
+	if cmd.flags&protected != 0 && !s.allowed(s.cfg.EnableDebugCommand) {
+		s.reject(c, cmd, "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", "+
+			"you can run it from a local connection, otherwise you need to set this option "+
+			"in the configuration file, and then restart the server.")
+		return
+	}
+	if !c.authed && cmd.flags&noAuth == 0 {
+		s.reject(c, cmd, errNoAuth)
+		return
+	}
+	if c.multi && cmd.flags&noMulti != 0 {
+		s.reject(c, cmd, "ERR Command not allowed inside a transaction")
+		return
+	}
+	if cmd.flags&(write|ping) != 0 || cmd == execCmd && c.queueWrites() {
+		if refusal := s.mgr.WriteRefusal(); refusal != "" {
+			s.reject(c, cmd, refusal)
+			return
+		}
+	}
+	if c.multi && cmd.flags&control == 0 {
+		c.enqueue(cmd, argv)
+		c.status("QUEUED")
+		return
+	}
+	s.call(c, cmd, argv)
+	s.propagatePending(c)
+}
+
+// call executes a command.
+func (s *Server) call(c *Session, cmd *command, argv [][]byte) {
+	s.stats.commands++
+	cmd.run(s, c, argv)
+}
+
+// allowed reports whether a directive of the kind no, local, yes permits: the
+// engine listens on loopback addresses only, so every client is local.
+func (s *Server) allowed(directive string) bool { return directive != "no" }
+
+// reject answers a command that is not executed; inside MULTI that dooms the
+// transaction, and an EXEC that cannot run discards it (redis 7.0.15 server.c
+// rejectCommand).
+func (s *Server) reject(c *Session, cmd *command, msg string) {
+	if c.multi {
+		c.dirtyExec = true
+	}
+	if cmd != nil && cmd == execCmd && c.multi {
+		s.discard(c)
+		msg = "EXECABORT Transaction discarded because of: " + msg
+	}
+	c.error(msg)
+}
+
+func unknownCommand(argv [][]byte) string {
+	var args strings.Builder
+	for _, a := range argv[1:] {
+		if args.Len() >= 128 {
+			break
+		}
+		args.WriteString("'" + clip(a, 128-args.Len()) + "' ")
+	}
+	return "ERR unknown command '" + clip(argv[0], 128) + "', with args beginning with: " + args.String()
+}
+
+// clip is how C's "%.*s" shows an argument: at most n bytes, and nothing after
+// a zero byte.
+func clip(b []byte, n int) string {
+	if len(b) > n {
+		b = b[:n]
+	}
+	if i := strings.IndexByte(string(b), 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
+// apply executes a command of an append-only file: no checks, no reply.
+func (s *Server) apply(db int, argv [][]byte) {
+	cmd := findCommand(argv[0])
+	if cmd == nil || cmd.sub != nil || !cmd.arityOK(len(argv)) {
+		return // redis-server's fake client ignores the error reply too
+	}
+	s.nowMs = 0
+	c := s.loader
+	c.db = db
+	cmd.run(s, c, argv)
+	c.out = c.out[:0]
+	s.ops, s.opArgs = s.ops[:0], s.opArgs[:0]
+}
+
+// keep makes bytes of a request safe to store. Those of an append-only file
+// already are.
+func (c *Session) keep(b []byte) []byte {
+	if c.loader {
+		return b
+	}
+	return append(make([]byte, 0, len(b)), b...)
+}
+
+// parseInt reads a number as redis 7.0.15 util.c string2ll does: digits, at most
+// one minus sign, no blanks, no leading zeroes.
+func parseInt(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 20 || b[0] == '+' || b[0] == '0' && len(b) > 1 {
+		return 0, false
+	}
+	if b[0] == '-' && (len(b) == 1 || b[1] == '0') {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	return n, err == nil
+}
+
+// intArg reads an argument, or answers that it is no integer.
+func (c *Session) intArg(b []byte) (int64, bool) {
+	n, ok := parseInt(b)
+	if !ok {
+		c.error(errNotInteger)
+	}
+	return n, ok
+}
+
+// same reports whether an argument is a word, in any case.
+func same(arg []byte, word string) bool {
+	return len(arg) == len(word) && strings.EqualFold(string(arg), word)
+}
+
+func (s *Server) warn(msg string) { s.o.Log(persist.Warning, msg) }

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/torntail/torntail/engine/keyspace"
+)
+
+// expiresPerCycle bounds how many keys one active cycle deletes, so that a mass
+// expiry does not stop the server for long (Redis bounds the time instead).
+const expiresPerCycle = 10000
+
+// lookup returns a key's value; a key past its time is deleted first, and the
+// deletion is propagated (redis 7.0.15 db.c expireIfNeeded).
+func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
+	db := s.ks.DB(c.db)
+	if s.isExpired(c.db, key) {
+		s.stats.expired++
+		s.touch(c.db, key)
+		db.Delete(key)
+		s.propagateAs(c, 0, wordDel, key)
+		return nil
+	}
+	return db.Get(key)
+}
+
+// lookupRead is lookup for commands that only read, which count hits and misses.
+func (s *Server) lookupRead(c *Session, key []byte) *keyspace.Object {
+	o := s.lookup(c, key)
+	if o == nil {
+		s.stats.misses++
+	} else {
+		s.stats.hits++
+	}
+	return o
+}
+
+// isExpired reports whether a key is past its time. While an append-only file
+// is loaded nothing is: the file says itself when a key was deleted.
+func (s *Server) isExpired(db int, key []byte) bool {
+	if s.loading {
+		return false
+	}
+	at := s.ks.DB(db).ExpireAt(key)
+	return at != 0 && s.now() > at
+}
+
+// expireCycle deletes keys that are past their time. Each deletion is logged on
+// its own, not as a transaction (redis 7.0.15 expire.c activeExpireCycle).
+func (s *Server) expireCycle() {
+	s.nowMs = 0
+	left := expiresPerCycle
+	for i := range keyspace.Databases {
+		db := s.ks.DB(i)
+		if db.Expires() == 0 {
+			continue
+		}
+		for ; left > 0; left-- {
+			name, ok := db.NextDue(s.now())
+			if !ok {
+				break
+			}
+			key := []byte(name)
+			s.stats.expired++
+			s.touch(i, key)
+			db.Delete(key)
+			s.mgr.Feed(i, [][]byte{wordDel, key})
+		}
+	}
+}
+
+// expireUnit says how a command states a time.
+type expireUnit struct {
+	seconds  bool
+	absolute bool
+}
+
+// expireTime converts to Unix milliseconds; ok is false on overflow.
+func (s *Server) expireTime(n int64, u expireUnit) (int64, bool) {
+	if u.seconds {
+		if n > math.MaxInt64/1000 || n < math.MinInt64/1000 {
+			return 0, false
+		}
+		n *= 1000
+	}
+	if !u.absolute {
+		if n > math.MaxInt64-s.now() {
+			return 0, false
+		}
+		n += s.now()
+	}
+	return n, true
+}
+
+func invalidExpire(cmd string) string { return "ERR invalid expire time in '" + cmd + "' command" }
+
+// expireFlags are the conditions of EXPIRE.
+type expireFlags struct{ nx, xx, gt, lt bool }
+
+func (c *Session) expireFlags(args [][]byte) (f expireFlags, ok bool) {
+	for _, a := range args {
+		switch {
+		case same(a, "nx"):
+			f.nx = true
+		case same(a, "xx"):
+			f.xx = true
+		case same(a, "gt"):
+			f.gt = true
+		case same(a, "lt"):
+			f.lt = true
+		default:
+			c.error("ERR Unsupported option " + string(a))
+			return f, false
+		}
+	}
+	if f.nx && (f.xx || f.gt || f.lt) {
+		c.error("ERR NX and XX, GT or LT options at the same time are not compatible")
+		return f, false
+	}
+	if f.gt && f.lt {
+		c.error("ERR GT and LT options at the same time are not compatible")
+		return f, false
+	}
+	return f, true
+}
+
+// allow reports whether the conditions let a key that expires at current (0:
+// never) expire at when.
+func (f expireFlags) allow(current, when int64) bool {
+	switch {
+	case f.nx && current != 0, f.xx && current == 0:
+		return false
+	case f.gt && (current == 0 || when <= current):
+		return false
+	case f.lt && current != 0 && when >= current:
+		return false
+	}
+	return true
+}
+
+func cmdExpire(s *Server, c *Session, argv [][]byte) {
+	s.expireGeneric(c, argv, "expire", expireUnit{seconds: true})
+}
+func cmdPexpire(s *Server, c *Session, argv [][]byte) {
+	s.expireGeneric(c, argv, "pexpire", expireUnit{})
+}
+func cmdExpireat(s *Server, c *Session, argv [][]byte) {
+	s.expireGeneric(c, argv, "expireat", expireUnit{seconds: true, absolute: true})
+}
+func cmdPexpireat(s *Server, c *Session, argv [][]byte) {
+	s.expireGeneric(c, argv, "pexpireat", expireUnit{absolute: true})
+}
+
+// expireGeneric follows redis 7.0.15 expire.c expireGenericCommand. What is
+// logged is PEXPIREAT with the absolute time, or DEL when the time has passed.
+func (s *Server) expireGeneric(c *Session, argv [][]byte, name string, u expireUnit) {
+	f, ok := c.expireFlags(argv[3:])
+	if !ok {
+		return
+	}
+	n, ok := c.intArg(argv[2])
+	if !ok {
+		return
+	}
+	when, ok := s.expireTime(n, u)
+	if !ok {
+		c.error(invalidExpire(name))
+		return
+	}
+	key := argv[1]
+	if s.lookup(c, key) == nil {
+		c.int(0)
+		return
+	}
+	db := s.ks.DB(c.db)
+	if !f.allow(db.ExpireAt(key), when) {
+		c.int(0)
+		return
+	}
+	s.touch(c.db, key)
+	if when <= s.now() && !s.loading {
+		db.Delete(key)
+		s.propagateAs(c, 1, wordDel, key)
+		c.int(1)
+		return
+	}
+	db.SetExpire(key, max(when, 1))
+	switch {
+	case !u.seconds && u.absolute:
+		s.propagate(c, 1, argv)
+	default:
+		at := strconv.AppendInt(nil, when, 10)
+		s.propagateAs(c, 1, append([][]byte{wordPexpireat, key, at}, argv[3:]...)...)
+	}
+	c.int(1)
+}
+
+func cmdTTL(s *Server, c *Session, argv [][]byte)  { s.ttlGeneric(c, argv[1], 1000, false) }
+func cmdPTTL(s *Server, c *Session, argv [][]byte) { s.ttlGeneric(c, argv[1], 1, false) }
+func cmdExpiretime(s *Server, c *Session, argv [][]byte) {
+	s.ttlGeneric(c, argv[1], 1000, true)
+}
+func cmdPexpiretime(s *Server, c *Session, argv [][]byte) {
+	s.ttlGeneric(c, argv[1], 1, true)
+}
+
+func (s *Server) ttlGeneric(c *Session, key []byte, unit int64, absolute bool) {
+	if s.lookupRead(c, key) == nil {
+		c.int(-2)
+		return
+	}
+	at := s.ks.DB(c.db).ExpireAt(key)
+	if at == 0 {
+		c.int(-1)
+		return
+	}
+	if !absolute {
+		at = max(at-s.now(), 0)
+	}
+	if unit > 1 {
+		at = (at + unit/2) / unit
+	}
+	c.int(at)
+}
+
+func cmdPersist(s *Server, c *Session, argv [][]byte) {
+	if s.lookup(c, argv[1]) == nil || !s.ks.DB(c.db).Persist(argv[1]) {
+		c.int(0)
+		return
+	}
+	s.touch(c.db, argv[1])
+	s.propagate(c, 1, argv)
+	c.int(1)
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/torntail/torntail/engine/keyspace"
+)
+
+// infoText collects INFO's lines.
+type infoText struct {
+	b    strings.Builder
+	argv [][]byte
+}
+
+// section starts a section and reports whether it is wanted.
+func (t *infoText) section(name string) bool {
+	if !wantSection(t.argv, strings.ToLower(name)) {
+		return false
+	}
+	if t.b.Len() > 0 {
+		t.b.WriteString("\r\n")
+	}
+	t.b.WriteString("# " + name + "\r\n")
+	return true
+}
+
+func (t *infoText) text(name, value string)     { t.b.WriteString(name + ":" + value + "\r\n") }
+func (t *infoText) number(name string, n int64) { t.text(name, strconv.FormatInt(n, 10)) }
+
+func (t *infoText) flag(name string, on bool) {
+	if on {
+		t.text(name, "1")
+	} else {
+		t.text(name, "0")
+	}
+}
+
+func (t *infoText) status(name string, ok bool) {
+	if ok {
+		t.text(name, "ok")
+	} else {
+		t.text(name, "err")
+	}
+}
+
+func cmdInfo(s *Server, c *Session, argv [][]byte) {
+	t := &infoText{argv: argv}
+	s.infoServer(t)
+	if t.section("Clients") {
+		t.number("connected_clients", int64(len(s.sessions)))
+		t.number("cluster_connections", 0)
+		t.number("maxclients", s.cfg.Maxclients)
+		t.number("blocked_clients", 0)
+		t.number("tracking_clients", 0)
+	}
+	if t.section("Memory") {
+		used := s.usedMemory()
+		t.number("used_memory", used)
+		t.text("used_memory_human", humanBytes(used))
+		t.number("used_memory_rss", used)
+		t.number("maxmemory", 0)
+		t.text("maxmemory_policy", "noeviction")
+		t.text("mem_allocator", "go")
+	}
+	s.infoPersistence(t)
+	s.infoStats(t)
+	if t.section("Replication") {
+		t.text("role", "master")
+		t.number("connected_slaves", 0)
+		t.text("master_failover_state", "no-failover")
+		t.text("master_replid", s.replID())
+		t.text("master_replid2", strings.Repeat("0", 40))
+		t.number("master_repl_offset", 0)
+		t.number("second_repl_offset", -1)
+		t.number("repl_backlog_active", 0)
+	}
+	if t.section("Cluster") {
+		t.number("cluster_enabled", 0)
+	}
+	s.infoKeyspace(t)
+	c.verbatim(t.b.String())
+}
+
+func (s *Server) infoServer(t *infoText) {
+	if !t.section("Server") {
+		return
+	}
+	up := int64((s.env.Now() - s.started).Seconds())
+	t.text("redis_version", RedisVersion)
+	t.text("redis_mode", "standalone")
+	t.text("server_name", "torntail")
+	t.text("multiplexing_api", "torntail")
+	t.number("arch_bits", 64)
+	t.number("process_id", int64(s.o.Pid))
+	t.text("run_id", s.runid())
+	t.number("tcp_port", s.cfg.Port)
+	t.number("server_time_usec", s.env.Wall().UnixMicro())
+	t.number("uptime_in_seconds", up)
+	t.number("uptime_in_days", up/86400)
+	t.number("hz", min(max(s.cfg.Hz, 1), 500))
+	t.number("configured_hz", s.cfg.Hz)
+	t.text("executable", "torntail")
+	t.text("config_file", s.o.ConfigFile)
+}
+
+// runid is drawn when somebody asks first, so that it costs a simulation nothing.
+func (s *Server) runid() string {
+	if s.runID == "" {
+		s.runID = fmt.Sprintf("%016x%016x%08x", s.env.Uint64(), s.env.Uint64(), uint32(s.env.Uint64()))
+	}
+	return s.runID
+}
+
+// replID is the replication id. Without replication nobody compares it with anything.
+func (s *Server) replID() string { return s.runid() }
+
+func (s *Server) infoPersistence(t *infoText) {
+	if !t.section("Persistence") {
+		return
+	}
+	p := s.mgr.Info()
+	t.flag("loading", s.loading)
+	t.number("async_loading", 0)
+	t.number("rdb_changes_since_last_save", p.Changes)
+	t.flag("rdb_bgsave_in_progress", p.BgsaveInProgress)
+	t.number("rdb_last_save_time", p.LastSave)
+	t.status("rdb_last_bgsave_status", p.LastBgsaveOK)
+	t.number("rdb_last_bgsave_time_sec", p.LastBgsaveSec)
+	t.number("rdb_current_bgsave_time_sec", p.CurrentBgsaveSec)
+	t.number("rdb_saves", p.Saves)
+	t.number("rdb_last_load_keys_expired", p.LastLoadExpired)
+	t.number("rdb_last_load_keys_loaded", p.LastLoadKeys)
+	t.flag("aof_enabled", p.AofEnabled)
+	t.flag("aof_rewrite_in_progress", p.RewriteInProgress)
+	t.flag("aof_rewrite_scheduled", p.RewriteScheduled)
+	t.number("aof_last_rewrite_time_sec", p.LastRewriteSec)
+	t.number("aof_current_rewrite_time_sec", p.CurrentRewriteSec)
+	t.status("aof_last_bgrewrite_status", p.LastRewriteOK)
+	t.number("aof_rewrites", p.Rewrites)
+	t.number("aof_rewrites_consecutive_failures", p.ConsecutiveFails)
+	t.status("aof_last_write_status", p.LastWriteOK)
+	if p.AofEnabled {
+		t.number("aof_current_size", p.CurrentSize)
+		t.number("aof_base_size", p.BaseSize)
+		t.flag("aof_pending_rewrite", p.PendingRewrite)
+		t.number("aof_buffer_length", p.BufferLength)
+		t.number("aof_pending_bio_fsync", p.PendingBioFsync)
+		t.number("aof_delayed_fsync", p.DelayedFsync)
+	}
+}
+
+func (s *Server) infoStats(t *infoText) {
+	if !t.section("Stats") {
+		return
+	}
+	t.number("total_connections_received", s.stats.connections)
+	t.number("total_commands_processed", s.stats.commands)
+	t.number("total_net_input_bytes", s.stats.input)
+	t.number("total_net_output_bytes", s.stats.output)
+	t.number("rejected_connections", s.stats.rejected)
+	t.number("expired_keys", s.stats.expired)
+	t.number("evicted_keys", 0)
+	t.number("keyspace_hits", s.stats.hits)
+	t.number("keyspace_misses", s.stats.misses)
+	t.number("total_error_replies", s.stats.errors)
+}
+
+func (s *Server) infoKeyspace(t *infoText) {
+	if !t.section("Keyspace") {
+		return
+	}
+	for i := range keyspace.Databases {
+		db := s.ks.DB(i)
+		if db.Len() > 0 {
+			t.text("db"+strconv.Itoa(i), fmt.Sprintf("keys=%d,expires=%d,avg_ttl=%d", db.Len(), db.Expires(), db.AvgTTL(s.now())))
+		}
+	}
+}
+
+// perKey estimates what a key costs beside its bytes, see usedMemory.
+const perKey = 160
+
+// usedMemory is what the process uses, or in simulation an estimate that is the
+// same in every run.
+func (s *Server) usedMemory() int64 {
+	if s.o.Memory != nil {
+		return s.o.Memory()
+	}
+	return 1<<20 + perKey*int64(s.ks.Len())
+}
+
+func humanBytes(n int64) string {
+	for _, u := range []struct {
+		size int64
+		name string
+	}{{1 << 30, "G"}, {1 << 20, "M"}, {1 << 10, "K"}} {
+		if n >= u.size {
+			return fmt.Sprintf("%.2f%s", float64(n)/float64(u.size), u.name)
+		}
+	}
+	return fmt.Sprintf("%dB", n)
+}
+
+func cmdTime(s *Server, c *Session, _ [][]byte) {
+	us := s.env.Wall().UnixMicro()
+	c.array(2)
+	c.bulkNumber(us / 1e6)
+	c.bulkNumber(us % 1e6)
+}
+
+// cmdRole: this server has no replicas.
+func cmdRole(_ *Server, c *Session, _ [][]byte) {
+	c.array(3)
+	c.bulkText("master")
+	c.int(0)
+	c.array(0)
+}
+
+// cmdWait returns at once: with no replicas nobody will ever acknowledge.
+func cmdWait(_ *Server, c *Session, argv [][]byte) {
+	if _, ok := c.intArg(argv[1]); !ok {
+		return
+	}
+	n, ok := parseInt(argv[2])
+	switch {
+	case !ok:
+		c.error("ERR timeout is not an integer or out of range")
+	case n < 0:
+		c.error("ERR timeout is negative")
+	default:
+		c.int(0)
+	}
+}

@@ -1,0 +1,235 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/torntail/torntail/engine/keyspace"
+)
+
+func cmdDel(s *Server, c *Session, argv [][]byte) {
+	n := 0
+	for _, key := range argv[1:] {
+		if s.lookup(c, key) == nil {
+			continue
+		}
+		s.ks.DB(c.db).Delete(key)
+		s.touch(c.db, key)
+		n++
+	}
+	if n > 0 {
+		s.propagate(c, n, argv)
+	}
+	c.int(int64(n))
+}
+
+func cmdExists(s *Server, c *Session, argv [][]byte) {
+	var n int64
+	for _, key := range argv[1:] {
+		if s.lookupRead(c, key) != nil {
+			n++
+		}
+	}
+	c.int(n)
+}
+
+func cmdType(s *Server, c *Session, argv [][]byte) {
+	o := s.lookupRead(c, argv[1])
+	if o == nil {
+		c.status("none")
+		return
+	}
+	c.status(o.Kind.Name())
+}
+
+func cmdRename(s *Server, c *Session, argv [][]byte)   { s.rename(c, argv, false) }
+func cmdRenamenx(s *Server, c *Session, argv [][]byte) { s.rename(c, argv, true) }
+
+// rename follows redis 7.0.15 db.c renameGenericCommand.
+func (s *Server) rename(c *Session, argv [][]byte, nx bool) {
+	from, to := argv[1], argv[2]
+	o := s.lookup(c, from)
+	if o == nil {
+		c.error(errNoKey)
+		return
+	}
+	moved := *o
+	if string(from) == string(to) {
+		if nx {
+			c.int(0)
+		} else {
+			c.ok()
+		}
+		return
+	}
+	db := s.ks.DB(c.db)
+	at := db.ExpireAt(from)
+	if s.lookup(c, to) != nil && nx {
+		c.int(0)
+		return
+	}
+	db.Delete(from)
+	db.Set(to, moved)
+	if at != 0 {
+		db.SetExpire(to, at)
+	}
+	s.touch(c.db, from)
+	s.touch(c.db, to)
+	s.propagate(c, 1, argv)
+	if nx {
+		c.int(1)
+	} else {
+		c.ok()
+	}
+}
+
+func cmdDbsize(s *Server, c *Session, _ [][]byte) { c.int(int64(s.ks.DB(c.db).Len())) }
+
+// cmdKeys leaves out keys past their time and deletes them, as Redis does.
+func cmdKeys(s *Server, c *Session, argv [][]byte) {
+	var names []string
+	db := s.ks.DB(c.db)
+	all := string(argv[1]) == "*"
+	db.Each(func(key string, _ *keyspace.Object, _ int64) bool {
+		if all || globMatch(argv[1], key, false) {
+			names = append(names, key)
+		}
+		return true
+	})
+	live := names[:0]
+	for _, n := range names {
+		if s.lookup(c, []byte(n)) != nil {
+			live = append(live, n)
+		}
+	}
+	c.array(len(live))
+	for _, n := range live {
+		c.bulkText(n)
+	}
+}
+
+func cmdRandomkey(s *Server, c *Session, _ [][]byte) {
+	db := s.ks.DB(c.db)
+	for n := db.Len(); n > 0; n = db.Len() {
+		skip := int(s.env.Uint64() % uint64(n))
+		var key string
+		db.Each(func(k string, _ *keyspace.Object, _ int64) bool {
+			key = k
+			skip--
+			return skip >= 0
+		})
+		if s.lookup(c, []byte(key)) != nil {
+			c.bulkText(key)
+			return
+		}
+	}
+	c.null()
+}
+
+// cmdScan follows redis 7.0.15 db.c scanGenericCommand; its cursor is a slot of
+// the keyspace, see keyspace.DB.Scan.
+func cmdScan(s *Server, c *Session, argv [][]byte) {
+	cursor, err := strconv.ParseUint(string(argv[1]), 10, 64)
+	if err != nil {
+		c.error("ERR invalid cursor")
+		return
+	}
+	count := int64(10)
+	var pattern, kind []byte
+	for args := argv[2:]; len(args) > 0; args = args[2:] {
+		switch {
+		case len(args) >= 2 && same(args[0], "count"):
+			n, ok := c.intArg(args[1])
+			if !ok {
+				return
+			}
+			if n < 1 {
+				c.error(errSyntax)
+				return
+			}
+			count = n
+		case len(args) >= 2 && same(args[0], "match"):
+			pattern = args[1]
+		case len(args) >= 2 && same(args[0], "type"):
+			kind = args[1]
+		default:
+			c.error(errSyntax)
+			return
+		}
+	}
+	var names []string
+	next := s.ks.DB(c.db).Scan(cursor, int(min(count, 1<<31)), func(key string, o *keyspace.Object) {
+		if (pattern == nil || globMatch(pattern, key, false)) && (kind == nil || same(kind, o.Kind.Name())) {
+			names = append(names, key)
+		}
+	})
+	live := names[:0]
+	for _, n := range names {
+		if s.lookup(c, []byte(n)) != nil {
+			live = append(live, n)
+		}
+	}
+	c.array(2)
+	c.bulkText(strconv.FormatUint(next, 10))
+	c.array(len(live))
+	for _, n := range live {
+		c.bulkText(n)
+	}
+}
+
+// flushArg reads the optional ASYNC or SYNC, which make no difference here.
+func (c *Session) flushArg(argv [][]byte) bool {
+	if len(argv) == 1 || len(argv) == 2 && (same(argv[1], "async") || same(argv[1], "sync")) {
+		return true
+	}
+	c.error(errSyntax)
+	return false
+}
+
+func cmdFlushdb(s *Server, c *Session, argv [][]byte) {
+	if !c.flushArg(argv) {
+		return
+	}
+	s.touchAll(c.db)
+	n := s.ks.DB(c.db).Flush()
+	s.propagate(c, n, argv)
+	c.ok()
+}
+
+func cmdFlushall(s *Server, c *Session, argv [][]byte) {
+	if !c.flushArg(argv) {
+		return
+	}
+	for db := range keyspace.Databases {
+		s.touchAll(db)
+	}
+	n := s.ks.FlushAll()
+	if !s.loading {
+		s.mgr.AddDirty(n)
+		s.mgr.FlushAll()
+	}
+	s.propagate(c, 0, argv)
+	c.ok()
+}
+
+func cmdSelect(s *Server, c *Session, argv [][]byte) {
+	n, ok := parseInt(argv[1])
+	if !ok {
+		c.error("ERR value is not an integer or out of range")
+		return
+	}
+	if n < 0 || n >= s.cfg.Databases {
+		c.error("ERR DB index is out of range")
+		return
+	}
+	c.db = int(n)
+	c.ok()
+}
+
+func cmdObject(s *Server, c *Session, argv [][]byte) {
+	o := s.lookupRead(c, argv[2])
+	if o == nil {
+		c.null()
+		return
+	}
+	c.bulkText(encoding(o))
+}

@@ -1,0 +1,292 @@
+// Package listen runs the engine on the real machine: redcon's server on TCP
+// ports, files in a directory, signals, log lines, like redis-server.
+//
+// It is the one package of the engine that knows the operating system; what it
+// adds to the engine is only the world around it.
+package listen
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/front"
+	"github.com/torntail/torntail/engine/persist"
+	"github.com/torntail/torntail/faults/env/osenv"
+	"github.com/torntail/torntail/faults/vfs/osfs"
+)
+
+// Options is what Run is told.
+type Options struct {
+	Config     *config.Config
+	ConfigFile string    // "" for none
+	Output     io.Writer // where log lines go if there is no logfile directive
+	Bugs       bugs.Set
+	// Ready, if not nil, is called with the addresses once clients are served.
+	Ready func(addrs []string)
+	// Stop, if not nil, ends the server as SIGTERM does.
+	Stop <-chan struct{}
+	// NoSignals leaves SIGTERM and SIGINT to the caller.
+	NoSignals bool
+}
+
+// Run serves until SHUTDOWN, a signal or a fatal error, and returns the exit
+// status. Why it fails to start is in the log, as with redis-server.
+func Run(o Options) int {
+	log, closeLog, err := openLog(o)
+	if err != nil {
+		fmt.Fprintf(o.Output, "Can't open the log file: %v\n", err)
+		return 1
+	}
+	defer closeLog()
+	log.line(persist.Notice, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+	log.line(persist.Notice, fmt.Sprintf("Redis version=%s, bits=64, commit=torntail, modified=0, pid=%d, just started", engine.RedisVersion, os.Getpid()))
+	if o.ConfigFile == "" {
+		log.line(persist.Warning, "Warning: no config file specified, using the default config. In order to specify a config file use torntail server /path/to/redis.conf")
+	} else {
+		log.line(persist.Notice, "Configuration loaded")
+	}
+	for _, name := range o.Config.Ignored() {
+		log.line(persist.Warning, "The directive '"+name+"' has no effect on this server")
+	}
+	dir, err := workingDirectory(o.Config.Dir)
+	if err != nil {
+		log.line(persist.Warning, fmt.Sprintf("Can't chdir to '%s': %v", o.Config.Dir, err))
+		return 1
+	}
+	o.Config.Dir = dir
+	listeners, err := bind(o.Config)
+	if err != nil {
+		log.line(persist.Warning, fmt.Sprintf("Warning: Could not create server TCP listening socket %v", err))
+		log.line(persist.Warning, fmt.Sprintf("Failed listening on port %d (TCP), aborting.", o.Config.Port))
+		return 1
+	}
+	defer closeAll(listeners)
+	log.line(persist.Notice, fmt.Sprintf("Running mode=standalone, port=%d.", o.Config.Port))
+	return (&runner{o: o, log: log, listeners: listeners}).run(dir)
+}
+
+// workingDirectory returns the absolute path of an existing directory.
+func workingDirectory(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	if !info.IsDir() {
+		return "", syscall.ENOTDIR
+	}
+	return abs, nil
+}
+
+// bind listens on the configured addresses. The default, all of them, means
+// loopback here: what listens is a server under test. Port 0 takes a free one.
+func bind(c *config.Config) ([]net.Listener, error) {
+	addrs := c.Bind
+	if len(addrs) == 0 || len(addrs) == 2 && addrs[0] == "*" {
+		addrs = []string{"127.0.0.1", "-::1"}
+	}
+	var out []net.Listener
+	for _, a := range addrs {
+		optional := a[:1] == "-" // as in redis.conf: no error when it is not there
+		if optional {
+			a = a[1:]
+		}
+		ip := net.ParseIP(a)
+		if a != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			closeAll(out)
+			return nil, fmt.Errorf("%s:%d: only loopback addresses are served", a, c.Port)
+		}
+		port := c.Port
+		l, err := net.Listen("tcp", net.JoinHostPort(a, strconv.FormatInt(port, 10)))
+		switch {
+		case err == nil:
+			out = append(out, l)
+			if c.Port == 0 {
+				c.Port = int64(l.Addr().(*net.TCPAddr).Port)
+			}
+		case !optional || errors.Is(err, syscall.EADDRINUSE):
+			closeAll(out)
+			return nil, fmt.Errorf("%s:%d: %w", a, c.Port, err)
+		}
+	}
+	return out, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// runner is one run of the server.
+type runner struct {
+	o         Options
+	log       *logger
+	listeners []net.Listener
+	env       *osenv.Env
+	server    *engine.Server
+}
+
+func (r *runner) run(dir string) int {
+	r.env = osenv.New("n1", uint64(time.Now().UnixNano()))
+	file := r.o.ConfigFile
+	if file != "" {
+		if abs, err := filepath.Abs(file); err == nil {
+			file = abs
+		}
+	}
+	// The main task of the engine is this goroutine.
+	r.env.Enter()
+	defer r.env.Leave()
+	r.server = engine.New(engine.Options{
+		Env:        r.env,
+		FS:         r.env.FS(osfs.New(dir)),
+		Config:     r.o.Config,
+		Log:        r.log.line,
+		Bugs:       r.o.Bugs,
+		ConfigFile: file,
+		Pid:        os.Getpid(),
+		Memory:     heapInUse,
+	})
+	r.log.line(persist.Warning, "Server initialized")
+	if err := r.server.Load(); err != nil {
+		r.log.line(persist.Warning, err.Error())
+		return 1
+	}
+	stopSignals := r.watchSignals()
+	defer stopSignals()
+
+	var serving sync.WaitGroup
+	var addrs []string
+	for _, l := range r.listeners {
+		srv := redcon.NewServer("", r.handle, r.accept, r.closed)
+		// Out of file descriptors, say: redcon would try again at once, for ever.
+		srv.AcceptError = func(error) { time.Sleep(10 * time.Millisecond) }
+		addrs = append(addrs, l.Addr().String())
+		serving.Go(func() { srv.Serve(&gatedListener{Listener: l, limits: r.limits}) })
+	}
+	r.log.line(persist.Notice, "Ready to accept connections")
+	if r.o.Ready != nil {
+		r.o.Ready(addrs)
+	}
+	code := r.server.Run()
+	closeAll(r.listeners)
+	// The connections' goroutines need the lock to end their sessions.
+	r.env.Leave()
+	serving.Wait()
+	r.env.Enter()
+	return code
+}
+
+// heapInUse is INFO's used_memory.
+func heapInUse() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// watchSignals turns SIGTERM and SIGINT into an orderly end; a second SIGINT
+// ends the process at once (redis 7.0.15 server.c sigShutdownHandler).
+func (r *runner) watchSignals() (stop func()) {
+	signals := make(chan os.Signal, 1)
+	if !r.o.NoSignals {
+		signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	}
+	done := make(chan struct{})
+	go func() {
+		asked := false
+		stop := r.o.Stop
+		for {
+			name := "SIGTERM"
+			select {
+			case <-done:
+				return
+			case <-stop:
+				stop = nil
+			case sig := <-signals:
+				if sig == syscall.SIGINT {
+					name = "SIGINT"
+					if asked {
+						r.log.line(persist.Warning, "You insist... exiting now.")
+						os.Exit(1)
+					}
+				}
+			}
+			asked = true
+			r.env.Enter()
+			r.server.Terminate(name)
+			r.env.Leave()
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
+}
+
+// limits are read under the engine's lock, because CONFIG SET changes them.
+func (r *runner) limits() front.Limits {
+	r.env.Enter()
+	defer r.env.Leave()
+	return r.server.Limits()
+}
+
+// accept, handle and closed are redcon's callbacks, each on a goroutine of
+// redcon's.
+
+func (r *runner) accept(conn redcon.Conn) bool {
+	nc := conn.NetConn()
+	r.env.Enter()
+	session, refusal := r.server.Open(conn.RemoteAddr(), nc.LocalAddr().String(), func() { nc.Close() })
+	r.env.Leave()
+	if session == nil {
+		conn.WriteRaw([]byte(refusal))
+		return false // redcon sends what was written and closes
+	}
+	conn.SetContext(session)
+	return true
+}
+
+// handle executes a command and all that came with it as one batch.
+func (r *runner) handle(conn redcon.Conn, cmd redcon.Command) {
+	session := conn.Context().(*engine.Session)
+	rest := conn.ReadPipeline()
+	r.env.Enter()
+	session.Received(len(cmd.Raw))
+	session.Add(cmd.Args)
+	for _, c := range rest {
+		session.Received(len(c.Raw))
+		session.Add(c.Args)
+	}
+	reply, more := session.Execute()
+	conn.WriteRaw(reply) // into redcon's buffer, which it sends when this returns
+	session.Sent()
+	r.env.Leave()
+	if !more {
+		conn.Close()
+	}
+}
+
+func (r *runner) closed(conn redcon.Conn, _ error) {
+	r.env.Enter()
+	defer r.env.Leave()
+	conn.Context().(*engine.Session).Close()
+}

@@ -1,0 +1,56 @@
+package listen
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/persist"
+)
+
+// logger writes redis-server's log lines: "PID:M 21 Nov 2026 22:31:33.123 * text".
+type logger struct {
+	mu  sync.Mutex // signals log from their own goroutine
+	w   io.Writer
+	cfg *config.Config
+}
+
+// openLog follows the logfile directive.
+func openLog(o Options) (*logger, func(), error) {
+	if o.Config.Logfile == "" {
+		return &logger{w: o.Output, cfg: o.Config}, func() {}, nil
+	}
+	f, err := os.OpenFile(o.Config.Logfile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &logger{w: f, cfg: o.Config}, func() { f.Close() }, nil
+}
+
+// severity orders the levels as the loglevel directive names them.
+func severity(level byte) int {
+	switch level {
+	case persist.Debug:
+		return 0
+	case persist.Verbose:
+		return 1
+	case persist.Notice:
+		return 2
+	}
+	return 3
+}
+
+var levelWords = map[string]int{"debug": 0, "verbose": 1, "notice": 2, "warning": 3}
+
+func (l *logger) line(level byte, msg string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if severity(level) < levelWords[l.cfg.Loglevel] {
+		return
+	}
+	// A log that cannot be written is no reason to stop serving.
+	fmt.Fprintf(l.w, "%d:M %s %c %s\n", os.Getpid(), time.Now().Format("02 Jan 2006 15:04:05.000"), level, msg)
+}

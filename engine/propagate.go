@@ -1,0 +1,69 @@
+package engine
+
+// op is a write to be logged.
+type op struct {
+	db   int
+	argv [][]byte
+}
+
+// Words of rewritten commands.
+var (
+	wordDel       = []byte("DEL")
+	wordSet       = []byte("SET")
+	wordPxat      = []byte("PXAT")
+	wordKeepTTL   = []byte("KEEPTTL")
+	wordPexpireat = []byte("PEXPIREAT")
+	wordPersist   = []byte("PERSIST")
+	argvMulti     = [][]byte{[]byte("MULTI")}
+	argvExec      = [][]byte{[]byte("EXEC")}
+)
+
+// propagate has a command logged as it was sent once the current command or
+// transaction ends. changes counts towards the save points.
+func (s *Server) propagate(c *Session, changes int, argv [][]byte) {
+	if s.loading {
+		return
+	}
+	c.wrote = true
+	if changes > 0 {
+		s.mgr.AddDirty(changes)
+	}
+	s.ops = append(s.ops, op{db: c.db, argv: argv})
+}
+
+// propagateAs is propagate with another text than the client's. The arguments
+// must stay as they are until the command ends.
+func (s *Server) propagateAs(c *Session, changes int, argv ...[]byte) {
+	if s.loading {
+		return
+	}
+	n := len(s.opArgs)
+	s.opArgs = append(s.opArgs, argv...)
+	s.propagate(c, changes, s.opArgs[n:len(s.opArgs):len(s.opArgs)])
+}
+
+// propagatePending logs what the command or transaction wrote: one write as it
+// is, several in MULTI and EXEC, so that none survives without the others
+// (redis 7.0.15 server.c propagatePendingCommands).
+func (s *Server) propagatePending(c *Session) {
+	if len(s.ops) == 0 {
+		return
+	}
+	if len(s.ops) > 1 {
+		s.mgr.Feed(s.ops[0].db, argvMulti)
+	}
+	for i := range s.ops {
+		s.mgr.Feed(s.ops[i].db, s.ops[i].argv)
+	}
+	if len(s.ops) > 1 {
+		s.mgr.Feed(s.ops[len(s.ops)-1].db, argvExec)
+	}
+	s.dropOps()
+}
+
+// dropOps forgets the pending writes and their arguments.
+func (s *Server) dropOps() {
+	clear(s.ops)
+	clear(s.opArgs)
+	s.ops, s.opArgs = s.ops[:0], s.opArgs[:0]
+}

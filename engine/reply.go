@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/tidwall/redcon"
+)
+
+// Replies are appended to the session's buffer with redcon's functions; what
+// RESP3 writes differently is decided here.
+
+func (c *Session) ok()                { c.out = redcon.AppendOK(c.out) }
+func (c *Session) status(msg string)  { c.out = redcon.AppendString(c.out, msg) }
+func (c *Session) int(n int64)        { c.out = redcon.AppendInt(c.out, n) }
+func (c *Session) array(n int)        { c.out = redcon.AppendArray(c.out, n) }
+func (c *Session) bulk(b []byte)      { c.out = redcon.AppendBulk(c.out, b) }
+func (c *Session) bulkText(s string)  { c.out = redcon.AppendBulkString(c.out, s) }
+func (c *Session) bulkNumber(n int64) { c.out = redcon.AppendBulkInt(c.out, n) }
+
+// error replies an error. msg begins with its code: "ERR ...".
+func (c *Session) error(msg string) {
+	c.s.stats.errors++
+	c.out = redcon.AppendError(c.out, msg)
+}
+
+func (c *Session) flag(b bool) {
+	if b {
+		c.int(1)
+	} else {
+		c.int(0)
+	}
+}
+
+func (c *Session) null() {
+	if c.resp == 3 {
+		c.out = append(c.out, "_\r\n"...)
+		return
+	}
+	c.out = redcon.AppendNull(c.out)
+}
+
+func (c *Session) nullArray() {
+	if c.resp == 3 {
+		c.out = append(c.out, "_\r\n"...)
+		return
+	}
+	c.out = append(c.out, "*-1\r\n"...)
+}
+
+// mapOf starts a reply of n pairs.
+func (c *Session) mapOf(n int) {
+	if c.resp == 3 {
+		c.out = append(strconv.AppendInt(append(c.out, '%'), int64(n), 10), '\r', '\n')
+		return
+	}
+	c.array(2 * n)
+}
+
+// verbatim replies text for people, such as INFO.
+func (c *Session) verbatim(s string) {
+	if c.resp == 3 {
+		c.out = append(strconv.AppendInt(append(c.out, '='), int64(len(s)+4), 10), "\r\ntxt:"...)
+		c.out = append(append(c.out, s...), '\r', '\n')
+		return
+	}
+	c.bulkText(s)
+}
+
+// Error texts used in several places, as redis 7.0.15 server.c createSharedObjects.
+const (
+	errSyntax     = "ERR syntax error"
+	errWrongType  = "WRONGTYPE Operation against a key holding the wrong kind of value"
+	errNotInteger = "ERR value is not an integer or out of range"
+	errNotFloat   = "ERR value is not a valid float"
+	errOverflow   = "ERR increment or decrement would overflow"
+	errNoKey      = "ERR no such key"
+	errNoAuth     = "NOAUTH Authentication required."
+)

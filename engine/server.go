@@ -1,0 +1,258 @@
+// Package engine is the embedded Redis-compatible server: the default system
+// under test. It speaks RESP and behaves, as far as its commands go, like
+// redis-server 7.0.15: replies, error texts, what goes to disk and when.
+//
+// It runs in two worlds. All it knows of its surroundings are the seams env and
+// vfs, so the same code runs in simulation, where its tasks are coroutines and a
+// crash may strike at every seam call, and on real sockets (engine/listen).
+//
+// One task, Run, executes all commands. Connection tasks read, hand over what
+// they read as a batch, and wait. A turn of Run takes every batch that waits,
+// executes all of them, lets the persistence manager write and sync, and only
+// then wakes the connection tasks to send their replies: group commit, with the
+// guarantee of appendfsync always.
+package engine
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/front"
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/persist"
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/vfs"
+)
+
+// RedisVersion is the version whose behaviour the engine follows and which it
+// reports where clients look for one.
+const RedisVersion = "7.0.15"
+
+// Options is what a server is made of.
+type Options struct {
+	Env    env.Env
+	FS     vfs.FS         // rooted at the working directory (directive dir)
+	Config *config.Config // changed by CONFIG SET
+	Log    func(level byte, msg string)
+	Bugs   bugs.Set
+	// ConfigFile is the absolute path of the configuration file, for INFO and
+	// CONFIG REWRITE; "" when there is none.
+	ConfigFile string
+	// Pid is what INFO shows; 0 in simulation, where there is no process.
+	Pid int
+	// Memory returns the bytes the process uses; nil estimates it from the data,
+	// which is the same in every run.
+	Memory func() int64
+	// Keyspace to use, emptied before; nil makes a new one. It lets a
+	// simulation of many short lives reuse memory.
+	Keyspace *keyspace.Keyspace
+}
+
+// Server is one incarnation of the server. All its methods are for tasks of
+// its environment.
+type Server struct {
+	o    Options
+	env  env.Env
+	cfg  *config.Config
+	ks   *keyspace.Keyspace
+	mgr  *persist.Manager
+	bugs bugs.Set
+
+	wake     env.Cond   // Run waits here
+	pending  []*Session // with a batch to execute, first come first served
+	turn     []*Session // the batches of the current turn
+	sessions []*Session // connected, by id
+	nextID   int64
+	loader   *Session // executes the commands of an append-only file
+
+	// Of the current command.
+	nowMs   int64 // wall clock in ms; 0: not looked at yet
+	inExec  bool
+	loading bool
+	ops     []op // writes to propagate when the command or transaction ends
+	opArgs  [][]byte
+
+	watched   map[watchKey][]*Session
+	noExpire  bool // DEBUG SET-ACTIVE-EXPIRE 0
+	nextCron  time.Duration
+	started   time.Duration
+	terminate string // name of the signal that asked for the end
+	exiting   bool
+	exitCode  int
+
+	stats stats
+	runID string
+}
+
+// stats are the counters of INFO and of CONFIG RESETSTAT.
+type stats struct {
+	connections int64
+	rejected    int64
+	commands    int64
+	expired     int64
+	hits        int64
+	misses      int64
+	errors      int64
+	input       int64 // bytes
+	output      int64 // bytes
+}
+
+// New makes a server that has not touched its disk yet.
+func New(o Options) *Server {
+	s := &Server{o: o, env: o.Env, cfg: o.Config, ks: o.Keyspace, bugs: o.Bugs, nextID: 1}
+	if s.ks == nil {
+		s.ks = keyspace.New()
+	} else {
+		s.ks.Reset()
+	}
+	if s.o.Log == nil {
+		s.o.Log = func(byte, string) {}
+	}
+	s.wake = s.env.NewCond()
+	s.started = s.env.Now()
+	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
+	s.mgr = persist.New(persist.Options{
+		Env:      s.env,
+		FS:       o.FS,
+		Config:   s.cfg,
+		Keyspace: s.ks,
+		Log:      s.o.Log,
+		Bugs:     o.Bugs,
+		Known:    func(name []byte) bool { return findCommand(name) != nil },
+		Apply:    s.apply,
+	})
+	return s
+}
+
+// Load reads the data from disk, as redis-server does before it accepts
+// connections. An error (*persist.LoadError) means that the server does not start.
+func (s *Server) Load() error {
+	s.loading = true
+	err := s.mgr.Load()
+	s.loading = false
+	return err
+}
+
+// Keyspace is the data. Only for reading, and only while Run is not executing.
+func (s *Server) Keyspace() *keyspace.Keyspace { return s.ks }
+
+// Terminate asks for an orderly end, as a signal does; name is SIGTERM or SIGINT.
+func (s *Server) Terminate(name string) {
+	s.warn("Received " + name + " scheduling shutdown...")
+	s.terminate = name
+	s.wake.Signal()
+}
+
+// Run is the main loop. It returns the exit status when the server has shut
+// down or cannot go on; sessions that wait for an answer then end without one.
+func (s *Server) Run() int {
+	s.nextCron = s.env.Now() + s.period()
+	for {
+		if len(s.pending) == 0 && s.terminate == "" {
+			if d := s.nextCron - s.env.Now(); d > 0 {
+				s.wake.WaitFor(d)
+			}
+		}
+		cronDue := s.terminate != "" || s.env.Now() >= s.nextCron
+		s.turn, s.pending = s.pending, s.turn[:0]
+		writers := 0
+		for _, c := range s.turn {
+			if s.runBatch(c) {
+				writers++
+			}
+			if s.exiting {
+				return s.exit(s.exitCode)
+			}
+		}
+		if cronDue {
+			s.nextCron = s.env.Now() + s.period()
+			if err := s.cron(); err != nil {
+				return s.fatal(err)
+			}
+			if s.exiting {
+				return s.exit(s.exitCode)
+			}
+		}
+		if err := s.mgr.BeforeSleep(writers); err != nil {
+			return s.fatal(err)
+		}
+		if len(s.turn) == 0 {
+			continue
+		}
+		for _, c := range s.turn {
+			c.busy = false
+			c.answered.Signal()
+		}
+		if err := s.mgr.AfterReplies(); err != nil {
+			return s.fatal(err)
+		}
+	}
+}
+
+// period is the time between two calls of cron; redis 7.0.15 bounds hz to [1, 500].
+func (s *Server) period() time.Duration {
+	return time.Second / time.Duration(min(max(s.cfg.Hz, 1), 500))
+}
+
+// fatal ends the server the way an unrecoverable write error does: status 1,
+// nobody is answered.
+func (s *Server) fatal(err error) int {
+	s.o.Log(persist.Warning, err.Error())
+	return s.exit(1)
+}
+
+// exit makes every session end. Nobody gets a reply any more: what a batch of
+// this turn would have been told is unknown to its client.
+func (s *Server) exit(code int) int {
+	s.exiting = true
+	for _, c := range s.sessions {
+		c.dead = true
+		c.answered.Signal()
+		c.hangup()
+	}
+	return code
+}
+
+// cron does what is due hz times a second (redis 7.0.15 server.c serverCron).
+func (s *Server) cron() error {
+	if s.terminate != "" {
+		s.o.Log(persist.Warning, "User requested shutdown...")
+		if s.shutdown(persist.SaveDefault, false) {
+			return nil
+		}
+		s.o.Log(persist.Warning, s.terminate+" received but errors trying to shut down the server, check the logs for more information")
+		s.terminate = ""
+	}
+	if !s.noExpire {
+		s.expireCycle()
+	}
+	return s.mgr.Cron()
+}
+
+// shutdown finishes the files and reports whether the server may end.
+func (s *Server) shutdown(mode persist.SaveMode, force bool) bool {
+	if err := s.mgr.Shutdown(mode, force); err != nil && !force {
+		return false
+	}
+	s.o.Log(persist.Warning, "Redis is now ready to exit, bye bye...")
+	s.exiting, s.exitCode = true, 0
+	return true
+}
+
+// now is the time at which the current command or transaction executes, Unix
+// ms. It does not move in between (redis 7.0.15 server.c fixed_time_expire).
+func (s *Server) now() int64 {
+	if s.nowMs == 0 {
+		s.nowMs = s.env.Wall().UnixMilli()
+	}
+	return s.nowMs
+}
+
+// Limits are the bounds of one command for the current configuration.
+func (s *Server) Limits() front.Limits {
+	l := front.RedisLimits
+	l.Bulk = s.cfg.ProtoMaxBulkLen
+	l.Buffer = s.cfg.ClientQueryBufferLimit
+	return l
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/faults/env"
+)
+
+// Session is one client of the server, without its transport. A connection
+// task adds commands, lets the server execute them with Execute, sends the
+// reply, and starts over.
+type Session struct {
+	s       *Server
+	id      int64
+	name    []byte
+	remote  string
+	local   string
+	created int64 // Unix seconds
+	active  int64 // Unix seconds of the last command
+	hangup  func()
+
+	// The batch: arguments of all commands, and where each command ends.
+	args [][]byte
+	ends []int
+	// busy: the batch waits for the main task or is being executed by it.
+	busy     bool
+	answered env.Cond
+	dead     bool // the server has ended, or CLIENT KILL struck
+
+	out     []byte // replies of the batch
+	closing bool   // close once out is sent
+	resp    int    // protocol version, 2 or 3
+	db      int
+	authed  bool
+	loader  bool // executes an append-only file
+	noEvict bool
+	lastCmd *command
+	replies replyMode
+
+	multi     bool
+	queue     []queued
+	dirtyCAS  bool // a watched key changed
+	dirtyExec bool // a command could not be queued
+	watching  []watch
+	wrote     bool // the batch changed data
+}
+
+// replyMode is the state of CLIENT REPLY.
+type replyMode uint8
+
+const (
+	replyOn replyMode = iota
+	replyOff
+	replySkipNext // set by CLIENT REPLY SKIP itself
+	replySkip     // the next command
+)
+
+// Open makes a session. hangup closes its transport when the server wants to be
+// rid of it; it may be called at any time and more than once. A nil Session
+// means that the server has too many: send refusal and close.
+func (s *Server) Open(remote, local string, hangup func()) (c *Session, refusal string) {
+	if s.exiting {
+		return nil, ""
+	}
+	s.stats.connections++
+	if int64(len(s.sessions)) >= s.cfg.Maxclients {
+		s.stats.rejected++
+		return nil, "-ERR max number of clients reached\r\n"
+	}
+	unix := s.env.Wall().Unix()
+	c = &Session{
+		s: s, id: s.nextID, remote: remote, local: local, hangup: hangup,
+		created: unix, active: unix, resp: 2,
+		answered: s.env.NewCond(),
+		authed:   s.cfg.Requirepass == "",
+	}
+	s.nextID++
+	s.sessions = append(s.sessions, c)
+	return c, ""
+}
+
+// Add puts a command into the batch. argv itself may be reused afterwards, its
+// elements not before Execute has returned.
+func (c *Session) Add(argv [][]byte) {
+	c.args = append(c.args, argv...)
+	c.ends = append(c.ends, len(c.args))
+}
+
+// AddAll parses commands as a front.Gate returns them. An error means that
+// redcon disagrees with the gate about what a command is.
+func (c *Session) AddAll(commands []byte) error {
+	for len(commands) > 0 {
+		n := len(c.args)
+		complete, argv, _, rest, err := redcon.ReadNextCommand(commands, c.args[n:])
+		if err != nil {
+			return err
+		}
+		if !complete {
+			return errIncomplete
+		}
+		// When there was room, argv already is where append puts it.
+		c.args = append(c.args, argv...)
+		c.ends = append(c.ends, len(c.args))
+		commands = rest
+	}
+	return nil
+}
+
+// Execute has the main task execute the batch and waits until its replies may
+// be sent: until everything they promise is as durable as the configuration
+// demands. more is false when the connection is to be closed after sending
+// reply, which is valid until the next Add.
+func (c *Session) Execute() (reply []byte, more bool) {
+	s := c.s
+	if c.dead || s.exiting {
+		return nil, false
+	}
+	c.out = c.out[:0]
+	c.busy = true
+	s.pending = append(s.pending, c)
+	s.wake.Signal()
+	for c.busy && !c.dead {
+		c.answered.Wait()
+	}
+	if c.busy || s.exiting { // no reply was released
+		return nil, false
+	}
+	clear(c.args)
+	c.args, c.ends = c.args[:0], c.ends[:0]
+	s.stats.output += int64(len(c.out))
+	return c.out, !c.closing && !c.dead
+}
+
+// Received counts bytes that came from the client, for INFO.
+func (c *Session) Received(n int) { c.s.stats.input += int64(n) }
+
+// Sent says that the reply is out, and lets go of a large buffer.
+func (c *Session) Sent() {
+	if cap(c.out) > maxIdleReply {
+		c.out = nil
+	}
+}
+
+// maxIdleReply is the largest reply buffer kept between batches, in bytes.
+const maxIdleReply = 64 << 10
+
+// Close ends the session. It must not be executing.
+func (c *Session) Close() {
+	s := c.s
+	s.unwatchAll(c)
+	for i, o := range s.sessions {
+		if o == c {
+			s.sessions = append(s.sessions[:i], s.sessions[i+1:]...)
+			break
+		}
+	}
+}
