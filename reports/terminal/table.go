@@ -15,11 +15,11 @@ const (
 	verdictWidth = 8
 )
 
-var figureWidths = []int{8, 6, 6, 7, 7, 7, 7, 6}
+var figureWidths = []int{8, 6, 6, 7, 7, 7, 7, 7}
 
 const (
-	headTop    = "                        acked writes     loss window      documented back by"
-	headBottom = "crash            struck total  lost    p50    p99    max  bound itself  verdict"
+	headTop    = "                         acked writes     loss window     documented back by"
+	headBottom = "crash             struck total  lost    p50    p99    max  bound itself verdict"
 )
 
 // table prints a section for each target, and in it a group for each mode.
@@ -116,7 +116,7 @@ func (p *printer) row(r *result.Result) {
 		p.notApplicable(r, name, verdict)
 		return
 	}
-	p.line(name + figures(r) + "  " + verdict)
+	p.line(name + figures(r) + " " + verdict)
 	if r.OverDocumented() {
 		p.line(strings.Repeat(" ", Width-2-len("over documented bound")) + p.paintVerdict(r.Verdict, "over documented bound"))
 	}
@@ -139,11 +139,11 @@ func (p *printer) notApplicable(r *result.Result, name, verdict string) {
 	}
 	why := r.Why
 	if columns(why) > used-2 {
-		p.line(name + strings.Repeat(" ", used) + "  " + verdict)
+		p.line(name + strings.Repeat(" ", used) + " " + verdict)
 		p.wrap("    ", why)
 		return
 	}
-	p.line(name + pad("  "+why, used) + "  " + verdict)
+	p.line(name + pad("  "+why, used) + " " + verdict)
 }
 
 func figures(r *result.Result) string {
