@@ -19,15 +19,15 @@ type compressor struct {
 	base  uint32
 }
 
-// compress appends the compressed form of src to dst, or returns nil when that
-// would not be shorter than src by at least 4 bytes (lzf_compress is called
-// with len-4 of room).
-func (c *compressor) compress(dst, src []byte) []byte {
-	if c.base > 1<<31 || len(src) > 1<<30 {
+// compress appends the compressed form of src to dst. It reports false, with
+// dst in an undefined state, when that would not be shorter than src by at least
+// 4 bytes (lzf_compress is called with len-4 of room).
+func (c *compressor) compress(dst, src []byte) ([]byte, bool) {
+	if len(src) > 1<<30 {
+		return dst, false
+	}
+	if c.base > 1<<31 {
 		c.table, c.base = [1 << lzfHashBits]uint32{}, 0
-		if len(src) > 1<<30 {
-			return nil
-		}
 	}
 	base := c.base + 1 // so that no live entry is 0
 	c.base += uint32(len(src)) + 1
@@ -55,16 +55,13 @@ func (c *compressor) compress(dst, src []byte) []byte {
 			dst = append(dst, 7<<5|byte(off>>8), byte(n-2-7), byte(off))
 		}
 		if len(dst) > limit {
-			return nil
+			return dst, false
 		}
 		i += n
 		lit = i
 	}
 	dst = appendLiterals(dst, src[lit:])
-	if len(dst) > limit || len(dst) == start {
-		return nil
-	}
-	return dst
+	return dst, len(dst) <= limit && len(dst) > start
 }
 
 func appendLiterals(dst, lit []byte) []byte {

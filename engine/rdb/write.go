@@ -152,12 +152,12 @@ func (w *Writer) str(s []byte) {
 		if w.lzf == nil {
 			w.lzf = new(compressor)
 		}
-		if p := w.lzf.compress(w.packed[:0], s); p != nil {
-			w.packed = p
+		var ok bool
+		if w.packed, ok = w.lzf.compress(w.packed[:0], s); ok {
 			w.byte(encLZF)
-			w.length(uint64(len(p)))
+			w.length(uint64(len(w.packed)))
 			w.length(uint64(len(s)))
-			w.bytes(p)
+			w.bytes(w.packed)
 			return
 		}
 	}
