@@ -19,6 +19,8 @@ const (
 	Enough Assumption = "operations"
 	// Unique: no value was written twice to one key.
 	Unique Assumption = "unique values"
+	// Types: each key holds one type of value.
+	Types Assumption = "types"
 	// Reopened: the server was started again on what the crash left, and read in full.
 	Reopened Assumption = "recovered state"
 	// DiskLog: what the disk was told is on record.

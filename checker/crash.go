@@ -104,6 +104,10 @@ func (j *Judge) empty(e *epoch) {
 func (j *Judge) durable(e *epoch) {
 	cut := j.prefix.Check(&j.regs)
 	whole := j.prefixAnomalies(e, cut)
+	if whole && cut.Undecided > 0 && !j.searchCut(e, cut) {
+		j.found(j.hole(e, cut))
+		whole = false
+	}
 	j.measure(e, cut)
 	if !e.judged {
 		if e.life.How == history.PowerCut && !j.c.Crash.LosesPageCache() {

@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/zones"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -64,6 +65,8 @@ type Judgement struct {
 type Options struct {
 	// MinAcked is how many acknowledged writes a history needs to prove anything; 0 means 1.
 	MinAcked int
+	// Limits bound the searches of the general judge.
+	Limits linear.Limits
 }
 
 // Judge judges histories one after another and reuses its memory. It must not
@@ -164,7 +167,7 @@ func (j *Judge) epoch(e *epoch) {
 		in.HasRecovered, in.Recovered = true, e.after.Keys
 	}
 	j.regs.Build(in)
-	if !j.linear(e) || !in.HasRecovered {
+	if !j.linear(e) || !j.search(e) || !in.HasRecovered {
 		return
 	}
 	if j.c.Level == contract.Empty && e.judged {

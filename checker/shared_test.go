@@ -10,9 +10,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/zones"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // cases reads one file of crash cases, whose verdicts come from exhaustive enumeration.
@@ -76,5 +78,36 @@ func TestPrefixCasesHaveTheKnownVerdictAndLosses(t *testing.T) {
 			slices.Sort(lost)
 			require.ElementsMatch(t, n.CertainlyLost, lost, "%s case %d", name, i)
 		}
+	}
+}
+
+// judged is the verdict of the whole judge on a crash case, under a contract
+// that asks for a prefix and nothing more.
+func judged(t *testing.T, n *history.Neutral) Judgement {
+	t.Helper()
+	n.Epochs[0].DiskSeen = true
+	var j Judge
+	c := contract.Contract{Level: contract.Buffered, Keeps: contract.KeepsNothing, MaxWindow: -1, MaxLost: -1, Crash: contract.Power}
+	return j.Judge(&n.History, c)
+}
+
+func TestJudgeAgreesWithEveryKnownCrashCase(t *testing.T) {
+	for _, name := range []string{"prefix", "prefix-del", "prefix-txn-writeonly"} {
+		wrong := 0
+		for i, n := range cases(t, name) {
+			want := result.Violated
+			if n.Verdict == "prefix-consistent" {
+				want = result.Holds
+			}
+			out := judged(t, n)
+			if out.Assumption == Enough {
+				out.Verdict = result.Holds
+			}
+			if out.Verdict != want {
+				wrong++
+				t.Errorf("%s case %d: %s, want %s: %s", name, i, out.Verdict, want, out.Why)
+			}
+		}
+		t.Log(name, wrong)
 	}
 }

@@ -409,6 +409,10 @@ func (p *Prefix) mergeGaps() {
 	p.gaps = out
 }
 
+// Allows reports whether the keys that clusters decide allow a cut at t.
+// It is about the last Check, whose Cut was Consistent.
+func (p *Prefix) Allows(t int64) bool { return p.next(t) == t && t <= p.hi }
+
 // next is the earliest allowed instant from t on.
 func (p *Prefix) next(t int64) int64 {
 	t = max(t, p.lo)

@@ -28,16 +28,25 @@ const (
 type Kind uint8
 
 const (
-	Read     Kind = iota + 1 // GET: Value, or Absent
-	Write                    // SET: Value
-	Delete                   // DEL
-	Append                   // RPUSH of one element or APPEND: Value is the element
-	Incr                     // INCRBY: Value is the amount; Result is the reply
-	CAS                      // compare-and-set: Expect -> Value; Result "1" when it was set
-	ReadList                 // LRANGE 0 -1: Values
-	Txn                      // MULTI/EXEC: Parts, atomically
-	Expire                   // PEXPIREAT: Deadline
-	Pop                      // LPOP/RPOP: Result is the element, or Absent
+	Read         Kind = iota + 1 // GET: Value, or Absent
+	Write                        // SET: Value
+	Delete                       // DEL
+	Append                       // RPUSH of one element or APPEND: Value is the element
+	Incr                         // INCRBY: Value is the amount; Result is the reply
+	CAS                          // compare-and-set: Expect -> Value; Result "1" when it was set
+	ReadList                     // LRANGE 0 -1: Values
+	Txn                          // MULTI/EXEC: Parts, atomically
+	Expire                       // PEXPIREAT: Deadline
+	Pop                          // LPOP/RPOP: Result is the element, or Absent
+	SetAdd                       // SADD of one member: Value
+	SetRemove                    // SREM of one member: Value
+	ReadSet                      // SMEMBERS: Values, sorted
+	HashSet                      // HSET of one field: More.Field, Value
+	HashRemove                   // HDEL of one field: More.Field
+	ReadHash                     // HGETALL: Values, field and value in turn, sorted by field
+	SortedAdd                    // ZADD of one member: Value, More.Score
+	SortedRemove                 // ZREM of one member: Value
+	ReadSorted                   // ZRANGE WITHSCORES: Values, member and score in turn, in order
 )
 
 // Op is one operation of one client.
@@ -67,6 +76,9 @@ type More struct {
 	HasReplaced bool
 	Node        string // node that replied
 	Offset      int64  // its replication offset at the reply; -1 unknown
+	Field       string // HashSet, HashRemove
+	Score       string // SortedAdd
+	Head        bool   // Append: at the head (LPUSH); Pop: from the head (LPOP)
 	Err         string // the error reply or connection error
 }
 
@@ -74,7 +86,23 @@ type More struct {
 func (o *Op) Acked() bool { return o.Outcome == OK }
 
 // Writes reports whether the operation may change state.
-func (o *Op) Writes() bool { return o.Kind != Read && o.Kind != ReadList }
+func (o *Op) Writes() bool {
+	switch o.Kind {
+	case Read, ReadList, ReadSet, ReadHash, ReadSorted:
+		return false
+	case Txn:
+		// A transaction of reads only is a read.
+		if o.More != nil {
+			for i := range o.More.Parts {
+				if o.More.Parts[i].Writes() {
+					return true
+				}
+			}
+			return len(o.More.Parts) == 0
+		}
+	}
+	return true
+}
 
 // EventKind names what happened to a node.
 type EventKind string
@@ -104,7 +132,8 @@ type Event struct {
 type KV struct {
 	Key   string
 	Value string        // strings
-	List  []string      // lists, head first; nil for other types
+	List  []string      // lists, head first; the elements of other types in the order of their reads; nil for strings
+	Type  string        // "set", "hash", "zset"; empty for strings and lists
 	TTL   time.Duration // time left at the dump; 0 means no expiry
 }
 
