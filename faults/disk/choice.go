@@ -19,78 +19,145 @@ const (
 	KeepRandom                   // drawn from Seed
 )
 
-// PartID names a call in play, or one micro-operation of it.
+// PartID names a call in play, several calls, or one micro-operation of a call.
 type PartID struct {
 	Call uint64
-	Part int32 // -1: the whole call
+	To   uint64 // last of several calls; Call or 0: only the one
+	Part int32  // place of the micro-operation in the call, from 0; -1: the whole call
 }
 
 // Choice says what of the operations in play survives a power cut. The zero
-// Choice keeps nothing of them.
+// Choice keeps nothing of them. Whatever it says, an image never breaks the
+// personality's rules: "keep" adds what its IDs need, the others take away what
+// needs something that is missing.
 type Choice struct {
 	Mode ChoiceMode
-	K    int64 // prefix: calls; torn: bytes
-	IDs  []PartID
-	Seed uint64
+	K    int64    // prefix: calls; torn: bytes
+	IDs  []PartID // drop, keep
+	Seed uint64   // random
+	// Stale: where a size survives without its data, the file shows old bytes, not
+	// zeroes, if the personality knows that (OldBytes).
+	Stale bool
 }
 
 // String is the choice as fault plans write it.
 func (c Choice) String() string {
+	b := make([]byte, 0, 32)
 	switch c.Mode {
 	case KeepNone:
-		return "none"
+		b = append(b, "none"...)
 	case KeepAll:
-		return "all"
+		b = append(b, "all"...)
 	case KeepPrefix:
-		return "prefix " + strconv.FormatInt(c.K, 10)
+		b = strconv.AppendInt(append(b, "prefix "...), c.K, 10)
 	case KeepTorn:
-		return "torn " + strconv.FormatInt(c.K, 10)
+		b = strconv.AppendInt(append(b, "torn "...), c.K, 10)
 	case KeepRandom:
-		return "random " + strconv.FormatUint(c.Seed, 10)
+		b = strconv.AppendUint(append(b, "random "...), c.Seed, 10)
+	case KeepBut:
+		b = appendIDs(append(b, "drop "...), c.IDs)
+	case KeepOnly:
+		b = appendIDs(append(b, "keep "...), c.IDs)
 	}
-	var b strings.Builder
-	b.WriteString("keep ")
-	if c.Mode == KeepBut {
-		b.Reset()
-		b.WriteString("drop ")
+	if c.Stale {
+		b = append(b, " stale"...)
 	}
-	for i, id := range c.IDs {
+	return string(b)
+}
+
+// appendIDs writes "3,5-9,12.1": calls, calls from to, and a part of a call.
+func appendIDs(b []byte, ids []PartID) []byte {
+	for i, id := range ids {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString(strconv.FormatUint(id.Call, 10))
+		b = strconv.AppendUint(b, id.Call, 10)
+		if id.To > id.Call {
+			b = strconv.AppendUint(append(b, '-'), id.To, 10)
+		}
 		if id.Part >= 0 {
-			b.WriteByte('.')
-			b.WriteString(strconv.FormatInt(int64(id.Part), 10))
+			b = strconv.AppendInt(append(b, '.'), int64(id.Part), 10)
 		}
 	}
-	return b.String()
+	return b
 }
 
 // ParseChoice reads what String writes.
 func ParseChoice(s string) (Choice, error) {
-	word, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
-	rest = strings.TrimSpace(rest)
+	fields := strings.Fields(s)
+	c := Choice{}
+	if n := len(fields); n > 0 && fields[n-1] == "stale" {
+		c.Stale = true
+		fields = fields[:n-1]
+	}
+	if len(fields) == 0 {
+		return Choice{}, fmt.Errorf("choice %q: want none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED", s)
+	}
+	word, args := fields[0], fields[1:]
+	want := 1
+	if word == "none" || word == "all" {
+		want = 0
+	}
+	if len(args) != want {
+		return Choice{}, fmt.Errorf("choice %q: %q takes %d arguments", s, word, want)
+	}
+	var err error
 	switch word {
 	case "none":
-		return Choice{}, nil
 	case "all":
-		return Choice{Mode: KeepAll}, nil
+		c.Mode = KeepAll
 	case "prefix", "torn":
-		k, err := strconv.ParseInt(rest, 10, 64)
-		if err != nil || k < 0 {
-			return Choice{}, fmt.Errorf("choice %q: want a number after %s", s, word)
-		}
+		c.Mode = KeepPrefix
 		if word == "torn" {
-			return Choice{Mode: KeepTorn, K: k}, nil
+			c.Mode = KeepTorn
 		}
-		return Choice{Mode: KeepPrefix, K: k}, nil
+		c.K, err = strconv.ParseInt(args[0], 10, 64)
+		if err != nil || c.K < 0 {
+			return Choice{}, fmt.Errorf("choice %q: want a number of 0 or more after %s", s, word)
+		}
 	case "random":
-		seed, err := strconv.ParseUint(rest, 10, 64)
-		if err != nil {
+		c.Mode = KeepRandom
+		if c.Seed, err = strconv.ParseUint(args[0], 10, 64); err != nil {
 			return Choice{}, fmt.Errorf("choice %q: want a seed after random", s)
 		}
-		return Choice{Mode: KeepRandom, Seed: seed}, nil
+	case "drop", "keep":
+		c.Mode = KeepBut
+		if word == "keep" {
+			c.Mode = KeepOnly
+		}
+		if c.IDs, err = parseIDs(args[0]); err != nil {
+			return Choice{}, fmt.Errorf("choice %q: %w", s, err)
+		}
+	default:
+		return Choice{}, fmt.Errorf("choice %q: want none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED", s)
 	}
-	return Choice{}, fmt.Errorf("choice %q: want none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED", s)
+	return c, nil
+}
+
+// parseIDs reads what appendIDs writes.
+func parseIDs(s string) ([]PartID, error) {
+	var ids []PartID
+	for word := range strings.SplitSeq(s, ",") {
+		id := PartID{Part: -1}
+		call, part, hasPart := strings.Cut(word, ".")
+		call, to, hasTo := strings.Cut(call, "-")
+		var err error
+		if id.Call, err = strconv.ParseUint(call, 10, 64); err != nil || hasPart && hasTo {
+			return nil, fmt.Errorf("want calls like 3,5-9 or parts like 12.1, not %q", word)
+		}
+		if hasTo {
+			if id.To, err = strconv.ParseUint(to, 10, 64); err != nil || id.To <= id.Call {
+				return nil, fmt.Errorf("want a range of calls like 5-9, not %q", word)
+			}
+		}
+		if hasPart {
+			k, err := strconv.ParseUint(part, 10, 31)
+			if err != nil {
+				return nil, fmt.Errorf("want a part of a call like 12.1, not %q", word)
+			}
+			id.Part = int32(k)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }

@@ -1,18 +1,16 @@
 package disk
 
 import (
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/torntail/torntail/faults/vfs"
 )
 
 // Options say what kind of disk New makes.
 type Options struct {
 	Personality *Personality // nil: ext4
 	WriteBack   WriteBack    // zero: DefaultWriteBack
-	FailureMode *FailureMode // nil: the personality's own
-	Seed        uint64       // of choices that draw
+	Failure     *FailureMode // nil: the personality's own
 	KeepLog     bool         // keep a Record of every call that changes or syncs something
 	Plant       Plant        // deliberate faults of the disk itself, for tests of the harness
 }
@@ -30,118 +28,283 @@ const (
 
 // WriteBack is what the kernel writes by itself, without being asked.
 type WriteBack struct {
-	Expire   time.Duration // a file dirty for longer is written (vm.dirty_expire_centisecs); 0: never
+	Expire   time.Duration // a file dirty for so long is written (vm.dirty_expire_centisecs); negative: never
 	Interval time.Duration // time between two looks (vm.dirty_writeback_centisecs)
 }
 
 // DefaultWriteBack is Linux's: 30 s and 5 s.
 var DefaultWriteBack = WriteBack{Expire: 30 * time.Second, Interval: 5 * time.Second}
 
+// Disk is a file system that knows what a power cut may leave of it.
+//
+// It is not safe for concurrent use: whoever shares it calls it under one lock.
+// It has no clock: calls carry their times. Calls take effect in what other
+// calls see (vol) when they are made; what is durable (base) moves when syncs
+// end and when Tick writes back; the difference is the list of micro-operations
+// in play, of which a power cut may keep any part that the personality's rules
+// allow.
+type Disk struct {
+	o       Options
+	p       *Personality
+	failure FailureMode
+
+	inodes []*inode // by number; nil: free
+	micros []micro  // not folded into base, in the order of effects
+	seq    uint64   // number of the last micro-operation, or of the last entry into the metadata log
+	part   int32    // of the call being carried out
+
+	nextID   uint64
+	log      []Record
+	flight   []Call // entered with an effect, not returned
+	syncs    []syncState
+	tickAt   time.Duration // no background work is due before it
+	ticking  bool          // there is a tickAt
+	free     int64         // bytes that may still be added; negative: no limit
+	readOnly bool
+	frozen   bool
+	moves    uint64 // renames and removals so far: generation of cached paths
+
+	arena     []byte
+	arenaLive int
+
+	// Memory for reuse and scratch of single calls.
+	pool       chunkPool
+	freeInodes []*inode
+	settled    []*inode
+	nameless   []Ino
+	nameLeft   []int32
+	pass       uint64
+	rel        relation
+	keep       []bool
+}
+
+// New makes an empty disk: a root directory, durable.
+func New(o Options) *Disk {
+	d := &Disk{}
+	d.Reset(o)
+	return d
+}
+
+// Reset makes the disk what New makes, with the memory it has. Disks made from
+// it by PowerCut and Clone are not affected.
+func (d *Disk) Reset(o Options) {
+	if o.Personality == nil {
+		o.Personality = Ext4()
+	}
+	if o.WriteBack == (WriteBack{}) {
+		o.WriteBack = DefaultWriteBack
+	}
+	d.empty()
+	d.o, d.p, d.failure = o, o.Personality, o.Personality.Failure
+	if o.Failure != nil {
+		d.failure = *o.Failure
+	}
+	d.nextID, d.seq = 0, 0
+	root := d.newInode(Root)
+	root.dir, root.links, root.mode = true, 2, 0o755
+}
+
+// empty drops everything but memory.
+func (d *Disk) empty() {
+	for i, n := range d.inodes {
+		if n != nil {
+			n.reset(&d.pool)
+			d.freeInodes = append(d.freeInodes, n)
+			d.inodes[i] = nil
+		}
+	}
+	d.inodes = d.inodes[:0]
+	clear(d.micros)
+	d.micros = d.micros[:0]
+	clear(d.log)
+	d.log = d.log[:0]
+	d.flight = d.flight[:0]
+	for i := range d.syncs {
+		d.syncs[i].active = false
+	}
+	d.ticking, d.free, d.readOnly, d.frozen = false, -1, false, false
+	d.arena, d.arenaLive = d.arena[:0], 0
+	d.settled, d.nameless = d.settled[:0], d.nameless[:0]
+}
+
+// newInode makes file or directory ino; 0 picks the next number.
+func (d *Disk) newInode(ino Ino) *inode {
+	for len(d.inodes) <= int(max(ino, Root)) {
+		d.inodes = append(d.inodes, nil)
+	}
+	if ino == 0 {
+		ino = Ino(len(d.inodes))
+		d.inodes = append(d.inodes, nil)
+	}
+	var n *inode
+	if k := len(d.freeInodes); k > 0 {
+		n = d.freeInodes[k-1]
+		d.freeInodes = d.freeInodes[:k-1]
+	} else {
+		n = &inode{}
+	}
+	n.ino, n.alias, n.lastPage = ino, true, -1
+	d.inodes[ino] = n
+	return n
+}
+
+// get finds a file or directory by number.
+func (d *Disk) get(ino Ino) (*inode, syscall.Errno) {
+	if ino == 0 || int(ino) >= len(d.inodes) || d.inodes[ino] == nil {
+		return nil, syscall.ESTALE
+	}
+	return d.inodes[ino], 0
+}
+
+// getDir is get for directories.
+func (d *Disk) getDir(ino Ino) (*inode, syscall.Errno) {
+	n, e := d.get(ino)
+	if e == 0 && !n.dir {
+		return nil, syscall.ENOTDIR
+	}
+	return n, e
+}
+
+// Personality is the disk's.
+func (d *Disk) Personality() *Personality { return d.p }
+
+// SetReadOnly makes every change fail with EROFS, as after a remount.
+func (d *Disk) SetReadOnly(on bool) { d.readOnly = on }
+
+// SetFree limits how many bytes files may still grow by; beyond it writes are
+// cut short or fail with ENOSPC. Negative: no limit. Space that is given back
+// by truncating and removing counts again.
+func (d *Disk) SetFree(bytes int64) { d.free = bytes }
+
+// Freeze makes every further call fail with EIO and change nothing.
+func (d *Disk) Freeze() { d.frozen = true }
+
+// Frozen reports whether the disk was frozen, by Freeze or by a power cut.
+func (d *Disk) Frozen() bool { return d.frozen }
+
+// changeable is the error of a call that would change something.
+func (d *Disk) changeable() syscall.Errno {
+	switch {
+	case d.frozen:
+		return syscall.EIO
+	case d.readOnly:
+		return syscall.EROFS
+	}
+	return 0
+}
+
+// took accounts for a file that grew by n bytes.
+func (d *Disk) took(n int64) {
+	if d.free >= 0 {
+		d.free = max(0, d.free-n)
+	}
+}
+
+// Retain keeps a file, and what calls see of it, while it is open, names or not.
+func (d *Disk) Retain(ino Ino) {
+	if n, e := d.get(ino); e == 0 {
+		n.opens++
+	}
+}
+
+// Release undoes one Retain.
+func (d *Disk) Release(ino Ino) {
+	if n, e := d.get(ino); e == 0 && n.opens > 0 {
+		n.opens--
+		d.mayFree(n)
+		d.sweep()
+	}
+}
+
 // Attr describes a file or directory.
 type Attr struct {
-	Ino              Ino
-	Dir              bool
-	Symlink          bool
-	Size             int64
-	Links            int
-	Mode             uint32 // permission bits
-	UID, GID         uint32
-	MTime, CTime     time.Duration
-	AllocatedInBytes int64
+	Ino          Ino
+	Dir, Symlink bool
+	Size         int64
+	Links        int
+	Mode         uint32 // permission bits
+	UID, GID     uint32
+	MTime, CTime time.Duration // on the clock of the calls
 }
 
-// Dirent is one name in a directory.
-type Dirent struct {
-	Name string
-	Ino  Ino
+// Attr describes a file or directory, or fails with ESTALE.
+func (d *Disk) Attr(ino Ino) (Attr, syscall.Errno) {
+	n, e := d.get(ino)
+	if e != 0 {
+		return Attr{}, e
+	}
+	return Attr{Ino: ino, Dir: n.dir, Symlink: n.symlink, Size: n.vol.size, Links: n.links, Mode: n.mode,
+		UID: n.uid, GID: n.gid, MTime: n.mtime, CTime: n.ctime}, 0
 }
 
-// SyncID names a sync that has begun and not ended.
-type SyncID int
-
-// ErrSeq is what one open descriptor knows of a file's write errors: each
-// descriptor is told of each failure once. It starts as Disk.ErrSeq(ino) at open.
-type ErrSeq uint32
-
-// Disk is a file system that knows what a power cut may leave of it.
-type Disk struct{}
-
-func New(o Options) *Disk                       { return &Disk{} }
-func (d *Disk) Reset(o Options)                 {}
-func (d *Disk) FS(g Gate) vfs.FS                { return nil }
-func (d *Disk) Begin(c *Call)                   {}
-func (d *Disk) End(c *Call)                     {}
-func (d *Disk) Personality() *Personality       { return nil }
-func (d *Disk) PathOf(ino Ino) string           { return "" }
-func (d *Disk) Retain(ino Ino)                  {}
-func (d *Disk) Release(ino Ino)                 {}
-func (d *Disk) ErrSeq(ino Ino) ErrSeq           { return 0 }
-func (d *Disk) SetReadOnly(on bool)             {}
-func (d *Disk) SetFree(bytes int64)             {}
-func (d *Disk) Freeze()                         {}
-func (d *Disk) Tick(now time.Duration)          {}
-func (d *Disk) NextTick() (time.Duration, bool) { return 0, false }
-
-func (d *Disk) Lookup(dir Ino, name string) (Ino, syscall.Errno)          { return 0, syscall.ENOSYS }
-func (d *Disk) Attr(ino Ino) (Attr, syscall.Errno)                        { return Attr{}, syscall.ENOSYS }
-func (d *Disk) SetMode(ino Ino, mode uint32) syscall.Errno                { return syscall.ENOSYS }
-func (d *Disk) SetOwner(ino Ino, uid, gid uint32) syscall.Errno           { return syscall.ENOSYS }
-func (d *Disk) SetTime(ino Ino, mtime time.Duration) syscall.Errno        { return syscall.ENOSYS }
-func (d *Disk) ReadDir(dir Ino) ([]Dirent, syscall.Errno)                 { return nil, syscall.ENOSYS }
-func (d *Disk) Readlink(ino Ino) (string, syscall.Errno)                  { return "", syscall.ENOSYS }
-func (d *Disk) Read(ino Ino, off int64, p []byte) (int, syscall.Errno)    { return 0, syscall.ENOSYS }
-func (d *Disk) Create(c *Call, dir Ino, name string) (Ino, syscall.Errno) { return 0, syscall.ENOSYS }
-func (d *Disk) Mkdir(c *Call, dir Ino, name string) (Ino, syscall.Errno)  { return 0, syscall.ENOSYS }
-func (d *Disk) Symlink(c *Call, dir Ino, name, target string) (Ino, syscall.Errno) {
-	return 0, syscall.ENOSYS
-}
-func (d *Disk) Unlink(c *Call, dir Ino, name string) syscall.Errno { return syscall.ENOSYS }
-func (d *Disk) Rmdir(c *Call, dir Ino, name string) syscall.Errno  { return syscall.ENOSYS }
-func (d *Disk) Rename(c *Call, dir Ino, name string, newDir Ino, newName string) syscall.Errno {
-	return syscall.ENOSYS
-}
-func (d *Disk) Link(c *Call, ino, dir Ino, name string) syscall.Errno { return syscall.ENOSYS }
-func (d *Disk) Write(c *Call, p []byte) (int, syscall.Errno)          { return 0, syscall.ENOSYS }
-func (d *Disk) Truncate(c *Call) syscall.Errno                        { return syscall.ENOSYS }
-func (d *Disk) Allocate(c *Call) syscall.Errno                        { return syscall.ENOSYS }
-
-func (d *Disk) BeginSync(c *Call) SyncID                                          { return 0 }
-func (d *Disk) SyncProgress(id SyncID, fraction float64)                          {}
-func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errno { return 0 }
-
-func (d *Disk) PowerCut(c Choice, now time.Duration) (*Disk, Cut) { return d, Cut{} }
-func (d *Disk) Clone() *Disk                                      { return d }
-func (d *Disk) Hash() uint64                                      { return 0 }
-func (d *Disk) Dirty() []DirtyFile                                { return nil }
-func (d *Disk) Log() []Record                                     { return nil }
-func (d *Disk) CorruptAt(path string, off int64, mask byte) error { return nil }
-func (d *Disk) TruncateAtRest(path string, by int64) error        { return nil }
-
-// DirtyFile is what is not durable of one file or directory.
-type DirtyFile struct {
-	Ino   Ino
-	Path  string
-	Ops   int           // calls with an effect that is not durable
-	Bytes int64         // data written and not durable
-	Since time.Duration // entry of the oldest of them
+// SetMode, SetOwner and SetTime change what Attr says. They survive a power cut
+// always: no property that is checked depends on them.
+func (d *Disk) SetMode(ino Ino, mode uint32) syscall.Errno {
+	n, e := d.get(ino)
+	if e == 0 {
+		e = d.changeable()
+	}
+	if e == 0 {
+		n.mode = mode & 0o7777
+	}
+	return e
 }
 
-// Record is one call of the log and, for a sync, what it covered.
-type Record struct {
-	Call
-	// Covers is, for a sync of a file, the ID of the last write to it that had
-	// returned when the sync entered; 0 when there was none.
-	Covers uint64
+// SetOwner changes user and group.
+func (d *Disk) SetOwner(ino Ino, uid, gid uint32) syscall.Errno {
+	n, e := d.get(ino)
+	if e == 0 {
+		e = d.changeable()
+	}
+	if e == 0 {
+		n.uid, n.gid = uid, gid
+	}
+	return e
 }
 
-// Cut says what a power cut took and left.
-type Cut struct {
-	Choice    Choice // asked for
-	At        time.Duration
-	Ops       int   // calls in play: with an effect that was not durable
-	Bytes     int64 // data in play
-	LostOps   int   // calls in play of which something is missing from the image
-	LostBytes int64
-	InFlight  []Call // calls that had entered and not returned
-	Image     uint64 // hash of the image
+// SetTime changes the modification time.
+func (d *Disk) SetTime(ino Ino, mtime time.Duration) syscall.Errno {
+	n, e := d.get(ino)
+	if e == 0 {
+		e = d.changeable()
+	}
+	if e == 0 {
+		n.mtime = mtime
+	}
+	return e
+}
+
+// PathOf is a path that leads to a file or directory now: "." for the root, ""
+// when there is none. Of several names it is the one given last.
+func (d *Disk) PathOf(ino Ino) string {
+	n, e := d.get(ino)
+	if e != 0 || n.links == 0 {
+		return ""
+	}
+	if ino == Root {
+		return "."
+	}
+	if n.path == "" || n.pathGen != d.moves {
+		n.path = n.name
+		if n.parent != Root {
+			up := d.PathOf(n.parent)
+			if up == "" {
+				return ""
+			}
+			n.path = strings.Join([]string{up, n.name}, "/")
+		}
+		n.pathGen = d.moves
+	}
+	return n.path
+}
+
+// Used is the sum of all file sizes.
+func (d *Disk) Used() int64 {
+	var sum int64
+	for _, n := range d.inodes {
+		if n != nil {
+			sum += n.vol.size
+		}
+	}
+	return sum
 }

@@ -1,0 +1,394 @@
+package disk
+
+import (
+	"slices"
+	"time"
+)
+
+// Cut says what a power cut found and what it left.
+type Cut struct {
+	// Asked is the choice as given; Choice makes the same image again from the
+	// same disk, whatever draws the asked one made.
+	Asked, Choice Choice
+	At            time.Duration
+	Ops           int    // calls in play: with an effect that was not durable
+	Bytes         int64  // data in play
+	LostOps       int    // calls in play of which the image misses something
+	LostBytes     int64  // data in play that the image misses
+	InFlight      []Call // calls that had entered and not returned, in the order of their effects
+	Image         uint64 // Hash of the image
+}
+
+// PowerCut freezes the disk and returns what the choice leaves of it, as a disk
+// of its own on which everything is durable. Numbers of files and calls go on.
+func (d *Disk) PowerCut(c Choice, now time.Duration) (*Disk, Cut) {
+	dst := &Disk{}
+	cut := d.PowerCutInto(dst, c, now)
+	return dst, cut
+}
+
+// PowerCutInto is PowerCut with the memory of another disk, which is Reset.
+func (d *Disk) PowerCutInto(dst *Disk, c Choice, now time.Duration) Cut {
+	cut := d.Image(dst, c)
+	cut.At = now
+	cut.Image = dst.Hash()
+	cut.InFlight = slices.Clone(d.flight)
+	slices.SortFunc(cut.InFlight, func(a, b Call) int { return int(a.ID) - int(b.ID) })
+	d.frozen = true
+	return cut
+}
+
+// Image makes dst what the choice would leave of the disk, which goes on
+// unharmed. Cut.At, Image and InFlight are not filled in.
+func (d *Disk) Image(dst *Disk, c Choice) Cut {
+	cut := Cut{Asked: c}
+	r := d.relate()
+	s := d.survivors(r, c)
+	if d.o.Plant&PlantLoseNothing != 0 {
+		s = survivors{keep: s.keep, torn: -1}
+		for i := range s.keep {
+			s.keep[i] = true
+		}
+	}
+	cut.Choice = d.normal(r, s)
+	last, lost := uint64(0), false
+	for i := range r.items {
+		m := d.item(r, int32(i))
+		if m.call != last {
+			cut.Ops++
+			last, lost = m.call, false
+		}
+		cut.Bytes += int64(m.len)
+		kept := s.keep[i] && int32(i) != s.torn
+		if !kept && !lost {
+			cut.LostOps++
+			lost = true
+		}
+		if !s.keep[i] {
+			cut.LostBytes += int64(m.len)
+		} else if int32(i) == s.torn {
+			cut.LostBytes += int64(m.len) - s.tornLen
+		}
+	}
+	d.build(dst, r, s)
+	return cut
+}
+
+// survivors is a set of items in play, closed under the relation.
+type survivors struct {
+	keep    []bool
+	torn    int32 // the data item that is kept only in part; -1: none
+	tornLen int64 // bytes kept of it
+	bytes   int64 // as the torn choice counts them
+	stale   bool
+}
+
+// survivors applies a choice.
+func (d *Disk) survivors(r *relation, c Choice) survivors {
+	s := survivors{keep: d.marks(len(r.items)), torn: -1, stale: c.Stale && d.p.Has(OldBytes)}
+	switch c.Mode {
+	case KeepAll:
+		for i := range s.keep {
+			s.keep[i] = true
+		}
+	case KeepPrefix:
+		calls, last := int64(0), uint64(0)
+		for i := range r.items {
+			if m := d.item(r, int32(i)); m.call != last {
+				calls++
+				last = m.call
+			}
+			s.keep[i] = calls <= c.K
+		}
+		r.without(s.keep)
+	case KeepTorn:
+		d.tear(r, &s, c.K)
+	case KeepBut:
+		for i := range r.items {
+			s.keep[i] = !c.names(d.item(r, int32(i)))
+		}
+		r.without(s.keep)
+	case KeepOnly:
+		for i := range r.items {
+			s.keep[i] = c.names(d.item(r, int32(i)))
+		}
+		r.with(s.keep)
+	case KeepRandom:
+		d.draw(r, &s, c.Seed)
+	}
+	return s
+}
+
+// tear keeps everything before the last write in play, and its first k bytes.
+func (d *Disk) tear(r *relation, s *survivors, k int64) {
+	end := len(r.items) - 1
+	for end >= 0 && d.item(r, int32(end)).kind != microData {
+		end--
+	}
+	if end < 0 {
+		for i := range s.keep {
+			s.keep[i] = true
+		}
+		return
+	}
+	s.bytes = k
+	call := d.item(r, int32(end)).call
+	for i := range r.items {
+		m := d.item(r, int32(i))
+		switch {
+		case m.call != call:
+			s.keep[i] = i < end
+		case m.kind == microData:
+			got := min(k, int64(m.len))
+			k -= got
+			s.keep[i] = got > 0
+			if got > 0 && got < int64(m.len) {
+				s.torn, s.tornLen = int32(i), got
+			}
+		default:
+			s.keep[i] = i > 0 && s.keep[i-1]
+		}
+	}
+	if s.torn >= 0 && d.p.Has(AllInOrder) {
+		s.keep[s.torn] = false // calls are whole
+	}
+	r.without(s.keep)
+	if s.torn >= 0 && !s.keep[s.torn] {
+		s.torn, s.tornLen = -1, 0
+	}
+}
+
+// draw picks survivors with a generator seeded by seed. One way alone would
+// hardly ever visit some kinds of images, so there are five.
+func (d *Disk) draw(r *relation, s *survivors, seed uint64) {
+	g := rng(seed)
+	n := uint64(len(s.keep))
+	style := g.next() % 5
+	s.stale = d.p.Has(OldBytes) && g.next()%2 == 0
+	if n == 0 {
+		return
+	}
+	if style == 4 { // the last write in play cut short
+		d.tear(r, s, int64(g.next()%uint64(d.lastWrite(r)+1)))
+		return
+	}
+	if style == 3 { // a prefix of micro-operations with few gaps near its end
+		cut := g.next() % (n + 1)
+		for i := range s.keep {
+			i := uint64(i)
+			s.keep[i] = i < cut && (i+8 < cut || g.next()%4 != 0)
+		}
+		r.without(s.keep)
+		return
+	}
+	density := [...]uint64{4, 7, 1}[style] // in eighths
+	for i := range s.keep {
+		s.keep[i] = g.next()%8 < density
+	}
+	if style == 2 {
+		r.with(s.keep)
+	} else {
+		r.without(s.keep)
+	}
+}
+
+// lastWrite is how many bytes of the last write are in play.
+func (d *Disk) lastWrite(r *relation) int64 {
+	call, size := uint64(0), int64(0)
+	for i := len(r.items) - 1; i >= 0; i-- {
+		m := d.item(r, int32(i))
+		if m.kind != microData {
+			continue
+		}
+		if call != 0 && m.call != call {
+			break
+		}
+		call = m.call
+		size += int64(m.len)
+	}
+	return size
+}
+
+// rng is splitmix64: small, seedable, the same everywhere.
+type rng uint64
+
+func (g *rng) next() uint64 {
+	*g += 0x9e3779b97f4a7c15
+	z := uint64(*g)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// normal is a choice without draws that keeps exactly the same.
+func (d *Disk) normal(r *relation, s survivors) Choice {
+	if s.torn >= 0 {
+		return Choice{Mode: KeepTorn, K: s.bytes, Stale: s.stale}
+	}
+	kept := 0
+	for _, k := range s.keep {
+		if k {
+			kept++
+		}
+	}
+	switch kept {
+	case len(s.keep):
+		return Choice{Mode: KeepAll}
+	case 0:
+		return Choice{Mode: KeepNone}
+	}
+	c := Choice{Mode: KeepOnly, Stale: s.stale}
+	for i := 0; i < len(s.keep); {
+		call := d.item(r, int32(i)).call
+		end, whole := i, true
+		for end < len(s.keep) && d.item(r, int32(end)).call == call {
+			whole = whole && s.keep[end]
+			end++
+		}
+		if whole {
+			if k := len(c.IDs) - 1; k >= 0 && c.IDs[k].Part < 0 && i > 0 && c.IDs[k].To == d.item(r, int32(i-1)).call {
+				c.IDs[k].To = call
+			} else {
+				c.IDs = append(c.IDs, PartID{Call: call, To: call, Part: -1})
+			}
+		} else {
+			for j := i; j < end; j++ {
+				if s.keep[j] {
+					c.IDs = append(c.IDs, PartID{Call: call, To: call, Part: d.item(r, int32(j)).part})
+				}
+			}
+		}
+		i = end
+	}
+	return c
+}
+
+// names reports whether the choice's IDs name a micro-operation.
+func (c *Choice) names(m *micro) bool {
+	for _, id := range c.IDs {
+		if m.call >= id.Call && m.call <= max(id.Call, id.To) && (id.Part < 0 || id.Part == m.part) {
+			return true
+		}
+	}
+	return false
+}
+
+// oldBytes is what a block held before: any bytes that are not zero would do;
+// these are recognised in a dump.
+var oldBytes = []byte("~old-bytes~\n")
+
+// build makes dst base plus what is durable but not folded plus the survivors.
+func (d *Disk) build(dst *Disk, r *relation, s survivors) {
+	dst.empty()
+	dst.o, dst.p, dst.failure = d.o, d.p, d.failure
+	dst.nextID, dst.seq, dst.moves = d.nextID, d.seq, d.moves
+	for ino, n := range d.inodes {
+		if n == nil {
+			continue
+		}
+		m := dst.newInode(Ino(ino))
+		m.dir, m.symlink, m.mode, m.uid, m.gid, m.mtime, m.ctime = n.dir, n.symlink, n.mode, n.uid, n.gid, n.mtime, n.ctime
+		switch {
+		case n.dir:
+			m.ents = append(m.ents[:0], n.bents...)
+		case n.alias:
+			m.vol.copyFrom(&n.vol, max(n.baseSize, n.baseEnd), &dst.pool)
+			m.vol.size = n.baseSize
+		default:
+			m.vol.copyFrom(&n.base, n.base.end(), &dst.pool)
+			m.vol.size = n.base.size
+		}
+	}
+	if s.stale {
+		d.stale(dst, r, s)
+	}
+	for i := range d.micros {
+		m := &d.micros[i]
+		k := r.where[i]
+		if m.state == lost || m.state == inPlay && !s.keep[k] {
+			continue
+		}
+		n := dst.inodes[m.ino]
+		switch {
+		case m.kind == microAdd:
+			at := dst.inodes[m.dir]
+			at.ents = setEntry(at.ents, m.name, m.ino)
+		case m.kind == microDel:
+			at := dst.inodes[m.dir]
+			at.ents = dropEntry(at.ents, m.name)
+		case m.kind == microData && s.torn >= 0 && k == s.torn:
+			n.vol.put(m.off, d.bytes(m)[:s.tornLen], &dst.pool)
+		case m.kind == microSize && s.torn >= 0 && k == s.torn+1 && m.needsData:
+			n.vol.size = max(n.vol.size, d.micros[i-1].off+s.tornLen)
+		case m.kind == microData:
+			n.vol.put(m.off, d.bytes(m), &dst.pool)
+		default:
+			n.vol.apply(m, nil, &dst.pool)
+		}
+	}
+	dst.mount()
+	if d.free >= 0 {
+		dst.free = max(0, d.free+d.Used()-dst.Used())
+	}
+}
+
+// stale puts old bytes where data is missing behind what base has.
+func (d *Disk) stale(dst *Disk, r *relation, s survivors) {
+	for i := range r.items {
+		if m := d.item(r, int32(i)); m.kind == microData && !s.keep[i] {
+			n := dst.inodes[m.ino]
+			if from, to := max(m.off, n.vol.size), m.off+int64(m.len); from < to {
+				n.vol.fill(from, to-from, oldBytes, &dst.pool)
+			}
+		}
+	}
+}
+
+// mount makes a disk of whatever contents and entries it has been given: it
+// counts links, drops what no name leads to, as a file system check does, and
+// takes everything for durable.
+func (d *Disk) mount() {
+	root := d.inodes[Root]
+	root.links, root.parent = 2, Root
+	d.walk(root)
+	for ino, n := range d.inodes {
+		if n == nil {
+			continue
+		}
+		if n.links == 0 {
+			n.reset(&d.pool)
+			d.freeInodes = append(d.freeInodes, n)
+			d.inodes[ino] = nil
+			continue
+		}
+		if n.dir {
+			n.bents = append(n.bents[:0], n.ents...)
+			continue
+		}
+		n.vol.cut(n.vol.size, &d.pool)
+		n.alias, n.baseSize, n.baseEnd = true, n.vol.size, 0
+		n.allocated = pageEnd(n.vol.size)
+	}
+}
+
+// walk counts the names below a directory.
+func (d *Disk) walk(dir *inode) {
+	for i := 0; i < len(dir.ents); i++ {
+		e := dir.ents[i]
+		n := d.inodes[e.Ino]
+		if n == nil || n.dir && n.links > 0 {
+			// A second name of a directory (half a rename): a check removes it.
+			dir.ents = slices.Delete(dir.ents, i, i+1)
+			i--
+			continue
+		}
+		n.parent, n.name = dir.ino, e.Name
+		if !n.dir {
+			n.links++
+			continue
+		}
+		n.links = 2
+		dir.links++
+		d.walk(n)
+	}
+}
