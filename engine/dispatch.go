@@ -105,9 +105,9 @@ func (s *Server) reject(c *Session, cmd *command, msg string) {
 	if c.multi {
 		c.dirtyExec = true
 	}
-	if cmd != nil && cmd == execCmd && c.multi {
+	if cmd != nil && cmd == execCmd {
 		s.discard(c)
-		msg = "EXECABORT Transaction discarded because of: " + msg
+		msg = "EXECABORT Transaction discarded because of: " + strings.TrimPrefix(msg, "ERR ")
 	}
 	c.error(msg)
 }

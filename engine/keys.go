@@ -84,25 +84,18 @@ func (s *Server) rename(c *Session, argv [][]byte, nx bool) {
 
 func cmdDbsize(s *Server, c *Session, _ [][]byte) { c.int(int64(s.ks.DB(c.db).Len())) }
 
-// cmdKeys leaves out keys past their time and deletes them, as Redis does.
+// cmdKeys leaves out keys past their time; it does not delete them.
 func cmdKeys(s *Server, c *Session, argv [][]byte) {
 	var names []string
-	db := s.ks.DB(c.db)
 	all := string(argv[1]) == "*"
-	db.Each(func(key string, _ *keyspace.Object, _ int64) bool {
-		if all || globMatch(argv[1], key, false) {
+	s.ks.DB(c.db).Each(func(key string, _ *keyspace.Object, at int64) bool {
+		if (at == 0 || s.now() <= at) && (all || globMatch(argv[1], key, false)) {
 			names = append(names, key)
 		}
 		return true
 	})
-	live := names[:0]
+	c.array(len(names))
 	for _, n := range names {
-		if s.lookup(c, []byte(n)) != nil {
-			live = append(live, n)
-		}
-	}
-	c.array(len(live))
-	for _, n := range live {
 		c.bulkText(n)
 	}
 }

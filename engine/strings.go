@@ -45,7 +45,6 @@ type setOptions struct {
 	nx, xx, get, keepTTL, persist bool
 	expire                        []byte // nil: none
 	unit                          expireUnit
-	pxat                          bool
 }
 
 // parseSetOptions follows redis 7.0.15 t_string.c
@@ -80,13 +79,13 @@ func (c *Session) parseSetOptions(args [][]byte, forGetex bool) (o setOptions, o
 		if unit == nil {
 			continue
 		}
-		if o.keepTTL || o.persist || o.expire != nil || i+1 == len(args) {
+		// The same option may come twice, the last one counts; two kinds may not meet.
+		if o.keepTTL || o.persist || o.expire != nil && o.unit != *unit || i+1 == len(args) {
 			c.error(errSyntax)
 			return o, false
 		}
 		i++
 		o.expire, o.unit = args[i], *unit
-		o.pxat = unit.absolute && !unit.seconds
 	}
 	return o, true
 }
@@ -151,11 +150,7 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 	switch {
 	case o.expire != nil:
 		db.SetExpire(key, at)
-		if o.pxat {
-			s.propagate(c, 1, argv)
-		} else {
-			s.propagateAs(c, 1, wordSet, key, value, wordPxat, strconv.AppendInt(nil, at, 10))
-		}
+		s.propagateAs(c, 1, wordSet, key, value, wordPxat, strconv.AppendInt(nil, at, 10))
 	case o.get:
 		s.propagateAs(c, 1, withoutGet(argv)...)
 	default:
@@ -413,6 +408,10 @@ func cmdGetrange(s *Server, c *Session, argv [][]byte) {
 	if start < 0 && end < 0 && start > end {
 		c.bulk(nil)
 		return
+	}
+	// Unlike LRANGE, an end before the start of the value means its first byte.
+	if n := int64(len(o.Str)); n > 0 && end < -n {
+		end = -n
 	}
 	lo, hi := bounds(start, end, len(o.Str))
 	c.bulk(o.Str[lo:hi])
