@@ -35,7 +35,7 @@ func Check(o CheckOptions) error {
 	if err != nil {
 		return fmt.Errorf("Cannot open file %s: %s", o.Path, Reason(err))
 	}
-	c := &check{o: o}
+	c := &check{o: o, line: 1}
 	if isManifest(data) {
 		return c.multiPart()
 	}
@@ -63,7 +63,10 @@ const (
 	fileTruncated
 )
 
-type check struct{ o CheckOptions }
+type check struct {
+	o    CheckOptions
+	line int64 // goes on counting from file to file, as redis-check-aof's does
+}
 
 func (c *check) say(format string, a ...any) { fmt.Fprintf(c.o.Out, format+"\n", a...) }
 
@@ -83,9 +86,9 @@ func (c *check) multiPart() error {
 	total := len(m.Incr)
 	if m.Base != nil {
 		total++
-		head, err := firstBytes(c.o.FS, path.Join(dir, m.Base.Name))
+		head, err := firstBytes(c.o.FS, dir+"/"+m.Base.Name)
 		if err != nil {
-			return fmt.Errorf("Cannot open file %s: %s", path.Join(dir, m.Base.Name), Reason(err))
+			return fmt.Errorf("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
 		}
 		preamble := bytes.HasPrefix(head, []byte("REDIS"))
 		format := "RESP"
@@ -110,7 +113,7 @@ func (c *check) multiPart() error {
 }
 
 func (c *check) part(role, dir, name string, last, preamble bool) error {
-	state, err := c.single(name, path.Join(dir, name), last, preamble)
+	state, err := c.single(name, dir+"/"+name, last, preamble)
 	if err != nil {
 		return err
 	}
@@ -145,9 +148,10 @@ func (c *check) single(name, file string, last, preamble bool) (fileState, error
 			return 0, err
 		}
 	}
-	v := validator{name: name, file: file, off: start, line: 1,
+	v := validator{name: name, file: file, off: start, line: c.line,
 		in: bufio.NewReaderSize(io.NewSectionReader(f, start, info.Size-start), 64<<10)}
 	pos, err := v.run()
+	c.line = v.line
 	if err != nil {
 		return 0, fmt.Errorf("Failed to read from AOF %s, aborting...", name)
 	}

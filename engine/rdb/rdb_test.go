@@ -204,8 +204,12 @@ func TestLZFExpandsOnlyWhatItShould(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(write(f, mixed(), WriteOptions{Compress: true}))
-	f.Add(write(f, mixed(), WriteOptions{Checksum: true}))
+	k := keyspace.New()
+	k.DB(0).Set([]byte("key"), keyspace.StringObject([]byte(strings.Repeat("value", 6))))
+	k.DB(1).Set([]byte("list"), keyspace.ListObject([][]byte{[]byte("a"), []byte("12345"), []byte("-7")}))
+	k.DB(1).SetExpire([]byte("list"), 1<<41)
+	f.Add(write(f, k, WriteOptions{Compress: true}))
+	f.Add(write(f, k, WriteOptions{}))
 	f.Add([]byte("REDIS0010\xfe\x00\x12\x01k\x01\x02\x0b\x0b\x00\x00\x00\x02\x00\x81a\x02\x05\x01\xff\xff"))
 	f.Add([]byte("REDIS0010\x00\x01k\xc3\x04\x80\xff\xff\xff\xff\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
