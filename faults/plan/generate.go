@@ -138,6 +138,9 @@ func (g *generator) instant(follows bool) Instant {
 
 func (g *generator) callInstant() Instant {
 	t := Instant{Kind: AtCall, Node: g.server(), Call: g.call(), N: 1 + g.rng.IntN(g.o.Calls)}
+	if g.chance(4) {
+		t.Time = time.Duration(g.rng.Int64N(int64(g.o.Span))).Round(time.Millisecond)
+	}
 	if g.chance(3) {
 		t.Time = g.duration(time.Millisecond, 10*time.Second)
 	}

@@ -148,12 +148,9 @@ func (c *cursor) place(t *Instant) *Error {
 	if c.end() || c.text[c.pos] == ':' {
 		return nil
 	}
-	places := []string{"enter", "in-flight", "return"}
-	w, err := c.oneOf("enter, in-flight, return or the end of the instant", places...)
-	if err != nil {
-		return err
-	}
+	w, pos := c.word()
 	switch w {
+	case "enter":
 	case "return":
 		t.Place = disk.PlaceReturn
 	case "in-flight":
@@ -161,12 +158,14 @@ func (c *cursor) place(t *Instant) *Error {
 		if c.end() || c.text[c.pos] == ':' {
 			return nil
 		}
-		w, pos := c.word()
+		w, pos = c.word()
 		f, ferr := strconv.ParseFloat(w, 64)
 		if ferr != nil || !(f >= 0 && f <= 1) {
 			return c.expected(pos, "a fraction of the call from 0 to 1, or the end of the instant")
 		}
 		t.Fraction = math.Abs(f) // -0 would print as another text
+	default:
+		return c.misspelt(pos, w, "enter, in-flight, return or the end of the instant", []string{"after", "enter", "in-flight", "return"})
 	}
 	return nil
 }

@@ -24,6 +24,8 @@ at n1 open(*.rdb)#1: kill n1
 at n1 write(/data/*.aof)#1 return: kill n1 tree
 at n1 fsync("a b)")#2 in-flight 0.25: term n1
 at n1 rename(dump.rdb)#1: power-cut all
+at n1 fsync(*.incr.aof)#1 after 1.25s in-flight 0.01: power-cut n1 keep none
+at n1 write(*)#7 after 100ms return: kill n1
 at n1 unlink(*)#1: power-cut n1 keep none
 at n1 truncate(*)#1: power-cut n1 keep all
 at n1 read(*)#1: power-cut n1 keep prefix 3
@@ -136,6 +138,8 @@ func TestParseErrors(t *testing.T) {
 		{`at n1 fsync("a)#1: kill n1`, `plan line 2:13: expected a closing quote, found "\"a)#1:"`},
 		{"at n1 fsync(*): kill n1", `plan line 2:15: expected #N, which one of the matching calls, from 1, found ":"`},
 		{"at n1 fsync(*)#1 in-fligt: kill n1", `plan line 2:18: expected enter, in-flight, return or the end of the instant, found "in-fligt"; did you mean "in-flight"?`},
+		{"at n1 fsync(*)#1 after: kill n1", `plan line 2:23: expected a duration, such as 200ms or 1.5s, found ":"`},
+		{"at n1 fsync(*)#1 in-flight after 1s: kill n1", `plan line 2:28: expected a fraction of the call from 0 to 1, or the end of the instant, found "after"`},
 		{"at n1 fsync(*)#1 in-flight 2: kill n1", `plan line 2:28: expected a fraction of the call from 0 to 1, or the end of the instant, found "2:"`},
 		{"at 1s kill n1", `plan line 2:7: expected ":", found "kill"`},
 		{"at 1s: powercut n1", `plan line 2:8: expected a fault: clock, corrupt, cut, delay, do, fail, full, heal, kill, pause, power-cut, readonly, restart, short, slow, slow-link, stall, term, truncate, found "powercut"; did you mean "power-cut"?`},

@@ -68,6 +68,19 @@ at n2 fsync(*)#1: kill n2`)
 	require.Equal(t, "call 3: [1] kill n1 place 2 fraction 0\ncall 6: [0] power-cut n1 place 1 fraction 0.25\n", got.String())
 }
 
+func TestCallsBeforeAfterAreNotCounted(t *testing.T) {
+	r := start(t, "at n1 fsync(*)#2 after 10ms: pause n1 for until n1 fsync(*)#1 after 30ms")
+	var got []string
+	for i := range 5 {
+		now := time.Duration(i*9) * msec // 0, 9, 18, 27, 36
+		for _, x := range r.OnCall("n1", call(uint64(i+1), disk.OpFsync, incr), now) {
+			got = append(got, fmt.Sprint(now, " ", text([]Trigger{x})))
+			r.Struck(x, now)
+		}
+	}
+	require.Equal(t, []string{"27ms [0] pause n1\n", "36ms [0] pause n1 ENDS\n"}, got)
+}
+
 func TestTimes(t *testing.T) {
 	r := start(t, `
 at +5ms: do n1 PING
