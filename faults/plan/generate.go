@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -112,10 +113,7 @@ func (g *generator) chance(n int) bool { return g.rng.IntN(n) == 0 }
 // duration is log-uniform, rounded to its three leading digits so that a
 // person can read it.
 func (g *generator) duration(from, to time.Duration) time.Duration {
-	d := from
-	for d < to && !g.chance(4) {
-		d *= 2
-	}
+	d := from << g.rng.IntN(bits.Len64(uint64(to/from)))
 	d = min(d+time.Duration(g.rng.Int64N(int64(d))), to)
 	unit := time.Duration(1)
 	for d/unit >= 1000 {
@@ -140,9 +138,6 @@ func (g *generator) callInstant() Instant {
 	t := Instant{Kind: AtCall, Node: g.server(), Call: g.call(), N: 1 + g.rng.IntN(g.o.Calls)}
 	if g.chance(4) {
 		t.Time = time.Duration(g.rng.Int64N(int64(g.o.Span))).Round(time.Millisecond)
-	}
-	if g.chance(3) {
-		t.Time = g.duration(time.Millisecond, 10*time.Second)
 	}
 	switch g.rng.IntN(4) {
 	case 0:
