@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -25,20 +26,25 @@ const (
 // table prints a section for each target, and in it a group for each mode.
 func (p *printer) table(results []result.Result) {
 	section, group := "", ""
+	var shared []string
 	modelled := false
 	for i := range results {
 		r := &results[i]
 		if s := sectionOf(r); s != section {
 			section, group = s, ""
+			shared = sharedDirectives(results[i:])
 			p.line("")
 			p.wrap("", s)
+			if len(shared) > 0 {
+				p.directives("every mode", shared)
+			}
 			p.line("")
 			p.line(headTop)
 			p.line(headBottom)
 		}
 		if g := groupOf(r); g != group {
 			group = g
-			p.group(r)
+			p.directives(r.Mode, without(r.Directives, shared))
 		}
 		p.row(r)
 		_, promised := r.Bound(result.Documented)
@@ -84,15 +90,38 @@ func groupOf(r *result.Result) string {
 	return r.Mode + "\n" + strings.Join(r.Directives, "\n")
 }
 
-// group prints a mode's name and what it sets.
-func (p *printer) group(r *result.Result) {
-	words := []string{r.Mode}
-	if len(r.Directives) > 0 {
-		words = append([]string{r.Mode + ":"}, strings.Split(strings.Join(r.Directives, ",\n"), "\n")...)
+// sharedDirectives are what all modes of the first section set alike, when
+// there are several: they are printed once.
+func sharedDirectives(results []result.Result) []string {
+	shared := results[0].Directives
+	several := false
+	for i := range results {
+		r := &results[i]
+		if sectionOf(r) != sectionOf(&results[0]) {
+			break
+		}
+		several = several || groupOf(r) != groupOf(&results[0])
+		shared = slices.DeleteFunc(slices.Clone(shared), func(d string) bool { return !slices.Contains(r.Directives, d) })
+	}
+	if !several {
+		return nil
+	}
+	return shared
+}
+
+func without(list, gone []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(d string) bool { return slices.Contains(gone, d) })
+}
+
+// directives prints a name and what it sets.
+func (p *printer) directives(name string, directives []string) {
+	words := []string{name}
+	if len(directives) > 0 {
+		words = append([]string{name + ":"}, strings.Split(strings.Join(directives, ",\n"), "\n")...)
 	}
 	for i, l := range fill("", words) {
 		if i == 0 {
-			p.line(p.paint(bold, r.Mode) + p.paint(dim, strings.TrimPrefix(l, r.Mode)))
+			p.line(p.paint(bold, name) + p.paint(dim, strings.TrimPrefix(l, name)))
 			continue
 		}
 		p.line(p.paint(dim, l))

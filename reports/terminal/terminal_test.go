@@ -33,12 +33,18 @@ func report(results ...result.Result) *result.Report {
 	}
 }
 
+// directives are the presets' own: some the same in every mode.
+func directives(aof, fsync, save string) []string {
+	return []string{"appendonly " + aof, "appendfsync " + fsync, "aof-use-rdb-preamble no", "save " + save,
+		"auto-aof-rewrite-percentage 0", "no-appendfsync-on-rewrite no", "aof-load-truncated yes"}
+}
+
 var (
-	always   = []string{"appendonly yes", "appendfsync always", "aof-use-rdb-preamble no", `save ""`}
-	everysec = []string{"appendonly yes", "appendfsync everysec", "aof-use-rdb-preamble no", `save ""`}
-	no       = []string{"appendonly yes", "appendfsync no", "aof-use-rdb-preamble no", `save ""`}
-	rdb      = []string{"appendonly no", `save "1 1"`}
-	none     = []string{"appendonly no", `save ""`}
+	always   = directives("yes", "always", `""`)
+	everysec = directives("yes", "everysec", `""`)
+	no       = directives("yes", "no", `""`)
+	rdb      = directives("no", "everysec", "2 1")
+	none     = directives("no", "everysec", `""`)
 )
 
 // usual is what a run of a correct server looks like.
