@@ -36,6 +36,7 @@ type request struct {
 	newDir disk.Ino
 	// newName is the second name of a rename or link.
 	newName string
+	handle  uint64 // an open file's; 0: none
 }
 
 // find resolves the node a request is about. Node ids of disks that are gone
@@ -88,7 +89,7 @@ func (v *Volume) attr(ino disk.Ino, out *fuse.Attr) syscall.Errno {
 	}
 	out.Ino = uint64(a.Ino)
 	out.Size = uint64(a.Size)
-	out.Blocks = uint64(a.AllocatedInBytes+511) / 512
+	out.Blocks = uint64(a.Size+511) / 512
 	out.Blksize = 4096
 	out.Nlink = uint32(a.Links)
 	out.Owner = fuse.Owner{Uid: a.UID, Gid: a.GID}
@@ -389,6 +390,7 @@ func (h *handler) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint3
 	if errno != 0 {
 		return 0, fuse.Status(errno)
 	}
+	r.handle = in.Fh
 	c := &disk.Call{Kind: disk.OpWrite, Ino: r.ino, Off: int64(in.Offset), Len: int64(len(data)), Flags: writeFlags(in)}
 	n := 0
 	errno = v.call(r, c, func(d *disk.Decision) (errno syscall.Errno) {
@@ -463,7 +465,8 @@ func (h *handler) sync(in *fuse.FsyncIn, kind disk.OpKind) fuse.Status {
 	if errno != 0 {
 		return fuse.Status(errno)
 	}
-	return fuse.Status(v.sync(r, &disk.Call{Kind: kind, Ino: r.ino}, in.Fh))
+	r.handle = in.Fh
+	return fuse.Status(v.call(r, &disk.Call{Kind: kind, Ino: r.ino}, nil))
 }
 
 func (h *handler) OpenDir(_ <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {

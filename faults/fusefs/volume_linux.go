@@ -227,7 +227,11 @@ func (v *Volume) done() {
 }
 
 // call carries one call through its life: entry, decision, effect, duration,
-// return. effect runs under the lock.
+// return. effect runs under the lock; a sync has none of its own.
+//
+// What a sync covers is settled as it enters, and only when it returns is that
+// durable. A sync that fails does what the disk's failure mode says, so its
+// error is the disk's to give.
 func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) syscall.Errno) syscall.Errno {
 	d, errno := v.enter(r, c)
 	if errno != 0 {
@@ -237,47 +241,45 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 		if errno = v.strike(r.tid, d.Strike); errno != 0 {
 			return v.leave(c, errno)
 		}
+		d.Strike = nil
 	}
-	if d.Err != 0 {
-		errno = d.Err
-	} else {
+	switch {
+	case c.Kind.IsSync():
+	case d.Err != 0:
+		errno, c.Err = d.Err, d.Err
+		if c.Kind.Mutates() {
+			v.disk.Refuse(c)
+		}
+	default:
 		errno = effect(&d)
 	}
+
+	var sync disk.SyncID
+	var progress func()
+	syncing := errno == 0 && (c.Kind.IsSync() || c.Flags&(disk.CallSync|disk.CallDataSync) != 0)
+	if syncing {
+		if v.options.SyncLatency != nil {
+			d.Delay += v.options.SyncLatency(c)
+		}
+		sync = v.disk.BeginSync(c)
+		progress = func() { v.disk.SyncProgress(sync, d.Fraction) }
+	}
 	if d.Delay > 0 || d.Stall || d.Strike != nil {
-		if lost := v.inFlight(r.tid, d, d.Delay, nil); lost != 0 {
+		if lost := v.inFlight(r.tid, d, progress); lost != 0 {
 			return v.leave(c, lost)
 		}
+	}
+	if syncing {
+		var seen *disk.ErrSeq
+		if h := v.handles[r.handle]; h != nil {
+			seen = &h.seen
+		}
+		errno = v.disk.EndSync(sync, d.Err, seen)
+	}
+	if d.Strike != nil && d.Place == disk.PlaceReturn {
+		v.strike(r.tid, d.Strike) // the effect stands, whatever became of the caller
 	}
 	return v.leave(c, errno)
-}
-
-// sync carries a sync through its life. What it covers is settled as it enters;
-// only when it returns is that durable. A failing sync follows the disk's
-// failure mode, so the error it returns is the disk's.
-func (v *Volume) sync(r request, c *disk.Call, fh uint64) syscall.Errno {
-	d, errno := v.enter(r, c)
-	if errno != 0 {
-		return errno
-	}
-	if d.Strike != nil && d.Place == disk.PlaceEnter {
-		if errno = v.strike(r.tid, d.Strike); errno != 0 {
-			return v.leave(c, errno)
-		}
-	}
-	if v.options.SyncLatency != nil {
-		d.Delay += v.options.SyncLatency(c)
-	}
-	id := v.disk.BeginSync(c)
-	if d.Delay > 0 || d.Stall || d.Strike != nil {
-		if lost := v.inFlight(r.tid, d, d.Delay, func() { v.disk.SyncProgress(id, d.Fraction) }); lost != 0 {
-			return v.leave(c, lost)
-		}
-	}
-	var seen *disk.ErrSeq
-	if h := v.handles[fh]; h != nil {
-		seen = &h.seen
-	}
-	return v.leave(c, v.disk.EndSync(id, d.Err, seen))
 }
 
 // leave ends a call that holds the lock, and releases it.
@@ -294,13 +296,13 @@ func (v *Volume) leave(c *disk.Call, errno syscall.Errno) syscall.Errno {
 	return errno
 }
 
-// inFlight spends a call's duration, with the strike where the decision wants
-// it; progress is told just before a strike in flight. The caller holds the
+// inFlight spends a call's duration, with a strike in flight where the decision
+// wants it; just before, progress makes a sync's share durable. The caller holds the
 // lock, and does so again on return. The errno says that the power went.
-func (v *Volume) inFlight(tid uint32, d disk.Decision, total time.Duration, progress func()) syscall.Errno {
+func (v *Volume) inFlight(tid uint32, d disk.Decision, progress func()) syscall.Errno {
 	before := time.Duration(0)
 	if d.Strike != nil && d.Place == disk.PlaceInFlight {
-		before = time.Duration(float64(total) * min(max(d.Fraction, 0), 1))
+		before = time.Duration(float64(d.Delay) * min(max(d.Fraction, 0), 1))
 		if errno := v.sleep(before); errno != 0 {
 			return errno
 		}
@@ -311,18 +313,11 @@ func (v *Volume) inFlight(tid uint32, d disk.Decision, total time.Duration, prog
 			return errno
 		}
 	}
-	if errno := v.sleep(total - before); errno != 0 {
+	if errno := v.sleep(d.Delay - before); errno != 0 {
 		return errno
 	}
 	if d.Stall {
-		if errno := v.stall(tid); errno != 0 {
-			return errno
-		}
-	}
-	if d.Strike != nil && d.Place == disk.PlaceReturn {
-		if errno := v.strike(tid, d.Strike); errno == syscall.EIO {
-			return errno
-		}
+		return v.stall(tid)
 	}
 	return 0
 }

@@ -21,9 +21,9 @@ var ErrUnsupported = errors.New("real server processes need Linux")
 
 // Spec says what to start.
 type Spec struct {
-	Path string   // the program; looked up in PATH when it holds no slash
+	Path string   // the program, not on a mount of ours; looked up in PATH when it holds no slash
 	Args []string // without the program's name
-	Dir  string   // working directory; "" is torntail's own
+	Dir  string   // working directory, which may be on a mount of ours; "" is torntail's own
 	Env  []string // added to torntail's own environment
 
 	// Output gets each line of stdout and stderr, in order, from one goroutine.

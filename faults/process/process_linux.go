@@ -51,8 +51,7 @@ func Start(s Spec) (*Process, error) {
 	}
 	defer w.Close()
 
-	cmd := exec.Command(s.Path, s.Args...)
-	cmd.Dir = s.Dir
+	cmd := s.command()
 	if s.Env != nil {
 		cmd.Env = append(os.Environ(), s.Env...)
 	}
@@ -68,6 +67,21 @@ func Start(s Spec) (*Process, error) {
 	p.output = readLines(r, s.Clock, s.Output)
 	go p.reap(s.Clock)
 	return p, nil
+}
+
+// command is what is executed. The working directory is not entered between fork
+// and exec, where Go would do it: there the child still holds up the whole
+// parent (vfork, with a P of the scheduler), and a directory on a FUSE mount is
+// one that the parent itself has to answer for. A shell does it.
+func (s Spec) command() *exec.Cmd {
+	if s.Dir == "" {
+		return exec.Command(s.Path, s.Args...)
+	}
+	path := s.Path
+	if found, err := exec.LookPath(path); err == nil {
+		path = found // and if not, the shell says so
+	}
+	return exec.Command("/bin/sh", append([]string{"-c", `cd -- "$1" && shift && exec "$@"`, "sh", s.Dir, path}, s.Args...)...)
 }
 
 // reap waits for the end of the server itself, not of its children.
