@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -44,7 +45,7 @@ func (p *printer) table(results []result.Result) {
 		}
 		if g := groupOf(r); g != group {
 			group = g
-			p.directives(r.Mode, without(r.Directives, shared))
+			p.directives(r.Mode+load(results[i:]), without(r.Directives, shared))
 		}
 		p.row(r)
 		_, promised := r.Bound(result.Documented)
@@ -113,10 +114,26 @@ func without(list, gone []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(d string) bool { return slices.Contains(gone, d) })
 }
 
+// load is how hard, and how long, the clients of a mode wrote: the group that
+// the results begin with.
+func load(results []result.Result) string {
+	for i := range results {
+		r := &results[i]
+		if groupOf(r) != groupOf(&results[0]) {
+			break
+		}
+		if r.Rate > 0 && r.SpanMS > 0 {
+			return fmt.Sprintf(" (%s writes/s for up to %s)", count(int64(math.Round(r.Rate))), round(r.SpanMS))
+		}
+	}
+	return ""
+}
+
 // directives prints a name and what it sets.
 func (p *printer) directives(name string, directives []string) {
 	words := []string{name}
 	if len(directives) > 0 {
+		// A directive and a name are not broken over lines.
 		words = append([]string{name + ":"}, strings.Split(strings.Join(directives, ",\n"), "\n")...)
 	}
 	for i, l := range fill("", words) {
