@@ -142,7 +142,9 @@ func genCommand(t *rapid.T) []string {
 		}
 		return out
 	case 54:
-		return cmd("KEYS", pick([]string{"*", "k*", "?0", "[kl]1", "nothing", "k[^0]", "\\k0", "k[0-1]"}))
+		// At most one match each: the order is the server's own, and inside EXEC
+		// normalise does not see it.
+		return cmd("KEYS", pick([]string{"nothing", "k0*", "?2", "[k]1", "k[^02]", "\\k0", "k[2-9]", "l[", "*k0*", "K0"}))
 	case 55:
 		return cmd(pick([]string{"FLUSHALL", "FLUSHDB"}))
 	case 56:
@@ -204,6 +206,7 @@ func TestSameRepliesAsRedis(t *testing.T) {
 		for i := range clients {
 			both(i, "RESET")
 		}
+		both(0, "KEYS", "*")
 		both(0, "DEBUG", "DIGEST")
 		both(0, "PING") // the writes of the turn before are in the file now
 		theirFile, ourFile := incrTail(rt, redis.dir, theirStart), incrTail(rt, world.dir, ourStart)

@@ -205,9 +205,12 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdSelect(s *Server, c *Session, argv [][]byte) {
-	n, ok := parseInt(argv[1])
+	n, ok := c.intArg(argv[1])
 	if !ok {
-		c.error("ERR value is not an integer or out of range")
+		return
+	}
+	if n != int64(int32(n)) {
+		c.error("ERR value is out of range, value must between -2147483648 and 2147483647")
 		return
 	}
 	if n < 0 || n >= s.cfg.Databases {

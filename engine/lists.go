@@ -228,7 +228,9 @@ func cmdLtrim(s *Server, c *Session, argv [][]byte) {
 		s.ks.DB(c.db).Delete(argv[1])
 	}
 	s.touch(c.db, argv[1])
-	s.propagate(c, removed, argv)
+	if removed > 0 {
+		s.propagate(c, removed, argv)
+	}
 	c.ok()
 }
 
