@@ -21,7 +21,7 @@ const maxCuts = 512
 // transactions take part as operations of their own.
 func (j *Judge) problem(e *epoch, n int32) *linear.Problem {
 	k := &j.regs.Keys[n]
-	p := &linear.Problem{Crash: e.life.Ended}
+	p := &linear.Problem{Key: k.Name, Crash: e.life.Ended}
 	var kinds []history.Kind
 	add := func(op *history.Op) {
 		if !slices.Contains(kinds, op.Kind) {
@@ -218,7 +218,7 @@ func (j *Judge) searchCut(e *epoch, cut *durability.Cut) bool {
 		cut.Earliest = early
 	}
 	cut.Latest = late
-	j.loseGeneral(cut)
+	j.loseGeneral(cut, problems, times)
 	return true
 }
 
@@ -250,25 +250,42 @@ func (j *Judge) firstCut(problems []*linear.Problem, times []int64, latest bool)
 }
 
 // loseGeneral counts the losses of keys of other types than registers and
-// lists. For these only what real time says is counted: an operation invoked
-// after the latest cut is certainly lost, one that returned after the earliest possibly.
-func (j *Judge) loseGeneral(cut *durability.Cut) {
-	ops := j.regs.In.Ops
-	for i := range ops {
-		op, n := &ops[i], j.regs.KeyOf[i]
-		if n < 0 || op.Outcome != history.OK || !op.Writes() {
-			continue
+// lists. An operation that returned before the latest cut can be inside and one
+// invoked after it cannot; for those around it the search is asked.
+func (j *Judge) loseGeneral(cut *durability.Cut, problems []*linear.Problem, times []int64) {
+	for _, p := range problems {
+		if k := j.regs.Find(p.Key); !k.General && !k.Repeated {
+			continue // its clusters have counted
 		}
-		if k := &j.regs.Keys[n]; !needsSearch(k) || !k.General && !k.Repeated {
-			continue
-		}
-		if int64(op.Invoke) > cut.Latest {
-			cut.Certain = append(cut.Certain, int32(i))
+		for _, op := range p.Ops {
+			if op.Outcome != history.OK || !op.Writes() {
+				continue
+			}
+			if int64(op.Return) >= cut.Earliest {
+				cut.Possible++
+				cut.FirstPossible = min(cut.FirstPossible, int64(op.Return))
+			}
+			if int64(op.Return) < cut.Latest || int64(op.Invoke) <= cut.Latest && canBeInside(p, op, times, j.Options.Limits) {
+				continue
+			}
+			cut.Certain = append(cut.Certain, int32(j.place(op)-j.from))
 			cut.FirstCertain = min(cut.FirstCertain, int64(op.Return))
 		}
-		if int64(op.Return) >= cut.Earliest {
-			cut.Possible++
-			cut.FirstPossible = min(cut.FirstPossible, int64(op.Return))
+	}
+}
+
+// canBeInside reports whether op can lie before the cut; an unknown answer counts as yes.
+func canBeInside(p *linear.Problem, op *history.Op, times []int64, l linear.Limits) bool {
+	p.Inside = op
+	defer func() { p.Inside = nil }()
+	for _, t := range slices.Backward(times) {
+		if t < int64(op.Invoke) {
+			return false
+		}
+		p.FoundAt = time.Duration(t)
+		if p.Check(l) != linear.No {
+			return true
 		}
 	}
+	return false
 }

@@ -77,6 +77,7 @@ type Judge struct {
 	regs   zones.Registers
 	prefix durability.Prefix
 	acks   []int64
+	from   int // where the epoch's operations begin in the history
 	out    *Judgement
 	h      *history.History
 	c      *contract.Contract
@@ -147,6 +148,7 @@ func stateOf(h *history.History, epoch int) *history.State {
 
 func (j *Judge) epoch(e *epoch) {
 	ops := j.h.Ops[e.from:e.to]
+	j.from = e.from
 	j.acks = j.acks[:0]
 	for i := range ops {
 		if ops[i].Outcome == history.OK && ops[i].Writes() {

@@ -52,6 +52,7 @@ func (a Answer) String() string {
 
 // Problem is one register, list, ... with its operations.
 type Problem struct {
+	Key   string
 	Model *Model
 	// Ops are the operations of the key; failed ones and unanswered reads are left out.
 	Ops []*history.Op
@@ -64,6 +65,8 @@ type Problem struct {
 	// Found, when not nil, is what an atomic read at FoundAt returned.
 	Found   *string
 	FoundAt time.Duration
+	// Inside, when not nil, must have taken effect before that read.
+	Inside *history.Op
 }
 
 // input is what porcupine hands to a model's step.
@@ -77,6 +80,7 @@ type input struct {
 type states struct {
 	one  string
 	more []string // sorted, with one among them; nil when there is only one
+	read bool     // the read that returns Problem.Found has been made
 }
 
 // Check searches for a linearization.
@@ -161,7 +165,7 @@ func (p *Problem) porcupine(budget int64) (porcupine.Model, *atomic.Int64) {
 		},
 		Equal: func(a, b any) bool {
 			x, y := a.(*states), b.(*states)
-			return x.one == y.one && slices.Equal(x.more, y.more)
+			return x.one == y.one && x.read == y.read && slices.Equal(x.more, y.more)
 		},
 		Hash: func(s any) uint64 {
 			x := s.(*states)
@@ -185,8 +189,11 @@ func (p *Problem) porcupine(budget int64) (porcupine.Model, *atomic.Int64) {
 func (p *Problem) step(s *states, in *input) (bool, any) {
 	if in.found != nil {
 		if s.one == *in.found || slices.Contains(s.more, *in.found) {
-			return true, &states{one: *in.found}
+			return true, &states{one: *in.found, read: true}
 		}
+		return false, s
+	}
+	if s.read && in.op == p.Inside {
 		return false, s
 	}
 	if s.more == nil && in.op.Outcome == history.OK {
@@ -194,7 +201,7 @@ func (p *Problem) step(s *states, in *input) (bool, any) {
 		if !fits {
 			return false, s
 		}
-		return true, &states{one: next}
+		return true, &states{one: next, read: s.read}
 	}
 	from := s.more
 	if from == nil {
@@ -216,9 +223,9 @@ func (p *Problem) step(s *states, in *input) (bool, any) {
 	case 0:
 		return false, s
 	case 1:
-		return true, &states{one: to[0]}
+		return true, &states{one: to[0], read: s.read}
 	}
-	return true, &states{one: to[0], more: to}
+	return true, &states{one: to[0], more: to, read: s.read}
 }
 
 // CheckAll searches each problem, Limits.Workers at a time. It is No as soon as

@@ -1,0 +1,146 @@
+package checker
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// script builds a history from text, one statement a line, times in
+// milliseconds, "?" for never:
+//
+//	c1 set k v 10-20     c1 get k v 10-20     c1 get k - 10-20   (found nothing)
+//	c1 del k 10-20       c1 push k e 10-20    c1 list k a,b 10-20
+//	c1 incr k 2 5 10-20  (added 2, the reply was 5)
+//	c1 txn k=v,l=w 10-20
+//	write 10-11          sync 12-15 covers 11    sync 12-15 covers 11 failed
+//	snapshot fork 10 began 10 renamed 20 durable 25
+//	child 10-20
+//	crash power-cut 100  (or kill, term, exit)
+//	found k=v l=[a,b]    (read 10 ms after the crash; "found nothing" is an empty server)
+//	refused TEXT         repaired
+func script(t *testing.T, text string) *history.History {
+	t.Helper()
+	h := &history.History{}
+	life := history.Epoch{DiskSeen: true, Ended: history.Never}
+	for n, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		f := strings.Fields(line)
+		bad := func(err error) { require.NoError(t, err, "line %d: %s", n+1, line) }
+		switch f[0] {
+		case "write":
+			from, to := times(t, f[1])
+			life.LogWrites = append(life.LogWrites, history.DiskWrite{Enter: from, Return: to, Bytes: 1})
+		case "sync":
+			from, to := times(t, f[1])
+			life.LogSyncs = append(life.LogSyncs, history.DiskSync{Enter: from, Return: to, Covers: ms(t, f[3]), Failed: len(f) > 4})
+		case "snapshot":
+			life.Snapshots = append(life.Snapshots, history.Snapshot{Fork: ms(t, f[2]), Began: ms(t, f[4]), Renamed: ms(t, f[6]), Durable: ms(t, f[8])})
+		case "child":
+			from, to := times(t, f[1])
+			life.ChildRunning = append(life.ChildRunning, history.Interval{From: from, To: to})
+		case "crash":
+			life.How, life.Ended = history.EventKind(f[1]), ms(t, f[2])
+			h.Epochs = append(h.Epochs, life)
+			life = history.Epoch{DiskSeen: true, Began: life.Ended + 20*time.Millisecond, Ended: history.Never}
+		case "refused", "repaired":
+			h.Events = append(h.Events, history.Event{At: life.Began - 15*time.Millisecond, Kind: history.EventKind(f[0]), Text: strings.Join(f[1:], " ")})
+		case "found":
+			s := history.State{Began: life.Began - 10*time.Millisecond, At: life.Began - 5*time.Millisecond, Epoch: len(h.Epochs)}
+			for _, kv := range f[1:] {
+				k, v, ok := strings.Cut(kv, "=")
+				if !ok {
+					continue
+				}
+				if list, isList := strings.CutPrefix(v, "["); isList {
+					s.Keys = append(s.Keys, history.KV{Key: k, List: strings.Split(strings.TrimSuffix(list, "]"), ",")})
+					continue
+				}
+				s.Keys = append(s.Keys, history.KV{Key: k, Value: v})
+			}
+			slices.SortFunc(s.Keys, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
+			h.States = append(h.States, s)
+		default:
+			client, err := strconv.Atoi(strings.TrimPrefix(f[0], "c"))
+			bad(err)
+			op := history.Op{Client: client, Outcome: history.OK}
+			op.Invoke, op.Return = times(t, f[len(f)-1])
+			if op.Return == history.Never {
+				op.Outcome = history.Unknown
+			}
+			bad(operation(&op, f[1:len(f)-1]))
+			h.Ops = append(h.Ops, op)
+		}
+	}
+	h.Epochs = append(h.Epochs, life)
+	slices.SortStableFunc(h.Ops, func(a, b history.Op) int { return int(a.Invoke - b.Invoke) })
+	for i := range h.Ops {
+		h.Ops[i].ID = i
+	}
+	return h
+}
+
+func operation(op *history.Op, f []string) error {
+	if f[0] != "txn" {
+		op.Key = f[1]
+	}
+	switch f[0] {
+	case "set":
+		op.Kind, op.Value = history.Write, f[2]
+	case "get":
+		op.Kind, op.Value = history.Read, f[2]
+		if f[2] == "-" {
+			op.Value, op.Absent = "", true
+		}
+	case "del":
+		op.Kind = history.Delete
+	case "push":
+		op.Kind, op.Value = history.Append, f[2]
+	case "list":
+		op.Kind = history.ReadList
+		op.More = &history.More{Values: strings.Split(f[2], ",")}
+		if f[2] == "-" {
+			op.Absent, op.More.Values = true, nil
+		}
+	case "incr":
+		op.Kind, op.Value = history.Incr, f[2]
+		op.More = &history.More{Result: f[3]}
+	case "txn":
+		op.Kind = history.Txn
+		op.More = &history.More{}
+		for _, part := range strings.Split(f[1], ",") {
+			k, v, _ := strings.Cut(part, "=")
+			op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Write, Key: k, Value: v})
+		}
+	default:
+		return fmt.Errorf("unknown operation %q", f[0])
+	}
+	return nil
+}
+
+func ms(t *testing.T, s string) time.Duration {
+	t.Helper()
+	if s == "?" {
+		return history.Never
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	require.NoError(t, err)
+	return time.Duration(f * float64(time.Millisecond))
+}
+
+func times(t *testing.T, s string) (from, to time.Duration) {
+	t.Helper()
+	a, b, ok := strings.Cut(s, "-")
+	require.True(t, ok, s)
+	return ms(t, a), ms(t, b)
+}
