@@ -77,7 +77,7 @@ func (g *gate) Wait(c *disk.Call, d disk.Decision) {
 	w := n.w
 	t := w.self("disk call")
 	switch {
-	case c.Kind.IsSync():
+	case syncs(c):
 		n.syncs = append(n.syncs, inFlightSync{t, c.Ino})
 	case c.Kind == disk.OpWrite && w.profile.WriteBehindSync > 0:
 		g.behindSync(t, c)
@@ -96,7 +96,7 @@ func (g *gate) Wait(c *disk.Call, d disk.Decision) {
 	if end > w.now {
 		t.sleepUntil(end, waitDisk, nil)
 	}
-	if c.Kind.IsSync() {
+	if syncs(c) {
 		n.endSync(t)
 	}
 }
@@ -131,7 +131,7 @@ func (g *gate) Return(c *disk.Call) {
 	if w.trace != nil {
 		w.line("disk %s/%s %s %s returns %d", n.name, t.name, c.Kind, c.Path, c.Err)
 	}
-	if c.Kind == disk.OpWrite && c.Err == 0 {
+	if c.Kind == disk.OpWrite && c.Err == 0 && !syncs(c) {
 		n.written(c.Ino, c.Len)
 	}
 	n.armTick()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -26,7 +27,6 @@ func diskCall(n *Node, kind disk.OpKind, path string, ino disk.Ino, length int64
 type busyNode struct {
 	n              *Node
 	begun, unwound int
-	childDone      bool
 	served         int
 }
 
@@ -38,8 +38,16 @@ func (b *busyNode) task(f func()) func() {
 	}
 }
 
-func (b *busyNode) main(e env.Env, _ vfs.FS) {
+func (b *busyNode) main(e env.Env, fs vfs.FS) {
+	must := func(f vfs.File, err error) vfs.File {
+		if err != nil {
+			panic(err)
+		}
+		return f
+	}
 	b.task(func() {
+		log := must(fs.Open("log", vfs.WriteOnly|vfs.Create|vfs.Append))
+		defer log.Close()
 		l, err := e.Listen(":6379")
 		if err != nil {
 			panic(err)
@@ -52,15 +60,22 @@ func (b *busyNode) main(e env.Env, _ vfs.FS) {
 					wake.WaitFor(time.Millisecond)
 				}
 				dirty = 0
-				diskCall(b.n, disk.OpFsync, "log", 2, 0)
+				if err := log.SyncData(); err != nil {
+					panic(err)
+				}
 			}
 		}))
 		e.Fork("child", b.task(func() {
+			f := must(fs.Open("temp", vfs.WriteOnly|vfs.Create|vfs.Truncate))
 			for range 3 {
-				diskCall(b.n, disk.OpWrite, "snapshot", 3, 4096)
+				if _, err := f.Write(make([]byte, 4096)); err != nil {
+					panic(err)
+				}
+			}
+			if err := errors.Join(f.Sync(), f.Close(), fs.Rename("temp", "snapshot"), vfs.SyncDir(fs, ".")); err != nil {
+				panic(err)
 			}
 			e.Sleep(e.Now()%7 + 1)
-			b.childDone = true
 		}))
 		for {
 			conn, err := l.Accept()
@@ -75,7 +90,9 @@ func (b *busyNode) main(e env.Env, _ vfs.FS) {
 					if err != nil {
 						return
 					}
-					diskCall(b.n, disk.OpWrite, "log", 2, int64(n))
+					if _, err := log.Write(buf[:n]); err != nil {
+						panic(err)
+					}
 					dirty++
 					wake.Signal()
 					if e.Uint64()%4 == 0 {

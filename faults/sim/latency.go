@@ -191,15 +191,33 @@ func (w *World) latency(n *Node, c *disk.Call) time.Duration {
 	case disk.OpRead:
 		return p.Syscall + w.draw(&p.Read) + time.Duration(pages(c.Len))*p.PerPageCache
 	case disk.OpWrite:
-		return p.Syscall + w.draw(&p.Write) + time.Duration(pages(c.Len))*p.PerPageCache
+		d := p.Syscall + w.draw(&p.Write) + time.Duration(pages(c.Len))*p.PerPageCache
+		if syncs(c) {
+			d += w.syncLatency(n, c, pages(c.Len), w.now+d)
+		}
+		return d
 	case disk.OpFsync, disk.OpFdatasync, disk.OpSyncRange, disk.OpDirSync, disk.OpSyncFS:
-		// The data of concurrent syncs goes through the device in turn; the rest of
-		// their time overlaps.
-		start := w.now + p.Syscall
-		n.device.free = max(n.device.free, start) + time.Duration(pages(n.takeDirty(c)))*p.PerPageSync
-		end := n.device.free + w.draw(&p.Sync)
-		return w.afterStall(&n.device, end) - w.now
+		return p.Syscall + w.syncLatency(n, c, 0, w.now+p.Syscall)
+	case disk.OpStat, disk.OpList:
+		return p.Syscall + w.draw(&p.Read)
 	default:
 		return p.Syscall + w.draw(&p.Names)
 	}
+}
+
+// syncs reports whether a call makes data durable before it returns: a sync, or
+// a write to a file opened with O_SYNC or O_DSYNC.
+func syncs(c *disk.Call) bool {
+	return c.Kind.IsSync() || c.Kind == disk.OpWrite && c.Flags&(disk.CallSync|disk.CallDataSync) != 0
+}
+
+// syncLatency is how long a sync takes that begins at start, with so many dirty
+// pages besides those that were written before. The data of concurrent syncs
+// goes through the device in turn; the rest of their time overlaps.
+func (w *World) syncLatency(n *Node, c *disk.Call, more int64, start time.Duration) time.Duration {
+	p := w.profile
+	dirty := more + pages(n.takeDirty(c))
+	n.device.free = max(n.device.free, start) + time.Duration(dirty)*p.PerPageSync
+	end := n.device.free + w.draw(&p.Sync)
+	return w.afterStall(&n.device, end) - start
 }

@@ -390,10 +390,14 @@ const bufferStart = 1 << 10
 func (p *pipe) grow(need int) {
 	old := p.buf
 	if old == nil && need <= bufferKeep {
-		if n := len(p.s.w.buffers); n > 0 && len(p.s.w.buffers[n-1]) >= need {
+		// One that is too small is dropped for a larger one, so that there are never
+		// more buffers than pipes were in use at once.
+		if n := len(p.s.w.buffers); n > 0 {
 			p.buf = p.s.w.buffers[n-1]
 			p.s.w.buffers = p.s.w.buffers[:n-1]
-			return
+			if len(p.buf) >= need {
+				return
+			}
 		}
 	}
 	size := max(len(old), bufferStart)
