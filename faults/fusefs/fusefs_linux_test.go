@@ -147,19 +147,19 @@ func TestPowerCutWithAllKeptIsAProcessKill(t *testing.T) {
 func TestNodesOfTheOldDiskAreStale(t *testing.T) {
 	m := serve(t)
 	v := attach(t, m, fusefs.VolumeOptions{})
-	// The shell keeps a file open over the cut; it is no victim of it.
-	out := make(chan string, 16)
+	// The shell is no victim of the cut and has a file open over it.
+	flag := filepath.Join(t.TempDir(), "cut")
+	out := make(chan string, 2)
 	p, err := process.Start(process.Spec{Path: "sh", Dir: v.Path(), Output: func(l process.Line) { out <- l.Text },
-		Args: []string{"-c", "echo 1 > f; exec 3<f; cat f; while [ ! -e " + t.TempDir() + "/../go ]; do sleep 0.01; done; cat <&3; true"}})
+		Args: []string{"-c", "echo 1 > f; exec 3<f; cat f; while [ ! -e " + flag + " ]; do sleep 0.01; done; cat <&3 2>&1"}})
 	require.NoError(t, err)
 	defer func() { p.KillTree(); p.WaitTree() }()
 	require.Equal(t, "1", <-out)
 	_, err = v.PowerCut(disk.Choice{Mode: disk.KeepAll})
 	require.NoError(t, err)
-	p.KillTree()
-	p.WaitTree()
-	// By path the new disk answers.
-	require.Equal(t, "1\n", shell(t, v, "cat f"))
+	require.NoError(t, os.WriteFile(flag, nil, 0o644))
+	require.Contains(t, <-out, "Stale file handle")
+	require.Equal(t, "1\n", shell(t, v, "cat f"), "by its path the new disk answers")
 }
 
 func TestDecisionsAreCarriedOut(t *testing.T) {

@@ -221,10 +221,20 @@ func TestEverysecKeepsWhatWasSynced(t *testing.T) {
 func TestProcessKillKeepsThePageCache(t *testing.T) {
 	needRedis(t)
 	m := serve(t)
-	v := attach(t, m, fusefs.VolumeOptions{})
-	r := startRedis(t, v, mode("no"))
+	var victim atomic.Pointer[process.Redis]
 	var off atomic.Bool
-	time.AfterFunc(20*time.Millisecond, func() { r.Kill(true) })
+	writes := 0
+	v := attach(t, m, fusefs.VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
+		if c.Kind != disk.OpWrite || !isIncr(c) {
+			return disk.Decision{}
+		}
+		if writes++; writes != 100 {
+			return disk.Decision{}
+		}
+		return disk.Decision{Place: disk.PlaceInFlight, Strike: func() { off.Store(true); victim.Load().Kill(true) }}
+	}})
+	r := startRedis(t, v, mode("no"))
+	victim.Store(r)
 	acked := writers(t, r, 4, &off)
 	r.WaitTree()
 	require.NotZero(t, total(acked))
