@@ -299,16 +299,22 @@ func (d *Disk) build(dst *Disk, r *relation, s survivors) {
 			m.vol.size = n.base.size
 		}
 	}
-	if s.stale {
-		d.stale(dst, r, s)
-	}
 	for i := range d.micros {
 		m := &d.micros[i]
 		k := r.where[i]
-		if m.state == lost || m.state == inPlay && !s.keep[k] {
+		n := dst.inodes[m.ino]
+		if m.state == inPlay && !s.keep[k] {
+			if s.stale && m.kind == microData {
+				// Where the file has nothing yet, the block shows what it held before.
+				if from, to := max(m.off, n.vol.end()), m.off+int64(m.len); from < to {
+					n.vol.fill(from, to-from, oldBytes, &dst.pool)
+				}
+			}
 			continue
 		}
-		n := dst.inodes[m.ino]
+		if m.state == lost {
+			continue
+		}
 		switch {
 		case m.kind == microAdd:
 			at := dst.inodes[m.dir]
@@ -329,18 +335,6 @@ func (d *Disk) build(dst *Disk, r *relation, s survivors) {
 	dst.mount()
 	if d.free >= 0 {
 		dst.free = max(0, d.free+d.Used()-dst.Used())
-	}
-}
-
-// stale puts old bytes where data is missing behind what base has.
-func (d *Disk) stale(dst *Disk, r *relation, s survivors) {
-	for i := range r.items {
-		if m := d.item(r, int32(i)); m.kind == microData && !s.keep[i] {
-			n := dst.inodes[m.ino]
-			if from, to := max(m.off, n.vol.size), m.off+int64(m.len); from < to {
-				n.vol.fill(from, to-from, oldBytes, &dst.pool)
-			}
-		}
 	}
 }
 
