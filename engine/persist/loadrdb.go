@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
@@ -37,12 +38,12 @@ func (m *Manager) loadSnapshot(name string) (found bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, m.refuse(name, -1, err, "Fatal error loading the DB, check server logs. Exiting.")
+		return false, m.refuse(name, -1, err, "Fatal error loading the DB: %s. Exiting.", aof.Reason(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return true, m.refuse(name, -1, err, "Fatal error loading the DB, check server logs. Exiting.")
+		return true, m.refuse(name, -1, err, "Fatal error loading the DB: %s. Exiting.", aof.Reason(err))
 	}
 	if _, err := m.readRDB(name, f, info.Size, false); err != nil {
 		return true, err
@@ -82,18 +83,30 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 	if err == nil {
 		return end, nil
 	}
+	return 0, m.refuseRDB(file, err, base)
+}
+
+// refuseRDB says what redis-server says of an RDB part it cannot load. Most of
+// its refusals end the process at once (rdbReportError).
+func (m *Manager) refuseRDB(file string, err error, base bool) *LoadError {
 	var bad *rdb.Error
 	errors.As(err, &bad)
 	what := bad.What
-	if bad.Short {
+	switch bad.Kind {
+	case rdb.Short:
 		m.log(Warning, "Short read or OOM loading DB. Unrecoverable error, aborting now.")
 		what = "Unexpected EOF reading RDB file"
+	case rdb.Checksum:
+		m.log(Warning, "%s", bad.What)
+		what = "RDB CRC error"
+	case rdb.Foreign:
+		m.log(Warning, "%s", bad.What)
+		if base {
+			return m.refuse(file, bad.Offset, err, "Error reading the RDB base file %s, AOF loading aborted", path.Base(file))
+		}
+		return m.refuse(file, bad.Offset, err, "Fatal error loading the DB: Invalid argument. Exiting.")
 	}
-	if bad.Err != nil {
-		what = aof.Reason(bad.Err)
-	}
-	m.log(Warning, "Internal error in RDB reading offset %d, function at rdb.c -> %s", bad.Offset, what)
-	return 0, m.refuse(file, bad.Offset, err, "Terminating server after rdb file reading failure.")
+	return m.refuse(file, bad.Offset, err, "Internal error in RDB reading offset %d, function at rdb.c -> %s", bad.Offset, what)
 }
 
 // openOnStart is aofOpenIfNeededOnServerStart: the first start makes the

@@ -60,11 +60,21 @@ var typeNames = map[byte]string{
 type Error struct {
 	File   string
 	Offset int64 // where the part begins that is wrong
-	// Short says that the file ended too early; otherwise its content is wrong.
-	Short bool
-	What  string
-	Err   error // the file system's own error, if that was the cause
+	Kind   Kind
+	What   string // in redis-server's words where it has any
+	Err    error  // the file system's own error, if that was the cause
 }
+
+// Kind is the kind of an Error.
+type Kind uint8
+
+// The kinds.
+const (
+	Corrupt  Kind = iota // the content makes no sense, or is not supported
+	Short                // the file ends too early, or cannot be read
+	Checksum             // the CRC64 does not match
+	Foreign              // not a snapshot, or one of a later version
+)
 
 func (e *Error) Error() string {
 	if e.Err != nil {

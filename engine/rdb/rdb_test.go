@@ -146,7 +146,7 @@ func TestEveryCutIsAnError(t *testing.T) {
 		_, _, err := read(data[:n])
 		var bad *Error
 		require.ErrorAs(t, err, &bad, "cut to %d bytes", n)
-		require.True(t, bad.Short, "cut to %d bytes: %v", n, err)
+		require.Equal(t, Short, bad.Kind, "cut to %d bytes: %v", n, err)
 		require.LessOrEqual(t, bad.Offset, int64(n))
 		require.Equal(t, "dump.rdb", bad.File)
 	}

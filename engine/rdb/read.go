@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/torntail/torntail/engine/keyspace"
 )
@@ -50,13 +51,19 @@ func (r *Reader) Offset() int64 { return r.src.offset() }
 
 func (r *Reader) short(what string) *Error {
 	if !short(r.src.err) {
-		return &Error{File: r.file, Offset: r.at, What: "read error in " + what, Err: r.src.err}
+		return &Error{File: r.file, Offset: r.at, Kind: Short, What: "read error in " + what, Err: r.src.err}
 	}
-	return &Error{File: r.file, Offset: r.at, Short: true, What: "unexpected end of file in " + what}
+	return &Error{File: r.file, Offset: r.at, Kind: Short, What: "unexpected end of file in " + what}
 }
 
 func (r *Reader) bad(format string, a ...any) *Error {
 	return &Error{File: r.file, Offset: r.at, What: fmt.Sprintf(format, a...)}
+}
+
+func (r *Reader) kind(k Kind, format string, a ...any) *Error {
+	e := r.bad(format, a...)
+	e.Kind = k
+	return e
 }
 
 func (r *Reader) all() *Error {
@@ -65,11 +72,11 @@ func (r *Reader) all() *Error {
 		return r.short("the signature")
 	}
 	if string(head[:5]) != "REDIS" {
-		return r.bad("Wrong signature trying to load DB from file")
+		return r.kind(Foreign, "Wrong signature trying to load DB from file")
 	}
 	version, err := strconv.Atoi(string(head[5:9]))
 	if err != nil || version < 1 || version > Version {
-		return r.bad("Can't handle RDB format version %q", head[5:9])
+		return r.kind(Foreign, "Can't handle RDB format version %s", strings.TrimLeft(string(head[5:9]), "0"))
 	}
 	db := 0
 	expire := int64(0)
@@ -373,7 +380,7 @@ func (r *Reader) checksum() *Error {
 	}
 	want := binary.LittleEndian.Uint64(p)
 	if r.o.Checksum && want != 0 && want != got {
-		return r.bad("Wrong RDB checksum expected: (%x) but got (%x). Aborting now.", want, got)
+		return r.kind(Checksum, "Wrong RDB checksum expected: (%x) but got (%x). Aborting now.", want, got)
 	}
 	return nil
 }
