@@ -1,0 +1,48 @@
+# Every target does its own set-up; scripts/setup installs what is missing.
+
+GO          ?= go
+FUZZTIME    ?= 20s
+BENCHTIME   ?= 1s
+PROVE_SEEDS ?= 20000
+# Pinned, so that a new release of the linter is a change like any other.
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint bench prove fuzz
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/torntail
+	@mkdir -p bin
+	$(GO) build -trimpath -o bin/torntail ./cmd/torntail
+
+run: ## build, then show what each persistence mode loses
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	bin/torntail run
+
+# The last lines of the output are go test's own.
+test: ## vet and test everything
+	@scripts/setup
+	$(GO) vet ./...
+	$(GO) test -timeout 9m ./...
+
+lint: ## formatting, vet (on macOS as well), staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted" >&2; exit 1; }
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: ## benchmarks, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine
+	TORNTAIL_PROVE_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run '^TestProve' ./harness
+
+fuzz: ## each fuzz target for FUZZTIME
+	@grep -rn --include='*_test.go' '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort -u | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
+	done
