@@ -67,6 +67,10 @@ func (r *Recorder) Cut(at time.Duration) { r.cut, r.isCut = at, true }
 // complete an operation of this one.
 func (r *Recorder) Seal() { r.closed = true }
 
+// Unseal opens the record again for the next life of the server. Operations of
+// the last life stay as they are: their clients have ended.
+func (r *Recorder) Unseal() { r.closed, r.isCut = false, false }
+
 // Acked is the number of acknowledged operations so far.
 func (r *Recorder) Acked() int { return r.acks }
 

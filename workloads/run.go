@@ -66,6 +66,18 @@ func (r *Run) Reset(e env.Env, addr string, spec Spec, rec *Recorder) {
 	}
 }
 
+// Resume lets the clients of the run go on in another life of the server, for
+// another span; what they write stays unique over all lives.
+func (r *Run) Resume(e env.Env, span time.Duration) {
+	r.env, r.stopped, r.until = e, false, history.Never
+	if span > 0 {
+		r.until = e.Now() + span
+	}
+	for _, c := range r.Clients() {
+		c.pending, c.Err = c.pending[:0], nil
+	}
+}
+
 // Clients are the run's clients; the caller starts a task for each.
 func (r *Run) Clients() []*Client { return r.clients[:r.spec.Clients] }
 

@@ -1,0 +1,7 @@
+package main
+
+type checkCmd struct {
+	File string `arg:"" help:"A history."`
+}
+
+func (c *checkCmd) Run(a *app) error { return nil }

@@ -1,0 +1,113 @@
+// Command torntail tells which acknowledged writes a Redis-like store loses
+// after a fault, how far back the loss reaches, and whether that was allowed.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// version is torntail's own; replay compares it.
+const version = "0.1.0"
+
+// cli is every command and its flags.
+type cli struct {
+	Run      runCmd      `cmd:"" help:"Crash experiments: modes by crash kinds, many times each; prints the loss table."`
+	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
+	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline."`
+	Server   serverCmd   `cmd:"" help:"Run the embedded engine as a server, with redis-server's arguments." passthrough:""`
+	CheckAOF checkAOFCmd `cmd:"" name:"check-aof" help:"Check an append-only file, or cut its damaged tail off, as redis-check-aof does."`
+	Doctor   doctorCmd   `cmd:"" help:"What this machine can do, and how to get the rest."`
+	List     listCmd     `cmd:"" help:"List modes, crashes, faults, workloads, plants, profiles or personalities."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// app is what commands share.
+type app struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+// failure is an error with the exit status it ends torntail with.
+type failure struct {
+	status int
+	err    error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// usage is bad input; environment is something this machine lacks.
+func usage(err error) error       { return &failure{result.ExitUsage, err} }
+func environment(err error) error { return &failure{result.ExitEnvironment, err} }
+
+// status ends torntail with an exit status and no message of its own.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func main() {
+	guard.Main()
+	// The search is short-lived garbage around a small live heap: collecting it
+	// four times less often costs little memory.
+	debug.SetGCPercent(400)
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{ctx: ctx, stdout: stdout, stderr: stderr}
+	if filepath.Base(args[0]) == "redis-server" {
+		args = append([]string{args[0], "server"}, args[1:]...)
+	}
+	var c cli
+	code := -1
+	parser, err := kong.New(&c, kong.Name("torntail"), kong.Writers(stdout, stderr),
+		kong.Description("Which acknowledged writes are gone after this fault, how far back does the loss reach, and was that allowed?\n\n"+
+			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Exit(func(status int) { code = status }), kong.Bind(a))
+	if err != nil {
+		fmt.Fprintln(stderr, "torntail:", err)
+		return result.ExitInternal
+	}
+	if len(args) < 2 {
+		args = append(args[:1:1], "--help")
+	}
+	k, err := parser.Parse(args[1:])
+	if code >= 0 {
+		return code // --help has been printed
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "torntail: %s (torntail --help lists the commands)\n", err)
+		return result.ExitUsage
+	}
+	err = k.Run()
+	var s status
+	var f *failure
+	switch {
+	case err == nil:
+		return result.ExitHolds
+	case errors.As(err, &s):
+		return int(s)
+	case errors.As(err, &f):
+		fmt.Fprintln(stderr, "torntail:", f.err)
+		return f.status
+	}
+	fmt.Fprintln(stderr, "torntail:", err)
+	return result.ExitInternal
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/listen"
+	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
+)
+
+type serverCmd struct {
+	Args []string `arg:"" optional:"" help:"redis-server's arguments: [redis.conf] [--directive value ...]."`
+}
+
+func (c *serverCmd) Help() string {
+	return `Examples:
+  torntail server --port 6399 --appendonly yes --appendfsync everysec
+  torntail server redis.conf --dir data
+  torntail server --port 6399 --plant skip-every-50th-fsync
+
+--plant switches planted bugs on (torntail list plants). The same when the
+binary is called redis-server.`
+}
+
+func (c *serverCmd) Run(a *app) error {
+	args, plants, err := takePlant(c.Args)
+	if err != nil {
+		return usage(err)
+	}
+	if len(args) == 1 {
+		switch args[0] {
+		case "--version", "-v":
+			fmt.Fprintf(a.stdout, "Redis server v=%s sha=00000000:0 malloc=go bits=64 build=torntail-%s\n", engine.RedisVersion, version)
+			return nil
+		case "--help", "-h":
+			fmt.Fprintln(a.stdout, "Usage: torntail server [redis.conf] [--directive value ...] [--plant NAMES]\n\n"+c.Help())
+			return nil
+		}
+	}
+	conf := config.Default()
+	file, err := conf.ParseArgs(args, os.ReadFile)
+	if err != nil {
+		return usage(err)
+	}
+	if wd, err := os.Getwd(); err == nil {
+		file = config.AbsolutePath(wd, file)
+	}
+	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: a.stdout, Bugs: plants.Engine}); code != 0 {
+		return status(code)
+	}
+	return nil
+}
+
+// takePlant takes --plant NAMES out of redis-server's arguments.
+func takePlant(args []string) (rest []string, p harness.Plants, err error) {
+	for i := 0; i < len(args); i++ {
+		if args[i] != "--plant" {
+			rest = append(rest, args[i])
+			continue
+		}
+		if i++; i == len(args) {
+			return nil, p, errors.New("--plant: want the names of planted bugs after it")
+		}
+		if p, err = harness.ParsePlants(args[i]); err != nil {
+			return nil, p, err
+		}
+		if outside := (harness.Plants{Engine: p.Engine}); p != outside {
+			return nil, p, fmt.Errorf("--plant %s: a server can have only planted bugs of the engine", args[i])
+		}
+	}
+	return rest, p, nil
+}
+
+type checkAOFCmd struct {
+	File string `arg:"" help:"A manifest, an append-only file, or one with an RDB preamble."`
+	Fix  bool   `help:"Cut off what is wrong at the end of the last file."`
+	Yes  bool   `short:"y" help:"Do not ask before cutting."`
+}
+
+func (c *checkAOFCmd) Help() string {
+	return `Examples:
+  torntail check-aof appendonlydir/appendonly.aof.manifest
+  torntail check-aof --fix appendonlydir/appendonly.aof.manifest`
+}
+
+func (c *checkAOFCmd) Run(a *app) error {
+	dir, name := filepath.Split(c.File)
+	if dir == "" {
+		dir = "."
+	}
+	if info, err := os.Stat(c.File); err != nil || info.IsDir() {
+		if err == nil {
+			err = fmt.Errorf("%s is a directory: want a manifest or an append-only file", c.File)
+		}
+		return usage(err)
+	}
+	err := aof.Check(aof.CheckOptions{FS: osfs.New(dir), Path: name, Fix: c.Fix, Out: a.stdout, NowMs: time.Now().UnixMilli(),
+		Confirm: func(prompt string) bool {
+			if c.Yes {
+				return true
+			}
+			fmt.Fprint(a.stdout, prompt)
+			var answer string
+			fmt.Fscanln(os.Stdin, &answer)
+			return strings.HasPrefix(strings.ToLower(answer), "y")
+		}})
+	if err != nil {
+		fmt.Fprintln(a.stdout, err)
+		return status(result.ExitViolated)
+	}
+	return nil
+}

@@ -1,0 +1,367 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Progress is how far a campaign is.
+type Progress struct {
+	What                             string // the pair under way
+	Done, Total, Violations, Unknown int
+}
+
+// Campaign is a table of experiments: modes by crash kinds, each pair many times.
+type Campaign struct {
+	Modes       []Mode
+	Crashes     []CrashKind
+	Workload    workloads.Spec // Rate and Span 0: the mode's own
+	Personality string
+	Profile     string
+	Seed        uint64
+	Runs        int           // crashes that must strike, for each pair
+	For         time.Duration // instead of Runs: run that long, divided fairly
+	Workers     int           // 0: one for each CPU
+	Plan        *plan.Plan    // nil: a plan is drawn for each experiment
+	Plants      Plants
+	Keep        int // failures to keep of each pair
+	// Save keeps a failure and returns its directory; nil keeps none.
+	Save func(x *Experiment, o *Outcome) (string, error)
+	// Progress is told what goes on; nil is silent.
+	Progress func(Progress)
+}
+
+// runner runs one experiment after another; each worker has its own.
+type runner interface {
+	Run(x *Experiment) (*Outcome, error)
+	Close()
+}
+
+// Backend is where a campaign's experiments run and what they run.
+type Backend struct {
+	Target, Version, Name string
+	// Parallel is how many experiments of a mode may run side by side.
+	Parallel  func(m *Mode) int
+	newRunner func() (runner, error)
+}
+
+// Simulation is the embedded engine in the simulated world.
+func Simulation() Backend {
+	return Backend{Target: "engine", Version: "as redis " + engine.RedisVersion, Name: "sim",
+		Parallel:  func(*Mode) int { return runtime.GOMAXPROCS(0) },
+		newRunner: func() (runner, error) { return simulated{NewSimulator()}, nil }}
+}
+
+// RealServer is a real server on the fault disk of a rig.
+func RealServer(r *Rig, version string) Backend {
+	return Backend{Target: r.binary, Version: version, Name: "process", Parallel: sideBySide,
+		newRunner: func() (runner, error) { return r.NewRunner(), nil }}
+}
+
+// RunOnce runs a single experiment; its outcome keeps its history.
+func (b Backend) RunOnce(x *Experiment) (*Outcome, error) {
+	r, err := b.newRunner()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return r.Run(x)
+}
+
+// sideBySide is how many real servers may run at once: paced runs wait most of
+// the time, closed loops compete for the CPU.
+func sideBySide(m *Mode) int {
+	if m.Rate == 0 {
+		return 2 * runtime.GOMAXPROCS(0)
+	}
+	return 16 * runtime.GOMAXPROCS(0)
+}
+
+// simulated is a Simulator without a trace.
+type simulated struct{ *Simulator }
+
+func (s simulated) Run(x *Experiment) (*Outcome, error) { return s.Simulator.Run(x, nil) }
+
+// attempts is how many experiments a pair may take for each crash that must
+// strike, before the pair is unknown.
+const attempts = 3
+
+// Cell is one pair of mode and crash kind, and what was found of it.
+type cell struct {
+	mode  *Mode
+	crash *CrashKind
+	index int
+	tally tally
+}
+
+// Run runs the campaign and returns a result for each pair. After ctx is
+// cancelled it returns what it has, with verdict unknown for what is not done.
+func (c *Campaign) Run(ctx context.Context, b Backend) ([]result.Result, error) {
+	var cells []*cell
+	for i := range c.Modes {
+		for j := range c.Crashes {
+			cells = append(cells, &cell{mode: &c.Modes[i], crash: &c.Crashes[j], index: len(cells)})
+		}
+	}
+	pool := &pool{b: b}
+	defer pool.close()
+	progress := Progress{Total: c.total(cells)}
+	results := make([]result.Result, len(cells))
+	for i, cell := range cells {
+		results[i] = cell.blank(c, b)
+		if why := cell.crash.needs(cell.mode); why != "" {
+			results[i].Verdict, results[i].Why = result.NotApplicable, why
+			continue
+		}
+		progress.What = cell.mode.Name + ", " + cell.crash.Name
+		err := c.runCell(ctx, b, pool, cell, &results[i], func(v result.Verdict) {
+			progress.Done++
+			progress.Total = max(progress.Total, progress.Done)
+			switch v {
+			case result.Violated:
+				progress.Violations++
+			case result.Unknown:
+				progress.Unknown++
+			}
+			if c.Progress != nil {
+				c.Progress(progress)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		cell.tally.finish(&results[i], cell, ctx.Err())
+	}
+	return results, nil
+}
+
+func (c *Campaign) total(cells []*cell) int {
+	n := 0
+	for _, cell := range cells {
+		if cell.crash.needs(cell.mode) == "" {
+			n += c.Runs
+		}
+	}
+	return n
+}
+
+// runCell runs experiments of one pair until enough crashes have struck. The
+// outcomes are counted in the order of their numbers, so that the result does
+// not depend on which worker was faster.
+func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, res *result.Result, each func(result.Verdict)) error {
+	deadline := time.Time{}
+	if c.For > 0 {
+		deadline = time.Now().Add(c.For)
+	}
+	enough := func() bool {
+		if c.For > 0 {
+			return !time.Now().Before(deadline)
+		}
+		return cell.tally.struck >= c.Runs || cell.tally.runs >= attempts*c.Runs
+	}
+	workers := c.Workers
+	if workers == 0 {
+		workers = b.Parallel(cell.mode)
+	}
+	if err := p.grow(workers); err != nil {
+		return err
+	}
+	next := 0
+	for !enough() && ctx.Err() == nil {
+		batch := workers
+		if c.For == 0 {
+			batch = c.Runs - cell.tally.struck
+		}
+		first := next
+		next += batch
+		err := p.run(ctx, workers, batch, func(i int) *Experiment { return c.Experiment(cell.mode, cell.crash, uint64(first+i)) },
+			func(x *Experiment, o *Outcome) error {
+				cell.tally.add(o)
+				each(o.Verdict)
+				return c.keep(x, o, res)
+			})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Experiment is the n-th experiment of a pair: everything about it follows
+// from the campaign's seed, the names of the pair, and n.
+func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
+	seed := mix(c.Seed, hashName(m.Name), hashName(crash.Name), n)
+	p := c.Plan
+	if p == nil {
+		p = GeneratePlan(m, crash, seed)
+	}
+	return &Experiment{
+		Mode: *m, Crash: crash.Name, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
+		Seed: seed, Plan: p, Plants: c.Plants,
+	}
+}
+
+func (c *Campaign) workload(m *Mode) workloads.Spec {
+	w := c.Workload
+	if w.Rate == 0 {
+		w.Rate = m.Rate
+	}
+	return w
+}
+
+// hashName is FNV-1a.
+func hashName(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// keep saves a failure, or the first run that shows a finding.
+func (c *Campaign) keep(x *Experiment, o *Outcome, res *result.Result) error {
+	if o.Verdict != result.Violated && len(o.Findings) == 0 {
+		return nil
+	}
+	f := result.Failure{Seed: x.Seed, Plan: x.Plan.String()}
+	if o.Verdict == result.Violated {
+		n := 0
+		for _, have := range res.Failures {
+			if have.Anomaly != "" {
+				n++
+			}
+		}
+		if n >= c.Keep {
+			return nil
+		}
+		f.Anomaly, f.Story = o.Anomalies[0].Name, o.Anomalies[0].Story
+	} else {
+		for _, have := range res.Failures {
+			if have.Finding == o.Findings[0] {
+				return nil
+			}
+		}
+		f.Finding = o.Findings[0]
+	}
+	if c.Save != nil {
+		dir, err := c.Save(x, o)
+		if err != nil {
+			return fmt.Errorf("save the failure of seed %d: %w", x.Seed, err)
+		}
+		f.Dir = dir
+	}
+	res.Failures = append(res.Failures, f)
+	return nil
+}
+
+// pool is the workers of a campaign, each with a runner of its own.
+type pool struct {
+	b       Backend
+	workers []runner
+}
+
+func (p *pool) grow(n int) error {
+	for len(p.workers) < n {
+		r, err := p.b.newRunner()
+		if err != nil {
+			return err
+		}
+		p.workers = append(p.workers, r)
+	}
+	return nil
+}
+
+func (p *pool) close() {
+	for _, w := range p.workers {
+		w.Close()
+	}
+}
+
+// run runs experiments 0 to n-1 over the workers and gives the outcomes to
+// take, in the order of their numbers and on one goroutine at a time. A worker
+// goes on to its next experiment without waiting for its turn, unless the
+// outcome is one to keep: its history lives in the runner's memory.
+func (p *pool) run(ctx context.Context, workers, n int, make func(i int) *Experiment, take func(*Experiment, *Outcome) error) error {
+	q := queue{n: n, take: take, ready: map[int]ran{}}
+	q.turn.L = &q.mu
+	var wg sync.WaitGroup
+	for _, r := range p.workers[:workers] {
+		wg.Go(func() {
+			for {
+				i, ok := q.begin(ctx)
+				if !ok {
+					return
+				}
+				x := make(i)
+				o, err := r.Run(x)
+				q.end(i, ran{x, o, err})
+			}
+		})
+	}
+	wg.Wait()
+	return q.failed
+}
+
+// queue hands out experiments and takes their outcomes in order.
+type queue struct {
+	mu     sync.Mutex
+	turn   sync.Cond
+	n      int
+	next   int // experiment to begin
+	taken  int // outcomes taken
+	ready  map[int]ran
+	take   func(*Experiment, *Outcome) error
+	failed error
+}
+
+// ran is an experiment that has been run and whose turn has not come.
+type ran struct {
+	x   *Experiment
+	o   *Outcome
+	err error
+}
+
+func (q *queue) begin(ctx context.Context) (int, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next >= q.n || q.failed != nil || ctx.Err() != nil {
+		return 0, false
+	}
+	q.next++
+	return q.next - 1, true
+}
+
+func (q *queue) end(i int, r ran) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ready[i] = r
+	if r.err == nil && !r.o.toKeep() {
+		r.o.History = nil
+	}
+	for r.err == nil && r.o.toKeep() && q.taken < i && q.failed == nil {
+		q.turn.Wait()
+	}
+	for q.failed == nil {
+		r, ok := q.ready[q.taken]
+		if !ok {
+			break
+		}
+		if q.failed = r.err; r.err == nil {
+			q.failed = q.take(r.x, r.o)
+		}
+		delete(q.ready, q.taken)
+		q.taken++
+	}
+	q.turn.Broadcast()
+}
+
+// toKeep reports whether the outcome's history may be wanted.
+func (o *Outcome) toKeep() bool { return o.Verdict == result.Violated || len(o.Findings) > 0 }

@@ -1,0 +1,120 @@
+package harness
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Experiment is one run: everything that decides what happens in it. In
+// simulation it is the whole of it, so that the same experiment gives the same
+// trace; on real servers it is what can be repeated.
+type Experiment struct {
+	Mode        Mode
+	Crash       string
+	Workload    workloads.Spec
+	Personality string
+	Profile     string
+	Seed        uint64
+	Plan        *plan.Plan
+	Plants      Plants
+}
+
+// Recovery is how a server came back.
+type Recovery uint8
+
+const (
+	NotRestarted Recovery = iota
+	ByItself
+	Repaired // with the product's own tool
+	RefusedToStart
+)
+
+// Outcome is what one experiment showed.
+type Outcome struct {
+	Index int // place in the campaign
+	Seed  uint64
+	Plan  string // the plan as it was run, with every choice spelt out
+
+	// Struck: the crash happened as the plan asked, seen in the disk's log or in
+	// the process's end, not assumed. When not, Why says what was seen instead.
+	Struck bool
+	// InPlay: there was something that this crash could have taken.
+	InPlay bool
+	Why    string // what makes the verdict unknown, or the crash not struck
+
+	Verdict   result.Verdict
+	Anomalies []Anomaly
+	Findings  []string // known findings this run shows
+
+	Acked     int // acknowledged writes before the crash
+	Lost      int // of them, certainly lost
+	Postponed int // of those, lost from behind an fsync in flight
+
+	// Window is how far back the certain loss reaches; Censored says that it
+	// reaches the first write of the run.
+	Window   time.Duration
+	Censored bool
+
+	Recovery Recovery
+	Took     time.Duration // from the restart until it served
+	Span     time.Duration // for how long clients wrote
+	Trace    uint64        // trace hash; simulation only
+
+	// CrashPoint names where in a snapshot or rewrite the crash struck: the last
+	// disk call of it before the crash. "" outside of one.
+	CrashPoint string
+
+	History *history.History // the runner's own; good until its next run
+	Cut     disk.Cut
+
+	// What the harness saw and judging needs.
+	before           uint64 // hash of what the disk showed just before a power cut
+	inFsync          bool   // a sync was in flight when the crash struck
+	cutFiles         int    // files that a statement about files at rest damaged
+	wholeAOFVanished bool   // the image has no appendonlydir, though a sync of it had returned
+	nulTail          bool   // the AOF that was refused ended in NUL bytes
+	refused          string // the error with which a write after the restart was refused
+}
+
+// Anomaly is one thing that must not be, with its story.
+type Anomaly struct {
+	Name  string
+	Story string
+}
+
+// mix derives a seed from a seed and a path of numbers (splitmix64's finalizer
+// over their running sum), so that the experiments of a campaign are
+// independent and each can be run alone.
+func mix(seed uint64, path ...uint64) uint64 {
+	for _, p := range path {
+		seed += 0x9e3779b97f4a7c15 * (p + 1)
+		seed = (seed ^ seed>>30) * 0xbf58476d1ce4e5b9
+		seed = (seed ^ seed>>27) * 0x94d049bb133111eb
+		seed ^= seed >> 31
+	}
+	return seed
+}
+
+// draws is a small seeded generator for what is decided before a run begins.
+type draws struct{ state uint64 }
+
+func (d *draws) next() uint64 {
+	d.state++
+	return mix(0x746f726e7461696c, d.state)
+}
+
+// below returns a number in [0, n).
+func (d *draws) below(n int) int { return int(d.next() >> 33 % uint64(n)) }
+
+// between returns a duration in [from, to).
+func (d *draws) between(from, to time.Duration) time.Duration {
+	if to <= from {
+		return from
+	}
+	return from + time.Duration(d.next()>>1%uint64(to-from))
+}

@@ -1,0 +1,149 @@
+package harness
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+)
+
+// facts turns the disk's log into what a contract speaks of: the writes and
+// syncs of the file that replies depend on, and the snapshots. It reads calls,
+// never the plan, so that what it says struck did strike. The same code serves
+// the simulated disk and the one under real servers.
+type facts struct {
+	ids   []uint64 // call IDs of the epoch's log writes
+	forks []time.Duration
+	used  int
+}
+
+// isIncr reports whether a path is an incr file of the AOF, its temporary name
+// during CONFIG SET appendonly yes included.
+func isIncr(path string) bool {
+	return strings.HasSuffix(path, ".incr.aof") || strings.HasSuffix(path, ".aof.incr")
+}
+
+// isSnapshotTemp reports whether a path is a snapshot being written (rdb.c: temp-PID.rdb).
+func isSnapshotTemp(path string) bool {
+	return strings.HasPrefix(path, "temp-") && strings.HasSuffix(path, ".rdb")
+}
+
+// isRewrite reports whether a call is part of an AOF rewrite: the child's files,
+// the base, the manifest, and the removal of old files.
+func isRewrite(c *disk.Call) bool {
+	return strings.Contains(c.Path, "temp-rewriteaof-") || strings.Contains(c.Path, ".base.") ||
+		strings.Contains(c.Path, ".manifest") || strings.HasSuffix(c.Path, "appendonlydir") && c.Kind == disk.OpDirSync ||
+		isIncr(c.Path) && (c.Kind == disk.OpCreate || c.Kind == disk.OpUnlink)
+}
+
+// read fills in one epoch from the calls in log[from:]. forks are the instants
+// at which the server said it forked a snapshot child, in order.
+func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch) {
+	f.ids, f.forks, f.used = f.ids[:0], forks, 0
+	for i := range log {
+		c := &log[i]
+		switch {
+		case c.Kind == disk.OpWrite && isIncr(c.Path):
+			if c.Err == 0 {
+				f.ids = append(f.ids, c.ID)
+				e.LogWrites = append(e.LogWrites, history.DiskWrite{Enter: c.Enter, Return: c.Return, Bytes: c.Len})
+			}
+		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && isIncr(c.Path):
+			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
+				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0})
+		case c.Kind == disk.OpCreate && isSnapshotTemp(c.Path):
+			e.Snapshots = append(e.Snapshots, history.Snapshot{
+				Fork: f.forkBefore(c.Enter), Began: c.Enter, Renamed: history.Never, Durable: history.Never})
+		case c.Kind == disk.OpRename && isSnapshotTemp(c.Path) && c.Err == 0 && len(e.Snapshots) > 0:
+			e.Snapshots[len(e.Snapshots)-1].Renamed = c.Return
+		case c.Kind == disk.OpDirSync && isRoot(c.Path) && c.Err == 0 && c.Return != disk.Never:
+			for j := range e.Snapshots {
+				if s := &e.Snapshots[j]; s.Renamed <= c.Enter && s.Durable == history.Never {
+					s.Durable = c.Return
+				}
+			}
+		}
+	}
+}
+
+func isRoot(path string) bool { return path == "" || path == "." || path == "/" }
+
+// writeReturned is the return time of the log write with that call ID, -1 when
+// there is none (a sync of a file that nobody had written to).
+func (f *facts) writeReturned(id uint64, e *history.Epoch) time.Duration {
+	i := sort.Search(len(f.ids), func(i int) bool { return f.ids[i] >= id })
+	if i == len(f.ids) || f.ids[i] != id {
+		return -1
+	}
+	return e.LogWrites[i].Return
+}
+
+// forkBefore is the instant of the fork that a snapshot file created at t
+// belongs to: the first announced one not used up, if it is not later. Without
+// an announcement the server wrote the file itself (SAVE): nothing ran between.
+func (f *facts) forkBefore(t time.Duration) time.Duration {
+	for f.used < len(f.forks) && f.forks[f.used] <= t {
+		f.used++
+		if f.used == len(f.forks) || f.forks[f.used] > t {
+			return f.forks[f.used-1]
+		}
+	}
+	return t
+}
+
+// crashPoint names the last call of a snapshot or rewrite that had entered
+// before the crash, when that snapshot or rewrite had not ended: its place in
+// the sequence and what it was. "" when the crash struck outside of one.
+func crashPoint(log []disk.Record, tc time.Duration) string {
+	start, last := -1, -1
+	calls := 0
+	for i := range log {
+		c := &log[i].Call
+		if c.Enter > tc {
+			break
+		}
+		switch {
+		case isSnapshotTemp(c.Path) || start >= 0 && c.Kind == disk.OpDirSync && isRoot(c.Path):
+			if c.Kind == disk.OpCreate {
+				start, calls = i, 0
+			}
+		case isRewrite(c):
+			if c.Kind == disk.OpCreate && isIncr(c.Path) {
+				start, calls = i, 0
+			}
+		default:
+			continue
+		}
+		if start < 0 {
+			continue
+		}
+		calls++
+		last = i
+	}
+	if last < 0 {
+		return ""
+	}
+	c := &log[last].Call
+	phase := "after"
+	if c.Return > tc {
+		phase = "in"
+	}
+	return phase + " " + c.Kind.String() + " " + rolePath(c.Path) + " #" + strconv.Itoa(calls)
+}
+
+// rolePath is a path without what differs from run to run: process ids and
+// sequence numbers.
+func rolePath(path string) string {
+	out := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		if ch := path[i]; ch < '0' || ch > '9' {
+			out = append(out, ch)
+		} else if len(out) == 0 || out[len(out)-1] != '#' {
+			out = append(out, '#')
+		}
+	}
+	return string(out)
+}

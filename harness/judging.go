@@ -1,0 +1,158 @@
+package harness
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker"
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// ContractOf is the contract a mode is judged by under a crash kind.
+//
+// Whether a crash "in fsync" struck inside one is the harness's to say: it
+// sees the calls in flight. The promise is that of the plain kind.
+func ContractOf(m *Mode, crash string) (contract.Contract, error) {
+	conf := contract.Config{Modelled: true, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes"}
+	save, err := savePoints(m.Get("save"))
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	conf.SavePoints = save
+	kind := contract.Crash(strings.TrimSuffix(crash, "-in-fsync"))
+	if crash == "tail-cut" {
+		// No configuration promises anything about bytes that go missing at rest,
+		// but a truncated tail must load as a prefix (aof-load-truncated), without
+		// help, and lose no more than the commands that were cut.
+		return contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
+			MaxWindow: -1, MaxLost: maxTailCut}, nil
+	}
+	return contract.For(m.Name, kind, conf)
+}
+
+// maxTailCut is how many acknowledged writes 128 bytes cut off an AOF can hold
+// at most: the shortest, "SET kN x:y" as RESP, has 33.
+const maxTailCut = 4
+
+// savePoints reads the value of a save directive.
+func savePoints(text string) ([]contract.SavePoint, error) {
+	fields := strings.Fields(text)
+	if len(fields)%2 != 0 {
+		return nil, fmt.Errorf("save %q: want pairs of seconds and changes", text)
+	}
+	points := []contract.SavePoint{}
+	for i := 0; i < len(fields); i += 2 {
+		seconds, err1 := strconv.Atoi(fields[i])
+		changes, err2 := strconv.Atoi(fields[i+1])
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("save %q: want pairs of seconds and changes", text)
+		}
+		points = append(points, contract.SavePoint{After: time.Duration(seconds) * time.Second, Changes: changes})
+	}
+	return points, nil
+}
+
+// judging judges outcomes and reuses the checker's memory.
+type judging struct{ judge checker.Judge }
+
+// run turns the history of a run into its verdict.
+func (j *judging) run(x *Experiment, o *Outcome) {
+	power := strings.HasPrefix(x.Crash, "power")
+	if o.Why != "" {
+		o.Verdict = result.Unknown
+		return
+	}
+	if o.Struck, o.Why = struck(x, o); !o.Struck {
+		o.Verdict = result.Unknown
+		return
+	}
+	if power && o.wholeAOFVanished {
+		// F1: the file system was never asked to keep the directory's name. What
+		// the rest of the run would say about the contract is drowned by it.
+		o.Findings, o.Verdict = append(o.Findings, "F1"), result.Holds
+		return
+	}
+	c, err := ContractOf(&x.Mode, x.Crash)
+	if err != nil {
+		o.Verdict, o.Why = result.Unknown, err.Error()
+		return
+	}
+	verdict := j.judge.Judge(o.History, c)
+	o.Verdict, o.Why = verdict.Verdict, ""
+	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
+	o.Window, o.Censored = verdict.WindowCertain, verdict.Censored
+	for _, a := range verdict.Anomalies {
+		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
+	}
+	if verdict.Verdict == result.Unknown {
+		o.Why = verdict.Why
+	}
+	if o.refused != "" {
+		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
+			"after the restart the server refuses a write: " + o.refused})
+		o.Verdict = result.Violated
+	}
+	if o.Recovery == Repaired && o.nulTail {
+		o.Findings = append(o.Findings, "F2")
+	}
+	if o.Postponed > 0 && !power {
+		o.Findings = append(o.Findings, "postponed-write")
+	}
+	o.InPlay = inPlay(x, o)
+}
+
+// struck reports whether the crash happened as the plan asked, as the disk and
+// the process saw it, and if not, what was seen instead.
+func struck(x *Experiment, o *Outcome) (bool, string) {
+	if len(o.History.Epochs) == 0 {
+		return false, "the server never served"
+	}
+	how := o.History.Epochs[0].How
+	want := history.ProcessKill
+	switch {
+	case strings.HasPrefix(x.Crash, "power"):
+		want = history.PowerCut
+	case x.Crash == "term":
+		want = history.Terminated
+	}
+	if how != want {
+		return false, fmt.Sprintf("the server's life ended by %s, not by %s", how, want)
+	}
+	if strings.HasSuffix(x.Crash, "-in-fsync") && !o.inFsync {
+		return false, "no fsync was in flight when the crash struck"
+	}
+	if x.Crash == "tail-cut" && o.cutFiles != 1 {
+		return false, fmt.Sprintf("%d incr files were cut, not the one at the tail", o.cutFiles)
+	}
+	if want == history.PowerCut && o.Cut.Choice.Mode == disk.KeepNone && o.Cut.Bytes > 0 && o.before == o.Cut.Image {
+		return false, fmt.Sprintf("the power cut took nothing, though %d bytes were not durable and none were to survive", o.Cut.Bytes)
+	}
+	return true, ""
+}
+
+// inPlay reports whether the crash could have taken something: for a power cut
+// bytes that were not durable, without a log anything not yet in a snapshot;
+// a kill takes memory, which always holds something.
+func inPlay(x *Experiment, o *Outcome) bool {
+	if !strings.HasPrefix(x.Crash, "power") {
+		return true
+	}
+	return o.Cut.Ops > 0 || !x.Mode.AOF
+}
+
+// syncInFlight reports whether a sync had entered and not returned at the instant.
+func syncInFlight(log []disk.Record, at time.Duration) bool {
+	for i := len(log) - 1; i >= 0; i-- {
+		c := &log[i].Call
+		if (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && c.Enter <= at && c.Return > at {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,165 @@
+// Package harness puts one experiment together: a target, its disk and network,
+// clients and a fault plan. It runs experiments by the thousand, in the
+// simulated world or on real servers, has each judged, and keeps what it takes
+// to run a failure again.
+package harness
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/engine/config"
+)
+
+// Directive is one line of redis.conf.
+type Directive struct{ Name, Value string }
+
+func (d Directive) String() string {
+	if d.Value == "" {
+		return d.Name + ` ""`
+	}
+	return d.Name + " " + d.Value
+}
+
+// arguments are the value as the words of a configuration line.
+func (d Directive) arguments() []string {
+	words := strings.Fields(d.Value)
+	if len(words) == 0 {
+		return []string{""}
+	}
+	return words
+}
+
+// Mode is a named set of persistence directives, and how long and how hard
+// clients must write for its loss window to be a measurement.
+type Mode struct {
+	Name       string
+	About      string
+	Directives []Directive
+
+	AOF  bool // replies depend on an append-only file
+	RDB  bool // snapshots at save points
+	Sync bool // an acknowledged write is meant to be durable
+
+	// Period is what the documented loss window comes from: the fsync interval,
+	// the save interval, the kernel's write-back. The clients of a run write for
+	// at least five of them (three for write-back), and the crash comes at a
+	// uniform time after the first.
+	Period time.Duration
+	Span   time.Duration
+	// Rate is the operations a second of all clients together; 0 is a closed loop.
+	Rate float64
+}
+
+// base are the directives every mode states, so that neither server's own
+// defaults (save points on, preamble on) blur what is compared.
+func base(aof, fsync, preamble, save string) []Directive {
+	return []Directive{
+		{"appendonly", aof},
+		{"appendfsync", fsync},
+		{"aof-use-rdb-preamble", preamble},
+		{"save", save},
+		{"auto-aof-rewrite-percentage", "0"},
+		{"no-appendfsync-on-rewrite", "no"},
+		{"aof-load-truncated", "yes"},
+	}
+}
+
+// saveEvery is the save point of the scaled snapshot modes: one change in two seconds.
+const saveEvery = 2 * time.Second
+
+// Modes are the presets, in the order in which tables show them.
+var Modes = []Mode{
+	{
+		Name: "always", About: "AOF, fsync before each reply",
+		Directives: base("yes", "always", "no", ""), AOF: true, Sync: true,
+		// Nothing may be lost, so there is no period to span; a closed loop keeps
+		// an fsync in flight nearly all the time.
+		Period: 100 * time.Millisecond, Span: 600 * time.Millisecond,
+	},
+	{
+		Name: "everysec", About: "AOF, fsync once a second in the background",
+		Directives: base("yes", "everysec", "no", ""), AOF: true,
+		Period: time.Second, Span: 6 * time.Second, Rate: 80,
+	},
+	{
+		Name: "no", About: "AOF, the kernel decides when to write",
+		Directives: base("yes", "no", "no", ""), AOF: true,
+		Period: 35 * time.Second, Span: 110 * time.Second, Rate: 8,
+	},
+	{
+		Name: "rdb", About: "snapshots only (one change in 2 s saves)",
+		Directives: base("no", "everysec", "no", "2 1"), RDB: true,
+		Period: saveEvery, Span: 12 * time.Second, Rate: 40,
+	},
+	{
+		Name: "hybrid", About: "AOF everysec with an RDB preamble",
+		Directives: base("yes", "everysec", "yes", ""), AOF: true,
+		Period: time.Second, Span: 6 * time.Second, Rate: 80,
+	},
+	{
+		Name: "none", About: "no persistence",
+		Directives: base("no", "everysec", "no", ""),
+		Period:     100 * time.Millisecond, Span: time.Second, Rate: 300,
+	},
+	{
+		Name: "hybrid-always", About: "AOF always with an RDB preamble",
+		Directives: base("yes", "always", "yes", ""), AOF: true, Sync: true,
+		Period: 100 * time.Millisecond, Span: 600 * time.Millisecond,
+	},
+	{
+		Name: "everysec+rdb", About: "AOF everysec and save points, as many production servers run",
+		Directives: base("yes", "everysec", "yes", "2 1"), AOF: true, RDB: true,
+		Period: time.Second, Span: 12 * time.Second, Rate: 40,
+	},
+}
+
+// DefaultModes are the modes of a run that names none.
+var DefaultModes = []string{"always", "everysec", "no", "rdb", "hybrid", "none"}
+
+// ModeByName finds a preset.
+func ModeByName(name string) (Mode, error) {
+	names := make([]string, len(Modes))
+	for i, m := range Modes {
+		if m.Name == name {
+			return m, nil
+		}
+		names[i] = m.Name
+	}
+	return Mode{}, fmt.Errorf("mode %q is not known: want one of %s", name, strings.Join(names, ", "))
+}
+
+// Get returns what the mode sets a directive to, or "".
+func (m *Mode) Get(directive string) string {
+	value := ""
+	for _, d := range m.Directives {
+		if d.Name == directive {
+			value = d.Value
+		}
+	}
+	return value
+}
+
+// With returns the mode with further directives, which override its own.
+func (m Mode) With(more []Directive) Mode {
+	m.Directives = append(append([]Directive(nil), m.Directives...), more...)
+	return m
+}
+
+// Check reports a directive that the engine's configuration does not take.
+func (m *Mode) Check() error {
+	_, err := m.config()
+	return err
+}
+
+// config is the engine's configuration in this mode.
+func (m *Mode) config() (*config.Config, error) {
+	c := config.Default()
+	for _, d := range m.Directives {
+		if err := c.Set(d.Name, d.arguments()...); err != nil {
+			return nil, fmt.Errorf("directive %q: %w", d.String(), err)
+		}
+	}
+	return c, nil
+}

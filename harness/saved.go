@@ -1,0 +1,148 @@
+package harness
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/workloads"
+)
+
+// SavedSchema is the version of the replay directory's experiment.json.
+const SavedSchema = 1
+
+// Files of a replay directory.
+const (
+	savedFile = "experiment.json"
+	planFile  = "plan.txt"
+	storyFile = "story.txt"
+)
+
+// Saved is a failure on file: the experiment, and what it showed.
+type Saved struct {
+	Schema   int    `json:"schema"`
+	Torntail string `json:"torntail"` // version that made it
+	Target   string `json:"target"`
+	Version  string `json:"version"` // of the target
+	Backend  string `json:"backend"`
+
+	Mode        string         `json:"mode"`
+	Directives  []Directive    `json:"directives"`
+	Crash       string         `json:"crash"`
+	Workload    workloads.Spec `json:"workload"`
+	Personality string         `json:"personality"`
+	Profile     string         `json:"profile"`
+	Seed        uint64         `json:"seed"`
+	Plants      string         `json:"plants,omitempty"`
+
+	Anomaly string `json:"anomaly,omitempty"` // name of the first
+	Finding string `json:"finding,omitempty"`
+	Trace   string `json:"trace,omitempty"` // trace hash, hexadecimal; simulation only
+
+	plan  *plan.Plan
+	story string
+}
+
+// Save writes a failure into dir, which it makes: the experiment, its plan, its
+// story and its history.
+func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
+	s := Saved{
+		Schema: SavedSchema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
+		Mode: x.Mode.Name, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
+		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
+	}
+	var story strings.Builder
+	for i, a := range o.Anomalies {
+		if i == 0 {
+			s.Anomaly = a.Name
+		}
+		fmt.Fprintf(&story, "%s\n%s\n\n", a.Name, a.Story)
+	}
+	if len(o.Findings) > 0 {
+		s.Finding = o.Findings[0]
+		fmt.Fprintf(&story, "finding %s\n", strings.Join(o.Findings, ", "))
+	}
+	if o.Trace != 0 {
+		s.Trace = strconv.FormatUint(o.Trace, 16)
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, data := range map[string]string{savedFile: string(text) + "\n", planFile: x.Plan.String(), storyFile: story.String()} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LoadSaved reads a replay directory.
+func LoadSaved(dir string) (*Saved, error) {
+	path := filepath.Join(dir, savedFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
+	}
+	s := new(Saved)
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(s); err != nil {
+		return nil, fmt.Errorf("%s: offset %d: %w", path, dec.InputOffset(), err)
+	}
+	if s.Schema != SavedSchema {
+		return nil, fmt.Errorf("%s: schema %d: this torntail reads schema %d", path, s.Schema, SavedSchema)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, planFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
+	}
+	if s.plan, err = plan.Parse(string(text)); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, planFile), err)
+	}
+	return s, nil
+}
+
+// Experiment is the experiment on file, with directives that override its own.
+func (s *Saved) Experiment(override []Directive) (*Experiment, error) {
+	m, err := ModeByName(s.Mode)
+	if err != nil {
+		return nil, err
+	}
+	m.Directives = s.Directives
+	plants, err := ParsePlants(s.Plants)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Workload.Check(); err != nil {
+		return nil, err
+	}
+	return &Experiment{Mode: m.With(override), Crash: s.Crash, Workload: s.Workload, Personality: s.Personality,
+		Profile: s.Profile, Seed: s.Seed, Plan: s.plan, Plants: plants}, nil
+}
+
+// String is the names of the plants, as ParsePlants reads them.
+func (p Plants) String() string {
+	var names []string
+	if p.Engine != bugs.Set(0) {
+		names = append(names, p.Engine.String())
+	}
+	for i := range OutsidePlants {
+		var one Plants
+		OutsidePlants[i].set(&one)
+		if one.Disk != disk.Plant(0) && p.Disk&one.Disk != 0 ||
+			one.ReopenUncrashed && p.ReopenUncrashed || one.ClientLies && p.ClientLies {
+			names = append(names, OutsidePlants[i].Name)
+		}
+	}
+	return strings.Join(names, ",")
+}

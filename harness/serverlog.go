@@ -1,0 +1,35 @@
+package harness
+
+import (
+	"strings"
+	"time"
+)
+
+// serverLog follows what the server says of itself, in the words that
+// redis-server 7.0.15 and the engine share, for what the disk's log cannot
+// tell: when a child was forked, and whether a rewrite or snapshot is going on.
+type serverLog struct {
+	// forks are the instants at which snapshot children were announced, in
+	// order. Between fork(2) and its announcement the main thread executes
+	// nothing (rdb.c rdbSaveBackground), so everything acknowledged before an
+	// instant is in its snapshot.
+	forks   []time.Duration
+	working bool // a snapshot or rewrite has begun and is not over, its hand-over included
+}
+
+func (l *serverLog) reset() { l.forks, l.working = l.forks[:0], false }
+
+// line takes one message and the time it was written, or a time before that.
+func (l *serverLog) line(at time.Duration, msg string) {
+	switch {
+	case strings.HasPrefix(msg, "Background saving started by pid"):
+		l.forks, l.working = append(l.forks, at), true
+	case strings.HasPrefix(msg, "Background append only file rewriting started by pid"):
+		l.working = true
+	case strings.HasPrefix(msg, "Background saving terminated"), strings.HasPrefix(msg, "Background saving error"),
+		strings.HasPrefix(msg, "Background AOF rewrite finished successfully"),
+		strings.HasPrefix(msg, "Background AOF rewrite terminated with error"),
+		strings.HasPrefix(msg, "Background AOF rewrite terminated by signal"):
+		l.working = false
+	}
+}

@@ -1,0 +1,158 @@
+package harness
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// tally gathers the outcomes of one pair of mode and crash kind.
+type tally struct {
+	runs, struck, inPlay, unknown int
+	violated                      int
+	windows                       []time.Duration // of the crashes that struck
+	took                          []time.Duration
+	spans                         time.Duration
+	why                           string // of the first run that proved nothing
+	points                        map[string]int
+
+	acked, lost, lostMax int64
+	censored             int
+	recovery             result.Recovery
+	anomalies, findings  map[string]int
+}
+
+func (t *tally) add(o *Outcome) {
+	t.runs++
+	if o.Verdict == result.Unknown {
+		if o.Struck {
+			t.unknown++
+		}
+		if t.why == "" {
+			t.why = o.Why
+		}
+	}
+	if !o.Struck {
+		return
+	}
+	t.struck++
+	if o.InPlay {
+		t.inPlay++
+	}
+	t.windows = append(t.windows, o.Window)
+	if o.Censored {
+		t.censored++
+	}
+	t.spans += o.Span
+	t.acked += int64(o.Acked)
+	t.lost += int64(o.Lost)
+	t.lostMax = max(t.lostMax, int64(o.Lost))
+	switch o.Recovery {
+	case ByItself:
+		t.recovery.ByItself++
+	case Repaired:
+		t.recovery.Repaired++
+	case RefusedToStart:
+		t.recovery.Refused++
+	}
+	if o.Recovery == ByItself || o.Recovery == Repaired {
+		t.took = append(t.took, o.Took)
+	}
+	if o.CrashPoint != "" {
+		count(&t.points, o.CrashPoint)
+	}
+	if o.Verdict == result.Violated {
+		t.violated++
+	}
+	seen := ""
+	for _, a := range o.Anomalies {
+		if a.Name != seen {
+			count(&t.anomalies, a.Name)
+			seen = a.Name
+		}
+	}
+	for _, f := range o.Findings {
+		count(&t.findings, f)
+	}
+}
+
+func count(m *map[string]int, name string) {
+	if *m == nil {
+		*m = make(map[string]int)
+	}
+	(*m)[name]++
+}
+
+// blank is the result of a pair before anything was run.
+func (c *cell) blank(k *Campaign, b Backend) result.Result {
+	r := result.Result{
+		Target: b.Target, Version: b.Version, Backend: b.Name, Mode: c.mode.Name, Crash: c.crash.Name,
+		Workload: k.Workload.Name, Personality: k.Personality, SpanMS: ms(c.mode.Span),
+	}
+	for _, d := range c.mode.Directives {
+		r.Directives = append(r.Directives, d.String())
+	}
+	if contract, err := ContractOf(c.mode, c.crash.Name); err == nil {
+		for _, bound := range contract.Bounds {
+			r.Bounds = append(r.Bounds, result.Bound{Name: bound.Name, Value: ms(bound.Value)})
+		}
+	}
+	return r
+}
+
+// maxUnknown is the share of struck crashes whose judgement may be unknown
+// before the whole pair is.
+const maxUnknown = 0.01
+
+// finish turns the tally into the pair's result.
+func (t *tally) finish(r *result.Result, c *cell, interrupted error) {
+	r.Runs, r.Struck = t.runs, t.struck
+	r.Acknowledged, r.Lost, r.LostMax = t.acked, t.lost, t.lostMax
+	r.Anomalies, r.Findings, r.Recovery = t.anomalies, t.findings, t.recovery
+	if t.spans > 0 {
+		r.Rate = math.Round(float64(t.acked)/t.spans.Seconds()*10) / 10
+	}
+	if len(t.windows) > 0 {
+		slices.Sort(t.windows)
+		r.LossWindow = &result.LossWindow{
+			P50: ms(quantile(t.windows, 0.5)), P90: ms(quantile(t.windows, 0.9)), P99: ms(quantile(t.windows, 0.99)),
+			Max: ms(t.windows[len(t.windows)-1]), Censored: t.censored,
+		}
+	}
+	if len(t.took) > 0 {
+		slices.Sort(t.took)
+		r.RecoveryMS = &result.RecoveryTime{P50: ms(quantile(t.took, 0.5)), Max: ms(t.took[len(t.took)-1])}
+	}
+	switch {
+	case t.violated > 0:
+		r.Verdict = result.Violated
+	case interrupted != nil:
+		r.Verdict, r.Why = result.Unknown, "interrupted before the runs were done"
+	case t.struck == 0:
+		r.Verdict, r.Why = result.Unknown, "no crash struck: "+t.why
+	case 2*t.inPlay < t.struck:
+		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes had anything to lose", t.inPlay, t.struck)
+	case float64(t.unknown) > maxUnknown*float64(t.struck):
+		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("%d of %d crashes could not be judged: %s", t.unknown, t.struck, t.why)
+	default:
+		r.Verdict = result.Holds
+		if t.unknown > 0 {
+			r.Why = fmt.Sprintf("%d of %d crashes could not be judged: %s", t.unknown, t.struck, t.why)
+		}
+	}
+}
+
+// quantile is the smallest value that at least a share q of the sorted values
+// do not exceed.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	i := int(math.Ceil(q*float64(len(sorted)))) - 1
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+// ms is a duration in milliseconds, to the microsecond.
+func ms(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}
