@@ -33,8 +33,7 @@ type proc struct {
 	parked      []*task // ready, while paused
 	cpuFree     time.Duration
 
-	ends      *end // newest first
-	listeners int
+	ends *end // newest first
 }
 
 func (n *Node) newProc(child bool) *proc {

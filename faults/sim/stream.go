@@ -36,7 +36,6 @@ type stream struct {
 
 	// While it is being made (see dial.go).
 	state  dialState
-	addr   string
 	tries  int
 	dialer waitList
 	timer  timer

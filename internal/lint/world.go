@@ -20,6 +20,7 @@ var world = []string{"engine", "workloads", "faults/disk", "faults/network", "fa
 var exceptions = []exception{
 	{"engine/listen", "os net sync go channel time runtime floors", "the engine on real sockets: outside the simulated world, joined to it through osenv"},
 	{"checker/contract/file.go", "os", "reads the user's contract, before any world begins"},
+	{"checker/history", "os", "saves and loads histories, after the world has ended"},
 	{"checker/linear/porcupine.go", "context random runtime sync", "the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
 	{"checker/zones/registers.go", "random", "a hash table of its own, looked up by key and never walked in the order of its hashes"},
 	{"faults/sim/coroutine.go", "iter recover", "runs the tasks: makes their coroutines, and recovers to report a task's panic or to end its unwinding"},
@@ -49,7 +50,6 @@ var bannedImports = map[string]struct{ rule, why string }{
 	"unique":       {"runtime", "depends on the garbage collector"},
 	"weak":         {"runtime", "depends on the garbage collector"},
 	"runtime":      {"runtime", "what it tells differs in each run, and Goexit kills the scheduler"},
-	"iter":         {"iter", "Pull makes coroutines, which only the scheduler may"},
 	"reflect":      {"reflect", "its map iteration is in no order"},
 }
 
@@ -64,6 +64,7 @@ var bannedFuncs = map[string]struct {
 	"time":          {[]string{"Now", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "Since", "Until", "Local", "LoadLocation"}, false, "time", "time is env.Env's: Now, Wall, Sleep, WaitFor"},
 	"math/rand":     {[]string{"New", "NewSource", "NewZipf"}, true, "random", "the global generator is not seeded; draw from env.Env.Uint64 or a seeded generator"},
 	"math/rand/v2":  {[]string{"New", "NewPCG", "NewChaCha8", "NewZipf"}, true, "random", "the global generator is not seeded; draw from env.Env.Uint64 or a seeded generator"},
+	"iter":          {[]string{"Pull", "Pull2"}, false, "iter", "makes a coroutine, which only the scheduler may"},
 	"runtime/debug": {[]string{"Stack", "PrintStack"}, true, "runtime", "what it tells or sets differs in each run"},
 }
 
