@@ -35,3 +35,11 @@ func (v *Volume) Detach()                 {}
 func (v *Volume) PowerCut(disk.Choice, ...Victim) (disk.Cut, error) {
 	return disk.Cut{}, ErrUnsupported
 }
+
+// Users are the processes that have files of a volume open.
+type Users struct{}
+
+func UsersOf(*Volume) *Users   { return &Users{} }
+func (u *Users) KillTree()     {}
+func (u *Users) WaitTree()     {}
+func (u *Users) Killed() []int { return nil }
