@@ -219,7 +219,7 @@ func (s *Server) ttlGeneric(c *Session, key []byte, unit int64, absolute bool) {
 		at = max(at-s.now(), 0)
 	}
 	if unit > 1 {
-		at = (at + unit/2) / unit
+		at = int64((uint64(at) + uint64(unit)/2) / uint64(unit)) // unsigned: the sum may pass 63 bits
 	}
 	c.int(at)
 }

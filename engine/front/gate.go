@@ -255,14 +255,19 @@ func parseLength(b []byte) (int64, bool) {
 func (g *Gate) inlineCommand() (done bool, inline []byte) {
 	line := g.buf[g.ready:g.end]
 	i := bytes.IndexByte(line[g.pos-g.ready:], '\n')
-	if i < 0 {
-		g.pos = g.end
-		if len(line) > g.limits.Inline {
-			g.err = protocolError("too big inline request")
-		}
+	n := len(line)
+	if i >= 0 {
+		i += g.pos - g.ready
+		n = i
+	}
+	if n > g.limits.Inline {
+		g.err = protocolError("too big inline request")
 		return false, nil
 	}
-	i += g.pos - g.ready
+	if i < 0 {
+		g.pos = g.end
+		return false, nil
+	}
 	if g.start < g.ready {
 		return false, nil // pos is kept: come back when the line is first
 	}
