@@ -107,13 +107,13 @@ func splitAddr(addr string) (host string, port int, err error) {
 func (l *listener) Accept() (env.Conn, error) {
 	w := l.p.w
 	t := w.self("Listener.Accept")
-	t.spend(w.profile.Syscall)
 	for len(l.pending) == 0 {
 		if l.closed {
 			return nil, env.ErrClosed
 		}
 		t.waitOn(&l.acceptors, 0, waitAccept, l)
 	}
+	t.use(w.profile.Syscall)
 	s := l.pending[0]
 	l.pending = slices.Delete(l.pending, 0, 1)
 	w.event(traceAccept, s.id, 0)

@@ -82,7 +82,8 @@ func (g *gate) Wait(c *disk.Call, d disk.Decision) {
 	case c.Kind == disk.OpWrite && w.profile.WriteBehindSync > 0:
 		g.behindSync(t, c)
 	}
-	end := w.now + w.latency(n, c) + d.Delay
+	begin := t.use(w.profile.Syscall)
+	end := begin + w.latency(n, c, begin) + d.Delay
 	if d.Strike != nil {
 		at := w.now + time.Duration(float64(end-w.now)*min(max(d.Fraction, 0), 1))
 		if at > w.now {

@@ -37,7 +37,8 @@ type Profile struct {
 	Name string
 
 	// Syscall is the CPU time of one call on a socket or a file. A process's tasks
-	// share one CPU for it, as Redis's threads nearly do.
+	// share one CPU for it, as Redis's threads nearly do. Reads and accepts do not
+	// wait for their share, what the process does next does.
 	Syscall time.Duration
 
 	Write        Dist          // write(2) into the page cache
@@ -184,24 +185,25 @@ func (w *World) afterStall(dev *device, t time.Duration) time.Duration {
 	return dev.stallTo
 }
 
-// latency is how long a disk call takes when no fault has a say, CPU included.
-func (w *World) latency(n *Node, c *disk.Call) time.Duration {
+// latency is how long a disk call that begins at start takes when no fault has
+// a say, without its CPU time.
+func (w *World) latency(n *Node, c *disk.Call, start time.Duration) time.Duration {
 	p := w.profile
 	switch c.Kind {
 	case disk.OpRead:
-		return p.Syscall + w.draw(&p.Read) + time.Duration(pages(c.Len))*p.PerPageCache
+		return w.draw(&p.Read) + time.Duration(pages(c.Len))*p.PerPageCache
 	case disk.OpWrite:
-		d := p.Syscall + w.draw(&p.Write) + time.Duration(pages(c.Len))*p.PerPageCache
+		d := w.draw(&p.Write) + time.Duration(pages(c.Len))*p.PerPageCache
 		if syncs(c) {
-			d += w.syncLatency(n, c, pages(c.Len), w.now+d)
+			d += w.syncLatency(n, c, pages(c.Len), start+d)
 		}
 		return d
 	case disk.OpFsync, disk.OpFdatasync, disk.OpSyncRange, disk.OpDirSync, disk.OpSyncFS:
-		return p.Syscall + w.syncLatency(n, c, 0, w.now+p.Syscall)
+		return w.syncLatency(n, c, 0, start)
 	case disk.OpStat, disk.OpList:
-		return p.Syscall + w.draw(&p.Read)
+		return w.draw(&p.Read)
 	default:
-		return p.Syscall + w.draw(&p.Names)
+		return w.draw(&p.Names)
 	}
 }
 

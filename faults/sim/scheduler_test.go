@@ -335,3 +335,29 @@ func TestCPUIsShared(t *testing.T) {
 		t.Errorf("calls ended at %v, want %v", ends, want)
 	}
 }
+
+// TestReadsAreChargedToWhatFollows: a read returns at once, and the answer to it
+// leaves when the CPU time of both calls has passed.
+func TestReadsAreChargedToWhatFollows(t *testing.T) {
+	p := even()
+	p.Syscall = time.Second
+	w := New(Options{Profile: p})
+	defer w.Close()
+	w.Node("n1", nil).Start(echo)
+	var took time.Duration
+	w.Node("c1", nil).Go("client", func(e env.Env) {
+		conn, err := e.Dial("n1:6379")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		began := e.Now()
+		conn.Write([]byte("x"))
+		conn.Read(make([]byte, 1))
+		took = e.Now() - began
+	})
+	run(t, w, time.Minute)
+	if want := 3020 * time.Millisecond; took != want {
+		t.Errorf("a round trip took %v, want %v: a write, 10 ms, a read and a write, 10 ms", took, want)
+	}
+}

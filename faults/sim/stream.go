@@ -416,7 +416,6 @@ func (p *pipe) grow(need int) {
 func (e *end) Read(b []byte) (int, error) {
 	w := e.s.w
 	t := w.self("Conn.Read")
-	t.spend(w.profile.Syscall)
 	p := &e.s.pipes[1-e.side]
 	for {
 		switch {
@@ -427,6 +426,7 @@ func (e *end) Read(b []byte) (int, error) {
 		case len(b) == 0:
 			return 0, nil
 		case p.arrived > p.read:
+			t.use(w.profile.Syscall)
 			n := p.take(b)
 			w.wakeAll(&p.writer)
 			return n, nil

@@ -184,14 +184,22 @@ func (t *task) sleepUntil(at time.Duration, why where, on any) {
 	t.park()
 }
 
-// spend uses CPU of the task's process, after what its other tasks have used.
+// use takes CPU of the task's process, after what its tasks have used before,
+// and returns when that will be done. The task does not wait for it: reads are
+// charged so, and what follows them (a write, a disk call) comes later for it.
+func (t *task) use(d time.Duration) time.Duration {
+	at := max(t.w.now, t.p.cpuFree) + d
+	t.p.cpuFree = at
+	return at
+}
+
+// spend is use, and waits.
 func (t *task) spend(d time.Duration) {
-	w := t.w
 	if d <= 0 {
 		return
 	}
-	at := max(w.now, t.p.cpuFree) + d
-	t.p.cpuFree = at
+	w := t.w
+	at := t.use(d)
 	// The usual case, that nothing else happens before, needs no scheduler.
 	if len(w.ready) == 0 && at <= w.until && !w.stopped && w.failure == nil &&
 		(len(w.timers.h) == 0 || w.timers.h[0].at > at) {
