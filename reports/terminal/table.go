@@ -2,12 +2,11 @@ package terminal
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Columns of the loss table: crash kind on the left, then figures on the right
@@ -31,7 +30,7 @@ func (p *printer) table(results []result.Result) {
 	modelled := false
 	for i := range results {
 		r := &results[i]
-		if s := sectionOf(r); s != section {
+		if s := wording.Where(r); s != section {
 			section, group = s, ""
 			shared = sharedDirectives(results[i:])
 			p.line("")
@@ -45,7 +44,7 @@ func (p *printer) table(results []result.Result) {
 		}
 		if g := groupOf(r); g != group {
 			group = g
-			p.directives(r.Mode+load(results[i:]), without(r.Directives, shared))
+			p.directives(r.Mode+wording.Load(results[i:]), without(r.Directives, shared))
 		}
 		p.row(r)
 		_, promised := r.Bound(result.Documented)
@@ -64,29 +63,6 @@ func (p *printer) table(results []result.Result) {
 	}
 }
 
-// sectionOf says what was tried, where: all that the groups below it share.
-func sectionOf(r *result.Result) string {
-	s := r.Target
-	if r.Version != "" {
-		s += " " + r.Version
-	}
-	switch r.Backend {
-	case "sim":
-		s += " in simulation"
-	case "process":
-		s += " as a real process"
-	case "block":
-		s += " as a real process on a logged block device"
-	}
-	if r.Personality != "" {
-		s += ", disk " + r.Personality
-	}
-	if r.Workload != "" {
-		s += ", workload " + r.Workload
-	}
-	return s
-}
-
 func groupOf(r *result.Result) string {
 	return r.Mode + "\n" + strings.Join(r.Directives, "\n")
 }
@@ -98,7 +74,7 @@ func sharedDirectives(results []result.Result) []string {
 	several := false
 	for i := range results {
 		r := &results[i]
-		if sectionOf(r) != sectionOf(&results[0]) {
+		if wording.Where(r) != wording.Where(&results[0]) {
 			break
 		}
 		several = several || groupOf(r) != groupOf(&results[0])
@@ -112,21 +88,6 @@ func sharedDirectives(results []result.Result) []string {
 
 func without(list, gone []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(d string) bool { return slices.Contains(gone, d) })
-}
-
-// load is how hard, and how long, the clients of a mode wrote: the group that
-// the results begin with.
-func load(results []result.Result) string {
-	for i := range results {
-		r := &results[i]
-		if groupOf(r) != groupOf(&results[0]) {
-			break
-		}
-		if r.Rate > 0 && r.SpanMS > 0 {
-			return fmt.Sprintf(" (%s writes/s for up to %s)", count(int64(math.Round(r.Rate))), round(r.SpanMS))
-		}
-	}
-	return ""
 }
 
 // directives prints a name and what it sets.
@@ -171,7 +132,7 @@ func (p *printer) row(r *result.Result) {
 			r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused))
 	}
 	if len(r.Anomalies) > 0 {
-		p.wrap("    ", "seen: "+counts(r.Anomalies))
+		p.wrap("    ", "seen: "+wording.Counts(r.Anomalies))
 	}
 	if r.Why != "" {
 		p.wrap("    ", r.Why)
@@ -195,11 +156,11 @@ func (p *printer) notApplicable(r *result.Result, name, verdict string) {
 func figures(r *result.Result) string {
 	p50, p99, most := "-", "-", "-"
 	if w := r.LossWindow; w != nil {
-		p50, p99, most = window(w, w.P50), window(w, w.P99), window(w, w.Max)
+		p50, p99, most = wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max)
 	}
 	var b strings.Builder
 	for i, cell := range []string{
-		struck(r), count(r.Acknowledged), count(r.Lost), p50, p99, most, bound(r), share(r.Recovery.ByItself, r.Struck),
+		wording.Struck(r), wording.Count(r.Acknowledged), wording.Count(r.Lost), p50, p99, most, wording.Bound(r), wording.Share(r.Recovery.ByItself, r.Struck),
 	} {
 		b.WriteString(strings.Repeat(" ", max(1, figureWidths[i]-columns(cell))))
 		b.WriteString(cell)
@@ -209,29 +170,4 @@ func figures(r *result.Result) string {
 
 func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-columns(s)))
-}
-
-// counts lists what a map counts, most frequent first.
-func counts(m map[string]int) string {
-	names := make([]string, 0, len(m))
-	for n := range m { // any order: sorted below
-		names = append(names, n)
-	}
-	sort.Slice(names, func(i, j int) bool {
-		if m[names[i]] != m[names[j]] {
-			return m[names[i]] > m[names[j]]
-		}
-		return names[i] < names[j]
-	})
-	for i, n := range names {
-		names[i] = fmt.Sprintf("%s in %s", n, runs(m[n]))
-	}
-	return strings.Join(names, ", ")
-}
-
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
 }

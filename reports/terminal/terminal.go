@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Width is what everything printed here fits into, in columns, unless a
@@ -44,7 +45,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.failures(r.Results)
 		p.findings(r.Results)
 		p.line("")
-		p.wrap("", Meaning(r.Results))
+		p.wrap("", wording.Meaning(r.Results))
 	}
 	if o.Out != "" {
 		p.line("Reports: " + o.Out)
@@ -58,7 +59,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 func heading(r *result.Report) string {
 	s := fmt.Sprintf("torntail %s, seed %d", r.Torntail, r.Seed)
 	if r.ElapsedS > 0 {
-		s += ", took " + seconds(r.ElapsedS*1000)
+		s += ", took " + wording.Duration(r.ElapsedS*1000)
 	}
 	return s
 }
@@ -138,15 +139,6 @@ func (p *printer) paintVerdict(v result.Verdict, s string) string {
 func (p *printer) verdicts(results []result.Result) {
 	for i := range results {
 		r := &results[i]
-		p.line(fmt.Sprintf("%s %s %s", r.Mode, r.Crash, VerdictText(r)))
+		p.line(fmt.Sprintf("%s %s %s", r.Mode, r.Crash, wording.Verdict(r)))
 	}
-}
-
-// VerdictText is the verdict in words, with the distinction between what the
-// documentation promises and what the source allows.
-func VerdictText(r *result.Result) string {
-	if r.OverDocumented() {
-		return "holds, over documented bound"
-	}
-	return string(r.Verdict)
 }

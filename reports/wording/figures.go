@@ -1,4 +1,6 @@
-package terminal
+// Package wording says how results are worded, the same in every report:
+// figures in a few characters, verdicts, and the sentence on what it all means.
+package wording
 
 import (
 	"fmt"
@@ -8,8 +10,8 @@ import (
 	"github.com/torntail/torntail/reports/result"
 )
 
-// count is a number in at most five characters: 9999, 12.3k, 160k, 1.60M.
-func count(n int64) string {
+// Count is a number in at most five characters: 9999, 12.3k, 160k, 1.60M.
+func Count(n int64) string {
 	if n < 10_000 {
 		return strconv.FormatInt(n, 10)
 	}
@@ -35,8 +37,8 @@ func threeDigits(f float64) string {
 	return strconv.FormatFloat(f, 'f', 0, 64)
 }
 
-// seconds is a time, given in milliseconds, in at most five characters.
-func seconds(ms float64) string {
+// Duration is a time, given in milliseconds, in at most five characters.
+func Duration(ms float64) string {
 	switch {
 	case ms <= 0:
 		return "0"
@@ -54,19 +56,19 @@ func seconds(ms float64) string {
 	return strconv.FormatFloat(ms/3_600_000, 'f', 0, 64) + "h"
 }
 
-// round is a time, given in milliseconds, with no more digits than it needs: a bound.
-func round(ms float64) string {
+// Round is a time, given in milliseconds, with no more digits than it needs: a bound.
+func Round(ms float64) string {
 	switch {
 	case ms >= 1000 && ms < 600_000 && math.Mod(ms, 1000) == 0:
 		return strconv.FormatFloat(ms/1000, 'f', 0, 64) + "s"
 	case ms >= 1000 && ms < 100_000 && math.Mod(ms, 100) == 0:
 		return strconv.FormatFloat(ms/1000, 'f', 1, 64) + "s"
 	}
-	return seconds(ms)
+	return Duration(ms)
 }
 
-// atLeast is a lower bound in at most six characters, rounded down.
-func atLeast(ms float64) string {
+// AtLeast is a lower bound in at most six characters, rounded down.
+func AtLeast(ms float64) string {
 	switch {
 	case ms < 100:
 		return fmt.Sprintf(">=%.0fms", math.Floor(max(ms, 0)))
@@ -78,17 +80,17 @@ func atLeast(ms float64) string {
 	return fmt.Sprintf(">=%.0fh", math.Floor(ms/3_600_000))
 }
 
-// window is one figure of a loss window. With censored crashes all its figures
+// Window is one figure of a loss window. With censored crashes all its figures
 // are lower bounds: a longer run could have lost more.
-func window(w *result.LossWindow, ms float64) string {
+func Window(w *result.LossWindow, ms float64) string {
 	if w.Censored > 0 && ms > 0 {
-		return atLeast(ms)
+		return AtLeast(ms)
 	}
-	return seconds(ms)
+	return Duration(ms)
 }
 
-// share is part of a whole in percent, never rounded up to all or down to none.
-func share(part, whole int) string {
+// Share is part of a whole in percent, never rounded up to all or down to none.
+func Share(part, whole int) string {
 	if whole <= 0 {
 		return "-"
 	}
@@ -104,28 +106,28 @@ func share(part, whole int) string {
 	return strconv.FormatFloat(percent, 'f', 0, 64) + "%"
 }
 
-// struck is how many crashes struck: a number when all did, else of how many.
-func struck(r *result.Result) string {
+// Struck is how many crashes struck: a number when all did, else of how many.
+func Struck(r *result.Result) string {
 	if r.Struck == r.Runs {
-		return count(int64(r.Struck))
+		return Count(int64(r.Struck))
 	}
 	if s := fmt.Sprintf("%d/%d", r.Struck, r.Runs); len(s) <= 7 {
 		return s
 	}
-	return share(r.Struck, r.Runs)
+	return Share(r.Struck, r.Runs)
 }
 
-// bound is the figure that the loss window stands beside: what the
+// Bound is the figure that the loss window stands beside: what the
 // documentation promises, else what our disk model sets, marked with ~.
-func bound(r *result.Result) string {
+func Bound(r *result.Result) string {
 	if ms, ok := r.Bound(result.Documented); ok {
-		return round(ms)
+		return Round(ms)
 	}
 	if ms, ok := r.Bound(result.Modelled); ok {
-		return "~" + round(ms)
+		return "~" + Round(ms)
 	}
 	if ms, ok := r.Bound(result.Source); ok {
-		return round(ms)
+		return Round(ms)
 	}
 	return "none"
 }

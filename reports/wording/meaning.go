@@ -1,4 +1,4 @@
-package terminal
+package wording
 
 import (
 	"fmt"
@@ -63,7 +63,7 @@ func pairsWith(results []result.Result, v result.Verdict) (pairs, anomalies []st
 			modes = append(modes, mode)
 		}
 		crashes[mode] = append(crashes[mode], r.Crash)
-		for _, a := range sortedNames(r.Anomalies) {
+		for _, a := range SortedNames(r.Anomalies) {
 			if !slices.Contains(anomalies, a) {
 				anomalies = append(anomalies, a)
 			}
@@ -160,7 +160,7 @@ func (l *loss) amount() string {
 	if l.everything {
 		return "everything"
 	}
-	text := strings.TrimPrefix(window(&l.window, l.window.Max), ">=")
+	text := strings.TrimPrefix(Window(&l.window, l.window.Max), ">=")
 	if l.window.Censored > 0 {
 		return "the last " + text + " or more"
 	}

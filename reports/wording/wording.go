@@ -1,0 +1,94 @@
+package wording
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Verdict is the verdict in words, with the distinction between what the
+// documentation promises and what the source allows.
+func Verdict(r *result.Result) string {
+	if r.OverDocumented() {
+		return "holds, over documented bound"
+	}
+	return string(r.Verdict)
+}
+
+// Where says what was tried, and where: all that the groups below it share.
+func Where(r *result.Result) string {
+	s := r.Target
+	if r.Version != "" {
+		s += " " + r.Version
+	}
+	switch r.Backend {
+	case "sim":
+		s += " in simulation"
+	case "process":
+		s += " as a real process"
+	case "block":
+		s += " as a real process on a logged block device"
+	}
+	if r.Personality != "" {
+		s += ", disk " + r.Personality
+	}
+	if r.Workload != "" {
+		s += ", workload " + r.Workload
+	}
+	return s
+}
+
+// Load is how hard, and how long, the clients of a mode wrote: the group that
+// the results begin with.
+func Load(results []result.Result) string {
+	for i := range results {
+		r := &results[i]
+		if r.Mode != results[0].Mode || !slices.Equal(r.Directives, results[0].Directives) {
+			break
+		}
+		if r.Rate > 0 && r.SpanMS > 0 {
+			return fmt.Sprintf(" (%s writes/s for up to %s)", Count(int64(math.Round(r.Rate))), Round(r.SpanMS))
+		}
+	}
+	return ""
+}
+
+// Counts lists what a map counts, most frequent first.
+func Counts(m map[string]int) string {
+	names := make([]string, 0, len(m))
+	for n := range m { // any order: sorted below
+		names = append(names, n)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		if m[names[i]] != m[names[j]] {
+			return m[names[i]] > m[names[j]]
+		}
+		return names[i] < names[j]
+	})
+	for i, n := range names {
+		names[i] = fmt.Sprintf("%s in %s", n, Runs(m[n]))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Runs is a number of runs.
+func Runs(n int) string {
+	if n == 1 {
+		return "1 run"
+	}
+	return fmt.Sprintf("%d runs", n)
+}
+
+// SortedNames are the keys of a count.
+func SortedNames(m map[string]int) []string {
+	names := make([]string, 0, len(m))
+	for n := range m { // any order: sorted below
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
