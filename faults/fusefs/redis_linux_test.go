@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -359,5 +360,35 @@ func BenchmarkCycle(b *testing.B) {
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cycles/s")
 			b.ReportMetric((cpu()-before).Seconds()*1000/float64(b.N), "cpu-ms/op")
 		})
+	}
+}
+
+// BenchmarkServer is what clients see of a server on the mount, which logs
+// everything, beside the same server on the host's file system. On the mount a
+// sync takes no time, so the mode always is no comparison of disks.
+func BenchmarkServer(b *testing.B) {
+	needRedis(b)
+	if _, err := exec.LookPath("redis-benchmark"); err != nil {
+		b.Skip("no redis-benchmark: run scripts/setup")
+	}
+	for _, appendfsync := range []string{"no", "everysec", "always"} {
+		for _, on := range []string{"host", "mount"} {
+			b.Run("mode="+appendfsync+"/on="+on, func(b *testing.B) {
+				dir := b.TempDir()
+				if on == "mount" {
+					dir = attach(b, serve(b), fusefs.VolumeOptions{}).Path()
+				}
+				r, err := process.StartRedis(context.Background(), process.RedisSpec{Dir: dir, Directives: mode(appendfsync)})
+				require.NoError(b, err)
+				defer func() { r.KillTree(); r.WaitTree() }()
+				host, port, _ := strings.Cut(r.Addr, ":")
+				b.ResetTimer()
+				out, err := exec.Command("redis-benchmark", "-h", host, "-p", port, "-c", "50", "-d", "100",
+					"-n", strconv.Itoa(b.N), "-q", "set", "key:__rand_int__", "value").CombinedOutput()
+				b.StopTimer()
+				require.NoError(b, err, string(out))
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+			})
+		}
 	}
 }

@@ -222,14 +222,14 @@ func ConnectionOf(dir string) (uint32, error) {
 // count: they hold no memory, no file and no mount, and who should reap them
 // may never do so.
 func GroupAlive(pgid int) bool {
-	if syscall.Kill(-pgid, 0) == syscall.ESRCH {
-		return false
-	}
 	return len(GroupMembers(pgid)) > 0
 }
 
 // GroupMembers lists the living processes of a group, zombies excluded.
 func GroupMembers(pgid int) []int {
+	if syscall.Kill(-pgid, 0) == syscall.ESRCH {
+		return nil // the usual case, without a walk through /proc
+	}
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,10 @@ type Process struct {
 
 	done chan struct{} // closed when the server itself has ended
 	exit Exit
+
+	// gone: the server and all it started have ended. From then on the number of
+	// the process group may be somebody else's and is not used any more.
+	gone atomic.Bool
 }
 
 // Start starts a program in a process group of its own. It is killed when
@@ -90,9 +95,7 @@ func (p *Process) reap(clock func() time.Duration) {
 	p.exit = exitOf(p.cmd.ProcessState)
 	p.exit.At = clock()
 	close(p.done)
-	if !guard.GroupAlive(p.pid) {
-		p.release()
-	}
+	p.Children() // notes whether there are any
 }
 
 func exitOf(state *os.ProcessState) Exit {
@@ -134,7 +137,7 @@ func (p *Process) Wait() Exit {
 // system call pending dies only when that is answered.
 func (p *Process) Kill(tree bool) {
 	if tree {
-		syscall.Kill(-p.pid, syscall.SIGKILL)
+		p.signalTree(syscall.SIGKILL)
 		return
 	}
 	p.signal(syscall.SIGKILL)
@@ -144,14 +147,20 @@ func (p *Process) Kill(tree bool) {
 func (p *Process) Term() { p.signal(syscall.SIGTERM) }
 
 // Pause stops the whole tree with SIGSTOP.
-func (p *Process) Pause() { syscall.Kill(-p.pid, syscall.SIGSTOP) }
+func (p *Process) Pause() { p.signalTree(syscall.SIGSTOP) }
 
 // Resume lets the tree go on.
-func (p *Process) Resume() { syscall.Kill(-p.pid, syscall.SIGCONT) }
+func (p *Process) Resume() { p.signalTree(syscall.SIGCONT) }
 
 // signal goes through os.Process, which holds a pidfd or knows that the process
 // has been reaped: the number may by then belong to somebody else.
 func (p *Process) signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
+
+func (p *Process) signalTree(sig syscall.Signal) {
+	if !p.gone.Load() {
+		syscall.Kill(-p.pid, sig)
+	}
+}
 
 // KillTree is Kill(true), and with WaitTree what a power cut needs of a process.
 func (p *Process) KillTree() { p.Kill(true) }
@@ -165,11 +174,18 @@ func (p *Process) WaitTree() {
 // Children lists the server's living child processes. A child whose parent has
 // ended is still found, by its process group.
 func (p *Process) Children() []int {
+	if p.gone.Load() {
+		return nil
+	}
+	ended := p.Exited()
 	var children []int
 	for _, pid := range guard.GroupMembers(p.pid) {
 		if pid != p.pid {
 			children = append(children, pid)
 		}
+	}
+	if ended && len(children) == 0 && p.gone.CompareAndSwap(false, true) {
+		p.release()
 	}
 	return children
 }
@@ -186,9 +202,6 @@ func (p *Process) WaitChildren(limit time.Duration) error {
 	for {
 		children := p.Children()
 		if len(children) == 0 {
-			if p.Exited() {
-				p.release()
-			}
 			return nil
 		}
 		for _, pid := range children {
