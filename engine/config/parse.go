@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path"
 	"strings"
 )
 
@@ -113,12 +112,4 @@ func splitSave(argv []string) []string {
 		return append(argv[:1], strings.Fields(argv[1])...)
 	}
 	return argv
-}
-
-// AbsolutePath is the name of a configuration file as INFO prints it.
-func AbsolutePath(dir, file string) string {
-	if file == "" || path.IsAbs(file) {
-		return file
-	}
-	return path.Join(dir, file)
 }
