@@ -503,7 +503,12 @@ func (h *file) Truncate(size int64) error {
 }
 
 func (h *file) Allocate(off, n int64) error {
-	if h.closed || !h.flag.Writable() {
+	switch {
+	case h.closed:
+		return h.fail("fallocate", syscall.EBADF)
+	case off < 0 || n <= 0:
+		return h.fail("fallocate", syscall.EINVAL)
+	case !h.flag.Writable():
 		return h.fail("fallocate", syscall.EBADF)
 	}
 	c, dec := h.begin(OpAllocate, off, n)

@@ -233,12 +233,12 @@ func (d *Disk) Link(c *Call, ino, dir Ino, name string) syscall.Errno {
 	if e != 0 {
 		return e
 	}
-	if n.dir {
-		return syscall.EPERM
-	}
 	at, e := d.room(dir, name)
 	if e != 0 {
 		return e
+	}
+	if n.dir {
+		return syscall.EPERM
 	}
 	if n.links == 0 {
 		return syscall.ENOENT
@@ -271,22 +271,25 @@ func (d *Disk) Rename(c *Call, dir Ino, name string, newDir Ino, newName string)
 	var old *inode
 	if i, ok := find(to.ents, newName); ok {
 		old = d.inodes[to.ents[i].Ino]
-		switch {
-		case c.Flags&CallNoReplace != 0:
-			return syscall.EEXIST
-		case old == n:
-			d.logged(c) // two names of one file: both stay
-			return 0
-		case old.dir && !n.dir:
-			return syscall.EISDIR
-		case !old.dir && n.dir:
-			return syscall.ENOTDIR
-		case len(old.ents) > 0:
-			return syscall.ENOTEMPTY
-		}
 	}
-	if n.dir && d.under(to, n) {
+	// In the order of Linux (fs/namei.c do_renameat2, vfs_rename).
+	switch {
+	case old != nil && c.Flags&CallNoReplace != 0:
+		return syscall.EEXIST
+	case n.dir && d.under(to, n):
 		return syscall.EINVAL
+	case old == nil:
+	case old.dir && d.under(from, old):
+		return syscall.ENOTEMPTY
+	case old == n:
+		d.logged(c) // two names of one file: both stay
+		return 0
+	case old.dir && !n.dir:
+		return syscall.EISDIR
+	case !old.dir && n.dir:
+		return syscall.ENOTDIR
+	case len(old.ents) > 0:
+		return syscall.ENOTEMPTY
 	}
 	d.logged(c)
 	if old != nil {
