@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -112,4 +113,13 @@ func splitSave(argv []string) []string {
 		return append(argv[:1], strings.Fields(argv[1])...)
 	}
 	return argv
+}
+
+// AbsolutePath is the name of a configuration file as INFO prints it, dir being
+// where the server was started.
+func AbsolutePath(dir, file string) string {
+	if file == "" || path.IsAbs(file) {
+		return file
+	}
+	return path.Join(dir, file)
 }
