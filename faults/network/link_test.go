@@ -92,3 +92,13 @@ func TestSlowLinkQueues(t *testing.T) {
 		})
 	}
 }
+
+func FuzzParseCut(f *testing.F) {
+	f.Add("hold")
+	f.Add("holds")
+	f.Fuzz(func(t *testing.T, word string) {
+		if c, err := ParseCut(word); err == nil && c.String() != word {
+			t.Errorf("%q parses to %v", word, c)
+		}
+	})
+}

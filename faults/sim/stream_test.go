@@ -469,3 +469,23 @@ func TestHeldBytesOfADeadMachineNeverArrive(t *testing.T) {
 		w.Close()
 	}
 }
+
+// FuzzAddress: an address is refused or names a port, and prints back to itself.
+func FuzzAddress(f *testing.F) {
+	for _, seed := range []string{"n1:6379", ":0", "", ":", "n1:65536", "n1:-1", "a:b:1", "n1:+5", "n1:007"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, addr string) {
+		host, port, err := splitAddr(addr)
+		if err != nil {
+			return
+		}
+		if port < 0 || port > 65535 || !strings.HasPrefix(addr, host+":") {
+			t.Errorf("%q is host %q, port %d", addr, host, port)
+		}
+		again, p, err := splitAddr(fmt.Sprintf("%s:%d", host, port))
+		if err != nil || again != host || p != port {
+			t.Errorf("%q prints as %s:%d, which is %q, %d, %v", addr, host, port, again, p, err)
+		}
+	})
+}
