@@ -40,11 +40,11 @@ func (p *printer) failures(results []result.Result) {
 			}
 			p.wrap("  ", what)
 			if c := f.ReplayCommand(); c != "" {
-				p.line("    " + c)
+				p.line("    " + wording.Clean(c, false))
 			}
 		}
 		if left > 0 {
-			p.line(fmt.Sprintf("  and %d more of %s, %s in the reports", left, r.Mode, r.Crash))
+			p.wrap("  ", fmt.Sprintf("and %d more of %s, %s in the reports", left, r.Mode, r.Crash))
 		}
 	}
 }
@@ -59,7 +59,7 @@ func (p *printer) findings(results []result.Result) {
 		}
 		p.wrap("  ", f.String())
 		if f.Command != "" {
-			p.line("    " + f.Command)
+			p.line("    " + wording.Clean(f.Command, false))
 		}
 	}
 }

@@ -92,6 +92,7 @@ func without(list, gone []string) []string {
 
 // directives prints a name and what it sets.
 func (p *printer) directives(name string, directives []string) {
+	name = wording.Clean(name, false)
 	words := []string{name}
 	if len(directives) > 0 {
 		// A directive and a name are not broken over lines.
@@ -108,7 +109,7 @@ func (p *printer) directives(name string, directives []string) {
 
 // row prints one crash kind of a mode, and below it what the figures need.
 func (p *printer) row(r *result.Result) {
-	name := "  " + r.Crash
+	name := "  " + wording.Clean(r.Crash, false)
 	if columns(name) > crashWidth {
 		p.line(name)
 		name = ""
@@ -144,7 +145,7 @@ func (p *printer) notApplicable(r *result.Result, name, verdict string) {
 	for _, w := range figureWidths {
 		used += w
 	}
-	why := r.Why
+	why := wording.Clean(r.Why, false)
 	if columns(why) > used-2 {
 		p.line(name + strings.Repeat(" ", used) + " " + verdict)
 		p.wrap("    ", why)

@@ -48,7 +48,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.wrap("", wording.Meaning(r.Results))
 	}
 	if o.Out != "" {
-		p.line("Reports: " + o.Out)
+		p.line("Reports: " + wording.Clean(o.Out, false))
 	}
 	if _, err := io.WriteString(w, p.b.String()); err != nil {
 		return fmt.Errorf("print results: %w", err)
@@ -57,7 +57,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 }
 
 func heading(r *result.Report) string {
-	s := fmt.Sprintf("torntail %s, seed %d", r.Torntail, r.Seed)
+	s := fmt.Sprintf("torntail %s, seed %d", wording.Clean(r.Torntail, false), r.Seed)
 	if r.ElapsedS > 0 {
 		s += ", took " + wording.Duration(r.ElapsedS*1000)
 	}
@@ -87,6 +87,7 @@ func fill(indent string, words []string) []string {
 	var lines []string
 	line := indent
 	for _, w := range words {
+		w = wording.Clean(w, false)
 		switch {
 		case line == indent:
 			line += w
@@ -139,6 +140,6 @@ func (p *printer) paintVerdict(v result.Verdict, s string) string {
 func (p *printer) verdicts(results []result.Result) {
 	for i := range results {
 		r := &results[i]
-		p.line(fmt.Sprintf("%s %s %s", r.Mode, r.Crash, wording.Verdict(r)))
+		p.line(wording.Clean(fmt.Sprintf("%s %s %s", r.Mode, r.Crash, wording.Verdict(r)), false))
 	}
 }

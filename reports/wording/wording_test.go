@@ -65,3 +65,20 @@ func TestMeaning(t *testing.T) {
 		}
 	}
 }
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain, größe":       "plain, größe",
+		"a\nb":               `a\x0ab`,
+		"\x1b[31m\x00\x7f":   `\x1b[31m\x00\x7f`,
+		"\xff\xfe":           `\xff\xfe`,
+		"\u2028\u202e\ufffd": `\u{2028}\u{202e}\u{fffd}`,
+	} {
+		if got := Clean(in, false); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+	if got := Clean("a\nb\tc", true); got != "a\nb\\x09c" {
+		t.Errorf("%q", got)
+	}
+}

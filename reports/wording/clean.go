@@ -1,0 +1,34 @@
+package wording
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Clean makes text from outside (keys, stories, directories, versions) fit to
+// be shown: control characters, such as the escape that begins a terminal's
+// commands, and invalid UTF-8 become \xHH or \u{HHHH}. Line breaks stay when
+// keepLines says so.
+func Clean(s string, keepLines bool) string {
+	ok := func(r rune) bool {
+		return r == '\n' && keepLines || r != unicode.ReplacementChar && unicode.IsPrint(r)
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !ok(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case ok(r):
+			b.WriteRune(r)
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r == unicode.ReplacementChar && !strings.HasPrefix(s[i:], string(r)):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		default:
+			fmt.Fprintf(&b, `\u{%x}`, r)
+		}
+	}
+	return b.String()
+}
