@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attach is one FUSE mount as the kernel sees it.
+// attachment is one FUSE mount as the kernel has it.
 type attachment struct {
 	dir   string
 	space *guard.Space

@@ -1,0 +1,96 @@
+package guard
+
+import (
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// GroupAlive reports whether a process of the group still runs. Zombies do not
+// count: they hold no memory, no file and no mount, and who should reap them
+// may never do so.
+func GroupAlive(pgid int) bool {
+	return len(GroupMembers(pgid)) > 0
+}
+
+// GroupMembers lists the living processes of a group, zombies excluded.
+func GroupMembers(pgid int) []int {
+	if syscall.Kill(-pgid, 0) == syscall.ESRCH {
+		return nil // the usual case, without a walk through /proc
+	}
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	var members []int
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if st, ok := ReadStat(pid); ok && st.Group == pgid && st.State != 'Z' && st.State != 'X' {
+			members = append(members, pid)
+		}
+	}
+	sort.Ints(members)
+	return members
+}
+
+// Stat is what /proc says about a process.
+type Stat struct {
+	State  byte // 'R' 'S' 'D' 'T' 'Z' ... (proc(5))
+	Parent int
+	Group  int
+}
+
+// ReadStat reads /proc/PID/stat; false when there is no such process.
+func ReadStat(pid int) (Stat, bool) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return Stat{}, false
+	}
+	// The name in parentheses may itself hold spaces and parentheses.
+	_, rest, ok := cutLast(string(data), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 3 {
+		return Stat{}, false
+	}
+	parent, err1 := strconv.Atoi(fields[1])
+	group, err2 := strconv.Atoi(fields[2])
+	return Stat{State: fields[0][0], Parent: parent, Group: group}, err1 == nil && err2 == nil
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// Killed reports whether SIGKILL has been sent to a thread and it has only not
+// died yet: because a file system call of it is pending. That is known at once,
+// while the kernel's own FUSE_INTERRUPT may still be under way.
+func Killed(tid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return true // it is gone altogether
+	}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		if name != "SigPnd" && name != "ShdPnd" {
+			continue
+		}
+		mask, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+		if err == nil && mask&(1<<(uint(syscall.SIGKILL)-1)) != 0 {
+			return true
+		}
+	}
+	return false
+}
