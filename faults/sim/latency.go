@@ -153,6 +153,13 @@ func ProfileByName(name string) (*Profile, error) {
 	return &p, nil
 }
 
+// SyncTime is how long a sync of so many dirty pages takes by this profile, for
+// one uniform draw: what the fault disk under a real server waits for, where
+// nothing really syncs.
+func (p *Profile) SyncTime(draw uint32, pages int64) time.Duration {
+	return p.Sync.draw(draw) + time.Duration(pages)*p.PerPageSync
+}
+
 // draw takes a duration from a distribution with the world's generator.
 func (w *World) draw(d *Dist) time.Duration {
 	return d.draw(uint32(w.rng.uint64() >> 32))
