@@ -108,6 +108,7 @@ func (j *Judge) durable(e *epoch) {
 		j.found(j.hole(e, cut))
 		whole = false
 	}
+	whole = whole && j.serialCut(e, cut)
 	j.measure(e, cut)
 	if !e.judged {
 		if e.life.How == history.PowerCut && !j.c.Crash.LosesPageCache() {

@@ -7,6 +7,7 @@
 package checker
 
 import (
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
@@ -14,6 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/versions"
 	"github.com/torntail/torntail/checker/zones"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -76,6 +78,7 @@ type Judge struct {
 
 	regs   zones.Registers
 	prefix durability.Prefix
+	graph  versions.Graph
 	acks   []int64
 	from   int // where the epoch's operations begin in the history
 	out    *Judgement
@@ -169,7 +172,7 @@ func (j *Judge) epoch(e *epoch) {
 		in.HasRecovered, in.Recovered = true, e.after.Keys
 	}
 	j.regs.Build(in)
-	if !j.linear(e) || !j.search(e) || !in.HasRecovered {
+	if !j.linear(e) || !j.search(e) || !j.serial(e) || !in.HasRecovered {
 		return
 	}
 	if j.c.Level == contract.Empty && e.judged {
@@ -207,3 +210,10 @@ func (j *Judge) unknown(a Assumption, why string) {
 }
 
 func (j *Judge) found(a anomaly.Anomaly) { j.out.Anomalies = append(j.out.Anomalies, a) }
+
+// note adds a remark once.
+func (j *Judge) note(text string) {
+	if !slices.Contains(j.out.Notes, text) {
+		j.out.Notes = append(j.out.Notes, text)
+	}
+}

@@ -92,7 +92,7 @@ func judged(t *testing.T, n *history.Neutral) Judgement {
 }
 
 func TestJudgeAgreesWithEveryKnownCrashCase(t *testing.T) {
-	for _, name := range []string{"prefix", "prefix-del", "prefix-txn-writeonly"} {
+	for _, name := range []string{"prefix", "prefix-del", "prefix-txn-writeonly", "prefix-txn-chain"} {
 		wrong := 0
 		for i, n := range cases(t, name) {
 			want := result.Violated
@@ -102,6 +102,9 @@ func TestJudgeAgreesWithEveryKnownCrashCase(t *testing.T) {
 			out := judged(t, n)
 			if out.Assumption == Enough {
 				out.Verdict = result.Holds
+			}
+			if want == result.Holds && n.HasLost && out.Verdict == want {
+				require.Equal(t, len(n.CertainlyLost), out.Lost, "%s case %d", name, i)
 			}
 			if out.Verdict != want {
 				wrong++

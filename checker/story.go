@@ -88,6 +88,8 @@ func (j *Judge) tell(ops []int) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+const prefixRule = "what is recovered is the state after some prefix: nothing survives that came after something lost"
+
 // Tell is one operation as a sentence.
 func Tell(op *history.Op) string {
 	var b strings.Builder
@@ -248,7 +250,7 @@ func (j *Judge) scrambled(e *epoch, k *zones.Key, cut *durability.Cut) anomaly.A
 
 func (j *Judge) hole(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 	a := anomaly.Anomaly{Name: anomaly.Hole, Epoch: e.number,
-		Rule: "what is recovered is the state after some prefix: nothing survives that came after something lost"}
+		Rule: prefixRule}
 	add := func(op int32) {
 		if op >= 0 && !slices.Contains(a.Ops, e.from+int(op)) {
 			a.Ops = append(a.Ops, e.from+int(op))

@@ -68,6 +68,9 @@ func ParseNeutral(text []byte) (*Neutral, error) {
 		if err != nil {
 			return nil, fmt.Errorf("neutral history: operation %d: %w", from, err)
 		}
+		if f.Model == "kv-append" && op.Kind == Read && op.Value == "" {
+			op.Absent = true // in this model a missing key reads as the empty string
+		}
 		op.ID = i
 		place[from] = i
 		n.Ops = append(n.Ops, op)

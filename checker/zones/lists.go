@@ -88,7 +88,7 @@ func (r *Registers) rankByReply(k *Key, l *list) {
 	known := int32(max(len(l.initial), len(l.longest)))
 	for at := k.From + 1; at < k.To; at++ {
 		c := &r.Clusters[at]
-		op := &r.In.Ops[c.Write]
+		op := r.OpOf(c)
 		if !c.Acked || op.More == nil || op.More.Result == "" {
 			continue
 		}
@@ -158,29 +158,18 @@ func (r *Registers) survivors(n int32, got []string) {
 // addListReads puts each read into the cluster of the last element it found.
 func (r *Registers) addListReads() {
 	for i := range r.In.Ops {
-		n := r.KeyOf[i]
 		op := &r.In.Ops[i]
-		if n < 0 || op.Kind != history.ReadList || op.Outcome != history.OK {
+		if op.Outcome != history.OK {
 			continue
 		}
-		k := &r.Keys[n]
-		if k.General || k.Repeated || k.Forked >= 0 || k.Unwritten >= 0 {
-			continue
+		if n := r.KeyOf[i]; n >= 0 {
+			r.addListRead(n, op, int32(i))
+		} else if op.Kind == history.Txn && op.More != nil {
+			for p := range op.More.Parts {
+				part := &op.More.Parts[p]
+				r.addListRead(r.lookup(part.Key), part, int32(i))
+			}
 		}
-		l := &r.lists[k.list]
-		var values []string
-		if op.More != nil {
-			values = op.More.Values
-		}
-		if len(values) < len(l.initial) || !slices.Equal(values, l.longest[:len(values)]) {
-			k.Forked = int32(i)
-			continue
-		}
-		at := k.From
-		if len(values) > len(l.initial) {
-			at, _, _ = r.findValue(n, values[len(values)-1])
-		}
-		r.observe(at, int32(i))
 	}
 	// Whoever read an element saw those before it as well.
 	for n := range r.Keys {
@@ -195,6 +184,27 @@ func (r *Registers) addListReads() {
 			}
 		}
 	}
+}
+
+func (r *Registers) addListRead(n int32, op *history.Op, i int32) {
+	k := &r.Keys[n]
+	if op.Kind != history.ReadList || k.General || k.Repeated || k.Forked >= 0 || k.Unwritten >= 0 {
+		return
+	}
+	l := &r.lists[k.list]
+	var values []string
+	if op.More != nil {
+		values = op.More.Values
+	}
+	if len(values) < len(l.initial) || !slices.Equal(values, l.longest[:len(values)]) {
+		k.Forked = i
+		return
+	}
+	at := k.From
+	if len(values) > len(l.initial) {
+		at, _, _ = r.findValue(n, values[len(values)-1])
+	}
+	r.observe(at, i)
 }
 
 // checkChain judges a key whose versions are ranked: no version may have to

@@ -131,6 +131,8 @@ type Registers struct {
 	values []slot
 	sorted []int32
 	parts  bool
+	rmw    bool
+	seen   []bool
 	lists  []list
 }
 
@@ -159,13 +161,17 @@ func table(old []slot, n int) []slot {
 // that they took effect together is for package durability.
 func (r *Registers) HasTransactions() bool { return r.parts }
 
+// KnowsVersions reports whether operations say which value they replaced: a
+// write that returns it, or a transaction that reads. Package versions uses that.
+func (r *Registers) KnowsVersions() bool { return r.rmw }
+
 // Build groups in. The slices of in are kept until the next Build and not changed.
 func (r *Registers) Build(in Input) {
 	if !r.seeded {
 		r.seed, r.seeded = maphash.MakeSeed(), true
 	}
 	r.In = in
-	r.parts = false
+	r.parts, r.rmw = false, false
 	r.lists = r.lists[:0]
 	r.names = table(r.names, len(r.names)/2)
 	r.Keys = r.Keys[:0]
@@ -178,6 +184,29 @@ func (r *Registers) Build(in Input) {
 	for i := range r.Clusters {
 		c := &r.Clusters[i]
 		c.Present = c.Acked || c.Observed
+	}
+	if r.parts {
+		r.completeTransactions()
+	}
+}
+
+// completeTransactions: of a transaction that nobody acknowledged, a part that
+// was seen says that all of it took effect.
+func (r *Registers) completeTransactions() {
+	if cap(r.seen) < len(r.In.Ops) {
+		r.seen = make([]bool, len(r.In.Ops))
+	}
+	r.seen = r.seen[:len(r.In.Ops)]
+	clear(r.seen)
+	for i := range r.Clusters {
+		if c := &r.Clusters[i]; c.Part >= 0 && c.Present {
+			r.seen[c.Write] = true
+		}
+	}
+	for i := range r.Clusters {
+		if c := &r.Clusters[i]; c.Part >= 0 && r.seen[c.Write] {
+			c.Present = true
+		}
 	}
 }
 
@@ -268,6 +297,7 @@ func (r *Registers) assignKeys() {
 		if op.More != nil {
 			for p := range op.More.Parts {
 				r.count(&op.More.Parts[p], int32(i), op.Outcome)
+				r.rmw = r.rmw || !op.More.Parts[p].Writes()
 			}
 		}
 	}
@@ -287,8 +317,11 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		k.To++
 		k.plain = true
 		if m := op.More; m != nil {
-			if m.HasReplaced {
-				k.General = true
+			if m.HasReplaced && outcome == history.OK {
+				r.rmw = true
+				if op.Absent {
+					k.AbsentReads++
+				}
 			}
 			if m.Deadline > 0 {
 				k.Deadline = min(k.Deadline, int64(m.Deadline))
@@ -362,13 +395,19 @@ func (r *Registers) placeClusters() {
 
 func (r *Registers) value(at int32) string {
 	c := &r.Clusters[at]
-	switch {
-	case c.Write == Initial:
+	if c.Write == Initial {
 		return r.initialValue(at)
-	case c.Part >= 0:
-		return r.In.Ops[c.Write].More.Parts[c.Part].Value
 	}
-	return r.In.Ops[c.Write].Value
+	return r.OpOf(c).Value
+}
+
+// OpOf is the write of a cluster that is not the initial one; of a transaction,
+// the part that wrote.
+func (r *Registers) OpOf(c *Cluster) *history.Op {
+	if c.Part >= 0 {
+		return &r.In.Ops[c.Write].More.Parts[c.Part]
+	}
+	return &r.In.Ops[c.Write]
 }
 
 // initialValue finds the value of the initial cluster at a place: the initial
@@ -477,9 +516,46 @@ func (r *Registers) addReads() {
 	}
 }
 
+// Read is the cluster whose value a read (or a write that returned what it
+// replaced, or a part of a transaction) found, and -1 when that is not known.
+func (r *Registers) Read(op *history.Op) int32 {
+	n := r.lookup(op.Key)
+	if n < 0 {
+		return -1
+	}
+	k := &r.Keys[n]
+	if k.General || k.Repeated {
+		return -1
+	}
+	value, absent := op.Value, op.Absent
+	switch {
+	case op.Kind == history.ReadList:
+		if op.More == nil || len(op.More.Values) <= len(r.lists[k.list].initial) {
+			return k.From
+		}
+		value = op.More.Values[len(op.More.Values)-1]
+	case op.Kind == history.Write && op.More != nil && op.More.HasReplaced:
+		value = op.More.Replaced
+	case op.Kind != history.Read:
+		return -1
+	}
+	if absent && op.Kind != history.ReadList {
+		if k.Deletes > 0 || k.Deadline != Late {
+			return -1
+		}
+		return k.From
+	}
+	at, _, _ := r.findValue(n, value)
+	return at
+}
+
 // addRead puts a read into the cluster of the value it returned.
 func (r *Registers) addRead(n int32, op *history.Op, i int32) {
-	if op.Kind != history.Read {
+	value, reads := op.Value, op.Kind == history.Read
+	if op.Kind == history.Write && op.More != nil && op.More.HasReplaced {
+		value, reads = op.More.Replaced, true
+	}
+	if !reads {
 		return
 	}
 	k := &r.Keys[n]
@@ -492,7 +568,7 @@ func (r *Registers) addRead(n int32, op *history.Op, i int32) {
 			at = k.From
 		}
 	} else {
-		at, _, _ = r.findValue(n, op.Value)
+		at, _, _ = r.findValue(n, value)
 	}
 	if at < 0 {
 		if k.Unwritten < 0 {
