@@ -32,6 +32,9 @@ func play(role string) int {
 		err = doomed(role == "doomed-open")
 	case "unprivileged":
 		err = unprivileged()
+	case "available":
+		fmt.Println(fusefs.Available())
+		err = nil
 	}
 	if err != nil {
 		fmt.Println("failed:", err)
@@ -137,18 +140,14 @@ func unprivileged() error {
 	return nil
 }
 
-func TestWithoutRoot(t *testing.T) {
-	serve(t) // skips where nothing can be mounted
+// asNobody runs the test binary in a role without root, where it may open
+// /dev/fuse, and returns what it says.
+func asNobody(t *testing.T, role string, env ...string) (string, error) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("this is not root: every other test is this one")
 	}
-	if _, err := exec.LookPath("fusermount3"); err != nil {
-		t.Skip("no fusermount3: run scripts/setup")
-	}
-	space, err := guard.NewSpace(true)
-	if err != nil {
-		t.Skipf("no private mount namespace: %v", err)
-	}
+	space := privateSpace(t)
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o777))
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
@@ -157,6 +156,7 @@ func TestWithoutRoot(t *testing.T) {
 	node := filepath.Join(dir, "fuse")
 	require.NoError(t, syscall.Mknod(node, syscall.S_IFCHR|0o666, 10<<8|229))
 	require.NoError(t, os.Chmod(node, 0o666))
+	var err error
 	space.Do(func() { err = syscall.Mount(node, "/dev/fuse", "", syscall.MS_BIND, "") })
 	require.NoError(t, err)
 	// The test binary may lie where only root can go.
@@ -167,11 +167,46 @@ func TestWithoutRoot(t *testing.T) {
 
 	cmd := exec.Command(binary)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), envRole+"=unprivileged", "TMPDIR="+dir)
+	cmd.Env = append(append(os.Environ(), envRole+"="+role, "TMPDIR="+dir), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	var out []byte
 	space.Do(func() { out, err = cmd.CombinedOutput() })
-	require.NoError(t, err, string(out))
+	return string(out), err
+}
+
+func privateSpace(t *testing.T) *guard.Space {
+	t.Helper()
+	serve(t) // skips where nothing can be mounted
+	space, err := guard.NewSpace(true)
+	if err != nil {
+		t.Skipf("no private mount namespace: %v", err)
+	}
+	return space
+}
+
+func TestWithoutRoot(t *testing.T) {
+	if _, err := exec.LookPath("fusermount3"); err != nil {
+		t.Skip("no fusermount3: run scripts/setup")
+	}
+	out, err := asNobody(t, "unprivileged")
+	require.NoError(t, err, out)
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	out, err := asNobody(t, "available", "PATH=/nonexistent")
+	require.NoError(t, err, out)
+	require.Contains(t, out, "not root, and no fusermount3 in PATH: run scripts/setup")
+
+	space := privateSpace(t)
+	space.Do(func() {
+		if err = syscall.Mount("tmpfs", "/dev", "tmpfs", 0, ""); err == nil {
+			err = syscall.Mknod("/dev/null", syscall.S_IFCHR|0o666, 1<<8|3) // what starts processes opens it
+		}
+	})
+	require.NoError(t, err)
+	out, _, err = process.Run(process.Spec{Path: "/proc/self/exe", Env: []string{envRole + "=available"}, Space: space})
+	require.NoError(t, err)
+	require.Contains(t, out, "no /dev/fuse: the fuse kernel module is not loaded")
 }
 
 // cpu is the processor time of this process and of the children it has waited for.
