@@ -195,9 +195,8 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 	for db := range keyspace.Databases {
 		s.touchAll(db)
 	}
-	n := s.ks.FlushAll()
+	s.mgr.AddDirty(s.ks.FlushAll())
 	if !s.loading {
-		s.mgr.AddDirty(n)
 		s.mgr.FlushAll()
 	}
 	s.propagate(c, 0, argv)

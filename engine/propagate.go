@@ -19,15 +19,16 @@ var (
 )
 
 // propagate has a command logged as it was sent once the current command or
-// transaction ends. changes counts towards the save points.
+// transaction ends. changes counts towards the save points, also while an
+// append-only file is loaded.
 func (s *Server) propagate(c *Session, changes int, argv [][]byte) {
+	if changes > 0 {
+		s.mgr.AddDirty(changes)
+	}
 	if s.loading {
 		return
 	}
 	c.wrote = true
-	if changes > 0 {
-		s.mgr.AddDirty(changes)
-	}
 	s.ops = append(s.ops, op{db: c.db, argv: argv})
 }
 
@@ -35,6 +36,7 @@ func (s *Server) propagate(c *Session, changes int, argv [][]byte) {
 // must stay as they are until the command ends.
 func (s *Server) propagateAs(c *Session, changes int, argv ...[]byte) {
 	if s.loading {
+		s.propagate(c, changes, nil)
 		return
 	}
 	n := len(s.opArgs)

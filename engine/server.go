@@ -39,7 +39,8 @@ type Options struct {
 	// ConfigFile is the absolute path of the configuration file, for INFO and
 	// CONFIG REWRITE; "" when there is none.
 	ConfigFile string
-	// Pid is what INFO shows; 0 in simulation, where there is no process.
+	// Pid is what INFO shows and temporary files are named after; 0 in
+	// simulation, where there is no process.
 	Pid int
 	// Memory returns the bytes the process uses; nil estimates it from the data,
 	// which is the same in every run.
@@ -121,6 +122,9 @@ func New(o Options) *Server {
 		Bugs:     o.Bugs,
 		Known:    func(name []byte) bool { return findCommand(name) != nil },
 		Apply:    s.apply,
+		Pid:      o.Pid,
+
+		UsedMemory: s.usedMemory,
 	})
 	return s
 }
