@@ -60,6 +60,12 @@ func For(mode string, crash Crash, conf Config) (Contract, error) {
 	return rows[i].contract(crash, conf.withDefaults()), nil
 }
 
+// Clients is the contract that is only about what clients saw: linearizability
+// between crashes, and after a crash any prefix.
+func Clients() Contract {
+	return Contract{Level: Buffered, Keeps: KeepsNothing, MaxWindow: -1, MaxLost: -1, AllowRepair: true, AllowRefusal: true}
+}
+
 func join(cs []Crash) string {
 	var b strings.Builder
 	for i, c := range cs {

@@ -58,9 +58,8 @@ type Problem struct {
 	Ops []*history.Op
 	// Initial is the state at the start: "" when the key was not there.
 	Initial string
-	// Crash is when everything that was under way ended: an operation without a
-	// reply took effect by then or never. history.Never when there was no crash:
-	// it may take effect at any later time.
+	// Crash is when everything that was under way ended: history.Never when there
+	// was no crash. Nothing of the problem may come after it.
 	Crash time.Duration
 	// Found, when not nil, is what an atomic read at FoundAt returned.
 	Found   *string
@@ -75,12 +74,10 @@ type input struct {
 	found *string
 }
 
-// states are the states a key may be in. There is more than one only after
-// operations without a reply, each of which may or may not have taken effect.
-type states struct {
-	one  string
-	more []string // sorted, with one among them; nil when there is only one
-	read bool     // the read that returns Problem.Found has been made
+// state is what a key holds, and whether the read after the crash was made.
+type state struct {
+	key  string
+	read bool
 }
 
 // Check searches for a linearization.
@@ -114,7 +111,11 @@ func (p *Problem) check(l Limits, verbose bool) (Answer, porcupine.Linearization
 	return Unknown, info
 }
 
-// operations are the problem's operations as porcupine takes them.
+// operations are the problem's operations as porcupine takes them. One without
+// a reply may take effect at any time from its invocation on. That it never did
+// is the same as its taking effect after everything else, the read after the
+// crash included: nothing in the problem comes later. So it needs no state of its
+// own, and searches stay short.
 func (p *Problem) operations() []porcupine.Operation {
 	crash := int64(math.MaxInt64)
 	if p.Crash != history.Never {
@@ -122,7 +123,7 @@ func (p *Problem) operations() []porcupine.Operation {
 	}
 	ops := make([]porcupine.Operation, 0, len(p.Ops)+1)
 	for _, op := range p.Ops {
-		ret := crash
+		ret := int64(math.MaxInt64)
 		switch op.Outcome {
 		case history.Failed:
 			continue
@@ -131,7 +132,7 @@ func (p *Problem) operations() []porcupine.Operation {
 				continue
 			}
 		default:
-			ret = min(ret, int64(op.Return))
+			ret = min(crash, int64(op.Return))
 		}
 		ops = append(ops, porcupine.Operation{ClientId: op.Client, Input: &input{op: op}, Call: int64(op.Invoke), Return: ret})
 	}
@@ -156,76 +157,36 @@ func (p *Problem) porcupine(budget int64) (porcupine.Model, *atomic.Int64) {
 	var spent atomic.Int64
 	seed := maphash.MakeSeed()
 	return porcupine.Model{
-		Init: func() any { return &states{one: p.Initial} },
+		Init: func() any { return &state{key: p.Initial} },
 		StepContext: func(_ context.Context, s, in, _ any) (bool, any) {
 			if spent.Add(1) >= budget {
 				return false, s
 			}
-			return p.step(s.(*states), in.(*input))
+			return p.step(s.(*state), in.(*input))
 		},
-		Equal: func(a, b any) bool {
-			x, y := a.(*states), b.(*states)
-			return x.one == y.one && x.read == y.read && slices.Equal(x.more, y.more)
-		},
-		Hash: func(s any) uint64 {
-			x := s.(*states)
-			h := maphash.String(seed, x.one)
-			for _, m := range x.more {
-				h = h*31 + maphash.String(seed, m)
-			}
-			return h
-		},
+		Equal:             func(a, b any) bool { return *a.(*state) == *b.(*state) },
+		Hash:              func(s any) uint64 { return maphash.String(seed, s.(*state).key) },
 		DescribeOperation: func(in, _ any) string { return describe(in.(*input)) },
-		DescribeState: func(s any) string {
-			x := s.(*states)
-			if x.more == nil {
-				return x.one
-			}
-			return "one of " + pack(x.more)
-		},
+		DescribeState:     func(s any) string { return s.(*state).key },
 	}, &spent
 }
 
-func (p *Problem) step(s *states, in *input) (bool, any) {
+func (p *Problem) step(s *state, in *input) (bool, any) {
 	if in.found != nil {
-		if s.one == *in.found || slices.Contains(s.more, *in.found) {
-			return true, &states{one: *in.found, read: true}
-		}
-		return false, s
+		return s.key == *in.found, &state{key: s.key, read: true}
 	}
 	if s.read && in.op == p.Inside {
 		return false, s
 	}
-	if s.more == nil && in.op.Outcome == history.OK {
-		next, fits := p.Model.Step(s.one, in.op)
-		if !fits {
-			return false, s
-		}
-		return true, &states{one: next, read: s.read}
+	next, fits := p.Model.Step(s.key, in.op)
+	if !fits {
+		// Without a reply there is nothing that would not fit: it did nothing.
+		return in.op.Outcome != history.OK, s
 	}
-	from := s.more
-	if from == nil {
-		from = []string{s.one}
+	if next == s.key {
+		return true, s
 	}
-	var to []string
-	for _, one := range from {
-		next, fits := p.Model.Step(one, in.op)
-		if fits {
-			to = append(to, next)
-		}
-		if in.op.Outcome != history.OK {
-			to = append(to, one) // it may not have taken effect
-		}
-	}
-	slices.Sort(to)
-	to = slices.Compact(to)
-	switch len(to) {
-	case 0:
-		return false, s
-	case 1:
-		return true, &states{one: to[0], read: s.read}
-	}
-	return true, &states{one: to[0], more: to, read: s.read}
+	return true, &state{key: next, read: s.read}
 }
 
 // CheckAll searches each problem, Limits.Workers at a time. It is No as soon as
