@@ -97,20 +97,6 @@ type Result struct {
 	Failures []Failure `json:"failures,omitempty"`
 }
 
-// LossWindow is the distribution, over the crashes that struck, of how far back
-// the loss reached: crash time minus the return of the oldest acknowledged
-// write that was lost; 0 for a crash that lost nothing.
-type LossWindow struct {
-	P50 float64 `json:"p50"`
-	P90 float64 `json:"p90"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
-	// Censored counts the crashes whose loss reached back to the first write of
-	// their run: a longer run could have lost more, so with any of them the
-	// figures above are lower bounds.
-	Censored int `json:"censored"`
-}
-
 // Names of bounds.
 const (
 	Documented = "documented" // what the product's documentation promises

@@ -32,7 +32,7 @@ func sample() *Report {
 			Mode: "everysec", Directives: []string{"appendonly yes", "appendfsync everysec", `save ""`},
 			Crash: "power", Workload: "paced", Personality: "ext4",
 			Runs: 200, Struck: 199, Acknowledged: 160_000, Lost: 9_000, LostMax: 110,
-			LossWindow: &LossWindow{P50: 520.5, P90: 930, P99: 1010, Max: 1024, Censored: 1},
+			LossWindow: &LossWindow{P50: 520.5, P90: 930, P99: 1010, Max: 1024, Censored: 1, Percentiles: []float64{0, 1.5, 1024}},
 			Bounds:     []Bound{{Documented, 1000}, {Source, 2000}, {Modelled, 2004}},
 			SpanMS:     5000, Rate: 200,
 			Anomalies: map[string]int{"hole": 1},
@@ -90,7 +90,7 @@ func TestFieldNames(t *testing.T) {
 	}{
 		{Report{}, "command elapsed_s machine results schema seed started torntail"},
 		{Result{}, "acknowledged anomalies backend bounds_ms crash directives failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs span_ms struck target verdict version why workload"},
-		{LossWindow{}, "censored max p50 p90 p99"},
+		{LossWindow{}, "censored max p50 p90 p99 percentiles"},
 		{Bound{}, "name value"},
 		{Recovery{}, "by_itself refused repaired"},
 		{RecoveryTime{}, "max p50"},
@@ -201,6 +201,30 @@ func TestWorst(t *testing.T) {
 	}
 	if got := Worst(0, 77); got != ExitInternal {
 		t.Errorf("Worst(0, 77) = %d: a status nobody defined is our own failure", got)
+	}
+}
+
+func TestNewLossWindow(t *testing.T) {
+	if NewLossWindow(nil, 0) != nil {
+		t.Error("a distribution of nothing")
+	}
+	var windows []time.Duration
+	for i := range 200 { // 200 ms down to 1 ms
+		windows = append(windows, time.Duration(200-i)*time.Millisecond)
+	}
+	w := NewLossWindow(windows, 3)
+	if w.P50 != 100 || w.P90 != 180 || w.P99 != 198 || w.Max != 200 || w.Censored != 3 {
+		t.Errorf("%+v", w)
+	}
+	if len(w.Percentiles) != 101 || w.Percentiles[0] != 1 || w.Percentiles[7] != 14 || w.Percentiles[100] != 200 {
+		t.Errorf("%v", w.Percentiles)
+	}
+	if windows[0] != 200*time.Millisecond {
+		t.Error("the caller's slice was sorted")
+	}
+	one := NewLossWindow([]time.Duration{1234567 * time.Nanosecond}, 0)
+	if one.P50 != 1.235 || one.Max != 1.235 || one.Percentiles[0] != 1.235 {
+		t.Errorf("%+v", one)
 	}
 }
 
