@@ -79,19 +79,20 @@ func hasAOF(fsys vfs.FS) bool {
 	return err == nil && info.Dir
 }
 
-// nulTail reports whether the last incr file of the AOF holds NUL bytes, which
-// no command of a workload does: appends whose size survived and whose data did not.
-func nulTail(fsys vfs.FS) bool {
+// nulBytes reports whether an incr file of the AOF holds NUL bytes, which no
+// command of a workload does: an append whose size survived and whose data did not.
+func nulBytes(fsys vfs.FS) bool {
 	names, err := fsys.List("appendonlydir")
 	if err != nil {
 		return false
 	}
-	for i := len(names) - 1; i >= 0; i-- {
-		if !isIncr(names[i]) {
+	for _, name := range names {
+		if !isIncr(name) {
 			continue
 		}
-		data, err := vfs.ReadFile(fsys, path.Join("appendonlydir", names[i]))
-		return err == nil && bytes.IndexByte(data, 0) >= 0
+		if data, err := vfs.ReadFile(fsys, path.Join("appendonlydir", name)); err == nil && bytes.IndexByte(data, 0) >= 0 {
+			return true
+		}
 	}
 	return false
 }

@@ -50,6 +50,7 @@ type Outcome struct {
 	Verdict   result.Verdict
 	Anomalies []Anomaly
 	Findings  []string // known findings this run shows
+	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
 
 	Acked     int // acknowledged writes before the crash
 	Lost      int // of them, certainly lost
@@ -77,7 +78,8 @@ type Outcome struct {
 	inFsync          bool   // a sync was in flight when the crash struck
 	cutFiles         int    // files that a statement about files at rest damaged
 	wholeAOFVanished bool   // the image has no appendonlydir, though a sync of it had returned
-	nulTail          bool   // the AOF that was refused ended in NUL bytes
+	nulBytes         bool   // an incr file held NUL bytes, which no command does
+	oldIncrUnsynced  bool   // a rewrite was going on and the old incr file not durable yet
 	refused          string // the error with which a write after the restart was refused
 }
 

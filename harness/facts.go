@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -18,6 +19,14 @@ type facts struct {
 	ids   []uint64 // call IDs of the epoch's log writes
 	forks []time.Duration
 	used  int
+	incrs []incrFile // the incr files that are there, oldest first
+}
+
+// incrFile is what the log says of one incr file.
+type incrFile struct {
+	ino     disk.Ino
+	written uint64 // call ID of the last write that had returned; 0: none
+	synced  uint64 // of the last write that a returned sync covers
 }
 
 // isIncr reports whether a path is an incr file of the AOF, its temporary name
@@ -42,9 +51,12 @@ func isRewrite(c *disk.Call) bool {
 // read fills in one epoch from the calls in log[from:]. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	f.ids, f.forks, f.used = f.ids[:0], forks, 0
+	f.ids, f.forks, f.used, f.incrs = f.ids[:0], forks, 0, f.incrs[:0]
 	for i := range log {
 		c := &log[i]
+		if isIncr(c.Path) {
+			f.follow(c)
+		}
 		switch {
 		case c.Kind == disk.OpWrite && isIncr(c.Path):
 			if c.Err == 0 {
@@ -67,6 +79,43 @@ func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch)
 			}
 		}
 	}
+}
+
+// follow keeps track of what is durable of each incr file.
+func (f *facts) follow(c *disk.Record) {
+	i := 0
+	for i < len(f.incrs) && f.incrs[i].ino != c.Ino {
+		i++
+	}
+	switch {
+	case c.Kind == disk.OpUnlink:
+		if i < len(f.incrs) {
+			f.incrs = slices.Delete(f.incrs, i, i+1)
+		}
+		return
+	case c.Kind == disk.OpCreate || c.Kind == disk.OpWrite:
+		if i == len(f.incrs) {
+			f.incrs = append(f.incrs, incrFile{ino: c.Ino})
+		}
+		if c.Kind == disk.OpWrite && c.Err == 0 {
+			f.incrs[i].written = c.ID
+		}
+	case c.Kind.IsSync() && i < len(f.incrs) && c.Err == 0 && c.Return != disk.Never:
+		f.incrs[i].synced = max(f.incrs[i].synced, c.Covers)
+	}
+}
+
+// oldIncrUnsynced reports whether, when the life ended, an incr file other
+// than the last held writes that no returned sync covered: a rewrite had gone
+// on to the next file, and the background sync of the one before was not over
+// (redis 7.0.15 aof.c openNewIncrAofForAppend).
+func (f *facts) oldIncrUnsynced() bool {
+	for i := 0; i+1 < len(f.incrs); i++ {
+		if f.incrs[i].written > f.incrs[i].synced {
+			return true
+		}
+	}
+	return false
 }
 
 func isRoot(path string) bool { return path == "" || path == "." || path == "/" }

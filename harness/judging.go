@@ -18,8 +18,15 @@ import (
 //
 // Whether a crash "in fsync" struck inside one is the harness's to say: it
 // sees the calls in flight. The promise is that of the plain kind.
-func ContractOf(m *Mode, crash string) (contract.Contract, error) {
-	conf := contract.Config{Modelled: true, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes"}
+func ContractOf(m *Mode, crash, personality string) (contract.Contract, error) {
+	p, err := disk.PersonalityByName(personality)
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	back := disk.DefaultWriteBack
+	conf := contract.Config{Modelled: true, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
+		// What the flusher has written can be read back once the journal has committed the size.
+		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval + p.Commit}
 	save, err := savePoints(m.Get("save"))
 	if err != nil {
 		return contract.Contract{}, err
@@ -75,10 +82,10 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 	if power && o.wholeAOFVanished {
 		// F1: the file system was never asked to keep the directory's name. What
 		// the rest of the run would say about the contract is drowned by it.
-		o.Findings, o.Verdict = append(o.Findings, "F1"), result.Holds
+		excuse(o, "F1")
 		return
 	}
-	c, err := ContractOf(&x.Mode, x.Crash)
+	c, err := ContractOf(&x.Mode, x.Crash, x.Personality)
 	if err != nil {
 		o.Verdict, o.Why = result.Unknown, err.Error()
 		return
@@ -98,13 +105,8 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 			"after the restart the server refuses a write: " + o.refused})
 		o.Verdict = result.Violated
 	}
-	if o.Recovery == Repaired && o.nulTail {
-		o.Findings = append(o.Findings, "F2")
-	}
-	if o.Postponed > 0 && !power {
-		o.Findings = append(o.Findings, "postponed-write")
-	}
 	o.InPlay = inPlay(x, o)
+	known(o, power)
 }
 
 // struck reports whether the crash happened as the plan asked, as the disk and

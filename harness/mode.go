@@ -81,22 +81,26 @@ var Modes = []Mode{
 	{
 		Name: "everysec", About: "AOF, fsync once a second in the background",
 		Directives: base("yes", "everysec", "no", ""), AOF: true,
-		Period: time.Second, Span: 6 * time.Second, Rate: 80,
+		// Source bound of the first sync: a crash before it would lose the whole run.
+		Period: 2 * time.Second, Span: 7 * time.Second, Rate: 80,
 	},
 	{
 		Name: "no", About: "AOF, the kernel decides when to write",
 		Directives: base("yes", "no", "no", ""), AOF: true,
-		Period: 35 * time.Second, Span: 110 * time.Second, Rate: 8,
+		// 30 s expiry, 5 s between two looks, and 5 s until the journal commits the size.
+		Period: 40 * time.Second, Span: 130 * time.Second, Rate: 8,
 	},
 	{
 		Name: "rdb", About: "snapshots only (one change in 2 s saves)",
 		Directives: base("no", "everysec", "no", "2 1"), RDB: true,
-		Period: saveEvery, Span: 12 * time.Second, Rate: 40,
+		// More than 2 whole seconds: the first snapshot is in place after 4 s.
+		Period: 2 * saveEvery, Span: 16 * time.Second, Rate: 40,
 	},
 	{
 		Name: "hybrid", About: "AOF everysec with an RDB preamble",
 		Directives: base("yes", "everysec", "yes", ""), AOF: true,
-		Period: time.Second, Span: 6 * time.Second, Rate: 80,
+		// Source bound of the first sync: a crash before it would lose the whole run.
+		Period: 2 * time.Second, Span: 7 * time.Second, Rate: 80,
 	},
 	{
 		Name: "none", About: "no persistence",

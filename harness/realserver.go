@@ -14,6 +14,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/plan"
@@ -87,7 +88,8 @@ type ServerRunner struct {
 	over    chan struct{} // closed when the server's life has ended
 	news    chan struct{} // the plan has something new to wait for
 	logFrom int
-	hadAOF  bool           // appendonlydir was there before the cut
+	hadAOF  bool // appendonlydir was there before the cut
+	clients []env.Task
 	workers sync.WaitGroup // commands of the plan under way
 }
 
@@ -132,6 +134,8 @@ func (s *ServerRunner) Run(x *Experiment) (*Outcome, error) {
 	defer s.volume.Detach()
 	err = s.experiment()
 	s.stopServer()
+	s.cutClients()
+	s.awaitClients()
 	s.workers.Wait()
 	if err != nil {
 		return nil, err
@@ -195,8 +199,9 @@ func (s *ServerRunner) life() {
 	s.hist.Epochs = append(s.hist.Epochs, history.Epoch{Began: s.env.Now(), Ended: history.Never, DiskSeen: true})
 	s.rec.Unseal()
 	s.run.Resume(s.env, s.x.Mode.Span)
+	s.clients = s.clients[:0]
 	for _, c := range s.run.Clients() {
-		s.env.Go("client", c.Run)
+		s.clients = append(s.clients, s.env.Go("client", c.Run))
 	}
 	s.env.Leave()
 	redis, over := s.redis, s.over
@@ -268,6 +273,17 @@ func (s *ServerRunner) running() *process.Redis {
 	return s.redis
 }
 
+// awaitClients waits until the clients' tasks have ended. The server must be
+// gone, and with it their connections.
+func (s *ServerRunner) awaitClients() {
+	s.env.Enter()
+	defer s.env.Leave()
+	for _, c := range s.clients {
+		c.Wait()
+	}
+	s.clients = s.clients[:0]
+}
+
 // cutClients ends the clients' record: that instant is the crash, and whatever
 // a client hears later does not count.
 func (s *ServerRunner) cutClients() time.Duration {
@@ -305,6 +321,7 @@ func (s *ServerRunner) afterCrash() {
 		s.redis = nil
 		s.mu.Unlock()
 	}
+	s.awaitClients()
 	s.env.Enter()
 	defer s.env.Leave()
 	epoch := &s.hist.Epochs[len(s.hist.Epochs)-1]
@@ -320,6 +337,7 @@ func (s *ServerRunner) afterCrash() {
 
 func (s *ServerRunner) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.read(log[s.logFrom:], s.log.forks, epoch)
+	s.out.oldIncrUnsynced = s.facts.oldIncrUnsynced()
 	s.out.inFsync = syncInFlight(log[s.logFrom:], s.tc)
 	if s.log.working {
 		s.out.CrashPoint = crashPoint(log[s.logFrom:], s.tc)
@@ -391,9 +409,9 @@ func (s *ServerRunner) restart() (back bool, err error) {
 		s.event(history.Ready, "")
 		return true, nil
 	}
-	s.event(history.Refused, refusal.Error())
+	s.event(history.Refused, lastWords(refusal))
 	s.out.Recovery = RefusedToStart
-	s.volume.With(func(d *disk.Disk) { s.out.nulTail = nulTail(d.FS(nil)) })
+	s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
 	if !s.x.Mode.AOF || s.rig.tool == "" {
 		return false, nil
 	}
@@ -431,6 +449,9 @@ func (s *ServerRunner) dump() error {
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
+	if holdsNUL(&state) {
+		s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
+	}
 	s.out.refused, err = probe(conn)
 	return err
 }
@@ -593,4 +614,18 @@ func (s *ServerRunner) whyNot() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return whyNoCrash(&s.plan, s.x.Plan)
+}
+
+// lastWords is the last line that a server wrote before it gave up, without
+// its process id and time.
+func lastWords(e *process.StartError) string {
+	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
+	last := lines[len(lines)-1]
+	if i := strings.Index(last, " # "); i >= 0 {
+		last = last[i+3:]
+	}
+	if last == "" {
+		return e.Error()
+	}
+	return last
 }

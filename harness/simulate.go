@@ -264,6 +264,7 @@ func (s *Simulator) readFacts(epoch *history.Epoch) {
 
 func (s *Simulator) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.read(log, s.log.forks, epoch)
+	s.out.oldIncrUnsynced = s.facts.oldIncrUnsynced()
 	s.out.inFsync = syncInFlight(log, s.tc)
 	if s.log.working {
 		s.out.CrashPoint = crashPoint(log, s.tc)
@@ -309,7 +310,7 @@ func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
 	if !s.x.Mode.AOF {
 		return false
 	}
-	s.out.nulTail = nulTail(s.node.Disk().FS(nil))
+	s.out.nulBytes = nulBytes(s.node.Disk().FS(nil))
 	fixed := errors.New("the tool did not end")
 	s.exited = false
 	s.node.Start(func(e env.Env, fs vfs.FS) { fixed = fixAOF(fs, conf, e) })
@@ -344,6 +345,9 @@ func (s *Simulator) dump(e env.Env) bool {
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
+	if holdsNUL(&state) {
+		s.out.nulBytes = nulBytes(s.node.Disk().FS(nil))
+	}
 	s.out.refused, err = probe(conn)
 	if err != nil {
 		s.out.Why = err.Error()

@@ -42,14 +42,18 @@ func (t *tally) add(o *Outcome) {
 	if o.InPlay {
 		t.inPlay++
 	}
-	t.windows = append(t.windows, o.Window)
-	if o.Censored {
-		t.censored++
+	if !o.Excused && o.Recovery != RefusedToStart {
+		t.windows = append(t.windows, o.Window)
+		if o.Censored {
+			t.censored++
+		}
 	}
 	t.spans += o.Span
 	t.acked += int64(o.Acked)
-	t.lost += int64(o.Lost)
-	t.lostMax = max(t.lostMax, int64(o.Lost))
+	if !o.Excused {
+		t.lost += int64(o.Lost)
+		t.lostMax = max(t.lostMax, int64(o.Lost))
+	}
 	switch o.Recovery {
 	case ByItself:
 		t.recovery.ByItself++
@@ -69,7 +73,7 @@ func (t *tally) add(o *Outcome) {
 	}
 	seen := ""
 	for _, a := range o.Anomalies {
-		if a.Name != seen {
+		if a.Name != seen && !o.Excused {
 			count(&t.anomalies, a.Name)
 			seen = a.Name
 		}
@@ -95,7 +99,7 @@ func (c *cell) blank(k *Campaign, b Backend) result.Result {
 	for _, d := range c.mode.Directives {
 		r.Directives = append(r.Directives, d.String())
 	}
-	if contract, err := ContractOf(c.mode, c.crash.Name); err == nil {
+	if contract, err := ContractOf(c.mode, c.crash.Name, k.Personality); err == nil {
 		for _, bound := range contract.Bounds {
 			r.Bounds = append(r.Bounds, result.Bound{Name: bound.Name, Value: ms(bound.Value)})
 		}

@@ -1,0 +1,97 @@
+package harness
+
+import (
+	"strings"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// known recognizes known findings about the product (reports/result has their
+// texts) by their cause, as the disk's log and the crash image show it, not by
+// their effect. A run is excused only when a finding's cause is there and
+// everything that went wrong is what that cause does.
+func known(o *Outcome, power bool) {
+	if o.Postponed > 0 && !power {
+		o.Findings = append(o.Findings, "postponed-write")
+	}
+	if !power {
+		return
+	}
+	if o.Recovery == Repaired && o.nulBytes {
+		o.Findings = append(o.Findings, "F2")
+	}
+	if o.Verdict != result.Violated {
+		return
+	}
+	switch {
+	case o.oldIncrUnsynced && only(o.Anomalies, anomaly.Unrecoverable, anomaly.Hole):
+		excuse(o, "F3")
+	case o.nulBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History):
+		excuse(o, "F4")
+	}
+}
+
+// excuse counts a run under a finding alone. What it lost, it lost to a file
+// that was damaged or refused as a whole, and says nothing about how far back
+// this fsync policy loses.
+func excuse(o *Outcome, finding string) {
+	o.Findings = append(o.Findings, finding)
+	o.Verdict, o.Excused = result.Holds, true
+}
+
+// only reports whether all anomalies have one of the names.
+func only(list []Anomaly, names ...anomaly.Name) bool {
+	for _, a := range list {
+		ok := false
+		for _, n := range names {
+			ok = ok || a.Name == string(n)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return len(list) > 0
+}
+
+// holdsNUL reports whether a value that was read holds a NUL byte. No workload
+// writes one.
+func holdsNUL(s *history.State) bool {
+	for i := range s.Keys {
+		if strings.IndexByte(s.Keys[i].Value, 0) >= 0 {
+			return true
+		}
+		for _, e := range s.Keys[i].List {
+			if strings.IndexByte(e, 0) >= 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// phantomsHoldNUL reports whether every value in the recovered states that is
+// not a token of the run holds NUL bytes: the beginning of a value that was
+// being appended, and zeroes where its end had not reached the disk.
+func phantomsHoldNUL(h *history.History) bool {
+	written := make(map[string]bool)
+	for i := range h.Ops {
+		written[h.Ops[i].Value] = true
+		if m := h.Ops[i].More; m != nil {
+			for j := range m.Parts {
+				written[m.Parts[j].Value] = true
+			}
+		}
+	}
+	for i := range h.States {
+		for _, kv := range h.States[i].Keys {
+			for _, v := range append(kv.List, kv.Value) {
+				if v != "" && !written[v] && strings.IndexByte(v, 0) < 0 {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
