@@ -117,6 +117,13 @@ func allImages(t *testing.T, d *Disk) []string {
 // runStep carries out one step of a program.
 func runStep(t *testing.T, d *Disk, step string) {
 	t.Helper()
+	if err := tryStep(d, step); err != nil {
+		t.Fatalf("%s: %v", step, err)
+	}
+}
+
+// tryStep carries out one step of a program, which may fail.
+func tryStep(d *Disk, step string) error {
 	f := strings.Fields(step)
 	fsys := d.FS(nil)
 	var err error
@@ -161,11 +168,9 @@ func runStep(t *testing.T, d *Disk, step string) {
 		}
 		d.End(&c)
 	default:
-		t.Fatalf("no step %q", f[0])
+		panic("no step " + step)
 	}
-	if err != nil {
-		t.Fatalf("%s: %v", step, err)
-	}
+	return err
 }
 
 func withFile(fsys vfs.FS, name string, flag vfs.Flag, f func(vfs.File) error) error {
@@ -194,7 +199,7 @@ func expand(s string) []byte {
 }
 
 // render writes a disk as testdata/images.txt does.
-func render(t *testing.T, d *Disk) string {
+func render(t testing.TB, d *Disk) string {
 	t.Helper()
 	var out []string
 	var walk func(dir string)
