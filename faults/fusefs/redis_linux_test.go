@@ -392,3 +392,101 @@ func BenchmarkServer(b *testing.B) {
 		}
 	}
 }
+
+// TestPowerCutAtAnyCall lets the power go at each call of a first start, and at
+// every ninth from there over the writes into a rewrite, before, in and after
+// the call by turns. Whatever the call was, the server must die unaware, the
+// volume come back and nothing that was acknowledged be missing.
+func TestPowerCutAtAnyCall(t *testing.T) {
+	needRedis(t)
+	m := serve(t)
+	kinds := map[string]bool{}
+	for k, step := 1, 1; ; k += step {
+		if k > 15 {
+			step = 9
+		}
+		var v *fusefs.Volume
+		var victim atomic.Pointer[process.Process]
+		var off, struck atomic.Bool
+		calls := 0
+		done := make(chan error, 1)
+		place := disk.Place(k % 3)
+		v = attach(t, m, fusefs.VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
+			if !c.Kind.Mutates() && !c.Kind.IsSync() {
+				return disk.Decision{}
+			}
+			if calls++; calls != k {
+				return disk.Decision{}
+			}
+			struck.Store(true)
+			kinds[c.Kind.Word()] = true
+			return disk.Decision{Place: place, Fraction: 0.5, Strike: func() {
+				off.Store(true)
+				_, err := v.PowerCut(disk.Choice{Mode: disk.KeepRandom, Seed: uint64(k)}, started{&victim})
+				done <- err
+			}}
+		}})
+		acked := untilCut(t, v, &victim, &off)
+		if !struck.Load() {
+			require.Greater(t, k, 150, "the run is too short to say anything")
+			break
+		}
+		require.NoError(t, <-done)
+		r := recoverRedis(t, v, mode("always"))
+		require.Zero(t, missing(t, r, []int{acked}), "power cut at call %d, place %d", k, place)
+		r.KillTree()
+		r.WaitTree()
+		v.Detach()
+	}
+	for _, kind := range []string{"write", "fsync", "rename"} {
+		require.True(t, kinds[kind], "no cut struck a %s: %v", kind, kinds)
+	}
+}
+
+// started is a victim that may not have been started when the power goes: then
+// it waits until it is.
+type started struct {
+	p *atomic.Pointer[process.Process]
+}
+
+func (s started) KillTree() { s.wait().KillTree() }
+func (s started) WaitTree() { s.wait().WaitTree() }
+
+func (s started) wait() *process.Process {
+	for s.p.Load() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	return s.p.Load()
+}
+
+// untilCut runs a server under always through its first start, writes, and a
+// rewrite, until the power goes or all is done, and returns how many writes
+// were acknowledged.
+func untilCut(t *testing.T, v *fusefs.Volume, victim *atomic.Pointer[process.Process], off *atomic.Bool) (acked int) {
+	t.Helper()
+	r, err := process.StartRedis(context.Background(), process.RedisSpec{
+		Dir: v.Path(), Directives: mode("always"), Started: victim.Store,
+	})
+	if err != nil {
+		require.True(t, off.Load(), "the server ended without a power cut: %v", err)
+		return 0
+	}
+	t.Cleanup(func() { r.KillTree(); r.WaitTree() })
+	c := dial(t, r)
+	for n := range 60 {
+		if n == 20 {
+			if _, err := c.Do("BGREWRITEAOF"); err != nil {
+				return acked
+			}
+		}
+		if _, err := c.Do("SET", "c0:"+strconv.Itoa(n), "v"); err != nil || off.Load() {
+			return acked
+		}
+		acked++
+	}
+	eventually(t, "the rewrite is over", func() bool {
+		running, err := c.Info("aof_rewrite_in_progress")
+		return err != nil || running == "0"
+	})
+	return acked
+}

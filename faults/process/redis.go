@@ -28,6 +28,11 @@ type RedisSpec struct {
 	// large file counts.
 	Within time.Duration
 
+	// Started gets the process as soon as it runs, long before it is ready: a
+	// fault that strikes during the start must know whom to kill. It is called
+	// again with each new process when a port was taken.
+	Started func(*Process)
+
 	Output func(Line)
 	Clock  func() time.Duration
 	Space  *guard.Space

@@ -62,6 +62,9 @@ func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Started != nil {
+		s.Started(p)
+	}
 	r := &Redis{Process: p, Addr: net.JoinHostPort(s.Addr, strconv.Itoa(port))}
 	if err := r.await(ctx, s.Within); err != nil {
 		ended := p.Exited()
