@@ -186,6 +186,7 @@ func New(o Options) *Manager {
 		m.state = aofOn
 	}
 	m.lastSave = m.unix()
+	m.lastFsync = m.lastSave
 	m.syncer = bioThread{env: o.Env, name: "bio_aof", do: m.bioSync}
 	m.closer = bioThread{env: o.Env, name: "bio_close_file", do: m.bioSyncAndClose}
 	return m
