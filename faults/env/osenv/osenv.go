@@ -22,8 +22,13 @@ type Env struct {
 }
 
 // New makes an environment. The world begins now; seed feeds Uint64.
-func New(node string, seed uint64) *Env {
-	return &Env{node: node, start: time.Now(), rng: rand.New(rand.NewPCG(seed, 0))}
+func New(node string, seed uint64) *Env { return NewAt(node, seed, time.Now()) }
+
+// NewAt makes an environment of a world that began at start, which must hold a
+// monotonic clock reading: environments, disks and processes of one world that
+// share it stamp times that can be compared.
+func NewAt(node string, seed uint64, start time.Time) *Env {
+	return &Env{node: node, start: start, rng: rand.New(rand.NewPCG(seed, 0))}
 }
 
 var _ env.Env = (*Env)(nil)
