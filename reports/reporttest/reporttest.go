@@ -14,7 +14,7 @@ func Cell(mode string, directives []string, crash string) result.Result {
 	return result.Result{
 		Target: "engine", Version: "7.0.15", Backend: "sim", Personality: "ext4", Workload: "paced",
 		Mode: mode, Directives: directives, Crash: crash, Runs: 200, Struck: 200,
-		Acknowledged: 160_000, LossWindow: &result.LossWindow{}, Recovery: result.Recovery{ByItself: 200},
+		Acknowledged: 160_000, LossWindow: &result.LossWindow{Percentiles: make([]float64, 101)}, Recovery: result.Recovery{ByItself: 200},
 		RecoveryMS: &result.RecoveryTime{P50: 3, Max: 9}, SpanMS: 5000, Rate: 200, Verdict: result.Holds,
 	}
 }
@@ -41,6 +41,20 @@ var (
 	none     = directives("no", "everysec", `""`)
 )
 
+// window is a distribution that goes straight from one figure to the next.
+func window(p50, p90, p99, most float64, censored int) *result.LossWindow {
+	w := &result.LossWindow{P50: p50, P90: p90, P99: p99, Max: most, Censored: censored}
+	at, value := []int{0, 50, 90, 99, 100}, []float64{p50 / 20, p50, p90, p99, most}
+	for i := 1; i < len(at); i++ {
+		for p := at[i-1]; p < at[i]; p++ {
+			share := float64(p-at[i-1]) / float64(at[i]-at[i-1])
+			w.Percentiles = append(w.Percentiles, value[i-1]+share*(value[i]-value[i-1]))
+		}
+	}
+	w.Percentiles = append(w.Percentiles, most)
+	return w
+}
+
 // Usual is what a run of a correct server looks like.
 func Usual() *result.Report {
 	lossless := result.Bound{Name: result.Documented}
@@ -55,25 +69,25 @@ func Usual() *result.Report {
 	e1, e2, e3 := Cell("everysec", everysec, "kill"), Cell("everysec", everysec, "power"), Cell("everysec", everysec, "power-in-fsync")
 	e1.Bounds = []result.Bound{second}
 	e2.Bounds = []result.Bound{second, {Name: result.Source, Value: 2000}}
-	e2.Lost, e2.LostMax, e2.LossWindow = 21_400, 204, &result.LossWindow{P50: 519.7, P90: 918, P99: 1003, Max: 1024}
+	e2.Lost, e2.LostMax, e2.LossWindow = 21_400, 204, window(519.7, 918, 1003, 1024, 0)
 	e2.Recovery, e2.Findings = result.Recovery{ByItself: 160, Repaired: 40}, map[string]int{"F2": 40}
 	e3.Bounds, e3.Struck = e2.Bounds, 187
-	e3.Lost, e3.LossWindow = 18_870, &result.LossWindow{P50: 1001, P90: 1003, P99: 1010, Max: 1012}
+	e3.Lost, e3.LossWindow = 18_870, window(1001, 1003, 1010, 1012, 0)
 	e3.Recovery = result.Recovery{ByItself: 187}
 
 	n2 := Cell("no", no, "power")
 	n2.Acknowledged, n2.Lost = 3_400_000, 912_345
-	n2.LossWindow = &result.LossWindow{P50: 16_900, P90: 29_000, P99: 33_100, Max: 34_600}
+	n2.LossWindow = window(16_900, 29_000, 33_100, 34_600, 0)
 	n2.Bounds = []result.Bound{{Name: result.Modelled, Value: 35_000}}
 	n3 := Cell("no", no, "power-in-fsync")
 	n3.Verdict, n3.Why, n3.Runs, n3.Struck = result.NotApplicable, "this mode does not fsync while clients write", 0, 0
 
 	r1 := Cell("rdb", rdb, "kill")
-	r1.Lost, r1.LossWindow = 24_000, &result.LossWindow{P50: 610, P90: 1900, P99: 2080, Max: 2101}
+	r1.Lost, r1.LossWindow = 24_000, window(610, 1900, 2080, 2101, 0)
 	r1.Bounds = []result.Bound{{Name: result.Documented, Value: 2150}}
 
 	z1 := Cell("none", none, "kill")
-	z1.Lost, z1.LossWindow = z1.Acknowledged, &result.LossWindow{P50: 2980, P90: 4520, P99: 4950, Max: 4996, Censored: 200}
+	z1.Lost, z1.LossWindow = z1.Acknowledged, window(2980, 4520, 4950, 4996, 200)
 	return Report(a1, a2, a3, e1, e2, e3, n2, n3, r1, z1)
 }
 

@@ -1,0 +1,185 @@
+// Package html writes results as one self-contained page: no script, no
+// network, nothing but itself. It says the verdict first, then the loss table,
+// then how the losses are distributed, then each failure with the command that
+// shows it again. It reads in a browser, light or dark, and on paper, and its
+// folding parts open with the keyboard.
+//
+// The page is well-formed XML as well, so that a test can read it strictly.
+package html
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
+)
+
+//go:embed page.tmpl
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// view is what the template shows. All text in it is plain; the template
+// escapes it.
+type view struct {
+	Title, Verdict, Headline, Meaning string
+	Meta                              []pair
+	Sections                          []section
+	Failures                          []failure
+	Findings                          []finding
+}
+
+type pair struct{ Name, Value string }
+
+// section is one target: what was tried, its table and its charts.
+type section struct {
+	Where  string
+	Groups []group
+	Charts []chart
+}
+
+// group is one mode.
+type group struct {
+	Mode       string
+	Directives string
+	Rows       []row
+}
+
+type row struct {
+	Crash, Struck, Acked, Lost, P50, P99, Max, Bound, ByItself string
+	Verdict, Class, Note                                       string
+	NotApplicable                                              bool
+}
+
+type failure struct{ What, Story, Plan, Command string }
+
+type finding struct{ Title, Text, Command string }
+
+// Write writes the page.
+func Write(w io.Writer, r *result.Report) error {
+	v := view{
+		Meaning: clean(wording.Meaning(r.Results)),
+		Meta: []pair{
+			{"Command", clean(r.Command)},
+			{"Seed", fmt.Sprint(r.Seed)},
+			{"Started", r.Started.UTC().Format("2006-01-02 15:04:05 UTC")},
+			{"Took", wording.Duration(r.ElapsedS * 1000)},
+			{"Machine", clean(fmt.Sprintf("%s/%s, %d CPUs %s %s", r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Kernel, r.Machine.FileSystem))},
+			{"torntail", clean(r.Torntail)},
+		},
+		Sections: sections(r.Results),
+		Failures: failures(r.Results),
+	}
+	v.Verdict, v.Headline = headline(r.Results)
+	v.Title = "torntail: " + v.Headline
+	for _, f := range wording.Findings(r.Results) {
+		v.Findings = append(v.Findings, finding{clean(f.String()), clean(f.Text), clean(f.Command)})
+	}
+	var b strings.Builder
+	if err := page.Execute(&b, v); err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	return nil
+}
+
+// clean is text from outside without what XML cannot hold, on one line.
+func clean(s string) string { return wording.Clean(strings.Join(strings.Fields(s), " "), false) }
+
+// headline is the page's verdict, the strongest of all, and a line about it.
+func headline(results []result.Result) (class, text string) {
+	count := map[result.Verdict]int{}
+	for i := range results {
+		count[results[i].Verdict]++
+	}
+	judged := count[result.Holds] + count[result.Violated] + count[result.Unknown]
+	switch {
+	case count[result.Violated] > 0:
+		return "violated", fmt.Sprintf("violated: %d of %d contracts were broken", count[result.Violated], judged)
+	case count[result.Unknown] > 0:
+		return "unknown", fmt.Sprintf("unknown: nothing is proved about %d of %d contracts", count[result.Unknown], judged)
+	case judged == 0:
+		return "unknown", "unknown: nothing was run"
+	}
+	return "holds", fmt.Sprintf("holds: all %d contracts were kept", judged)
+}
+
+func sections(results []result.Result) []section {
+	var list []section
+	where, mode := "", ""
+	for i := range results {
+		r := &results[i]
+		if w := wording.Where(r); w != where || len(list) == 0 {
+			where, mode = w, ""
+			list = append(list, section{Where: clean(w)})
+		}
+		s := &list[len(list)-1]
+		if m := r.Mode + "\n" + strings.Join(r.Directives, "\n"); m != mode {
+			mode = m
+			s.Groups = append(s.Groups, group{Mode: clean(r.Mode + wording.Load(results[i:])), Directives: clean(strings.Join(r.Directives, ", "))})
+		}
+		g := &s.Groups[len(s.Groups)-1]
+		g.Rows = append(g.Rows, rowOf(r))
+	}
+	for i := range list {
+		list[i].Charts = charts(list[i].Where, results)
+	}
+	return list
+}
+
+// classes are the style of each verdict.
+var classes = map[result.Verdict]string{
+	result.Holds: "holds", result.Violated: "violated", result.Unknown: "unknown", result.NotApplicable: "na",
+}
+
+func rowOf(r *result.Result) row {
+	x := row{
+		Crash: clean(r.Crash), Verdict: wording.Verdict(r), Class: classes[r.Verdict],
+		NotApplicable: r.Verdict == result.NotApplicable, Note: clean(r.Why),
+	}
+	if x.NotApplicable {
+		return x
+	}
+	x.Struck, x.Acked, x.Lost = wording.Struck(r), fmt.Sprint(r.Acknowledged), fmt.Sprint(r.Lost)
+	x.P50, x.P99, x.Max = "-", "-", "-"
+	if w := r.LossWindow; w != nil {
+		x.P50, x.P99, x.Max = wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max)
+	}
+	x.Bound, x.ByItself = wording.Bound(r), wording.Share(r.Recovery.ByItself, r.Struck)
+	var notes []string
+	if len(r.Anomalies) > 0 {
+		notes = append(notes, "seen: "+wording.Counts(r.Anomalies))
+	}
+	if r.Recovery.Repaired > 0 || r.Recovery.Refused > 0 {
+		notes = append(notes, fmt.Sprintf("came back by itself %d, repaired %d, refused %d", r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused))
+	}
+	if r.Why != "" {
+		notes = append(notes, r.Why)
+	}
+	x.Note = clean(strings.Join(notes, "; "))
+	return x
+}
+
+func failures(results []result.Result) []failure {
+	var list []failure
+	for i := range results {
+		r := &results[i]
+		for j := range r.Failures {
+			f := &r.Failures[j]
+			if f.Finding != "" {
+				continue
+			}
+			list = append(list, failure{
+				What:  clean(fmt.Sprintf("%s, %s, seed %d: %s", r.Mode, r.Crash, f.Seed, f.Anomaly)),
+				Story: clean(f.Story), Plan: wording.Clean(f.Plan, true), Command: clean(f.ReplayCommand()),
+			})
+		}
+	}
+	return list
+}
