@@ -76,7 +76,8 @@ type Call struct {
 	Enter, Return time.Duration
 	Err           syscall.Errno // 0: it succeeded
 
-	rec int32 // place in the log plus one; 0: not logged
+	rec   int64 // place in the log plus one; 0: not logged
+	ended bool
 }
 
 // CallFlags are what changes the meaning of a call.

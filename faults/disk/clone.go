@@ -21,7 +21,7 @@ func (d *Disk) Clone() *Disk {
 			m.data = c.keepBytes(m.data)
 		}
 	}
-	c.log = append(c.log, d.log...)
+	c.log, c.dropped = append(c.log, d.log...), d.dropped
 	c.flight = append(c.flight, d.flight...)
 	c.syncs = append(c.syncs, d.syncs...)
 	for i := range c.syncs {

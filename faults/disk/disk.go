@@ -55,6 +55,7 @@ type Disk struct {
 
 	nextID   uint64
 	log      []Record
+	dropped  int64  // records dropped from the front of log
 	flight   []Call // entered with an effect, not returned
 	syncs    []syncState
 	tickAt   time.Duration // no background work is due before it
@@ -117,7 +118,7 @@ func (d *Disk) empty() {
 	clear(d.micros)
 	d.micros = d.micros[:0]
 	clear(d.log)
-	d.log = d.log[:0]
+	d.log, d.dropped = d.log[:0], 0
 	d.flight = d.flight[:0]
 	for i := range d.syncs {
 		d.syncs[i].active = false

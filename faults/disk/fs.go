@@ -33,14 +33,39 @@ func (f *pathFS) enter(c *Call) Decision {
 	return f.g.Enter(c)
 }
 
+// noSync says that a call is no sync.
+const noSync SyncID = -1
+
 // leave ends a call: it takes its time, and returns.
 func (f *pathFS) leave(c *Call, dec Decision) syscall.Errno {
-	if f.g != nil {
-		f.g.Wait(c, dec)
-		f.g.Return(c)
-	} else {
+	if f.g == nil {
 		c.Return = c.Enter
+		f.d.End(c)
+		return c.Err
 	}
+	defer f.d.unwound(c, noSync)
+	f.g.Wait(c, dec)
+	f.g.Return(c)
+	f.d.End(c)
+	return c.Err
+}
+
+// leaveSync ends a sync: what it covers is durable when it has taken its time,
+// the first of it earlier when a fault in flight is to find it so.
+func (f *pathFS) leaveSync(c *Call, id SyncID, dec Decision, seen *ErrSeq) syscall.Errno {
+	if dec.Place == PlaceInFlight && dec.Fraction > 0 {
+		f.d.SyncProgress(id, dec.Fraction)
+	}
+	if f.g == nil {
+		c.Err = f.d.EndSync(id, dec.Err, seen)
+		c.Return = c.Enter
+		f.d.End(c)
+		return c.Err
+	}
+	defer f.d.unwound(c, id)
+	f.g.Wait(c, dec)
+	c.Err = f.d.EndSync(id, dec.Err, seen)
+	f.g.Return(c)
 	f.d.End(c)
 	return c.Err
 }
@@ -439,17 +464,13 @@ func (h *file) write(p []byte, off int64) (int, error) {
 	if dec.Short > 0 && dec.Short < int64(whole) {
 		p = p[:dec.Short]
 	}
-	d := h.fs.d
-	n, e := d.Write(c, p)
+	n, e := h.fs.d.Write(c, p)
 	c.Err = e
+	rest := dec.Err
 	if e == 0 && sync != 0 {
-		id := d.BeginSync(c)
-		h.progress(id, dec)
-		if h.fs.g != nil {
-			h.fs.g.Wait(c, dec)
-		}
-		c.Err = d.EndSync(id, 0, &h.seen)
-		e = h.finish(c)
+		id := h.fs.d.BeginSync(c)
+		dec.Err = 0 // it is about the part that a short write left out
+		e = h.fs.leaveSync(c, id, dec, &h.seen)
 	} else {
 		e = h.fs.leave(c, dec)
 	}
@@ -459,32 +480,14 @@ func (h *file) write(p []byte, off int64) (int, error) {
 	if n < whole {
 		// What a loop over write(2) would have met next.
 		switch {
-		case dec.Err != 0:
-			return n, h.fail("write", dec.Err)
+		case rest != 0:
+			return n, h.fail("write", rest)
 		case dec.Short > 0:
 			return n, &os.PathError{Op: "write", Path: h.name, Err: io.ErrShortWrite}
 		}
 		return n, h.fail("write", syscall.ENOSPC)
 	}
 	return n, nil
-}
-
-// progress makes the share of a sync durable that a fault in flight is to find so.
-func (h *file) progress(id SyncID, dec Decision) {
-	if dec.Place == PlaceInFlight && dec.Fraction > 0 {
-		h.fs.d.SyncProgress(id, dec.Fraction)
-	}
-}
-
-// finish ends a call that has already taken its time.
-func (h *file) finish(c *Call) syscall.Errno {
-	if h.fs.g != nil {
-		h.fs.g.Return(c)
-	} else {
-		c.Return = c.Enter
-	}
-	h.fs.d.End(c)
-	return c.Err
 }
 
 func (h *file) Truncate(size int64) error {
@@ -548,11 +551,5 @@ func (h *file) sync(op string, kind OpKind, off, n int64) error {
 	if kind == OpSyncRange && n == 0 {
 		c.Len = 1<<62 - off // to the end, as sync_file_range(2) has it
 	}
-	id := h.fs.d.BeginSync(c)
-	h.progress(id, dec)
-	if h.fs.g != nil {
-		h.fs.g.Wait(c, dec)
-	}
-	c.Err = h.fs.d.EndSync(id, dec.Err, &h.seen)
-	return h.fail(op, h.finish(c))
+	return h.fail(op, h.fs.leaveSync(c, h.fs.d.BeginSync(c), dec, &h.seen))
 }

@@ -19,35 +19,67 @@ func (d *Disk) Begin(c *Call) {
 	d.nextID++
 	c.ID = d.nextID
 	c.Return = Never
-	c.rec = 0
+	c.rec, c.ended = 0, false
 }
 
 // End notes that a call returns: c.Return and c.Err are set.
 func (d *Disk) End(c *Call) {
-	for i := len(d.flight) - 1; i >= 0; i-- {
-		if d.flight[i].ID == c.ID {
-			d.flight[i] = d.flight[len(d.flight)-1]
-			d.flight = d.flight[:len(d.flight)-1]
-			break
-		}
+	c.ended = true
+	d.landed(c)
+	if d.frozen {
+		return
 	}
 	if c.Kind == OpWrite && c.Err == 0 {
 		if n, e := d.get(c.Ino); e == 0 && c.Return >= n.retAt {
 			n.retID, n.retAt = c.ID, c.Return
 		}
 	}
-	if c.rec > 0 && !d.frozen {
-		r := &d.log[c.rec-1]
+	if r := d.record(c); r != nil {
 		r.Return, r.Err = c.Return, c.Err
 	}
 }
 
+// landed takes a call off the list of those in flight.
+func (d *Disk) landed(c *Call) {
+	for i := len(d.flight) - 1; i >= 0 && !d.frozen; i-- {
+		if d.flight[i].ID == c.ID {
+			d.flight[i] = d.flight[len(d.flight)-1]
+			d.flight = d.flight[:len(d.flight)-1]
+			return
+		}
+	}
+}
+
+// unwound ends a call whose task was killed in it: it never returns, and if it
+// is a sync it makes nothing durable. Its effects stay in play.
+func (d *Disk) unwound(c *Call, id SyncID) {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	d.landed(c)
+	if id != noSync {
+		d.syncs[id].active = false
+	}
+}
+
+// record is the place of a call in the log; nil when it has none any more.
+func (d *Disk) record(c *Call) *Record {
+	if i := c.rec - 1 - d.dropped; c.rec > 0 && i >= 0 {
+		return &d.log[i]
+	}
+	return nil
+}
+
+// DropLog forgets the first n records, so that the log of a long run stays bounded.
+func (d *Disk) DropLog(n int) {
+	n = min(n, len(d.log))
+	d.log = d.log[:copy(d.log, d.log[n:])]
+	d.dropped += int64(n)
+}
+
 // Refuse logs a call that fails with c.Err without having had an effect.
 func (d *Disk) Refuse(c *Call) { d.logged(c) }
-
-// Abandon forgets the calls that have entered and not returned: their process
-// was killed. Their effects stay in play.
-func (d *Disk) Abandon() { d.flight = d.flight[:0] }
 
 // logged begins the effect of a call: it is in the log and in flight from now on.
 func (d *Disk) logged(c *Call) {
@@ -55,15 +87,15 @@ func (d *Disk) logged(c *Call) {
 	d.flight = append(d.flight, *c)
 	if d.o.KeepLog {
 		d.log = append(d.log, Record{Call: *c, CoversAt: -1})
-		c.rec = int32(len(d.log))
+		c.rec = d.dropped + int64(len(d.log))
 	}
 }
 
 // relog repeats in the log what the effect has added to the call.
 func (d *Disk) relog(c *Call) {
 	d.flight[len(d.flight)-1].Ino = c.Ino
-	if c.rec > 0 {
-		d.log[c.rec-1].Ino = c.Ino
+	if r := d.record(c); r != nil {
+		r.Ino = c.Ino
 	}
 }
 

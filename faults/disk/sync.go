@@ -52,8 +52,7 @@ func (d *Disk) BeginSync(c *Call) SyncID {
 		d.logged(c)
 	}
 	n, e := d.get(c.Ino)
-	if e == 0 && c.rec > 0 && n.retID != 0 {
-		r := &d.log[c.rec-1]
+	if r := d.record(c); r != nil && e == 0 && n.retID != 0 {
 		r.Covers, r.CoversAt = n.retID, n.retAt
 	}
 	if d.frozen || e != 0 && s.kind != OpSyncFS || d.o.Plant&PlantIgnoreSync != 0 {
