@@ -122,10 +122,17 @@ func Tell(op *history.Op) string {
 		if op.More != nil {
 			for i := range op.More.Parts {
 				p := &op.More.Parts[i]
-				if p.Kind == history.Write {
+				switch {
+				case p.Writes():
 					fmt.Fprintf(&b, " %q = %q", p.Key, p.Value)
-				} else {
+				case op.Outcome != history.OK:
 					fmt.Fprintf(&b, " read %q", p.Key)
+				case p.Kind == history.ReadList && p.More != nil:
+					fmt.Fprintf(&b, " read %q: %q", p.Key, p.More.Values)
+				case p.Absent:
+					fmt.Fprintf(&b, " read %q: nothing", p.Key)
+				default:
+					fmt.Fprintf(&b, " read %q: %q", p.Key, p.Value)
 				}
 			}
 		}
@@ -133,6 +140,10 @@ func Tell(op *history.Op) string {
 	switch op.Outcome {
 	case history.OK:
 		switch {
+		case op.More != nil && op.More.HasReplaced && op.Absent:
+			b.WriteString(", where nothing was, acknowledged")
+		case op.More != nil && op.More.HasReplaced:
+			fmt.Fprintf(&b, ", in place of %q, acknowledged", op.More.Replaced)
 		case op.Kind == history.Read && op.Absent:
 			b.WriteString(", found nothing")
 		case op.Kind == history.Read:

@@ -189,5 +189,12 @@ func (p *Prefix) wholeLosses() {
 	slices.Sort(c.Certain)
 	c.Certain = slices.Compact(c.Certain)
 	slices.Sort(p.possible)
-	c.Possible = len(slices.Compact(p.possible))
+	p.possible = slices.Compact(p.possible)
+	c.Possible, c.FirstPossible = 0, zones.Late
+	for _, op := range p.possible {
+		if p.side[op]&inside == 0 || !c.Consistent {
+			c.Possible++
+			c.FirstPossible = min(c.FirstPossible, p.ackedAt(op))
+		}
+	}
 }

@@ -86,6 +86,7 @@ func (r *Registers) rank(n int32, initial, values []string, read int32) (forked 
 // rankByReply ranks appends by the length that their replies gave.
 func (r *Registers) rankByReply(k *Key, l *list) {
 	known := int32(max(len(l.initial), len(l.longest)))
+	k.known = known
 	for at := k.From + 1; at < k.To; at++ {
 		c := &r.Clusters[at]
 		op := r.OpOf(c)
@@ -144,6 +145,7 @@ func (r *Registers) recoverList(n int32, l *list) {
 		last = at
 	}
 	k.Recovered = last
+	k.known = max(k.known, int32(len(got)))
 }
 
 // survivors marks the appends whose elements are in a list that makes no sense.
@@ -228,8 +230,12 @@ func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 		return cmp.Or(cmp.Compare(r.Clusters[a].Rank, r.Clusters[b].Rank), cmp.Compare(a, b))
 	})
 	latest := int32(-1) // the cluster of lower rank with the latest Last
+	listed := int32(-1) // the same among the elements of lists that were seen
 	for i := 0; i < len(r.sorted); {
 		j := i
+		if r.Clusters[r.sorted[i]].Rank == Unranked {
+			latest = listed // nobody knows the order of the others and these
+		}
 		for ; j < len(r.sorted) && r.Clusters[r.sorted[j]].Rank == r.Clusters[r.sorted[i]].Rank; j++ {
 			if c := &r.Clusters[r.sorted[j]]; latest >= 0 && c.First < r.Clusters[latest].Last {
 				return Conflict{Shape: OutOfOrder, A: latest, B: r.sorted[j], Read: -1}, false
@@ -241,6 +247,9 @@ func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 		for ; i < j; i++ {
 			if latest < 0 || r.Clusters[r.sorted[i]].Last > r.Clusters[latest].Last {
 				latest = r.sorted[i]
+			}
+			if r.Clusters[r.sorted[i]].Rank <= k.known {
+				listed = latest
 			}
 		}
 	}

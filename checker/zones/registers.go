@@ -43,7 +43,7 @@ type Cluster struct {
 	Acked           bool
 	Delete          bool // its value is "no such key"
 	// Rank is the place of the value in the key's order of versions, when that is
-	// known (Key.Chain); 0 is the initial value, Unranked comes after all others.
+	// known (Key.Chain); 0 is the initial value, Unranked is an append that is in no list that was seen.
 	Rank     int32
 	Absent   bool // delete, or an initial value that is not there
 	Survived bool // its element is in a recovered list that is Scrambled
@@ -83,6 +83,7 @@ type Key struct {
 	Unwritten int32
 	plain     bool  // it has register operations
 	list      int32 // place in Registers.lists of a Chain key
+	known     int32 // elements of the longest list that was seen
 	// Deadline is the earliest instant at which the key may expire; Late when it may not.
 	Deadline int64
 }
@@ -95,7 +96,8 @@ const (
 	Scrambled = -4 // the recovered list is not one that the key ever held
 )
 
-// Unranked is the rank of a version that comes after every ranked one.
+// Unranked is the rank of an append that is in no list that was seen: it comes
+// after all that are.
 const Unranked = math.MaxInt32
 
 // Ambiguous reports whether the clusters do not decide this key: it has
@@ -506,11 +508,11 @@ func (r *Registers) addReads() {
 			continue
 		}
 		if n := r.KeyOf[i]; n >= 0 {
-			r.addRead(n, op, int32(i))
+			r.addRead(n, op, int32(i), -1)
 		} else if op.Kind == history.Txn && op.More != nil {
 			for p := range op.More.Parts {
 				part := &op.More.Parts[p]
-				r.addRead(r.lookup(part.Key), part, int32(i))
+				r.addRead(r.lookup(part.Key), part, int32(i), int32(p))
 			}
 		}
 	}
@@ -550,7 +552,7 @@ func (r *Registers) Read(op *history.Op) int32 {
 }
 
 // addRead puts a read into the cluster of the value it returned.
-func (r *Registers) addRead(n int32, op *history.Op, i int32) {
+func (r *Registers) addRead(n int32, op *history.Op, i, part int32) {
 	value, reads := op.Value, op.Kind == history.Read
 	if op.Kind == history.Write && op.More != nil && op.More.HasReplaced {
 		value, reads = op.More.Replaced, true
@@ -570,13 +572,29 @@ func (r *Registers) addRead(n int32, op *history.Op, i int32) {
 	} else {
 		at, _, _ = r.findValue(n, value)
 	}
-	if at < 0 {
+	if at < 0 || !r.ownWrites(op, i, part, at) {
 		if k.Unwritten < 0 {
 			k.Unwritten = i
 		}
 		return
 	}
 	r.observe(at, i)
+}
+
+// ownWrites reports whether a read fits the writes of its own operation: what
+// comes after it is not there yet, and what came before it is what it finds.
+func (r *Registers) ownWrites(op *history.Op, i, part, found int32) bool {
+	c := &r.Clusters[found]
+	if part < 0 {
+		return c.Write != i
+	}
+	parts := r.In.Ops[i].More.Parts
+	for p := part - 1; p >= 0; p-- {
+		if parts[p].Key == op.Key && parts[p].Writes() {
+			return c.Write == i && c.Part == p
+		}
+	}
+	return c.Write != i
 }
 
 // observe adds a read to a cluster.
