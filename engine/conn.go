@@ -77,7 +77,6 @@ func (s *Server) serveBatch(c *Session, nc env.Conn, gate *front.Gate) bool {
 func (s *Server) protocolError(c *Session, err error) {
 	c.out = c.out[:0]
 	if msg := err.Error(); msg != "" {
-		s.stats.errors++
 		c.error(msg)
 	}
 }

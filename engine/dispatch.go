@@ -13,11 +13,11 @@ func (s *Server) runBatch(c *Session) (wrote bool) {
 	c.active = s.env.Wall().Unix()
 	begin := 0
 	for _, end := range c.ends {
-		s.process(c, c.args[begin:end])
-		begin = end
 		if c.closing || c.dead || s.exiting {
 			break
 		}
+		s.process(c, c.args[begin:end])
+		begin = end
 	}
 	return c.wrote
 }

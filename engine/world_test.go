@@ -66,11 +66,6 @@ func (w *world) stop() int {
 	return code
 }
 
-// conn is a client of either server: it sends commands and returns raw replies.
-type conn interface {
-	do(argv ...string) string
-}
-
 // session is a client of the engine in this process.
 type session struct {
 	w *world

@@ -4,7 +4,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -60,18 +59,13 @@ type Config struct {
 	Hz                     int64 // as given; Redis uses 1 to 500
 	Databases              int64
 	Maxclients             int64
-	Timeout                int64 // seconds a client may idle, 0: for ever
 	Requirepass            string
 	EnableDebugCommand     string // no, local, yes
 	EnableProtectedConfigs string // no, local, yes
 	ProtoMaxBulkLen        int64  // bytes
 	ClientQueryBufferLimit int64  // bytes
-	Maxmemory              int64  // bytes, 0: no limit
-	MaxmemoryPolicy        string
-	ShutdownTimeout        int64 // seconds to wait for replicas
 	Loglevel               string
 	Logfile                string
-	Pidfile                string
 
 	// other holds the directives that differ from their default and have no field.
 	other map[string]string
@@ -112,8 +106,6 @@ var defaults = Config{
 	EnableProtectedConfigs: "no",
 	ProtoMaxBulkLen:        512 << 20,
 	ClientQueryBufferLimit: 1 << 30,
-	MaxmemoryPolicy:        "noeviction",
-	ShutdownTimeout:        10,
 	Loglevel:               "notice",
 }
 
@@ -268,14 +260,19 @@ func parseMemory(s string) (int64, error) {
 	return int64(n) * unit, nil
 }
 
-// The reasons redis-server gives, config.c.
-var (
-	errWrongCount = fmt.Errorf("wrong number of arguments")
-	errImmutable  = fmt.Errorf("can't set immutable config")
-	errProtected  = fmt.Errorf("can't set protected config")
-	errSave       = fmt.Errorf("Invalid save parameters")
-	errMemory     = fmt.Errorf("argument must be a memory value")
-	errBool       = fmt.Errorf("argument must be 'yes' or 'no'")
-	errReplica    = fmt.Errorf("this server cannot be a replica")
-	errInteger    = fmt.Errorf("argument couldn't be parsed into an integer")
+// reason is why a value is refused, in redis-server's own words.
+type reason string
+
+func (r reason) Error() string { return string(r) }
+
+// The reasons of redis 7.0.15 config.c; errReplica is the engine's.
+const (
+	errWrongCount reason = "wrong number of arguments"
+	errImmutable  reason = "can't set immutable config"
+	errProtected  reason = "can't set protected config"
+	errSave       reason = "Invalid save parameters"
+	errMemory     reason = "argument must be a memory value"
+	errBool       reason = "argument must be 'yes' or 'no'"
+	errInteger    reason = "argument couldn't be parsed into an integer"
+	errReplica    reason = "this server cannot be a replica"
 )

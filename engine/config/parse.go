@@ -19,6 +19,18 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("Reading the configuration file, at line %d\n>>> '%s'\n%s", e.Line, e.Text, e.Why)
 }
 
+// FileError is a configuration file that cannot be read.
+type FileError struct {
+	File string
+	Err  error
+}
+
+func (e *FileError) Error() string {
+	return fmt.Sprintf("Fatal error, can't open config file '%s': %v", e.File, e.Err)
+}
+
+func (e *FileError) Unwrap() error { return e.Err }
+
 // maxInclude bounds how deep includes nest, so that a file that includes itself is an error.
 const maxInclude = 16
 
@@ -31,7 +43,7 @@ func (c *Config) ParseFile(name string, read func(name string) ([]byte, error)) 
 func (c *Config) parseFile(name string, read func(string) ([]byte, error), depth int) error {
 	data, err := read(name)
 	if err != nil {
-		return fmt.Errorf("Fatal error, can't open config file '%s': %w", name, err)
+		return &FileError{File: name, Err: err}
 	}
 	for i, line := range strings.Split(string(data), "\n") {
 		line = strings.Trim(line, " \t\r\n")
