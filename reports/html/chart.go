@@ -50,7 +50,7 @@ func charts(where string, results []result.Result) []chart {
 	byMode := map[string][]*result.Result{}
 	for i := range results {
 		r := &results[i]
-		if clean(wording.Where(r)) != where {
+		if clean(wording.Where(r)) != where || r.Verdict == result.NotApplicable {
 			continue
 		}
 		if byMode[r.Mode] == nil {

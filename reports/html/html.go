@@ -38,6 +38,7 @@ type pair struct{ Name, Value string }
 // section is one target: what was tried, its table and its charts.
 type section struct {
 	Where  string
+	Shared string // directives that every mode sets
 	Groups []group
 	Charts []chart
 }
@@ -113,16 +114,18 @@ func headline(results []result.Result) (class, text string) {
 func sections(results []result.Result) []section {
 	var list []section
 	where, mode := "", ""
+	var shared []string
 	for i := range results {
 		r := &results[i]
 		if w := wording.Where(r); w != where || len(list) == 0 {
 			where, mode = w, ""
-			list = append(list, section{Where: clean(w)})
+			shared = wording.SharedDirectives(results[i:])
+			list = append(list, section{Where: clean(w), Shared: clean(strings.Join(shared, ", "))})
 		}
 		s := &list[len(list)-1]
 		if m := r.Mode + "\n" + strings.Join(r.Directives, "\n"); m != mode {
 			mode = m
-			s.Groups = append(s.Groups, group{Mode: clean(r.Mode + wording.Load(results[i:])), Directives: clean(strings.Join(r.Directives, ", "))})
+			s.Groups = append(s.Groups, group{Mode: clean(r.Mode + wording.Load(results[i:])), Directives: clean(strings.Join(wording.Without(r.Directives, shared), ", "))})
 		}
 		g := &s.Groups[len(s.Groups)-1]
 		g.Rows = append(g.Rows, rowOf(r))

@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
@@ -32,7 +31,7 @@ func (p *printer) table(results []result.Result) {
 		r := &results[i]
 		if s := wording.Where(r); s != section {
 			section, group = s, ""
-			shared = sharedDirectives(results[i:])
+			shared = wording.SharedDirectives(results[i:])
 			p.line("")
 			p.wrap("", s)
 			if len(shared) > 0 {
@@ -44,7 +43,7 @@ func (p *printer) table(results []result.Result) {
 		}
 		if g := groupOf(r); g != group {
 			group = g
-			p.directives(r.Mode+wording.Load(results[i:]), without(r.Directives, shared))
+			p.directives(r.Mode+wording.Load(results[i:]), wording.Without(r.Directives, shared))
 		}
 		p.row(r)
 		_, promised := r.Bound(result.Documented)
@@ -65,29 +64,6 @@ func (p *printer) table(results []result.Result) {
 
 func groupOf(r *result.Result) string {
 	return r.Mode + "\n" + strings.Join(r.Directives, "\n")
-}
-
-// sharedDirectives are what all modes of the first section set alike, when
-// there are several: they are printed once.
-func sharedDirectives(results []result.Result) []string {
-	shared := results[0].Directives
-	several := false
-	for i := range results {
-		r := &results[i]
-		if wording.Where(r) != wording.Where(&results[0]) {
-			break
-		}
-		several = several || groupOf(r) != groupOf(&results[0])
-		shared = slices.DeleteFunc(slices.Clone(shared), func(d string) bool { return !slices.Contains(r.Directives, d) })
-	}
-	if !several {
-		return nil
-	}
-	return shared
-}
-
-func without(list, gone []string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(d string) bool { return slices.Contains(gone, d) })
 }
 
 // directives prints a name and what it sets.

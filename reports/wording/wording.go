@@ -57,6 +57,30 @@ func Load(results []result.Result) string {
 	return ""
 }
 
+// SharedDirectives are what all modes of the first section set alike, when
+// there are several: they are printed once.
+func SharedDirectives(results []result.Result) []string {
+	shared := results[0].Directives
+	several := false
+	for i := range results {
+		r := &results[i]
+		if Where(r) != Where(&results[0]) {
+			break
+		}
+		several = several || !slices.Equal(r.Directives, results[0].Directives)
+		shared = slices.DeleteFunc(slices.Clone(shared), func(d string) bool { return !slices.Contains(r.Directives, d) })
+	}
+	if !several {
+		return nil
+	}
+	return shared
+}
+
+// Without is a list of directives without some of them.
+func Without(list, gone []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(d string) bool { return slices.Contains(gone, d) })
+}
+
 // Counts lists what a map counts, most frequent first.
 func Counts(m map[string]int) string {
 	names := make([]string, 0, len(m))
