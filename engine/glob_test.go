@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestGlobMatch(t *testing.T) {
+	for _, c := range []struct {
+		pattern, text string
+		nocase, want  bool
+	}{
+		{"*", "", false, true},
+		{"", "", false, true},
+		{"", "a", false, false},
+		{"a*c", "abbbc", false, true},
+		{"a*c", "abbbd", false, false},
+		{"a**c", "ac", false, true},
+		{"a?c", "abc", false, true},
+		{"a?c", "ac", false, false},
+		{"[a-c]x", "bx", false, true},
+		{"[c-a]x", "bx", false, true},
+		{"[^a-c]x", "bx", false, false},
+		{"[^a-c]x", "dx", false, true},
+		{`[\]]`, "]", false, true},
+		{`\*`, "*", false, true},
+		{`\*`, "a", false, false},
+		{"[ab", "a", false, true}, // no end: up to the end of the pattern
+		{"ABC", "abc", true, true},
+		{"ABC", "abc", false, false},
+		{"[A-C]", "b", true, true},
+		{"a*", "a\x00b", false, true},
+	} {
+		assert.Equal(t, c.want, globMatch([]byte(c.pattern), c.text, c.nocase), "%q %q", c.pattern, c.text)
+	}
+}
+
+// A pattern must not stop the server, whatever the text.
+func TestGlobMatchIsBounded(t *testing.T) {
+	globMatch([]byte(strings.Repeat("*a", 40)+"b"), strings.Repeat("a", 10_000), false)
+}
+
+// FuzzGlobMatch: no pattern panics, and every text matches itself with all its
+// special characters escaped.
+func FuzzGlobMatch(f *testing.F) {
+	f.Add("a[b-", "ab")
+	f.Add(`\`, "*")
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		globMatch([]byte(pattern), text, false)
+		var quoted []byte
+		for i := range len(text) {
+			quoted = append(quoted, '\\', text[i])
+		}
+		if !globMatch(quoted, text, false) {
+			t.Fatalf("%q does not match itself", text)
+		}
+	})
+}
