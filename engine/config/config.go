@@ -233,7 +233,7 @@ func (c *Config) setSave(args []string) error {
 }
 
 func parseMemory(s string) (int64, error) {
-	digits := strings.TrimRight(strings.ToLower(s), "bkmg")
+	digits := strings.TrimRight(s, "bkmgBKMG")
 	var unit int64
 	switch strings.ToLower(s[len(digits):]) {
 	case "", "b":

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -232,4 +233,29 @@ func TestSameDirectivesAsRedis(t *testing.T) {
 		assert.True(t, seen[name], "the table lacks %s", name)
 	}
 	assert.Greater(t, len(lines), 150, "CONFIG GET answered "+strconv.Itoa(len(lines)))
+}
+
+// FuzzParseFile: no configuration panics, and what is refused names its line.
+func FuzzParseFile(f *testing.F) {
+	f.Add("save 900 1\nappendonly yes\n")
+	f.Add("include a\n\"")
+	f.Add("bind\nmaxmemory 1gb\nhz 5 5")
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg := config.Default()
+		err := cfg.ParseFile("a", files(map[string]string{"a": text}))
+		if err == nil {
+			cfg.Each(func(string, string) {})
+			return
+		}
+		var parse *config.ParseError
+		var file *config.FileError
+		switch {
+		case errors.As(err, &parse):
+			require.Positive(t, parse.Line)
+			require.LessOrEqual(t, parse.Line, strings.Count(text, "\n")+1)
+			require.NotEmpty(t, parse.Why)
+		default:
+			require.ErrorAs(t, err, &file)
+		}
+	})
 }
