@@ -25,6 +25,19 @@ var findings = []Finding{
 			"Nothing acknowledged under appendfsync always is in that tail.",
 	},
 	{
+		Name:  "F3",
+		Title: "a power cut early in an AOF rewrite can damage the log before its end",
+		Text: "When a rewrite begins, new writes go to a new incr file, and the old one is synced and closed in the background. " +
+			"Until that sync has returned, a power cut can take the end of the old file and leave later writes in the new one: " +
+			"the server refuses to start, because only the last file may be cut short, or it starts with a hole in what it loads.",
+	},
+	{
+		Name:  "F4",
+		Title: "a power cut can put NUL bytes into a value, and the server loads it without a word",
+		Text: "Where the size of an append is durable before its data, zeroes can stand in the middle of a value and not only at the end of the file. " +
+			"The AOF has no checksum, so that a value of the right length is loaded as it stands. The RDB format has one.",
+	},
+	{
 		Name:  "postponed-write",
 		Title: "everysec can lose acknowledged writes to a plain process kill",
 		Text: "While an fsync is in flight in the background, the server holds the write itself back, for up to 2 s, and answers all the same. " +
