@@ -44,13 +44,17 @@ func boolean(name string, field func(*Config) *bool) *directive {
 
 func parseBool(s string) (bool, error) {
 	switch {
-	case strings.EqualFold(s, "yes"):
+	case isWord(s, "yes"):
 		return true, nil
-	case strings.EqualFold(s, "no"):
+	case isWord(s, "no"):
 		return false, nil
 	}
 	return false, errBool
 }
+
+// isWord compares with an ASCII word in any case. (The length keeps out letters
+// such as the long s, which Unicode folds to s.)
+func isWord(s, word string) bool { return len(s) == len(word) && strings.EqualFold(s, word) }
 
 func integer(name string, lo, hi int64, field func(*Config) *int64) *directive {
 	return &directive{
@@ -107,7 +111,7 @@ func enum[T ~string](name string, field func(*Config) *T, words ...string) *dire
 
 func parseEnum(s string, words []string) (string, error) {
 	for _, w := range words {
-		if strings.EqualFold(s, w) {
+		if isWord(s, w) {
 			return w, nil
 		}
 	}
