@@ -22,6 +22,8 @@ type File struct {
 	Version int    `yaml:"contract"`
 	Name    string `yaml:"name"`
 	Rules   []Rule `yaml:"rules"`
+	// Text is what Parse read, so that the contract can be kept with what it judged.
+	Text []byte `yaml:"-"`
 }
 
 // Rule changes what it names and leaves the rest as the built-in table has it.
@@ -113,6 +115,7 @@ func Parse(text []byte) (*File, error) {
 			return nil, fmt.Errorf("rule %d: %w", i+1, err)
 		}
 	}
+	f.Text = text
 	return &f, nil
 }
 

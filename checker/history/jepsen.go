@@ -69,7 +69,7 @@ func DecodeJepsenLog(r io.Reader) (*History, error) {
 	s := bufio.NewScanner(in)
 	s.Buffer(nil, 1<<20)
 	for n := 1; s.Scan(); n++ {
-		_, rest, ok := strings.Cut(s.Text(), "jepsen.util - ")
+		_, rest, ok := strings.Cut(s.Text(), jepsenMark)
 		if !ok {
 			continue
 		}
