@@ -20,7 +20,7 @@ func experiment(seed uint64, clients, ops, keys int) *history.History {
 	var synced map[string]string
 	now := time.Duration(0)
 	life := history.Epoch{DiskSeen: true, How: history.PowerCut}
-	type pend struct{ at int }
+
 	busy := make([]time.Duration, clients)
 	covered := 0
 	for i := range ops {
@@ -49,7 +49,7 @@ func experiment(seed uint64, clients, ops, keys int) *history.History {
 			covered = len(life.LogWrites)
 		}
 	}
-	_ = pend{}
+
 	if covered > 0 {
 		at := life.LogWrites[covered-1].Return
 		life.LogSyncs = []history.DiskSync{{Enter: at + 1, Return: at + 5000, Covers: at}}
