@@ -26,14 +26,21 @@ type CheckOptions struct {
 	NowMs int64
 }
 
+// CheckError is the last line of a report that ends in exit status 1.
+type CheckError struct{ Line string }
+
+func (e *CheckError) Error() string { return e.Line }
+
+func failed(format string, a ...any) error { return &CheckError{fmt.Sprintf(format, a...)} }
+
 // Check does what redis-check-aof 7.0.15 does and reports in its words: it
 // validates every file and, asked to fix, truncates the last one. A nil error
-// is its exit status 0; otherwise the error is the last line of its report,
-// which has not been written to Out.
+// is its exit status 0; otherwise the error is a *CheckError, whose line has not
+// been written to Out.
 func Check(o CheckOptions) error {
 	data, err := firstBytes(o.FS, o.Path)
 	if err != nil {
-		return fmt.Errorf("Cannot open file %s: %s", o.Path, Reason(err))
+		return failed("Cannot open file %s: %s", o.Path, Reason(err))
 	}
 	c := &check{o: o, line: 1}
 	if isManifest(data) {
@@ -74,13 +81,13 @@ func (c *check) multiPart() error {
 	c.say("Start checking Multi Part AOF")
 	data, err := vfs.ReadFile(c.o.FS, c.o.Path)
 	if err != nil {
-		return fmt.Errorf("Fatal error: can't open the AOF manifest file %s for reading: %s", c.o.Path, Reason(err))
+		return failed("Fatal error: can't open the AOF manifest file %s for reading: %s", c.o.Path, Reason(err))
 	}
 	m, err := ParseManifest(c.o.Path, data)
 	if err != nil {
 		var me *ManifestError
 		errors.As(err, &me)
-		return fmt.Errorf("FATAL AOF MANIFEST FILE ERROR: %s", me.Error())
+		return failed("FATAL AOF MANIFEST FILE ERROR: %s", me.Error())
 	}
 	dir := path.Dir(c.o.Path)
 	total := len(m.Incr)
@@ -88,7 +95,7 @@ func (c *check) multiPart() error {
 		total++
 		head, err := firstBytes(c.o.FS, dir+"/"+m.Base.Name)
 		if err != nil {
-			return fmt.Errorf("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
+			return failed("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
 		}
 		preamble := bytes.HasPrefix(head, []byte("REDIS"))
 		format := "RESP"
@@ -132,12 +139,12 @@ func (c *check) part(role, dir, name string, last, preamble bool) error {
 func (c *check) single(name, file string, last, preamble bool) (fileState, error) {
 	f, err := c.o.FS.Open(file, vfs.ReadWrite)
 	if err != nil {
-		return 0, fmt.Errorf("Cannot open file %s: %s, aborting...", file, Reason(err))
+		return 0, failed("Cannot open file %s: %s, aborting...", file, Reason(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("Cannot stat file: %s, aborting...", name)
+		return 0, failed("Cannot stat file: %s, aborting...", name)
 	}
 	if info.Size == 0 {
 		return fileEmpty, nil
@@ -153,7 +160,7 @@ func (c *check) single(name, file string, last, preamble bool) (fileState, error
 	pos, err := v.run()
 	c.line = v.line
 	if err != nil {
-		return 0, fmt.Errorf("Failed to read from AOF %s, aborting...", name)
+		return 0, failed("Failed to read from AOF %s, aborting...", name)
 	}
 	for _, line := range v.said {
 		c.say("%s", line)
@@ -164,17 +171,17 @@ func (c *check) single(name, file string, last, preamble bool) (fileState, error
 		return fileOK, nil
 	}
 	if !c.o.Fix {
-		return 0, fmt.Errorf("AOF %s is not valid. Use the --fix option to try fixing it.", name)
+		return 0, failed("AOF %s is not valid. Use the --fix option to try fixing it.", name)
 	}
 	if !last {
-		return 0, fmt.Errorf("Failed to truncate AOF %s because it is not the last file", name)
+		return 0, failed("Failed to truncate AOF %s because it is not the last file", name)
 	}
 	c.say("This will shrink the AOF %s from %d bytes, with %d bytes, to %d bytes", name, info.Size, diff, pos)
 	if !c.o.Confirm("Continue? [y/N]: ") {
-		return 0, errors.New("Aborting...")
+		return 0, failed("Aborting...")
 	}
 	if err := f.Truncate(pos); err != nil {
-		return 0, fmt.Errorf("Failed to truncate AOF %s", name)
+		return 0, failed("Failed to truncate AOF %s", name)
 	}
 	return fileTruncated, nil
 }
@@ -218,7 +225,7 @@ func (c *check) preamble(file string, f vfs.File, size int64) (int64, error) {
 	c.say("[info] %d expires", expires)
 	c.say("[info] %d already expired", expired)
 	if err != nil {
-		return 0, errors.New("RDB preamble of AOF file is not sane, aborting.")
+		return 0, failed("RDB preamble of AOF file is not sane, aborting.")
 	}
 	c.say("RDB preamble is OK, proceeding with AOF tail...")
 	return end, nil

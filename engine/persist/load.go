@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -366,4 +367,21 @@ func (m *Manager) forgive(name string, valid int64, cause error) (outcome, error
 	return 0, m.refuse(file, offsetOf(cause), cause, "Unexpected end of file reading the append only file %s. You can: "+
 		"1) Make a backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. "+
 		"2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server.", name)
+}
+
+// cut truncates a file that is not open for writing, as truncate(2). Nothing
+// syncs it, as in redis-server: a later sync of the same file does.
+func (m *Manager) cut(file string, size int64) error {
+	if m.o.Bugs.Has(bugs.TruncatedTailKept) {
+		return nil
+	}
+	f, err := m.o.FS.Open(file, vfs.ReadWrite)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(size); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
 }

@@ -1,10 +1,5 @@
 package persist
 
-import "errors"
-
-// ErrReload is what DEBUG RELOAD fails with.
-var ErrReload = errors.New("Error trying to load the RDB dump, check server logs")
-
 // LoadAOF is DEBUG LOADAOF: write what is buffered, empty the keyspace, load
 // the append-only file from the disk. An error is fatal, as in redis-server,
 // which exits; so is a truncated file (*LoadError), even though it was cut.

@@ -1,8 +1,6 @@
 package persist
 
 import (
-	"errors"
-
 	"github.com/torntail/torntail/engine/aof"
 )
 
@@ -15,9 +13,6 @@ const (
 	SaveForce
 	SaveNever
 )
-
-// ErrShutdown is what SHUTDOWN fails with.
-var ErrShutdown = errors.New("Errors trying to SHUTDOWN. Check logs.")
 
 // Shutdown finishes the files (finishShutdown): it ends a running child, writes
 // and syncs the append-only file whatever appendfsync says, and saves a

@@ -106,14 +106,6 @@ func (m *Manager) saveNow() error {
 	return nil
 }
 
-// Errors of SAVE, BGSAVE and BGREWRITEAOF, in the words of the reply.
-var (
-	ErrSaveInProgress    = errors.New("Background save already in progress")
-	ErrRewriteInProgress = errors.New("Background append only file rewriting already in progress")
-	ErrOtherChild        = errors.New("Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.")
-	ErrRewrite           = errors.New("Can't execute an AOF background rewriting. Please check the server logs for more information.")
-)
-
 // Save is SAVE. It blocks until the snapshot is durable.
 func (m *Manager) Save() error {
 	if m.childIs(rdbChild) {

@@ -1,13 +1,9 @@
 package persist
 
 import (
-	"errors"
-
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/faults/vfs"
 )
-
-// ErrEnableAOF is what CONFIG SET appendonly yes fails with.
-var ErrEnableAOF = errors.New("Unable to turn on AOF. Check server logs.")
 
 // EnableAOF is CONFIG SET appendonly yes (startAppendOnly). Writes are logged
 // to a temporary file from the start of the first rewrite on, and the
@@ -73,4 +69,50 @@ func (m *Manager) DisableAOF() {
 	m.incrSize, m.incrSynced = 0, 0
 	m.killRewrite()
 	m.buf = m.buf[:0]
+}
+
+// openOnStart is aofOpenIfNeededOnServerStart: the first start makes the
+// directory, an empty base, an incr file and the manifest, in this order.
+func (m *Manager) openOnStart() error {
+	if m.state != aofOn {
+		return nil
+	}
+	c := m.o.Config
+	if !m.makeDir() {
+		return &LoadError{File: c.Appenddirname, Offset: -1, Msg: "Can't open or create append-only dir " + c.Appenddirname}
+	}
+	created := len(m.manifest.Incr) == 0
+	if m.manifest.Empty() {
+		name := m.manifest.NewBase(c.Appendfilename, c.AofUseRdbPreamble)
+		data := m.o.Keyspace.Snapshot()
+		j := m.job()
+		err := j.rewriteBase(m.aofPath(name), data)
+		data.Release()
+		if err != nil {
+			return &LoadError{File: m.aofPath(name), Offset: -1, Msg: "Can't write the first AOF base file", Err: err}
+		}
+		m.log(Notice, "Creating AOF base file %s on server start", name)
+	}
+	var name string
+	if created {
+		name = m.manifest.NewIncr(c.Appendfilename)
+	} else {
+		name = m.manifest.Incr[len(m.manifest.Incr)-1].Name
+	}
+	f, err := m.o.FS.Open(m.aofPath(name), vfs.WriteOnly|vfs.Append|vfs.Create)
+	if err != nil {
+		return m.refuse(m.aofPath(name), -1, err, "Can't open the append-only file %s: %s", name, aof.Reason(err))
+	}
+	m.incr = f
+	if !m.persistManifest(m.manifest) {
+		return &LoadError{File: m.aofPath(m.manifestName()), Offset: -1, Msg: "Can't persist the AOF manifest"}
+	}
+	m.incrSize = m.fileSize(name)
+	m.incrSynced = m.incrSize
+	how := "Opening"
+	if created {
+		how = "Creating"
+	}
+	m.log(Notice, "%s AOF incr file %s on server start", how, name)
+	return nil
 }

@@ -149,16 +149,6 @@ func onHost(t testing.TB, dir string, cfg *config.Config, f func(s *server)) {
 	s.Close()
 }
 
-// loaded starts a server on a directory and returns its data.
-func loaded(t testing.TB, dir string, cfg *config.Config) (data string, err error, log string) {
-	onHost(t, dir, cfg, func(s *server) {
-		err = s.Load()
-		data = dump(s.ks)
-		log = strings.Join(s.lines, "\n")
-	})
-	return data, err, log
-}
-
 func list(t testing.TB, dir string) []string {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)

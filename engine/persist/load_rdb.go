@@ -7,28 +7,10 @@ import (
 	"path"
 
 	"github.com/torntail/torntail/engine/aof"
-	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/vfs"
 )
-
-// cut truncates a file that is not open for writing, as truncate(2). Nothing
-// syncs it, as in redis-server: a later sync of the same file does.
-func (m *Manager) cut(file string, size int64) error {
-	if m.o.Bugs.Has(bugs.TruncatedTailKept) {
-		return nil
-	}
-	f, err := m.o.FS.Open(file, vfs.ReadWrite)
-	if err != nil {
-		return err
-	}
-	if err := f.Truncate(size); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
-}
 
 // loadSnapshot loads a snapshot and reports whether there is one.
 func (m *Manager) loadSnapshot(name string) (found bool, err error) {
@@ -71,7 +53,7 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 			}
 			d := m.o.Keyspace.DB(db)
 			if !d.Set(key, o) {
-				return fmt.Errorf("The RDB file contains duplicated key '%s' in DB %d", key, db)
+				return &ReplyError{fmt.Sprintf("The RDB file contains duplicated key '%s' in DB %d", key, db)}
 			}
 			if expireAtMs != 0 {
 				d.SetExpire(key, max(1, expireAtMs))
@@ -107,50 +89,4 @@ func (m *Manager) refuseRDB(file string, err error, base bool) *LoadError {
 		return m.refuse(file, bad.Offset, err, "Fatal error loading the DB: Invalid argument. Exiting.")
 	}
 	return m.refuse(file, bad.Offset, err, "Internal error in RDB reading offset %d, function at rdb.c -> %s", bad.Offset, what)
-}
-
-// openOnStart is aofOpenIfNeededOnServerStart: the first start makes the
-// directory, an empty base, an incr file and the manifest, in this order.
-func (m *Manager) openOnStart() error {
-	if m.state != aofOn {
-		return nil
-	}
-	c := m.o.Config
-	if !m.makeDir() {
-		return &LoadError{File: c.Appenddirname, Offset: -1, Msg: "Can't open or create append-only dir " + c.Appenddirname}
-	}
-	created := len(m.manifest.Incr) == 0
-	if m.manifest.Empty() {
-		name := m.manifest.NewBase(c.Appendfilename, c.AofUseRdbPreamble)
-		data := m.o.Keyspace.Snapshot()
-		j := m.job()
-		err := j.rewriteBase(m.aofPath(name), data)
-		data.Release()
-		if err != nil {
-			return &LoadError{File: m.aofPath(name), Offset: -1, Msg: "Can't write the first AOF base file", Err: err}
-		}
-		m.log(Notice, "Creating AOF base file %s on server start", name)
-	}
-	var name string
-	if created {
-		name = m.manifest.NewIncr(c.Appendfilename)
-	} else {
-		name = m.manifest.Incr[len(m.manifest.Incr)-1].Name
-	}
-	f, err := m.o.FS.Open(m.aofPath(name), vfs.WriteOnly|vfs.Append|vfs.Create)
-	if err != nil {
-		return m.refuse(m.aofPath(name), -1, err, "Can't open the append-only file %s: %s", name, aof.Reason(err))
-	}
-	m.incr = f
-	if !m.persistManifest(m.manifest) {
-		return &LoadError{File: m.aofPath(m.manifestName()), Offset: -1, Msg: "Can't persist the AOF manifest"}
-	}
-	m.incrSize = m.fileSize(name)
-	m.incrSynced = m.incrSize
-	how := "Opening"
-	if created {
-		how = "Creating"
-	}
-	m.log(Notice, "%s AOF incr file %s on server start", how, name)
-	return nil
 }
