@@ -73,10 +73,19 @@ func filesOf(d *disk.Disk) []string {
 	return files
 }
 
-// hasAOF reports whether the directory of the AOF is there.
+// hasAOF reports whether the AOF can be found: its directory, and the manifest
+// in it. Without either the server starts empty and says nothing.
 func hasAOF(fsys vfs.FS) bool {
-	info, err := fsys.Stat("appendonlydir")
-	return err == nil && info.Dir
+	_, err := fsys.Stat("appendonlydir/appendonly.aof.manifest")
+	return err == nil
+}
+
+// namesMayVanish reports whether a personality can lose a name that the server
+// may think is there: one that is not persisted with its file or directory, or
+// a rename of which neither the old nor the new name survives.
+func namesMayVanish(personality string) bool {
+	p, err := disk.PersonalityByName(personality)
+	return err == nil && (!p.Has(disk.SyncNames) || !p.Has(disk.AtomicNames))
 }
 
 // nulBytes reports whether an incr file of the AOF holds NUL bytes, which no

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/reports/result"
@@ -32,7 +33,8 @@ type Campaign struct {
 	Workers     int           // 0: one for each CPU
 	Plan        *plan.Plan    // nil: a plan is drawn for each experiment
 	Plants      Plants
-	Keep        int // failures to keep of each pair
+	Contract    *contract.File // the user's own; nil: the built-in ones
+	Keep        int            // failures to keep of each pair
 	// Save keeps a failure and returns its directory; nil keeps none.
 	Save func(x *Experiment, o *Outcome) (string, error)
 	// Progress is told what goes on; nil is silent.
@@ -205,7 +207,7 @@ func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
 	}
 	return &Experiment{
 		Mode: *m, Crash: crash.Name, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
-		Seed: seed, Plan: p, Plants: c.Plants,
+		Seed: seed, Plan: p, Plants: c.Plants, Contract: c.Contract,
 	}
 }
 

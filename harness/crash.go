@@ -107,7 +107,7 @@ func inFsync(m *Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
 	glob := "*.incr.aof"
 	switch {
 	case !m.AOF:
-		glob = "temp-*.rdb"
+		glob = "*.rdb"
 	case m.Get("appendfsync") == "no":
 		glob = "*" // only a rewrite syncs
 	}
@@ -145,7 +145,7 @@ var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsy
 // GeneratePlan draws the plan of one experiment: a rewrite (AOF) or snapshot
 // (RDB) while clients write, and a crash at a uniform time after the first
 // period. In a third of the plans the crash comes within the rewrite's width
-// of its start, in a sixth at one of the rewrite's own disk calls.
+// of its start, in another third at one of the rewrite's own disk calls.
 func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	d := &draws{state: mix(seed, 1)}
 	t := d.between(m.Period, m.Span).Round(10 * time.Microsecond)
@@ -160,12 +160,12 @@ func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	}
 	begin := d.between(0, t)
 	near := d.below(6)
-	if near < 3 || m.Get("appendfsync") == "no" && strings.HasSuffix(crash.Name, "-in-fsync") {
+	if near < 4 || m.Get("appendfsync") == "no" && strings.HasSuffix(crash.Name, "-in-fsync") {
 		begin = max(0, t-d.between(0, rewriteWidth))
 	}
 	begin = begin.Round(10 * time.Microsecond)
 	p.Statements = append(p.Statements, at(begin, &plan.Do{Node: server, Args: []string{command}}))
-	if near == 0 && (crash.Name == "kill" || crash.Name == "power") {
+	if near < 2 && (crash.Name == "kill" || crash.Name == "power") {
 		statement := crash.strike(m, t, d)[0]
 		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
 		place := places[d.below(len(places))]

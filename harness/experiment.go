@@ -3,6 +3,7 @@ package harness
 import (
 	"time"
 
+	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
@@ -22,6 +23,8 @@ type Experiment struct {
 	Seed        uint64
 	Plan        *plan.Plan
 	Plants      Plants
+	// Contract is the user's own; nil: the built-in ones judge.
+	Contract *contract.File
 }
 
 // Recovery is how a server came back.
@@ -46,6 +49,10 @@ type Outcome struct {
 	// InPlay: there was something that this crash could have taken.
 	InPlay bool
 	Why    string // what makes the verdict unknown, or the crash not struck
+
+	// Distrust is why the run says nothing about the server: an audit found
+	// torntail itself at fault. One such run makes the whole pair unknown.
+	Distrust string
 
 	Verdict   result.Verdict
 	Anomalies []Anomaly
@@ -74,13 +81,15 @@ type Outcome struct {
 	Cut     disk.Cut
 
 	// What the harness saw and judging needs.
-	before           uint64 // hash of what the disk showed just before a power cut
-	inFsync          bool   // a sync was in flight when the crash struck
-	cutFiles         int    // files that a statement about files at rest damaged
-	wholeAOFVanished bool   // the image has no appendonlydir, though a sync of it had returned
-	nulBytes         bool   // an incr file held NUL bytes, which no command does
-	oldIncrUnsynced  bool   // a rewrite was going on and the old incr file not durable yet
-	refused          string // the error with which a write after the restart was refused
+	asked            disk.Choice // what was to survive a power cut
+	before           uint64      // hash of what the disk showed just before a power cut
+	unsynced         int64       // bytes of the incr files' writes that no returned sync covered then
+	inFsync          bool        // a sync was in flight when the crash struck
+	cutFiles         int         // files that a statement about files at rest damaged
+	wholeAOFVanished bool        // the image has no manifest, though there was one before the cut
+	nulBytes         bool        // an incr file held NUL bytes, which no command does
+	oldIncrUnsynced  bool        // a rewrite was going on and the old incr file not durable yet
+	refused          string      // the error with which a write after the restart was refused
 }
 
 // Anomaly is one thing that must not be, with its story.

@@ -27,6 +27,7 @@ type incrFile struct {
 	ino     disk.Ino
 	written uint64 // call ID of the last write that had returned; 0: none
 	synced  uint64 // of the last write that a returned sync covers
+	bytes   int64  // of the writes after that
 }
 
 // isIncr reports whether a path is an incr file of the AOF, its temporary name
@@ -99,10 +100,23 @@ func (f *facts) follow(c *disk.Record) {
 		}
 		if c.Kind == disk.OpWrite && c.Err == 0 {
 			f.incrs[i].written = c.ID
+			f.incrs[i].bytes += c.Len
 		}
 	case c.Kind.IsSync() && i < len(f.incrs) && c.Err == 0 && c.Return != disk.Never:
-		f.incrs[i].synced = max(f.incrs[i].synced, c.Covers)
+		if f.incrs[i].synced = max(f.incrs[i].synced, c.Covers); f.incrs[i].synced == f.incrs[i].written {
+			f.incrs[i].bytes = 0
+		}
 	}
+}
+
+// unsynced is at least as many bytes as were written to the incr files after
+// the last write that a returned sync covers; 0 when there are none.
+func (f *facts) unsynced() int64 {
+	n := int64(0)
+	for i := range f.incrs {
+		n += f.incrs[i].bytes
+	}
+	return n
 }
 
 // oldIncrUnsynced reports whether, when the life ended, an incr file other
@@ -176,12 +190,17 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 		return ""
 	}
 	c := &log[last].Call
-	phase := "after"
-	if c.Return > tc {
-		phase = "in"
+	name := c.Kind.String() + " " + rolePath(c.Path) + " #" + strconv.Itoa(calls)
+	if c.Return <= tc {
+		return "after " + name
 	}
-	return phase + " " + c.Kind.String() + " " + rolePath(c.Path) + " #" + strconv.Itoa(calls)
+	// A call that takes long has many points inside.
+	return "in " + name + " since " + (tc - c.Enter).Round(pointWidth).String()
 }
+
+// pointWidth is how far apart two instants inside one call must be to count as
+// different points.
+const pointWidth = 250 * time.Microsecond
 
 // rolePath is a path without what differs from run to run: process ids and
 // sequence numbers.

@@ -14,11 +14,12 @@ import (
 	"github.com/torntail/torntail/reports/result"
 )
 
-// ContractOf is the contract a mode is judged by under a crash kind.
+// ContractOf is the contract a mode is judged by under a crash kind: the
+// built-in one, changed by the user's own when there is one.
 //
 // Whether a crash "in fsync" struck inside one is the harness's to say: it
 // sees the calls in flight. The promise is that of the plain kind.
-func ContractOf(m *Mode, crash, personality string) (contract.Contract, error) {
+func ContractOf(m *Mode, crash, personality string, own *contract.File) (contract.Contract, error) {
 	p, err := disk.PersonalityByName(personality)
 	if err != nil {
 		return contract.Contract{}, err
@@ -37,8 +38,15 @@ func ContractOf(m *Mode, crash, personality string) (contract.Contract, error) {
 		// No configuration promises anything about bytes that go missing at rest,
 		// but a truncated tail must load as a prefix (aof-load-truncated), without
 		// help, and lose no more than the commands that were cut.
-		return contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
-			MaxWindow: -1, MaxLost: maxTailCut}, nil
+		c := contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
+			MaxWindow: -1, MaxLost: maxTailCut}
+		if m.Get("appendfsync") == "everysec" {
+			c.MaxLost = -1 // the kill takes what was postponed, too
+		}
+		return c, nil
+	}
+	if own != nil {
+		return own.For(m.Name, kind, conf)
 	}
 	return contract.For(m.Name, kind, conf)
 }
@@ -71,7 +79,7 @@ type judging struct{ judge checker.Judge }
 // run turns the history of a run into its verdict.
 func (j *judging) run(x *Experiment, o *Outcome) {
 	power := strings.HasPrefix(x.Crash, "power")
-	if o.Why != "" {
+	if o.Why != "" || o.Distrust != "" {
 		o.Verdict = result.Unknown
 		return
 	}
@@ -79,13 +87,13 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Unknown
 		return
 	}
-	if power && o.wholeAOFVanished {
+	if power && o.wholeAOFVanished && namesMayVanish(x.Personality) {
 		// F1: the file system was never asked to keep the directory's name. What
 		// the rest of the run would say about the contract is drowned by it.
 		excuse(o, "F1")
 		return
 	}
-	c, err := ContractOf(&x.Mode, x.Crash, x.Personality)
+	c, err := ContractOf(&x.Mode, x.Crash, x.Personality, x.Contract)
 	if err != nil {
 		o.Verdict, o.Why = result.Unknown, err.Error()
 		return
@@ -132,10 +140,32 @@ func struck(x *Experiment, o *Outcome) (bool, string) {
 	if x.Crash == "tail-cut" && o.cutFiles != 1 {
 		return false, fmt.Sprintf("%d incr files were cut, not the one at the tail", o.cutFiles)
 	}
-	if want == history.PowerCut && o.Cut.Choice.Mode == disk.KeepNone && o.Cut.Bytes > 0 && o.before == o.Cut.Image {
-		return false, fmt.Sprintf("the power cut took nothing, though %d bytes were not durable and none were to survive", o.Cut.Bytes)
-	}
 	return true, ""
+}
+
+// audit looks for signs that torntail itself, not the server, is at fault. It
+// trusts no part to report on itself: the disk's images are compared with what
+// the disk showed, the image that is started on with the one that was made, and
+// the record's acknowledgements with the replies that were read.
+func audit(o *Outcome, startedOn uint64, replies int) string {
+	if len(o.History.Epochs) == 1 && o.History.Epochs[0].How == history.PowerCut {
+		if o.asked.Mode == disk.KeepNone && o.unsynced > 0 && o.before == o.Cut.Image {
+			return fmt.Sprintf("the power cut took nothing, though %d bytes had been written after the last sync and none were to survive", o.unsynced)
+		}
+		if startedOn != o.Cut.Image {
+			return "the server was started again on something else than the crash image"
+		}
+	}
+	answered := 0
+	for i := range o.History.Ops {
+		if o.History.Ops[i].Outcome != history.Unknown {
+			answered++
+		}
+	}
+	if answered > replies {
+		return fmt.Sprintf("the record has %d operations with a reply, but only %d replies were read", answered, replies)
+	}
+	return ""
 }
 
 // inPlay reports whether the crash could have taken something: for a power cut

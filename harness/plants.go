@@ -17,7 +17,7 @@ type Plants struct {
 	// ReopenUncrashed restarts the server on the disk as it was before the power
 	// cut, instead of on the crash image.
 	ReopenUncrashed bool
-	// ClientLies makes the recorder note acknowledgements that no server gave.
+	// ClientLies makes clients record acknowledgements that no server gave.
 	ClientLies bool
 }
 
@@ -38,7 +38,7 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.Disk |= disk.PlantIgnoreSync }},
 	{"reopen-uncrashed", "harness", "the server is restarted on the disk as it was before the power cut", "unknown",
 		func(p *Plants) { p.ReopenUncrashed = true }},
-	{"client-lies", "client", "the recording client notes acknowledgements it did not get", "lost-write",
+	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "lost-write",
 		func(p *Plants) { p.ClientLies = true }},
 }
 

@@ -337,7 +337,7 @@ func (s *ServerRunner) afterCrash() {
 
 func (s *ServerRunner) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.read(log[s.logFrom:], s.log.forks, epoch)
-	s.out.oldIncrUnsynced = s.facts.oldIncrUnsynced()
+	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced()
 	s.out.inFsync = syncInFlight(log[s.logFrom:], s.tc)
 	if s.log.working {
 		s.out.CrashPoint = crashPoint(log[s.logFrom:], s.tc)
@@ -390,8 +390,7 @@ func (s *ServerRunner) onLine(l process.Line) {
 func (s *ServerRunner) restart() (back bool, err error) {
 	if s.crashed == history.PowerCut {
 		image := s.volume.Disk()
-		if image.Hash() != s.out.Cut.Image {
-			s.out.Why = "the server was about to be restarted on something else than the crash image"
+		if s.out.Distrust = audit(s.out, image.Hash(), s.run.Replies()); s.out.Distrust != "" {
 			return false, nil
 		}
 		s.out.wholeAOFVanished = s.hadAOF && !hasAOF(image.FS(nil))
@@ -566,7 +565,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, redis *process.Redis) string {
 	var before *disk.Disk
 	s.volume.With(func(d *disk.Disk) {
 		before = d
-		s.out.before = d.Hash()
+		s.out.before, s.out.asked = d.Hash(), choice
 		s.hadAOF = hasAOF(d.FS(nil))
 	})
 	cut, err := s.volume.PowerCut(choice, redis)

@@ -8,9 +8,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -19,9 +22,13 @@ const SavedSchema = 1
 
 // Files of a replay directory.
 const (
-	savedFile = "experiment.json"
-	planFile  = "plan.txt"
-	storyFile = "story.txt"
+	savedFile    = "experiment.json"
+	planFile     = "plan.txt"
+	storyFile    = "story.txt"
+	contractFile = "contract.yaml" // the user's own, if there was one
+
+	// HistoryFile is the record of the run, which Saved.Judge judges again.
+	HistoryFile = "history.jsonl"
 )
 
 // Saved is a failure on file: the experiment, and what it showed.
@@ -45,17 +52,21 @@ type Saved struct {
 	Finding string `json:"finding,omitempty"`
 	Trace   string `json:"trace,omitempty"` // trace hash, hexadecimal; simulation only
 
-	plan  *plan.Plan
-	story string
+	Verdict result.Verdict `json:"verdict,omitempty"`
+	Seen    Seen           `json:"seen,omitzero"`
+
+	plan     *plan.Plan
+	contract *contract.File
 }
 
 // Save writes a failure into dir, which it makes: the experiment, its plan, its
-// story and its history.
+// story, its history, and the contract if it is the user's own.
 func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 	s := Saved{
 		Schema: SavedSchema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
 		Mode: x.Mode.Name, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
 		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
+		Verdict: o.Verdict, Seen: seenIn(o),
 	}
 	var story strings.Builder
 	for i, a := range o.Anomalies {
@@ -78,12 +89,16 @@ func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name, data := range map[string]string{savedFile: string(text) + "\n", planFile: x.Plan.String(), storyFile: story.String()} {
+	files := map[string]string{savedFile: string(text) + "\n", planFile: x.Plan.String(), storyFile: story.String()}
+	if x.Contract != nil {
+		files[contractFile] = string(x.Contract.Text)
+	}
+	for name, data := range files { // any order: they are independent
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
 			return err
 		}
 	}
-	return nil
+	return history.Save(filepath.Join(dir, HistoryFile), o.History)
 }
 
 // LoadSaved reads a replay directory.
@@ -109,6 +124,12 @@ func LoadSaved(dir string) (*Saved, error) {
 	if s.plan, err = plan.Parse(string(text)); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, planFile), err)
 	}
+	own := filepath.Join(dir, contractFile)
+	if _, err := os.Stat(own); err == nil {
+		if s.contract, err = contract.Load(own); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -127,7 +148,7 @@ func (s *Saved) Experiment(override []Directive) (*Experiment, error) {
 		return nil, err
 	}
 	return &Experiment{Mode: m.With(override), Crash: s.Crash, Workload: s.Workload, Personality: s.Personality,
-		Profile: s.Profile, Seed: s.Seed, Plan: s.plan, Plants: plants}, nil
+		Profile: s.Profile, Seed: s.Seed, Plan: s.plan, Plants: plants, Contract: s.contract}, nil
 }
 
 // String is the names of the plants, as ParsePlants reads them.

@@ -116,14 +116,13 @@ func (s *Simulator) Run(x *Experiment, trace io.Writer) (*Outcome, error) {
 		return nil, fmt.Errorf("seed %d: %w", x.Seed, err)
 	}
 	s.out.Trace = s.world.Hash()
-	s.out.History = s.hist
 	s.judging.run(x, s.out)
 	return s.out, nil
 }
 
 func (s *Simulator) reset(x *Experiment) {
-	s.x, s.out = x, &Outcome{Seed: x.Seed}
 	h := s.hist
+	s.x, s.out = x, &Outcome{Seed: x.Seed, History: h}
 	clear(h.Ops)
 	*h = history.History{Ops: h.Ops[:0], Events: h.Events[:0], Epochs: h.Epochs[:0], States: h.States[:0]}
 	s.rec.Reset(h)
@@ -264,7 +263,7 @@ func (s *Simulator) readFacts(epoch *history.Epoch) {
 
 func (s *Simulator) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.read(log, s.log.forks, epoch)
-	s.out.oldIncrUnsynced = s.facts.oldIncrUnsynced()
+	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced()
 	s.out.inFsync = syncInFlight(log, s.tc)
 	if s.log.working {
 		s.out.CrashPoint = crashPoint(log, s.tc)
@@ -278,7 +277,7 @@ func (s *Simulator) powerCut(choice disk.Choice) {
 	s.tc = s.world.Now()
 	s.hadAOF = hasAOF(d.FS(nil))
 	s.takeFacts(d.Log()[s.logFrom:], epoch)
-	s.out.before = d.Hash()
+	s.out.before, s.out.asked = d.Hash(), choice
 	if s.x.Plants.ReopenUncrashed {
 		s.uncrashed = d.Clone()
 	}
@@ -293,8 +292,7 @@ func (s *Simulator) powerCut(choice disk.Choice) {
 // restart brings the server back on what the crash left, with its own repair
 // tool if it refuses.
 func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
-	if s.crashed == history.PowerCut && s.node.Disk().Hash() != s.out.Cut.Image {
-		s.out.Why = "the server was about to be restarted on something else than the crash image"
+	if s.out.Distrust = audit(s.out, s.node.Disk().Hash(), s.run.Replies()); s.out.Distrust != "" {
 		return false
 	}
 	s.out.wholeAOFVanished = s.hadAOF && !hasAOF(s.node.Disk().FS(nil))

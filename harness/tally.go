@@ -17,6 +17,7 @@ type tally struct {
 	took                          []time.Duration
 	spans                         time.Duration
 	why                           string // of the first run that proved nothing
+	distrust                      string // of the first run in which torntail itself was at fault
 	points                        map[string]int
 
 	acked, lost, lostMax int64
@@ -27,6 +28,9 @@ type tally struct {
 
 func (t *tally) add(o *Outcome) {
 	t.runs++
+	if t.distrust == "" {
+		t.distrust = o.Distrust
+	}
 	if o.Verdict == result.Unknown {
 		if o.Struck {
 			t.unknown++
@@ -99,7 +103,7 @@ func (c *cell) blank(k *Campaign, b Backend) result.Result {
 	for _, d := range c.mode.Directives {
 		r.Directives = append(r.Directives, d.String())
 	}
-	if contract, err := ContractOf(c.mode, c.crash.Name, k.Personality); err == nil {
+	if contract, err := ContractOf(c.mode, c.crash.Name, k.Personality, k.Contract); err == nil {
 		for _, bound := range contract.Bounds {
 			r.Bounds = append(r.Bounds, result.Bound{Name: bound.Name, Value: ms(bound.Value)})
 		}
@@ -131,6 +135,8 @@ func (t *tally) finish(r *result.Result, c *cell, interrupted error) {
 		r.RecoveryMS = &result.RecoveryTime{P50: ms(quantile(t.took, 0.5)), Max: ms(t.took[len(t.took)-1])}
 	}
 	switch {
+	case t.distrust != "":
+		r.Verdict, r.Why = result.Unknown, "torntail itself is at fault: "+t.distrust
 	case t.violated > 0:
 		r.Verdict = result.Violated
 	case interrupted != nil:

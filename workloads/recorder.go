@@ -26,10 +26,17 @@ func (r *Recorder) Invoke(op history.Op) int {
 	id := len(r.H.Ops)
 	op.ID, op.Return, op.Outcome = id, history.Never, history.Unknown
 	r.H.Ops = append(r.H.Ops, op)
-	if r.lie != nil && r.lie(id) {
-		r.H.Ops[id].Outcome, r.H.Ops[id].Return = history.OK, op.Invoke
-	}
 	return id
+}
+
+// lies reports whether the record is to claim that an operation, which was
+// never sent, was acknowledged; and if so claims it.
+func (r *Recorder) lies(id int, at time.Duration) bool {
+	if r.lie == nil || !r.lie(id) {
+		return false
+	}
+	r.Complete(id, at, history.OK)
+	return true
 }
 
 // Complete records the reply of an operation and returns the operation so that
@@ -74,7 +81,7 @@ func (r *Recorder) Unseal() { r.closed, r.isCut = false, false }
 // Acked is the number of acknowledged operations so far.
 func (r *Recorder) Acked() int { return r.acks }
 
-// PlantLie makes the recorder note acknowledgements it did not get, for the
+// PlantLie makes clients record an acknowledgement, and send nothing, for the
 // operations that lie says. It is a planted bug of the harness: a run with it
 // must never come out as holding.
 func (r *Recorder) PlantLie(lie func(id int) bool) { r.lie = lie }

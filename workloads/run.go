@@ -21,8 +21,10 @@ type Run struct {
 	keys    []string
 	clients []*Client
 	stopped bool
+	pause   env.Cond      // where clients wait for their next arrival; Stop wakes them
 	until   time.Duration // end of the span; Never when there is none
 	begun   int           // operations started
+	replies int           // replies to operations read, whatever the record says
 }
 
 // Client is one client of a Run.
@@ -56,7 +58,8 @@ func (r *Run) Reset(e env.Env, addr string, spec Spec, rec *Recorder) {
 		r.clients = append(r.clients, &Client{run: r, number: len(r.clients)})
 	}
 	r.spec, r.addr, r.env, r.rec = spec, addr, e, rec
-	r.stopped, r.begun, r.until = false, 0, history.Never
+	r.stopped, r.begun, r.replies, r.until = false, 0, 0, history.Never
+	r.pause = e.NewCond()
 	if spec.Span > 0 {
 		r.until = e.Now() + spec.Span
 	}
@@ -70,6 +73,7 @@ func (r *Run) Reset(e env.Env, addr string, spec Spec, rec *Recorder) {
 // another span; what they write stays unique over all lives.
 func (r *Run) Resume(e env.Env, span time.Duration) {
 	r.env, r.stopped, r.until = e, false, history.Never
+	r.pause = e.NewCond()
 	if span > 0 {
 		r.until = e.Now() + span
 	}
@@ -81,8 +85,15 @@ func (r *Run) Resume(e env.Env, span time.Duration) {
 // Clients are the run's clients; the caller starts a task for each.
 func (r *Run) Clients() []*Client { return r.clients[:r.spec.Clients] }
 
+// Replies is how many operations have been answered, counted where replies are
+// read and not where outcomes are recorded, so that one can be held against the other.
+func (r *Run) Replies() int { return r.replies }
+
 // Stop tells the clients to end after the replies they wait for.
-func (r *Run) Stop() { r.stopped = true }
+func (r *Run) Stop() {
+	r.stopped = true
+	r.pause.Broadcast()
+}
 
 func (r *Run) over() bool {
 	return r.stopped || r.spec.Ops > 0 && r.begun >= r.spec.Ops || r.env.Now() >= r.until
@@ -101,7 +112,7 @@ func (c *Client) Run() {
 		if r.spec.Rate > 0 {
 			next += c.gap()
 			if wait := next - r.env.Now(); wait > 0 {
-				r.env.Sleep(wait)
+				r.pause.WaitFor(wait)
 			} else {
 				next = r.env.Now() // behind: a client does not hurry to catch up
 			}
@@ -154,6 +165,7 @@ func (c *Client) exchange() error {
 			c.pending = c.pending[:0]
 			return err
 		}
+		c.run.replies++
 		c.complete(c.pending[i].id, reply, queued)
 	}
 	c.pending = c.pending[:0]

@@ -23,24 +23,34 @@ func (c *Client) token() string {
 	return t
 }
 
-// begin records an operation and remembers that its reply is awaited.
-func (c *Client) begin(op history.Op, skip int) {
+// begin records an operation and remembers that its reply is awaited. False:
+// the client lies (Recorder.PlantLie), and nothing is to be sent.
+func (c *Client) begin(op history.Op, skip int) bool {
 	op.Client, op.Invoke = c.number, c.run.env.Now()
-	c.pending = append(c.pending, inHand{id: c.run.rec.Invoke(op), skip: skip})
+	id := c.run.rec.Invoke(op)
+	if c.run.rec.lies(id, op.Invoke) {
+		return false
+	}
+	c.pending = append(c.pending, inHand{id: id, skip: skip})
+	return true
 }
 
 // registerStep sets a key to a unique value, or reads one.
 func (c *Client) registerStep() {
 	key := c.run.keys[c.draw(c.run.spec.Keys)]
 	if c.reads() {
-		c.begin(history.Op{Kind: history.Read, Key: key}, 0)
+		if !c.begin(history.Op{Kind: history.Read, Key: key}, 0) {
+			return
+		}
 		c.conn.Begin(2)
 		c.conn.Arg("GET")
 		c.conn.Arg(key)
 		return
 	}
 	token := c.token()
-	c.begin(history.Op{Kind: history.Write, Key: key, Value: token}, 0)
+	if !c.begin(history.Op{Kind: history.Write, Key: key, Value: token}, 0) {
+		return
+	}
 	c.set(key, token)
 }
 
@@ -57,7 +67,9 @@ func (c *Client) transactionStep() {
 	first := c.draw(keys)
 	if c.reads() || keys < 2 {
 		key := c.run.keys[first]
-		c.begin(history.Op{Kind: history.Read, Key: key}, 0)
+		if !c.begin(history.Op{Kind: history.Read, Key: key}, 0) {
+			return
+		}
 		c.conn.Begin(2)
 		c.conn.Arg("GET")
 		c.conn.Arg(key)
@@ -68,7 +80,9 @@ func (c *Client) transactionStep() {
 	for i := range parts {
 		parts[i] = history.Op{Kind: history.Write, Key: c.run.keys[(first+i)%keys], Value: c.token()}
 	}
-	c.begin(history.Op{Kind: history.Txn, More: &history.More{Offset: -1, Parts: parts}}, 1+n)
+	if !c.begin(history.Op{Kind: history.Txn, More: &history.More{Offset: -1, Parts: parts}}, 1+n) {
+		return
+	}
 	c.conn.Begin(1)
 	c.conn.Arg("MULTI")
 	for i := range parts {
@@ -82,7 +96,9 @@ func (c *Client) transactionStep() {
 func (c *Client) listStep() {
 	key := c.run.keys[c.draw(c.run.spec.Keys)]
 	if c.reads() {
-		c.begin(history.Op{Kind: history.ReadList, Key: key}, 0)
+		if !c.begin(history.Op{Kind: history.ReadList, Key: key}, 0) {
+			return
+		}
 		c.conn.Begin(4)
 		c.conn.Arg("LRANGE")
 		c.conn.Arg(key)
@@ -91,7 +107,9 @@ func (c *Client) listStep() {
 		return
 	}
 	token := c.token()
-	c.begin(history.Op{Kind: history.Append, Key: key, Value: token}, 0)
+	if !c.begin(history.Op{Kind: history.Append, Key: key, Value: token}, 0) {
+		return
+	}
 	c.conn.Begin(3)
 	c.conn.Arg("RPUSH")
 	c.conn.Arg(key)

@@ -1,0 +1,57 @@
+package harness
+
+import (
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+)
+
+// Seen is what the harness saw of a run that its history does not say, and
+// that the verdict depends on.
+type Seen struct {
+	InFsync          bool   `json:"in_fsync,omitempty"`           // a sync was in flight when the crash struck
+	CutFiles         int    `json:"cut_files,omitempty"`          // files that were cut at rest
+	WholeAOFVanished bool   `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
+	NULBytes         bool   `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
+	OldIncrUnsynced  bool   `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
+	Refusal          string `json:"refusal,omitempty"`            // the error that a write after the restart got
+}
+
+func seenIn(o *Outcome) Seen {
+	return Seen{InFsync: o.inFsync, CutFiles: o.cutFiles, WholeAOFVanished: o.wholeAOFVanished,
+		NULBytes: o.nulBytes, OldIncrUnsynced: o.oldIncrUnsynced, Refusal: o.refused}
+}
+
+// Judge judges the history of a saved failure again, as the run did, with what
+// the harness saw of it. own replaces the contract on file; nil leaves it.
+func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) {
+	x, err := s.Experiment(nil)
+	if err != nil {
+		return nil, err
+	}
+	if own != nil {
+		x.Contract = own
+	}
+	o := &Outcome{
+		Seed: s.Seed, History: h, Recovery: recoveryIn(h),
+		inFsync: s.Seen.InFsync, cutFiles: s.Seen.CutFiles, wholeAOFVanished: s.Seen.WholeAOFVanished,
+		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, refused: s.Seen.Refusal,
+	}
+	new(judging).run(x, o)
+	return o, nil
+}
+
+// recoveryIn is how the server came back from its last crash, as the history says.
+func recoveryIn(h *history.History) Recovery {
+	how := NotRestarted
+	for i := range h.Events {
+		switch h.Events[i].Kind {
+		case history.Restarted:
+			how = ByItself
+		case history.Refused:
+			how = RefusedToStart
+		case history.Repaired:
+			how = Repaired
+		}
+	}
+	return how
+}
