@@ -149,14 +149,14 @@ func (st *story) tell(t testing.TB, e env.Env, fs vfs.FS, l *ledger) {
 		clients := 1 + turn%3
 		if turn%5 == 4 {
 			clients = 1
-			s.Feed(-1, [][]byte{[]byte("MULTI")})
+			s.Feed(0, [][]byte{[]byte("MULTI")})
 		}
 		for range 1 + turn%3 {
 			l.issued++
 			s.do(0, fmt.Sprintf("SET w%d %d", l.issued, l.issued))
 		}
 		if turn%5 == 4 {
-			s.Feed(-1, [][]byte{[]byte("EXEC")})
+			s.Feed(0, [][]byte{[]byte("EXEC")})
 		}
 		if turn == 0 && st.rdb { // so that a snapshot takes several writes
 			s.do(5, "SET filler "+filler)

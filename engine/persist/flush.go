@@ -22,8 +22,8 @@ type plantState struct {
 const keepBuffer = 1 << 20
 
 // Feed logs an executed write. The caller puts MULTI and EXEC around a
-// transaction (with db -1: no SELECT before these) and has made the command
-// deterministic (PEXPIREAT for EXPIRE). It does nothing when there is no
+// transaction, with its database, so that SELECT comes before MULTI as in
+// redis-server, and has made the command deterministic (PEXPIREAT for EXPIRE). It does nothing when there is no
 // append-only file to write to.
 func (m *Manager) Feed(db int, argv [][]byte) {
 	if m.state == aofOff {
@@ -39,7 +39,7 @@ func (m *Manager) Feed(db int, argv [][]byte) {
 			m.buf = aof.AppendTimestamp(m.buf, now)
 		}
 	}
-	if db >= 0 && db != m.db {
+	if db != m.db {
 		m.buf = aof.AppendSelect(m.buf, db)
 		m.db = db
 	}

@@ -327,12 +327,12 @@ func TestFeedSelectsAndAnnotates(t *testing.T) {
 	r := newRoom(t)
 	r.run([]string{"appendonly yes", "aof-timestamp-enabled yes", "aof-use-rdb-preamble no"}, func(s *server) {
 		require.NoError(t, s.Load())
-		s.Feed(-1, [][]byte{[]byte("MULTI")})
+		s.Feed(3, [][]byte{[]byte("MULTI")})
 		s.do(3, "SET a 1")
 		s.do(3, "SET b 1")
-		s.Feed(-1, [][]byte{[]byte("EXEC")})
+		s.Feed(3, [][]byte{[]byte("EXEC")})
 		s.do(0, "SET c 1")
-		require.Equal(t, "#TS:1767225600\r\n*1\r\n$5\r\nMULTI\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"+
+		require.Equal(t, "#TS:1767225600\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"+
 			"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n*1\r\n$4\r\nEXEC\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\n1\r\n", string(s.buf))
 	})
 }

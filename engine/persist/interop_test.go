@@ -47,10 +47,10 @@ func (s *server) run(t testing.TB, lines []string) {
 		switch l {
 		case "MULTI":
 			multi = true
-			s.Feed(-1, [][]byte{[]byte("MULTI")})
+			s.Feed(db, [][]byte{[]byte("MULTI")})
 		case "EXEC":
 			multi = false
-			s.Feed(-1, [][]byte{[]byte("EXEC")})
+			s.Feed(db, [][]byte{[]byte("EXEC")})
 		default:
 			s.do(db, l)
 		}

@@ -53,7 +53,7 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 			}
 			d := m.o.Keyspace.DB(db)
 			if !d.Set(key, o) {
-				return &ReplyError{fmt.Sprintf("The RDB file contains duplicated key '%s' in DB %d", key, db)}
+				return fmt.Errorf("duplicated key '%s' in DB %d", key, db)
 			}
 			if expireAtMs != 0 {
 				d.SetExpire(key, max(1, expireAtMs))
