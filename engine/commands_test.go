@@ -120,7 +120,7 @@ func TestCommands(t *testing.T) {
 			EXEC -> -EXECABORT Transaction discarded because of previous errors.`},
 		{"configuration", `
 			CONFIG GET appendfsync -> [appendfsync everysec]
-			CONFIG GET APPENDFSYN? save -> [appendfsync everysec save ]
+			CONFIG GET APPENDFSYN? SAVE -> [appendfsync everysec SAVE ]
 			CONFIG SET appendfsync always hz 50 -> +OK
 			CONFIG GET hz -> [hz 50]
 			CONFIG SET appendfsync no hz x -> -ERR CONFIG SET failed (possibly related to argument 'hz') - argument couldn't be parsed into an integer

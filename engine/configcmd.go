@@ -26,6 +26,10 @@ func configGet(s *Server, c *Session, argv [][]byte) {
 	var pairs []string
 	s.cfg.Each(func(name, value string) {
 		for _, p := range argv[2:] {
+			if same(p, name) { // shown as it was typed
+				pairs = append(pairs, string(p), value)
+				return
+			}
 			if globMatch(p, name, true) {
 				pairs = append(pairs, name, value)
 				return

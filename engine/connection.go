@@ -198,8 +198,13 @@ func clientList(s *Server, c *Session, argv [][]byte) {
 	switch {
 	case len(argv) == 2:
 	case len(argv) == 4 && same(argv[2], "type"):
-		if !same(argv[3], "normal") {
-			list = nil // there are no replicas and no subscribers
+		switch lower(argv[3]) {
+		case "normal":
+		case "master", "replica", "slave", "pubsub":
+			list = nil // there are none
+		default:
+			c.error("ERR Unknown client type '" + string(argv[3]) + "'")
+			return
 		}
 	case len(argv) > 3 && same(argv[2], "id"):
 		list = nil

@@ -105,7 +105,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		n, _ := parseInt(argv[2])
 		s.noExpire = n == 0
 		c.ok()
-	case sub == "loadaof" && len(argv) == 2:
+	case sub == "loadaof":
 		s.debugLoad(c, "Append Only File loaded by DEBUG LOADAOF", s.mgr.LoadAOF)
 	case sub == "reload":
 		save, flush := true, true

@@ -209,7 +209,7 @@ var commandCommands = []*command{
 			if cmd := findCommand(name); cmd != nil {
 				c.commandInfo(cmd)
 			} else {
-				c.nullArray()
+				c.null()
 			}
 		}
 	}},
