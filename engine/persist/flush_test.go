@@ -377,3 +377,28 @@ func BenchmarkFirstStart(b *testing.B) {
 		}
 	}
 }
+
+// The main thread may close the file under a background fsync: no failure.
+func TestFileClosedUnderItsSync(t *testing.T) {
+	r := newRoom(t)
+	r.hook = func(c *disk.Call) disk.Decision {
+		if isIncrSync(c) {
+			return disk.Decision{Delay: 700 * time.Millisecond}
+		}
+		return disk.Decision{}
+	}
+	r.run([]string{"appendonly yes"}, func(s *server) {
+		require.NoError(t, s.Load())
+		require.NoError(t, s.idle(1100*time.Millisecond))
+		require.NoError(t, s.turn("SET a 1"))
+		s.syncer.submit(s.incr) // a second one, which finds the file closed
+		s.DisableAOF()
+		require.NoError(t, s.idle(3*time.Second))
+		require.Zero(t, s.Info().PendingBioFsync)
+		require.NoError(t, s.bioErr)
+		require.NoError(t, s.EnableAOF(false))
+		require.NoError(t, s.idle(3*time.Second))
+		require.Empty(t, s.WriteRefusal())
+		s.Close()
+	})
+}
