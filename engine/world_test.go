@@ -139,8 +139,13 @@ func startRedis(t testing.TB, dir string, directives ...string) *realRedis {
 	})
 	for range 200 {
 		if c, err := net.Dial("tcp", r.addr()); err == nil {
+			// Not LOADING any more: DEBUG would answer before.
+			s := &socket{t, c, bufio.NewReader(c)}
+			pong := s.do("PING") == "+PONG\r\n"
 			c.Close()
-			return r
+			if pong {
+				return r
+			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
