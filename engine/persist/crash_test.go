@@ -236,16 +236,22 @@ func slow() *sim.Profile {
 	return p
 }
 
+// bench is the world of one experiment after the other.
+type bench struct {
+	w *sim.World
+	d *disk.Disk
+}
+
 // experiment tells the story, strikes at disk call k, and judges the restart.
-func experiment(t testing.TB, st *story, personality string, c crash, k int, place disk.Place) (r result) {
+func (b *bench) experiment(t testing.TB, st *story, personality string, c crash, k int, place disk.Place) (r result) {
 	p, err := disk.PersonalityByName(personality)
 	require.NoError(t, err)
 	calls, struck := 0, false
-	var w *sim.World
+	w := b.w
 	var n *sim.Node
-	l := &ledger{files: map[string]int{}, closing: map[string]bool{}, bare: -1}
+	l := &ledger{files: map[string]int{}, closing: map[string]bool{}, now: w.Now, bare: -1}
 	// One seed: until the crash every run is the same, so that k means the same call.
-	w = sim.New(sim.Options{Seed: 1, Profile: slow(), Hook: func(_ *sim.Node, call *disk.Call) disk.Decision {
+	w.Reset(sim.Options{Seed: 1, Profile: slow(), Hook: func(_ *sim.Node, call *disk.Call) disk.Decision {
 		calls++
 		if calls != k || struck {
 			return disk.Decision{}
@@ -263,9 +269,8 @@ func experiment(t testing.TB, st *story, personality string, c crash, k int, pla
 			}
 		}}
 	}})
-	defer w.Close()
-	n = w.Node("n1", disk.New(disk.Options{Personality: p}))
-	l.now = w.Now
+	b.d.Reset(disk.Options{Personality: p})
+	n = w.Node("n1", b.d)
 	n.Start(func(e env.Env, fs vfs.FS) { st.tell(t, e, fs, l) })
 	require.NoError(t, w.Run(time.Hour))
 	if !struck {
@@ -307,7 +312,7 @@ func experiment(t testing.TB, st *story, personality string, c crash, k int, pla
 	// can tear the old file's tail, which is then not in the last file: the server
 	// refuses to start and redis-check-aof refuses to repair.
 	//
-	// F4: nothing syncs the directory before the manifest is renamed. Where
+	// names: nothing syncs the directory before the manifest is renamed. Where
 	// directory entries are not ordered (posix, btrfs) the manifest can be durable
 	// without the files it names, or lost with the old one gone.
 	//
@@ -317,7 +322,7 @@ func experiment(t testing.TB, st *story, personality string, c crash, k int, pla
 	if errors.As(loadErr, &le) && !c.kill && l.closing[le.File] {
 		r.finding = "F3"
 	} else if !c.kill && l.switching && (personality == "posix" || personality == "btrfs") {
-		r.finding = "F4"
+		r.finding = "names"
 	}
 	if loadErr != nil {
 		r.verdict = "unrecoverable: " + loadErr.Error()
@@ -407,13 +412,15 @@ func crashes(random int) []crash {
 
 // explore strikes at every disk call of the story, in every way.
 func explore(t *testing.T, st *story, personality string, random int, each func(c crash, k int, r result)) {
+	b := bench{sim.New(sim.Options{}), disk.New(disk.Options{})}
+	defer b.w.Close()
 	for _, c := range crashes(random) {
 		for k := 1; ; k++ {
 			place := disk.PlaceInFlight
 			if k%3 == 0 {
 				place = disk.PlaceReturn
 			}
-			r := experiment(t, st, personality, c, k, place)
+			r := b.experiment(t, st, personality, c, k, place)
 			if !r.struck {
 				require.Greater(t, k, 25, "the story has too few calls")
 				break
@@ -547,7 +554,7 @@ func TestEveryPlantedBugIsMet(t *testing.T) {
 			}
 			explore(t, st, personality, random, func(c crash, k int, r result) {
 				tries++
-				if r.finding == "F3" || r.finding == "F4" || r.verdict == "" {
+				if r.finding == "F3" || r.finding == "names" || r.verdict == "" {
 					return
 				}
 				if strings.HasPrefix(r.verdict, b.Anomaly) {
