@@ -8,6 +8,7 @@ package result
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -157,6 +158,15 @@ func (f *Failure) ReplayCommand() string {
 		return ""
 	}
 	return "torntail replay " + shellQuote(f.Dir)
+}
+
+// CommandLine is a command as it would be typed into a POSIX shell.
+func CommandLine(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = shellQuote(a)
+	}
+	return strings.Join(words, " ")
 }
 
 // shellQuote quotes s for a POSIX shell where it needs quoting.

@@ -258,6 +258,13 @@ func TestReplayCommandIsSafeToPaste(t *testing.T) {
 	}
 }
 
+func TestCommandLineIsSafeToPaste(t *testing.T) {
+	args := []string{"torntail", "run", "--directive", "save=2 1", ""}
+	if got, want := CommandLine(args), "torntail run --directive 'save=2 1' ''"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // TestFindings: each finding is worded, and docs/findings.md has a chapter on it.
 func TestFindings(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/findings.md")
