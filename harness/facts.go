@@ -67,6 +67,10 @@ func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch)
 		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && isIncr(c.Path):
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
 				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0})
+		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
+			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
+		}
+		switch {
 		case c.Kind == disk.OpCreate && isSnapshotTemp(c.Path):
 			e.Snapshots = append(e.Snapshots, history.Snapshot{
 				Fork: f.forkBefore(c.Enter), Began: c.Enter, Renamed: history.Never, Durable: history.Never})
@@ -131,6 +135,10 @@ func (f *facts) oldIncrUnsynced() bool {
 	}
 	return false
 }
+
+// longSync is from when on a sync of another file than the log counts as one
+// that may have kept the main thread from its work.
+const longSync = 10 * time.Millisecond
 
 func isRoot(path string) bool { return path == "" || path == "." || path == "/" }
 

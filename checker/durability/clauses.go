@@ -153,7 +153,8 @@ type Lateness struct {
 
 // LateSync looks for a write(2) for which no sync was begun within
 // SyncWithin+SyncSlack. The time during which a sync is in flight or the log is
-// being written does not count (the main thread is inside the call), nor that
+// being written, or in which the server was inside a long sync of another file,
+// does not count (the main thread may be inside the call), nor that
 // after a failed sync until the next one, nor that of a child under
 // no-appendfsync-on-rewrite.
 func LateSync(ep *history.Epoch, c *contract.Contract) (Lateness, bool) {
@@ -202,9 +203,9 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 			at = b
 		}
 	}
-	// The three lists are each in order; merging them needs one pass of the
+	// The four lists are each in order; merging them needs one pass of the
 	// earliest next interval.
-	s, w, ch := 0, 0, 0
+	s, w, ch, bl := 0, 0, 0, 0
 	for {
 		best := history.Never
 		if s < len(ep.LogSyncs) {
@@ -216,6 +217,9 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 		child := c.ChildrenMayDelaySync && ch < len(ep.ChildRunning)
 		if child {
 			best = min(best, ep.ChildRunning[ch].From)
+		}
+		if bl < len(ep.Blocked) {
+			best = min(best, ep.Blocked[bl].From)
 		}
 		if best >= to {
 			return total
@@ -231,6 +235,9 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 			}
 			add(best, end)
 			s++
+		case bl < len(ep.Blocked) && ep.Blocked[bl].From == best:
+			add(best, ep.Blocked[bl].To)
+			bl++
 		case child && ep.ChildRunning[ch].From == best:
 			add(best, ep.ChildRunning[ch].To)
 			ch++

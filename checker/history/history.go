@@ -183,6 +183,9 @@ type Epoch struct {
 	LogWrites []DiskWrite
 	LogSyncs  []DiskSync
 	Snapshots []Snapshot
+	// Blocked are the syncs of other files (manifest, directory, snapshot) that
+	// took long: the main thread may have sat in one, in order of From.
+	Blocked []Interval
 	// ChildRunning are the intervals during which a rewrite or snapshot child ran.
 	ChildRunning []Interval
 }

@@ -141,7 +141,7 @@ func (d *decoder) record(line []byte) error {
 		err = d.event()
 	case "epoch":
 		err = d.newEpoch()
-	case "log-write", "log-sync", "snapshot", "child":
+	case "log-write", "log-sync", "snapshot", "child", "blocked":
 		if d.epoch == nil {
 			return fmt.Errorf("%q without an epoch before it", name)
 		}
@@ -476,6 +476,9 @@ func (d *decoder) disk(what string) error {
 			return errors.New("time goes backwards: log syncs come in order of their entry")
 		}
 		ep.LogSyncs = append(ep.LogSyncs, sy)
+	case "blocked":
+		err = d.rest(func([]byte) error { return errField })
+		ep.Blocked = append(ep.Blocked, Interval{From: from, To: to})
 	case "child":
 		err = d.rest(func([]byte) error { return errField })
 		ep.ChildRunning = append(ep.ChildRunning, Interval{From: from, To: to})

@@ -30,6 +30,7 @@ import (
 //	{"log-sync":[6,8],"covers":6,"failed":false}
 //	{"snapshot":3,"began":4,"renamed":7,"durable":8}     the number is the fork
 //	{"child":[3,7]}
+//	{"blocked":[4,6]}
 //	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins
 //	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl"
 //	{"end":6}                                            last line: how many lines came before it
@@ -301,6 +302,10 @@ func (e *encoder) epoch(n int, ep *Epoch) {
 		e.time("began", s.Began)
 		e.time("renamed", s.Renamed)
 		e.time("durable", s.Durable)
+		e.end()
+	}
+	for _, b := range ep.Blocked {
+		e.pair("blocked", b.From, b.To)
 		e.end()
 	}
 	for _, c := range ep.ChildRunning {
