@@ -41,9 +41,10 @@ type Campaign struct {
 	Progress func(Progress)
 }
 
-// runner runs one experiment after another; each worker has its own.
+// runner runs one experiment after another; each worker has its own. One that
+// takes long in real time gives up when ctx ends, and returns ctx's error.
 type runner interface {
-	Run(x *Experiment) (*Outcome, error)
+	Run(ctx context.Context, x *Experiment) (*Outcome, error)
 	Close()
 }
 
@@ -69,13 +70,13 @@ func RealServer(r *Rig, version string) Backend {
 }
 
 // RunOnce runs a single experiment; its outcome keeps its history.
-func (b Backend) RunOnce(x *Experiment) (*Outcome, error) {
+func (b Backend) RunOnce(ctx context.Context, x *Experiment) (*Outcome, error) {
 	r, err := b.newRunner()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return r.Run(x)
+	return r.Run(ctx, x)
 }
 
 // sideBySide is how many real servers may run at once: paced runs wait most of
@@ -90,7 +91,9 @@ func sideBySide(m *Mode) int {
 // simulated is a Simulator without a trace.
 type simulated struct{ *Simulator }
 
-func (s simulated) Run(x *Experiment) (*Outcome, error) { return s.Simulator.Run(x, nil) }
+func (s simulated) Run(_ context.Context, x *Experiment) (*Outcome, error) {
+	return s.Simulator.Run(x, nil)
+}
 
 // attempts is how many experiments a pair may take for each crash that must
 // strike, before the pair is unknown.
@@ -303,7 +306,10 @@ func (p *pool) run(ctx context.Context, workers, n int, make func(i int) *Experi
 					return
 				}
 				x := make(i)
-				o, err := r.Run(x)
+				o, err := r.Run(ctx, x)
+				if err != nil && ctx.Err() != nil {
+					o, err = nil, nil // given up
+				}
 				q.end(i, ran{x, o, err})
 			}
 		})
@@ -327,7 +333,7 @@ type queue struct {
 // ran is an experiment that has been run and whose turn has not come.
 type ran struct {
 	x   *Experiment
-	o   *Outcome
+	o   *Outcome // nil: given up
 	err error
 }
 
@@ -345,10 +351,10 @@ func (q *queue) end(i int, r ran) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ready[i] = r
-	if r.err == nil && !r.o.toKeep() {
+	if r.o != nil && !r.o.toKeep() {
 		r.o.History = nil
 	}
-	for r.err == nil && r.o.toKeep() && q.taken < i && q.failed == nil {
+	for r.o != nil && r.o.toKeep() && q.taken < i && q.failed == nil {
 		q.turn.Wait()
 	}
 	for q.failed == nil {
@@ -356,7 +362,7 @@ func (q *queue) end(i int, r ran) {
 		if !ok {
 			break
 		}
-		if q.failed = r.err; r.err == nil {
+		if q.failed = r.err; r.o != nil {
 			q.failed = q.take(r.x, r.o)
 		}
 		delete(q.ready, q.taken)

@@ -20,12 +20,17 @@ import (
 // Whether a crash "in fsync" struck inside one is the harness's to say: it
 // sees the calls in flight. The promise is that of the plain kind.
 func ContractOf(m *Mode, crash, personality string, own *contract.File) (contract.Contract, error) {
+	return contractOf(m, crash, personality, own, 0)
+}
+
+// contractOf is ContractOf with another slack than the default; 0 is the default.
+func contractOf(m *Mode, crash, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
 	p, err := disk.PersonalityByName(personality)
 	if err != nil {
 		return contract.Contract{}, err
 	}
 	back := disk.DefaultWriteBack
-	conf := contract.Config{Modelled: true, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
+	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
 		// What the flusher has written can be read back once the journal has committed the size.
 		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval + p.Commit}
 	save, err := savePoints(m.Get("save"))
@@ -74,7 +79,10 @@ func savePoints(text string) ([]contract.SavePoint, error) {
 }
 
 // judging judges outcomes and reuses the checker's memory.
-type judging struct{ judge checker.Judge }
+type judging struct {
+	judge checker.Judge
+	slack time.Duration // 0: the contract's own
+}
 
 // run turns the history of a run into its verdict.
 func (j *judging) run(x *Experiment, o *Outcome) {
@@ -93,7 +101,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		excuse(o, "F1")
 		return
 	}
-	c, err := ContractOf(&x.Mode, x.Crash, x.Personality, x.Contract)
+	c, err := contractOf(&x.Mode, x.Crash, x.Personality, x.Contract, j.slack)
 	if err != nil {
 		o.Verdict, o.Why = result.Unknown, err.Error()
 		return

@@ -82,6 +82,9 @@ func (r *Run) Resume(e env.Env, span time.Duration) {
 	}
 }
 
+// MoveTo says that the server listens elsewhere in this life.
+func (r *Run) MoveTo(addr string) { r.addr = addr }
+
 // Clients are the run's clients; the caller starts a task for each.
 func (r *Run) Clients() []*Client { return r.clients[:r.spec.Clients] }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,19 +41,19 @@ func (c *replayCmd) Run(a *app) error {
 		return err
 	}
 	defer done()
-	o, err := c.runOnce(x, saved, backend)
+	o, err := c.runOnce(a.ctx, x, saved, backend)
 	if err != nil {
 		return err
 	}
 	return verdict(a, saved, o, len(override) > 0)
 }
 
-func (c *replayCmd) runOnce(x *harness.Experiment, saved *harness.Saved, b harness.Backend) (*harness.Outcome, error) {
+func (c *replayCmd) runOnce(ctx context.Context, x *harness.Experiment, saved *harness.Saved, b harness.Backend) (*harness.Outcome, error) {
 	if saved.Backend != "sim" {
 		if c.Trace != "" {
 			return nil, usage(fmt.Errorf("--trace: only the simulated world has a trace"))
 		}
-		return b.RunOnce(x)
+		return b.RunOnce(ctx, x)
 	}
 	s := harness.NewSimulator()
 	defer s.Close()

@@ -1,0 +1,190 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/workloads"
+)
+
+// This file is how a real server is started, brought back after a crash with
+// its own tool if need be, and read.
+
+// startServer starts the server on the volume. A refusal is the server's own
+// word that it will not start; an error is ours, or that of the machine.
+func (s *ServerRunner) startServer(ctx context.Context) (l *life, refusal *process.StartError, err error) {
+	var directives []process.Directive
+	for _, d := range s.x.Mode.Directives {
+		directives = append(directives, process.Directive{Name: d.Name, Args: d.arguments()})
+	}
+	redis, err := process.StartRedis(ctx, process.RedisSpec{
+		Binary: s.rig.binary, Dir: s.volume.Path(), Directives: directives, Clock: s.rig.clock, Output: s.onLine,
+	})
+	switch {
+	case errors.As(err, &refusal) && refused(refusal):
+		return nil, refusal, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	s.out.Took = redis.Took
+	l = &life{redis: redis, over: make(chan struct{}), news: make(chan struct{}, 1)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life, s.gone = l, false
+	return l, nil, nil
+}
+
+// refused reports whether a server that did not come up is to blame itself: it
+// exited, or crashed. One that was killed, or did not answer in time, may have
+// lacked memory or CPU.
+func refused(e *process.StartError) bool {
+	if !e.Exited {
+		return false
+	}
+	switch e.Exit.Signal {
+	case 0, syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL:
+		return true
+	}
+	return false
+}
+
+// onLine follows the server's log: "PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL text".
+// The stamp is the server's own, cut to the millisecond, so it is not later
+// than what it speaks of; the moment at which we read the line would be.
+func (s *ServerRunner) onLine(l process.Line) {
+	_, rest, ok := strings.Cut(l.Text, " ")
+	const layout = "02 Jan 2006 15:04:05.000"
+	if !ok || len(rest) < len(layout)+3 {
+		return
+	}
+	at, err := time.ParseInLocation(layout, rest[:len(layout)], time.Local)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log.line(min(at.Sub(s.rig.start.Round(0)), l.At), rest[len(layout)+3:])
+}
+
+// restart brings the server back on what the crash left, with its own repair
+// tool if it refuses. No life: it did not come back, or must not be asked to.
+func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (*life, error) {
+	startOn := s.volume.Disk()
+	if s.out.Distrust = audit(s.out, startOn.Hash(), s.run.Replies()); s.out.Distrust != "" {
+		return nil, nil
+	}
+	if crashed == history.PowerCut {
+		s.out.wholeAOFVanished = s.hadAOF && !hasAOF(startOn.FS(nil))
+	}
+	s.mu.Lock()
+	s.log.reset()
+	s.mu.Unlock()
+	s.event(history.Event{Kind: history.Restarted})
+	l, refusal, err := s.startServer(ctx)
+	if err != nil {
+		return nil, s.restartError(err)
+	}
+	if refusal == nil {
+		s.out.Recovery = ByItself
+		s.event(history.Event{Kind: history.Ready})
+		return l, nil
+	}
+	s.event(history.Event{Kind: history.Refused, Text: lastWords(refusal)})
+	s.out.Recovery = RefusedToStart
+	s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
+	if !s.x.Mode.AOF || s.rig.tool == "" {
+		return nil, nil
+	}
+	if fixed, err := s.repair(ctx); err != nil || !fixed {
+		return nil, err
+	}
+	l, refusal, err = s.startServer(ctx)
+	if err != nil {
+		return nil, s.restartError(err)
+	}
+	if refusal != nil {
+		return nil, nil
+	}
+	s.out.Recovery = Repaired
+	s.event(history.Event{Kind: history.Repaired})
+	s.event(history.Event{Kind: history.Ready})
+	return l, nil
+}
+
+// restartError is an error, unless the server only did not answer: then this
+// run proves nothing, and the next may.
+func (s *ServerRunner) restartError(err error) error {
+	var silent *process.StartError
+	if !errors.As(err, &silent) {
+		return err
+	}
+	s.out.Why = "after the restart: " + err.Error()
+	return nil
+}
+
+// repair runs the server's repair tool and reports whether it says that the AOF
+// is in order now. The tool asks before it cuts; nobody is there to answer but yes.
+func (s *ServerRunner) repair(ctx context.Context) (bool, error) {
+	manifest := path.Join(s.volume.Path(), "appendonlydir", "appendonly.aof.manifest")
+	p, err := process.Start(process.Spec{Path: "sh", Args: []string{"-c", `yes | "$0" --fix "$1"`, s.rig.tool, manifest}, Clock: s.rig.clock})
+	if err != nil {
+		return false, err
+	}
+	defer p.OutputDone()
+	defer p.WaitTree()
+	defer p.KillTree()
+	timer := time.NewTimer(replyLimit)
+	defer timer.Stop()
+	select {
+	case <-p.Done():
+		return p.Wait().Code == 0, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-timer.C:
+		return false, fmt.Errorf("%s did not end within %v:\n%s", s.rig.tool, replyLimit, p.Tail())
+	}
+}
+
+// dump reads the whole recovered state and tries one write.
+func (s *ServerRunner) dump(l *life) error {
+	s.env.Enter()
+	defer s.env.Leave()
+	conn, err := workloads.Dial(s.env, l.redis.Addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	state, err := s.run.Dump(conn, replyLimit)
+	if err != nil {
+		return err
+	}
+	state.Node, state.Epoch = server, len(s.hist.Epochs)
+	s.hist.States = append(s.hist.States, state)
+	if holdsNUL(&state) {
+		s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
+	}
+	s.out.refused, err = probe(conn)
+	return err
+}
+
+// lastWords is the last line that a server wrote before it gave up, without
+// its process id and time.
+func lastWords(e *process.StartError) string {
+	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
+	last := lines[len(lines)-1]
+	if i := strings.Index(last, " # "); i >= 0 {
+		last = last[i+3:]
+	}
+	if last == "" {
+		return e.Error()
+	}
+	return last
+}
