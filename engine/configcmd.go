@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/torntail/torntail/engine/config"
 )
@@ -103,18 +102,4 @@ func configRewrite(s *Server, c *Session, _ [][]byte) {
 		return
 	}
 	c.error("ERR Rewriting config file: not supported by this server")
-}
-
-// infoSections are INFO's sections in its order.
-func wantSection(argv [][]byte, name string) bool {
-	if len(argv) == 1 {
-		return true
-	}
-	for _, a := range argv[1:] {
-		switch strings.ToLower(string(a)) {
-		case name, "all", "default", "everything":
-			return true
-		}
-	}
-	return false
 }

@@ -26,6 +26,20 @@ func (t *infoText) section(name string) bool {
 	return true
 }
 
+// wantSection reports whether INFO was asked for a section.
+func wantSection(argv [][]byte, name string) bool {
+	if len(argv) == 1 {
+		return true
+	}
+	for _, a := range argv[1:] {
+		switch strings.ToLower(string(a)) {
+		case name, "all", "default", "everything":
+			return true
+		}
+	}
+	return false
+}
+
 func (t *infoText) text(name, value string)     { t.b.WriteString(name + ":" + value + "\r\n") }
 func (t *infoText) number(name string, n int64) { t.text(name, strconv.FormatInt(n, 10)) }
 

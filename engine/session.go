@@ -122,7 +122,7 @@ func (c *Session) Execute() (reply []byte, more bool) {
 	for c.busy && !c.dead {
 		c.answered.Wait()
 	}
-	if c.busy || s.exiting { // no reply was released
+	if c.busy { // the server has ended, or the client was killed: no reply was released
 		return nil, false
 	}
 	clear(c.args)
