@@ -1,6 +1,9 @@
 package harness
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 )
@@ -36,7 +39,11 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 		inFsync: s.Seen.InFsync, cutFiles: s.Seen.CutFiles, wholeAOFVanished: s.Seen.WholeAOFVanished,
 		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, refused: s.Seen.Refusal,
 	}
-	new(judging).run(x, o)
+	j := judging{}
+	if s.Backend == "process" {
+		j.slack = realSlack
+	}
+	j.run(x, o)
 	return o, nil
 }
 
@@ -54,4 +61,10 @@ func recoveryIn(h *history.History) Recovery {
 		}
 	}
 	return how
+}
+
+// IsSaved reports whether dir is the directory of a saved failure.
+func IsSaved(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, savedFile))
+	return err == nil
 }

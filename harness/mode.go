@@ -48,6 +48,7 @@ type Mode struct {
 	// uniform time after the first.
 	Period time.Duration
 	Span   time.Duration
+	asked  bool // the span was asked for
 	// Rate is the operations a second of all clients together; 0 is a closed loop.
 	Rate float64
 }
@@ -148,6 +149,27 @@ func (m *Mode) Get(directive string) string {
 // With returns the mode with further directives, which override its own.
 func (m Mode) With(more []Directive) Mode {
 	m.Directives = append(append([]Directive(nil), m.Directives...), more...)
+	return m
+}
+
+// Spanning returns the mode with another span than its own; the crash comes
+// after the first third of it if the mode's period is longer.
+func (m Mode) Spanning(span time.Duration) Mode {
+	m.Span, m.Period, m.asked = span, min(m.Period, span/3), true
+	return m
+}
+
+// longestReal is how long clients of a real server write at most, unless
+// somebody asks for more: of the presets, only the kernel's write-back takes
+// longer. A shorter run shows that and how it loses; how much it could lose it
+// shows as censored.
+const longestReal = 20 * time.Second
+
+// inRealTime is the mode as it runs where time is real.
+func (m Mode) inRealTime() Mode {
+	if m.Span > longestReal && !m.asked {
+		m.Span, m.Period = 12*time.Second, 2*time.Second
+	}
 	return m
 }
 

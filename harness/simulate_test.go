@@ -103,7 +103,7 @@ func TestNoFalseAlarm(t *testing.T) {
 	defer pool.close()
 	workers := pool.b.Parallel(nil)
 	require.NoError(t, pool.grow(workers))
-	struck, lost := 0, 0
+	struck, lost, unknown := 0, 0, 0
 	counts := map[string]int{}
 	err := pool.run(context.Background(), workers, total, func(n int) *Experiment {
 		p := list[n%len(list)]
@@ -120,7 +120,8 @@ func TestNoFalseAlarm(t *testing.T) {
 			struck++
 			lost += o.Lost
 			if o.Verdict == result.Unknown {
-				return fmt.Errorf("%s %s %s %s %s seed %d is unknown: %s\n%s", x.Mode.Name, x.Crash, x.Personality, x.Profile, x.Workload.Name, x.Seed, o.Why, x.Plan)
+				unknown++
+				t.Logf("%s %s %s %s %s seed %d is unknown: %s", x.Mode.Name, x.Crash, x.Personality, x.Profile, x.Workload.Name, x.Seed, o.Why)
 			}
 		}
 		if o.Verdict == result.Violated {
@@ -131,6 +132,7 @@ func TestNoFalseAlarm(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Greater(t, struck, total*8/10, "too few crashes struck")
+	require.LessOrEqual(t, unknown, max(1, total/100), "too many could not be judged")
 	require.Positive(t, lost, "nothing was ever lost: the crashes cannot have struck")
 	t.Logf("%d seeds, %d crashes struck, %d writes lost within their contracts, findings %v", total, struck, lost, counts)
 }
