@@ -1,0 +1,255 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// The self-test shows that torntail can be believed: each planted fault is
+// turned on, alone, and must be found by the checker that is there for it; then
+// the clean engine must stay silent.
+
+// recipe is how a planted fault is looked for: the experiments that are tried
+// in turn until one shows it.
+type recipe struct {
+	mode        string
+	crashes     []string
+	workload    string
+	personality string
+	// plan, when not nil, draws the plan instead of GeneratePlan.
+	plan func(m *Mode, d *draws) *plan.Plan
+	// anomalies are the names that count as found, any of them; nil: the one in
+	// the registry.
+	anomalies []string
+	// window, when not 0, says that the fault breaks no contract and shows in
+	// the loss window, which must exceed this.
+	window time.Duration
+}
+
+// usual is the recipe of a plant that needs no other.
+func usual(mode string) recipe {
+	return recipe{mode: mode, crashes: []string{"power", "power-in-fsync", "kill"}, workload: "registers", personality: "ext4"}
+}
+
+// recipes are those of plants that the usual one cannot show, or shows too seldom.
+var recipes = map[string]func(r recipe) recipe{
+	"skip-every-50th-fsync":    func(r recipe) recipe { r.crashes = []string{"power"}; return r },
+	"group-reply-before-fsync": func(r recipe) recipe { r.crashes = []string{"power-in-fsync"}; return r },
+	"reply-before-fsync":       func(r recipe) recipe { r.crashes = []string{"power-in-fsync"}; return r },
+	"everysec-never-fsyncs": func(r recipe) recipe {
+		r.anomalies = []string{"late-sync", "lost-write"}
+		return r
+	},
+	"everysec-two-seconds": func(r recipe) recipe {
+		r.crashes, r.window = []string{"power"}, 1500*time.Millisecond
+		return r
+	},
+	"rdb-rename-before-fsync":   func(r recipe) recipe { r.crashes = []string{"power-in-fsync"}; return r },
+	"base-rename-without-fsync": func(r recipe) recipe { r.plan, r.crashes = afterRewrite, []string{"power"}; return r },
+	"manifest-before-base":      func(r recipe) recipe { r.plan, r.crashes = afterRewrite, []string{"power"}; return r },
+	"rename-without-dirsync": func(r recipe) recipe {
+		// ext4 commits names in order with any fsync; btrfs does not.
+		r.plan, r.crashes, r.personality = afterRewrite, []string{"power"}, "btrfs"
+		r.anomalies = []string{"lost-write", "unrecoverable", "hole"}
+		return r
+	},
+	"unlink-before-manifest": func(r recipe) recipe { r.plan, r.crashes = atUnlink, []string{"kill"}; return r },
+	"truncated-tail-kept":    func(r recipe) recipe { r.plan, r.crashes = tornTwice, []string{"tail-cut"}; return r },
+	"rewrite-loses-writes":   func(r recipe) recipe { r.crashes = []string{"kill"}; return r },
+	"split-transaction": func(r recipe) recipe {
+		r.crashes, r.workload, r.plan = []string{"kill"}, "transactions", atWrite
+		return r
+	},
+}
+
+// afterRewrite cuts the power within 60 ms of the start of a rewrite.
+func afterRewrite(m *Mode, d *draws) *plan.Plan {
+	t := d.between(m.Period, m.Span)
+	return &plan.Plan{Statements: []plan.Statement{
+		at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}),
+		{At: plan.Instant{Kind: plan.AtAfter, Time: d.between(0, 60*time.Millisecond)}, Action: powerCut(d)},
+	}}
+}
+
+// atUnlink kills the server as it has removed a file at the end of a rewrite.
+func atUnlink(m *Mode, d *draws) *plan.Plan {
+	t := d.between(m.Period, m.Span)
+	kill := at(0, &plan.Kill{Node: server})
+	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "unlink", Glob: "*"}, N: 1 + d.below(2), Time: t, Place: 2}
+	return &plan.Plan{Statements: []plan.Statement{at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}), kill}}
+}
+
+// atWrite kills the server as a write to the log has returned.
+func atWrite(m *Mode, d *draws) *plan.Plan {
+	kill := at(0, &plan.Kill{Node: server})
+	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "write", Glob: "*.incr.aof"}, N: 1 + d.below(2),
+		Time: d.between(m.Period, m.Span), Place: 2}
+	return &plan.Plan{Statements: []plan.Statement{kill}}
+}
+
+// tornTwice tears the tail, lets the server come back and go on, and kills it again.
+func tornTwice(m *Mode, d *draws) *plan.Plan {
+	crash, _ := CrashByName("tail-cut")
+	p := &plan.Plan{Statements: crash.strike(m, d.between(m.Period, m.Span/2), d)}
+	p.Statements = append(p.Statements, plan.Statement{
+		At: plan.Instant{Kind: plan.AtAfter, Time: 200 * time.Millisecond}, Action: &plan.Kill{Node: server}})
+	return p
+}
+
+// SelftestLine is what became of one plant.
+type SelftestLine struct {
+	Plant   Plant
+	Found   bool
+	Tries   int
+	Anomaly string // as it was reported, or the verdict with its reason
+	By      string // which checker or audit raised it
+	Mode    string
+	Crash   string
+}
+
+// maxTries bounds the experiments for one plant.
+const maxTries = 4000
+
+// Selftest looks for every planted fault and calls each with what became of
+// it, in order; then it runs clean experiments and reports the first alarm.
+func Selftest(ctx context.Context, seed uint64, clean int, each func(SelftestLine)) (cleanRuns int, alarm string, err error) {
+	s := NewSimulator()
+	defer s.Close()
+	for _, p := range AllPlants() {
+		if ctx.Err() != nil {
+			return 0, "", ctx.Err()
+		}
+		line, err := lookFor(ctx, s, p, seed)
+		if err != nil {
+			return 0, "", err
+		}
+		each(line)
+	}
+	return silent(ctx, seed, clean)
+}
+
+// recipeFor is how a plant is looked for.
+func recipeFor(p Plant) recipe {
+	mode, anomaly := "always", p.Must
+	if bug, ok := bugs.ByName(p.Name); ok {
+		mode = bug.Breaks[0]
+	}
+	r := usual(mode)
+	r.anomalies = []string{anomaly}
+	if f := recipes[p.Name]; f != nil {
+		r = f(r)
+	}
+	return r
+}
+
+// lookFor runs experiments with one plant until it is found.
+func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestLine, error) {
+	r := recipeFor(p)
+	line := SelftestLine{Plant: p, Mode: r.mode}
+	m, err := ModeByName(r.mode)
+	if err != nil {
+		return line, err
+	}
+	var plants Plants
+	p.set(&plants)
+	seed = mix(seed, hashName(p.Name))
+	for n := range maxTries {
+		if ctx.Err() != nil {
+			return line, ctx.Err()
+		}
+		crash, err := CrashByName(r.crashes[n%len(r.crashes)])
+		if err != nil {
+			return line, err
+		}
+		x := &Experiment{Mode: m, Crash: crash.Name, Workload: workloads.Default(), Personality: r.personality,
+			Profile: "cloud-ssd", Seed: mix(seed, uint64(n)), Plants: plants}
+		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
+		if r.plan != nil {
+			x.Plan = r.plan(&m, &draws{state: x.Seed})
+		} else {
+			x.Plan = GeneratePlan(&m, &crash, x.Seed)
+		}
+		o, err := s.Run(x, nil)
+		if err != nil {
+			return line, err
+		}
+		line.Tries, line.Crash = n+1, crash.Name
+		if line.Anomaly, line.By = r.found(p, o); line.Anomaly != "" {
+			line.Found = true
+			return line, nil
+		}
+	}
+	return line, nil
+}
+
+// found reports whether an outcome shows the plant, and by which part.
+func (r *recipe) found(p Plant, o *Outcome) (anomaly, by string) {
+	if r.window > 0 {
+		if o.Struck && o.Window > r.window {
+			return fmt.Sprintf("loss window %s", o.Window.Round(time.Millisecond)), "loss window"
+		}
+		return "", ""
+	}
+	if o.Distrust != "" && slices.Contains(r.anomalies, "unknown") {
+		return "unknown", "audit"
+	}
+	if o.Verdict != result.Violated {
+		return "", ""
+	}
+	for _, a := range o.Anomalies {
+		if slices.Contains(r.anomalies, a.Name) {
+			return a.Name, checkerOf[a.Name]
+		}
+	}
+	return "", ""
+}
+
+// checkerOf names the part that raises an anomaly.
+var checkerOf = map[string]string{
+	"lost-write": "durability", "hole": "prefix consistency", "torn-transaction": "prefix consistency",
+	"phantom": "prefix consistency", "resurrection": "prefix consistency", "unrecoverable": "restart",
+	"late-sync": "contract clause (c)", "refused": "write probe", "stale-read": "linearizability",
+	"non-linearizable": "linearizability", "silent-truncation": "durability",
+}
+
+// silent runs the clean engine in every mode under every crash kind.
+func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string, err error) {
+	var pairs []*Experiment
+	for i := range Modes {
+		for j := range CrashKinds {
+			if CrashKinds[j].needs(&Modes[i]) == "" {
+				w := workloads.Default()
+				w.Rate = Modes[i].Rate
+				pairs = append(pairs, &Experiment{Mode: Modes[i], Crash: CrashKinds[j].Name, Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
+			}
+		}
+	}
+	pool := &pool{b: Simulation()}
+	defer pool.close()
+	workers := pool.b.Parallel(nil)
+	if err := pool.grow(workers); err != nil {
+		return 0, "", err
+	}
+	err = pool.run(ctx, workers, total, func(n int) *Experiment {
+		x := *pairs[n%len(pairs)]
+		x.Seed = mix(seed, hashName("clean"), uint64(n))
+		crash, _ := CrashByName(x.Crash)
+		x.Plan = GeneratePlan(&x.Mode, &crash, x.Seed)
+		return &x
+	}, func(x *Experiment, o *Outcome) error {
+		runs++
+		if o.Verdict == result.Violated && alarm == "" {
+			alarm = strings.TrimSpace(fmt.Sprintf("%s, %s, seed %d: %s\n%s", x.Mode.Name, x.Crash, x.Seed, o.Anomalies[0].Name, o.Anomalies[0].Story))
+		}
+		return nil
+	})
+	return runs, alarm, err
+}
