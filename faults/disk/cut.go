@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -104,14 +105,13 @@ func (d *Disk) survivors(r *relation, c Choice) survivors {
 	case KeepTorn:
 		d.tear(r, &s, c.K)
 	case KeepBut:
-		for i := range r.items {
-			s.keep[i] = !c.names(d.item(r, int32(i)))
+		for i := range s.keep {
+			s.keep[i] = true
 		}
+		d.name(r, c, s.keep, false)
 		r.without(s.keep)
 	case KeepOnly:
-		for i := range r.items {
-			s.keep[i] = c.names(d.item(r, int32(i)))
-		}
+		d.name(r, c, s.keep, true)
 		r.with(s.keep)
 	case KeepRandom:
 		d.draw(r, &s, c.Seed)
@@ -263,14 +263,18 @@ func (d *Disk) normal(r *relation, s survivors) Choice {
 	return c
 }
 
-// names reports whether the choice's IDs name a micro-operation.
-func (c *Choice) names(m *micro) bool {
+// name sets the marks of what the choice's IDs name.
+func (d *Disk) name(r *relation, c Choice, marks []bool, to bool) {
 	for _, id := range c.IDs {
-		if m.call >= id.Call && m.call <= max(id.Call, id.To) && (id.Part < 0 || id.Part == m.part) {
-			return true
+		i, _ := slices.BinarySearchFunc(r.items, id.Call, func(at int32, call uint64) int {
+			return cmp.Compare(d.micros[at].call, call)
+		})
+		for ; i < len(r.items) && d.item(r, int32(i)).call <= max(id.Call, id.To); i++ {
+			if id.Part < 0 || id.Part == d.item(r, int32(i)).part {
+				marks[i] = to
+			}
 		}
 	}
-	return false
 }
 
 // oldBytes is what a block held before: any bytes that are not zero would do;

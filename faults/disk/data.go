@@ -131,6 +131,7 @@ func (d *Disk) lastOn(n *inode, page int64) uint64 {
 // heal puts data that a failed sync dropped back in play when its page is
 // written again: memory still has it, and pages are written back whole.
 func (d *Disk) heal(n *inode, page int64) {
+	d.related = false
 	for i := range d.micros {
 		if m := &d.micros[i]; m.ino == n.ino && m.state == lost && m.off/pageSize == page {
 			m.state = inPlay

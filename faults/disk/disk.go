@@ -76,6 +76,7 @@ type Disk struct {
 	nameLeft   []int32
 	pass       uint64
 	rel        relation
+	related    bool // rel is up to date
 	keep       []bool
 }
 
@@ -116,7 +117,7 @@ func (d *Disk) empty() {
 	}
 	d.inodes = d.inodes[:0]
 	clear(d.micros)
-	d.micros = d.micros[:0]
+	d.micros, d.related = d.micros[:0], false
 	clear(d.log)
 	d.log, d.dropped = d.log[:0], 0
 	d.flight = d.flight[:0]

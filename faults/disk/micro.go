@@ -54,6 +54,7 @@ type micro struct {
 // add appends a micro-operation of the call being carried out.
 func (d *Disk) add(c *Call, kind microKind, ino Ino) *micro {
 	d.seq++
+	d.related = false
 	d.micros = append(d.micros, micro{seq: d.seq, call: c.ID, at: c.Enter, ino: ino, kind: kind, part: d.part})
 	d.part++
 	m := &d.micros[len(d.micros)-1]
@@ -188,6 +189,7 @@ func (d *Disk) ownBase(n *inode) {
 // effects: per file for data and sizes, per name for directories.
 func (d *Disk) fold() {
 	d.pass++
+	d.related = false
 	out := d.micros[:0]
 	left := d.nameLeft[:0]
 	for i := range d.micros {
@@ -336,6 +338,7 @@ func (d *Disk) named(n *inode) bool {
 
 // drop removes micro-operations from the list.
 func (d *Disk) drop(which func(*micro) bool) {
+	d.related = false
 	out := d.micros[:0]
 	for i := range d.micros {
 		m := &d.micros[i]

@@ -328,6 +328,7 @@ func (d *Disk) under(dir, n *inode) bool {
 
 // logSizes puts the sizes of a file that wait for write-back into the metadata log.
 func (d *Disk) logSizes(ino Ino) {
+	d.related = false
 	for i := range d.micros {
 		if m := &d.micros[i]; m.ino == ino && m.kind == microSize && m.log == 0 {
 			d.seq++

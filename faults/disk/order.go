@@ -22,9 +22,14 @@ func (r *relation) add(from, to int32) {
 	}
 }
 
-// relate makes the relation for what is in play now.
+// relate is the relation for what is in play now. It is good until something is
+// added, becomes durable or is dropped.
 func (d *Disk) relate() *relation {
 	r := &d.rel
+	if d.related {
+		return r
+	}
+	d.related = true
 	r.items, r.need = r.items[:0], r.need[:0]
 	r.where = slices.Grow(r.where[:0], len(d.micros))[:len(d.micros)]
 	for i := range d.micros {

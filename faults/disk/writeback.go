@@ -88,7 +88,8 @@ func (d *Disk) writeBack(at time.Duration) {
 		return
 	}
 	if expired {
-		r = d.relate() // sizes entered the log
+		d.related = false // sizes entered the log
+		r = d.relate()
 	}
 	r.with(keep)
 	if d.o.KeepLog {
