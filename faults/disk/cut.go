@@ -246,7 +246,7 @@ func (d *Disk) normal(r *relation, s survivors) Choice {
 			end++
 		}
 		if whole {
-			if k := len(c.IDs) - 1; k >= 0 && c.IDs[k].Part < 0 && i > 0 && c.IDs[k].To == d.item(r, int32(i-1)).call {
+			if k := len(c.IDs) - 1; r.byID && k >= 0 && c.IDs[k].Part < 0 && i > 0 && c.IDs[k].To == d.item(r, int32(i-1)).call {
 				c.IDs[k].To = call
 			} else {
 				c.IDs = append(c.IDs, PartID{Call: call, To: call, Part: -1})
@@ -265,6 +265,17 @@ func (d *Disk) normal(r *relation, s survivors) Choice {
 
 // name sets the marks of what the choice's IDs name.
 func (d *Disk) name(r *relation, c Choice, marks []bool, to bool) {
+	if !r.byID {
+		for i := range r.items {
+			m := d.item(r, int32(i))
+			for _, id := range c.IDs {
+				if m.call >= id.Call && m.call <= max(id.Call, id.To) && (id.Part < 0 || id.Part == m.part) {
+					marks[i] = to
+				}
+			}
+		}
+		return
+	}
 	for _, id := range c.IDs {
 		i, _ := slices.BinarySearchFunc(r.items, id.Call, func(at int32, call uint64) int {
 			return cmp.Compare(d.micros[at].call, call)

@@ -6,6 +6,7 @@ import "slices"
 // others. It is made anew for each question from the list and the rules.
 type relation struct {
 	items []int32 // places in the list of those in play, in the order of effects
+	byID  bool    // calls took effect in the order of their IDs
 	where []int32 // for each place in the list: its item, or -1
 	need  []edge  // sorted by from
 	first []int32 // first[i]: where item i's edges begin in need; one more at the end
@@ -30,13 +31,16 @@ func (d *Disk) relate() *relation {
 		return r
 	}
 	d.related = true
-	r.items, r.need = r.items[:0], r.need[:0]
+	r.items, r.need, r.byID = r.items[:0], r.need[:0], true
+	last := uint64(0)
 	r.where = slices.Grow(r.where[:0], len(d.micros))[:len(d.micros)]
 	for i := range d.micros {
 		r.where[i] = -1
 		if d.micros[i].state == inPlay {
 			r.where[i] = int32(len(r.items))
 			r.items = append(r.items, int32(i))
+			r.byID = r.byID && d.micros[i].call >= last
+			last = d.micros[i].call
 		}
 	}
 	if d.p.Has(AllInOrder) {

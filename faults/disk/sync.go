@@ -175,20 +175,20 @@ func (d *Disk) SyncProgress(id SyncID, share float64) {
 // what a sync covers.
 func (d *Disk) progressInOrder(s *syncState, share float64) {
 	goal := int(share * float64(len(s.cover)))
-	k, done, before := 0, uint64(0), uint64(0)
+	k, done, before := 0, uint64(0), micro{}
 	d.covered(s, func(m *micro) bool {
-		if m.call != before {
-			done = before
+		if m.call != before.call {
+			done = before.seq
 		}
-		before = m.call
+		before = *m
 		k++
 		return k <= goal
 	})
 	if k <= goal {
-		done = before
+		done = before.seq
 	}
 	d.covered(s, func(m *micro) bool {
-		if m.call > done {
+		if m.seq > done {
 			return false
 		}
 		d.settle(m)
