@@ -38,7 +38,7 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.Disk |= disk.PlantIgnoreSync }},
 	{"reopen-uncrashed", "harness", "the server is restarted on the disk as it was before the power cut", "unknown",
 		func(p *Plants) { p.ReopenUncrashed = true }},
-	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "lost-write",
+	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "unknown",
 		func(p *Plants) { p.ClientLies = true }},
 }
 
