@@ -140,8 +140,9 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	}
 	pool := &pool{b: b}
 	defer pool.close()
-	progress := Progress{Total: c.total(cells)}
+	progress := Progress{Total: c.Runs * c.applicable(cells)}
 	results := make([]result.Result, len(cells))
+	end, left := time.Now().Add(c.For), c.applicable(cells)
 	for i, cell := range cells {
 		results[i] = cell.blank(c, b)
 		if why := cell.crash.needs(cell.mode); why != "" {
@@ -149,7 +150,9 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			continue
 		}
 		progress.What = cell.mode.Name + ", " + cell.crash.Name
-		err := c.runCell(ctx, b, pool, cell, &results[i], func(v result.Verdict) {
+		deadline := time.Now().Add(time.Until(end) / time.Duration(left)) // its fair share of For
+		left--
+		err := c.runCell(ctx, b, pool, cell, &results[i], deadline, func(v result.Verdict) {
 			progress.Done++
 			progress.Total = max(progress.Total, progress.Done)
 			switch v {
@@ -170,24 +173,21 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	return results, nil
 }
 
-func (c *Campaign) total(cells []*cell) int {
+// applicable counts the pairs whose crash has something to strike.
+func (c *Campaign) applicable(cells []*cell) int {
 	n := 0
 	for _, cell := range cells {
 		if cell.crash.needs(cell.mode) == "" {
-			n += c.Runs
+			n++
 		}
 	}
 	return n
 }
 
-// runCell runs experiments of one pair until enough crashes have struck. The
-// outcomes are counted in the order of their numbers, so that the result does
-// not depend on which worker was faster.
-func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, res *result.Result, each func(result.Verdict)) error {
-	deadline := time.Time{}
-	if c.For > 0 {
-		deadline = time.Now().Add(c.For)
-	}
+// runCell runs experiments of one pair until enough crashes have struck, with
+// For until the deadline. The outcomes are counted in the order of their
+// numbers, so that the result does not depend on which worker was faster.
+func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, res *result.Result, deadline time.Time, each func(result.Verdict)) error {
 	enough := func() bool {
 		if c.For > 0 {
 			return !time.Now().Before(deadline)

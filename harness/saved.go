@@ -70,7 +70,7 @@ func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 	}
 	var story strings.Builder
 	for i, a := range o.Anomalies {
-		if i == 0 {
+		if i == 0 && o.Verdict == result.Violated {
 			s.Anomaly = a.Name
 		}
 		fmt.Fprintf(&story, "%s\n%s\n\n", a.Name, a.Story)
