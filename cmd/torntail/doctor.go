@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 
 	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -20,7 +23,7 @@ func (c *doctorCmd) Help() string {
 // examination is one thing a machine can or cannot do.
 type examination struct {
 	what  string // the thing
-	needs string // what needs it
+	needs string // what needs it; "" when torntail does without, only less well
 	look  func() (found string, err error)
 }
 
@@ -35,26 +38,50 @@ var examinations = []examination{
 		v, err := process.Version("redis-server")
 		return "version " + v, err
 	}},
-	{"redis-check-aof", "repair of a refused append-only file", func() (string, error) {
+	{"redis-check-aof", "the repair of an append-only file that the server refuses", func() (string, error) {
 		path, err := exec.LookPath("redis-check-aof")
 		if err != nil {
-			return "", fmt.Errorf("not found in PATH; scripts/setup installs it (Debian and Ubuntu: apt-get install redis-tools)")
+			return "", errors.New("not in PATH; scripts/setup installs it (Debian and Ubuntu: apt-get install redis-tools)")
 		}
 		return path, nil
 	}},
-	{"FUSE", "power cuts under real servers", func() (string, error) { return "a file system can be mounted", fusefs.Available() }},
+	{"FUSE", "power cuts under real servers", func() (string, error) {
+		if err := fusefs.Available(); err != nil {
+			return "", err
+		}
+		mount, err := fusefs.Serve("", fusefs.Options{})
+		if err != nil {
+			return "", err
+		}
+		return "a file system was mounted and unmounted", mount.Close()
+	}},
+	{"root", "", func() (string, error) {
+		if os.Geteuid() != 0 {
+			return "", errors.New("not root; FUSE mounts go through fusermount3, which works as well")
+		}
+		return "yes", nil
+	}},
+	{"namespaces", "", func() (string, error) {
+		if _, err := guard.NewSpace(true); err != nil {
+			return "", fmt.Errorf("no private mount namespace (%w); while a run goes on, its mount can be seen by others", err)
+		}
+		return "mounts are private, and vanish with torntail however it ends", nil
+	}},
 }
 
 func (c *doctorCmd) Run(a *app) error {
 	missing := 0
 	for _, e := range examinations {
 		found, err := e.look()
-		if err != nil {
+		switch {
+		case err == nil:
+			fmt.Fprintf(a.stdout, "%-16s ok: %s\n", e.what, found)
+		case e.needs == "":
+			fmt.Fprintf(a.stdout, "%-16s no: %v\n", e.what, err)
+		default:
 			missing++
 			fmt.Fprintf(a.stdout, "%-16s missing: %v\n%-16s needed for %s\n", e.what, err, "", e.needs)
-			continue
 		}
-		fmt.Fprintf(a.stdout, "%-16s ok: %s\n", e.what, found)
 	}
 	if missing > 0 {
 		return status(result.ExitEnvironment)

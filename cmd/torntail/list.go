@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
-	"slices"
+	"runtime"
 	"strings"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
@@ -17,25 +18,28 @@ type listCmd struct {
 }
 
 func (c *listCmd) Help() string {
-	return `Examples:
+	return `Names stand at the beginning of a line; what is indented explains them. Examples:
   torntail list modes
   torntail list faults`
 }
 
 // lists are what can be listed.
-var lists = map[string]func(a *app){
-	"modes": func(a *app) {
+var lists = []struct {
+	name  string
+	print func(a *app)
+}{
+	{"modes", func(a *app) {
 		for _, m := range harness.Modes {
 			row(a, m.Name, m.About)
 			row(a, "", joinDirectives(m.Directives))
 		}
-	},
-	"crashes": func(a *app) {
+	}},
+	{"crashes", func(a *app) {
 		for _, k := range harness.CrashKinds {
 			row(a, k.Name, k.About)
 		}
-	},
-	"faults": func(a *app) {
+	}},
+	{"faults", func(a *app) {
 		for _, v := range plan.Verbs() {
 			row(a, v.Name, v.Doc)
 			row(a, "", v.Example)
@@ -45,44 +49,76 @@ var lists = map[string]func(a *app){
 				}
 			}
 		}
-	},
-	"workloads": func(a *app) {
+	}},
+	{"workloads", func(a *app) {
 		for _, n := range workloads.Names() {
 			row(a, n[0], n[1])
 		}
-	},
-	"plants": func(a *app) {
+	}},
+	{"plants", func(a *app) {
 		for _, p := range harness.AllPlants() {
 			row(a, p.Name, fmt.Sprintf("%s: %s", p.Where, p.Doc))
-			row(a, "", "must be reported as "+p.Must)
+			if p.Must != "" {
+				row(a, "", "must be reported as "+p.Must)
+			}
 		}
-	},
-	"profiles": func(a *app) { fmt.Fprintln(a.stdout, strings.Join(sim.ProfileNames(), "\n")) },
-	"personalities": func(a *app) {
+	}},
+	{"profiles", func(a *app) {
+		for _, name := range sim.ProfileNames() {
+			row(a, name, profileAbout(name))
+		}
+	}},
+	{"personalities", func(a *app) {
 		for _, p := range disk.Personalities {
-			fmt.Fprintln(a.stdout, p.Name)
+			row(a, p.Name, personalityAbout(p))
+			for _, r := range p.Rules {
+				row(a, "", r.Rule.String()+": "+r.Reason)
+			}
 		}
-	},
+	}},
+}
+
+// profileAbout says what a profile is like: how long a sync takes.
+func profileAbout(name string) string {
+	p, err := sim.ProfileByName(name) // a listed name is known
+	if err != nil {
+		return err.Error()
+	}
+	about := fmt.Sprintf("fsync %s, one in a thousand %s", p.Sync.P50, p.Sync.P999)
+	if p.Stalls != (sim.Stalls{}) {
+		about += fmt.Sprintf("; every %s or so none returns for %s", p.Stalls.Every.P50, p.Stalls.Last.P50)
+	}
+	return about
+}
+
+// personalityAbout says when a file system writes metadata unasked.
+func personalityAbout(p *disk.Personality) string {
+	if p.Commit == 0 {
+		return "no metadata is ever written unasked"
+	}
+	return fmt.Sprintf("metadata is written within %s", p.Commit)
 }
 
 func row(a *app, name, text string) { fmt.Fprintf(a.stdout, "%-26s %s\n", name, text) }
 
 func (c *listCmd) Run(a *app) error {
-	if list := lists[c.What]; list != nil {
-		list(a)
-		return nil
-	}
 	var names []string
-	for name := range lists {
-		names = append(names, name)
+	for _, l := range lists {
+		if l.name == c.What {
+			l.print(a)
+			return nil
+		}
+		names = append(names, l.name)
 	}
-	slices.Sort(names)
-	return usage(fmt.Errorf("list %q: want one of %s", c.What, strings.Join(names, ", ")))
+	return usage(known("list", c.What, names))
 }
 
 type versionCmd struct{}
 
+func (*versionCmd) Help() string { return "Example:\n  torntail version" }
+
 func (*versionCmd) Run(a *app) error {
-	fmt.Fprintln(a.stdout, "torntail", version)
+	fmt.Fprintf(a.stdout, "torntail %s (engine as redis %s, %s, %s/%s)\n", version, engine.RedisVersion,
+		strings.TrimPrefix(runtime.Version(), "go version "), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -26,19 +27,17 @@ const version = "0.1.0"
 type cli struct {
 	Run      runCmd      `cmd:"" help:"Crash experiments: modes by crash kinds, many times each; prints the loss table."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
-	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline."`
+	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
 	Server   serverCmd   `cmd:"" help:"Run the embedded engine as a server, with redis-server's arguments." passthrough:""`
 	CheckAOF checkAOFCmd `cmd:"" name:"check-aof" help:"Check an append-only file, or cut its damaged tail off, as redis-check-aof does."`
+	Selftest selftestCmd `cmd:"" help:"Plant each known fault and show that it is found, and that the clean engine stays silent."`
 	Doctor   doctorCmd   `cmd:"" help:"What this machine can do, and how to get the rest."`
 	List     listCmd     `cmd:"" help:"List modes, crashes, faults, workloads, plants, profiles or personalities."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // app is what commands share.
-type app struct {
-	ctx            context.Context
-	stdout, stderr io.Writer
-}
+type app struct{ stdout, stderr io.Writer }
 
 // failure is an error with the exit status it ends torntail with.
 type failure struct {
@@ -68,9 +67,7 @@ func main() {
 
 // run is main without the process: it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	a := &app{ctx: ctx, stdout: stdout, stderr: stderr}
+	a := &app{stdout: stdout, stderr: stderr}
 	if filepath.Base(args[0]) == "redis-server" {
 		args = append([]string{args[0], "server"}, args[1:]...)
 	}
@@ -78,7 +75,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	code := -1
 	parser, err := kong.New(&c, kong.Name("torntail"), kong.Writers(stdout, stderr),
 		kong.Description("Which acknowledged writes are gone after this fault, how far back does the loss reach, and was that allowed?\n\n"+
-			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something."),
+			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something.\n\n"+
+			"Examples:\n\n  torntail run\n  torntail run --target redis-server --mode always,everysec"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Exit(func(status int) { code = status }), kong.Bind(a))
 	if err != nil {
@@ -93,7 +91,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code // --help has been printed
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "torntail: %s (torntail --help lists the commands)\n", err)
+		fmt.Fprintf(stderr, "torntail: %s (%s)\n", err, helpFor(err))
 		return result.ExitUsage
 	}
 	err = k.Run()
@@ -105,9 +103,47 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &s):
 		return int(s)
 	case errors.As(err, &f):
-		fmt.Fprintln(stderr, "torntail:", f.err)
+		fmt.Fprintln(stderr, "torntail:", oneLine(f.err))
 		return f.status
 	}
-	fmt.Fprintln(stderr, "torntail:", err)
+	fmt.Fprintln(stderr, "torntail:", oneLine(err))
 	return result.ExitInternal
+}
+
+// helpFor names the command whose --help explains a mistake on the command line.
+func helpFor(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil {
+		if n := p.Context.Selected(); n != nil {
+			return "torntail " + n.Name + " --help"
+		}
+	}
+	return "torntail --help lists the commands"
+}
+
+// oneLine is an error as one line, whatever it quotes.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " / ")
+}
+
+// interruptible returns a context that the first Ctrl-C (or SIGTERM) ends, so
+// that what is known so far can be reported. The second one ends torntail as
+// if nothing watched: servers, mounts and directories are the watchdog's then.
+func (a *app) interruptible() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			signal.Stop(signals)
+			fmt.Fprintln(a.stderr, "\ntorntail: interrupted; what is known so far follows (again: end at once)")
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel()
+	}
 }

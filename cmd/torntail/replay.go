@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,16 +9,19 @@ import (
 
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 type replayCmd struct {
-	Dir       string   `arg:"" help:"A saved failure, as printed in a report." type:"existingdir"`
+	Dir       string   `arg:"" help:"The directory of a saved failure, as printed in a report." placeholder:"DIR"`
 	Directive []string `help:"Override a directive, NAME=VALUE, to try a remedy." placeholder:"N=V" sep:"none"`
 	Trace     string   `help:"Write every event of the simulated world here." placeholder:"FILE"`
 }
 
 func (c *replayCmd) Help() string {
-	return `Examples:
+	return `In simulation the failure is run again exactly, and the hash of its trace says so; with a
+real server its plan is run again. Examples:
+
   torntail replay torntail-out/20260102-030405/failures/everysec-power-17
   torntail replay DIR --directive appendfsync=always`
 }
@@ -28,7 +31,7 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	override, err := parseDirectives(c.Directive)
+	override, err := directives(c.Directive)
 	if err != nil {
 		return usage(err)
 	}
@@ -36,24 +39,22 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	}
-	backend, done, err := openTarget(saved.Target, saved.Backend)
+	if _, err := backendOf(saved.Target, saved.Backend); err != nil {
+		return usage(fmt.Errorf("%s: %w", c.Dir, err))
+	}
+	o, err := c.runOnce(a, x, saved)
 	if err != nil {
 		return err
 	}
-	defer done()
-	o, err := c.runOnce(a.ctx, x, saved, backend)
-	if err != nil {
-		return err
-	}
-	return verdict(a, saved, o, len(override) > 0)
+	return compare(a, saved, o, len(override) > 0)
 }
 
-func (c *replayCmd) runOnce(ctx context.Context, x *harness.Experiment, saved *harness.Saved, b harness.Backend) (*harness.Outcome, error) {
+func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
 	if saved.Backend != "sim" {
 		if c.Trace != "" {
-			return nil, usage(fmt.Errorf("--trace: only the simulated world has a trace"))
+			return nil, usage(errors.New("--trace: only the simulated world has a trace"))
 		}
-		return b.RunOnce(ctx, x)
+		return runReal(a, x, saved)
 	}
 	s := harness.NewSimulator()
 	defer s.Close()
@@ -71,50 +72,76 @@ func (c *replayCmd) runOnce(ctx context.Context, x *harness.Experiment, saved *h
 	return o, err
 }
 
-// verdict prints what came of the replay and how it compares.
-func verdict(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) error {
-	want, got := saved.Anomaly, ""
-	if want == "" {
-		want = saved.Finding
+// runReal runs the plan with a real server once more.
+func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+	b, done, err := openTarget(saved.Target)
+	if err != nil {
+		return nil, err
 	}
-	for _, anomaly := range o.Anomalies {
-		if got == "" || anomaly.Name == want {
-			got = anomaly.Name
-			fmt.Fprintf(a.stdout, "%s\n%s\n\n", anomaly.Name, anomaly.Story)
-		}
-		if got == want {
-			break
-		}
+	defer done()
+	ctx, stop := a.interruptible()
+	defer stop()
+	o, err := b.RunOnce(ctx, x)
+	if err != nil && ctx.Err() != nil {
+		return &harness.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
 	}
-	for _, f := range o.Findings {
-		if f == want {
-			got = f
-			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, result.LookupFinding(f).Title)
-		}
+	return o, err
+}
+
+// compare prints what came of the replay and how it compares with what is on file.
+func compare(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) error {
+	want := saved.Anomaly
+	if saved.Verdict != result.Violated && saved.Finding != "" {
+		want = saved.Finding // what excused the anomaly
 	}
-	if o.Trace != 0 {
-		fmt.Fprintf(a.stdout, "trace %s", strconv.FormatUint(o.Trace, 16))
-		switch {
-		case changed:
-			fmt.Fprintln(a.stdout, " (directives were changed, so it is another run)")
-		case saved.Trace == strconv.FormatUint(o.Trace, 16):
-			fmt.Fprintln(a.stdout, ", the same as on file")
-		default:
-			fmt.Fprintf(a.stdout, ", but %s is on file (made by torntail %s, this is %s)\n", saved.Trace, saved.Torntail, version)
-			return status(result.ExitUnknown)
-		}
+	got := show(a, o, want)
+	trace := strconv.FormatUint(o.Trace, 16)
+	switch {
+	case o.Trace == 0:
+	case changed:
+		fmt.Fprintf(a.stdout, "trace %s (directives were changed, so it is another run)\n", trace)
+	case trace == saved.Trace:
+		fmt.Fprintf(a.stdout, "trace %s, the same as on file\n", trace)
+	default:
+		fmt.Fprintf(a.stdout, "trace %s, but %s is on file (made by torntail %s, this is %s)\n", trace, saved.Trace, saved.Torntail, version)
+		return status(result.ExitUnknown)
 	}
 	switch {
 	case got == want && want != "":
 		fmt.Fprintf(a.stdout, "%s: the same as on file\n", want)
 		return status(result.ExitViolated)
 	case o.Verdict == result.Unknown:
-		fmt.Fprintf(a.stdout, "unknown: %s\n", o.Why)
-		return status(result.ExitUnknown)
+		return a.verdict(o.Verdict, o.Why)
 	case got != "":
-		fmt.Fprintf(a.stdout, "%s, where %s was on file\n", got, want)
+		fmt.Fprintf(a.stdout, "%s, where %s is on file\n", got, want)
+		if changed {
+			return status(result.ExitViolated)
+		}
 		return status(result.ExitUnknown)
 	}
 	fmt.Fprintf(a.stdout, "%s is gone: %s\n", want, o.Verdict)
 	return nil
+}
+
+// show prints what the replay found, want alone if that is among it, and
+// returns its name; "" when there is nothing.
+func show(a *app, o *harness.Outcome, want string) string {
+	for _, f := range o.Findings {
+		if f == want {
+			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, result.LookupFinding(f).Title)
+			return f
+		}
+	}
+	if len(o.Anomalies) == 0 || o.Excused {
+		return ""
+	}
+	shown := o.Anomalies[0]
+	for _, x := range o.Anomalies {
+		if x.Name == want {
+			shown = x
+			break
+		}
+	}
+	fmt.Fprintf(a.stdout, "%s\n%s\n\n", shown.Name, wording.Clean(shown.Story, true))
+	return shown.Name
 }

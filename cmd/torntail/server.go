@@ -22,17 +22,18 @@ type serverCmd struct {
 }
 
 func (c *serverCmd) Help() string {
-	return `Examples:
+	return `It serves loopback addresses only. Log lines and exit status are redis-server's own. Examples:
+
   torntail server --port 6399 --appendonly yes --appendfsync everysec
   torntail server redis.conf --dir data
   torntail server --port 6399 --plant skip-every-50th-fsync
 
---plant switches planted bugs on (torntail list plants). The same when the
-binary is called redis-server.`
+--plant switches planted bugs on (torntail list plants). The same when the binary is
+called redis-server.`
 }
 
 func (c *serverCmd) Run(a *app) error {
-	args, plants, err := takePlant(c.Args)
+	args, planted, err := takePlant(c.Args)
 	if err != nil {
 		return usage(err)
 	}
@@ -54,7 +55,7 @@ func (c *serverCmd) Run(a *app) error {
 	if wd, err := os.Getwd(); err == nil {
 		file = config.AbsolutePath(wd, file)
 	}
-	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: a.stdout, Bugs: plants.Engine}); code != 0 {
+	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: a.stdout, Bugs: planted.Engine}); code != 0 {
 		return status(code)
 	}
 	return nil
@@ -70,7 +71,7 @@ func takePlant(args []string) (rest []string, p harness.Plants, err error) {
 		if i++; i == len(args) {
 			return nil, p, errors.New("--plant: want the names of planted bugs after it")
 		}
-		if p, err = harness.ParsePlants(args[i]); err != nil {
+		if p, err = plants(args[i]); err != nil {
 			return nil, p, err
 		}
 		if outside := (harness.Plants{Engine: p.Engine}); p != outside {

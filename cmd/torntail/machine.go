@@ -1,0 +1,27 @@
+package main
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// machine is where a run takes place, as far as it can matter for its figures.
+func machine(backend string) result.Machine {
+	m := result.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Kernel: kernelRelease()}
+	if backend == "process" {
+		m.FileSystem = "fuse.torntail" // as /proc/mounts names the fault disk
+	}
+	return m
+}
+
+// kernelRelease is what uname -r prints, or "".
+func kernelRelease() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

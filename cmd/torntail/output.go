@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/torntail/torntail/reports/html"
+	"github.com/torntail/torntail/reports/junit"
+	"github.com/torntail/torntail/reports/markdown"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/terminal"
+)
+
+// outputFlags say where results go.
+type outputFlags struct {
+	Out     string `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR"`
+	JSON    string `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE"`
+	Quiet   bool   `help:"Print verdicts only, no progress."`
+	Verbose bool   `help:"Also print the directives of each mode."`
+}
+
+// outRoot holds the directories of runs that name none.
+const outRoot = "torntail-out"
+
+// directory makes the directory for reports and failures, and makes sure that
+// all that --out and --json name can be written before anything is run. undo
+// removes what was made if nothing has been written into it.
+func (f *outputFlags) directory(started time.Time) (dir string, undo func(), err error) {
+	if f.JSON != "" && f.JSON != "-" {
+		if info, err := os.Stat(f.JSON); err == nil && info.IsDir() {
+			return "", nil, fmt.Errorf("--json: %s is a directory", f.JSON)
+		}
+		if err := writable(filepath.Dir(f.JSON)); err != nil {
+			return "", nil, fmt.Errorf("--json: %w", err)
+		}
+	}
+	if dir = f.Out; dir == "" {
+		dir = freshDir(filepath.Join(outRoot, started.Format("20060102-150405")))
+	}
+	_, missing := os.Stat(dir)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("--out: %w", err)
+	}
+	if err := writable(dir); err != nil {
+		return "", nil, fmt.Errorf("--out: %w", err)
+	}
+	return dir, func() {
+		if missing != nil {
+			os.Remove(dir) // fails, as it should, when there is something in it
+		}
+		if f.Out == "" {
+			os.Remove(outRoot)
+		}
+	}, nil
+}
+
+// freshDir is dir, or dir-2, dir-3 and so on if that is there already.
+func freshDir(dir string) string {
+	name := dir
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", dir, n)
+	}
+}
+
+// writable reports why no file can be made in dir.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".torntail-*")
+	if err != nil {
+		var reason *fs.PathError
+		if errors.As(err, &reason) {
+			err = reason.Err // the name of the file that was tried says nothing
+		}
+		return fmt.Errorf("cannot write into %s: %w", dir, err)
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// reportFiles are the reports in the directory, beside result.json.
+var reportFiles = []struct {
+	name  string
+	write func(io.Writer, *result.Report) error
+}{
+	{"report.md", markdown.Write},
+	{"report.html", html.Write},
+	{"junit.xml", junit.Write},
+}
+
+// report writes and prints the report and turns its results into the exit status.
+func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
+	if err := r.Save(filepath.Join(dir, "result.json")); err != nil {
+		return err
+	}
+	for _, file := range reportFiles {
+		if err := writeFile(filepath.Join(dir, file.name), r, file.write); err != nil {
+			return err
+		}
+	}
+	table := a.stdout
+	switch f.JSON {
+	case "":
+	case "-":
+		table = a.stderr // what reads the JSON wants nothing else
+		if err := r.Write(a.stdout); err != nil {
+			return err
+		}
+	default:
+		if err := r.Save(f.JSON); err != nil {
+			return usage(fmt.Errorf("--json: %w", err))
+		}
+	}
+	color := false
+	if file, ok := table.(*os.File); ok {
+		color = terminal.UseColor(file)
+	}
+	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet}); err != nil {
+		return err
+	}
+	if code := result.ExitCode(r.Results); code != result.ExitHolds {
+		return status(code)
+	}
+	return nil
+}
+
+func writeFile(path string, r *result.Report, write func(io.Writer, *result.Report) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	err = write(f, r)
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}

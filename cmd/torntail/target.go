@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness"
+)
+
+// targetFlags say what is tested and on which disk.
+type targetFlags struct {
+	Target      string `default:"engine" help:"engine, redis-server, or the path of a server binary." placeholder:"TARGET"`
+	Backend     string `help:"sim (the engine) or process (real servers); follows from the target." placeholder:"NAME"`
+	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities)." placeholder:"NAME"`
+	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles)." placeholder:"NAME"`
+}
+
+func (f *targetFlags) check() error {
+	if _, err := backendOf(f.Target, f.Backend); err != nil {
+		return err
+	}
+	if err := known("--personality", f.Personality, personalityNames()); err != nil {
+		return err
+	}
+	return known("--profile", f.Profile, profileNames())
+}
+
+// servers are the targets that are programs in PATH by these names.
+var servers = []string{"redis-server", "valkey-server"}
+
+// backendOf is where a target runs; name is what --backend asks for, or "".
+func backendOf(target, name string) (plan.Backend, error) {
+	b := plan.Process
+	if target == "engine" {
+		b = plan.Sim
+	} else if near := nearest(target, append(servers, "engine")); near != "" && !slices.Contains(servers, target) {
+		if _, err := exec.LookPath(target); err != nil {
+			return b, fmt.Errorf("--target %q is not known: did you mean %q?", target, near)
+		}
+	}
+	if name == "" || name == string(b) {
+		return b, nil
+	}
+	if err := known("--backend", name, []string{string(plan.Sim), string(plan.Process)}); err != nil {
+		return b, err
+	}
+	return b, fmt.Errorf("--backend %s cannot run target %s: want %s", name, target, b)
+}
+
+// openTarget prepares the backend for a target; done releases it.
+func openTarget(target string) (b harness.Backend, done func(), err error) {
+	if target == "engine" {
+		return harness.Simulation(), func() {}, nil
+	}
+	if _, err := exec.LookPath(target); err != nil {
+		return b, nil, lacking(target, err)
+	}
+	if err := fusefs.Available(); err != nil {
+		return b, nil, environment(fmt.Errorf("the fault disk: %w", err))
+	}
+	v, err := process.Version(target)
+	if err != nil {
+		return b, nil, usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does", target))
+	}
+	rig, err := harness.NewRig(target)
+	if err != nil {
+		return b, nil, environment(fmt.Errorf("the fault disk: %w", err))
+	}
+	return harness.RealServer(rig, v), func() { rig.Close() }, nil
+}
+
+// lacking says how to get a server that is not there. A path that is not there
+// is a mistake of the user's, a program that is not installed is the machine's.
+func lacking(target string, err error) error {
+	var what *exec.Error
+	if errors.As(err, &what) {
+		err = what.Err
+	}
+	switch {
+	case strings.ContainsRune(target, '/'):
+		return usage(fmt.Errorf("target %s: %w", target, err))
+	case target == "redis-server":
+		return environment(errors.New("redis-server is not in PATH; scripts/setup installs it (Debian and Ubuntu: apt-get install redis-server)"))
+	}
+	return environment(fmt.Errorf("target %s: %w; targets are engine, redis-server, or the path of a server binary", target, err))
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/workloads"
+)
+
+// known reports a word that is none of names: with the nearest one if there is
+// one, else with all of them.
+func known(flag, word string, names []string) error {
+	if slices.Contains(names, word) {
+		return nil
+	}
+	if near := nearest(word, names); near != "" {
+		return fmt.Errorf("%s %q is not known: did you mean %q?", flag, word, near)
+	}
+	return fmt.Errorf("%s %q is not known: want one of %s", flag, word, strings.Join(names, ", "))
+}
+
+// nearest is the name that takes the fewest changes to become word, at most a
+// third of its length; "" when there is none so near.
+func nearest(word string, names []string) string {
+	best, found := len(word)/3+1, ""
+	for _, name := range names {
+		if d := distance(strings.ToLower(word), name); d < best {
+			best, found = d, name
+		}
+	}
+	return found
+}
+
+// distance is the number of bytes to insert, remove or replace to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// namesOf are the names of what a list holds.
+func namesOf[T any](list []T, name func(*T) string) []string {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = name(&list[i])
+	}
+	return names
+}
+
+func modeNames() []string {
+	return namesOf(harness.Modes, func(m *harness.Mode) string { return m.Name })
+}
+
+func crashNames() []string {
+	return namesOf(harness.CrashKinds, func(c *harness.CrashKind) string { return c.Name })
+}
+
+func workloadNames() []string {
+	return namesOf(workloads.Names(), func(n *[2]string) string { return n[0] })
+}
+
+func personalityNames() []string {
+	return namesOf(disk.Personalities, func(p **disk.Personality) string { return (*p).Name })
+}
+
+func profileNames() []string { return sim.ProfileNames() }
+
+func modelNames() []string {
+	return namesOf(linear.Models(), func(m **linear.Model) string { return (*m).Name })
+}
+
+func mode(name string) (harness.Mode, error) {
+	if err := known("--mode", name, modeNames()); err != nil {
+		return harness.Mode{}, err
+	}
+	return harness.ModeByName(name)
+}
+
+func crash(name string) (harness.CrashKind, error) {
+	if err := known("--crash", name, crashNames()); err != nil {
+		return harness.CrashKind{}, err
+	}
+	return harness.CrashByName(name)
+}
+
+// plants reads --plant.
+func plants(text string) (harness.Plants, error) {
+	names := namesOf(harness.AllPlants(), func(p *harness.Plant) string { return p.Name })
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if near := nearest(word, names); near == "" {
+			return harness.Plants{}, fmt.Errorf("--plant %q is not known (torntail list plants)", word)
+		} else if near != word {
+			return harness.Plants{}, fmt.Errorf("--plant %q is not known: did you mean %q?", word, near)
+		}
+	}
+	return harness.ParsePlants(text)
+}
+
+func directiveNames() (names []string) {
+	config.Default().Each(func(name, _ string) { names = append(names, name) })
+	return names
+}
+
+// directives reads --directive NAME=VALUE and checks each by itself.
+func directives(texts []string) ([]harness.Directive, error) {
+	var list []harness.Directive
+	for _, t := range texts {
+		name, value, ok := strings.Cut(t, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--directive %q: want NAME=VALUE, such as appendfsync=always", t)
+		}
+		d := harness.Directive{Name: strings.ToLower(name), Value: value}
+		alone := harness.Mode{Directives: []harness.Directive{d}}
+		if err := alone.Check(); err != nil {
+			var unknown *config.UnknownError
+			if near := nearest(d.Name, directiveNames()); errors.As(err, &unknown) && near != "" {
+				return nil, fmt.Errorf("--directive: %q is no directive of redis.conf: did you mean %q?", d.Name, near)
+			}
+			return nil, fmt.Errorf("--directive: %w", err)
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
