@@ -1,13 +1,14 @@
 package harness
 
 import (
+	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -17,7 +18,7 @@ import (
 func shortExperiment(tb testing.TB, mode string, n int) *Experiment {
 	m, err := ModeByName(mode)
 	require.NoError(tb, err)
-	m.Span = time.Minute
+	m.Span = 60e9 // long enough for the crash to come by count
 	w := workloads.Default()
 	w.ReadRatio, w.Rate = 0, 0
 	return &Experiment{
@@ -49,4 +50,56 @@ func BenchmarkExperiment(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkExperiments measures the rate of the search engine: workers side by
+// side, one for each CPU, as torntail run has them.
+func BenchmarkExperiments(b *testing.B) {
+	b.Run("acks=100/mode=always", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			s := NewSimulator()
+			defer s.Close()
+			for n := 0; pb.Next(); n++ {
+				o, err := s.Run(shortExperiment(b, "always", n), nil)
+				if err != nil || !o.Struck || o.Verdict != result.Holds {
+					b.Errorf("experiment %d: %v, %v", n, err, o)
+					return
+				}
+			}
+		})
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "experiments/s")
+	})
+}
+
+// TestExperimentsDoNotGrowTheProcess runs experiment after experiment in one
+// process (a million in `make prove`) and compares the live heap and the number
+// of goroutines after a tenth of them with those at the end.
+func TestExperimentsDoNotGrowTheProcess(t *testing.T) {
+	total := seeds(t, 2000)
+	if total > 2000 {
+		total *= 50 // 20,000 seeds are 1,000,000 experiments
+	}
+	s := NewSimulator()
+	defer s.Close()
+	live := func() (bytes uint64, goroutines int) {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, runtime.NumGoroutine()
+	}
+	var heap uint64
+	var tasks int
+	for n := range total {
+		if n == total/10 {
+			heap, tasks = live()
+		}
+		o, err := s.Run(shortExperiment(t, DefaultModes[n%len(DefaultModes)], n), nil)
+		require.NoError(t, err)
+		require.True(t, o.Struck, o.Why)
+	}
+	endHeap, endTasks := live()
+	t.Logf("%d experiments: live heap %d KiB after a tenth, %d KiB at the end; goroutines %d and %d", total, heap>>10, endHeap>>10, tasks, endTasks)
+	require.Less(t, endHeap, heap+heap/2+1<<20, "the live heap grows")
+	require.LessOrEqual(t, endTasks, tasks+8, "coroutines are left behind")
 }
