@@ -76,8 +76,9 @@ func TestChoices(t *testing.T) {
 		{"ext4", "torn 4", "f=AAAABBBBCCCC"},
 		{"ext4", "torn 99", "f=AAAABBBBCCCC"},
 		{"ext4", "drop 6", "f=AAAABBBB"},
-		{"ext4", "drop 5", "f=AAAA"},           // the third's bytes are on the second's page, its size behind it
-		{"ext4", "drop 5.0", "f=AAAA........"}, // and so without the second's data
+		{"ext4", "drop 5", "f=AAAA........"}, // the third's bytes are on the second's page; its size stands alone
+		{"ext4", "drop 5.0", "f=AAAA........"},
+		{"ext4-dioread-lock", "drop 5", "f=AAAA"}, // there its size does not
 		{"ext4", "drop 6.1", "f=AAAABBBB"},
 		{"ext4", "keep 5", "f=AAAABBBB"},
 		{"ext4", "keep 5.1", "f=........"},

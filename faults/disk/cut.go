@@ -235,7 +235,7 @@ func (d *Disk) normal(r *relation, s survivors) Choice {
 	case len(s.keep):
 		return Choice{Mode: KeepAll}
 	case 0:
-		return Choice{Mode: KeepNone}
+		return Choice{Mode: KeepNone, Stale: s.stale}
 	}
 	c := Choice{Mode: KeepOnly, Stale: s.stale}
 	for i := 0; i < len(s.keep); {

@@ -67,6 +67,24 @@ func TestPersonalitiesDiffer(t *testing.T) {
 	}
 }
 
+// TestEveryRuleMatters: each personality without one of its rules allows, for
+// some program, other images than those written down. The programs would notice
+// if a rule were not applied.
+func TestEveryRuleMatters(t *testing.T) {
+	programs := readPrograms(t)
+	for _, pers := range Personalities {
+		for _, b := range pers.Rules {
+			less := *pers
+			less.set &^= b.Rule
+			if !slices.ContainsFunc(programs, func(p program) bool {
+				return !slices.Equal(imagesOf(t, p, &less), p.want[pers.Name])
+			}) {
+				t.Errorf("%s is the same without %s", pers.Name, b.Rule)
+			}
+		}
+	}
+}
+
 func imagesOf(t *testing.T, p program, pers *Personality) []string {
 	t.Helper()
 	d := New(Options{Personality: pers})

@@ -125,16 +125,14 @@ var Personalities = []*Personality{
 		Name:    "ext4",
 		Commit:  5 * time.Second, // commit=5
 		Failure: FailureModes[0],
-		Rules: append([]Because{
-			{SizesInOrder, "there is one i_disksize per inode and it only moves forward between truncates"},
-		}, ext4...),
+		Rules:   ext4,
 	},
 	{
 		Name:    "ext4-dioread-lock",
 		Commit:  5 * time.Second,
 		Failure: FailureModes[0],
 		Rules: append([]Because{
-			{SizesInOrder, "there is one i_disksize per inode and it only moves forward between truncates"},
+			{SizesInOrder, "there is one i_disksize per inode, and a commit waits for the data of all new blocks before it, not of one page"},
 			{NewSizeNeedsData, "data=ordered without unwritten extents: the commit waits for data in newly allocated blocks (jbd2 journal_submit_data_buffers)"},
 		}, ext4...),
 	},
@@ -172,10 +170,6 @@ var Personalities = []*Personality{
 		Failure: FailureModes[0],
 		Rules: []Because{
 			{AllInOrder, "an ideal disk: only the place of the cut varies"},
-			{AtomicNames, "as all-in-order"},
-			{SyncCommits, "as all-in-order"},
-			{SyncNames, "as all-in-order"},
-			{DatasyncCreation, "as all-in-order"},
 		},
 	},
 }
