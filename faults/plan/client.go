@@ -52,7 +52,7 @@ func (c *cursor) arguments() ([]string, *Error) {
 func init() {
 	register(Verb{
 		Name: "do", Form: "do NODE COMMAND [ARGS...]", Example: "at 1.2s: do n1 BGREWRITEAOF",
-		Doc: "send a command to a node", weight: 2,
+		Doc: "send a command to a node", weight: 2, available: needsServers,
 		parse: func(c *cursor) (Action, *Error) {
 			n, err := c.node()
 			if err != nil {

@@ -81,23 +81,33 @@ func (s *Statement) String() string {
 // topology; nil skips that part.
 func (p *Plan) Check(backend Backend, nodes []string) error {
 	for i := range p.Statements {
-		s := &p.Statements[i]
-		if ok, why := lookupVerb(s.Action.Verb()).Available(backend); !ok {
-			return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
+		if err := p.Statements[i].Check(backend, nodes); err != nil {
+			return err
 		}
-		if nodes == nil {
+	}
+	return nil
+}
+
+// Check is what Plan.Check does, for one statement.
+func (s *Statement) Check(backend Backend, nodes []string) error {
+	if ok, why := lookupVerb(s.Action.Verb()).Available(backend); !ok {
+		return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
+	}
+	if backend == Mount && (s.At.Kind == AtAck || s.Span.Until.Kind == AtAck) {
+		return fmt.Errorf("%q cannot strike here: no client of torntail's counts acknowledged writes", s.String())
+	}
+	if nodes == nil {
+		return nil
+	}
+	for _, n := range slices.Concat(s.At.nodes(), s.Action.nodes(), s.Span.Until.nodes()) {
+		if slices.Contains(nodes, n) {
 			continue
 		}
-		for _, n := range slices.Concat(s.At.nodes(), s.Action.nodes(), s.Span.Until.nodes()) {
-			if slices.Contains(nodes, n) {
-				continue
-			}
-			hint := ""
-			if near := nearest(n, nodes); near != "" {
-				hint = fmt.Sprintf("; did you mean %q?", near)
-			}
-			return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)
+		hint := ""
+		if near := nearest(n, nodes); near != "" {
+			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
+		return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)
 	}
 	return nil
 }

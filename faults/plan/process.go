@@ -96,6 +96,15 @@ func needsFaultDisk(b Backend) string {
 	return ""
 }
 
+// needsServers is why a mounted disk cannot do what takes more than its programs'
+// process ids.
+func needsServers(b Backend) string {
+	if b == Mount {
+		return "torntail did not start the programs that use the disk"
+	}
+	return ""
+}
+
 func init() {
 	register(Verb{
 		Name: "kill", Form: "kill NODE [tree]", Example: "at 1.2s: kill n1",
@@ -127,7 +136,7 @@ func init() {
 	})
 	register(Verb{
 		Name: "restart", Form: "restart NODE", Example: "at +200ms: restart n1",
-		Doc: "start the server again on what its disk holds", weight: 3,
+		Doc: "start the server again on what its disk holds", weight: 3, available: needsServers,
 		parse: func(c *cursor) (Action, *Error) {
 			n, err := c.node()
 			return &Restart{Node: n}, err

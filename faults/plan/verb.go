@@ -15,10 +15,11 @@ const (
 	Process     Backend = "process"      // real servers on the fault disk
 	ProcessHost Backend = "process-host" // real servers on the host's own disk (--disk host)
 	Block       Backend = "block"        // real servers on a real file system over a logged image
+	Mount       Backend = "mount"        // any programs on a fault disk of the user's (torntail mount)
 )
 
 // Backends are all of them.
-var Backends = []Backend{Sim, Process, ProcessHost, Block}
+var Backends = []Backend{Sim, Process, ProcessHost, Block, Mount}
 
 // Verb is a word that a statement's action begins with.
 type Verb struct {
