@@ -25,9 +25,11 @@ type facts struct {
 // incrFile is what the log says of one incr file.
 type incrFile struct {
 	ino     disk.Ino
-	written uint64 // call ID of the last write that had returned; 0: none
-	synced  uint64 // of the last write that a returned sync covers
-	bytes   int64  // of the writes after that
+	written uint64        // call ID of the last write that had returned; 0: none
+	synced  uint64        // of the last write that a returned sync covers
+	asked   uint64        // of the last write that any sync covers, returned or in flight
+	bytes   int64         // of the writes after that
+	since   time.Duration // entry of the first of them
 }
 
 // isIncr reports whether a path is an incr file of the AOF, its temporary name
@@ -103,22 +105,33 @@ func (f *facts) follow(c *disk.Record) {
 			f.incrs = append(f.incrs, incrFile{ino: c.Ino})
 		}
 		if c.Kind == disk.OpWrite && c.Err == 0 {
-			f.incrs[i].written = c.ID
-			f.incrs[i].bytes += c.Len
+			w := &f.incrs[i]
+			if w.written = c.ID; w.bytes == 0 {
+				w.since = c.Enter
+			}
+			w.bytes += c.Len
 		}
-	case c.Kind.IsSync() && i < len(f.incrs) && c.Err == 0 && c.Return != disk.Never:
-		if f.incrs[i].synced = max(f.incrs[i].synced, c.Covers); f.incrs[i].synced == f.incrs[i].written {
-			f.incrs[i].bytes = 0
+	case c.Kind.IsSync() && i < len(f.incrs) && c.Err == 0:
+		w := &f.incrs[i]
+		if w.asked = max(w.asked, c.Covers); w.asked == w.written {
+			w.bytes = 0
+		}
+		if c.Return != disk.Never {
+			w.synced = max(w.synced, c.Covers)
 		}
 	}
 }
 
-// unsynced is at least as many bytes as were written to the incr files after
-// the last write that a returned sync covers; 0 when there are none.
-func (f *facts) unsynced() int64 {
+// unsynced is how many bytes of the incr files no sync covered, not even one
+// in flight at tc, and the kernel cannot have written back by itself: when it
+// is more than 0, a power cut that keeps nothing must leave another image than
+// what the disk showed.
+func (f *facts) unsynced(tc time.Duration) int64 {
 	n := int64(0)
 	for i := range f.incrs {
-		n += f.incrs[i].bytes
+		if w := &f.incrs[i]; tc-w.since < disk.DefaultWriteBack.Expire {
+			n += w.bytes
+		}
 	}
 	return n
 }

@@ -91,6 +91,7 @@ type loss struct {
 	mode       string
 	crashes    int
 	window     result.LossWindow // Max: the longest; Censored: whether it is a lower bound
+	calm       result.LossWindow // the same, of crashes without a power cut
 	lost       bool
 	powered    bool // nothing was lost without a power cut
 	everything bool // all that was ever acknowledged
@@ -124,9 +125,12 @@ func losses(results []result.Result) []string {
 			nothing = append(nothing, l.mode)
 			crashes += l.crashes
 		case l.powered:
-			power = append(power, l.amount()+" under "+l.mode)
+			power = append(power, l.amount(&l.window)+" under "+l.mode)
 		default:
-			always = append(always, l.amount()+" under "+l.mode)
+			always = append(always, l.amount(&l.calm)+" under "+l.mode)
+			if l.window.Max > l.calm.Max && !l.everything {
+				power = append(power, l.amount(&l.window)+" under "+l.mode)
+			}
 		}
 	}
 	var clauses []string
@@ -153,15 +157,20 @@ func (l *loss) add(r *result.Result) {
 	if w := r.LossWindow; w != nil {
 		l.window.Max = max(l.window.Max, w.Max)
 		l.window.Censored += w.Censored
+		if !strings.HasPrefix(r.Crash, "power") {
+			l.calm.Max = max(l.calm.Max, w.Max)
+			l.calm.Censored += w.Censored
+		}
 	}
 }
 
-func (l *loss) amount() string {
+// amount is how far back a loss window reaches, in words.
+func (l *loss) amount(w *result.LossWindow) string {
 	if l.everything {
 		return "everything"
 	}
-	text := strings.TrimPrefix(Window(&l.window, l.window.Max), ">=")
-	if l.window.Censored > 0 {
+	text := strings.TrimPrefix(Window(w, w.Max), ">=")
+	if w.Censored > 0 {
 		return "the last " + text + " or more"
 	}
 	return "up to the last " + text
