@@ -30,6 +30,7 @@ package fusefs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -57,7 +58,26 @@ type Options struct {
 	// Stores through a mapping then reach the disk when the kernel writes them
 	// back, at the latest at msync or fsync.
 	Buffered bool
+	// Others lets every user of the machine use the mount, as far as the modes of
+	// files allow; without it only the one who serves may. It needs root.
+	Others bool
 }
+
+// PointError is why nothing can be mounted at a directory.
+type PointError struct {
+	Dir string
+	Err error
+}
+
+func (e *PointError) Error() string { return fmt.Sprintf("cannot mount at %s: %v", e.Dir, e.Err) }
+func (e *PointError) Unwrap() error { return e.Err }
+
+// Why a directory is no mount point.
+var (
+	ErrNotEmpty = errors.New("the directory is not empty")
+	ErrMounted  = errors.New("something is mounted there already")
+	ErrDead     = errors.New("a file system whose server is dead is mounted there (fusermount3 -u -z takes it away)")
+)
 
 // VolumeOptions say how one disk behaves.
 type VolumeOptions struct {

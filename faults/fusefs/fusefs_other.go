@@ -2,7 +2,12 @@
 
 package fusefs
 
-import "github.com/torntail/torntail/faults/disk"
+import (
+	"syscall"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+)
 
 // Mount is a served FUSE file system. There are none here.
 type Mount struct{}
@@ -18,7 +23,9 @@ func ServeDisk(string, *disk.Disk, Options, VolumeOptions) (*Mount, *Volume, err
 	return nil, nil, ErrUnsupported
 }
 
-func (m *Mount) Dir() string { return "" }
+func (m *Mount) Dir() string           { return "" }
+func (m *Mount) Done() <-chan struct{} { return nil }
+func (m *Mount) Flush(time.Duration)   {}
 
 func (m *Mount) Attach(string, *disk.Disk, VolumeOptions) (*Volume, error) {
 	return nil, ErrUnsupported
@@ -43,3 +50,5 @@ func UsersOf(*Volume) *Users   { return &Users{} }
 func (u *Users) KillTree()     {}
 func (u *Users) WaitTree()     {}
 func (u *Users) Killed() []int { return nil }
+
+func (u *Users) Signal(syscall.Signal) []int { return nil }

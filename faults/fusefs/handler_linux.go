@@ -1,6 +1,7 @@
 package fusefs
 
 import (
+	"slices"
 	"sort"
 	"syscall"
 	"time"
@@ -493,7 +494,7 @@ func (h *handler) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntry
 	if errno != 0 {
 		return fuse.Status(errno)
 	}
-	return fuse.Status(v.quiet(r.epoch, func() (errno syscall.Errno) {
+	return fuse.Status(v.quiet(r.epoch, func() syscall.Errno {
 		f := v.handles[in.Fh]
 		if f == nil {
 			return syscall.EBADF
@@ -501,9 +502,11 @@ func (h *handler) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntry
 		// The listing is of the moment when reading began: names that come and
 		// go meanwhile neither appear twice nor push others out.
 		if in.Offset == 0 || f.list == nil {
-			if f.list, errno = v.disk.ReadDir(r.ino); errno != 0 {
+			list, errno := v.disk.ReadDir(r.ino)
+			if errno != 0 {
 				return errno
 			}
+			f.list = slices.Clone(list)
 		}
 		for i := in.Offset; i < uint64(len(f.list))+2; i++ {
 			e := fuse.DirEntry{Name: ".", Mode: syscall.S_IFDIR, Ino: uint64(r.ino), Off: i + 1}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/torntail/torntail/faults/guard"
@@ -25,11 +26,11 @@ type attachment struct {
 // opens /dev/fuse without close-on-exec. A server started between that and a
 // later fcntl inherits the descriptor, keeps the connection open after
 // torntail's death, and with it everything that waits on it in state D.
-func mountAt(dir string, space *guard.Space) (*attachment, error) {
-	a := &attachment{dir: dir, space: space}
+func mountAt(dir string, o Options) (*attachment, error) {
+	a := &attachment{dir: dir, space: o.Space}
 	var err error
-	space.Do(func() {
-		if a.fd, err = mountDirect(dir); err == unix.EPERM {
+	o.Space.Do(func() {
+		if a.fd, err = mountDirect(dir, o.Others); err == unix.EPERM {
 			a.fd, err = mountByHelper(dir)
 		}
 		if err == nil {
@@ -37,19 +38,22 @@ func mountAt(dir string, space *guard.Space) (*attachment, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("mount at %s: %w", dir, err)
+		return nil, fmt.Errorf("cannot mount at %s: %w", dir, err)
 	}
 	return a, nil
 }
 
 // mountDirect opens /dev/fuse and mounts; it needs CAP_SYS_ADMIN.
-func mountDirect(dir string) (int, error) {
+func mountDirect(dir string, others bool) (int, error) {
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open /dev/fuse: %w", err)
 	}
 	options := fmt.Sprintf("fd=%d,rootmode=%o,user_id=%d,group_id=%d,max_read=%d",
 		fd, unix.S_IFDIR, os.Geteuid(), os.Getegid(), maxRequest)
+	if others {
+		options += ",allow_other,default_permissions"
+	}
 	if err := unix.Mount("torntail", dir, "fuse.torntail", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOATIME, options); err != nil {
 		unix.Close(fd)
 		return -1, err
@@ -73,7 +77,7 @@ func mountByHelper(dir string) (int, error) {
 	out, err := cmd.CombinedOutput()
 	theirs.Close()
 	if err != nil {
-		return -1, fmt.Errorf("fusermount3: %w: %s", err, out)
+		return -1, fmt.Errorf("fusermount3: %w: %s", err, strings.TrimSpace(string(out)))
 	}
 	data, control := make([]byte, 4), make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(pair[0], data, control, unix.MSG_CMSG_CLOEXEC)

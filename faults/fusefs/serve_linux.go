@@ -1,13 +1,16 @@
 package fusefs
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -117,25 +120,40 @@ func newMount(dir string, o Options) (*Mount, error) {
 // links, as the mount table will have it.
 func mountPoint(dir string) (string, error) {
 	abs, err := filepath.Abs(dir)
-	if err == nil {
-		abs, err = filepath.EvalSymlinks(abs)
+	if err != nil {
+		return "", &PointError{dir, err}
+	}
+	if resolved, rerr := filepath.EvalSymlinks(abs); rerr != nil {
+		err = rerr
+	} else {
+		abs = resolved
+	}
+	var entries []os.DirEntry
+	switch {
+	case err != nil:
+	case guard.Mounted(abs):
+		err = ErrMounted
+	default:
+		entries, err = os.ReadDir(abs)
+	}
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, syscall.ENOTCONN):
+		err = ErrDead
+	case errors.As(err, &path):
+		err = path.Err // it names a part of the path, or the system call
+	case err == nil && len(entries) > 0:
+		err = ErrNotEmpty
 	}
 	if err != nil {
-		return "", fmt.Errorf("mount: %w", err)
-	}
-	entries, err := os.ReadDir(abs)
-	if err != nil {
-		return "", fmt.Errorf("mount: %w", err)
-	}
-	if len(entries) > 0 {
-		return "", fmt.Errorf("mount: %s is not empty", abs)
+		return "", &PointError{abs, err}
 	}
 	return abs, nil
 }
 
 // mount attaches to the kernel and starts serving.
 func (m *Mount) mount() error {
-	a, err := mountAt(m.dir, m.options.Space)
+	a, err := mountAt(m.dir, m.options)
 	if err != nil {
 		return err
 	}
@@ -180,6 +198,27 @@ func (m *Mount) abandon() {
 	}
 	for _, release := range m.releases {
 		release()
+	}
+}
+
+// Done is closed when the kernel has let go of the mount: after Close, or when
+// somebody else has unmounted it.
+func (m *Mount) Done() <-chan struct{} { return m.served }
+
+// Flush unmounts if no process uses the mount, and waits for that at most so
+// long. The kernel writes what it has cached before it lets go, which it has
+// no occasion for once the connection is aborted. Close does the rest.
+func (m *Mount) Flush(limit time.Duration) {
+	unmounted := make(chan struct{})
+	go func() {
+		defer close(unmounted)
+		guard.TryUnmount(m.dir)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-unmounted:
+	case <-timer.C: // a call of the flush is not answered; Close aborts it
 	}
 }
 
@@ -265,10 +304,14 @@ func (m *Mount) Close() error {
 	for _, v := range volumes {
 		v.Detach()
 	}
-	if err := m.attachment.detach(); err != nil {
-		return err // the watchdog keeps it on its list
+	select {
+	case <-m.served: // unmounted by somebody else, and perhaps mounted again since
+	default:
+		if err := m.attachment.detach(); err != nil {
+			return err // the watchdog keeps it on its list
+		}
+		<-m.served
 	}
-	<-m.served
 	if m.ownDir {
 		if err := guard.RemoveDir(m.dir); err != nil {
 			return err

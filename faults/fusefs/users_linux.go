@@ -42,6 +42,18 @@ func (u *Users) KillTree() {
 	sort.Ints(u.killed)
 }
 
+// Signal sends a signal to every process that uses the volume now, and says to whom.
+func (u *Users) Signal(sig syscall.Signal) []int {
+	var told []int
+	for _, pid := range usersOf(u.dir) {
+		if pid != os.Getpid() && syscall.Kill(pid, sig) == nil {
+			told = append(told, pid)
+		}
+	}
+	sort.Ints(told)
+	return told
+}
+
 // WaitTree waits until they are gone.
 func (u *Users) WaitTree() {
 	for _, pid := range u.killed {

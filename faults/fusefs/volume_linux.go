@@ -264,7 +264,7 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 		sync = v.disk.BeginSync(c)
 		progress = func() { v.disk.SyncProgress(sync, d.Fraction) }
 	}
-	if d.Delay > 0 || d.Stall || d.Strike != nil {
+	if d.Delay > 0 || d.Stall || d.Strike != nil || d.Place == disk.PlaceInFlight {
 		if lost := v.inFlight(r.tid, d, progress); lost != 0 {
 			return v.leave(c, lost)
 		}
@@ -296,12 +296,12 @@ func (v *Volume) leave(c *disk.Call, errno syscall.Errno) syscall.Errno {
 	return errno
 }
 
-// inFlight spends a call's duration, with a strike in flight where the decision
-// wants it; just before, progress makes a sync's share durable. The caller holds the
-// lock, and does so again on return. The errno says that the power went.
+// inFlight spends a call's duration. Where a fault strikes in flight, whatever it
+// does, progress makes the sync's share durable just before. The caller holds
+// the lock, and does so again on return. The errno says that the power went.
 func (v *Volume) inFlight(tid uint32, d disk.Decision, progress func()) syscall.Errno {
 	before := time.Duration(0)
-	if d.Strike != nil && d.Place == disk.PlaceInFlight {
+	if d.Place == disk.PlaceInFlight {
 		before = time.Duration(float64(d.Delay) * min(max(d.Fraction, 0), 1))
 		if errno := v.sleep(before); errno != 0 {
 			return errno
@@ -309,8 +309,10 @@ func (v *Volume) inFlight(tid uint32, d disk.Decision, progress func()) syscall.
 		if progress != nil {
 			progress()
 		}
-		if errno := v.strike(tid, d.Strike); errno == syscall.EIO {
-			return errno
+		if d.Strike != nil {
+			if errno := v.strike(tid, d.Strike); errno == syscall.EIO {
+				return errno
+			}
 		}
 	}
 	if errno := v.sleep(d.Delay - before); errno != 0 {

@@ -26,7 +26,7 @@ func Abort(conn uint32) {
 // Unmount detaches a FUSE mount, in use or not. A directory that is not a
 // mount point is no error.
 func Unmount(dir string) error {
-	for mounted(dir) {
+	for Mounted(dir) {
 		// MNT_FORCE aborts the connection, so that nothing can wait on it any
 		// more; only then is the mount detached.
 		unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
@@ -35,11 +35,19 @@ func Unmount(dir string) error {
 			continue // EINVAL: MNT_FORCE alone was enough
 		}
 		out, err := exec.Command("fusermount3", "-u", "-z", "--", dir).CombinedOutput()
-		if err != nil && mounted(dir) {
+		if err != nil && Mounted(dir) {
 			return fmt.Errorf("unmount %s: %w: %s", dir, err, strings.TrimSpace(string(out)))
 		}
 	}
 	return nil
+}
+
+// TryUnmount unmounts as umount(8) does: not while a process uses the mount, and
+// only when the kernel has written all that it has cached. It gives up quietly.
+func TryUnmount(dir string) {
+	if unix.Unmount(dir, unix.UMOUNT_NOFOLLOW) == unix.EPERM {
+		exec.Command("fusermount3", "-u", "--", dir).Run()
+	}
 }
 
 // RemoveDir removes a directory and its content, but never reaches into a file
@@ -51,10 +59,10 @@ func RemoveDir(path string) error {
 	return os.RemoveAll(path)
 }
 
-// mounted reports whether dir is a mount point in this thread's namespace. It
+// Mounted reports whether dir is a mount point in this thread's namespace. It
 // reads the mount table: a stat of a dead mount point fails, and one of a live
 // mount asks the process that serves it, which may be this one.
-func mounted(dir string) bool {
+func Mounted(dir string) bool {
 	for _, m := range mountPoints() {
 		if m == dir {
 			return true

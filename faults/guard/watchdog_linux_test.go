@@ -87,13 +87,13 @@ func TestSpaceKeepsItsMountsToItself(t *testing.T) {
 	dir := t.TempDir()
 	s.Do(func() { err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "") })
 	require.NoError(t, err)
-	require.False(t, mounted(dir), "this thread sees a mount of the private space")
+	require.False(t, Mounted(dir), "this thread sees a mount of the private space")
 	s.Do(func() {
-		require.True(t, mounted(dir))
+		require.True(t, Mounted(dir))
 		require.Equal(t, dir, mountBelow(filepath.Dir(dir)))
 		require.Error(t, RemoveDir(dir), "a directory must not be removed while something is mounted in it")
 		require.NoError(t, Unmount(dir))
-		require.False(t, mounted(dir))
+		require.False(t, Mounted(dir))
 	})
 }
 
