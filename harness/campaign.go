@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/faults/plan"
@@ -53,6 +55,8 @@ type Backend struct {
 	Target, Version, Name string
 	// Parallel is how many experiments of a mode may run side by side.
 	Parallel func(m *Mode) int
+	// Together says of a mode whether its pairs may run beside other pairs.
+	Together func(m *Mode) bool
 	// Runs is Campaign.Runs for a campaign that does not say.
 	Runs      int
 	suit      func(m Mode) Mode // makes a mode's span bearable
@@ -62,7 +66,8 @@ type Backend struct {
 // Simulation is the embedded engine in the simulated world.
 func Simulation() Backend {
 	return Backend{Target: "engine", Version: "as redis " + engine.RedisVersion, Name: "sim",
-		Parallel: func(*Mode) int { return runtime.GOMAXPROCS(0) }, Runs: 200, suit: func(m Mode) Mode { return m },
+		Parallel: func(*Mode) int { return runtime.GOMAXPROCS(0) }, Together: func(*Mode) bool { return false },
+		Runs: 200, suit: func(m Mode) Mode { return m },
 		newRunner: func() (runner, error) { return simulated{NewSimulator()}, nil }}
 }
 
@@ -73,7 +78,9 @@ const realRuns = 60
 
 // RealServer is a real server on the fault disk of a rig.
 func RealServer(r *Rig, version string) Backend {
-	return Backend{Target: r.binary, Version: version, Name: "process", Parallel: sideBySide, Runs: realRuns, suit: Mode.inRealTime,
+	return Backend{Target: r.binary, Version: version, Name: "process",
+		Parallel: sideBySide, Together: func(m *Mode) bool { return m.Rate > 0 },
+		Runs: realRuns, suit: Mode.inRealTime,
 		newRunner: func() (runner, error) { return r.NewRunner(), nil }}
 }
 
@@ -138,39 +145,96 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			cells = append(cells, &cell{mode: &c.Modes[i], crash: &c.Crashes[j], index: len(cells)})
 		}
 	}
-	pool := &pool{b: b}
-	defer pool.close()
-	progress := Progress{Total: c.Runs * c.applicable(cells)}
 	results := make([]result.Result, len(cells))
-	end, left := time.Now().Add(c.For), c.applicable(cells)
 	for i, cell := range cells {
 		results[i] = cell.blank(c, b)
 		if why := cell.crash.needs(cell.mode); why != "" {
 			results[i].Verdict, results[i].Why = result.NotApplicable, why
-			continue
 		}
-		progress.What = cell.mode.Name + ", " + cell.crash.Name
-		deadline := time.Now().Add(time.Until(end) / time.Duration(left)) // its fair share of For
-		left--
-		err := c.runCell(ctx, b, pool, cell, &results[i], deadline, func(v result.Verdict) {
-			progress.Done++
-			progress.Total = max(progress.Total, progress.Done)
-			switch v {
-			case result.Violated:
-				progress.Violations++
-			case result.Unknown:
-				progress.Unknown++
-			}
-			if c.Progress != nil {
-				c.Progress(progress)
-			}
-		})
-		if err != nil {
+	}
+	groups, n := c.groups(cells, b)
+	pool, err := newPool(b, n)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.close()
+	end, left := time.Now().Add(c.For), c.applicable(cells)
+	count := counter{tell: c.Progress, at: Progress{Total: c.Runs * left}}
+	for _, group := range groups {
+		deadline := time.Now().Add(time.Until(end) * time.Duration(len(group)) / time.Duration(left)) // its fair share of For
+		left -= len(group)
+		all, inGroup := errgroup.WithContext(ctx)
+		for _, cell := range group {
+			all.Go(func() error {
+				return c.runCell(inGroup, c.workers(b, cell.mode), pool, cell, deadline, func(x *Experiment, o *Outcome) error {
+					return count.take(cell, o, func() error { return c.keep(x, o, &results[cell.index]) })
+				})
+			})
+		}
+		if err := all.Wait(); err != nil {
 			return nil, err
 		}
-		cell.tally.finish(&results[i], cell, ctx.Err())
+		for _, cell := range group {
+			cell.tally.finish(&results[cell.index], cell, ctx.Err())
+		}
 	}
 	return results, nil
+}
+
+// groups are the pairs that run at the same time, in order, and the number of
+// runners that the largest of them takes.
+func (c *Campaign) groups(cells []*cell, b Backend) (groups [][]*cell, runners int) {
+	together := -1
+	for i, cl := range cells {
+		if cl.crash.needs(cl.mode) != "" {
+			continue
+		}
+		runners = max(runners, c.workers(b, cl.mode))
+		switch {
+		case !b.Together(cl.mode):
+			groups = append(groups, cells[i:i+1:i+1])
+		case together < 0:
+			together = len(groups)
+			groups = append(groups, cells[i:i+1:i+1]) // grows into a copy
+		default:
+			groups[together] = append(groups[together], cl)
+		}
+	}
+	return groups, runners
+}
+
+func (c *Campaign) workers(b Backend, m *Mode) int {
+	if c.Workers > 0 {
+		return c.Workers
+	}
+	return b.Parallel(m)
+}
+
+// counter adds outcomes of pairs that may run at the same time to what the
+// campaign as a whole knows.
+type counter struct {
+	mu   sync.Mutex
+	at   Progress
+	tell func(Progress)
+}
+
+func (n *counter) take(c *cell, o *Outcome, keep func() error) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c.tally.add(o)
+	n.at.What = c.mode.Name + ", " + c.crash.Name
+	n.at.Done++
+	n.at.Total = max(n.at.Total, n.at.Done)
+	switch o.Verdict {
+	case result.Violated:
+		n.at.Violations++
+	case result.Unknown:
+		n.at.Unknown++
+	}
+	if n.tell != nil {
+		n.tell(n.at)
+	}
+	return keep()
 }
 
 // applicable counts the pairs whose crash has something to strike.
@@ -187,19 +251,12 @@ func (c *Campaign) applicable(cells []*cell) int {
 // runCell runs experiments of one pair until enough crashes have struck, with
 // For until the deadline. The outcomes are counted in the order of their
 // numbers, so that the result does not depend on which worker was faster.
-func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, res *result.Result, deadline time.Time, each func(result.Verdict)) error {
+func (c *Campaign) runCell(ctx context.Context, workers int, p *pool, cell *cell, deadline time.Time, take func(*Experiment, *Outcome) error) error {
 	enough := func() bool {
 		if c.For > 0 {
 			return !time.Now().Before(deadline)
 		}
 		return cell.tally.struck >= c.Runs || cell.tally.runs >= attempts*c.Runs
-	}
-	workers := c.Workers
-	if workers == 0 {
-		workers = b.Parallel(cell.mode)
-	}
-	if err := p.grow(workers); err != nil {
-		return err
 	}
 	next := 0
 	for !enough() && ctx.Err() == nil {
@@ -209,12 +266,7 @@ func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, 
 		}
 		first := next
 		next += batch
-		err := p.run(ctx, workers, batch, func(i int) *Experiment { return c.Experiment(cell.mode, cell.crash, uint64(first+i)) },
-			func(x *Experiment, o *Outcome) error {
-				cell.tally.add(o)
-				each(o.Verdict)
-				return c.keep(x, o, res)
-			})
+		err := p.run(ctx, workers, batch, func(i int) *Experiment { return c.Experiment(cell.mode, cell.crash, uint64(first+i)) }, take)
 		if err != nil {
 			return err
 		}
@@ -289,55 +341,70 @@ func (c *Campaign) keep(x *Experiment, o *Outcome, res *result.Result) error {
 	return nil
 }
 
-// pool is the workers of a campaign, each with a runner of its own.
+// pool is the runners of a campaign, which the pairs that run at the same time share.
 type pool struct {
-	b       Backend
-	workers []runner
+	all  []runner
+	idle chan runner
 }
 
-func (p *pool) grow(n int) error {
-	for len(p.workers) < n {
-		r, err := p.b.newRunner()
+func newPool(b Backend, n int) (*pool, error) {
+	p := &pool{idle: make(chan runner, n)}
+	for range n {
+		r, err := b.newRunner()
 		if err != nil {
-			return err
+			p.close()
+			return nil, err
 		}
-		p.workers = append(p.workers, r)
+		p.all = append(p.all, r)
+		p.idle <- r
 	}
-	return nil
+	return p, nil
 }
 
 func (p *pool) close() {
-	for _, w := range p.workers {
-		w.Close()
+	for _, r := range p.all {
+		r.Close()
 	}
 }
 
-// run runs experiments 0 to n-1 over the workers and gives the outcomes to
-// take, in the order of their numbers and on one goroutine at a time. A worker
-// goes on to its next experiment without waiting for its turn, unless the
-// outcome is one to keep: its history lives in the runner's memory.
+// run runs experiments 0 to n-1, at most so many at a time as there are
+// workers, and gives the outcomes to take, in the order of their numbers and on
+// one goroutine at a time. A worker goes on to its next experiment without
+// waiting for its turn, unless the outcome is one to keep: its history lives in
+// the runner's memory.
+//
+// A worker takes a runner before it begins an experiment, never after: so an
+// outcome that waits for its turn with a runner in hand waits only for
+// experiments that have runners too.
 func (p *pool) run(ctx context.Context, workers, n int, make func(i int) *Experiment, take func(*Experiment, *Outcome) error) error {
 	q := queue{n: n, take: take, ready: map[int]ran{}}
 	q.turn.L = &q.mu
 	var wg sync.WaitGroup
-	for _, r := range p.workers[:workers] {
+	for range min(workers, n) {
 		wg.Go(func() {
-			for {
-				i, ok := q.begin(ctx)
-				if !ok {
-					return
-				}
-				x := make(i)
-				o, err := r.Run(ctx, x)
-				if err != nil && ctx.Err() != nil {
-					o, err = nil, nil // given up
-				}
-				q.end(i, ran{x, o, err})
+			for p.one(ctx, &q, make) {
 			}
 		})
 	}
 	wg.Wait()
 	return q.failed
+}
+
+// one runs the next experiment of a queue; false when there is none.
+func (p *pool) one(ctx context.Context, q *queue, make func(i int) *Experiment) bool {
+	r := <-p.idle
+	defer func() { p.idle <- r }()
+	i, ok := q.begin(ctx)
+	if !ok {
+		return false
+	}
+	x := make(i)
+	o, err := r.Run(ctx, x)
+	if err != nil && ctx.Err() != nil {
+		o, err = nil, nil // given up
+	}
+	q.end(i, ran{x, o, err})
+	return true
 }
 
 // queue hands out experiments and takes their outcomes in order.

@@ -165,10 +165,19 @@ func (m Mode) Spanning(span time.Duration) Mode {
 // shows as censored.
 const longestReal = 20 * time.Second
 
+// shortestReal is for how long, at least, paced clients of a real server write
+// before the crash may come: when many servers start at once, the first reply
+// may take half a second.
+const shortestReal = time.Second
+
 // inRealTime is the mode as it runs where time is real.
 func (m Mode) inRealTime() Mode {
-	if m.Span > longestReal && !m.asked {
+	switch {
+	case m.asked:
+	case m.Span > longestReal:
 		m.Span, m.Period = 12*time.Second, 2*time.Second
+	case m.Rate > 0 && m.Period < shortestReal:
+		m.Span, m.Period = m.Span+2*shortestReal, shortestReal
 	}
 	return m
 }

@@ -106,13 +106,13 @@ func BenchmarkCycle(b *testing.B) {
 	for _, workers := range []int{1, 4, 8} {
 		b.Run("target=redis-server/workers="+strconv.Itoa(workers), func(b *testing.B) {
 			rig := newRig(b)
-			p := &pool{b: RealServer(rig, "")}
-			require.NoError(b, p.grow(workers))
+			p, err := newPool(RealServer(rig, ""), workers)
+			require.NoError(b, err)
 			defer p.close()
 			b.ReportAllocs()
 			b.ResetTimer()
 			began := time.Now()
-			err := p.run(context.Background(), workers, b.N, func(i int) *Experiment { return cycleExperiment(b, i) },
+			err = p.run(context.Background(), workers, b.N, func(i int) *Experiment { return cycleExperiment(b, i) },
 				func(x *Experiment, o *Outcome) error {
 					if !o.Struck || o.Acked < 99 || o.Verdict != result.Holds {
 						b.Errorf("struck %v, %d acknowledged, %s: %s %v", o.Struck, o.Acked, o.Verdict, o.Why, o.Anomalies)

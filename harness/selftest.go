@@ -232,12 +232,13 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 			}
 		}
 	}
-	pool := &pool{b: Simulation()}
-	defer pool.close()
-	workers := pool.b.Parallel(nil)
-	if err := pool.grow(workers); err != nil {
+	b := Simulation()
+	workers := b.Parallel(nil)
+	pool, err := newPool(b, workers)
+	if err != nil {
 		return 0, "", err
 	}
+	defer pool.close()
 	err = pool.run(ctx, workers, total, func(n int) *Experiment {
 		x := *pairs[n%len(pairs)]
 		x.Seed = mix(seed, hashName("clean"), uint64(n))

@@ -99,13 +99,14 @@ func TestNoFalseAlarm(t *testing.T) {
 	c := campaign(t, 7, 1, modeNames(), crashNames())
 	list := pairs(c)
 	total := seeds(t, 1500)
-	pool := &pool{b: Simulation()}
+	b := Simulation()
+	workers := b.Parallel(nil)
+	pool, err := newPool(b, workers)
+	require.NoError(t, err)
 	defer pool.close()
-	workers := pool.b.Parallel(nil)
-	require.NoError(t, pool.grow(workers))
 	struck, lost, unknown := 0, 0, 0
 	counts := map[string]int{}
-	err := pool.run(context.Background(), workers, total, func(n int) *Experiment {
+	err = pool.run(context.Background(), workers, total, func(n int) *Experiment {
 		p := list[n%len(list)]
 		x := c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n))
 		x.Personality = personalities[n/len(list)%len(personalities)]
