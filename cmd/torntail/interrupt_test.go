@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// under is a torntail that a test interrupts.
+type under struct {
+	*exec.Cmd
+	work, temp string
+	errs       shared
+}
+
+// shared is a buffer that a process writes to while a test reads it.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// startUnder starts torntail in a directory of its own.
+func startUnder(t *testing.T, args ...string) *under {
+	t.Helper()
+	u := &under{work: t.TempDir(), temp: t.TempDir()}
+	u.Cmd = exec.Command("torntail", args...)
+	u.Dir = u.work
+	u.Env = append(os.Environ(), "WORK="+u.work, "TMPDIR="+u.temp)
+	u.Stderr = &u.errs
+	require.NoError(t, u.Start())
+	return u
+}
+
+// await waits for something that torntail brings about.
+func (u *under) await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	if !within(20*time.Second, is) {
+		u.Process.Kill()
+		u.Wait()
+		t.Fatalf("not within 20 s: %s\n%s", what, u.errs.String())
+	}
+}
+
+// running reports whether a server of this torntail runs.
+func (u *under) running() bool {
+	for _, name := range processesOf(u.work) {
+		if strings.HasPrefix(name, "redis-server") {
+			return true
+		}
+	}
+	return false
+}
+
+// end waits for torntail's end and returns its exit status, or the signal that ended it.
+func (u *under) end(t *testing.T) (code int, by syscall.Signal) {
+	t.Helper()
+	err := u.Wait()
+	var exit *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exit), "%v", err)
+	}
+	state := u.ProcessState.Sys().(syscall.WaitStatus)
+	if state.Signaled() {
+		return -1, state.Signal()
+	}
+	return state.ExitStatus(), 0
+}
+
+// Ctrl-C in the middle: what is known is printed, the rest is unknown, and
+// nothing is left.
+func TestInterruptReportsWhatIsKnown(t *testing.T) {
+	for _, target := range []string{"engine", "redis-server"} {
+		t.Run(target, func(t *testing.T) {
+			if ok, err := realServers(); err != nil {
+				t.Fatal(err)
+			} else if !ok && target != "engine" {
+				t.Skip("no redis-server, or no FUSE")
+			}
+			u := startUnder(t, "run", "--target", target, "--mode", "always,no", "--crash", "kill,power", "--runs", "1000000", "--out", "out", "--json", "-")
+			u.await(t, "experiments run", func() bool {
+				_, err := os.Stat(filepath.Join(u.work, "out"))
+				return err == nil && (target == "engine" || u.running())
+			})
+			require.NoError(t, u.Process.Signal(os.Interrupt))
+			code, _ := u.end(t)
+			require.Equal(t, result.ExitUnknown, code, u.errs.String())
+			require.Contains(t, u.errs.String(), "torntail: interrupted")
+			r, err := result.Load(filepath.Join(u.work, "out", "result.json"))
+			require.NoError(t, err)
+			require.Len(t, r.Results, 4)
+			for i := range r.Results {
+				require.Equal(t, result.Unknown, r.Results[i].Verdict)
+				require.Contains(t, r.Results[i].Why, "interrupted")
+			}
+			require.Empty(t, leftover(u.work, u.temp))
+		})
+	}
+}
+
+// The first Ctrl-C waits for the experiment that is under way; this one takes
+// minutes. The second one does not wait.
+func TestSecondInterruptEndsAtOnce(t *testing.T) {
+	u := startUnder(t, "run", "--mode", "no", "--crash", "kill", "--span", "30m", "--rate", "20000", "--runs", "1", "--plan", "plan 1\nat 29m: kill n1")
+	u.await(t, "the run has begun", func() bool {
+		_, err := os.Stat(filepath.Join(u.work, outRoot))
+		return err == nil
+	})
+	require.NoError(t, u.Process.Signal(os.Interrupt))
+	u.await(t, "the first interrupt is noticed", func() bool { return strings.Contains(u.errs.String(), "interrupted") })
+	require.NoError(t, u.Process.Signal(os.Interrupt))
+	_, by := u.end(t)
+	require.Equal(t, syscall.SIGINT, by)
+	require.Empty(t, leftover(u.work, u.temp))
+}
+
+// However torntail ends, servers, mounts and directories go with it.
+func TestNothingIsLeftAfterKill9(t *testing.T) {
+	if ok, err := realServers(); err != nil {
+		t.Fatal(err)
+	} else if !ok {
+		t.Skip("no redis-server, or no FUSE")
+	}
+	u := startUnder(t, "run", "--target", "redis-server", "--mode", "no", "--crash", "power", "--runs", "8")
+	u.await(t, "a server runs", u.running)
+	require.NoError(t, u.Process.Kill())
+	_, by := u.end(t)
+	require.Equal(t, syscall.SIGKILL, by)
+	require.Empty(t, leftover(u.work, u.temp))
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// The test binary is torntail itself when a script calls it, its watchdog when
+// torntail starts that, and redis-server when a script calls a link to it so.
+func TestMain(m *testing.M) {
+	guard.Main()
+	if filepath.Base(os.Args[0]) == "redis-server" {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"torntail": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			path, err := exec.LookPath("torntail")
+			e.Setenv("TORNTAIL", path)
+			if server, err := exec.LookPath("redis-server"); err == nil {
+				e.Setenv("SERVER", server)
+			}
+			return err
+		},
+		Condition: condition,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"status":       exitStatus,
+			"verdicts":     verdicts,
+			"freeport":     freePort,
+			"await-server": awaitServer,
+			"nothing-left": func(ts *testscript.TestScript, _ bool, _ []string) {
+				if what := leftover(ts.Getenv("WORK"), ts.Getenv("TMPDIR")); what != "" {
+					ts.Fatalf("%s", what)
+				}
+			},
+		},
+	})
+}
+
+// condition is what scripts may depend on beside testscript's own.
+func condition(name string) (bool, error) {
+	switch name {
+	case "realserver":
+		return realServers()
+	case "root":
+		return os.Geteuid() == 0, nil
+	}
+	return false, fmt.Errorf("condition %q is not known", name)
+}
+
+// realServers reports whether real servers can be tested here. In continuous
+// integration, where they must be, a machine that cannot is an error.
+func realServers() (bool, error) {
+	err := fusefs.Available()
+	if _, missing := exec.LookPath("redis-server"); err == nil {
+		err = missing
+	}
+	if err == nil {
+		return true, nil
+	}
+	if os.Getenv("CI") == "true" {
+		return false, fmt.Errorf("real servers must be testable when CI=true: %w", err)
+	}
+	return false, nil
+}
+
+// exitStatus runs a command and compares its exit status: status CODE COMMAND ARG...
+func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status CODE COMMAND ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// verdicts compares what a JSON report says of each pair with words
+// MODE/CRASH=VERDICT: verdicts FILE WORD...
+func verdicts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: verdicts FILE MODE/CRASH=VERDICT...")
+	}
+	r, err := result.Load(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var got []string
+	for i := range r.Results {
+		got = append(got, fmt.Sprintf("%s/%s=%s", r.Results[i].Mode, r.Results[i].Crash, r.Results[i].Verdict))
+	}
+	if have, want := strings.Join(got, " "), strings.Join(args[1:], " "); have != want {
+		ts.Fatalf("the report says %s, want %s", have, want)
+	}
+}
+
+// freePort sets a variable to a port of 127.0.0.1 that nobody uses: freeport NAME
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeport NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// awaitServer waits until a server answers PING: await-server PORT
+func awaitServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await-server PORT")
+	}
+	if !within(20*time.Second, func() bool {
+		c, err := net.Dial("tcp", "127.0.0.1:"+args[0])
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		reply := make([]byte, 7)
+		c.SetDeadline(time.Now().Add(time.Second))
+		c.Write([]byte("PING\r\n"))
+		n, _ := c.Read(reply)
+		return string(reply[:n]) == "+PONG\r\n"
+	}) {
+		ts.Fatalf("no server answers on port %s", args[0])
+	}
+}
+
+// within polls until a condition holds; false when it does not in time.
+func within(limit time.Duration, is func() bool) bool {
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// leftover says what commands that ran with the variable WORK=work and the
+// temporary directory temp have left behind; "" when nothing. What the watchdog
+// removes is gone soon after torntail.
+func leftover(work, temp string) string {
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	what := ""
+	within(10*time.Second, func() bool {
+		what = leftoverNow(work, temp)
+		return what == ""
+	})
+	return what
+}
+
+func leftoverNow(work, temp string) string {
+	if list := processesOf(work); len(list) > 0 {
+		return "processes: " + strings.Join(list, ", ")
+	}
+	if mounts, err := os.ReadFile("/proc/self/mounts"); err != nil || strings.Contains(string(mounts), work) {
+		return fmt.Sprintf("a mount in %s (%v)", work, err)
+	}
+	entries, err := os.ReadDir(temp)
+	if err != nil {
+		return err.Error()
+	}
+	for _, e := range entries {
+		return "a temporary file: " + e.Name()
+	}
+	return ""
+}
+
+// processesOf lists the live processes that have the variable WORK=work.
+func processesOf(work string) []string {
+	var found []string
+	all, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range all {
+		env, err := os.ReadFile(path)
+		if err != nil || !strings.Contains("\x00"+string(env), "\x00WORK="+work+"\x00") {
+			continue // gone, somebody else's, or a zombie, which has no environment
+		}
+		name, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		found = append(found, strings.TrimSpace(strings.ReplaceAll(string(name), "\x00", " ")))
+	}
+	return found
+}
