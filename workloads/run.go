@@ -92,10 +92,13 @@ func (r *Run) Clients() []*Client { return r.clients[:r.spec.Clients] }
 // read and not where outcomes are recorded, so that one can be held against the other.
 func (r *Run) Replies() int { return r.replies }
 
-// Stop tells the clients to end after the replies they wait for.
+// Stop tells the clients to end after the replies they wait for. Before the
+// first Resume there are none.
 func (r *Run) Stop() {
 	r.stopped = true
-	r.pause.Broadcast()
+	if r.pause != nil {
+		r.pause.Broadcast()
+	}
 }
 
 func (r *Run) over() bool {
