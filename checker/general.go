@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (j *Judge) problem(e *epoch, n int32) *linear.Problem {
 		found = p.Model.Load(after)
 	}
 	p.Found = &found
-	p.FoundAt = e.life.Ended
+	p.FoundFrom, p.FoundTo = e.life.Ended, e.life.Ended
 	p.Ops = unseen(p.Ops, after)
 	return p
 }
@@ -206,6 +207,12 @@ func (j *Judge) searchCut(e *epoch, cut *durability.Cut) bool {
 	}
 	slices.Sort(times)
 	times = slices.Compact(times)
+	for _, p := range problems {
+		var some bool
+		if times, some = j.narrow(p, times); !some {
+			return false
+		}
+	}
 	late, answer := j.firstCut(problems, times, true)
 	switch answer {
 	case linear.Unknown:
@@ -222,6 +229,27 @@ func (j *Judge) searchCut(e *epoch, cut *durability.Cut) bool {
 	return true
 }
 
+// narrow leaves of times those from the first to the last that p allows. That
+// the read lies somewhere in a stretch of time can only become harder as the
+// stretch shrinks, so both ends are found by halving. An answer that is not
+// known leaves the times in. false: p allows none.
+func (j *Judge) narrow(p *linear.Problem, times []int64) ([]int64, bool) {
+	if len(times) == 0 {
+		return nil, false
+	}
+	within := func(from, to int) bool {
+		p.FoundFrom, p.FoundTo = time.Duration(times[from]), time.Duration(times[to])
+		return p.Check(j.Options.Limits) != linear.No
+	}
+	last := len(times) - 1
+	if !within(0, last) {
+		return nil, false
+	}
+	beyond := sort.Search(last, func(i int) bool { return !within(i+1, last) })
+	first := sort.Search(beyond, func(i int) bool { return within(0, i) })
+	return times[first : beyond+1], true
+}
+
 // firstCut is the latest (or earliest) of times that all problems allow.
 func (j *Judge) firstCut(problems []*linear.Problem, times []int64, latest bool) (int64, linear.Answer) {
 	undecided := false
@@ -234,7 +262,7 @@ func (j *Judge) firstCut(problems []*linear.Problem, times []int64, latest bool)
 			t = times[len(times)-1-i]
 		}
 		for _, p := range problems {
-			p.FoundAt = time.Duration(max(t, 0))
+			p.FoundFrom, p.FoundTo = time.Duration(t), time.Duration(t)
 		}
 		switch answer, _ := linear.CheckAll(problems, j.Options.Limits); answer {
 		case linear.Yes:
@@ -282,7 +310,7 @@ func canBeInside(p *linear.Problem, op *history.Op, times []int64, l linear.Limi
 		if t < int64(op.Invoke) {
 			return false
 		}
-		p.FoundAt = time.Duration(t)
+		p.FoundFrom, p.FoundTo = time.Duration(t), time.Duration(t)
 		if p.Check(l) != linear.No {
 			return true
 		}

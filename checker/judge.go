@@ -117,25 +117,44 @@ func (j *Judge) Judge(h *history.History, c contract.Contract) Judgement {
 // epochs judges each epoch in turn.
 func (j *Judge) epochs() {
 	h := j.h
-	var whole [1]history.Epoch
-	lives := h.Epochs
-	if len(lives) == 0 {
-		whole[0].Ended = history.Never
-		lives = whole[:]
+	if len(h.Epochs) == 0 {
+		j.epoch(&epoch{life: &endless, to: len(h.Ops), before: stateOf(h, 0)})
+		return
 	}
 	from := 0
-	for i := range lives {
-		e := epoch{number: i, life: &lives[i], from: from, to: len(h.Ops)}
-		e.crashed = e.life.Ended != history.Never
-		e.judged = e.crashed && j.matches(e.life)
-		if e.crashed {
-			for e.to = from; e.to < len(h.Ops) && h.Ops[e.to].Invoke < e.life.Ended; e.to++ {
-			}
-		}
+	for i := range h.Epochs {
+		e := j.life(h, i, from)
 		from = e.to
-		e.before, e.after = stateOf(h, i), stateOf(h, i+1)
 		j.epoch(&e)
 	}
+}
+
+// endless is the life of a server that did not crash.
+var endless = history.Epoch{Ended: history.Never}
+
+// life cuts epoch i, whose operations begin at from, out of the history.
+func (j *Judge) life(h *history.History, i, from int) epoch {
+	e := epoch{number: i, life: &h.Epochs[i], from: from, to: len(h.Ops)}
+	e.crashed = e.life.Ended != history.Never
+	e.judged = e.crashed && j.c != nil && j.matches(e.life)
+	if e.crashed {
+		for e.to = from; e.to < len(h.Ops) && h.Ops[e.to].Invoke < e.life.Ended; e.to++ {
+		}
+	}
+	e.before, e.after = stateOf(h, i), stateOf(h, i+1)
+	return e
+}
+
+// lifeOf is epoch number n of the history.
+func (j *Judge) lifeOf(h *history.History, n int) *epoch {
+	if len(h.Epochs) == 0 {
+		return &epoch{life: &endless, to: len(h.Ops), before: stateOf(h, 0)}
+	}
+	var e epoch
+	for i := 0; i <= n; i++ {
+		e = j.life(h, i, e.to)
+	}
+	return &e
 }
 
 // stateOf is the state found at the start of an epoch; the first epoch begins

@@ -53,25 +53,43 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 	case zones.BackwardInForward:
 		a.Rule = "a value that was written while another stayed current was never current"
 	}
-	if j.staleRead(c) {
-		a.Name = anomaly.StaleRead
+	if stale := j.staleRead(k); stale != nil {
+		a.Name, a.Rule = anomaly.StaleRead, "a read does not return a value that was replaced before it began"
+		a.Ops = a.Ops[:0]
+		for _, op := range stale {
+			a.Ops = append(a.Ops, e.from+op)
+		}
 	}
 	a.Story = j.tell(a.Ops)
 	return a
 }
 
-// staleRead reports whether the conflict is a read that returned a value after
-// a newer one's write had returned: the usual shape of a stale read.
-func (j *Judge) staleRead(c zones.Conflict) bool {
-	if c.Shape != zones.ForwardOverlap && c.Shape != zones.BackwardInForward || c.B < 0 {
-		return false
+// staleRead looks for a read of key k that returned a value which an
+// acknowledged write had replaced before the read began, and returns the three
+// (old write, new write, read); nil when there is none.
+func (j *Judge) staleRead(k *zones.Key) []int {
+	clusters := j.regs.ClustersOf(k)
+	for i := range j.regs.In.Ops {
+		r := &j.regs.In.Ops[i]
+		if r.Kind != history.Read || r.Outcome != history.OK || r.Key != k.Name {
+			continue
+		}
+		at := j.regs.Read(r)
+		if at < 0 {
+			continue
+		}
+		old := &j.regs.Clusters[at]
+		for n := range clusters {
+			c := &clusters[n]
+			if c.Acked && c.Write != zones.Initial && c.Invoke > old.Return && c.Return < int64(r.Invoke) {
+				if old.Write == zones.Initial {
+					return []int{int(c.Write), i}
+				}
+				return []int{int(old.Write), int(c.Write), i}
+			}
+		}
 	}
-	a, b := &j.regs.Clusters[c.A], &j.regs.Clusters[c.B]
-	older, newer := a, b
-	if b.Return < a.Invoke {
-		older, newer = b, a
-	}
-	return older.Return < newer.Invoke && newer.Return < older.Last && older.LastOp != older.Write
+	return nil
 }
 
 // tell writes down operations, by their places in the history.

@@ -61,9 +61,10 @@ type Problem struct {
 	// Crash is when everything that was under way ended: history.Never when there
 	// was no crash. Nothing of the problem may come after it.
 	Crash time.Duration
-	// Found, when not nil, is what an atomic read at FoundAt returned.
-	Found   *string
-	FoundAt time.Duration
+	// Found, when not nil, is what one read of everything returned that took
+	// place at some instant from FoundFrom to FoundTo.
+	Found              *string
+	FoundFrom, FoundTo time.Duration
 	// Inside, when not nil, must have taken effect before that read.
 	Inside *history.Op
 }
@@ -72,6 +73,7 @@ type Problem struct {
 type input struct {
 	op    *history.Op
 	found *string
+	of    *Problem
 }
 
 // state is what a key holds, and whether the read after the crash was made.
@@ -134,10 +136,10 @@ func (p *Problem) operations() []porcupine.Operation {
 		default:
 			ret = min(crash, int64(op.Return))
 		}
-		ops = append(ops, porcupine.Operation{ClientId: op.Client, Input: &input{op: op}, Call: int64(op.Invoke), Return: ret})
+		ops = append(ops, porcupine.Operation{ClientId: op.Client, Input: &input{op: op, of: p}, Call: int64(op.Invoke), Return: ret})
 	}
 	if p.Found != nil {
-		ops = append(ops, porcupine.Operation{ClientId: finder(ops), Input: &input{found: p.Found}, Call: int64(p.FoundAt), Return: int64(p.FoundAt)})
+		ops = append(ops, porcupine.Operation{ClientId: finder(ops), Input: &input{found: p.Found, of: p}, Call: int64(p.FoundFrom), Return: int64(p.FoundTo)})
 	}
 	return ops
 }

@@ -1,0 +1,619 @@
+package checker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// A store is a correct server as its clients see it: some 200 overlapping
+// operations, a few of them never answered, each taking effect at an instant of
+// its own. Its replies and what it leaves after a crash are right until a plant
+// changes one thing.
+type store struct {
+	rng     *rand.Rand
+	h       *history.History
+	effects []effect // in order
+	end     time.Duration
+	cut     int // effects[:cut] survived
+	keys    int
+}
+
+// effect is one operation taking effect, and each key's content afterwards.
+type effect struct {
+	at    time.Duration
+	op    int
+	key   string
+	after map[string][]string
+}
+
+// content of a key: a string is one element; lists, sets, hashes and sorted
+// sets are as their reads return them. A key that is not there is nil.
+type content = []string
+
+// family is one type of value: the kinds of its operations, and what they do.
+type family struct {
+	name  string
+	kinds []history.Kind
+	typ   string // KV.Type
+	multi bool   // the value is a list of elements
+}
+
+var families = []family{
+	{"register", []history.Kind{history.Write, history.Write, history.Read}, "", false},
+	{"cas-register", []history.Kind{history.Write, history.CAS, history.Read}, "", false},
+	{"counter", []history.Kind{history.Incr}, "", false},
+	{"append-list", []history.Kind{history.Append, history.Append, history.ReadList}, "", true},
+	{"queue", []history.Kind{history.Append, history.Pop, history.ReadList}, "", true},
+	{"set", []history.Kind{history.SetAdd, history.SetAdd, history.SetRemove, history.ReadSet}, "set", true},
+	{"hash", []history.Kind{history.HashSet, history.HashSet, history.HashRemove, history.ReadHash}, "hash", true},
+	{"sorted-set", []history.Kind{history.SortedAdd, history.SortedAdd, history.SortedRemove, history.ReadSorted}, "zset", true},
+	{"transactions", []history.Kind{history.Txn, history.Txn, history.Read}, "", false},
+}
+
+func familyOf(name string) family {
+	return families[slices.IndexFunc(families, func(f family) bool { return f.name == name })]
+}
+
+func newStore(seed uint64, f family, ops, clients, keys int) *store {
+	s := &store{rng: rand.New(rand.NewPCG(seed, 99)), h: &history.History{}, keys: keys}
+	free := make([]time.Duration, clients)
+	type planned struct {
+		op history.Op
+		at time.Duration
+	}
+	var plan []planned
+	for i := range ops {
+		c := i % clients
+		begin := free[c] + time.Duration(s.rng.IntN(300))*time.Microsecond
+		end := begin + time.Duration(100+s.rng.IntN(900))*time.Microsecond
+		free[c] = end
+		op := history.Op{Client: c, Kind: f.kinds[s.rng.IntN(len(f.kinds))], Key: "k" + strconv.Itoa(s.rng.IntN(keys)),
+			Invoke: begin, Return: end, Outcome: history.OK}
+		plan = append(plan, planned{op, begin + time.Duration(s.rng.Int64N(int64(end-begin)))})
+		s.end = max(s.end, end)
+	}
+	s.end += time.Millisecond
+	sort.SliceStable(plan, func(i, j int) bool { return plan[i].op.Invoke < plan[j].op.Invoke })
+	order := make([]int, len(plan))
+	for i := range plan {
+		order[i] = i
+		plan[i].op.ID = i
+		s.h.Ops = append(s.h.Ops, plan[i].op)
+	}
+	sort.SliceStable(order, func(a, b int) bool { return plan[order[a]].at < plan[order[b]].at })
+	state := map[string]content{}
+	for _, i := range order {
+		op := &s.h.Ops[i]
+		s.run(op, state)
+		after := map[string]content{}
+		for k, v := range state { // any order: a copy
+			after[k] = slices.Clone(v)
+		}
+		s.effects = append(s.effects, effect{plan[i].at, i, op.Key, after})
+		if op.Writes() && s.rng.IntN(25) == 0 {
+			op.Outcome, op.Return = history.Unknown, history.Never
+		}
+	}
+	s.cut = len(s.effects)
+	return s
+}
+
+// run lets an operation take effect and writes its reply down.
+func (s *store) run(op *history.Op, state map[string]content) {
+	unique := "v" + strconv.Itoa(op.ID)
+	v, there := state[op.Key]
+	small := func() string { return "m" + strconv.Itoa(s.rng.IntN(4)) }
+	m := &history.More{Offset: -1}
+	switch op.Kind {
+	case history.Read:
+		if op.Absent = !there; there {
+			op.Value = v[0]
+		}
+		return
+	case history.Write:
+		op.Value = unique
+		state[op.Key] = content{unique}
+		return
+	case history.CAS:
+		op.Value, op.More = unique, m
+		m.Expect, m.Result = "never", "0"
+		if there && s.rng.IntN(3) > 0 {
+			m.Expect, m.Result = v[0], "1"
+			state[op.Key] = content{unique}
+		}
+		return
+	case history.Incr:
+		n := 0
+		if there {
+			n, _ = strconv.Atoi(v[0])
+		}
+		by := 1 + s.rng.IntN(5)
+		op.Value, op.More = strconv.Itoa(by), m
+		m.Result = strconv.Itoa(n + by)
+		state[op.Key] = content{m.Result}
+		return
+	case history.Txn:
+		op.Key, op.More = "", m
+		for k := range s.keys {
+			if s.rng.IntN(2) > 0 || k == s.keys-1 && len(m.Parts) == 0 {
+				key := "k" + strconv.Itoa(k)
+				m.Parts = append(m.Parts, history.Op{Kind: history.Write, Key: key, Value: unique})
+				state[key] = content{unique}
+			}
+		}
+		return
+	case history.Append:
+		op.Value = unique
+		v = append(slices.Clone(v), unique)
+		m.Result = strconv.Itoa(len(v))
+	case history.Pop:
+		m.Head = true
+		if op.Absent = len(v) == 0; !op.Absent {
+			m.Result, v = v[0], v[1:]
+		}
+	case history.ReadList, history.ReadSet, history.ReadHash, history.ReadSorted:
+		m.Values = slices.Clone(v)
+	case history.SetAdd, history.SetRemove:
+		op.Value = small()
+		i, has := slices.BinarySearch(v, op.Value)
+		m.Result = "0"
+		switch {
+		case op.Kind == history.SetAdd && !has:
+			v, m.Result = slices.Insert(slices.Clone(v), i, op.Value), "1"
+		case op.Kind == history.SetRemove && has:
+			v, m.Result = slices.Delete(slices.Clone(v), i, i+1), "1"
+		}
+	case history.HashSet, history.HashRemove:
+		m.Field = small()
+		pairs := map[string]string{}
+		for i := 0; i < len(v); i += 2 {
+			pairs[v[i]] = v[i+1]
+		}
+		delete(pairs, m.Field)
+		if op.Kind == history.HashSet {
+			op.Value = unique
+			pairs[m.Field] = unique
+		}
+		v = flatten(pairs, func(a, b string) bool { return a < b })
+	case history.SortedAdd, history.SortedRemove:
+		op.Value = small()
+		pairs := map[string]string{}
+		for i := 0; i < len(v); i += 2 {
+			pairs[v[i]] = v[i+1]
+		}
+		delete(pairs, op.Value)
+		if op.Kind == history.SortedAdd {
+			m.Score = strconv.Itoa(op.ID)
+			pairs[op.Value] = m.Score
+		}
+		v = flatten(pairs, func(a, b string) bool {
+			x, _ := strconv.Atoi(pairs[a])
+			y, _ := strconv.Atoi(pairs[b])
+			return x < y || x == y && a < b
+		})
+	}
+	op.More = m
+	if len(v) == 0 {
+		delete(state, op.Key)
+	} else {
+		state[op.Key] = v
+	}
+}
+
+func flatten(pairs map[string]string, less func(a, b string) bool) content {
+	var names []string
+	for n := range pairs { // any order: sorted below
+		names = append(names, n)
+	}
+	sort.Slice(names, func(i, j int) bool { return less(names[i], names[j]) })
+	var flat content
+	for _, n := range names {
+		flat = append(flat, n, pairs[n])
+	}
+	return flat
+}
+
+// crash cuts the power at the end: what was synced by the sync that covers
+// effects[:cut] comes back.
+func (s *store) crash(f family, cut int) {
+	life := history.Epoch{Ended: s.end, How: history.PowerCut, DiskSeen: true}
+	s.cut = cut
+	for i, e := range s.effects {
+		life.LogWrites = append(life.LogWrites, history.DiskWrite{Enter: e.at, Return: e.at + 1, Bytes: 1})
+		if i == cut-1 {
+			life.LogSyncs = append(life.LogSyncs, history.DiskSync{Enter: e.at + 2, Return: e.at + 3, Covers: e.at + 1})
+		}
+	}
+	s.h.Epochs = append(s.h.Epochs, life)
+	var state map[string]content
+	if cut > 0 {
+		state = s.effects[cut-1].after
+	}
+	s.h.States = append(s.h.States, s.found(f, state))
+}
+
+func (s *store) found(f family, state map[string]content) history.State {
+	st := history.State{Began: s.end + 1, At: s.end + 2, Epoch: len(s.h.States) + 1}
+	for k, v := range state { // any order: sorted below
+		kv := history.KV{Key: k, Type: f.typ}
+		if f.multi {
+			kv.List = slices.Clone(v)
+		} else {
+			kv.Value = v[0]
+		}
+		st.Keys = append(st.Keys, kv)
+	}
+	sortKVs(st.Keys)
+	return st
+}
+
+// put changes what was recovered of one key; nil takes the key away.
+func (s *store) put(f family, key string, v content) {
+	st := &s.h.States[len(s.h.States)-1]
+	st.Keys = slices.DeleteFunc(st.Keys, func(kv history.KV) bool { return kv.Key == key })
+	if len(v) > 0 {
+		kv := history.KV{Key: key, Type: f.typ}
+		if f.multi {
+			kv.List = v
+		} else {
+			kv.Value = v[0]
+		}
+		st.Keys = append(st.Keys, kv)
+	}
+	sortKVs(st.Keys)
+}
+
+func (s *store) before(i int, key string) content {
+	if i == 0 {
+		return nil
+	}
+	return s.effects[i-1].after[key]
+}
+
+// plants change one thing in a history of their family, and say whether they
+// found where to: something that no order of the operations can explain.
+var plants = []struct {
+	name   anomaly.Name
+	family string
+	mode   string
+	plant  func(s *store, f family) bool
+}{
+	{anomaly.StaleRead, "register", "everysec", plantStaleRead},
+	{anomaly.NonLinearizable, "cas-register", "everysec", plantReply},
+	{anomaly.NonLinearizable, "counter", "everysec", plantReply},
+	{anomaly.NonLinearizable, "append-list", "everysec", plantReply},
+	{anomaly.NonLinearizable, "queue", "everysec", plantReply},
+	{anomaly.NonLinearizable, "set", "everysec", plantReply},
+	{anomaly.NonLinearizable, "hash", "everysec", plantReply},
+	{anomaly.NonLinearizable, "sorted-set", "everysec", plantReply},
+	{anomaly.LostWrite, "register", "always", plantLostWrite},
+	{anomaly.LostWrite, "register", "everysec", plantLostTail},
+	{anomaly.LostWrite, "append-list", "everysec", plantLostTail},
+	{anomaly.Hole, "register", "everysec", plantHole},
+	{anomaly.Hole, "counter", "everysec", plantOldKey},
+	{anomaly.Hole, "queue", "everysec", plantOldKey},
+	{anomaly.Hole, "hash", "everysec", plantOldKey},
+	{anomaly.Hole, "sorted-set", "everysec", plantOldKey},
+	{anomaly.TornTransaction, "transactions", "everysec", plantTorn},
+	{anomaly.Phantom, "register", "everysec", plantPhantom},
+	{anomaly.SilentTruncation, "append-list", "everysec", plantTruncation},
+	{anomaly.Resurrection, "register", "everysec", plantResurrection},
+	{anomaly.Unrecoverable, "register", "always", plantUnrecoverable},
+	{anomaly.LateSync, "register", "everysec", plantLateSync},
+}
+
+// plantStaleRead: a read returns a value that was overwritten before it began.
+func plantStaleRead(s *store, _ family) bool {
+	ops := s.h.Ops
+	for _, i := range s.rng.Perm(len(ops)) {
+		r := &ops[i]
+		if r.Kind != history.Read {
+			continue
+		}
+		for _, k := range s.rng.Perm(i) {
+			old := &ops[k]
+			if old.Kind != history.Write || old.Key != r.Key || old.Outcome != history.OK {
+				continue
+			}
+			for n := k + 1; n < i; n++ {
+				over := &ops[n]
+				if over.Kind == history.Write && over.Key == r.Key && over.Outcome == history.OK && over.Invoke > old.Return && over.Return < r.Invoke {
+					r.Value, r.Absent = old.Value, false
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// plantReply makes one reply wrong in a way that no order explains.
+func plantReply(s *store, f family) bool {
+	for _, i := range s.rng.Perm(len(s.h.Ops)) {
+		op := &s.h.Ops[i]
+		if op.Outcome != history.OK {
+			continue
+		}
+		switch op.Kind {
+		case history.CAS:
+			if op.More.Result == "0" && op.More.Expect == "never" {
+				op.More.Result = "1" // it found a value that never was
+				return true
+			}
+		case history.Incr:
+			n, _ := strconv.Atoi(op.More.Result)
+			by, _ := strconv.Atoi(op.Value)
+			op.More.Result = strconv.Itoa(n - by) // as if it had not added
+			if n != by {
+				return true
+			}
+		case history.ReadList, history.ReadHash, history.ReadSorted, history.ReadSet:
+			if v := op.More.Values; len(v) > 3 {
+				v[0], v[2] = v[2], v[0] // two elements (or fields, or members) have changed places
+				if f.name == "set" {
+					op.More.Values = append(v[:3:3], "never") // a member that was never added
+				}
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plantLostWrite: an acknowledged write is gone although all is synced.
+func plantLostWrite(s *store, f family) bool {
+	for i := len(s.effects) - 1; i > 0; i-- {
+		e := &s.effects[i]
+		op := &s.h.Ops[e.op]
+		if op.Kind != history.Write || op.Outcome != history.OK || s.observed(op) || !s.wroteBefore(s.before(i, e.key), op) {
+			continue
+		}
+		if !slices.Equal(s.effects[len(s.effects)-1].after[e.key], content{op.Value}) {
+			continue
+		}
+		s.put(f, e.key, s.before(i, e.key))
+		return true
+	}
+	return false
+}
+
+// wroteBefore reports whether the writer of a value had returned before op
+// began, so that the value cannot have replaced op's.
+func (s *store) wroteBefore(v content, op *history.Op) bool {
+	return len(v) == 0 || slices.ContainsFunc(s.h.Ops, func(o history.Op) bool {
+		return o.Kind == history.Write && o.Value == v[0] && o.Outcome == history.OK && o.Return < op.Invoke
+	})
+}
+
+// observed reports whether a read saw the value: then more than durability is broken.
+func (s *store) observed(op *history.Op) bool {
+	return slices.ContainsFunc(s.h.Ops, func(o history.Op) bool { return o.Kind == history.Read && o.Value == op.Value })
+}
+
+// plantLostTail: what came back is older than what the sync covers.
+func plantLostTail(s *store, f family) bool {
+	for i := s.cut - 1; i > s.cut/2; i-- {
+		last := s.effects[s.cut-1].at
+		for k := i; k < s.cut; k++ {
+			if op := &s.h.Ops[s.effects[k].op]; op.Writes() && op.Outcome == history.OK && op.Return < last && k-i > 20 {
+				state := s.effects[i].after
+				st := &s.h.States[len(s.h.States)-1]
+				*st = s.found(f, state)
+				st.Epoch = 1
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plantHole: one key is as it was before its last write, while another has a
+// write that began after that one was acknowledged.
+func plantHole(s *store, f family) bool {
+	for i := s.cut - 1; i > 0; i-- {
+		e := &s.effects[i]
+		op := &s.h.Ops[e.op]
+		if !op.Writes() || op.Outcome != history.OK {
+			continue
+		}
+		later := false
+		for k := i + 1; k < s.cut; k++ {
+			o := &s.h.Ops[s.effects[k].op]
+			if o.Key != op.Key && o.Writes() && o.Outcome == history.OK && o.Invoke > op.Return && slices.Equal(s.effects[s.cut-1].after[o.Key], s.effects[k].after[o.Key]) {
+				later = true
+			}
+		}
+		if later && (f.name != "register" || s.wroteBefore(s.before(i, e.key), op)) {
+			s.put(f, e.key, s.before(i, e.key))
+			return true
+		}
+	}
+	return false
+}
+
+// plantOldKey: one key is as it was long before the others.
+func plantOldKey(s *store, f family) bool {
+	for i := s.cut - 1; i > s.cut/2; i-- {
+		e := &s.effects[i]
+		old := s.effects[s.cut/4].after[e.key]
+		if op := &s.h.Ops[e.op]; !op.Writes() || len(old) == 0 {
+			continue
+		}
+		s.put(f, e.key, old)
+		if !s.everWas(f) {
+			return true
+		}
+		s.put(f, e.key, s.effects[s.cut-1].after[e.key])
+	}
+	return false
+}
+
+// everWas reports whether what was recovered is what the store held at some time.
+func (s *store) everWas(f family) bool {
+	found := s.h.States[len(s.h.States)-1].Keys
+	return slices.ContainsFunc(s.effects, func(e effect) bool {
+		return slices.EqualFunc(s.found(f, e.after).Keys, found, func(a, b history.KV) bool {
+			return a.Key == b.Key && a.Value == b.Value && slices.Equal(a.List, b.List)
+		})
+	})
+}
+
+// plantTorn: of the last transaction that survived in two keys, one has the
+// value from before, of a writer that had returned before the transaction began.
+func plantTorn(s *store, f family) bool {
+	final := s.effects[s.cut-1].after
+	for i := s.cut - 1; i > 0; i-- {
+		op := &s.h.Ops[s.effects[i].op]
+		if op.Kind != history.Txn || op.Outcome != history.OK {
+			continue
+		}
+		var whole []string
+		for _, p := range op.More.Parts {
+			if slices.Equal(final[p.Key], content{p.Value}) {
+				whole = append(whole, p.Key)
+			}
+		}
+		if len(whole) < 2 {
+			continue
+		}
+		for k := range s.h.Ops {
+			w := &s.h.Ops[k]
+			if w.Kind != history.Txn || w.Outcome != history.OK || w.Return >= op.Invoke {
+				continue
+			}
+			for _, p := range w.More.Parts {
+				if p.Key == whole[0] {
+					s.put(f, p.Key, content{p.Value})
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func plantPhantom(s *store, f family) bool {
+	s.put(f, "k0", content{"never"})
+	return true
+}
+
+// plantTruncation: an element in the middle of a recovered list is missing.
+func plantTruncation(s *store, f family) bool {
+	for _, kv := range s.h.States[0].Keys {
+		if n := len(kv.List); n > 4 {
+			s.put(f, kv.Key, slices.Delete(slices.Clone(kv.List), n/2, n/2+1))
+			return true
+		}
+	}
+	return false
+}
+
+// plantResurrection: a second life and crash, after which a value is back that
+// the first recovery had lost.
+func plantResurrection(s *store, f family) bool {
+	lost := -1
+	for i := s.cut; i < len(s.effects); i++ {
+		if s.h.Ops[s.effects[i].op].Kind == history.Write {
+			lost = s.effects[i].op
+		}
+	}
+	if lost < 0 {
+		return false
+	}
+	again := s.end + 100*time.Millisecond
+	s.h.Epochs = append(s.h.Epochs, history.Epoch{Began: s.end + 50*time.Millisecond, Ended: again, How: history.PowerCut, DiskSeen: true})
+	st := s.h.States[0]
+	st.Keys = slices.Clone(st.Keys)
+	st.Epoch, st.Began, st.At = 2, again+1, again+2
+	s.h.States = append(s.h.States, st)
+	s.put(f, s.h.Ops[lost].Key, content{s.h.Ops[lost].Value})
+	return true
+}
+
+func plantUnrecoverable(s *store, _ family) bool {
+	s.h.Events = append(s.h.Events, history.Event{At: s.end + 1, Kind: history.Refused, Text: "Bad file format"})
+	s.h.States = nil
+	return true
+}
+
+// plantLateSync: the life goes on for three seconds after the last write, and
+// no sync follows it.
+func plantLateSync(s *store, _ family) bool {
+	life := &s.h.Epochs[0]
+	life.Ended += 3 * time.Second
+	s.h.States[0].Began += 3 * time.Second
+	s.h.States[0].At += 3 * time.Second
+	return s.cut < len(s.effects)
+}
+
+// planted is a history of a plant's family, with the plant when with is true.
+func planted(t *testing.T, n int, seed uint64, with bool) (*store, contract.Contract, bool) {
+	t.Helper()
+	p := plants[n]
+	f := familyOf(p.family)
+	s := newStore(seed, f, 200, 6, 3)
+	cut := len(s.effects)
+	if p.mode != "always" {
+		cut -= 5 + s.rng.IntN(len(s.effects)/4)
+	}
+	s.crash(f, cut)
+	c, err := contract.For(p.mode, contract.Power, contract.Config{})
+	require.NoError(t, err)
+	return s, c, !with || p.plant(s, f)
+}
+
+// power is how many histories each plant is tried in: 20, or up to 1,000 with
+// TORNTAIL_HISTORIES (see histories).
+func power(t *testing.T) int { return min(1000, histories(t)/100) }
+
+// TestPlantsAreFoundAndCleanHistoriesAreNot prints the share of the planted
+// anomalies that was found: the table of docs/checkers.md.
+func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
+	tries := power(t)
+	table := fmt.Sprintf("%-18s %-14s %8s %8s %8s %8s\n", "anomaly", "values", "planted", "found", "unknown", "alarms")
+	for n, p := range plants {
+		t.Run(string(p.name)+" of "+p.family, func(t *testing.T) {
+			made, found, unknown, alarms, cleans := 0, 0, 0, 0, 0
+			for seed := range uint64(tries) {
+				var j Judge
+				s, c, ok := planted(t, n, seed, true)
+				if ok {
+					made++
+					out := j.Judge(s.h, c)
+					switch {
+					case out.Verdict == result.Unknown:
+						unknown++
+					case slices.ContainsFunc(out.Anomalies, func(a anomaly.Anomaly) bool { return a.Name == p.name }):
+						found++
+					default:
+						t.Logf("%s of %s seed %d: %s %s", p.name, p.family, seed, out.Verdict, out.Why)
+					}
+				}
+				clean, c, _ := planted(t, n, seed, false)
+				cleans++
+				if out := j.Judge(clean.h, c); out.Verdict != result.Holds {
+					alarms++
+					t.Logf("false alarm in %s seed %d: %s %s", p.family, seed, out.Verdict, out.Why)
+				}
+			}
+			table += fmt.Sprintf("%-18s %-14s %8d %8d %8d %8d\n", p.name, p.family, made, found, unknown, alarms)
+			require.Greater(t, made, tries/2, "%s of %s is hardly ever planted", p.name, p.family)
+			require.Zero(t, alarms, "%s of %s: alarms in %d clean histories", p.name, p.family, cleans)
+			require.LessOrEqual(t, unknown*100, made, "%s of %s", p.name, p.family)
+			require.Equal(t, made, found, "%s of %s", p.name, p.family)
+		})
+	}
+	t.Log("\n" + table)
+}
