@@ -277,7 +277,8 @@ func (c *Campaign) runCell(ctx context.Context, workers int, p *pool, cell *cell
 // Experiment is the n-th experiment of a pair: everything about it follows
 // from the campaign's seed, the names of the pair, and n.
 func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
-	seed := mix(c.Seed, hashName(m.Name), hashName(crash.Name), n)
+	// 53 bits, so that a seed survives a reader of JSON that knows only floats.
+	seed := mix(c.Seed, hashName(m.Name), hashName(crash.Name), n) >> 11
 	p := c.Plan
 	if p == nil {
 		p = GeneratePlan(m, crash, seed)

@@ -141,7 +141,7 @@ func TestNoFalseAlarm(t *testing.T) {
 // TestAlwaysLosesNothing is the table's first line, and says that there was
 // something to lose.
 func TestAlwaysLosesNothing(t *testing.T) {
-	c := campaign(t, 3, seeds(t, 200), []string{"always"}, DefaultCrashes)
+	c := campaign(t, 3, min(seeds(t, 200), 2000), []string{"always"}, DefaultCrashes)
 	results, err := c.Run(context.Background(), Simulation())
 	require.NoError(t, err)
 	for _, r := range results {

@@ -123,13 +123,7 @@ func (t *tally) finish(r *result.Result, c *cell, interrupted error) {
 	if t.spans > 0 {
 		r.Rate = math.Round(float64(t.acked)/t.spans.Seconds()*10) / 10
 	}
-	if len(t.windows) > 0 {
-		slices.Sort(t.windows)
-		r.LossWindow = &result.LossWindow{
-			P50: ms(quantile(t.windows, 0.5)), P90: ms(quantile(t.windows, 0.9)), P99: ms(quantile(t.windows, 0.99)),
-			Max: ms(t.windows[len(t.windows)-1]), Censored: t.censored,
-		}
-	}
+	r.LossWindow = result.NewLossWindow(t.windows, t.censored)
 	if len(t.took) > 0 {
 		slices.Sort(t.took)
 		r.RecoveryMS = &result.RecoveryTime{P50: ms(quantile(t.took, 0.5)), Max: ms(t.took[len(t.took)-1])}
