@@ -190,7 +190,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		{"group-reply-before-fsync", "always", "power-in-fsync", 300, []string{"lost-write"}, "ext4"},
 		{"reply-before-fsync", "always", "power-in-fsync", 100, []string{"lost-write"}, "ext4"},
 		{"everysec-never-fsyncs", "everysec", "power", 50, []string{"late-sync", "lost-write"}, "ext4"},
-		{"rdb-rename-before-fsync", "rdb", "power-in-fsync", 300, []string{"unrecoverable", "lost-write"}, "ext4"},
+		{"rdb-rename-before-fsync", "rdb", "power-in-fsync", 2000, []string{"unrecoverable", "lost-write"}, "ext4"},
 		{"rdb-rename-without-fsync", "rdb", "power", 500, []string{"unrecoverable", "lost-write"}, "ext4"},
 		{"rewrite-loses-writes", "always", "kill", 300, []string{"lost-write", "hole"}, "ext4"},
 	} {
@@ -258,7 +258,7 @@ func TestCrashesStrikeInsideRewritesAndSnapshots(t *testing.T) {
 		s := NewSimulator()
 		defer s.Close()
 		points := map[string]int{}
-		for n := range uint64(600) {
+		for n := range uint64(1500) {
 			o, err := s.Run(c.Experiment(&c.Modes[0], &c.Crashes[n%2], n), nil)
 			require.NoError(t, err)
 			if o.Struck && o.CrashPoint != "" {
