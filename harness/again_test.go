@@ -1,0 +1,107 @@
+package harness
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// TestSavedFailuresAreJudgedTheSame: what is kept of a run is all that its
+// verdict depends on. Clean runs with findings and runs with planted bugs, of
+// every mode and crash kind.
+func TestSavedFailuresAreJudgedTheSame(t *testing.T) {
+	dir := t.TempDir()
+	s := NewSimulator()
+	defer s.Close()
+	seen := map[string]int{}
+	for _, plants := range []string{"", "reply-before-fsync,everysec-never-fsyncs,rdb-rename-without-fsync", "split-transaction,rewrite-loses-writes", "disk-ignores-fsync"} {
+		planted, err := ParsePlants(plants)
+		require.NoError(t, err)
+		for i := range Modes {
+			for j := range CrashKinds {
+				if CrashKinds[j].needs(&Modes[i]) != "" {
+					continue
+				}
+				c := campaign(t, 3, 1, []string{Modes[i].Name}, []string{CrashKinds[j].Name})
+				c.Plants = planted
+				c.Workload.Name = []string{"registers", "transactions", "lists"}[(i+j)%3]
+				for n := range uint64(6) {
+					x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
+					o, err := s.Run(x, nil)
+					require.NoError(t, err)
+					if !o.toKeep() {
+						continue
+					}
+					require.NoError(t, Save(dir, "test", Simulation(), x, o))
+					seen[string(o.Verdict)]++
+					for _, f := range o.Findings {
+						seen[f]++
+					}
+					same(t, dir, o)
+				}
+			}
+		}
+	}
+	for _, want := range []string{string(result.Violated), string(result.Holds), "F2", "F3"} {
+		require.Positive(t, seen[want], "no saved run shows %s: %v", want, seen)
+	}
+}
+
+// same loads a saved failure and judges it again.
+func same(t *testing.T, dir string, o *Outcome) {
+	t.Helper()
+	saved, err := LoadSaved(dir)
+	require.NoError(t, err)
+	h, err := history.Load(filepath.Join(dir, HistoryFile))
+	require.NoError(t, err)
+	again, err := saved.Judge(h, nil)
+	require.NoError(t, err)
+	require.Equal(t, o.Verdict, again.Verdict, "%s, %s", saved.Mode, saved.Crash)
+	require.Equal(t, o.Verdict, saved.Verdict)
+	require.Equal(t, o.Anomalies, again.Anomalies)
+	require.Equal(t, o.Findings, again.Findings)
+	require.Equal(t, o.Excused, again.Excused)
+	require.Equal(t, []any{o.Acked, o.Lost, o.Window, o.Censored}, []any{again.Acked, again.Lost, again.Window, again.Censored})
+}
+
+// The user's contract is kept with the failure that broke it.
+func TestContractIsKeptWithTheFailure(t *testing.T) {
+	own, err := contract.Parse([]byte("contract: 1\nrules:\n- max-lost: 0\n  keeps: nothing\n  level: buffered\n"))
+	require.NoError(t, err)
+	c := campaign(t, 1, 1, []string{"everysec"}, []string{"power"})
+	c.Contract = own
+	s := NewSimulator()
+	defer s.Close()
+	for n := uint64(0); ; n++ {
+		require.Less(t, n, uint64(50), "no run of everysec loses anything")
+		x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
+		o, err := s.Run(x, nil)
+		require.NoError(t, err)
+		if o.Verdict != result.Violated {
+			continue
+		}
+		dir := t.TempDir()
+		require.NoError(t, Save(dir, "test", Simulation(), x, o))
+		same(t, dir, o)
+		saved, err := LoadSaved(dir)
+		require.NoError(t, err)
+		h, err := history.Load(filepath.Join(dir, HistoryFile))
+		require.NoError(t, err)
+		builtIn, err := contract.Parse([]byte("contract: 1\nrules:\n- bounds: {documented: 1s}\n"))
+		require.NoError(t, err)
+		again, err := saved.Judge(h, builtIn)
+		require.NoError(t, err)
+		require.Equal(t, result.Holds, again.Verdict, again.Why)
+
+		require.NoError(t, os.WriteFile(filepath.Join(dir, contractFile), []byte("contract: 9\n"), 0o644))
+		_, err = LoadSaved(dir)
+		require.ErrorContains(t, err, contractFile)
+		return
+	}
+}
