@@ -31,7 +31,7 @@ func TestSavedFailuresAreJudgedTheSame(t *testing.T) {
 				c := campaign(t, 3, 1, []string{Modes[i].Name}, []string{CrashKinds[j].Name})
 				c.Plants = planted
 				c.Workload.Name = []string{"registers", "transactions", "lists"}[(i+j)%3]
-				for n := range uint64(6) {
+				for n := range uint64(3) {
 					x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
 					o, err := s.Run(x, nil)
 					require.NoError(t, err)
