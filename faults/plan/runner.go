@@ -431,10 +431,61 @@ func strike(a Action, c *disk.Call, d *disk.Decision) bool {
 	return true
 }
 
+// Standing is how far a statement has come.
+type Standing uint8
+
+const (
+	Waiting Standing = iota // for its instant
+	Placed                  // it is in place; of faults of single calls, Hits says whether it has struck
+	Ended                   // it has taken place, and is over
+	Missed                  // it had nothing to strike
+)
+
+func (st *state) standing() Standing {
+	switch {
+	case st.missed != "":
+		return Missed
+	case st.phase == inPlace:
+		return Placed
+	case st.phase == over:
+		return Ended
+	}
+	return Waiting
+}
+
+// Over reports whether nothing can come of the run any more.
+func (r *Runner) Over() bool {
+	for i := range r.states {
+		if st := &r.states[i]; st.phase == inPlace || st.phase == waiting && (r.statements[i].At.Kind != AtAfter || st.dueAt != never || r.comes(i-1)) {
+			return false
+		}
+	}
+	return true
+}
+
+// comes reports whether a statement has yet to take place.
+func (r *Runner) comes(i int) bool { return i >= 0 && r.states[i].phase < inPlace }
+
+// End ends the run: what is in place is over, what waits will not strike. It
+// returns what the world has to undo, as Due does.
+func (r *Runner) End() []Trigger {
+	out := r.dueTriggers[:0]
+	for i := range r.states {
+		if r.states[i].phase == inPlace {
+			out = r.endNow(out, i, 0)
+		}
+		r.states[i].phase = over
+	}
+	r.refresh()
+	r.dueTriggers = out
+	return out
+}
+
 // StatementReport says whether a statement struck. A run in which one did not
 // is judged, but counts for nothing about that fault.
 type StatementReport struct {
 	Text   string
+	State  Standing
 	Struck bool
 	At     time.Duration // when it first struck
 	Hits   int           // how often: calls, for faults of single calls
@@ -446,7 +497,7 @@ func (r *Runner) Report() []StatementReport {
 	list := make([]StatementReport, len(r.states))
 	for i := range r.states {
 		st, s := &r.states[i], &r.statements[i]
-		list[i] = StatementReport{Text: s.String(), Struck: st.hits > 0, At: st.struckAt, Hits: st.hits}
+		list[i] = StatementReport{Text: s.String(), State: st.standing(), Struck: st.hits > 0, At: st.struckAt, Hits: st.hits}
 		if st.hits == 0 {
 			list[i].Why = r.whyNot(i)
 		}

@@ -129,7 +129,7 @@ func TestWhatFollowsAMissedStatementGoesOn(t *testing.T) {
 	r.Missed(list[0], 1*msec, "n1 was down already")
 	require.Equal(t, "[1] restart n1\n", text(r.Due(2*msec)))
 	want := []StatementReport{
-		{Text: "at 1ms: kill n1", Why: "n1 was down already"},
+		{Text: "at 1ms: kill n1", State: Missed, Why: "n1 was down already"},
 		{Text: "at +1ms: restart n1", Why: "its instant came at 2ms, but it was not carried out"},
 		{Text: "at n1 read(x)#1: kill n1", Why: "its instant never came: 0 of 1 calls read(x) were seen on n1"},
 		{Text: "at +1ms: restart n1", Why: "its instant never came: the statement before it did not take place"},
@@ -264,9 +264,36 @@ func TestAFaultInPlaceThatMetNoCallDidNotStrike(t *testing.T) {
 	r.Decide("n1", call(1, disk.OpFsync, incr), 2*msec)
 	r.Decide("n1", call(2, disk.OpFsync, incr), 3*msec)
 	require.Empty(t, cmp.Diff([]StatementReport{
-		{Text: "at 1ms: fail fsync(nothing) EIO", Why: "in place from 1ms, but no call matched fsync(nothing)"},
-		{Text: "at 1ms: fail fsync(*) EIO", Struck: true, At: 2 * msec, Hits: 2},
+		{Text: "at 1ms: fail fsync(nothing) EIO", State: Placed, Why: "in place from 1ms, but no call matched fsync(nothing)"},
+		{Text: "at 1ms: fail fsync(*) EIO", State: Placed, Struck: true, At: 2 * msec, Hits: 2},
 	}, r.Report()))
+}
+
+func TestEndUndoesWhatIsInPlaceAndStopsTheRest(t *testing.T) {
+	r := start(t, "at 0s: readonly n1 for 1h\nat 0s: stall fsync(*)\nat 0s: fail fsync(*) EIO\nat 1s: kill n1\nat n1 fsync(*)#1: kill n1")
+	for _, trigger := range r.Due(0) {
+		if !r.Arm(trigger, 0) {
+			r.Struck(trigger, 0)
+		}
+	}
+	require.False(t, r.Over())
+	require.Equal(t, "[0] readonly n1 ENDS\n[1] stall fsync(*) ENDS\n", text(r.End()))
+	require.True(t, r.Over())
+	require.Empty(t, r.Due(2*time.Second))
+	require.Empty(t, r.OnCall("n1", call(1, disk.OpFsync, incr), 0))
+	require.Zero(t, r.Decide("n1", call(1, disk.OpFsync, incr), 0))
+}
+
+func TestOverWhenNothingCanCome(t *testing.T) {
+	r := start(t, "at 0s: kill n1\nat +1s: full n1 0")
+	kill := r.Due(0)[0]
+	require.False(t, r.Over())
+	r.Struck(kill, 0)
+	require.False(t, r.Over(), "the second follows")
+	full := r.Due(time.Second)[0]
+	r.Struck(full, time.Second)
+	require.True(t, r.Over(), "without a span it is the world's")
+	require.Equal(t, []Standing{Ended, Ended}, []Standing{r.Report()[0].State, r.Report()[1].State})
 }
 
 func TestResetIsAFreshRunner(t *testing.T) {

@@ -51,6 +51,10 @@ type Server struct {
 	commands Commands
 	one      sync.Mutex // one request at a time
 	open     sync.WaitGroup
+
+	mu      sync.Mutex
+	reading map[net.Conn]bool // connections whose request has not come yet
+	closed  bool
 }
 
 // Listen makes the socket and answers until Close. Only the user who owns the
@@ -68,7 +72,7 @@ func Listen(path string, c Commands) (*Server, error) {
 		l.Close()
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	s := &Server{listener: l, commands: c}
+	s := &Server{listener: l, commands: c, reading: map[net.Conn]bool{}}
 	s.open.Add(1)
 	go s.accept()
 	return s, nil
@@ -104,9 +108,14 @@ func (s *Server) accept() {
 }
 
 func (s *Server) serve(conn net.Conn) {
-	conn.SetReadDeadline(time.Now().Add(requestWithin))
+	if !s.expect(conn) {
+		return
+	}
 	var a answer
 	r, err := readRequest(conn)
+	s.mu.Lock()
+	delete(s.reading, conn)
+	s.mu.Unlock()
 	if err == nil {
 		s.one.Lock()
 		a.Output, err = s.commands.run(r)
@@ -116,6 +125,16 @@ func (s *Server) serve(conn net.Conn) {
 		a.Error = err.Error()
 	}
 	json.NewEncoder(conn).Encode(a) // a client that has gone does not want it
+}
+
+// expect waits for no request longer than requestWithin, and for none when the
+// server is closed.
+func (s *Server) expect(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading[conn] = true
+	conn.SetReadDeadline(time.Now().Add(requestWithin))
+	return !s.closed
 }
 
 // readRequest reads the one line of a client.
@@ -145,16 +164,30 @@ func (c Commands) run(r request) (string, error) {
 // Close ends the server when the requests under way are answered, and removes the socket.
 func (s *Server) Close() error {
 	err := s.listener.Close()
+	s.mu.Lock()
+	s.closed = true
+	for conn := range s.reading { // any order: all are turned away
+		conn.SetReadDeadline(time.Now())
+	}
+	s.mu.Unlock()
 	s.open.Wait()
 	return err
 }
 
+// Refused is what a server said instead of carrying a command out.
+type Refused struct{ Why string }
+
+func (e *Refused) Error() string { return e.Why }
+
+// ErrNoServer means that nobody answers at a socket.
+var ErrNoServer = errors.New("no mounted fault disk answers")
+
 // Call sends a command to the server at path and returns its output. The error
-// is the server's own, or says that there is none.
+// is a *Refused, or says that there is no server (ErrNoServer) or that it went away.
 func Call(path, command string, args ...string) (string, error) {
 	conn, err := net.Dial("unix", path)
 	if err != nil {
-		return "", fmt.Errorf("no mounted fault disk answers at %s: %w", path, err)
+		return "", fmt.Errorf("%w at %s: %w", ErrNoServer, path, err)
 	}
 	defer conn.Close()
 	if err := json.NewEncoder(conn).Encode(request{version, command, args}); err != nil {
@@ -165,7 +198,7 @@ func Call(path, command string, args ...string) (string, error) {
 		return "", fmt.Errorf("control socket: the server went away: %w", err)
 	}
 	if a.Error != "" {
-		return a.Output, errors.New(a.Error)
+		return a.Output, &Refused{a.Error}
 	}
 	return a.Output, nil
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"errors"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,21 @@ func TestRequestsAreAnswered(t *testing.T) {
 	require.NoError(t, s.Close())
 	_, err = Call(path, "echo")
 	require.ErrorContains(t, err, "no mounted fault disk answers")
+}
+
+func TestCloseDoesNotWaitForAClientThatSaysNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control")
+	s, err := Listen(path, Commands{"echo": func([]string) (string, error) { return "", nil }})
+	require.NoError(t, err)
+	silent, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	defer silent.Close()
+	_, err = Call(path, "echo") // the silent one was accepted before
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	answered, err := io.ReadAll(silent)
+	require.NoError(t, err)
+	require.Contains(t, string(answered), "timeout")
 }
 
 func TestSocketOfADeadServerIsReplaced(t *testing.T) {

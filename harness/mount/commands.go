@@ -1,0 +1,151 @@
+package mount
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/fusefs/control"
+)
+
+// commands are what the control socket understands:
+//
+//	fault 'PLAN'              puts statements in place
+//	clear                     ends all faults; calls that stall go on
+//	power-cut [keep CHOICE]   kills who has files open, keeps what the choice says; without one, nothing
+//	status                    what is not durable, by file, and which faults are in place
+//	log [N]                   the last N lines of the log
+//	log-from N                the lines from number N on; the first line of the answer is the next number
+//	where                     the mount point
+func (m *Disk) commands() control.Commands {
+	none := func(f func() string) func([]string) (string, error) {
+		return func(args []string) (string, error) {
+			if len(args) > 0 {
+				return "", fmt.Errorf("it takes no arguments, got %q", strings.Join(args, " "))
+			}
+			return f(), nil
+		}
+	}
+	return control.Commands{
+		"fault": func(args []string) (string, error) {
+			p, err := ParseFaults(strings.Join(args, " "))
+			if err != nil {
+				return "", err
+			}
+			return m.fault(p)
+		},
+		"clear":     none(func() string { m.clear(); m.note("all faults ended"); return "no fault is in place\n" }),
+		"power-cut": m.cutCommand,
+		"status":    none(m.status),
+		"log":       m.logCommand,
+		"log-from":  m.logFrom,
+		"where":     none(m.Dir),
+	}
+}
+
+func (m *Disk) cutCommand(args []string) (string, error) {
+	var choice disk.Choice
+	if len(args) > 0 {
+		// As words or as one quoted text: keep random 7, 'keep random 7'.
+		word, rest, _ := strings.Cut(strings.Join(args, " "), " ")
+		if word != "keep" {
+			return "", fmt.Errorf("power-cut: want keep CHOICE, got %q", strings.Join(args, " "))
+		}
+		var err error
+		if choice, err = disk.ParseChoice(rest); err != nil {
+			return "", fmt.Errorf("power-cut: %w", err)
+		}
+	}
+	cut, killed, err := m.powerCut(choice)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "power cut at %v, keep %v: %d calls (%d bytes) were not durable, %d of them (%d bytes) lost\n",
+		cut.At.Round(time.Microsecond), cut.Choice, cut.Ops, cut.Bytes, cut.LostOps, cut.LostBytes)
+	for _, c := range cut.InFlight {
+		fmt.Fprintf(&b, "in flight: %d %v %s\n", c.ID, c.Kind, c.Path)
+	}
+	for _, pid := range killed {
+		fmt.Fprintf(&b, "killed: process %d\n", pid)
+	}
+	return b.String(), nil
+}
+
+func (m *Disk) status() string {
+	var b strings.Builder
+	pending := m.volume.Pending()
+	m.volume.With(func(d *disk.Disk) {
+		fmt.Fprintf(&b, "%s: personality %s, %d calls pending\n", m.Dir(), d.Personality().Name, pending)
+		dirty := d.Dirty()
+		if len(dirty) == 0 {
+			b.WriteString("everything is durable\n")
+		}
+		now := m.clock()
+		for _, f := range dirty {
+			path := f.Path
+			if path == "" {
+				path = fmt.Sprintf("(file %d, which has no name any more)", f.Ino)
+			}
+			if f.Dir && path != "." {
+				path += "/"
+			}
+			what := plural(f.Ops, "call")
+			if !f.Dir {
+				what += ", " + plural(int(f.Bytes), "byte")
+			}
+			fmt.Fprintf(&b, "not durable: %s: %s, the oldest for %v\n", path, what, (now - f.Since).Round(time.Millisecond))
+		}
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.runs {
+		if r.runner.Over() {
+			continue
+		}
+		for _, s := range r.runner.Report() {
+			fmt.Fprintf(&b, "fault: %s: %s\n", s.Text, standing(s))
+		}
+	}
+	return b.String()
+}
+
+// plural is a number of things.
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func (m *Disk) logCommand(args []string) (string, error) {
+	last := uint64(logKept)
+	if len(args) > 0 {
+		n, err := strconv.ParseUint(args[0], 10, 31)
+		if err != nil || len(args) > 1 {
+			return "", fmt.Errorf("log: want a number of lines, got %q", strings.Join(args, " "))
+		}
+		last = n
+	}
+	m.drain()
+	m.log.mu.Lock()
+	from := m.log.lines - min(m.log.lines, last)
+	m.log.mu.Unlock()
+	text, _ := m.log.from(from, logKept)
+	return text, nil
+}
+
+// linesAtOnce bounds the answer to one log-from.
+const linesAtOnce = 4096
+
+func (m *Disk) logFrom(args []string) (string, error) {
+	n, err := strconv.ParseUint(strings.Join(args, " "), 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("log-from: want the number of a line, got %q", strings.Join(args, " "))
+	}
+	m.drain()
+	text, next := m.log.from(n, linesAtOnce)
+	return strconv.FormatUint(next, 10) + "\n" + text, nil
+}

@@ -1,0 +1,324 @@
+// Package mount is the fault disk as a tool of its own: a disk served at a
+// directory of the user's, for any program, with a control socket through which
+// faults strike, the power is cut, and one sees what is not durable.
+//
+// A Disk has one node, called n1 as everywhere in plans; it stands for the
+// machine whose disk this is. Killing it kills the processes that have files of
+// the disk open.
+package mount
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/faults/guard"
+)
+
+// Node is the name of the machine in plans.
+const Node = "n1"
+
+// Options say what is mounted and how.
+type Options struct {
+	Dir         string            // the mount point: an empty directory
+	Personality *disk.Personality // nil: ext4
+	Failure     *disk.FailureMode // nil: the personality's own
+	// Backing is a directory in which the disk is kept while it is not mounted;
+	// "" keeps it nowhere.
+	Backing string
+	// Buffered serves files through the page cache, as shared writable mappings need.
+	Buffered bool
+	// SyncLatency is how long a sync takes; nil is no time.
+	SyncLatency func(*disk.Call) time.Duration
+	Socket      string // of the control socket; "" is the usual place
+	Log         string // file that receives every record of the log; "": none
+	Seed        uint64 // of power cuts in plans that do not say what they keep
+	Messages    io.Writer
+}
+
+// Disk is a mounted fault disk.
+//
+// Locks, in the order in which they may be taken: one power cut or other fault
+// at a time (acting), the volume's own, mu. The hook is called under the
+// volume's.
+type Disk struct {
+	o       Options
+	began   time.Time
+	backing *backing // nil: none
+	log     *opLog
+	mount   *fusefs.Mount
+	volume  *fusefs.Volume
+	server  *control.Server
+	socket  string
+	release func() // takes the socket off the watchdog's list
+
+	acting sync.Mutex // a power cut under way
+
+	mu     sync.Mutex
+	runs   []*faultRun // plans given so far that are not over
+	cuts   uint64
+	paused bool          // processes have been stopped and not been told to go on
+	news   chan struct{} // one slot: the plans have something new to wait for
+	closed bool
+	failed chan error // one slot: why the mount cannot go on
+
+	stop chan struct{} // ends the goroutines that belong to the mount
+	done sync.WaitGroup
+}
+
+// Open mounts the disk and answers on its control socket. It fails with a
+// *fusefs.PointError when nothing can be mounted at the directory.
+func Open(o Options) (_ *Disk, err error) {
+	if err := fusefs.Available(); err != nil {
+		return nil, err
+	}
+	m := &Disk{o: o, began: time.Now(), news: make(chan struct{}, 1), failed: make(chan error, 1), stop: make(chan struct{})}
+	if m.o.Messages == nil {
+		m.o.Messages = io.Discard
+	}
+	defer func() {
+		if err != nil {
+			m.undo()
+		}
+	}()
+	d := disk.New(disk.Options{Personality: o.Personality, Failure: o.Failure, KeepLog: true})
+	if o.Backing != "" {
+		if m.backing, err = openBacking(o.Backing); err != nil {
+			return nil, err
+		}
+		if err = m.backing.load(d, m.began); err != nil {
+			return nil, err
+		}
+	}
+	if m.log, err = newLog(o.Log); err != nil {
+		return nil, err
+	}
+	space, err := guard.Open()
+	if err != nil {
+		return nil, err
+	}
+	m.mount, m.volume, err = fusefs.ServeDisk(o.Dir, d,
+		fusefs.Options{Clock: m.clock, Space: space, Buffered: o.Buffered, Others: os.Geteuid() == 0},
+		fusefs.VolumeOptions{Hook: m.onCall, SyncLatency: o.SyncLatency})
+	if err != nil {
+		return nil, err
+	}
+	if err = m.listen(); err != nil {
+		return nil, err
+	}
+	m.done.Add(2)
+	go m.keepTime()
+	go m.keepLog()
+	return m, nil
+}
+
+// listen opens the control socket and makes it findable.
+func (m *Disk) listen() error {
+	path, err := register(m.mount.Dir(), m.o.Socket)
+	if err != nil {
+		return err
+	}
+	m.socket = path
+	if m.server, err = control.Listen(path, m.commands()); err != nil {
+		return err
+	}
+	watchdog, err := guard.Default()
+	if err != nil {
+		return err
+	}
+	m.release = watchdog.Dir(path)
+	return nil
+}
+
+// undo takes back what Open did before it failed.
+func (m *Disk) undo() {
+	if m.server != nil {
+		m.server.Close()
+	}
+	if m.release != nil {
+		m.release()
+	}
+	if m.mount != nil {
+		m.mount.Close()
+	}
+	if m.log != nil {
+		m.log.close()
+	}
+	if m.backing != nil {
+		m.backing.close()
+	}
+}
+
+// Dir is the mount point, absolute and free of symbolic links.
+func (m *Disk) Dir() string { return m.mount.Dir() }
+
+// Socket is the path of the control socket.
+func (m *Disk) Socket() string { return m.socket }
+
+func (m *Disk) clock() time.Duration { return time.Since(m.began) }
+
+// Wait returns when ctx ends or somebody unmounts the disk, with nil, or when
+// the mount cannot go on, with the reason. Close comes after it in any case.
+func (m *Disk) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-m.mount.Done():
+		return nil
+	case err := <-m.failed:
+		return err
+	}
+}
+
+// fail ends Wait.
+func (m *Disk) fail(err error) {
+	select {
+	case m.failed <- err:
+	default: // it has failed already
+	}
+}
+
+// flushWithin is how long Close waits for the kernel to write what it has
+// cached of a buffered mount.
+const flushWithin = 5 * time.Second
+
+// Close ends the faults, unmounts the disk, in use or not, and saves it into
+// the backing directory. Calls that were held up go on; programs that use the
+// disk afterwards get errors. An orderly end is no power cut: everything
+// written is saved.
+func (m *Disk) Close() error {
+	m.server.Close()
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.clear()
+	if m.o.Buffered {
+		m.mount.Flush(flushWithin)
+	}
+	close(m.stop)
+	m.done.Wait()
+	m.volume.Detach()
+	err := m.mount.Close()
+	m.release()
+	unregister(m.mount.Dir(), m.socket)
+	m.drain()
+	if lerr := m.log.close(); err == nil {
+		err = lerr
+	}
+	if m.backing != nil {
+		if berr := m.backing.save(m.volume.Disk(), m.began); err == nil {
+			err = berr
+		}
+		m.backing.close()
+	}
+	return err
+}
+
+// drainEvery is how often the disk's log is emptied into ours.
+const drainEvery = 50 * time.Millisecond
+
+// keepLog empties the disk's log into ours, so that its memory stays bounded.
+func (m *Disk) keepLog() {
+	defer m.done.Done()
+	tick := time.NewTicker(drainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-m.stop:
+			return
+		case <-tick.C:
+			m.drain()
+		}
+	}
+}
+
+// drain moves the records of calls that have returned.
+func (m *Disk) drain() {
+	m.log.mu.Lock()
+	defer m.log.mu.Unlock()
+	m.volume.With(m.log.take)
+	if err := m.log.flush(); err != nil {
+		m.fail(fmt.Errorf("the log cannot be written: %w", err))
+	}
+}
+
+// note writes an event into the log, between the calls.
+func (m *Disk) note(format string, args ...any) {
+	m.drain()
+	m.log.note(m.clock(), fmt.Sprintf(format, args...))
+}
+
+// powerCut cuts the power of the machine, whose processes are those that have
+// files of the disk open.
+func (m *Disk) powerCut(choice disk.Choice) (disk.Cut, []int, error) {
+	m.acting.Lock()
+	defer m.acting.Unlock()
+	users := fusefs.UsersOf(m.volume)
+	cut, err := m.cutLogged(choice, users)
+	if err != nil {
+		return cut, nil, fmt.Errorf("power-cut: %w", err)
+	}
+	m.note("power cut, keep %v: %d calls (%d bytes) were not durable, %d of them (%d bytes) lost", cut.Choice, cut.Ops, cut.Bytes, cut.LostOps, cut.LostBytes)
+	return cut, users.Killed(), nil
+}
+
+// cutLogged cuts the power and takes the whole log of the disk that was cut,
+// before anything of the image's.
+func (m *Disk) cutLogged(choice disk.Choice, users *fusefs.Users) (disk.Cut, error) {
+	m.log.mu.Lock()
+	defer m.log.mu.Unlock()
+	var before *disk.Disk
+	m.volume.With(func(d *disk.Disk) { before = d })
+	cut, err := m.volume.PowerCut(choice, users)
+	if err == nil {
+		m.log.takeAll(before) // frozen: nothing comes any more
+	}
+	return cut, err
+}
+
+// seeded is what a power cut keeps that does not say so.
+func (m *Disk) seeded() disk.Choice {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cuts++
+	return disk.Choice{Mode: disk.KeepRandom, Seed: m.o.Seed + m.cuts}
+}
+
+// onCall is asked about each call as it enters, under the volume's lock.
+func (m *Disk) onCall(c *disk.Call) disk.Decision {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var d disk.Decision
+	for _, r := range m.runs {
+		r.onCall(m, c, &d)
+	}
+	return d
+}
+
+// begin runs f on a goroutine that Close waits for; not at all when closed.
+func (m *Disk) begin(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	m.done.Add(1)
+	go func() {
+		defer m.done.Done()
+		f()
+	}()
+}
+
+// tell wakes the timekeeper.
+func (m *Disk) tell() {
+	select {
+	case m.news <- struct{}{}:
+	default: // it has not looked since it was last told
+	}
+}

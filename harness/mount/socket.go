@@ -1,0 +1,130 @@
+package mount
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/torntail/torntail/faults/fusefs/control"
+)
+
+// This file is how a client finds the control socket of a mount. Each running
+// mount has an entry in a directory of the user's: the socket itself, or a
+// symbolic link to it where the user named another place.
+
+// socketDir is that directory, made if it is missing. A directory that others
+// can write to is refused: they could put their own socket there.
+func socketDir() (string, error) {
+	dir := filepath.Join(os.TempDir(), "torntail-"+strconv.Itoa(os.Geteuid()))
+	if run := os.Getenv("XDG_RUNTIME_DIR"); run != "" {
+		dir = filepath.Join(run, "torntail")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("the directory of control sockets: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", fmt.Errorf("the directory of control sockets: %w", err)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm()&0o022 != 0 || ok && int(owner.Uid) != os.Geteuid() {
+		return "", fmt.Errorf("the directory of control sockets, %s, is not this user's alone", dir)
+	}
+	return dir, nil
+}
+
+// entryOf is the entry of a mount point. Its name is short: the path of a
+// socket has at most 107 bytes.
+func entryOf(registry, mountPoint string) string {
+	sum := sha256.Sum256([]byte(mountPoint))
+	return filepath.Join(registry, hex.EncodeToString(sum[:8])+".sock")
+}
+
+// register makes the entry of a mount and returns where its socket is to be:
+// the place the user named, or the entry itself.
+func register(mountPoint, named string) (socket string, err error) {
+	registry, err := socketDir()
+	if err != nil {
+		return "", err
+	}
+	entry := entryOf(registry, mountPoint)
+	if named == "" {
+		return entry, nil
+	}
+	socket, err = filepath.Abs(named)
+	if err != nil {
+		return "", fmt.Errorf("control socket: %w", err)
+	}
+	if within(socket, mountPoint) {
+		return "", fmt.Errorf("control socket: %s lies on the fault disk itself", socket)
+	}
+	os.Remove(entry) // of a mount that died: nothing else can be mounted there
+	if err := os.Symlink(socket, entry); err != nil {
+		return "", fmt.Errorf("control socket: %w", err)
+	}
+	return socket, nil
+}
+
+// unregister removes a mount's entry.
+func unregister(mountPoint, socket string) {
+	if registry, err := socketDir(); err == nil {
+		if entry := entryOf(registry, mountPoint); entry != socket {
+			os.Remove(entry)
+		}
+	}
+}
+
+// within reports whether a path is a directory or below it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// ErrNoMount means that no mounted disk answers.
+var ErrNoMount = errors.New("no mounted fault disk is running; torntail mount DIR starts one")
+
+// FindSocket is the control socket of the disk mounted at dir; of the only one
+// that is mounted when dir is "".
+func FindSocket(dir string) (string, error) {
+	registry, err := socketDir()
+	if err != nil {
+		return "", err
+	}
+	if dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return "", err
+		}
+		if resolved, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = resolved
+		}
+		entry := entryOf(registry, abs)
+		if _, err := control.Call(entry, "where"); err != nil {
+			return "", fmt.Errorf("no fault disk of this user's is mounted at %s", abs)
+		}
+		return entry, nil
+	}
+	entries, err := filepath.Glob(filepath.Join(registry, "*.sock"))
+	if err != nil {
+		return "", err
+	}
+	var found, places []string
+	for _, entry := range entries {
+		if place, err := control.Call(entry, "where"); err == nil {
+			found, places = append(found, entry), append(places, place)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", ErrNoMount
+	case 1:
+		return found[0], nil
+	}
+	sort.Strings(places)
+	return "", fmt.Errorf("%d fault disks are mounted: say which with --mount %s", len(found), strings.Join(places, " or --mount "))
+}
