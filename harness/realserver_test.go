@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -69,25 +70,180 @@ func usersOf(dir string) (pids []string) {
 }
 
 // realExperiment is an experiment with a plan given as text.
-func realExperiment(tb testing.TB, mode, crash, text string) *Experiment {
-	tb.Helper()
+func realExperiment(t *testing.T, mode, crash, text string) *Experiment {
 	m, err := ModeByName(mode)
-	require.NoError(tb, err)
+	require.NoError(t, err)
 	w := workloads.Default()
 	w.Rate = m.Rate
 	p, err := plan.Parse("plan 1\n" + text)
-	require.NoError(tb, err)
-	require.NoError(tb, p.Check(plan.Process, []string{Server}))
-	return &Experiment{Mode: m, Crash: crash, Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Plan: p}
+	require.NoError(t, err)
+	require.NoError(t, p.Check(plan.Process, []string{Server}))
+	return &Experiment{Mode: m, Crash: crash, Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
 }
 
-// ran runs one experiment and requires that its crash struck.
-func runReal(tb testing.TB, rig *Rig, x *Experiment) *Outcome {
-	tb.Helper()
-	o, err := rig.NewRunner().Run(context.Background(), x)
-	require.NoError(tb, err)
-	require.True(tb, o.Struck, o.Why)
-	return o
+// Crashes of a real redis-server: what they must take, and what they must not.
+// Every plan strikes at a call or an acknowledgement, so that what was in play
+// does not depend on how fast the machine is.
+func TestRealCrashes(t *testing.T) {
+	rig := newRig(t)
+	for _, c := range []struct {
+		name, mode, crash, plan string
+		check                   func(t *testing.T, o *Outcome)
+	}{
+		{"always loses nothing in the middle of an fsync", "always", "power-in-fsync",
+			"at n1 fsync(*.incr.aof)#60 in-flight 0.9: power-cut n1 keep none",
+			func(t *testing.T, o *Outcome) {
+				assert.Zero(t, o.Lost)
+				assert.GreaterOrEqual(t, o.Acked, 59)
+				assert.True(t, o.inFsync, "the disk's log has an fsync in flight")
+				require.NotEmpty(t, o.Cut.InFlight, "and so has the cut")
+				assert.True(t, o.Cut.InFlight[0].Kind.IsSync())
+				assert.Equal(t, ByItself, o.Recovery)
+			}},
+		{"always loses nothing to a kill in the middle of an fsync", "always", "kill-in-fsync",
+			"at n1 fsync(*.incr.aof)#60 in-flight 0.5: kill n1",
+			func(t *testing.T, o *Outcome) {
+				assert.Zero(t, o.Lost)
+				assert.True(t, o.inFsync)
+				assert.Equal(t, ByItself, o.Recovery)
+			}},
+		{"everysec loses what came after its last sync", "everysec", "power",
+			"at n1 fsync(*.incr.aof)#3: power-cut n1 keep none",
+			func(t *testing.T, o *Outcome) {
+				assert.Positive(t, o.Lost)
+				assert.Less(t, o.Lost, o.Acked, "what was synced is there")
+				assert.Greater(t, o.Window, 500*time.Millisecond, "Redis syncs once a second")
+				assert.False(t, o.Censored)
+				assert.Positive(t, o.unsynced)
+			}},
+		{"a kill under everysec takes only what waits behind a slow fsync", "everysec", "kill-in-fsync",
+			"at 0s: slow n1 fsync(*.incr.aof) 1500ms\nat n1 fsync(*.incr.aof)#2 in-flight 0.9: kill n1",
+			func(t *testing.T, o *Outcome) {
+				assert.Positive(t, o.Lost)
+				assert.Equal(t, o.Lost, o.Postponed, "all of them were postponed")
+				assert.Contains(t, o.Findings, "postponed-write")
+				assert.False(t, o.Excused, "it is allowed, not excused")
+			}},
+		{"snapshots lose what came after the last one", "rdb", "power",
+			"at ack#20: do n1 BGSAVE\nat n1 dirsync(*)#1 return: power-cut n1 keep none",
+			func(t *testing.T, o *Outcome) {
+				require.Len(t, o.History.States, 1)
+				assert.NotEmpty(t, o.History.States[0].Keys, "the snapshot is in place")
+				require.NotEmpty(t, o.History.Epochs[0].Snapshots)
+			}},
+		{"without persistence all is gone", "none", "power", "at ack#30: power-cut n1",
+			func(t *testing.T, o *Outcome) {
+				assert.Equal(t, o.Acked, o.Lost)
+				assert.True(t, o.Censored)
+			}},
+		{"a cut tail loads by itself", "always", "tail-cut",
+			"at ack#50: kill n1\nat +0s: truncate *.incr.aof by 7",
+			func(t *testing.T, o *Outcome) {
+				assert.Equal(t, 1, o.cutFiles)
+				assert.Equal(t, ByItself, o.Recovery)
+				assert.LessOrEqual(t, o.Lost, 1)
+			}},
+		{"SIGTERM loses nothing", "everysec", "term", "at ack#50: term n1",
+			func(t *testing.T, o *Outcome) { assert.Zero(t, o.Lost) }},
+		{"two lives", "always", "kill", "at ack#50: kill n1\nat ack#100: power-cut n1 keep none",
+			func(t *testing.T, o *Outcome) {
+				assert.Len(t, o.History.Epochs, 2)
+				assert.Len(t, o.History.States, 2)
+				assert.Zero(t, o.Lost)
+				assert.GreaterOrEqual(t, o.Acked, 60, "writes of both")
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o, err := rig.NewRunner().Run(context.Background(), realExperiment(t, c.mode, c.crash, c.plan))
+			require.NoError(t, err)
+			require.True(t, o.Struck, "%s %s", o.Why, o.Distrust)
+			assert.Equal(t, result.Holds, o.Verdict, "%s %v", o.Why, o.Anomalies)
+			c.check(t, o)
+		})
+	}
+}
+
+// A run in which torntail, not the server, is at fault must never come out as holding.
+func TestRealPlants(t *testing.T) {
+	rig := newRig(t)
+	for _, c := range []struct {
+		plant, mode, crash, plan string
+		want                     result.Verdict
+	}{
+		{"cut-loses-nothing", "everysec", "power", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none", result.Unknown},
+		{"reopen-uncrashed", "everysec", "power", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none", result.Unknown},
+		{"disk-ignores-fsync", "always", "power", "at ack#60: power-cut n1 keep none", result.Violated},
+		// Of twenty operations in a row one is a lie, and twenty wait for this fsync.
+		{"client-lies", "always", "power-in-fsync", "at n1 fsync(*.incr.aof)#20 in-flight 0.5: power-cut n1 keep none", result.Unknown},
+	} {
+		t.Run(c.plant, func(t *testing.T) {
+			t.Parallel()
+			x := realExperiment(t, c.mode, c.crash, c.plan)
+			x.Workload.Clients, x.Workload.ReadRatio = 40, 0
+			var err error
+			x.Plants, err = ParsePlants(c.plant)
+			require.NoError(t, err)
+			o, err := rig.NewRunner().Run(context.Background(), x)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, o.Verdict, "%s %s", o.Why, o.Distrust)
+		})
+	}
+}
+
+// A campaign that is given up leaves nothing behind, at whatever point: before
+// the first server is up, while clients write, or while a call of the server stalls.
+func TestRealCancelled(t *testing.T) {
+	rig := newRig(t)
+	for _, c := range []struct {
+		about, plan string
+		after       time.Duration // whatever the server has come to by then
+	}{
+		{"at once", "at 15s: kill n1", 0},
+		{"during the start", "at 15s: kill n1", 5 * time.Millisecond},
+		{"while clients write", "at 15s: kill n1", 300 * time.Millisecond},
+		{"while an fsync stalls", "at 0s: stall n1 fsync(*.incr.aof)\nat 15s: kill n1", 300 * time.Millisecond},
+		{"while the server is stopped", "at ack#5: pause n1\nat 15s: kill n1", 300 * time.Millisecond},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeoutCause(context.Background(), c.after, context.Canceled)
+			defer cancel()
+			x := realExperiment(t, "always", "kill", c.plan)
+			x.Mode.Span = 16 * time.Second
+			_, err := rig.NewRunner().Run(ctx, x)
+			assert.ErrorIs(t, err, context.Canceled)
+		})
+	}
+	t.Run("in a campaign", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		m, err := ModeByName("none")
+		require.NoError(t, err)
+		kind, err := CrashByName("kill")
+		require.NoError(t, err)
+		c := &Campaign{Modes: []Mode{m}, Crashes: []CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
+			Seed: 1, Runs: 1000, Workers: 4, Progress: func(p Progress) {
+				if p.Done == 3 {
+					cancel()
+				}
+			}}
+		results, err := c.Run(ctx, RealServer(rig, ""))
+		require.NoError(t, err)
+		require.Len(t, results, 1)
+		assert.Equal(t, result.Unknown, results[0].Verdict)
+		assert.GreaterOrEqual(t, results[0].Runs, 3)
+	})
+}
+
+// A server that cannot start at all is an error of the environment, no finding.
+func TestRealServerDoesNotStart(t *testing.T) {
+	rig := newRig(t)
+	x := realExperiment(t, "always", "kill", "at ack#10: kill n1")
+	x.Mode = x.Mode.With([]Directive{{"appenddirname", "/not/a/name"}})
+	_, err := rig.NewRunner().Run(context.Background(), x)
+	require.ErrorContains(t, err, "on an empty disk")
+	var refusal *process.StartError
+	assert.ErrorAs(t, err, &refusal)
 }
 
 // cycleExperiment is the shortest whole experiment: start, 100 pipelined

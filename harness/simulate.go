@@ -328,7 +328,8 @@ func (s *Simulator) ready(e env.Env) bool {
 	return true
 }
 
-// dump reads the whole recovered state and tries one write.
+// dump reads the whole recovered state and, when no further crash is to come,
+// tries one write: it is no part of the workload, and would be a phantom later.
 func (s *Simulator) dump(e env.Env) bool {
 	conn, err := workloads.Dial(e, serverAddr)
 	if err != nil {
@@ -345,6 +346,9 @@ func (s *Simulator) dump(e env.Env) bool {
 	s.hist.States = append(s.hist.States, state)
 	if holdsNUL(&state) {
 		s.out.nulBytes = nulBytes(s.node.Disk().FS(nil))
+	}
+	if crashPending(&s.plan, s.x.Plan) {
+		return true
 	}
 	s.out.refused, err = probe(conn)
 	if err != nil {
