@@ -28,6 +28,11 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Crash experiments: modes by crash kinds, many times each; prints the loss table."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
 	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
+	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`
+	Fault    faultCmd    `cmd:"" help:"Let faults strike on a mounted disk."`
+	PowerCut powerCutCmd `cmd:"" help:"Cut the power of a mounted disk's machine."`
+	Status   statusCmd   `cmd:"" help:"What of a mounted disk is not durable, by file."`
+	Log      logCmd      `cmd:"" help:"The calls on a mounted disk."`
 	Server   serverCmd   `cmd:"" help:"Run the embedded engine as a server, with redis-server's arguments." passthrough:""`
 	CheckAOF checkAOFCmd `cmd:"" name:"check-aof" help:"Check an append-only file, or cut its damaged tail off, as redis-check-aof does."`
 	Selftest selftestCmd `cmd:"" help:"Plant each known fault and show that it is found, and that the clean engine stays silent."`

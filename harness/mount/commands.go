@@ -17,6 +17,7 @@ import (
 //	power-cut [keep CHOICE]   kills who has files open, keeps what the choice says; without one, nothing
 //	status                    what is not durable, by file, and which faults are in place
 //	log [N]                   the last N lines of the log
+//	log-tail N                the number of the line that N lines follow
 //	log-from N                the lines from number N on; the first line of the answer is the next number
 //	where                     the mount point
 func (m *Disk) commands() control.Commands {
@@ -40,6 +41,7 @@ func (m *Disk) commands() control.Commands {
 		"power-cut": m.cutCommand,
 		"status":    none(m.status),
 		"log":       m.logCommand,
+		"log-tail":  m.logTail,
 		"log-from":  m.logFrom,
 		"where":     none(m.Dir),
 	}
@@ -121,20 +123,34 @@ func plural(n int, what string) string {
 }
 
 func (m *Disk) logCommand(args []string) (string, error) {
+	from, err := m.logStart(args)
+	if err != nil {
+		return "", err
+	}
+	text, _ := m.log.from(from, logKept)
+	return text, nil
+}
+
+func (m *Disk) logTail(args []string) (string, error) {
+	from, err := m.logStart(args)
+	return strconv.FormatUint(from, 10), err
+}
+
+// logStart is the number of the line that so many lines follow; without a
+// number the first that is kept.
+func (m *Disk) logStart(args []string) (uint64, error) {
 	last := uint64(logKept)
 	if len(args) > 0 {
 		n, err := strconv.ParseUint(args[0], 10, 31)
 		if err != nil || len(args) > 1 {
-			return "", fmt.Errorf("log: want a number of lines, got %q", strings.Join(args, " "))
+			return 0, fmt.Errorf("log: want a number of lines, got %q", strings.Join(args, " "))
 		}
 		last = n
 	}
 	m.drain()
 	m.log.mu.Lock()
-	from := m.log.lines - min(m.log.lines, last)
-	m.log.mu.Unlock()
-	text, _ := m.log.from(from, logKept)
-	return text, nil
+	defer m.log.mu.Unlock()
+	return m.log.lines - min(m.log.lines, last), nil
 }
 
 // linesAtOnce bounds the answer to one log-from.

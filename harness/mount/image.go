@@ -171,8 +171,8 @@ func (w *imageWriter) sum(b []byte) error {
 	return binary.Write(w.out, binary.BigEndian, crc32.Checksum(b, castagnoli))
 }
 
-// errDamaged is an image that is not as it was written.
-var errDamaged = errors.New("damaged")
+// ErrDamaged is an image that is not as it was written.
+var ErrDamaged = errors.New("damaged")
 
 // readImage fills an empty disk from an image. Everything is durable afterwards.
 func readImage(in *bufio.Reader, d *disk.Disk, began time.Time) error {
@@ -228,13 +228,13 @@ func (r *imageReader) sync() error {
 func (r *imageReader) summed(b []byte) error {
 	var sum [4]byte
 	if _, err := io.ReadFull(r.in, b); err != nil {
-		return fmt.Errorf("%w: it ends too early", errDamaged)
+		return fmt.Errorf("%w: it ends too early", ErrDamaged)
 	}
 	if _, err := io.ReadFull(r.in, sum[:]); err != nil {
-		return fmt.Errorf("%w: it ends too early", errDamaged)
+		return fmt.Errorf("%w: it ends too early", ErrDamaged)
 	}
 	if binary.BigEndian.Uint32(sum[:]) != crc32.Checksum(b, castagnoli) {
-		return fmt.Errorf("%w: a checksum is wrong", errDamaged)
+		return fmt.Errorf("%w: a checksum is wrong", ErrDamaged)
 	}
 	return nil
 }
@@ -242,24 +242,24 @@ func (r *imageReader) summed(b []byte) error {
 func (r *imageReader) header() (*imageEntry, error) {
 	var n [4]byte
 	if _, err := io.ReadFull(r.in, n[:]); err != nil {
-		return nil, fmt.Errorf("%w: it ends too early", errDamaged)
+		return nil, fmt.Errorf("%w: it ends too early", ErrDamaged)
 	}
 	size := binary.BigEndian.Uint32(n[:])
 	if size > maxHeader {
-		return nil, fmt.Errorf("%w: a header of %d bytes", errDamaged, size)
+		return nil, fmt.Errorf("%w: a header of %d bytes", ErrDamaged, size)
 	}
 	// Grown as it is read: the length may be wrong.
 	b, err := io.ReadAll(io.LimitReader(r.in, int64(size)))
 	if err != nil || len(b) < int(size) {
-		return nil, fmt.Errorf("%w: it ends too early", errDamaged)
+		return nil, fmt.Errorf("%w: it ends too early", ErrDamaged)
 	}
 	var sum [4]byte
 	if _, err := io.ReadFull(r.in, sum[:]); err != nil || binary.BigEndian.Uint32(sum[:]) != crc32.Checksum(b, castagnoli) {
-		return nil, fmt.Errorf("%w: a checksum is wrong", errDamaged)
+		return nil, fmt.Errorf("%w: a checksum is wrong", ErrDamaged)
 	}
 	e := new(imageEntry)
 	if err := json.Unmarshal(b, e); err != nil {
-		return nil, fmt.Errorf("%w: %v", errDamaged, err)
+		return nil, fmt.Errorf("%w: %v", ErrDamaged, err)
 	}
 	return e, nil
 }
@@ -294,7 +294,7 @@ func (r *imageReader) entry(e *imageEntry) error {
 		}
 		r.d.End(&c)
 		if errno != 0 {
-			return fmt.Errorf("%w: %s: %v", errDamaged, e.Path, errno)
+			return fmt.Errorf("%w: %s: %v", ErrDamaged, e.Path, errno)
 		}
 		return nil
 	case e.Kind == "file":
@@ -309,7 +309,7 @@ func (r *imageReader) entry(e *imageEntry) error {
 		}
 	}
 	if errno != 0 {
-		return fmt.Errorf("%w: %s: %v", errDamaged, e.Path, errno)
+		return fmt.Errorf("%w: %s: %v", ErrDamaged, e.Path, errno)
 	}
 	r.d.SetMode(ino, e.Mode)
 	r.d.SetOwner(ino, e.UID, e.GID)
@@ -331,7 +331,7 @@ func (r *imageReader) parent(path string) (dir disk.Ino, name string, errno sysc
 // contents reads the extents of a file.
 func (r *imageReader) contents(e *imageEntry, ino disk.Ino) error {
 	if e.Size < 0 || e.Size > maxFile {
-		return fmt.Errorf("%w: %s has %d bytes", errDamaged, e.Path, e.Size)
+		return fmt.Errorf("%w: %s has %d bytes", ErrDamaged, e.Path, e.Size)
 	}
 	c := r.call(disk.OpTruncate)
 	c.Ino, c.Len = ino, e.Size
@@ -342,7 +342,7 @@ func (r *imageReader) contents(e *imageEntry, ino disk.Ino) error {
 	}
 	for _, x := range e.Extents {
 		if x.Len < 1 || x.Len > extentSize || x.Off < 0 || x.Off > e.Size-x.Len {
-			return fmt.Errorf("%w: %s: an extent of %d bytes at %d", errDamaged, e.Path, x.Len, x.Off)
+			return fmt.Errorf("%w: %s: an extent of %d bytes at %d", ErrDamaged, e.Path, x.Len, x.Off)
 		}
 		b := r.buf[:x.Len]
 		if err := r.summed(b); err != nil {
