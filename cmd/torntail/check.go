@@ -24,7 +24,7 @@ type checkCmd struct {
 	Mode        string   `help:"Persistence mode whose contract is to hold (torntail list modes)." placeholder:"NAME"`
 	Crash       string   `help:"Crash kind that struck (torntail list crashes)." placeholder:"NAME"`
 	Directive   []string `help:"A directive that the server had on top of the mode's, NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
-	Personality string   `default:"ext4" help:"The disk that it ran on (torntail list personalities)." placeholder:"NAME"`
+	Personality string   `default:"ext4" help:"The disk that it ran on (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Contract    string   `help:"Your own contract instead of the built-in ones." placeholder:"FILE"`
 	Model       string   `help:"What every key must be: register, list, set, hash or sorted-set; without it the operations tell." placeholder:"NAME"`
 	Quiet       bool     `help:"Print the verdict only."`

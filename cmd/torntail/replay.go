@@ -85,7 +85,7 @@ func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outc
 	if err != nil && ctx.Err() != nil {
 		return &harness.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
 	}
-	return o, err
+	return o, asUsage(err)
 }
 
 // compare prints what came of the replay and how it compares with what is on file.

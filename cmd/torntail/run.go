@@ -17,7 +17,7 @@ import (
 
 // workloadFlags say what the clients do.
 type workloadFlags struct {
-	Workload  string  `default:"registers" help:"What clients do (torntail list workloads)." placeholder:"NAME"`
+	Workload  string  `default:"registers" help:"What clients do (torntail list workloads); default ${default}." placeholder:"NAME"`
 	Clients   int     `default:"4" help:"Number of clients."`
 	Rate      float64 `help:"Operations a second of all clients together; 0: what the mode needs." placeholder:"OPS"`
 	Pipeline  int     `default:"1" help:"Commands a client sends at once."`
@@ -39,8 +39,8 @@ func (f *workloadFlags) spec() (workloads.Spec, error) {
 type runCmd struct {
 	targetFlags   `group:"What is tested"`
 	workloadFlags `group:"What clients do"`
-	Mode          []string      `help:"Persistence modes (torntail list modes)." placeholder:"LIST" group:"Which experiments"`
-	Crash         []string      `help:"Crash kinds (torntail list crashes)." placeholder:"LIST" group:"Which experiments"`
+	Mode          []string      `help:"Persistence modes (torntail list modes); default always,everysec,no,rdb,hybrid,none." placeholder:"LIST" group:"Which experiments"`
+	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync." placeholder:"LIST" group:"Which experiments"`
 	Directive     []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"Which experiments"`
 	Contract      string        `help:"Your own contract: what must survive, in YAML." placeholder:"FILE" group:"Which experiments"`
 	Runs          int           `help:"Crashes that must strike, for each pair of mode and crash kind; 0: 200 in simulation, 60 on real servers." placeholder:"N" group:"Which experiments"`
@@ -50,7 +50,7 @@ type runCmd struct {
 	Plan          string        `help:"A fault plan, as text or file, instead of generated ones." placeholder:"PLAN" group:"Which experiments"`
 	Plant         string        `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"Which experiments"`
 	Workers       int           `help:"Experiments side by side; 0: what suits the target." placeholder:"N" group:"Which experiments"`
-	Keep          int           `name:"keep-failures" default:"3" help:"Failures to save, for each pair." placeholder:"N" group:"Results"`
+	Keep          int           `name:"keep-failures" default:"3" help:"Failures to save, for each pair; default ${default}." placeholder:"N" group:"Results"`
 	outputFlags   `group:"Results"`
 }
 
@@ -104,7 +104,7 @@ func (c *runCmd) Run(a *app) error {
 	progress.Finish()
 	if err != nil {
 		undo()
-		return err
+		return asUsage(err)
 	}
 	return c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),

@@ -15,10 +15,10 @@ import (
 
 // targetFlags say what is tested and on which disk.
 type targetFlags struct {
-	Target      string `default:"engine" help:"engine, redis-server, or the path of a server binary." placeholder:"TARGET"`
+	Target      string `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine) or process (real servers); follows from the target." placeholder:"NAME"`
-	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities)." placeholder:"NAME"`
-	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles)." placeholder:"NAME"`
+	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); default ${default}." placeholder:"NAME"`
+	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME"`
 }
 
 func (f *targetFlags) check() error {
@@ -73,6 +73,16 @@ func openTarget(target string) (b harness.Backend, done func(), err error) {
 		return b, nil, environment(fmt.Errorf("the fault disk: %w", err))
 	}
 	return harness.RealServer(rig, v), func() { rig.Close() }, nil
+}
+
+// asUsage makes bad input of a server that will not start on an empty disk: it
+// does not like its directives, or is not what its --version says.
+func asUsage(err error) error {
+	var refusal *process.StartError
+	if errors.As(err, &refusal) {
+		return usage(err)
+	}
+	return err
 }
 
 // lacking says how to get a server that is not there. A path that is not there
