@@ -105,3 +105,21 @@ func TestContractIsKeptWithTheFailure(t *testing.T) {
 		return
 	}
 }
+
+// A directory of version 1 still loads, and its history still has its verdict.
+func TestGoldenReplayDirectoryOfVersion1(t *testing.T) {
+	dir := filepath.Join("testdata", "saved-v1")
+	saved, err := LoadSaved(dir)
+	require.NoError(t, err)
+	require.Equal(t, "lost-write", saved.Anomaly)
+	x, err := saved.Experiment(nil)
+	require.NoError(t, err)
+	require.Equal(t, "always", x.Mode.Name)
+	require.Len(t, x.Plan.Statements, 2)
+	h, err := history.Load(filepath.Join(dir, HistoryFile))
+	require.NoError(t, err)
+	o, err := saved.Judge(h, nil)
+	require.NoError(t, err)
+	require.Equal(t, result.Violated, o.Verdict)
+	require.Equal(t, saved.Anomaly, o.Anomalies[0].Name)
+}
