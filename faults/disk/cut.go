@@ -44,13 +44,7 @@ func (d *Disk) PowerCutInto(dst *Disk, c Choice, now time.Duration) Cut {
 func (d *Disk) Image(dst *Disk, c Choice) Cut {
 	cut := Cut{Asked: c}
 	r := d.relate()
-	s := d.survivors(r, c)
-	if d.o.Plant&PlantLoseNothing != 0 {
-		s = survivors{keep: s.keep, torn: -1}
-		for i := range s.keep {
-			s.keep[i] = true
-		}
-	}
+	s := d.chosen(r, c)
 	cut.Choice = d.normal(r, s)
 	last, lost := uint64(0), false
 	for i := range r.items {
@@ -82,6 +76,18 @@ type survivors struct {
 	tornLen int64 // bytes kept of it
 	bytes   int64 // as the torn choice counts them
 	stale   bool
+}
+
+// chosen is what a choice leaves, or all of it where that is planted.
+func (d *Disk) chosen(r *relation, c Choice) survivors {
+	s := d.survivors(r, c)
+	if d.o.Plant&PlantLoseNothing != 0 {
+		s = survivors{keep: s.keep, torn: -1}
+		for i := range s.keep {
+			s.keep[i] = true
+		}
+	}
+	return s
 }
 
 // survivors applies a choice.

@@ -53,6 +53,8 @@ type Disk struct {
 	seq    uint64   // number of the last micro-operation, or of the last entry into the metadata log
 	part   int32    // of the call being carried out
 
+	settled64 uint64 // sum over all micro-operations that became durable; see Signature
+
 	nextID   uint64
 	log      []Record
 	dropped  int64  // records dropped from the front of log
@@ -117,7 +119,7 @@ func (d *Disk) empty() {
 	}
 	d.inodes = d.inodes[:0]
 	clear(d.micros)
-	d.micros, d.related = d.micros[:0], false
+	d.micros, d.related, d.settled64 = d.micros[:0], false, 0
 	clear(d.log)
 	d.log, d.dropped = d.log[:0], 0
 	d.flight = d.flight[:0]

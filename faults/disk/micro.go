@@ -155,6 +155,7 @@ func (d *Disk) settle(m *micro) {
 		return
 	}
 	m.state = durable
+	d.settled64 += spread(m.seq)
 	if m.kind.name() {
 		return
 	}
