@@ -104,6 +104,7 @@ type ServerRunner struct {
 	mu      sync.Mutex
 	plan    plan.Runner
 	planAt  time.Duration // when the plan's clock began; 0: it has not
+	nextAt  time.Duration // on the plan's clock: what the timekeeper waits for
 	log     serverLog
 	life    *life          // the server that runs, or the last one
 	atRest  []plan.Trigger // damage that waits until the server is gone

