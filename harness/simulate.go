@@ -70,6 +70,10 @@ type Simulator struct {
 	server    *engine.Server
 	termed    bool // asked to terminate
 	hadAOF    bool // a sync of appendonlydir had returned before the cut
+
+	watcher func(m *Moment) // nil: nobody watches
+	moment  Moment
+	moments int
 }
 
 // NewSimulator makes a simulator. Close it when done.
@@ -133,6 +137,7 @@ func (s *Simulator) reset(x *Experiment) {
 	s.plan.Reset(x.Plan)
 	s.log.reset()
 	s.serving, s.exited, s.loadErr, s.crashed = false, false, nil, ""
+	s.moments = 0
 	s.planOn, s.armed, s.logFrom, s.uncrashed, s.termed, s.hadAOF = false, 0, 0, nil, false, false
 }
 
@@ -207,6 +212,9 @@ func (s *Simulator) serverMain(e env.Env, fs vfs.FS, conf *config.Config) {
 // onExit is called by the scheduler when the server's main task has returned.
 func (s *Simulator) onExit() {
 	s.exited = true
+	if s.serving {
+		s.watch(MomentExit, nil, 0)
+	}
 	switch {
 	case !s.serving || s.crashed != "":
 	case s.termed:
@@ -377,10 +385,11 @@ func (s *Simulator) onCall(n *sim.Node, c *disk.Call) disk.Decision {
 		place, fraction = t.Place, t.Fraction
 	}
 	d := s.plan.Decide(server, c, now)
+	s.arm() // a fault that the plan put in place itself may be what the next one counts from
 	if strike != nil {
 		d.Strike, d.Place, d.Fraction = strike, place, fraction
 	}
-	return d
+	return s.watched(c, d)
 }
 
 // onAck is told of each acknowledgement.
@@ -388,6 +397,11 @@ func (s *Simulator) onAck(n int) {
 	s.world.Mark("ack", uint64(n))
 	for _, t := range s.plan.OnAck(n, s.world.Now()-s.planAt) {
 		s.world.Outside(func() { s.carryOut(t) })
+	}
+	s.arm()
+	// The value of a read is not on record yet, and its reply promises nothing.
+	if s.hist.Ops[s.rec.LastAcked()].Writes() {
+		s.watch(MomentAck, nil, n)
 	}
 }
 

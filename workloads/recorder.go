@@ -11,6 +11,7 @@ import (
 type Recorder struct {
 	H      *history.History
 	acks   int
+	last   int // place of the operation acknowledged last
 	cut    time.Duration
 	isCut  bool
 	OnAck  func(n int) // called after the n-th acknowledgement; may be nil
@@ -59,6 +60,7 @@ func (r *Recorder) Complete(id int, at time.Duration, outcome history.Outcome) *
 	}
 	if outcome == history.OK {
 		r.acks++
+		r.last = id
 		if r.OnAck != nil {
 			r.OnAck(r.acks)
 		}
@@ -80,6 +82,9 @@ func (r *Recorder) Unseal() { r.closed, r.isCut = false, false }
 
 // Acked is the number of acknowledged operations so far.
 func (r *Recorder) Acked() int { return r.acks }
+
+// LastAcked is the place in the record of the operation acknowledged last.
+func (r *Recorder) LastAcked() int { return r.last }
 
 // PlantLie makes clients record an acknowledgement, and send nothing, for the
 // operations that lie says. It is a planted bug of the harness: a run with it

@@ -30,6 +30,7 @@ type workload struct {
 var workloads = map[string]workload{
 	"registers":    {"SET of unique values and GET over a few keys", (*Client).registerStep},
 	"transactions": {"MULTI/EXEC writing two or three keys at once, and GET", (*Client).transactionStep},
+	"mixed":        {"SET, MULTI/EXEC, SET with an expiry time, and GET over a few keys", (*Client).mixedStep},
 	"lists":        {"RPUSH of unique elements and LRANGE over a few lists", (*Client).listStep},
 }
 

@@ -75,6 +75,12 @@ func (c *Client) transactionStep() {
 		c.conn.Arg(key)
 		return
 	}
+	c.writeTogether(first)
+}
+
+// writeTogether sets two or three different keys in one MULTI.
+func (c *Client) writeTogether(first int) {
+	keys := c.run.spec.Keys
 	n := min(2+c.draw(2), keys)
 	parts := make([]history.Op, n)
 	for i := range parts {

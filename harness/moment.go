@@ -1,0 +1,166 @@
+package harness
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/durability"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
+)
+
+// Moment is an instant of a run in simulation at which the power could be cut:
+// the disk as it is then, and what clients had been told. It is good until the
+// watcher returns.
+type Moment struct {
+	s *Simulator
+
+	Number int // of the run's moments, from 0
+	At     time.Duration
+	Kind   MomentKind
+	Call   *disk.Call // MomentFlight, MomentReturn
+	Ack    int        // MomentAck: how many operations had been acknowledged
+
+	epoch      history.Epoch
+	epochTaken bool
+}
+
+// MomentKind says what has just happened.
+type MomentKind uint8
+
+const (
+	// MomentFlight: a call that changes something has taken effect and not returned.
+	MomentFlight MomentKind = iota
+	// MomentReturn: a sync is over.
+	MomentReturn
+	// MomentAck: a client has been told that its write took effect.
+	MomentAck
+	// MomentExit: the server has ended by itself.
+	MomentExit
+)
+
+func (k MomentKind) String() string {
+	return [...]string{"in flight", "return", "acknowledgement", "exit"}[k]
+}
+
+// Watch makes f be called at each moment of every further Run, from the time
+// at which the server serves until its life ends. Between two moments no image
+// comes about that is not one of the earlier of them: only calls that take
+// effect add to what is in play, and only syncs and the kernel's own
+// write-back take from it. f runs outside the simulated world, which does not
+// notice it: the same experiment gives the same trace with and without.
+func (s *Simulator) Watch(f func(m *Moment)) { s.watcher = f }
+
+// watch tells the watcher of a moment.
+func (s *Simulator) watch(kind MomentKind, c *disk.Call, ack int) {
+	if s.watcher == nil || !s.planOn || s.crashed != "" || len(s.hist.Epochs) != 1 {
+		return
+	}
+	m := &s.moment
+	*m = Moment{s: s, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch}
+	s.moments++
+	s.watcher(m)
+}
+
+// watched adds to a decision about a call what tells the watcher of it.
+func (s *Simulator) watched(c *disk.Call, d disk.Decision) disk.Decision {
+	if s.watcher == nil || d.Strike != nil {
+		return d
+	}
+	switch {
+	case c.Kind.IsSync():
+		d.Strike, d.Place = func() { s.watch(MomentReturn, c, 0) }, disk.PlaceReturn
+	case c.Kind.Mutates():
+		d.Strike, d.Place, d.Fraction = func() { s.watch(MomentFlight, c, 0) }, disk.PlaceInFlight, 0
+	}
+	return d
+}
+
+// Disk is the server's disk as it is now. The watcher may ask it for images and
+// signatures, and must not change it.
+func (m *Moment) Disk() *disk.Disk { return m.s.node.Disk() }
+
+// History is the record so far. It must not be changed, and Judge judges it.
+func (m *Moment) History() *history.History { return m.s.hist }
+
+// Experiment is the one that runs.
+func (m *Moment) Experiment() *Experiment { return m.s.x }
+
+// life is what is on record of the server's life if it ended now.
+func (m *Moment) life() *history.Epoch {
+	if !m.epochTaken {
+		m.epochTaken = true
+		s, e := m.s, &m.epoch
+		*e = history.Epoch{Began: s.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: true,
+			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0]}
+		s.facts.read(s.node.Disk().Log()[s.logFrom:], s.log.forks, e)
+	}
+	return &m.epoch
+}
+
+// KeptBefore is clause (b) of a contract at this moment: what was acknowledged
+// before the instant it returns must be in what comes back. It grows with the
+// moments, and with the acknowledgements it is all that verdicts on the same
+// recovered state can differ by.
+func (m *Moment) KeptBefore(c *contract.Contract) int64 { return durability.KeptBefore(m.life(), c) }
+
+// OldIncrUnsynced reports whether a rewrite has gone on to the next file while
+// the one before is not durable: the cause of F3.
+func (m *Moment) OldIncrUnsynced() bool {
+	m.life()
+	return m.s.facts.oldIncrUnsynced()
+}
+
+// Recovered is what a server made of a crash image.
+type Recovered struct {
+	State    history.State // when it started
+	How      Recovery
+	Refusal  string // why it did not start by itself
+	NULBytes bool   // an incr file of the image held NUL bytes
+	NoAOF    bool   // the image has no manifest
+}
+
+// Judge judges what came back from an image of this moment as a run is judged
+// in which the power was cut now. c, when not nil, is the contract instead of
+// the mode's own. The outcome has no cut and is not of a run.
+func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
+	s := m.s
+	now := m.At
+	h := &history.History{Ops: s.hist.Ops, Epochs: []history.Epoch{*m.life()}}
+	h.Events = append(h.Events, history.Event{At: now, Kind: history.PowerCut, Node: server},
+		history.Event{At: now, Kind: history.Restarted, Node: server})
+	if r.How != ByItself {
+		h.Events = append(h.Events, history.Event{At: now, Kind: history.Refused, Node: server, Text: r.Refusal})
+	}
+	if r.How == Repaired {
+		h.Events = append(h.Events, history.Event{At: now, Kind: history.Repaired, Node: server})
+	}
+	if r.How != RefusedToStart {
+		state := r.State
+		state.Began, state.At, state.Node, state.Epoch = now, now, server, 1
+		h.States = append(h.States, state)
+	}
+	o := &Outcome{Seed: s.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
+		wholeAOFVanished: r.NoAOF && hasAOF(m.Disk().FS(nil)), oldIncrUnsynced: m.OldIncrUnsynced()}
+	x := *s.x
+	x.Crash = "power"
+	s.judging.contract = c
+	s.judging.run(&x, o)
+	s.judging.contract = nil
+	return o
+}
+
+// Cut is the statement that cuts the power at this moment: with it in its plan
+// the run comes to this crash. n counts the calls of the run so far that match
+// op and path, this one included.
+func (m *Moment) Cut(choice disk.Choice, op, path string, n int) plan.Statement {
+	at := plan.Instant{Kind: plan.AtAck, N: m.Ack}
+	if m.Call != nil {
+		at = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: op, Glob: path}, N: n, Place: disk.PlaceInFlight}
+		if m.Kind == MomentReturn {
+			at.Place = disk.PlaceReturn
+		}
+	}
+	return plan.Statement{At: at, Action: &plan.PowerCut{Node: server, Keep: choice, HasKeep: true}}
+}

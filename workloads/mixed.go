@@ -1,0 +1,62 @@
+package workloads
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// Shares of the writes of the mixed workload, in percent; the rest are SETs of
+// one key.
+const (
+	mixedTransactions = 20
+	mixedExpiring     = 10
+)
+
+// expiryMost is the longest life of an expiring key: some end within a run, some after it.
+const expiryMost = 20 * time.Second
+
+// mixedStep does one of the things an application does with a few keys: it
+// reads or sets one, sets several at once, or sets one that expires. Keys that
+// expire ("x0" and so on) are never read, since nobody could say whether their
+// absence was right.
+func (c *Client) mixedStep() {
+	what := c.draw(100)
+	switch {
+	case c.reads():
+		key := c.run.keys[c.draw(c.run.spec.Keys)]
+		if c.begin(history.Op{Kind: history.Read, Key: key}, 0) {
+			c.conn.Begin(2)
+			c.conn.Arg("GET")
+			c.conn.Arg(key)
+		}
+	case what < mixedTransactions && c.run.spec.Keys > 1:
+		c.writeTogether(c.draw(c.run.spec.Keys))
+	case what < mixedTransactions+mixedExpiring:
+		c.setExpiring()
+	default:
+		key, token := c.run.keys[c.draw(c.run.spec.Keys)], c.token()
+		if c.begin(history.Op{Kind: history.Write, Key: key, Value: token}, 0) {
+			c.set(key, token)
+		}
+	}
+}
+
+// setExpiring sets a key together with the instant at which it expires.
+func (c *Client) setExpiring() {
+	key, token := "x"+itoa(c.draw(4)), c.token()
+	life := time.Duration(1+c.draw(int(expiryMost/time.Millisecond))) * time.Millisecond
+	wall, now := c.run.env.Wall(), c.run.env.Now()
+	at := wall.Add(life).UnixMilli()
+	op := history.Op{Kind: history.Write, Key: key, Value: token, More: &history.More{Offset: -1, Deadline: now + time.UnixMilli(at).Sub(wall)}}
+	if !c.begin(op, 0) {
+		return
+	}
+	c.conn.Begin(5)
+	c.conn.Arg("SET")
+	c.conn.Arg(key)
+	c.conn.argPadded(token, c.run.spec.ValueSize)
+	c.conn.Arg("PXAT")
+	c.conn.Arg(strconv.FormatInt(at, 10))
+}
