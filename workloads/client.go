@@ -103,12 +103,12 @@ func (c *Conn) Flush() error {
 func (c *Conn) Reply() (redcon.RESP, error) {
 	for {
 		if c.r < c.w {
-			switch c.in[c.r] {
-			case redcon.Integer, redcon.String, redcon.Bulk, redcon.Array, redcon.Error:
-			default:
-				return redcon.RESP{}, fmt.Errorf("%w: type byte %q", ErrProtocol, c.in[c.r])
+			n, err := measure(c.in[c.r:c.w], 0)
+			if err != nil {
+				return redcon.RESP{}, err
 			}
-			if n, reply := redcon.ReadNextRESP(c.in[c.r:c.w]); n > 0 {
+			if n > 0 {
+				_, reply := redcon.ReadNextRESP(c.in[c.r : c.r+n])
 				c.r += n
 				return reply, nil
 			}

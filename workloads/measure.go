@@ -1,0 +1,79 @@
+package workloads
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/tidwall/redcon"
+)
+
+// Limits of a reply. redcon v1.6.2's own parser panics on a length near the end
+// of int64 and takes what is malformed for what is incomplete, so replies are
+// measured before it sees them.
+const (
+	maxBulk     = 512 << 20 // Redis's proto-max-bulk-len
+	maxElements = 1 << 24
+	maxDepth    = 8
+)
+
+// measure is the length of the first reply in b, 0 when it is not all there yet.
+func measure(b []byte, depth int) (int, error) {
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		if len(b) > 64<<10 && b[0] != redcon.String && b[0] != redcon.Error {
+			return 0, fmt.Errorf("%w: a line of more than 64 KiB", ErrProtocol)
+		}
+		return 0, kind(b[0])
+	}
+	if end < 2 || b[end-1] != '\r' {
+		return 0, fmt.Errorf("%w: a line %.20q that does not end in CR LF", ErrProtocol, b[:end+1])
+	}
+	line := b[1 : end-1]
+	end++
+	if b[0] == redcon.String || b[0] == redcon.Error {
+		return end, nil
+	}
+	if err := kind(b[0]); err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(line), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %.20q where a number was expected", ErrProtocol, line)
+	}
+	switch {
+	case b[0] == redcon.Integer || n == -1:
+		return end, nil
+	case n < 0 || b[0] == redcon.Bulk && n > maxBulk || b[0] == redcon.Array && n > maxElements:
+		return 0, fmt.Errorf("%w: length %d", ErrProtocol, n)
+	case b[0] == redcon.Bulk:
+		if len(b) < end+int(n)+2 {
+			return 0, nil
+		}
+		if b[end+int(n)] != '\r' || b[end+int(n)+1] != '\n' {
+			return 0, fmt.Errorf("%w: a bulk string that does not end in CR LF", ErrProtocol)
+		}
+		return end + int(n) + 2, nil
+	case depth == maxDepth:
+		return 0, fmt.Errorf("%w: arrays nested more than %d deep", ErrProtocol, maxDepth)
+	}
+	for range n {
+		if end == len(b) {
+			return 0, nil
+		}
+		m, err := measure(b[end:], depth+1)
+		if m == 0 {
+			return 0, err
+		}
+		end += m
+	}
+	return end, nil
+}
+
+func kind(b byte) error {
+	switch b {
+	case redcon.Integer, redcon.String, redcon.Bulk, redcon.Array, redcon.Error:
+		return nil
+	}
+	return fmt.Errorf("%w: type byte %q", ErrProtocol, b)
+}
