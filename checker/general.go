@@ -18,6 +18,10 @@ import (
 // general judge, before the answer is unknown.
 const maxCuts = 512
 
+// maxUndecided is how many of these searches may end without an answer before
+// the others are not tried: each costs Limits.Timeout.
+const maxUndecided = 3
+
 // problem is key n of the epoch as the general judge takes it. The parts of
 // transactions take part as operations of their own.
 func (j *Judge) problem(e *epoch, n int32) *linear.Problem {
@@ -103,12 +107,15 @@ func modelOf(kinds []history.Kind, seen ...*history.KV) *linear.Model {
 }
 
 // unseen leaves out writes that nobody acknowledged and whose value nobody saw:
-// leaving them out changes no answer where values are only written, deleted and
-// read, and it keeps searches short.
+// where reads show all that is there, leaving such a write out changes no
+// answer, and it keeps searches short.
 func unseen(ops []*history.Op, after *history.KV) []*history.Op {
 	seen := map[string]bool{}
 	if after != nil {
 		seen[after.Value] = true
+		for _, v := range after.List {
+			seen[v] = true
+		}
 	}
 	for _, op := range ops {
 		switch op.Kind {
@@ -118,12 +125,28 @@ func unseen(ops []*history.Op, after *history.KV) []*history.Op {
 			}
 		case history.Read:
 			seen[op.Value] = true
+		case history.ReadHash, history.ReadSorted:
+			if op.More != nil {
+				for _, v := range op.More.Values {
+					seen[v] = true
+				}
+			}
+		case history.HashSet, history.HashRemove, history.SortedAdd, history.SortedRemove:
 		default:
 			return ops
 		}
 	}
 	return slices.DeleteFunc(ops, func(op *history.Op) bool {
-		return op.Kind == history.Write && op.Outcome == history.Unknown && !seen[op.Value]
+		if op.Outcome != history.Unknown {
+			return false
+		}
+		switch op.Kind {
+		case history.Write, history.HashSet:
+			return !seen[op.Value]
+		case history.SortedAdd:
+			return op.More != nil && !seen[op.More.Score]
+		}
+		return false
 	})
 }
 
@@ -192,6 +215,9 @@ func (j *Judge) searchCut(e *epoch, cut *durability.Cut) bool {
 	if len(problems) == 0 {
 		return true
 	}
+	if j.anywhere {
+		return j.reachable(problems, e)
+	}
 	times := []int64{cut.Latest}
 	add := func(t int64) {
 		if t >= cut.Earliest && t < cut.Latest && j.prefix.Allows(t) {
@@ -229,6 +255,21 @@ func (j *Judge) searchCut(e *epoch, cut *durability.Cut) bool {
 	return true
 }
 
+// reachable only asks whether each key, taken by itself, can have held what was
+// found at some time.
+func (j *Judge) reachable(problems []*linear.Problem, e *epoch) bool {
+	for _, p := range problems {
+		p.FoundFrom, p.FoundTo = -1, e.life.Ended
+		switch p.Check(j.Options.Limits) {
+		case linear.No:
+			return false
+		case linear.Unknown:
+			j.unknown(Resources, "no answer within the time and memory given")
+		}
+	}
+	return true
+}
+
 // narrow leaves of times those from the first to the last that p allows. That
 // the read lies somewhere in a stretch of time can only become harder as the
 // stretch shrinks, so both ends are found by halving. An answer that is not
@@ -242,8 +283,12 @@ func (j *Judge) narrow(p *linear.Problem, times []int64) ([]int64, bool) {
 		return p.Check(j.Options.Limits) != linear.No
 	}
 	last := len(times) - 1
-	if !within(0, last) {
+	p.FoundFrom, p.FoundTo = time.Duration(times[0]), time.Duration(times[last])
+	switch p.Check(j.Options.Limits) {
+	case linear.No:
 		return nil, false
+	case linear.Unknown:
+		return times, true // what is asked next would not be answered either
 	}
 	beyond := sort.Search(last, func(i int) bool { return !within(i+1, last) })
 	first := sort.Search(beyond, func(i int) bool { return within(0, i) })
@@ -252,9 +297,9 @@ func (j *Judge) narrow(p *linear.Problem, times []int64) ([]int64, bool) {
 
 // firstCut is the latest (or earliest) of times that all problems allow.
 func (j *Judge) firstCut(problems []*linear.Problem, times []int64, latest bool) (int64, linear.Answer) {
-	undecided := false
+	undecided := 0
 	for i := range times {
-		if i == maxCuts {
+		if i == maxCuts || undecided == maxUndecided {
 			return 0, linear.Unknown
 		}
 		t := times[i]
@@ -268,10 +313,10 @@ func (j *Judge) firstCut(problems []*linear.Problem, times []int64, latest bool)
 		case linear.Yes:
 			return t, linear.Yes
 		case linear.Unknown:
-			undecided = true
+			undecided++
 		}
 	}
-	if undecided {
+	if undecided > 0 {
 		return 0, linear.Unknown
 	}
 	return 0, linear.No

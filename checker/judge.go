@@ -57,6 +57,9 @@ type Judgement struct {
 	// OverDocumented: the contract holds, but the window is longer than the documented bound.
 	OverDocumented bool
 
+	// Unanswered counts the searches that ran out of time or memory.
+	Unanswered int
+
 	Crashes  int // crashes of the contract's kind that struck
 	Recovery Recovery
 	// Notes are remarks for the reader that do not change the verdict.
@@ -81,9 +84,12 @@ type Judge struct {
 	graph  versions.Graph
 	acks   []int64
 	from   int // where the epoch's operations begin in the history
-	out    *Judgement
-	h      *history.History
-	c      *contract.Contract
+	// anywhere: the recovered state of keys for the general judge need only have
+	// been there at some time (Minimize).
+	anywhere bool
+	out      *Judgement
+	h        *history.History
+	c        *contract.Contract
 }
 
 // epoch is one life of the server, cut out of the history.
@@ -223,6 +229,9 @@ func (j *Judge) decide() {
 
 // unknown notes that something could not be decided; a violation found elsewhere still counts.
 func (j *Judge) unknown(a Assumption, why string) {
+	if a == Resources {
+		j.out.Unanswered++
+	}
 	if j.out.Assumption == "" {
 		j.out.Assumption, j.out.Why = a, why
 	}

@@ -113,11 +113,19 @@ func (p *Problem) check(l Limits, verbose bool) (Answer, porcupine.Linearization
 	return Unknown, info
 }
 
-// operations are the problem's operations as porcupine takes them. One without
-// a reply may take effect at any time from its invocation on. That it never did
-// is the same as its taking effect after everything else, the read after the
-// crash included: nothing in the problem comes later. So it needs no state of its
-// own, and searches stay short.
+// operations are the problem's operations as porcupine takes them.
+//
+// One without a reply may take effect at any time from its invocation on. That
+// it never did is the same as its taking effect after everything else, the read
+// after the crash included: nothing in the problem comes later. So it needs no
+// state of its own.
+//
+// Porcupine tries operations in order of invocation. Those without a reply
+// should be tried last: they explain what others do not. What an operation must
+// follow is only told by the returns before its invocation, so its invocation
+// may be put off to just before the next return, behind the invocations of the
+// others that could come as well. For that instants are replaced by their rank,
+// with room in between.
 func (p *Problem) operations() []porcupine.Operation {
 	crash := int64(math.MaxInt64)
 	if p.Crash != history.Never {
@@ -141,7 +149,39 @@ func (p *Problem) operations() []porcupine.Operation {
 	if p.Found != nil {
 		ops = append(ops, porcupine.Operation{ClientId: finder(ops), Input: &input{found: p.Found, of: p}, Call: int64(p.FoundFrom), Return: int64(p.FoundTo)})
 	}
+	rank(ops)
 	return ops
+}
+
+// rank replaces the times of ops by ranks. The stretch of rank n holds the
+// invocations at that instant, then those put off to it, then its returns.
+func rank(ops []porcupine.Operation) {
+	times := make([]int64, 0, 2*len(ops))
+	var returns []int64
+	for i := range ops {
+		times = append(times, ops[i].Call, ops[i].Return)
+		if ops[i].Return != math.MaxInt64 {
+			returns = append(returns, ops[i].Return)
+		}
+	}
+	slices.Sort(times)
+	times = slices.Compact(times)
+	slices.Sort(returns)
+	room := int64(len(ops) + 3)
+	at := func(t int64) int64 {
+		n, _ := slices.BinarySearch(times, t)
+		return int64(n) * room
+	}
+	for i := range ops {
+		op := &ops[i]
+		call := at(op.Call)
+		if op.Return == math.MaxInt64 {
+			if n, _ := slices.BinarySearch(returns, op.Call); n < len(returns) {
+				call = at(returns[n]) + 1 + int64(i)
+			}
+		}
+		op.Call, op.Return = call, at(op.Return)+room-1
+	}
 }
 
 // finder is a client number of its own for the read after the crash.
