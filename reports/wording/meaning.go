@@ -95,6 +95,8 @@ type loss struct {
 	lost       bool
 	powered    bool // nothing was lost without a power cut
 	everything bool // all that was ever acknowledged
+	// apart are the findings whose runs are in no loss figure.
+	apart map[string]bool
 }
 
 func losses(results []result.Result) []string {
@@ -122,7 +124,7 @@ func losses(results []result.Result) []string {
 	for _, l := range modes {
 		switch {
 		case !l.lost:
-			nothing = append(nothing, l.mode)
+			nothing = append(nothing, l.mode+l.exceptions())
 			crashes += l.crashes
 		case l.powered:
 			power = append(power, l.amount(&l.window)+" under "+l.mode)
@@ -146,8 +148,34 @@ func losses(results []result.Result) []string {
 	return clauses
 }
 
+// wholeRuns are the findings that take a whole file or value: their runs are
+// counted under the finding and in no loss figure.
+var wholeRuns = []string{"F1", "F3", "F4"}
+
+// exceptions says what "nothing was lost" leaves out.
+func (l *loss) exceptions() string {
+	var names []string
+	for _, f := range wholeRuns {
+		if l.apart[f] {
+			names = append(names, f)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (apart from " + list(names) + ")"
+}
+
 func (l *loss) add(r *result.Result) {
 	l.crashes += r.Struck
+	for _, f := range wholeRuns {
+		if r.Findings[f] > 0 {
+			if l.apart == nil {
+				l.apart = make(map[string]bool)
+			}
+			l.apart[f] = true
+		}
+	}
 	l.everything = l.everything && r.Lost == r.Acknowledged
 	if r.Lost == 0 {
 		return
