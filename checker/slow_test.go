@@ -3,7 +3,6 @@ package checker
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -164,11 +163,4 @@ func stateOfMap(found map[string]string, lists bool, at time.Duration) history.S
 	}
 	sort.Slice(st.Keys, func(i, j int) bool { return st.Keys[i].Key < st.Keys[j].Key })
 	return st
-}
-
-func equalInts(a, b []int) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(a, b)
 }

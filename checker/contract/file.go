@@ -130,6 +130,9 @@ func plain(err error) error {
 		if j := strings.Index(m, " in type "); j >= 0 {
 			m = m[:j] + " here"
 		}
+		if j := strings.LastIndex(m, " into "); j >= 0 {
+			m = m[:j] + " here"
+		}
 		te.Errors[i] = m
 	}
 	return errors.New(strings.Join(te.Errors, "; "))
