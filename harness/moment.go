@@ -119,6 +119,8 @@ type Recovered struct {
 	Refusal  string // why it did not start by itself
 	NULBytes bool   // an incr file of the image held NUL bytes
 	NoAOF    bool   // the image has no manifest
+	// Truncated: the start cut a torn tail off, so that what is written next goes behind the cut.
+	Truncated bool
 }
 
 // Judge judges what came back from an image of this moment as a run is judged

@@ -82,6 +82,16 @@ func (r *Run) Resume(e env.Env, span time.Duration) {
 	}
 }
 
+// Expect makes the values of the first n writes of each client known to Dump,
+// for reading what another Run has written.
+func (r *Run) Expect(n int) {
+	for c := range r.Clients() {
+		for i := range n {
+			r.tokens.Token(c, i)
+		}
+	}
+}
+
 // MoveTo says that the server listens elsewhere in this life.
 func (r *Run) MoveTo(addr string) { r.addr = addr }
 

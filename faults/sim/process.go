@@ -120,6 +120,9 @@ func (p *proc) owner(seam string) *proc {
 // 2026-01-01 00:00:00 UTC.
 const worldBegan = 1767225600
 
+// WorldBegan is what a wall clock shows when a world begins.
+var WorldBegan = time.Unix(worldBegan, 0).UTC()
+
 // Node is the node's name.
 func (p *proc) Node() string { return p.node.name }
 

@@ -1,0 +1,171 @@
+package harness
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Bare starts the engine on crash images outside of any world: its own start-up
+// code runs, with a clock that stands still, no latency, no network and no
+// scheduler, and the data is read straight from the keyspace. That is faithful
+// because start-up is one task that waits for nothing. It costs a tenth of a
+// start in the simulated world, against which explorations compare it.
+type Bare struct {
+	mode   *Mode
+	plants Plants
+	conf   *config.Config
+	size   int // of values
+	tokens workloads.Tokens
+	keys   *keyspace.Keyspace
+	kvs    []history.KV
+	names  map[string]string
+	env    bareEnv
+	cut    bool // the start cut a truncated tail off
+	log    func(level byte, msg string)
+}
+
+// NewBare makes one for the images of an experiment's runs.
+func NewBare(x *Experiment) (*Bare, error) {
+	conf, err := x.Mode.config()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bare{mode: &x.Mode, plants: x.Plants, conf: conf, size: x.Workload.ValueSize, keys: keyspace.New(), names: make(map[string]string)}
+	for c := range x.Workload.Clients {
+		b.tokens.Token(c, tokensAhead) // handed out, so that values come back as shared strings
+		for n := range tokensAhead {
+			b.tokens.Token(c, n)
+		}
+	}
+	b.log = func(_ byte, msg string) { b.cut = b.cut || strings.HasPrefix(msg, "!!! Truncating the AOF") }
+	return b, nil
+}
+
+// tokensAhead is for how many writes of a client values are recognised without
+// an allocation.
+const tokensAhead = 512
+
+// Recover starts the engine on a crash image, which it changes as a start does,
+// at the given time of the run; with its repair tool if it refuses. gate, when
+// not nil, is passed by every call to the disk. What is returned is good until
+// the next call.
+func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recovered {
+	fsys := image.FS(gate)
+	b.env.now = at
+	r := Recovered{NoAOF: !hasAOF(image.FS(nil)), How: ByItself}
+	b.cut = false
+	if err := b.start(image, gate); err != nil {
+		r.How, r.Refusal = RefusedToStart, err.Error()
+		if !b.mode.AOF {
+			return r
+		}
+		r.NULBytes = nulBytes(image.FS(nil))
+		if fixAOF(fsys, b.conf, &b.env) != nil || b.start(image, gate) != nil {
+			return r
+		}
+		r.How = Repaired
+	}
+	r.Truncated = b.cut
+	r.State.Keys = b.dump()
+	if !r.NULBytes && holdsNUL(&r.State) {
+		r.NULBytes = nulBytes(image.FS(nil))
+	}
+	return r
+}
+
+func (b *Bare) start(image *disk.Disk, gate disk.Gate) error {
+	c := *b.conf
+	return engine.New(engine.Options{Env: &b.env, FS: image.FS(gate), Config: &c, Bugs: b.plants.Engine, Keyspace: b.keys, Log: b.log}).Load()
+}
+
+// dump reads database 0 as workloads.Run.Dump does through a client.
+func (b *Bare) dump() []history.KV {
+	b.kvs = b.kvs[:0]
+	now := b.env.Wall().UnixMilli()
+	b.keys.DB(0).Each(func(key string, o *keyspace.Object, expireAtMs int64) bool {
+		if expireAtMs != 0 && expireAtMs <= now {
+			return true
+		}
+		kv := history.KV{Key: b.name(key)}
+		if expireAtMs != 0 {
+			kv.TTL = time.Duration(expireAtMs-now) * time.Millisecond
+		}
+		if o.Kind == keyspace.List {
+			kv.List = make([]string, 0, o.List.Len())
+			for i := range o.List.Len() {
+				kv.List = append(kv.List, b.tokens.Parse(o.List.At(i), b.size))
+			}
+		} else {
+			kv.Value = b.tokens.Parse(o.Str, b.size)
+		}
+		b.kvs = append(b.kvs, kv)
+		return true
+	})
+	slices.SortFunc(b.kvs, func(x, y history.KV) int { return strings.Compare(x.Key, y.Key) })
+	return b.kvs
+}
+
+// name is a key as a string that is shared by all dumps.
+func (b *Bare) name(key string) string {
+	s, ok := b.names[key]
+	if !ok {
+		s = strings.Clone(key)
+		b.names[s] = s
+	}
+	return s
+}
+
+// bareEnv is an environment in which one task runs and nothing waits.
+type bareEnv struct {
+	now   time.Duration
+	draws uint64
+}
+
+// errBare is what the network of a bare environment answers.
+var errBare = errors.New("there is no network in a bare environment")
+
+func (e *bareEnv) Node() string                        { return server }
+func (e *bareEnv) Now() time.Duration                  { return e.now }
+func (e *bareEnv) Wall() time.Time                     { return sim.WorldBegan.Add(e.now) }
+func (e *bareEnv) Sleep(time.Duration)                 {}
+func (e *bareEnv) NewCond() env.Cond                   { return bareCond{} }
+func (e *bareEnv) Listen(string) (env.Listener, error) { return nil, errBare }
+func (e *bareEnv) Dial(string) (env.Conn, error)       { return nil, errBare }
+
+// Uint64 draws from a generator of its own: the world's must not notice.
+func (e *bareEnv) Uint64() uint64 {
+	e.draws++
+	return mix(e.draws)
+}
+
+// Go and Fork run what they are given to its end: nothing else could go on meanwhile.
+func (e *bareEnv) Go(_ string, f func()) env.Task {
+	f()
+	return bareTask{}
+}
+
+func (e *bareEnv) Fork(name string, f func()) env.Task { return e.Go(name, f) }
+
+type bareTask struct{}
+
+func (bareTask) Wait()      {}
+func (bareTask) Done() bool { return true }
+
+// bareCond wakes at once, as conditions may: nobody else could signal.
+type bareCond struct{}
+
+func (bareCond) Wait()                      {}
+func (bareCond) WaitFor(time.Duration) bool { return false }
+func (bareCond) Signal()                    {}
+func (bareCond) Broadcast()                 {}
