@@ -112,6 +112,14 @@ func (s simulated) Run(_ context.Context, x *Experiment) (*Outcome, error) {
 	return s.Simulator.Run(x, nil)
 }
 
+// wanted is how many crashes must strike in each pair; 0 when time decides.
+func (c *Campaign) wanted() int {
+	if c.For > 0 {
+		return 0
+	}
+	return c.Runs
+}
+
 // attempts is how many experiments a pair may take for each crash that must
 // strike, before the pair is unknown.
 const attempts = 3
@@ -175,7 +183,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			return nil, err
 		}
 		for _, cell := range group {
-			cell.tally.finish(&results[cell.index], cell, ctx.Err())
+			cell.tally.finish(&results[cell.index], c.wanted(), ctx.Err())
 		}
 	}
 	return results, nil

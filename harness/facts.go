@@ -25,11 +25,13 @@ type facts struct {
 // incrFile is what the log says of one incr file.
 type incrFile struct {
 	ino     disk.Ino
-	written uint64        // call ID of the last write that had returned; 0: none
-	synced  uint64        // of the last write that a returned sync covers
-	asked   uint64        // of the last write that any sync covers, returned or in flight
-	bytes   int64         // of the writes after that
-	since   time.Duration // entry of the first of them
+	written uint64 // call ID of the last write that had returned; 0: none
+	synced  uint64 // of the last write that a returned sync covers
+	asked   uint64 // of the last write that any sync covers, returned or in flight
+	bytes   int64  // of the writes after that
+	// inFlight are the bytes that only syncs cover that had not returned.
+	inFlight int64
+	since    time.Duration // entry of the first of them
 }
 
 // isIncr reports whether a path is an incr file of the AOF, its temporary name
@@ -113,24 +115,31 @@ func (f *facts) follow(c *disk.Record) {
 		}
 	case c.Kind.IsSync() && i < len(f.incrs) && c.Err == 0:
 		w := &f.incrs[i]
-		if w.asked = max(w.asked, c.Covers); w.asked == w.written {
-			w.bytes = 0
-		}
 		if c.Return != disk.Never {
 			w.synced = max(w.synced, c.Covers)
+		}
+		if w.asked = max(w.asked, c.Covers); w.asked == w.written {
+			if c.Return == disk.Never {
+				w.inFlight += w.bytes
+			}
+			w.bytes = 0
 		}
 	}
 }
 
-// unsynced is how many bytes of the incr files no sync covered, not even one
-// in flight at tc, and the kernel cannot have written back by itself: when it
-// is more than 0, a power cut that keeps nothing must leave another image than
-// what the disk showed.
-func (f *facts) unsynced(tc time.Duration) int64 {
+// unsynced is how many bytes of the incr files no returned sync covered and the
+// kernel cannot have written back by itself: when it is more than 0, a power
+// cut that keeps nothing must leave another image than what the disk showed.
+// A sync in flight may have done its work already; inFlight says that it has not.
+func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 	n := int64(0)
 	for i := range f.incrs {
-		if w := &f.incrs[i]; tc-w.since < disk.DefaultWriteBack.Expire {
+		w := &f.incrs[i]
+		if tc-w.since < disk.DefaultWriteBack.Expire {
 			n += w.bytes
+			if inFlight {
+				n += w.inFlight
+			}
 		}
 	}
 	return n

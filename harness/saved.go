@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
@@ -40,6 +41,7 @@ type Saved struct {
 	Backend  string `json:"backend"`
 
 	Mode        string         `json:"mode"`
+	Span        time.Duration  `json:"span_ns,omitempty"` // how long clients write in one life; 0: the mode\'s own
 	Directives  []Directive    `json:"directives"`
 	Crash       string         `json:"crash"`
 	Workload    workloads.Spec `json:"workload"`
@@ -64,7 +66,7 @@ type Saved struct {
 func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 	s := Saved{
 		Schema: SavedSchema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
-		Mode: x.Mode.Name, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
+		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
 		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
 		Verdict: o.Verdict, Seen: seenIn(o),
 	}
@@ -140,6 +142,9 @@ func (s *Saved) Experiment(override []Directive) (*Experiment, error) {
 		return nil, err
 	}
 	m.Directives = s.Directives
+	if s.Span > 0 {
+		m.Span = s.Span
+	}
 	plants, err := ParsePlants(s.Plants)
 	if err != nil {
 		return nil, err

@@ -68,6 +68,7 @@ type Simulator struct {
 	logFrom   int        // first record of the current life in the disk's log
 	uncrashed *disk.Disk // the disk as it was before the cut, for the plant that reopens it
 	server    *engine.Server
+	midway    bool // no sync in flight has done all its work when the power cut strikes
 	termed    bool // asked to terminate
 	hadAOF    bool // a sync of appendonlydir had returned before the cut
 
@@ -271,7 +272,7 @@ func (s *Simulator) readFacts(epoch *history.Epoch) {
 
 func (s *Simulator) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.read(log, s.log.forks, epoch)
-	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc)
+	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc, s.midway)
 	s.out.inFsync = syncInFlight(log, s.tc)
 	if s.log.working {
 		s.out.CrashPoint = crashPoint(log, s.tc)
@@ -475,6 +476,9 @@ func (s *Simulator) act(t plan.Trigger) string {
 		if !a.HasKeep {
 			choice = disk.Choice{Mode: disk.KeepRandom, Seed: mix(s.x.Seed, 4)}
 		}
+		// A sync that is about to return has done its work; any other in flight has
+		// something left to do.
+		s.midway = t.Statement.At.Kind != plan.AtCall || t.Place != disk.PlaceReturn
 		s.powerCut(choice)
 	case *plan.Term:
 		s.termed = true

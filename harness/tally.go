@@ -115,8 +115,9 @@ func (c *cell) blank(k *Campaign, b Backend) result.Result {
 // before the whole pair is.
 const maxUnknown = 0.01
 
-// finish turns the tally into the pair's result.
-func (t *tally) finish(r *result.Result, c *cell, interrupted error) {
+// finish turns the tally into the pair's result. wanted is how many crashes
+// must have struck, 0 where a time was given instead.
+func (t *tally) finish(r *result.Result, wanted int, interrupted error) {
 	r.Runs, r.Struck = t.runs, t.struck
 	r.Acknowledged, r.Lost, r.LostMax = t.acked, t.lost, t.lostMax
 	r.Anomalies, r.Findings, r.Recovery = t.anomalies, t.findings, t.recovery
@@ -137,6 +138,8 @@ func (t *tally) finish(r *result.Result, c *cell, interrupted error) {
 		r.Verdict, r.Why = result.Unknown, "interrupted before the runs were done"
 	case t.struck == 0:
 		r.Verdict, r.Why = result.Unknown, "no crash struck: "+t.why
+	case t.struck < wanted:
+		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes asked for struck in %d runs: %s", t.struck, wanted, t.runs, t.why)
 	case 2*t.inPlay < t.struck:
 		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes had anything to lose", t.inPlay, t.struck)
 	case float64(t.unknown) > maxUnknown*float64(t.struck):

@@ -120,6 +120,9 @@ func compare(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) err
 		return status(result.ExitUnknown)
 	}
 	fmt.Fprintf(a.stdout, "%s is gone: %s\n", want, o.Verdict)
+	if saved.Backend != "sim" {
+		fmt.Fprintln(a.stdout, "a real server keeps its own time, so a replay repeats the plan and not the run: try it a few times")
+	}
 	return nil
 }
 
