@@ -167,7 +167,7 @@ func (j *Judge) lifeOf(h *history.History, n int) *epoch {
 // empty unless the history says otherwise.
 func stateOf(h *history.History, epoch int) *history.State {
 	for i := range h.States {
-		if h.States[i].Epoch == epoch {
+		if h.States[i].Epoch == epoch && !h.States[i].Converged {
 			return &h.States[i]
 		}
 	}

@@ -36,7 +36,7 @@ func full() *history.History {
 			{ID: 6, Client: 3, Kind: history.HashSet, Key: "h", Value: "w", Invoke: 6, Return: 9, Outcome: history.OK,
 				More: &history.More{Offset: -1, Field: "f", Score: "1.5", Head: true}},
 		},
-		Events: []history.Event{{At: 10, Kind: history.PowerCut, Node: "n1", Text: "all"}, {At: 11, Kind: history.Restarted}},
+		Events: []history.Event{{At: 10, Kind: history.PowerCut, Node: "n1", Text: "all"}, {At: 11, Kind: history.Restarted}, {At: 12, Kind: history.Promoted, Node: "n2", Offset: 4711}},
 		Epochs: []history.Epoch{
 			{Began: 0, Ended: 10, How: history.PowerCut, DiskSeen: true,
 				LogWrites:    []history.DiskWrite{{Enter: 1, Return: 2, Bytes: 40}, {Enter: 3, Return: history.Never, Bytes: 9}},
@@ -46,7 +46,8 @@ func full() *history.History {
 			{Began: 20, Ended: history.Never},
 		},
 		States: []history.State{{At: 19, Began: 18, Node: "n1", Epoch: 1, Keys: []history.KV{
-			{Key: "a", Value: "1", TTL: ms}, {Key: "l", List: []string{"x"}}, {Key: "s", List: []string{"m"}, Type: "set"}}}},
+			{Key: "a", Value: "1", TTL: ms}, {Key: "l", List: []string{"x"}}, {Key: "s", List: []string{"m"}, Type: "set"}}},
+			{At: 30, Began: 29, Node: "n2", Epoch: 2, Converged: true}},
 	}
 }
 

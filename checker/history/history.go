@@ -118,6 +118,12 @@ const (
 	Repaired     EventKind = "repaired"  // the product's own tool was needed before it started
 	FaultStruck  EventKind = "fault"     // another fault of the plan struck (Text is the statement)
 	ConfigChange EventKind = "config"    // Text is "directive value"
+
+	Promoted EventKind = "promoted" // a replica became master; Offset is its second_repl_offset, recorded at this promotion
+	RoleSeen EventKind = "role"     // a poll of ROLE answered; Text is "master" or "slave"
+	CutOff   EventKind = "cut"      // Node was cut off from others; Text says which
+	Healed   EventKind = "heal"     // all cuts are gone
+	DownSeen EventKind = "odown"    // the Sentinels agreed that Node is down
 )
 
 // Event is something that happened to a node.
@@ -126,6 +132,9 @@ type Event struct {
 	Kind EventKind
 	Node string
 	Text string
+	// Offset is a replication offset: of Promoted, the first that the new master's
+	// history does not share with its predecessor's.
+	Offset int64
 }
 
 // KV is one key of an observed state.
@@ -142,8 +151,11 @@ type State struct {
 	At    time.Duration // when the read ended; no client wrote while it went on
 	Began time.Duration // when the read began
 	Node  string
-	Epoch int  // number of restarts before it; 0 is the first life
-	Keys  []KV // sorted by Key
+	Epoch int // number of restarts before it; 0 is the first life
+	// Converged: read after the faults had healed and replication had caught up,
+	// not at the start of an epoch.
+	Converged bool
+	Keys      []KV // sorted by Key
 }
 
 // DiskWrite is one write(2) to the log file that replies depend on.

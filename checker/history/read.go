@@ -377,6 +377,9 @@ func (d *decoder) event() error {
 			return d.sharedText(&ev.Node)
 		case "text":
 			return d.text(&ev.Text)
+		case "offset":
+			ev.Offset, err = d.s.number()
+			return err
 		}
 		return errField
 	})
@@ -521,6 +524,8 @@ func (d *decoder) newState() error {
 			return d.timeTo(&st.At)
 		case "node":
 			return d.sharedText(&st.Node)
+		case "converged":
+			return d.flagTo(&st.Converged)
 		}
 		return errField
 	})

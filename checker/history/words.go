@@ -49,7 +49,8 @@ func outcomeOf(word []byte) (Outcome, error) {
 	return 0, fmt.Errorf("outcome %q: want ok, failed or unknown", word)
 }
 
-var eventKinds = []EventKind{ProcessKill, PowerCut, Terminated, Exited, Restarted, Ready, Refused, Repaired, FaultStruck, ConfigChange}
+var eventKinds = []EventKind{ProcessKill, PowerCut, Terminated, Exited, Restarted, Ready, Refused, Repaired, FaultStruck, ConfigChange,
+	Promoted, RoleSeen, CutOff, Healed, DownSeen}
 
 func eventOf(word []byte) (EventKind, error) {
 	for _, k := range eventKinds {

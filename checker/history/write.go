@@ -24,14 +24,14 @@ import (
 //
 //	{"history":1}                                        first line: the version
 //	{"op":"write","client":0,"key":"k","value":"v","invoke":1,"return":2,"outcome":"ok"}
-//	{"event":"kill","at":9,"node":"n1","text":""}
+//	{"event":"kill","at":9,"node":"n1","text":""}        also "offset"
 //	{"epoch":0,"began":0,"ended":9,"how":"kill","disk":true}
 //	{"log-write":[5,6],"bytes":40}                       of the epoch above: enter and return
 //	{"log-sync":[6,8],"covers":6,"failed":false}
 //	{"snapshot":3,"began":4,"renamed":7,"durable":8}     the number is the fork
 //	{"child":[3,7]}
 //	{"blocked":[4,6]}
-//	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins
+//	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged"
 //	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl"
 //	{"end":6}                                            last line: how many lines came before it
 //
@@ -80,6 +80,10 @@ func Encode(w io.Writer, h *History) error {
 		e.time("at", ev.At)
 		e.optional("node", ev.Node)
 		e.optional("text", ev.Text)
+		if ev.Offset != 0 {
+			e.field("offset")
+			e.num(ev.Offset)
+		}
 		e.end()
 	}
 	for i := range h.Epochs {
@@ -320,6 +324,10 @@ func (e *encoder) state(s *State) {
 	e.time("began", s.Began)
 	e.time("at", s.At)
 	e.optional("node", s.Node)
+	if s.Converged {
+		e.field("converged")
+		e.b = append(e.b, "true"...)
+	}
 	e.end()
 	for i := range s.Keys {
 		kv := &s.Keys[i]

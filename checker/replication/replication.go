@@ -1,0 +1,421 @@
+// Package replication accounts for what replication and failover did to a
+// history: which acknowledged writes were lost and why, how long two masters
+// served at once, whether the replicas converged, and how old the reads of
+// replicas were.
+//
+// A lost write is attributed exactly. The recording client learns with each
+// acknowledgement which node gave it and that node's replication offset; a
+// promotion records the new master's second_repl_offset, the first offset that
+// its history does not share with its predecessor's. A write acknowledged by
+// another master at or above that offset is not in the new master's history:
+// lost, if it was made under a term that the promotion ended.
+package replication
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/history"
+)
+
+// Phase is when a lost write was acknowledged, relative to the partition that
+// cost it. The phases are disjoint.
+type Phase string
+
+const (
+	BeforeCut      Phase = "before the cut"     // an unreplicated tail
+	CutToDown      Phase = "cut to odown"       // nobody had noticed
+	DownToPromoted Phase = "odown to promotion" // noticed, and not replaced yet
+	AfterPromotion Phase = "after promotion"    // by a deposed master: a split-brain write
+)
+
+// Phases lists the phases in order of time.
+func Phases() []Phase { return []Phase{BeforeCut, CutToDown, DownToPromoted, AfterPromotion} }
+
+// LostWrite is one acknowledged write that a promotion cost.
+type LostWrite struct {
+	Op        int // place in History.Ops
+	Phase     Phase
+	Promotion int // place in History.Events
+}
+
+// Divergence is a key on which nodes differ after convergence.
+type Divergence struct {
+	Key    string
+	Nodes  [2]string
+	Values [2]string // "" with the other's, where it is missing: see Absent
+	Absent [2]bool
+}
+
+// StaleRead is a read of a replica that returned a replaced value.
+type StaleRead struct {
+	Op int
+	// Age is how long before the read began the value's successor had been acknowledged.
+	Age time.Duration
+}
+
+// Account is what happened.
+type Account struct {
+	Acked int // writes
+	Lost  []LostWrite
+	// SplitBrain are the writes that a deposed master acknowledged, with their fate.
+	SplitBrain []SplitBrainWrite
+	// DualMaster is for how long polls of ROLE found two masters at once, and
+	// DualAcked how many writes each node acknowledged in that time.
+	DualMaster time.Duration
+	DualAcked  map[string]int
+	Diverged   []Divergence
+	Stale      []StaleRead
+	Anomalies  []anomaly.Anomaly
+	// Unattributed counts acknowledged writes without node or offset: nothing is
+	// said about them.
+	Unattributed int
+}
+
+// SplitBrainWrite is a write acknowledged by a master that another had replaced already.
+type SplitBrainWrite struct {
+	Op   int
+	Lost bool
+}
+
+// Of accounts for h. master is the node that was master when the history began.
+func Of(h *history.History, master string) Account {
+	a := accountant{h: h, terms: terms(h, master)}
+	a.writes()
+	a.dualMasters()
+	a.divergence()
+	a.staleReads()
+	return a.out
+}
+
+// term is the time of one master, from its promotion to the next promotion.
+type term struct {
+	node       string
+	from, to   time.Duration
+	event      int   // of the promotion that began it; -1 for the first
+	notShared  int64 // first offset not shared with the predecessor
+	cut, odown time.Duration
+}
+
+// terms cuts time up by the promotions. A cut and an ODOWN belong to the term
+// of the master they are about.
+func terms(h *history.History, master string) []term {
+	all := []term{{node: master, to: history.Never, event: -1, cut: history.Never, odown: history.Never}}
+	events := make([]int, len(h.Events))
+	for i := range events {
+		events[i] = i
+	}
+	sort.SliceStable(events, func(i, j int) bool { return h.Events[events[i]].At < h.Events[events[j]].At })
+	for _, i := range events {
+		ev := &h.Events[i]
+		last := &all[len(all)-1]
+		switch ev.Kind {
+		case history.Promoted:
+			if ev.Node == last.node {
+				continue // elected twice: it is master already
+			}
+			last.to = ev.At
+			all = append(all, term{node: ev.Node, from: ev.At, to: history.Never, event: i, notShared: ev.Offset, cut: history.Never, odown: history.Never})
+		case history.CutOff:
+			if ev.Node == last.node {
+				last.cut = min(last.cut, ev.At)
+			}
+		case history.DownSeen:
+			if ev.Node == last.node {
+				last.odown = min(last.odown, ev.At)
+			}
+		}
+	}
+	return all
+}
+
+type accountant struct {
+	h     *history.History
+	terms []term
+	out   Account
+}
+
+// writes attributes each acknowledged write.
+func (a *accountant) writes() {
+	for i := range a.h.Ops {
+		op := &a.h.Ops[i]
+		if !op.Acked() || !op.Writes() {
+			continue
+		}
+		a.out.Acked++
+		if op.More == nil || op.More.Node == "" || op.More.Offset < 0 {
+			a.out.Unattributed++
+			continue
+		}
+		t := a.termOf(op)
+		if t < 0 {
+			a.out.Unattributed++
+			continue
+		}
+		lost, by := a.lost(op, t)
+		deposed := a.terms[t].to <= op.Invoke
+		if deposed {
+			a.out.SplitBrain = append(a.out.SplitBrain, SplitBrainWrite{Op: i, Lost: lost})
+			a.splitBrain(i, t, lost)
+		}
+		if lost {
+			a.out.Lost = append(a.out.Lost, LostWrite{Op: i, Phase: a.phase(op, t), Promotion: a.terms[by].event})
+		}
+	}
+}
+
+// termOf is the last term of the node that acknowledged op that had begun by then.
+func (a *accountant) termOf(op *history.Op) int {
+	for t := len(a.terms) - 1; t >= 0; t-- {
+		if a.terms[t].node == op.More.Node && a.terms[t].from <= op.Return {
+			return t
+		}
+	}
+	return -1
+}
+
+// lost reports whether a later term's history lacks op, and which one's.
+func (a *accountant) lost(op *history.Op, t int) (bool, int) {
+	for later := t + 1; later < len(a.terms); later++ {
+		if op.More.Offset >= a.terms[later].notShared {
+			return true, later
+		}
+	}
+	return false, -1
+}
+
+func (a *accountant) phase(op *history.Op, t int) Phase {
+	term := &a.terms[t]
+	switch {
+	case op.Return >= term.to:
+		return AfterPromotion
+	case op.Return >= term.odown:
+		return DownToPromoted
+	case op.Return >= term.cut:
+		return CutToDown
+	}
+	return BeforeCut
+}
+
+func (a *accountant) splitBrain(i, t int, lost bool) {
+	op := &a.h.Ops[i]
+	next := &a.terms[t+1]
+	fate := "survived"
+	if lost {
+		fate = fmt.Sprintf("is lost: the history of %s is its own from offset %d on", next.node, next.notShared)
+	}
+	a.out.Anomalies = append(a.out.Anomalies, anomaly.Anomaly{
+		Name: anomaly.SplitBrainWrite, Key: op.Key, Ops: []int{i},
+		Rule: "a master that another has replaced acknowledges nothing",
+		Story: fmt.Sprintf("at %s %s was promoted in place of %s\nat %s %s acknowledged %q = %q at offset %d\nthe write %s",
+			next.from, next.node, op.More.Node, op.Return, op.More.Node, op.Key, op.Value, op.More.Offset, fate),
+	})
+}
+
+// dualMasters adds up for how long polls found two masters. Between two polls
+// of a node its role is taken to be that of the earlier one.
+func (a *accountant) dualMasters() {
+	var polls []int
+	for i := range a.h.Events {
+		if a.h.Events[i].Kind == history.RoleSeen {
+			polls = append(polls, i)
+		}
+	}
+	sort.SliceStable(polls, func(i, j int) bool { return a.h.Events[polls[i]].At < a.h.Events[polls[j]].At })
+	masters := map[string]bool{}
+	var spans []history.Interval
+	for n, i := range polls {
+		ev := &a.h.Events[i]
+		delete(masters, ev.Node)
+		if ev.Text == "master" {
+			masters[ev.Node] = true
+		}
+		if len(masters) > 1 && n+1 < len(polls) {
+			if to := a.h.Events[polls[n+1]].At; to > ev.At {
+				a.out.DualMaster += to - ev.At
+				spans = append(spans, history.Interval{From: ev.At, To: to})
+			}
+		}
+	}
+	a.out.DualAcked = map[string]int{}
+	for i := range a.h.Ops {
+		op := &a.h.Ops[i]
+		if !op.Acked() || !op.Writes() || op.More == nil || op.More.Node == "" {
+			continue
+		}
+		n, _ := slices.BinarySearchFunc(spans, op.Return, func(s history.Interval, t time.Duration) int {
+			if s.To <= t {
+				return -1
+			}
+			return 1
+		})
+		if n < len(spans) && spans[n].From <= op.Return {
+			a.out.DualAcked[op.More.Node]++
+		}
+	}
+}
+
+// divergence compares the converged states with that of the last master (or
+// the first state read, when the master's is not there).
+func (a *accountant) divergence() {
+	var states []*history.State
+	for i := range a.h.States {
+		if s := &a.h.States[i]; s.Converged {
+			states = append(states, s)
+		}
+	}
+	if len(states) < 2 {
+		return
+	}
+	master := a.terms[len(a.terms)-1].node
+	first := max(0, slices.IndexFunc(states, func(s *history.State) bool { return s.Node == master }))
+	states[0], states[first] = states[first], states[0]
+	for _, s := range states[1:] {
+		a.compare(states[0], s)
+	}
+}
+
+func (a *accountant) compare(x, y *history.State) {
+	i, k := 0, 0
+	for i < len(x.Keys) || k < len(y.Keys) {
+		order := 0
+		switch {
+		case i == len(x.Keys):
+			order = 1
+		case k == len(y.Keys):
+			order = -1
+		default:
+			order = cmp.Compare(x.Keys[i].Key, y.Keys[k].Key)
+		}
+		d := Divergence{Nodes: [2]string{x.Node, y.Node}}
+		switch {
+		case order < 0:
+			d.Key, d.Values[0], d.Absent[1] = x.Keys[i].Key, content(&x.Keys[i]), true
+			i++
+		case order > 0:
+			d.Key, d.Values[1], d.Absent[0] = y.Keys[k].Key, content(&y.Keys[k]), true
+			k++
+		default:
+			d.Key, d.Values = x.Keys[i].Key, [2]string{content(&x.Keys[i]), content(&y.Keys[k])}
+			i++
+			k++
+			if d.Values[0] == d.Values[1] {
+				continue
+			}
+		}
+		a.out.Diverged = append(a.out.Diverged, d)
+		a.out.Anomalies = append(a.out.Anomalies, anomaly.Anomaly{
+			Name: anomaly.Divergence, Key: d.Key,
+			Rule:  "after the faults have healed every replica holds the master's data",
+			Story: fmt.Sprintf("%s\n%s", d.side(0), d.side(1)),
+		})
+	}
+}
+
+// content is a value in a form in which equal values are equal.
+func content(kv *history.KV) string {
+	if kv.List == nil {
+		return kv.Value
+	}
+	return kv.Type + "[" + strings.Join(kv.List, " ") + "]"
+}
+
+func (d *Divergence) side(i int) string {
+	if d.Absent[i] {
+		return fmt.Sprintf("%s has no %q", d.Nodes[i], d.Key)
+	}
+	return fmt.Sprintf("%s has %q = %q", d.Nodes[i], d.Key, d.Values[i])
+}
+
+// staleReads finds reads that returned a value whose successor had been
+// acknowledged before they began. Writes must be unique; the age is measured
+// from the earliest acknowledgement among the writes that came after.
+func (a *accountant) staleReads() {
+	type write struct{ invoke, ret time.Duration }
+	written := map[[2]string]write{}
+	byKey := map[string][]write{}
+	deleted := map[string]bool{} // where nothing can be found for several reasons
+	for i := range a.h.Ops {
+		op := &a.h.Ops[i]
+		if op.Kind == history.Delete {
+			deleted[op.Key] = true
+		}
+		if op.Kind != history.Write || op.Outcome == history.Failed {
+			continue
+		}
+		w := write{op.Invoke, op.Return}
+		if op.Outcome != history.OK {
+			w.ret = history.Never
+		}
+		written[[2]string{op.Key, op.Value}] = w
+		if op.Acked() {
+			byKey[op.Key] = append(byKey[op.Key], w)
+		}
+	}
+	// successor[i] is the earliest return among the writes of a key from place i on.
+	successor := map[string][]time.Duration{}
+	for key, ws := range byKey { // any order: each key is by itself
+		sort.Slice(ws, func(i, j int) bool { return ws[i].invoke < ws[j].invoke })
+		first := make([]time.Duration, len(ws)+1)
+		first[len(ws)] = history.Never
+		for i := len(ws) - 1; i >= 0; i-- {
+			first[i] = min(first[i+1], ws[i].ret)
+		}
+		successor[key] = first
+	}
+	for i := range a.h.Ops {
+		op := &a.h.Ops[i]
+		if op.Kind != history.Read || !op.Acked() || deleted[op.Key] {
+			continue
+		}
+		ws := byKey[op.Key]
+		after := time.Duration(-1) // writes invoked after it replaced what was read
+		if !op.Absent {
+			w, ok := written[[2]string{op.Key, op.Value}]
+			if !ok || w.ret == history.Never {
+				continue
+			}
+			after = w.ret
+		}
+		n := sort.Search(len(ws), func(n int) bool { return ws[n].invoke > after })
+		if n == len(ws) {
+			continue
+		}
+		if replaced := successor[op.Key][n]; replaced < op.Invoke {
+			a.out.Stale = append(a.out.Stale, StaleRead{Op: i, Age: op.Invoke - replaced})
+			a.stale(i, replaced)
+		}
+	}
+}
+
+func (a *accountant) stale(i int, replaced time.Duration) {
+	op := &a.h.Ops[i]
+	node := ""
+	if op.More != nil && op.More.Node != "" {
+		node = " from " + op.More.Node
+	}
+	found := fmt.Sprintf("%q", op.Value)
+	if op.Absent {
+		found = "nothing"
+	}
+	a.out.Anomalies = append(a.out.Anomalies, anomaly.Anomaly{
+		Name: anomaly.StaleRead, Key: op.Key, Ops: []int{i},
+		Rule: "a read does not return a value that was replaced before it began",
+		Story: fmt.Sprintf("at %s a newer value of %q had been acknowledged\nat %s client %d read %q%s and found %s, %s old",
+			replaced, op.Key, op.Invoke, op.Client, op.Key, node, found, op.Invoke-replaced),
+	})
+}
+
+// LostBy counts the lost writes of each phase.
+func (a *Account) LostBy() map[Phase]int {
+	n := map[Phase]int{}
+	for _, l := range a.Lost {
+		n[l.Phase]++
+	}
+	return n
+}
