@@ -26,7 +26,7 @@ func known(o *Outcome, power bool) {
 		return
 	}
 	switch {
-	case o.oldIncrUnsynced && only(o.Anomalies, anomaly.Unrecoverable, anomaly.Hole, anomaly.TornTransaction, anomaly.LostWrite):
+	case o.oldIncrUnsynced && only(o.Anomalies, anomaly.Unrecoverable, anomaly.Hole, anomaly.SilentTruncation, anomaly.TornTransaction, anomaly.LostWrite):
 		// The end of the old file is gone and the new one is there: the server
 		// refuses, or loads what comes after the gap. A sync of the new file
 		// covers what the old one has lost, so clause (b) is broken as well.
