@@ -204,7 +204,7 @@ func (j *Judge) epoch(e *epoch) {
 		j.empty(e)
 		return
 	}
-	j.durable(e)
+	j.durableAcross(e)
 }
 
 // decide turns what was gathered into the verdict.

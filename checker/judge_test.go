@@ -263,6 +263,50 @@ func TestVerdicts(t *testing.T) {
 				crash power-cut 150
 				found nothing`,
 			verdict: result.Violated, anomaly: anomaly.LostWrite},
+		{name: "a power cut soon after a kill reaches back behind it", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				sync 14-15 covers 13
+				c1 set b 2 30-40
+				write 32-33
+				crash kill 50
+				found a=1 b=2
+				c1 set c 3 80-90
+				write 81-82
+				crash power-cut 150
+				found a=1`,
+			verdict: result.Holds,
+			check: func(t *testing.T, out Judgement) {
+				require.Equal(t, 2, out.Lost)
+				require.Equal(t, 110*time.Millisecond, out.WindowCertain)
+				require.Equal(t, []string{acrossNote}, out.Notes)
+			}},
+		{name: "but not behind a sync", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				sync 14-15 covers 13
+				c1 set b 2 30-40
+				write 32-33
+				crash kill 50
+				found a=1 b=2
+				c1 set c 3 80-90
+				write 81-82
+				sync 83-84 covers 82
+				crash power-cut 150
+				found a=1`,
+			verdict: result.Violated, anomaly: anomaly.LostWrite},
+		{name: "and not with a hole", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				c1 set b 2 30-40
+				write 32-33
+				crash kill 50
+				found a=1 b=2
+				c1 set c 3 80-90
+				write 81-82
+				crash power-cut 150
+				found b=2 c=3`,
+			verdict: result.Violated, anomaly: anomaly.LostWrite},
 		{name: "a server that will not start", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				crash power-cut 50

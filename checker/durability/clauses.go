@@ -299,7 +299,14 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks
 			}
 			continue
 		}
+		// The child goes on until it has synced the directory (7.0.3 and later);
+		// only then does the server count the save as done.
 		since = s.Renamed
+		if s.Durable <= ep.Ended {
+			since = max(since, s.Durable)
+		} else if i == len(ep.Snapshots)-1 {
+			return Lateness{}, false
+		}
 		for from < len(acks) && acks[from] < int64(s.Fork) {
 			from++
 		}
