@@ -54,7 +54,7 @@ func (s *Simulator) Watch(f func(m *Moment)) { s.watcher = f }
 
 // watch tells the watcher of a moment.
 func (s *Simulator) watch(kind MomentKind, c *disk.Call, ack int) {
-	if s.watcher == nil || !s.planOn || s.crashed != "" || len(s.hist.Epochs) != 1 {
+	if s.watcher == nil || s.crashed != "" || len(s.hist.Epochs) != 1 || s.hist.Epochs[0].Ended != history.Never {
 		return
 	}
 	m := &s.moment

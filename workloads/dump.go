@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -36,9 +37,14 @@ func (r *Run) Dump(c *Conn, timeout time.Duration) (history.State, error) {
 			return state, err
 		}
 	}
+	state.Keys = slices.DeleteFunc(state.Keys, func(kv history.KV) bool { return kv.Key == expired })
 	state.At = c.env.Now()
 	return state, nil
 }
+
+// expired stands for a key that was there when the keys were listed, and had
+// expired when it was read. No key has this name.
+const expired = "\x00expired"
 
 // dumpKeys reads the values of some keys in one round trip.
 func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, lists bool) error {
@@ -83,8 +89,12 @@ func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, lists 
 		if err != nil {
 			return fmt.Errorf("dump of key %q: PTTL: %w", keys[i].Key, err)
 		}
-		if ms := ttl.Int(); ms > 0 {
-			keys[i].TTL = time.Duration(ms) * time.Millisecond
+		switch ms := ttl.Int(); {
+		case ms == -1: // it does not expire
+		case ms == -2 && value.Type == redcon.Bulk && value.Data == nil:
+			keys[i].Key = expired
+		default: // -2: it has expired since its value was read
+			keys[i].TTL = time.Duration(max(ms, 1)) * time.Millisecond
 		}
 	}
 	return nil
