@@ -187,14 +187,14 @@ func (j *Judge) epoch(e *epoch) {
 
 	in := zones.Input{Ops: ops, Crash: zones.Late}
 	if e.before != nil {
-		in.Initial = e.before.Keys
+		in.Initial, in.InitialAt = e.before.Keys, int64(e.before.At)
 	}
 	if e.crashed {
 		in.Crash = int64(e.life.Ended)
 		j.recovery(e)
 	}
 	if e.crashed && e.after != nil {
-		in.HasRecovered, in.Recovered = true, e.after.Keys
+		in.HasRecovered, in.Recovered, in.Dump = true, e.after.Keys, int64(e.after.At)
 	}
 	j.regs.Build(in)
 	if !j.linear(e) || !j.search(e) || !j.serial(e) || !in.HasRecovered {

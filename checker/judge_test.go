@@ -404,6 +404,29 @@ func TestVerdicts(t *testing.T) {
 				found n=6`,
 			verdict: result.Violated, anomaly: anomaly.Hole},
 
+		{name: "a key that may have expired by the dump may be gone", mode: "always", crash: contract.Power,
+			script: `c1 setpx a 1 100 10-20
+				crash power-cut 200
+				found nothing`,
+			verdict: result.Holds},
+		{name: "a key that may not have expired by the dump may not", mode: "always", crash: contract.Power,
+			script: `c1 setpx a 1 10000 10-20
+				crash power-cut 200
+				found nothing`,
+			verdict: result.Violated, anomaly: anomaly.LostWrite},
+		{name: "a read that finds nothing before the deadline", mode: "always", crash: contract.Power,
+			script: `c1 setpx a 1 10000 10-20
+				c1 get a - 30-40
+				crash power-cut 200
+				found a=1`,
+			verdict: result.Violated, anomaly: anomaly.StaleRead},
+		{name: "a read that finds nothing after the deadline", mode: "always", crash: contract.Power,
+			script: `c1 setpx a 1 100 10-20
+				c1 get a - 130-140
+				crash power-cut 200
+				found nothing`,
+			verdict: result.Holds},
+
 		{name: "no crash", mode: "always", crash: contract.Power,
 			script:  `c1 set a 1 10-20`,
 			verdict: result.Unknown, assume: Struck},

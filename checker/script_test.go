@@ -97,6 +97,11 @@ func operation(op *history.Op, f []string) error {
 	switch f[0] {
 	case "set":
 		op.Kind, op.Value = history.Write, f[2]
+	case "setpx": // and the instant at which it expires
+		op.Kind, op.Value = history.Write, f[2]
+		deadline, err := strconv.Atoi(f[3])
+		op.More = &history.More{Deadline: time.Duration(deadline) * time.Millisecond}
+		return err
 	case "get":
 		op.Kind, op.Value = history.Read, f[2]
 		if f[2] == "-" {

@@ -183,7 +183,7 @@ func (p *Prefix) key(n int32) {
 		p.one(n, k.Recovered)
 	case k.Recovered == zones.Unwritten:
 		p.cut.Phantoms = append(p.cut.Phantoms, n)
-	case k.Deletes > 0 || k.Deadline != zones.Late:
+	case k.Deletes > 0 || k.Deadline <= p.r.In.Dump:
 		p.several(n)
 	case p.r.Clusters[k.From].Absent:
 		p.one(n, k.From)
@@ -258,10 +258,7 @@ func (p *Prefix) several(n int32) {
 	m := candidates{key: n, from: int32(len(p.cands)), segFrom: int32(len(p.segs))}
 	for a := k.From; a < k.To; a++ {
 		ca := &cs[a]
-		if !ca.Absent && k.Deadline == zones.Late {
-			continue
-		}
-		if !ca.Absent && !ca.Present {
+		if !ca.Absent && !(ca.Present && p.r.MayHaveExpired(k, ca)) {
 			continue
 		}
 		lo, hi := ca.Invoke, p.r.In.Crash

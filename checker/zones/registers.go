@@ -66,7 +66,7 @@ type Key struct {
 	RecoveredValue string
 
 	Deletes     int32 // deletes, acknowledged or not
-	AbsentReads int32 // acknowledged reads that found nothing
+	AbsentReads int32 // acknowledged reads that found nothing, where several things can explain it
 	Reads       int32 // acknowledged reads that found a value
 	// Chain: the order of the key's values is known, because each list holds its
 	// predecessor. Then ranks decide what must come before what.
@@ -86,6 +86,7 @@ type Key struct {
 	known     int32 // elements of the longest list that was seen
 	// Deadline is the earliest instant at which the key may expire; Late when it may not.
 	Deadline int64
+	expire   int64 // the same of EXPIRE and of the initial value: of whatever value is there then
 }
 
 // Values of Key.Recovered that are not places of clusters.
@@ -104,7 +105,7 @@ const Unranked = math.MaxInt32
 // operations of another kind or repeated values, or reads that found nothing
 // while several things (the start, deletes, expiry) can explain that.
 func (k *Key) Ambiguous() bool {
-	return k.General || k.Repeated || k.AbsentReads > 0 && (k.Deletes > 0 || k.Deadline != Late)
+	return k.General || k.Repeated || k.AbsentReads > 0
 }
 
 // Input is one epoch as the judge sees it.
@@ -117,6 +118,9 @@ type Input struct {
 	// Crash is when the epoch ended; Late when it did not. No operation takes
 	// effect after it: the process and its connections are gone.
 	Crash int64
+	// InitialAt and Dump are when Initial and Recovered were read: keys may have
+	// expired by then. Nanoseconds.
+	InitialAt, Dump int64
 }
 
 // Registers groups the operations of one epoch by key and value. Build may be
@@ -215,6 +219,21 @@ func (r *Registers) completeTransactions() {
 // ClustersOf are the clusters of k.
 func (r *Registers) ClustersOf(k *Key) []Cluster { return r.Clusters[k.From:k.To] }
 
+// MayHaveExpired reports whether the value of cluster c of key k may be missing
+// from the recovered state because its time was over.
+func (r *Registers) MayHaveExpired(k *Key, c *Cluster) bool {
+	if c.Absent || k.Deadline > r.In.Dump {
+		return false
+	}
+	deadline := k.expire
+	if c.Write != Initial {
+		if m := r.OpOf(c).More; m != nil && m.Deadline > 0 {
+			deadline = min(deadline, int64(m.Deadline))
+		}
+	}
+	return deadline <= r.In.Dump
+}
+
 // Find is the key called name, or nil.
 func (r *Registers) Find(name string) *Key {
 	if i := r.lookup(name); i >= 0 {
@@ -248,7 +267,7 @@ func (r *Registers) key(name string) int32 {
 			return s.place - 1
 		}
 	}
-	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: -1, Forked: -1, Deadline: Late})
+	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: -1, Forked: -1, Deadline: Late, expire: Late})
 	r.names[i] = slot{uint32(h >> 32), int32(len(r.Keys))}
 	if 2*len(r.Keys) > len(r.names) {
 		r.growNames()
@@ -278,7 +297,8 @@ func (r *Registers) assignKeys() {
 			r.listOf(k, int32(i)).initial = kv.List
 		}
 		if kv.TTL > 0 {
-			k.Deadline = 0
+			k.expire = r.In.InitialAt + int64(kv.TTL)
+			k.Deadline = min(k.Deadline, k.expire)
 		}
 	}
 	if cap(r.KeyOf) < len(r.In.Ops) {
@@ -319,12 +339,7 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		k.To++
 		k.plain = true
 		if m := op.More; m != nil {
-			if m.HasReplaced && outcome == history.OK {
-				r.rmw = true
-				if op.Absent {
-					k.AbsentReads++
-				}
-			}
+			r.rmw = r.rmw || m.HasReplaced && outcome == history.OK
 			if m.Deadline > 0 {
 				k.Deadline = min(k.Deadline, int64(m.Deadline))
 			}
@@ -335,12 +350,8 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		k.Deletes++
 	case history.Read:
 		k.plain = true
-		if outcome == history.OK {
-			if op.Absent {
-				k.AbsentReads++
-			} else {
-				k.Reads++
-			}
+		if outcome == history.OK && !op.Absent {
+			k.Reads++
 		}
 	case history.Append:
 		k.To++
@@ -354,7 +365,8 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		}
 	case history.Expire:
 		if m := op.More; m != nil {
-			k.Deadline = min(k.Deadline, int64(m.Deadline))
+			k.expire = min(k.expire, int64(m.Deadline))
+			k.Deadline = min(k.Deadline, k.expire)
 		}
 	default:
 		k.General = true
@@ -542,7 +554,8 @@ func (r *Registers) Read(op *history.Op) int32 {
 		return -1
 	}
 	if absent && op.Kind != history.ReadList {
-		if k.Deletes > 0 || k.Deadline != Late {
+		// Parts of transactions have no times of their own.
+		if k.Deletes > 0 || k.Deadline != Late && (op.Return == 0 || int64(op.Return) >= k.Deadline) {
 			return -1
 		}
 		return k.From
@@ -563,8 +576,9 @@ func (r *Registers) addRead(n int32, op *history.Op, i, part int32) {
 	k := &r.Keys[n]
 	at := int32(-1)
 	if op.Absent {
-		if k.Deletes > 0 || k.Deadline != Late {
-			return // several things can explain it: see Ambiguous
+		if k.Deletes > 0 || int64(r.In.Ops[i].Return) >= k.Deadline {
+			k.AbsentReads++
+			return
 		}
 		if r.Clusters[k.From].Absent {
 			at = k.From
