@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -353,11 +354,12 @@ func plantReply(s *store, f family) bool {
 				return true
 			}
 		case history.Incr:
-			n, _ := strconv.Atoi(op.More.Result)
-			by, _ := strconv.Atoi(op.Value)
-			op.More.Result = strconv.Itoa(n - by) // as if it had not added
-			if n != by {
-				return true
+			// Amounts are positive: no two additions leave the same sum.
+			for k := range s.h.Ops {
+				if o := &s.h.Ops[k]; k != i && o.Key == op.Key && o.Outcome == history.OK {
+					op.More.Result = o.More.Result
+					return true
+				}
 			}
 		case history.ReadList, history.ReadHash, history.ReadSorted, history.ReadSet:
 			if v := op.More.Values; len(v) > 3 {
@@ -374,18 +376,48 @@ func plantReply(s *store, f family) bool {
 
 // plantOldRead: a read returns what its key held long before it began, and
 // never held again.
-func plantOldRead(s *store, _ family) bool {
+func plantOldRead(s *store, f family) bool {
 	for _, i := range s.rng.Perm(len(s.effects)) {
 		r := &s.h.Ops[s.effects[i].op]
 		if r.Writes() || r.Outcome != history.OK || i < 60 {
 			continue
 		}
-		old := s.effects[i-60+s.rng.IntN(20)].after[r.Key]
+		then := &s.effects[i-60+s.rng.IntN(20)]
+		old := then.after[r.Key]
 		if len(old) == 0 || slices.ContainsFunc(s.effects[i-30:], func(e effect) bool { return slices.Equal(e.after[r.Key], old) }) {
+			continue
+		}
+		if f.name != "queue" && !s.replacedBetween(old, then.at, r) {
 			continue
 		}
 		r.More.Values = slices.Clone(old)
 		return true
+	}
+	return false
+}
+
+// replacedBetween reports whether a pair of old (of a hash or sorted set), whose
+// writer was acknowledged, was replaced by one that was acknowledged as well,
+// after then and before r, so that it cannot be there any more when r reads.
+func (s *store) replacedBetween(old content, then time.Duration, r *history.Op) bool {
+	const longest = time.Millisecond // no operation takes longer
+	for i := range s.h.Ops {
+		w := &s.h.Ops[i]
+		if w.Key != r.Key || w.Outcome != history.OK || w.Invoke <= then+longest || w.Return >= r.Invoke {
+			continue
+		}
+		name := w.More.Field
+		if w.Kind == history.SortedAdd {
+			name = w.Value
+		} else if w.Kind != history.HashSet {
+			continue
+		}
+		for p := 0; p < len(old); p += 2 {
+			id, err := strconv.Atoi(strings.TrimPrefix(old[p+1], "v"))
+			if err == nil && old[p] == name && s.h.Ops[id].Outcome == history.OK {
+				return true
+			}
+		}
 	}
 	return false
 }
