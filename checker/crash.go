@@ -170,6 +170,9 @@ func valueBytes(op *history.Op) int64 {
 // kept is clause (b).
 func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	if len(cut.Certain) == 0 {
+		if j.c.Keeps == contract.KeepsAll && cut.Latest < int64(e.life.Ended) {
+			j.found(j.unread(e, cut))
+		}
 		return
 	}
 	before := durability.KeptBefore(e.life, j.c)

@@ -48,6 +48,17 @@ func TestVerdicts(t *testing.T) {
 				require.Equal(t, 15*time.Millisecond, out.WindowCertain)
 				require.Equal(t, []int{1}, out.Anomalies[0].Ops)
 			}},
+		{name: "always loses an unanswered write that was read", mode: "always", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				c1 set b 2 30-?
+				c2 get b 2 32-35
+				crash power-cut 40
+				found a=1`,
+			verdict: result.Violated, anomaly: anomaly.LostWrite,
+			check: func(t *testing.T, out Judgement) {
+				require.Zero(t, out.Lost, "nobody had acknowledged it")
+				require.Equal(t, []int{2}, out.Anomalies[0].Ops)
+			}},
 		{name: "an acknowledged overwrite of the lost value explains nothing", mode: "always", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				c1 set a 2 21-25

@@ -313,6 +313,24 @@ func recovered(k *zones.Key) string {
 	return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, k.RecoveredValue)
 }
 
+// unread: a write is gone that nobody had acknowledged, but that a client had
+// read: the reply to the read came before the write was safe.
+func (j *Judge) unread(e *epoch, cut *durability.Cut) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number, Rule: "what an acknowledged read has found survives"}
+	var b strings.Builder
+	if cut.HighOp >= 0 {
+		a.Ops = []int{e.from + int(cut.HighOp)}
+		a.Key = j.regs.Keys[cut.HighKey].Name
+		b.WriteString(j.tell(a.Ops) + "\n")
+	}
+	fmt.Fprintf(&b, "at %s: %s\n", e.life.Ended, crashWords(e.life.How))
+	if cut.HighKey >= 0 {
+		b.WriteString(recovered(&j.regs.Keys[cut.HighKey]))
+	}
+	a.Story = strings.TrimSuffix(b.String(), "\n")
+	return a
+}
+
 func (j *Judge) lostWrites(e *epoch, lost []int, before int64) anomaly.Anomaly {
 	slices.Sort(lost)
 	a := anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number, Ops: lost, Key: j.h.Ops[lost[0]].Key}
