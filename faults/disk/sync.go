@@ -254,6 +254,10 @@ func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errn
 	return 0
 }
 
+// AbandonSync ends a sync whose caller was killed in it: beyond what SyncProgress
+// has made durable it makes nothing so.
+func (d *Disk) AbandonSync(id SyncID) { d.syncs[id].active = false }
+
 // failSync ends a sync that fails. Its pages are marked clean although the disk
 // does not have them, so that no later sync covers them.
 func (d *Disk) failSync(s *syncState, n *inode, fail syscall.Errno, seen *ErrSeq) syscall.Errno {

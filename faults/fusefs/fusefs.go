@@ -48,6 +48,9 @@ var ErrDetached = errors.New("volume is detached")
 type Options struct {
 	// Clock is the monotonic clock of all records; nil counts from Serve.
 	Clock func() time.Duration
+	// Epoch is the wall time at which Clock stands at 0, for the time stamps of
+	// files; zero finds it out.
+	Epoch time.Time
 	// Space is where the mount is made; nil is guard.Home: visible only to the
 	// servers that process starts, when torntail is root.
 	Space *guard.Space

@@ -51,4 +51,5 @@ func (u *Users) KillTree()     {}
 func (u *Users) WaitTree()     {}
 func (u *Users) Killed() []int { return nil }
 
+func (u *Users) Await([]int) int             { return 0 }
 func (u *Users) Signal(syscall.Signal) []int { return nil }

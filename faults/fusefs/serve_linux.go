@@ -98,6 +98,9 @@ func newMount(dir string, o Options) (*Mount, error) {
 		byName:  map[string]*Volume{},
 		byEpoch: map[uint64]*Volume{},
 	}
+	if !o.Epoch.IsZero() {
+		m.began, m.started = o.Epoch, 0
+	}
 	watchdog, err := guard.Default()
 	if err != nil {
 		return nil, fmt.Errorf("mount: %w", err)
@@ -252,6 +255,7 @@ func (m *Mount) newVolume(name string, d *disk.Disk, o VolumeOptions) *Volume {
 		mount: m, name: name, options: o,
 		disk: d, epoch: m.epochs,
 		handles: map[uint64]*handle{},
+		held:    map[uint32]int{},
 		off:     make(chan struct{}),
 		resume:  make(chan struct{}),
 	}

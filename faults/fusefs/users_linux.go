@@ -3,6 +3,7 @@ package fusefs
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -12,18 +13,20 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 )
 
-// Users are the processes that have files of a volume open: the victims of a
-// power cut on a disk that programs use which torntail did not start. A process
+// Users are the processes that have files of a volume open, or are in a call
+// that a fault holds up: the victims of a power cut on a disk that programs use
+// which torntail did not start. A process
 // that only stands in a directory of it, the user's shell perhaps, is spared;
 // what it does there next fails with ESTALE.
 type Users struct {
+	volume *Volume
 	dir    string
 	killed []int
 }
 
 // UsersOf finds them when the power is cut, not before. The mount must be in the
 // common namespace (guard.Open): elsewhere its paths mean nothing to /proc.
-func UsersOf(v *Volume) *Users { return &Users{dir: v.Path()} }
+func UsersOf(v *Volume) *Users { return &Users{volume: v, dir: v.Path()} }
 
 // KillTree sends SIGKILL to every user. It looks again until nobody new is
 // found: a process may fork or open a file meanwhile.
@@ -31,7 +34,7 @@ func (u *Users) KillTree() {
 	seen := map[int]bool{os.Getpid(): true}
 	for again := true; again; {
 		again = false
-		for _, pid := range usersOf(u.dir) {
+		for _, pid := range u.now() {
 			if !seen[pid] {
 				seen[pid], again = true, true
 				u.killed = append(u.killed, pid)
@@ -45,13 +48,34 @@ func (u *Users) KillTree() {
 // Signal sends a signal to every process that uses the volume now, and says to whom.
 func (u *Users) Signal(sig syscall.Signal) []int {
 	var told []int
-	for _, pid := range usersOf(u.dir) {
+	for _, pid := range u.now() {
 		if pid != os.Getpid() && syscall.Kill(pid, sig) == nil {
 			told = append(told, pid)
 		}
 	}
 	sort.Ints(told)
 	return told
+}
+
+// Await waits until nobody of these uses the volume any more, who have been
+// killed, and returns another user, or 0 when there is none.
+func (u *Users) Await(killed []int) (pid int) {
+	for {
+		dying := false
+		for _, pid := range u.now() {
+			switch {
+			case pid == os.Getpid():
+			case slices.Contains(killed, pid):
+				dying = true
+			default:
+				return pid
+			}
+		}
+		if !dying {
+			return 0
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // WaitTree waits until they are gone.
@@ -65,6 +89,17 @@ func (u *Users) WaitTree() {
 
 // Killed lists who was killed, by process id.
 func (u *Users) Killed() []int { return u.killed }
+
+// now lists the users.
+func (u *Users) now() []int {
+	pids := usersOf(u.dir)
+	for _, tid := range u.volume.heldUp() {
+		if pid, ok := guard.ProcessOf(tid); ok && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
 
 // usersOf lists the processes that have a file below dir open or mapped. It
 // only reads links in /proc, which never asks the file system that is mounted there.

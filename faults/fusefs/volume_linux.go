@@ -24,9 +24,10 @@ type Volume struct {
 	epoch      uint64 // part of every node id of this disk; a new one after each power cut
 	handles    map[uint64]*handle
 	lastHandle uint64
-	pending    int       // calls that have entered and not been answered
-	idle       sync.Cond // signalled when pending becomes 0
-	dark       bool      // no power: calls wait for off, then answer EIO
+	held       map[uint32]int // threads whose calls faults hold up, and how many
+	pending    int            // calls that have entered and not been answered
+	idle       sync.Cond      // signalled when pending becomes 0
+	dark       bool           // no power: calls wait for off, then answer EIO
 	off        chan struct{}
 	resume     chan struct{} // closed and replaced to let stalled calls go on
 	detached   bool
@@ -237,6 +238,10 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 	if errno != 0 {
 		return errno
 	}
+	if d.Strike != nil || d.Stall || d.Delay > 0 {
+		v.held[r.tid]++
+		defer v.letGo(r.tid)
+	}
 	if d.Strike != nil && d.Place == disk.PlaceEnter {
 		if errno = v.strike(r.tid, d.Strike); errno != 0 {
 			return v.leave(c, errno)
@@ -265,8 +270,11 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 		progress = func() { v.disk.SyncProgress(sync, d.Fraction) }
 	}
 	if d.Delay > 0 || d.Stall || d.Strike != nil || d.Place == disk.PlaceInFlight {
-		if lost := v.inFlight(r.tid, d, progress); lost != 0 {
-			return v.leave(c, lost)
+		if ended := v.inFlight(r.tid, d, progress); ended != 0 {
+			if syncing {
+				v.disk.AbandonSync(sync)
+			}
+			return v.leave(c, ended)
 		}
 	}
 	if syncing {
@@ -280,6 +288,28 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 		v.strike(r.tid, d.Strike) // the effect stands, whatever became of the caller
 	}
 	return v.leave(c, errno)
+}
+
+// letGo undoes a count of held.
+func (v *Volume) letGo(tid uint32) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.held[tid]--; v.held[tid] == 0 {
+		delete(v.held, tid)
+	}
+}
+
+// heldUp lists the threads whose calls faults hold up.
+func (v *Volume) heldUp() []int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var tids []int
+	for tid := range v.held { // any order: all are told the same
+		if tid != 0 {
+			tids = append(tids, int(tid))
+		}
+	}
+	return tids
 }
 
 // leave ends a call that holds the lock, and releases it.
@@ -298,7 +328,8 @@ func (v *Volume) leave(c *disk.Call, errno syscall.Errno) syscall.Errno {
 
 // inFlight spends a call's duration. Where a fault strikes in flight, whatever it
 // does, progress makes the sync's share durable just before. The caller holds
-// the lock, and does so again on return. The errno says that the power went.
+// the lock, and does so again on return. EIO: the power went. EINTR: the caller has
+// been killed; what its call has done so far stands, and nothing comes after it.
 func (v *Volume) inFlight(tid uint32, d disk.Decision, progress func()) syscall.Errno {
 	before := time.Duration(0)
 	if d.Place == disk.PlaceInFlight {
@@ -310,7 +341,7 @@ func (v *Volume) inFlight(tid uint32, d disk.Decision, progress func()) syscall.
 			progress()
 		}
 		if d.Strike != nil {
-			if errno := v.strike(tid, d.Strike); errno == syscall.EIO {
+			if errno := v.strike(tid, d.Strike); errno != 0 {
 				return errno
 			}
 		}
@@ -383,25 +414,28 @@ func (v *Volume) strike(tid uint32, f func()) syscall.Errno {
 const killedEvery = 5 * time.Millisecond
 
 // stall holds a call until Resume, the end of the power, or the death of its
-// caller: a killed process must not stay in state D for ever. A sync that is
-// left in that way completes, as the kernel's own would.
+// caller: a killed process must not stay in state D for ever.
 func (v *Volume) stall(tid uint32) syscall.Errno {
 	off, resume := v.off, v.resume
 	v.mu.Unlock()
 	tick := time.NewTicker(killedEvery)
 	defer tick.Stop()
-	for waiting := true; waiting; {
+	killed := false
+	for waiting := true; waiting; waiting = waiting && !killed {
 		select {
 		case <-resume:
 			waiting = false
 		case <-off:
 			waiting = false
 		case <-tick.C:
-			waiting = tid == 0 || !guard.Killed(int(tid))
+			killed = tid != 0 && guard.Killed(int(tid))
 		}
 	}
 	v.mu.Lock()
-	return v.lost()
+	if errno := v.lost(); errno != 0 || !killed {
+		return errno
+	}
+	return syscall.EINTR
 }
 
 // arm sets the timer of the kernel's own write-back, unless it is set or

@@ -74,6 +74,21 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s, "", false
 }
 
+// ProcessOf is the process that a thread belongs to.
+func ProcessOf(tid int) (pid int, ok bool) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(tid) + "/status")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, found := strings.CutPrefix(line, "Tgid:"); found {
+			pid, err = strconv.Atoi(strings.TrimSpace(value))
+			return pid, err == nil
+		}
+	}
+	return 0, false
+}
+
 // Killed reports whether SIGKILL has been sent to a thread and it has only not
 // died yet: because a file system call of it is pending. That is known at once,
 // while the kernel's own FUSE_INTERRUPT may still be under way.

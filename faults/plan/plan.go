@@ -96,6 +96,11 @@ func (s *Statement) Check(backend Backend, nodes []string) error {
 	if backend == Mount && (s.At.Kind == AtAck || s.Span.Until.Kind == AtAck) {
 		return fmt.Errorf("%q cannot strike here: no client of torntail's counts acknowledged writes", s.String())
 	}
+	for _, op := range s.ops() {
+		if why := opUnavailable(op, backend); why != "" {
+			return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
+		}
+	}
 	if nodes == nil {
 		return nil
 	}
@@ -110,6 +115,20 @@ func (s *Statement) Check(backend Backend, nodes []string) error {
 		return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)
 	}
 	return nil
+}
+
+// ops are the calls that the statement is about.
+func (s *Statement) ops() []string {
+	var ops []string
+	for _, t := range []*Instant{&s.At, &s.Span.Until} {
+		if t.Kind == AtCall {
+			ops = append(ops, t.Call.Op)
+		}
+	}
+	if t := ownTarget(s.Action); t != nil {
+		ops = append(ops, t.Call.Op)
+	}
+	return ops
 }
 
 // SpanKind says what a span counts.

@@ -28,6 +28,7 @@ type Runner struct {
 
 	watched uint64 // kinds of calls that a start or an end waits for, a bit each
 	active  uint64 // kinds of calls that faults in place are about
+	timed   bool   // an instant on the clock has been set since TimeSet was last asked
 	nextAck int    // acknowledgement that something waits for next; never 0
 
 	// One buffer for each method that returns triggers: carrying one out may
@@ -88,7 +89,7 @@ func (p *Plan) Start() *Runner {
 
 // Reset makes the Runner follow a new run, of this plan, and reuses its memory.
 func (r *Runner) Reset(p *Plan) {
-	r.statements = p.Statements
+	r.statements, r.timed = p.Statements, false
 	if cap(r.states) < len(p.Statements) {
 		r.states = make([]state, len(p.Statements))
 	}
@@ -239,6 +240,15 @@ func (r *Runner) NextTime() (at time.Duration, ok bool) {
 	return at, at != never
 }
 
+// TimeSet reports, once, that NextTime may be another than before: a world that
+// waits for it looks again. OnCall can do that without a trigger, when a fault
+// of the Runner's own is put in place by a call.
+func (r *Runner) TimeSet() bool {
+	timed := r.timed
+	r.timed = false
+	return timed
+}
+
 // endIsNews reports whether the world has something to do when the span of a
 // statement ends. Of the Runner's own faults that is so only for calls that
 // stall: they are answered then.
@@ -296,6 +306,7 @@ func (r *Runner) fire(i int, now time.Duration) {
 func (r *Runner) place(i int, now time.Duration) {
 	st, span := &r.states[i], &r.statements[i].Span
 	st.phase, st.placedAt = inPlace, now
+	r.timed = r.timed || !span.IsZero()
 	switch {
 	case span.Kind == SpanTime:
 		st.endAt = now + span.For
@@ -319,6 +330,7 @@ func (r *Runner) release(i int, now time.Duration) {
 	next := &r.states[i+1]
 	if at := r.statements[i+1].At; next.phase == waiting && at.Kind == AtAfter {
 		next.dueAt = now + at.Time
+		r.timed = true
 	}
 }
 

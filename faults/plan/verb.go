@@ -114,6 +114,17 @@ func verbNames() []string {
 var Ops = []string{"open", "write", "fsync", "rename", "unlink", "truncate", "read", "dirsync",
 	"allocate", "link", "symlink", "mkdir", "rmdir", "syncrange", "syncfs"}
 
+// opUnavailable is why a call never arrives in a backend, or "".
+func opUnavailable(op string, b Backend) string {
+	switch {
+	case (op == "syncrange" || op == "syncfs") && b != Sim:
+		return "Linux answers sync_file_range(2) and syncfs(2) on FUSE itself"
+	case (op == "symlink" || op == "syncfs") && b == Sim:
+		return "no simulated server makes that call"
+	}
+	return ""
+}
+
 func isOp(w string) bool { return slices.Contains(Ops, w) }
 
 // opKinds maps each of Ops to the kinds of calls it means, a bit per disk.OpKind.

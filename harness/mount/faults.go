@@ -143,6 +143,9 @@ func (r *faultRun) onCall(m *Disk, c *disk.Call, d *disk.Decision) {
 	now := c.Enter - r.began
 	triggers := slices.Clone(r.runner.OnCall(Node, c, now))
 	own := r.runner.Decide(Node, c, now)
+	if r.runner.TimeSet() {
+		m.tell()
+	}
 	if d.Err == 0 {
 		d.Err = own.Err
 	}
@@ -253,6 +256,9 @@ func (m *Disk) act(t plan.Trigger, inCall bool) (why string) {
 		if len(users.Killed()) == 0 {
 			return nobody
 		}
+		m.mu.Lock()
+		m.killed = append(m.killed[:0], users.Killed()...)
+		m.mu.Unlock()
 		if !inCall { // a process dies only when its call is answered
 			users.WaitTree()
 		}
@@ -268,8 +274,8 @@ func (m *Disk) act(t plan.Trigger, inCall bool) (why string) {
 		m.mu.Unlock()
 		return signal(users, syscall.SIGSTOP)
 	case *plan.TruncateAtRest, *plan.CorruptAtRest:
-		if pids := users.Signal(0); len(pids) > 0 {
-			return fmt.Sprintf("process %d has files of the disk open, so they are not at rest", pids[0])
+		if pid := users.Await(m.dying()); pid != 0 {
+			return fmt.Sprintf("process %d has files of the disk open, so they are not at rest", pid)
 		}
 		m.volume.With(func(d *disk.Disk) { _, why = t.Apply(d, Node) })
 	default:
@@ -279,6 +285,13 @@ func (m *Disk) act(t plan.Trigger, inCall bool) (why string) {
 		m.volume.With(func(d *disk.Disk) { _, why = t.Apply(d, Node) })
 	}
 	return why
+}
+
+// dying are the processes that the last kill was for, and that may not be gone yet.
+func (m *Disk) dying() []int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.killed)
 }
 
 // nobody is why a statement about processes missed.

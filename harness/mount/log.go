@@ -18,7 +18,7 @@ const (
 	logKept = 1 << 16
 	// pendingKept is how many records the disk may hold behind a call that does not
 	// return (a stall) before they are taken all the same.
-	pendingKept = 1 << 16
+	pendingKept = 1 << 15
 )
 
 // opLog is the log of a mounted disk: every call that changes or syncs

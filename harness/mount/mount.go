@@ -63,6 +63,7 @@ type Disk struct {
 	mu     sync.Mutex
 	runs   []*faultRun // plans given so far that are not over
 	cuts   uint64
+	killed []int         // by the last kill of a plan
 	paused bool          // processes have been stopped and not been told to go on
 	news   chan struct{} // one slot: the plans have something new to wait for
 	closed bool
@@ -104,7 +105,7 @@ func Open(o Options) (_ *Disk, err error) {
 		return nil, err
 	}
 	m.mount, m.volume, err = fusefs.ServeDisk(o.Dir, d,
-		fusefs.Options{Clock: m.clock, Space: space, Buffered: o.Buffered, Others: os.Geteuid() == 0},
+		fusefs.Options{Clock: m.clock, Epoch: m.began, Space: space, Buffered: o.Buffered, Others: os.Geteuid() == 0},
 		fusefs.VolumeOptions{Hook: m.onCall, SyncLatency: o.SyncLatency})
 	if err != nil {
 		return nil, err
@@ -191,12 +192,16 @@ const flushWithin = 5 * time.Second
 // Close ends the faults, unmounts the disk, in use or not, and saves it into
 // the backing directory. Calls that were held up go on; programs that use the
 // disk afterwards get errors. An orderly end is no power cut: everything
-// written is saved.
+// written is saved. The second Close does nothing.
 func (m *Disk) Close() error {
 	m.server.Close()
 	m.mu.Lock()
+	again := m.closed
 	m.closed = true
 	m.mu.Unlock()
+	if again {
+		return nil
+	}
 	m.clear()
 	if m.o.Buffered {
 		m.mount.Flush(flushWithin)

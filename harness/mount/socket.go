@@ -46,6 +46,10 @@ func entryOf(registry, mountPoint string) string {
 	return filepath.Join(registry, hex.EncodeToString(sum[:8])+".sock")
 }
 
+// longestSocket is how long the path of a socket may be (sun_path of unix(7),
+// less the final NUL), in bytes.
+const longestSocket = 107
+
 // register makes the entry of a mount and returns where its socket is to be:
 // the place the user named, or the entry itself.
 func register(mountPoint, named string) (socket string, err error) {
@@ -55,11 +59,14 @@ func register(mountPoint, named string) (socket string, err error) {
 	}
 	entry := entryOf(registry, mountPoint)
 	if named == "" {
-		return entry, nil
+		return entry, tooLong(entry)
 	}
 	socket, err = filepath.Abs(named)
 	if err != nil {
 		return "", fmt.Errorf("control socket: %w", err)
+	}
+	if err := tooLong(socket); err != nil {
+		return "", err
 	}
 	if within(socket, mountPoint) {
 		return "", fmt.Errorf("control socket: %s lies on the fault disk itself", socket)
@@ -69,6 +76,13 @@ func register(mountPoint, named string) (socket string, err error) {
 		return "", fmt.Errorf("control socket: %w", err)
 	}
 	return socket, nil
+}
+
+func tooLong(socket string) error {
+	if len(socket) > longestSocket {
+		return fmt.Errorf("control socket: the path %s is longer than %d bytes: name another with --socket", socket, longestSocket)
+	}
+	return nil
 }
 
 // unregister removes a mount's entry.

@@ -1,0 +1,148 @@
+package mount
+
+import (
+	"bufio"
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/vfs"
+)
+
+func TestParseFaults(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"fail fsync(*) EIO", "at 0s: fail fsync(*) EIO\n"},
+		{"at n1 fsync(*)#3 in-flight: power-cut n1 keep none", "at n1 fsync(*)#3 in-flight: power-cut n1 keep none\n"},
+		{"full n1 64KiB for 10s; slow write(*) 20ms\n# nothing\nreadonly n1", "at 0s: full n1 64KiB for 10s\nat 0s: slow write(*) 20ms\nat 0s: readonly n1\n"},
+		{`fail write("a;b") EIO ; kill n1`, "at 0s: fail write(a;b) EIO\nat 0s: kill n1\n"},
+		{"plan 1\nat 1s: kill n1", "at 1s: kill n1\n"},
+	} {
+		p, err := ParseFaults(c.text)
+		require.NoError(t, err, c.text)
+		require.Equal(t, "plan 1\n"+c.want, p.String())
+	}
+	for _, c := range []struct{ text, want string }{
+		{"", "no fault is given"},
+		{" ; \n", "no fault is given"},
+		{"readonly n1\nfal fsync(*) EIO", `plan line 2:1: expected a fault`},
+		{"fail fsync(*) EIOO", `plan line 1:15: expected an error`},
+		{"at 1s kill n1", `plan line 1:7`},
+	} {
+		_, err := ParseFaults(c.text)
+		require.ErrorContains(t, err, c.want, c.text)
+	}
+}
+
+func FuzzParseFaults(f *testing.F) {
+	f.Add("fail fsync(*) EIO; kill n1")
+	f.Add("plan 1\nat 1s: kill n1")
+	f.Add("at n1 write(\"a;b\")#1: short write(*) 3")
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParseFaults(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseFaults(p.String())
+		if err != nil || again.String() != p.String() {
+			t.Fatalf("%q prints as %q, which is read as %v, %v", text, p.String(), again, err)
+		}
+	})
+}
+
+// sample is a disk with one of each kind of name.
+func sample(t testing.TB) *disk.Disk {
+	d := disk.New(disk.Options{})
+	fs := d.FS(nil)
+	require.NoError(t, fs.Mkdir("d"))
+	require.NoError(t, vfs.WriteFile(fs, "d/f", []byte(strings.Repeat("contents ", 1000))))
+	require.NoError(t, fs.Link("d/f", "g"))
+	require.NoError(t, vfs.WriteFile(fs, "empty", nil))
+	f, err := fs.Open("sparse", vfs.ReadWrite|vfs.Create)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("end"), 10<<20)
+	require.NoError(t, err)
+	c := disk.Call{Kind: disk.OpSymlink}
+	d.Begin(&c)
+	_, errno := d.Symlink(&c, disk.Root, "s", "d/f")
+	require.Zero(t, errno)
+	d.End(&c)
+	return d
+}
+
+func TestImageIsReadAsItWasWritten(t *testing.T) {
+	d, began := sample(t), time.Unix(1000, 0)
+	var b bytes.Buffer
+	require.NoError(t, writeImage(&b, d, began))
+	require.Less(t, b.Len(), 2<<20)
+	again := disk.New(disk.Options{})
+	require.NoError(t, readImage(bufio.NewReader(bytes.NewReader(b.Bytes())), again, began.Add(time.Hour)))
+	require.Equal(t, d.Hash(), again.Hash())
+	require.Empty(t, again.Dirty())
+	ino, errno := again.Find("d/f")
+	require.Zero(t, errno)
+	a, _ := again.Attr(ino)
+	require.Equal(t, -time.Hour, a.MTime, "the same moment on another clock")
+	// What follows damage at any byte is refused.
+	for at := 0; at < b.Len(); at += 1 + at/50 {
+		damaged := bytes.Clone(b.Bytes())
+		damaged[at] ^= 0x10
+		require.Error(t, readImage(bufio.NewReader(bytes.NewReader(damaged)), disk.New(disk.Options{}), began), "byte %d", at)
+		require.Error(t, readImage(bufio.NewReader(bytes.NewReader(b.Bytes()[:at])), disk.New(disk.Options{}), began), "cut at %d", at)
+	}
+}
+
+func FuzzReadImage(f *testing.F) {
+	var b bytes.Buffer
+	require.NoError(f, writeImage(&b, disk.New(disk.Options{}), time.Unix(0, 0)))
+	f.Add(b.Bytes())
+	f.Add([]byte(imageMagic))
+	f.Fuzz(func(t *testing.T, image []byte) {
+		d := disk.New(disk.Options{})
+		if readImage(bufio.NewReader(bytes.NewReader(image)), d, time.Unix(0, 0)) == nil && len(d.Dirty()) > 0 {
+			t.Fatal("something of an image is not durable")
+		}
+	})
+}
+
+func TestLogKeepsTheLastLines(t *testing.T) {
+	l, err := newLog("")
+	require.NoError(t, err)
+	d := disk.New(disk.Options{KeepLog: true})
+	write := func(n int) {
+		for range n {
+			c := disk.Call{Kind: disk.OpMkdir, Path: "a b"}
+			d.Begin(&c)
+			c.Err, c.Return = 17, 0
+			d.Refuse(&c)
+			d.End(&c)
+		}
+	}
+	write(logKept + 10)
+	l.take(d)
+	require.Empty(t, d.Log())
+	require.Equal(t, uint64(logKept+10), l.lines)
+	text, next := l.from(0, 2)
+	require.Equal(t, "11 0s mkdir \"a b\" = file exists\n12 0s mkdir \"a b\" = file exists\n", text)
+	require.Equal(t, uint64(12), next)
+	text, next = l.from(next+1e9, 2)
+	require.Empty(t, text)
+	require.Equal(t, uint64(1e9+12), next)
+
+	// A call that does not return holds the others back, but not for ever.
+	stuck := disk.Call{Kind: disk.OpMkdir, Path: "stuck"}
+	d.Begin(&stuck)
+	d.Refuse(&stuck)
+	write(pendingKept - 1)
+	l.take(d)
+	require.Len(t, d.Log(), pendingKept)
+	write(1)
+	l.take(d)
+	require.Empty(t, d.Log())
+	text, _ = l.from(l.lines-pendingKept-1, 1)
+	require.Contains(t, text, "mkdir stuck (pending)")
+	stuck.Err = 0
+	d.End(&stuck) // its record is gone
+}

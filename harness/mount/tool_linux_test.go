@@ -1,0 +1,3 @@
+package mount
+
+func removeBinary() {}

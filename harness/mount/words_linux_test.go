@@ -1,0 +1,68 @@
+package mount
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/faults/vfs/osfs"
+)
+
+// envScript makes the test binary the program of a word: a mount must be used
+// by another process than the one that serves it.
+const envScript = "MOUNT_TEST_SCRIPT"
+
+func playScript(script string) int {
+	play(script, osfs.New("."), func(s string) { fmt.Println("said", s) })
+	return 0
+}
+
+func TestEveryWordStrikesOnAMount(t *testing.T) {
+	needFUSE(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for name, w := range words { // any order: each is a test of its own
+		t.Run(name, func(t *testing.T) {
+			m := open(t, Options{Personality: patient})
+			m.call(t, "fault", w.plan)
+			out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + w.script}, Dir: m.Dir(), Space: m.space})
+			require.NoError(t, err)
+			var said []string
+			lines := bufio.NewScanner(strings.NewReader(out))
+			for lines.Scan() {
+				text, ok := strings.CutPrefix(lines.Text(), "said ")
+				require.True(t, ok, out)
+				said = append(said, text)
+			}
+			runner := &m.runs[0].runner
+			// What follows the program's death by a time of its own has to come yet.
+			eventually(t, "the plan is over, or waits for a call", func() bool {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				at, waits := runner.NextTime()
+				return !waits || at > soon
+			})
+			m.mu.Lock()
+			report := runner.Report()
+			m.mu.Unlock()
+			var after *disk.Disk
+			m.volume.With(func(d *disk.Disk) { after = d.Clone() })
+			m.drain()
+			var log []disk.Record
+			for _, line := range m.log.ring {
+				if line.event == "" {
+					log = append(log, line.record)
+				}
+			}
+			w.check(t, said, after, log, report)
+		})
+	}
+}
+
+// soon is how far in the future an instant lies for which the test does not wait.
+const soon = 60e9
