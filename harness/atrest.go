@@ -10,68 +10,12 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 )
 
 // This file is what happens to a disk at rest, between a crash and the
 // restart: damage that a plan asks for, a look at what the crash left, and the
 // server's own repair tool.
-
-// damage carries out a statement about files at rest and returns how many it
-// damaged, or why it had nothing to strike.
-func damage(d *disk.Disk, node string, a plan.Action) (files int, why string) {
-	for _, p := range filesOf(d) {
-		var err error
-		switch a := a.(type) {
-		case *plan.TruncateAtRest:
-			if !a.Matches(node, p) {
-				continue
-			}
-			err = d.TruncateAtRest(p, a.By)
-		case *plan.CorruptAtRest:
-			if !a.Matches(node, p) {
-				continue
-			}
-			if a.Page {
-				err = d.ZeroAt(p, a.Offset)
-			} else {
-				err = d.CorruptAt(p, a.Offset/8, 1<<(a.Offset%8))
-			}
-		}
-		if err != nil {
-			return files, err.Error()
-		}
-		files++
-	}
-	if files == 0 {
-		return 0, "no file matches"
-	}
-	return files, ""
-}
-
-// filesOf lists the paths of all files on a disk, in order of name.
-func filesOf(d *disk.Disk) []string {
-	fsys := d.FS(nil)
-	var files []string
-	var walk func(dir string)
-	walk = func(dir string) {
-		names, err := fsys.List(dir)
-		if err != nil {
-			return
-		}
-		for _, name := range names {
-			p := path.Join(dir, name)
-			if info, err := fsys.Stat(p); err == nil && info.Dir {
-				walk(p)
-			} else {
-				files = append(files, p)
-			}
-		}
-	}
-	walk(".")
-	return files
-}
 
 // hasAOF reports whether the AOF can be found: its directory, and the manifest
 // in it. Without either the server starts empty and says nothing.

@@ -164,7 +164,10 @@ func (s *ServerRunner) act(t plan.Trigger, l *life) (ends bool, why string) {
 		s.volume.Resume()
 		return false, ""
 	case *plan.TruncateAtRest, *plan.CorruptAtRest:
-		return false, s.damage(a)
+		return false, s.damage(t)
+	case *plan.Full, *plan.ReadOnly:
+		s.volume.With(func(d *disk.Disk) { _, why = t.Apply(d, server) })
+		return false, why
 	case *plan.Kill:
 		if !s.claim(l) {
 			return false, down
@@ -259,7 +262,7 @@ func (s *ServerRunner) damageAtRest() {
 }
 
 // damage carries out one statement about files at rest.
-func (s *ServerRunner) damage(a plan.Action) (why string) {
+func (s *ServerRunner) damage(t plan.Trigger) (why string) {
 	s.mu.Lock()
 	gone := s.gone
 	s.mu.Unlock()
@@ -268,7 +271,7 @@ func (s *ServerRunner) damage(a plan.Action) (why string) {
 	}
 	s.volume.With(func(d *disk.Disk) {
 		var files int
-		files, why = damage(d, server, a)
+		files, why = t.Apply(d, server)
 		s.out.cutFiles += files
 	})
 	return why

@@ -447,7 +447,7 @@ func (s *Simulator) act(t plan.Trigger) string {
 		if s.node.Running() {
 			return "the server runs, so its files are not at rest"
 		}
-		files, why := damage(s.node.Disk(), server, a)
+		files, why := t.Apply(s.node.Disk(), server)
 		s.out.cutFiles += files
 		return why
 	case *plan.Pause:
@@ -463,6 +463,9 @@ func (s *Simulator) act(t plan.Trigger) string {
 	case *plan.Clock:
 		s.node.SetClock(a.By)
 		return ""
+	case *plan.Full, *plan.ReadOnly:
+		_, why := t.Apply(s.node.Disk(), server)
+		return why
 	}
 	if !s.node.Running() || s.crashed != "" {
 		return "the server was down already"
