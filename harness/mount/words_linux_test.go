@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 )
@@ -41,15 +43,13 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 			}
 			runner := &m.runs[0].runner
 			// What follows the program's death by a time of its own has to come yet.
-			eventually(t, "the plan is over, or waits for a call", func() bool {
+			var report []plan.StatementReport
+			eventually(t, "every statement has had its instant", func() bool {
 				m.mu.Lock()
 				defer m.mu.Unlock()
-				at, waits := runner.NextTime()
-				return !waits || at > soon
+				report = runner.Report()
+				return !slices.ContainsFunc(report, func(s plan.StatementReport) bool { return s.State == plan.Waiting })
 			})
-			m.mu.Lock()
-			report := runner.Report()
-			m.mu.Unlock()
 			var after *disk.Disk
 			m.volume.With(func(d *disk.Disk) { after = d.Clone() })
 			m.drain()
@@ -63,6 +63,3 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 		})
 	}
 }
-
-// soon is how far in the future an instant lies for which the test does not wait.
-const soon = 60e9

@@ -97,10 +97,10 @@ var words = map[string]word{
 	"readonly ends":      {plan: "readonly n1 for until n1 mkdir(d)#1 return", script: "mkdir d; mkdir d", says: "mkdir EROFS, mkdir ok", memory: "d/"},
 
 	// Damage at rest.
-	"corrupt bit":      {plan: "at n1 unlink(x)#1: kill n1; at +1ms: corrupt f bit 9", script: "write f b*3; fsync f; unlink x", says: "write ok, fsync ok", memory: "f:b1 `1 b1", durable: "f:b1 `1 b1"},
-	"corrupt page":     {plan: "at n1 unlink(x)#1: kill n1; at +1ms: corrupt f page 5000", script: "write f b*8193; fsync f; unlink x", says: "write ok, fsync ok", memory: "f:b4096 z4096 b1", durable: "f:b4096 z4096 b1"},
-	"truncate":         {plan: "at n1 unlink(x)#1: kill n1; at +1ms: truncate n1 f by 2", script: "write f b*3; write g b*3; fsync f; unlink x", says: "write ok, write ok, fsync ok", memory: "f:b1 g:b3", durable: "f:b1 g:"},
-	"truncate nothing": {plan: "at n1 unlink(x)#1: kill n1; at +1ms: truncate h by 2", script: "write f b*3; unlink x", says: "write ok", memory: "f:b3", missed: "no file matches"},
+	"corrupt bit":      {plan: "at n1 mkdir(x)#1: kill n1; at +1ms: corrupt f bit 9", script: "write f b*3; fsync f; mkdir x", says: "write ok, fsync ok", memory: "f:b1 `1 b1", durable: "f:b1 `1 b1"},
+	"corrupt page":     {plan: "at n1 mkdir(x)#1: kill n1; at +1ms: corrupt f page 5000", script: "write f b*8193; fsync f; mkdir x", says: "write ok, fsync ok", memory: "f:b4096 z4096 b1", durable: "f:b4096 z4096 b1"},
+	"truncate":         {plan: "at n1 mkdir(x)#1: kill n1; at +1ms: truncate n1 f by 2", script: "write f b*3; write g b*3; fsync f; mkdir x", says: "write ok, write ok, fsync ok", memory: "f:b1 g:b3", durable: "f:b1 g:"},
+	"truncate nothing": {plan: "at n1 mkdir(x)#1: kill n1; at +1ms: truncate h by 2", script: "write f b*3; mkdir x", says: "write ok", memory: "f:b3", missed: "no file matches"},
 
 	// Kills: what was written stays.
 	"kill at entry":     {plan: "at n1 write(f)#2: kill n1", script: "write f a*1; write f b*1; write f c*1", says: "write ok", memory: "f:a1"},
@@ -109,10 +109,10 @@ var words = map[string]word{
 	"kill after a time": {plan: "at n1 fsync(f)#1: stall fsync(f) for 1h; at +5ms: kill n1", script: "write f a*1; fsync f; write f b*1", says: "write ok", memory: "f:a1"},
 
 	// Power cuts, with each choice of what survives.
-	"power-cut keep none":   {plan: "at n1 unlink(x)#1: power-cut n1 keep none", script: twoOfFour + "unlink x", says: fourSays, memory: "f:a8192", durable: "f:a8192"},
-	"power-cut keep all":    {plan: "at n1 unlink(x)#1: power-cut n1 keep all", script: twoOfFour + "unlink x", says: fourSays, memory: "f:a8192 b4096 c4096", durable: "f:a8192 b4096 c4096"},
-	"power-cut keep prefix": {plan: "at n1 unlink(x)#1: power-cut n1 keep prefix 1", script: twoOfFour + "unlink x", says: fourSays, memory: "f:a8192 b4096", durable: "f:a8192 b4096"},
-	"power-cut keep torn":   {plan: "at n1 unlink(x)#1: power-cut n1 keep torn 512", script: twoOfFour + "unlink x", says: fourSays, memory: "f:a8192 b4096 c512", durable: "f:a8192 b4096 c512"},
+	"power-cut keep none":   {plan: "at n1 mkdir(x)#1: power-cut n1 keep none", script: twoOfFour + "mkdir x", says: fourSays, memory: "f:a8192", durable: "f:a8192"},
+	"power-cut keep all":    {plan: "at n1 mkdir(x)#1: power-cut n1 keep all", script: twoOfFour + "mkdir x", says: fourSays, memory: "f:a8192 b4096 c4096", durable: "f:a8192 b4096 c4096"},
+	"power-cut keep prefix": {plan: "at n1 mkdir(x)#1: power-cut n1 keep prefix 1", script: twoOfFour + "mkdir x", says: fourSays, memory: "f:a8192 b4096", durable: "f:a8192 b4096"},
+	"power-cut keep torn":   {plan: "at n1 mkdir(x)#1: power-cut n1 keep torn 512", script: twoOfFour + "mkdir x", says: fourSays, memory: "f:a8192 b4096 c512", durable: "f:a8192 b4096 c512"},
 	"power-cut at return":   {plan: "at n1 write(f)#2 return: power-cut n1 keep all", script: "write f a*1; write f b*1; write f c*1", says: "write ok", memory: "f:a1 b1", durable: "f:a1 b1"},
 	"power-cut at entry":    {plan: "at n1 fsync(f)#1 enter: power-cut n1 keep none", script: "write f a*1; dirsync .; fsync f", says: "write ok, dirsync ok", memory: "f:", durable: "f:"},
 	"power-cut all":         {plan: "at n1 mkdir(d)#1 return: power-cut all keep none", script: "write f a*1; fsync f; mkdir d", says: "write ok, fsync ok", memory: "f:a1", durable: "f:a1"},
@@ -126,9 +126,9 @@ var words = map[string]word{
 		script: "write f a*1; dirsync .; fsync f", says: "write ok, dirsync ok", memory: "f:", durable: "f:"},
 	// The names of choices that name calls, or draw: what they keep is the disk
 	// model's business (faults/disk); here they strike.
-	"power-cut keep IDS":    {plan: "at n1 unlink(x)#1: power-cut n1 keep 1", script: "mkdir d; unlink x", says: "mkdir ok", memory: "d/", durable: "d/"},
-	"power-cut keep random": {plan: "at n1 unlink(x)#1: power-cut n1 keep random 7", script: "unlink y; unlink x", says: "unlink ENOENT"},
-	"power-cut keep drop":   {plan: "at n1 unlink(x)#1: power-cut n1 keep drop 1", script: "mkdir d; unlink x", says: "mkdir ok"},
+	"power-cut keep IDS":    {plan: "at n1 mkdir(x)#1: power-cut n1 keep 1", script: "mkdir d; mkdir x", says: "mkdir ok", memory: "d/", durable: "d/"},
+	"power-cut keep random": {plan: "at n1 mkdir(x)#1: power-cut n1 keep random 7", script: "unlink y; mkdir x", says: "unlink ENOENT"},
+	"power-cut keep drop":   {plan: "at n1 mkdir(x)#1: power-cut n1 keep drop 1", script: "mkdir d; mkdir x", says: "mkdir ok"},
 }
 
 const fourSays = "write ok, fsync ok, dirsync ok, write ok, write ok"
