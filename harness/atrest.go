@@ -17,10 +17,13 @@ import (
 // restart: damage that a plan asks for, a look at what the crash left, and the
 // server's own repair tool.
 
+// aofManifest is the path of the AOF's manifest in every mode.
+const aofManifest = "appendonlydir/appendonly.aof.manifest"
+
 // hasAOF reports whether the AOF can be found: its directory, and the manifest
 // in it. Without either the server starts empty and says nothing.
 func hasAOF(fsys vfs.FS) bool {
-	_, err := fsys.Stat("appendonlydir/appendonly.aof.manifest")
+	_, err := fsys.Stat(aofManifest)
 	return err == nil
 }
 

@@ -1,0 +1,17 @@
+// Package explore records one run of the engine and judges every crash state
+// that it could have left, not a sample of them.
+//
+// The run is an experiment of the harness in the simulated world: clients, a
+// rewrite, a snapshot, changes of the configuration and an orderly end. At each
+// of its moments (harness.Moment: a call has taken effect, a sync is over, a
+// client has been answered) the power could be cut; what is in play then may
+// survive in any combination that the disk's personality allows. A Bound says
+// which combinations are tried. Each is a state: an image that the server is
+// started on, by its own start-up code, and a promise (the acknowledgements and
+// returned syncs of that moment) that what it comes back with is held against.
+//
+// Nothing is recorded to be played back: the disk of the running experiment
+// makes the images, and the history that it is writing is judged. So a state
+// is reached again by the same experiment with one more statement in its plan,
+// and that is what is saved of a finding.
+package explore

@@ -1,0 +1,406 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// explorer judges the states of one recorded run.
+type explorer struct {
+	o        *Options
+	x        *harness.Experiment
+	ctx      context.Context
+	sim      *harness.Simulator
+	bare     *harness.Bare
+	cold     *harness.Cold
+	contract contract.Contract
+	final    contract.Contract // after the orderly end
+	enum     enumerator
+	scratch  disk.Disk
+	second   disk.Disk
+
+	calls map[uint64]*call // by ID in the disk's log
+	seen  map[string]int   // by operation and path: how many so far
+
+	images   map[uint64]int32 // by signature: number of the result
+	contents map[uint64]int32 // by hash
+	results  []*recovered
+	known    map[string]int32 // results by what they hold
+	key      []byte
+	verdicts map[verdictKey]*verdict
+
+	// Of the present moment.
+	acked   int
+	pending int
+	flight  int // operations in play
+	promise int64
+
+	// Of the moment before.
+	none, full uint64
+	inPlay     []state
+
+	changed int // images whose recovery changed a file
+	appends []appended
+	working []history.Interval // rewrites and snapshots, from the temporary file to its rename
+
+	groups  []*group
+	groupOf map[uint64]*group // by signature
+	last    uint64            // ID of the last call
+	out     *Report
+	err     error
+}
+
+// call is a call of the recorded run that changed or synced something.
+type call struct {
+	ID    uint64
+	Kind  disk.OpKind
+	Path  string
+	Path2 string
+	Ino   disk.Ino
+	n     int // it is the n-th of its operation and path; see harness.Moment.Cut
+	enter time.Duration
+	done  int // moment at which its effect was there: of a sync, its return
+}
+
+// state is a choice at the present moment and what its image comes back as.
+type state struct {
+	choice disk.Choice
+	result int32
+}
+
+// recovered is what an image comes back as. Different images may.
+type recovered struct {
+	harness.Recovered
+	settled int // operations that had begun when it was first judged
+}
+
+// verdictKey is all that the verdict on a recovered state depends on.
+type verdictKey struct {
+	result int32
+	// promise stands for what the contract promises at the moment: the number of
+	// acknowledgements where all of them count, the instant before which they do elsewhere.
+	promise int64
+	// settled: no operation that was under way when the state was first judged is
+	// under way any more. A reply that comes later may order it.
+	settled, oldIncr, final bool
+}
+
+type verdict struct {
+	*harness.Outcome
+	class class
+}
+
+// class is what a state counts as.
+type class uint8
+
+const (
+	holds class = iota
+	vacuous
+	excused
+	violated
+	unknown
+)
+
+// Run records the run and judges its states.
+func Run(ctx context.Context, o *Options) (*Report, error) {
+	began := time.Now()
+	e, err := newExplorer(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	out, err := e.record(e.moment)
+	if err != nil {
+		return nil, err
+	}
+	e.out.Trace = fmt.Sprintf("%x", out.Trace)
+	e.out.Commands, e.out.Acknowledged = len(out.History.Ops), acknowledged(out.History)
+	e.describe(out.History)
+	if err := e.causes(); err != nil {
+		return nil, err
+	}
+	e.finish(time.Since(began))
+	return e.out, nil
+}
+
+func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
+	x, err := o.experiment()
+	if err != nil {
+		return nil, err
+	}
+	e := &explorer{o: o, x: x, ctx: ctx, images: make(map[uint64]int32), contents: make(map[uint64]int32),
+		known: make(map[string]int32), verdicts: make(map[verdictKey]*verdict), groupOf: make(map[uint64]*group), out: newReport(o, x)}
+	if e.bare, err = harness.NewBare(x); err != nil {
+		return nil, err
+	}
+	if e.contract, err = harness.ContractOf(&o.Mode, "power", o.Personality, nil); err != nil {
+		return nil, err
+	}
+	if e.final, err = harness.ContractOf(&o.Mode, "term", o.Personality, nil); err != nil {
+		return nil, err
+	}
+	// After an orderly end a power cut may take nothing that the end has synced.
+	e.final.Crash, e.final.AllowRepair = contract.Power, true
+	if e.cold, err = harness.NewCold(x); err != nil {
+		return nil, err
+	}
+	e.enum = enumerator{bound: o.Bound, class: e.classOf}
+	e.sim = harness.NewSimulator()
+	return e, nil
+}
+
+func (e *explorer) close() {
+	e.sim.Close()
+	e.cold.Close()
+}
+
+// record runs the experiment and calls f at each moment.
+func (e *explorer) record(f func(m *harness.Moment)) (*harness.Outcome, error) {
+	e.calls, e.seen, e.appends, e.working = make(map[uint64]*call), make(map[string]int), nil, nil
+	e.sim.Watch(func(m *harness.Moment) {
+		if m.Number == 0 {
+			e.startUp(m)
+		}
+		if e.err == nil && e.ctx.Err() != nil {
+			e.err = e.ctx.Err()
+		}
+		e.note(m)
+		if e.err == nil {
+			f(m)
+		}
+	})
+	out, err := e.sim.Run(e.x, nil)
+	return out, errors.Join(err, e.err)
+}
+
+// startUp notes the calls that were made before the first moment: they may still be in play.
+func (e *explorer) startUp(m *harness.Moment) {
+	log := m.Disk().Log()
+	for i := range log {
+		c := &log[i].Call
+		if c.ID != 0 && (m.Call == nil || c.ID != m.Call.ID) {
+			e.calls[c.ID] = &call{ID: c.ID, Kind: c.Kind, Path: c.Path, Path2: c.Path2, Ino: c.Ino, enter: c.Enter, done: -1}
+		}
+	}
+}
+
+// note keeps what a moment's call was.
+func (e *explorer) note(m *harness.Moment) {
+	if m.Call == nil {
+		return
+	}
+	c := &call{ID: m.Call.ID, Kind: m.Call.Kind, Path: m.Call.Path, Path2: m.Call.Path2, Ino: m.Call.Ino,
+		enter: m.Call.Enter, done: m.Number}
+	e.last = max(e.last, c.ID)
+	e.calls[c.ID] = c
+	e.measure(m)
+	word := c.Kind.Word()
+	e.seen[word+" "+c.Path]++
+	c.n = e.seen[word+" "+c.Path]
+	if c.Path2 != "" && c.Path2 != c.Path {
+		e.seen[word+" "+c.Path2]++
+	}
+}
+
+// measure follows what the run must hold to be worth exploring.
+func (e *explorer) measure(m *harness.Moment) {
+	c := m.Call
+	temporary := strings.HasPrefix(role(c.Path), "temp-rewriteaof") || strings.HasPrefix(role(c.Path), "temp-#.rdb")
+	switch {
+	case c.Kind == disk.OpWrite && strings.HasSuffix(c.Path, ".incr.aof"):
+		e.appends = append(e.appends, appended{c.Off, c.Len})
+	case c.Kind == disk.OpCreate && temporary:
+		e.working = append(e.working, history.Interval{From: c.Enter, To: history.Never})
+	case c.Kind == disk.OpRename && temporary && len(e.working) > 0:
+		e.working[len(e.working)-1].To = m.At
+	}
+}
+
+// moment judges the states of one moment.
+func (e *explorer) moment(m *harness.Moment) {
+	e.look(m)
+	p := e.out.position(m)
+	p.InPlay = e.flight
+	d := m.Disk()
+	none, full := d.Signature(disk.Choice{}), d.Signature(disk.Choice{Mode: disk.KeepAll})
+	changed := none != e.none || full != e.full || m.Number == 0
+	e.none, e.full = none, full
+	if changed {
+		e.inPlay = e.inPlay[:0]
+		e.enum.choices(d, func(c disk.Choice) {
+			if e.err == nil {
+				e.inPlay = append(e.inPlay, state{c, e.image(m, c)})
+			}
+		})
+	} else {
+		e.enum.saved.Instants++
+	}
+	for i := range e.inPlay {
+		e.judge(m, p, &e.inPlay[i])
+	}
+}
+
+// image is the result of the image that a choice leaves; a new one is built and
+// started on.
+func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
+	sig := m.Disk().Signature(c)
+	if n, ok := e.images[sig]; ok {
+		return n
+	}
+	m.Disk().Image(&e.scratch, c)
+	e.out.Built++
+	hash := e.scratch.Hash()
+	if n, ok := e.contents[hash]; ok {
+		e.images[sig] = n
+		return n
+	}
+	e.out.Images++
+	if e.flight >= 2 {
+		e.out.ImagesOfTwo++
+	}
+	n := e.recover(m)
+	e.images[sig], e.contents[hash] = n, n
+	e.compare(m, c, hash, e.results[n])
+	return n
+}
+
+// recover starts the engine on the image in scratch and finds or adds what came back.
+func (e *explorer) recover(m *harness.Moment) int32 {
+	r := e.bare.Recover(&e.scratch, m.At, nil)
+	e.key = appendResultKey(e.key[:0], &r)
+	if n, ok := e.known[string(e.key)]; ok {
+		return n
+	}
+	r.State.Keys = slices.Clone(r.State.Keys)
+	n := int32(len(e.results))
+	e.results = append(e.results, &recovered{Recovered: r, settled: -1})
+	e.known[string(e.key)] = n
+	return n
+}
+
+// judge judges one state.
+func (e *explorer) judge(m *harness.Moment, p *Position, s *state) {
+	p.States++
+	e.out.States++
+	v := e.verdict(m, s.result)
+	switch v.class {
+	case holds:
+		p.Holds++
+	case vacuous:
+		p.Holds++
+		e.out.Vacuous++
+	case excused:
+		p.Excused++
+	case unknown:
+		p.Unknown++
+		if e.out.Why == "" {
+			e.out.Why = v.Why
+		}
+	case violated:
+		p.Violated++
+		e.violation(m, s, v)
+	}
+	for _, f := range v.Findings {
+		e.finding(f, m, s)
+	}
+	if v.class == holds && !v.Censored {
+		e.out.Window = max(e.out.Window, v.Window)
+	}
+}
+
+// verdict is that on a result at this moment.
+func (e *explorer) verdict(m *harness.Moment, n int32) *verdict {
+	r := e.results[n]
+	key := verdictKey{result: n, final: m.Kind == harness.MomentExit, oldIncr: m.OldIncrUnsynced()}
+	key.promise, key.settled = e.promise, r.settled >= 0 && e.pending >= r.settled
+	if v := e.verdicts[key]; v != nil {
+		return v
+	}
+	if r.settled < 0 {
+		r.settled = len(m.History().Ops)
+	}
+	c := &e.contract
+	if key.final {
+		c = &e.final
+	}
+	e.out.Judged++
+	v := &verdict{Outcome: m.Judge(&r.Recovered, c)}
+	v.History = nil
+	switch {
+	case v.Excused:
+		v.class = excused
+	case v.Verdict == result.Violated:
+		v.class = violated
+	case v.Verdict == result.Unknown && e.acked == 0:
+		v.class = vacuous
+	case v.Verdict == result.Unknown:
+		v.class = unknown
+	}
+	e.verdicts[key] = v
+	return v
+}
+
+// look takes from a moment what all its states are judged by.
+func (e *explorer) look(m *harness.Moment) {
+	h := m.History()
+	e.acked, e.pending = acknowledged(h), pending(h)
+	e.flight, _ = m.Disk().InPlay()
+	if e.promise = int64(e.acked); m.Kind != harness.MomentExit && e.contract.Keeps != contract.KeepsAll {
+		e.promise = m.KeptBefore(&e.contract)
+	}
+}
+
+// acknowledged is how many writes clients have been told of.
+func acknowledged(h *history.History) int {
+	n := 0
+	for i := range h.Ops {
+		if h.Ops[i].Acked() && h.Ops[i].Writes() {
+			n++
+		}
+	}
+	return n
+}
+
+// pending is the place of the first operation that is under way.
+func pending(h *history.History) int {
+	for i := range h.Ops {
+		if h.Ops[i].Outcome == history.Unknown {
+			return i
+		}
+	}
+	return len(h.Ops)
+}
+
+// appendResultKey writes everything that verdicts depend on.
+func appendResultKey(b []byte, r *harness.Recovered) []byte {
+	flag := func(v bool) byte {
+		if v {
+			return 1
+		}
+		return 0
+	}
+	b = append(b, byte(r.How), flag(r.NULBytes), flag(r.NoAOF), flag(r.Truncated))
+	b = append(b, r.Refusal...)
+	for i := range r.State.Keys {
+		kv := &r.State.Keys[i]
+		b = append(b, 0)
+		b = append(b, kv.Key...)
+		b = append(b, 1, flag(kv.TTL > 0), flag(kv.List != nil))
+		b = append(b, kv.Value...)
+		for _, v := range kv.List {
+			b = append(b, 2)
+			b = append(b, v...)
+		}
+	}
+	return b
+}

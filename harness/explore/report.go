@@ -1,0 +1,317 @@
+package explore
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Report is what an exploration found. Its JSON form is versioned.
+type Report struct {
+	Schema      int      `json:"schema"`
+	Mode        string   `json:"mode"`
+	Directives  []string `json:"directives"`
+	Personality string   `json:"personality"`
+	Profile     string   `json:"profile"`
+	Seed        uint64   `json:"seed"`
+	Plants      string   `json:"plants,omitempty"`
+	Plan        string   `json:"plan"`
+	Trace       string   `json:"trace"` // of the recorded run
+
+	Bound   string `json:"bound"`
+	Tried   string `json:"tried"`
+	LeftOut string `json:"left_out"`
+
+	Commands     int `json:"commands"`
+	Acknowledged int `json:"acknowledged"` // writes
+	Calls        int `json:"calls"`        // that changed or synced something
+	Crossings    int `json:"crossings"`    // writes to the log that cross a page
+	InRewrite    int `json:"in_rewrite"`   // writes acknowledged during the longest rewrite or snapshot
+	Most         int `json:"most"`         // operations in play at the fullest moment
+
+	States      int   `json:"states"`
+	Built       int   `json:"built"`         // images made
+	Images      int   `json:"images"`        // distinct ones, each started on
+	ImagesOfTwo int   `json:"images_of_two"` // of them, with two or more operations in play
+	Recovered   int   `json:"recovered"`     // distinct data that came back
+	Judged      int   `json:"judged"`        // times that the contract was put to such data
+	Compared    int   `json:"compared"`      // images started on a second time, cold
+	Vacuous     int   `json:"vacuous"`       // states before anything was acknowledged
+	Cut         int   `json:"cut,omitempty"` // moments at which the bound "all" was too much
+	Saved       Saved `json:"saved"`
+
+	Double *Double `json:"double,omitempty"`
+
+	Holds    int     `json:"holds"`
+	Excused  int     `json:"excused"` // by known findings
+	Violated int     `json:"violated"`
+	Unknown  int     `json:"unknown"`
+	WindowMS float64 `json:"window_ms"` // longest loss of a state that holds
+
+	Findings []Finding  `json:"findings,omitempty"`
+	Groups   []Violated `json:"violations,omitempty"`
+
+	Verdict  result.Verdict `json:"verdict"`
+	Why      string         `json:"why,omitempty"`
+	ElapsedS float64        `json:"elapsed_s"`
+	Rate     float64        `json:"rate"` // states a second
+
+	Positions []Position `json:"positions"`
+
+	Window   time.Duration `json:"-"`
+	distrust string
+}
+
+// Schema is the version of a Report's JSON form.
+const Schema = 1
+
+// Position is one moment of the map of the run.
+type Position struct {
+	AtMS     float64 `json:"at_ms"`
+	Kind     string  `json:"kind"`
+	Call     uint64  `json:"call,omitempty"` // ID in the disk's log
+	Op       string  `json:"op,omitempty"`
+	Path     string  `json:"path,omitempty"`
+	Ack      int     `json:"ack,omitempty"`
+	InPlay   int     `json:"in_play"` // operations
+	States   int     `json:"states"`
+	Holds    int     `json:"holds"`
+	Excused  int     `json:"excused,omitempty"`
+	Violated int     `json:"violated,omitempty"`
+	Unknown  int     `json:"unknown,omitempty"`
+}
+
+// Finding is a known finding, with the first state that shows it.
+type Finding struct {
+	Name   string `json:"name"`
+	Title  string `json:"title"`
+	States int    `json:"states"`
+	Plan   string `json:"plan"` // of the example
+	Dir    string `json:"dir,omitempty"`
+
+	g *group
+}
+
+// Violated is all violating states with one cause.
+type Violated struct {
+	Cause   Cause  `json:"cause"`
+	Anomaly string `json:"anomaly"`
+	Story   string `json:"story"`
+	States  int    `json:"states"`
+	// Plan reproduces the smallest example. Confirmed says that it did.
+	Plan      string `json:"plan,omitempty"`
+	Confirmed bool   `json:"confirmed"`
+	Dir       string `json:"dir,omitempty"` // for torntail replay
+
+	g *group
+}
+
+// Double is what crashes during recoveries showed.
+type Double struct {
+	Images int `json:"images"` // recoveries that were crashed again
+	States int `json:"states"`
+	Bad    int `json:"bad"`
+	// Story is that of the first bad one.
+	Story string `json:"story,omitempty"`
+}
+
+func newReport(o *Options, x *harness.Experiment) *Report {
+	r := &Report{Schema: Schema, Mode: o.Mode.Name, Personality: o.Personality, Profile: o.Profile, Seed: o.Seed, Plants: o.Plants.String(),
+		Plan: x.Plan.String(), Bound: o.Bound.Name, Tried: o.Bound.About, LeftOut: o.Bound.Left}
+	for _, d := range o.Mode.Directives {
+		r.Directives = append(r.Directives, d.String())
+	}
+	return r
+}
+
+// position begins the entry of a moment.
+func (r *Report) position(m *harness.Moment) *Position {
+	p := Position{AtMS: float64(m.At) / float64(time.Millisecond), Kind: m.Kind.String(), Ack: m.Ack}
+	if m.Call != nil {
+		p.Call, p.Op, p.Path = m.Call.ID, m.Call.Kind.String(), m.Call.Path
+	}
+	r.Positions = append(r.Positions, p)
+	return &r.Positions[len(r.Positions)-1]
+}
+
+// finding counts a state that shows a known finding.
+func (e *explorer) finding(name string, m *harness.Moment, s *state) {
+	i := slices.IndexFunc(e.out.Findings, func(f Finding) bool { return f.Name == name })
+	if i >= 0 {
+		f := &e.out.Findings[i]
+		if f.States++; f.g.acked > 0 || e.acked == 0 {
+			return // an example before the first acknowledgement cannot be judged by itself
+		}
+	}
+	g := &group{found: true, acked: e.acked, keep: m.Disk().Image(&e.second, s.choice).Choice}
+	e.aim(m, g)
+	if i >= 0 {
+		e.out.Findings[i].g = g
+		return
+	}
+	e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: result.LookupFinding(name).Title, States: 1, g: g})
+}
+
+// finish adds up and decides.
+func (e *explorer) finish(took time.Duration) {
+	r := e.out
+	r.Saved, r.Most, r.Cut, r.Recovered = e.enum.saved, e.enum.most, e.enum.cut, len(e.results)
+	for i := range r.Positions {
+		p := &r.Positions[i]
+		r.Holds, r.Excused, r.Violated, r.Unknown = r.Holds+p.Holds, r.Excused+p.Excused, r.Violated+p.Violated, r.Unknown+p.Unknown
+	}
+	r.WindowMS = float64(r.Window) / float64(time.Millisecond)
+	for _, g := range e.groups {
+		r.Groups = append(r.Groups, Violated{Cause: g.cause, Anomaly: g.anomaly.Name, Story: g.anomaly.Story, States: g.states, g: g})
+	}
+	r.merge()
+	r.ElapsedS = took.Seconds()
+	r.Rate = float64(r.States) / took.Seconds()
+	switch {
+	case r.distrust != "":
+		r.Verdict, r.Why = result.Unknown, "torntail itself is at fault: "+r.distrust
+	case len(r.Groups) > 0:
+		r.Verdict = result.Violated
+	case r.Unknown > 0:
+		r.Verdict = result.Unknown
+	case r.Images < 2:
+		r.Verdict, r.Why = result.NotApplicable, "nothing was written to the disk that a crash could take"
+	default:
+		r.Verdict = result.Holds
+	}
+}
+
+// merge puts groups with the same cause together: what differs between them is
+// only which of the lost operations the image misses.
+func (r *Report) merge() {
+	var out []Violated
+	for _, v := range r.Groups {
+		i := slices.IndexFunc(out, func(w Violated) bool { return v.g.found && w.g.found && v.g.sameCause(w.g) })
+		if i < 0 {
+			out = append(out, v)
+			continue
+		}
+		states := out[i].States + v.States
+		if v.g.smaller(out[i].g) {
+			out[i] = v
+		}
+		out[i].States = states
+	}
+	slices.SortStableFunc(out, func(a, b Violated) int {
+		if a.g.smaller(b.g) {
+			return -1
+		}
+		if b.g.smaller(a.g) {
+			return 1
+		}
+		return 0
+	})
+	r.Groups = out
+}
+
+// sameCause reports whether two groups have one cause. The loss of an
+// operation that does harm from its own moment on is the state before it, which
+// was wrong as it stood.
+func (g *group) sameCause(o *group) bool {
+	for _, p := range [...][2]*group{{g, o}, {o, g}} {
+		if late, early := p[0], p[1]; early.order() && early.mends != nil && late.mendsItself() {
+			return early.mends.class() == late.cause.x.class()
+		}
+	}
+	return g.cause.class() == o.cause.class()
+}
+
+// mendsItself reports whether what is lost is what would have made the state right.
+func (g *group) mendsItself() bool {
+	return len(g.cause.y) > 0 && g.cause.x.call != nil && g.cause.y[len(g.cause.y)-1].ID == g.cause.x.call.ID
+}
+
+// smaller orders examples: fewer operations lost, then earlier.
+func (g *group) smaller(o *group) bool {
+	if len(g.drop) != len(o.drop) {
+		return len(g.drop) < len(o.drop)
+	}
+	return g.at < o.at
+}
+
+// class is what two causes have in common that are one.
+func (c *Cause) class() string {
+	s := c.Sync + ": " + c.x.class()
+	if len(c.y) > 0 {
+		s += ", " + role(c.File)
+		if isName(c.y[0]) {
+			s += " name"
+		}
+	}
+	return s
+}
+
+func isName(c *call) bool {
+	switch c.Kind {
+	case disk.OpRename, disk.OpCreate, disk.OpUnlink, disk.OpMkdir, disk.OpLink:
+		return true
+	}
+	return false
+}
+
+// Write prints the report for people.
+func (r *Report) Write(w io.Writer) {
+	p := func(format string, a ...any) { fmt.Fprintf(w, format+"\n", a...) }
+	plants := ""
+	if r.Plants != "" {
+		plants = ", planted: " + r.Plants
+	}
+	p("%s on %s (%s%s): %s", r.Mode, r.Personality, r.Profile, plants, r.Verdict)
+	if r.Why != "" {
+		p("  %s", r.Why)
+	}
+	p("  run       %d commands, %d writes acknowledged, %d calls that change or sync, at most %d in play; %d appends cross a page; %d writes during a rewrite or snapshot",
+		r.Commands, r.Acknowledged, r.Calls, r.Most, r.Crossings, r.InRewrite)
+	p("  bound     %s: %s", r.Bound, r.Tried)
+	p("  left out  %s", r.LeftOut)
+	p("  states    %d at %d moments: %d hold, %d are explained by known findings, %d violate, %d unknown; %.0f a second",
+		r.States, len(r.Positions), r.Holds, r.Excused, r.Violated, r.Unknown, r.Rate)
+	p("  images    %d distinct, %d of them with two or more operations in flight; %d kinds of data came back; %d started on again from cold, all the same",
+		r.Images, r.ImagesOfTwo, r.Recovered, r.Compared)
+	saved := fmt.Sprintf("identical images %d; moments at which nothing changed %d", r.States-r.Images, r.Saved.Instants)
+	if r.Saved.Partial > 0 {
+		saved += fmt.Sprintf("; partial states beyond the triad %d", r.Saved.Partial)
+	}
+	if r.Saved.Sets > 0 {
+		saved += fmt.Sprintf("; sets of the same classes %d", r.Saved.Sets)
+	}
+	p("  saved     %s", saved)
+	if r.Cut > 0 {
+		p("  note      at %d moments more than %d operations were in play: sets of up to 2 there", r.Cut, disk.ExhaustiveLimit)
+	}
+	if r.Window > 0 {
+		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
+	}
+	if d := r.Double; d != nil {
+		p("  double    %d recoveries crashed again at each of their operations: %d states, %d bad", d.Images, d.States, d.Bad)
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		p("  finding %s (%d states): %s", f.Name, f.States, f.Title)
+		if f.Dir != "" {
+			p("    torntail replay %s", f.Dir)
+		}
+	}
+	for i := range r.Groups {
+		v := &r.Groups[i]
+		p("  %s (%d states)", v.Anomaly, v.States)
+		p("    %s", v.Cause.Text)
+		for line := range strings.Lines(strings.TrimSpace(v.Story)) {
+			p("      %s", strings.TrimRight(line, "\n"))
+		}
+		if v.Dir != "" {
+			p("    torntail replay %s", v.Dir)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package explore
+
+import (
+	"fmt"
+
+	"github.com/torntail/torntail/harness"
+)
+
+// Save keeps the smallest example of each cause and finding for torntail
+// replay. It runs each once more as replay will, in a simulator of its own and
+// unwatched, and keeps what that run shows. save returns the directory.
+func (r *Report) Save(o *Options, save func(name string, x *harness.Experiment, out *harness.Outcome) (string, error)) error {
+	x, err := o.experiment()
+	if err != nil {
+		return err
+	}
+	s := harness.NewSimulator()
+	defer s.Close()
+	for i := range r.Groups {
+		v := &r.Groups[i]
+		if !v.g.found {
+			continue
+		}
+		again := v.g.experiment(x)
+		v.Plan = again.Plan.String()
+		out, err := s.Run(again, nil)
+		if err != nil {
+			return err
+		}
+		if v.Confirmed = v.g.same(out); !v.Confirmed {
+			continue
+		}
+		if v.Dir, err = save(fmt.Sprintf("%s-%s-%d", r.Mode, r.Personality, i+1), again, out); err != nil {
+			return err
+		}
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		again := f.g.experiment(x)
+		f.Plan = again.Plan.String()
+		out, err := s.Run(again, nil)
+		if err != nil {
+			return err
+		}
+		if f.Dir, err = save(fmt.Sprintf("%s-%s-%s", r.Mode, r.Personality, f.Name), again, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
