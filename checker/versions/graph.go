@@ -164,6 +164,9 @@ func (g *Graph) collect(crash bool) {
 
 func (g *Graph) read(op *history.Op, i int32) {
 	if op.Kind == history.Txn {
+		if op.More == nil {
+			return
+		}
 		for p := range op.More.Parts {
 			g.read(&op.More.Parts[p], i)
 		}
