@@ -26,6 +26,7 @@ const version = "0.1.0"
 // cli is every command and its flags.
 type cli struct {
 	Run      runCmd      `cmd:"" help:"Crash experiments: modes by crash kinds, many times each; prints the loss table."`
+	Explore  exploreCmd  `cmd:"" help:"Record one run, then judge every crash state that it could have left."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
 	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
 	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`

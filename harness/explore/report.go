@@ -260,8 +260,8 @@ func isName(c *call) bool {
 	return false
 }
 
-// Write prints the report for people.
-func (r *Report) Write(w io.Writer) {
+// Write prints the report for people. clean makes a story fit for a terminal.
+func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	p := func(format string, a ...any) { fmt.Fprintf(w, format+"\n", a...) }
 	plants := ""
 	if r.Plants != "" {
@@ -307,7 +307,7 @@ func (r *Report) Write(w io.Writer) {
 		v := &r.Groups[i]
 		p("  %s (%d states)", v.Anomaly, v.States)
 		p("    %s", v.Cause.Text)
-		for line := range strings.Lines(strings.TrimSpace(v.Story)) {
+		for line := range strings.Lines(strings.TrimSpace(clean(v.Story))) {
 			p("      %s", strings.TrimRight(line, "\n"))
 		}
 		if v.Dir != "" {

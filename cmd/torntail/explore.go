@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/explore"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/terminal"
+	"github.com/torntail/torntail/reports/wording"
+	"github.com/torntail/torntail/workloads"
+)
+
+type exploreCmd struct {
+	Target      string   `default:"engine" help:"What is tested: the embedded engine." placeholder:"engine" group:"What is explored"`
+	Mode        []string `help:"Persistence modes (torntail list modes); default: all that write to a disk." placeholder:"LIST" group:"What is explored"`
+	Personality []string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
+	Profile     string   `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME" group:"What is explored"`
+	Workload    string   `default:"mixed" help:"What clients do (torntail list workloads); default ${default}." placeholder:"NAME" group:"What is explored"`
+	Commands    int      `default:"500" help:"Commands in the recorded run; default ${default}." placeholder:"N" group:"What is explored"`
+	ValueSize   int      `default:"64" help:"Bytes of a value; default ${default}." placeholder:"N" group:"What is explored"`
+	Directive   []string `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"What is explored"`
+	Plant       string   `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"What is explored"`
+	Seed        uint64   `default:"1" help:"Seed of everything that is drawn; default ${default}." group:"What is explored"`
+	Bound       string   `default:"triad" help:"Which states are tried at each moment: prefix, triad, 1, 2, 5 or all; default ${default}." placeholder:"BOUND" group:"How far"`
+	Double      bool     `help:"Also crash again at every operation of the recoveries." group:"How far"`
+	Out         string   `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
+	JSON        string   `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
+	Quiet       bool     `help:"Print verdicts only, no progress." group:"Results"`
+}
+
+func (c *exploreCmd) Help() string {
+	return `Records one run of the engine (clients, a rewrite, a snapshot, a change of the
+configuration, an orderly end) and judges every crash state that it could have
+left within the bound. What it finds is grouped by cause, the smallest example
+first. Examples:
+  torntail explore
+  torntail explore --mode always --personality all --bound 2
+  torntail explore --mode always --plant base-rename-without-fsync`
+}
+
+func (c *exploreCmd) Run(a *app) error {
+	all, err := c.options()
+	if err != nil {
+		return usage(err)
+	}
+	ctx, stop := a.interruptible()
+	defer stop()
+	started := time.Now()
+	flags := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet}
+	out, undo, err := flags.directory(started)
+	if err != nil {
+		return usage(err)
+	}
+	file := &explore.File{Schema: explore.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
+		Seed: c.Seed, Started: started.UTC(), Machine: machine("sim")}
+	reports, err := c.explore(ctx, all, out)
+	if err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
+		undo()
+		return err
+	}
+	for _, r := range reports {
+		if r != nil {
+			file.Add(r)
+		}
+	}
+	file.Finish(time.Since(started))
+	return c.report(a, file, out, ctx.Err() != nil)
+}
+
+// options checks the flags: one exploration for each mode and personality.
+func (c *exploreCmd) options() ([]*explore.Options, error) {
+	if c.Target != "engine" {
+		return nil, fmt.Errorf("--target %q: only the embedded engine can be explored", c.Target)
+	}
+	w := workloads.Default()
+	w.Name, w.ValueSize = c.Workload, c.ValueSize
+	if err := known("--workload", w.Name, workloadNames()); err != nil {
+		return nil, err
+	}
+	if err := w.Check(); err != nil {
+		return nil, err
+	}
+	if c.Commands < 1 || c.Commands > 100000 {
+		return nil, fmt.Errorf("--commands %d: want 1 to 100000", c.Commands)
+	}
+	if err := known("--profile", c.Profile, profileNames()); err != nil {
+		return nil, err
+	}
+	if err := known("--bound", c.Bound, namesOf(explore.Bounds, func(b *explore.Bound) string { return b.Name })); err != nil {
+		return nil, err
+	}
+	bound, err := explore.BoundByName(c.Bound)
+	if err != nil {
+		return nil, err
+	}
+	planted, err := plants(c.Plant)
+	if err != nil {
+		return nil, err
+	}
+	if planted.ReopenUncrashed || planted.ClientLies {
+		return nil, fmt.Errorf("--plant %s: an exploration restarts no server and counts no replies, so that it cannot have this fault", c.Plant)
+	}
+	more, err := directives(c.Directive)
+	if err != nil {
+		return nil, err
+	}
+	modes, personalities := c.Mode, c.Personality
+	if len(modes) == 0 {
+		modes = modesOnDisk()
+	}
+	if slices.Equal(personalities, []string{"all"}) {
+		personalities = personalityNames()
+	}
+	var all []*explore.Options
+	for _, p := range personalities {
+		if err := known("--personality", p, personalityNames()); err != nil {
+			return nil, err
+		}
+		for _, name := range modes {
+			m, err := mode(name)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, &explore.Options{Mode: m.With(more), Personality: p, Profile: c.Profile, Workload: w, Commands: c.Commands,
+				Seed: c.Seed, Plants: planted, Bound: bound, Double: c.Double})
+		}
+	}
+	return all, nil
+}
+
+// modesOnDisk are the modes that have something for a crash to take.
+func modesOnDisk() (names []string) {
+	for i := range harness.Modes {
+		if m := &harness.Modes[i]; m.AOF || m.RDB {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// explore runs the explorations side by side, and keeps what they found.
+func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out string) ([]*explore.Report, error) {
+	var progress *terminal.Progress
+	if !c.Quiet {
+		progress = terminal.NewProgress(os.Stderr)
+		defer progress.Finish()
+	}
+	reports := make([]*explore.Report, len(all))
+	done := make(chan int)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	go func() {
+		n, violated := 0, 0
+		for i := range done {
+			n++
+			if reports[i].Verdict == result.Violated {
+				violated++
+			}
+			if progress != nil {
+				progress.Update(terminal.State{What: reports[i].Mode + " on " + reports[i].Personality, Done: n, Total: len(all), Violations: violated})
+			}
+		}
+	}()
+	for i, o := range all {
+		g.Go(func() error {
+			r, err := explore.Run(ctx, o)
+			if err != nil {
+				return err
+			}
+			reports[i] = r
+			if err := c.keep(r, o, out); err != nil {
+				return err
+			}
+			done <- i
+			return nil
+		})
+	}
+	err := g.Wait()
+	close(done)
+	return reports, err
+}
+
+// keep saves an exploration's examples and draws its map.
+func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) error {
+	err := r.Save(o, func(name string, x *harness.Experiment, outcome *harness.Outcome) (string, error) {
+		dir := filepath.Join(out, "failures", name)
+		return dir, harness.Save(dir, version, harness.Simulation(), x, outcome)
+	})
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)))
+	if err != nil {
+		return err
+	}
+	err = r.WriteStrip(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// report writes and prints what was found.
+func (c *exploreCmd) report(a *app, file *explore.File, out string, interrupted bool) error {
+	if err := file.Save(filepath.Join(out, "explore.json")); err != nil {
+		return err
+	}
+	w := a.stdout
+	switch c.JSON {
+	case "":
+	case "-":
+		w = a.stderr
+		if err := file.Write(a.stdout); err != nil {
+			return err
+		}
+	default:
+		if err := file.Save(c.JSON); err != nil {
+			return usage(fmt.Errorf("--json: %w", err))
+		}
+	}
+	for _, r := range file.Reports {
+		if c.Quiet {
+			fmt.Fprintf(w, "%s on %s: %s\n", r.Mode, r.Personality, r.Verdict)
+			continue
+		}
+		r.Write(w, func(story string) string { return wording.Clean(story, true) })
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%d states, %d distinct images in %.1f s: %.0f states a second\n", file.States, file.Images, file.ElapsedS, file.Rate)
+	fmt.Fprintf(w, "reports in %s\n", out)
+	if interrupted {
+		fmt.Fprintln(w, "interrupted before all explorations were done: what was not explored is unknown")
+	}
+	code := file.Exit()
+	if interrupted && code != result.ExitViolated {
+		code = result.ExitUnknown
+	}
+	if code != result.ExitHolds {
+		return status(code)
+	}
+	return nil
+}
