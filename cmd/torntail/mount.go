@@ -85,8 +85,9 @@ func (c *mountCmd) Run(a *app) error {
 	}
 	c.greet(a, m, latency)
 	failed := m.Wait(ctx)
+	interrupted := ctx.Err() != nil
 	stop() // a second Ctrl-C ends torntail at once; the watchdog then cleans up
-	if ctx.Err() != nil {
+	if interrupted {
 		fmt.Fprintf(a.stderr, "torntail: unmounting %s\n", m.Dir())
 	}
 	if err := m.Close(); failed == nil {
@@ -150,7 +151,7 @@ Ctrl-C unmounts it
 func mountFailed(err error) error {
 	var point *fusefs.PointError
 	if errors.As(err, &point) || errors.Is(err, mount.ErrInUse) || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) ||
-		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, mount.ErrDamaged) {
+		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, mount.ErrDamaged) {
 		return usage(err)
 	}
 	return environment(err)
