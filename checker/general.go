@@ -345,6 +345,12 @@ func (j *Judge) loseGeneral(cut *durability.Cut, problems []*linear.Problem, tim
 			cut.FirstCertain = min(cut.FirstCertain, int64(op.Return))
 		}
 	}
+	if j.regs.HasTransactions() {
+		// A transaction may have been counted by its other keys already.
+		slices.Sort(cut.Certain)
+		cut.Certain = slices.Compact(cut.Certain)
+		cut.Possible = min(cut.Possible, len(j.acks))
+	}
 }
 
 // canBeInside reports whether op can lie before the cut; an unknown answer counts as yes.
