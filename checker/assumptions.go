@@ -17,7 +17,8 @@ const (
 	Struck Assumption = "struck"
 	// Enough: enough operations were acknowledged.
 	Enough Assumption = "operations"
-	// Unique: no value was written twice to one key.
+	// Unique: no value was written twice to a key of a transaction. (Keys outside
+	// transactions go to the general judge then.)
 	Unique Assumption = "unique values"
 	// Types: each key holds one type of value.
 	Types Assumption = "types"

@@ -14,6 +14,13 @@ const partlyOrdered = "the order of some keys' versions is not known: transactio
 // serial judges transactions over several keys by the versions they say they
 // read and replaced. It returns false when no order of them explains the replies.
 func (j *Judge) serial(e *epoch) bool {
+	if j.regs.HasTransactions() {
+		for i := range j.regs.Keys {
+			if k := &j.regs.Keys[i]; k.Repeated {
+				j.unknown(Unique, fmt.Sprintf("a value was written twice to key %q, so that transactions cannot be told apart by it", k.Name))
+			}
+		}
+	}
 	if !j.regs.KnowsVersions() {
 		return true
 	}
