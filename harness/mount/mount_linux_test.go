@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if script := os.Getenv(envScript); script != "" {
 		os.Exit(playScript(script))
 	}
+	if dirs := os.Getenv(envLoopback); dirs != "" {
+		os.Exit(serveLoopback(dirs))
+	}
 	status := m.Run()
 	removeBinary()
 	os.Exit(status)

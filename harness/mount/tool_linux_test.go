@@ -28,7 +28,7 @@ var built struct {
 }
 
 // program builds the program, once.
-func program(t *testing.T) string {
+func program(t testing.TB) string {
 	t.Helper()
 	built.Do(func() {
 		if built.dir, built.err = os.MkdirTemp("", "mount-test-"); built.err != nil {
@@ -61,7 +61,7 @@ type host struct {
 	env   []string
 }
 
-func newHost(t *testing.T) *host {
+func newHost(t testing.TB) *host {
 	t.Helper()
 	needFUSE(t)
 	dir, err := os.MkdirTemp("", "mnt") // short: the path of a socket must be
@@ -84,7 +84,7 @@ func (h *host) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-func (h *host) start(t *testing.T, cmd *exec.Cmd) {
+func (h *host) start(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	err := errors.New("not started")
 	if h.space == nil {
@@ -96,7 +96,7 @@ func (h *host) start(t *testing.T, cmd *exec.Cmd) {
 }
 
 // run runs torntail with arguments to its end.
-func (h *host) run(t *testing.T, args ...string) (stdout, stderr string, status int) {
+func (h *host) run(t testing.TB, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	cmd := h.command(program(t), args...)
 	var out, errs bytes.Buffer
@@ -114,7 +114,7 @@ type tool struct {
 }
 
 // mount starts torntail mount d and waits until the disk is there.
-func (h *host) mount(t *testing.T, flags ...string) *tool {
+func (h *host) mount(t testing.TB, flags ...string) *tool {
 	t.Helper()
 	cmd := h.command(program(t), append([]string{"mount", "d"}, flags...)...)
 	p := &tool{cmd: cmd, stderr: new(bytes.Buffer), exited: make(chan struct{})}
@@ -146,7 +146,7 @@ func (h *host) mount(t *testing.T, flags ...string) *tool {
 }
 
 // end waits for the program's end and returns its exit status.
-func (p *tool) end(t *testing.T) int {
+func (p *tool) end(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-p.exited:
@@ -157,7 +157,7 @@ func (p *tool) end(t *testing.T) int {
 }
 
 // mounted says whether the mount table has d.
-func (h *host) mounted(t *testing.T) bool {
+func (h *host) mounted(t testing.TB) bool {
 	t.Helper()
 	is := false
 	look := func() { is = guard.Mounted(filepath.Join(h.dir, "d")) }
@@ -171,7 +171,7 @@ func (h *host) mounted(t *testing.T) bool {
 
 // sh starts a script in the mounted directory. Its process group is its own, and
 // killed in the end.
-func (h *host) sh(t *testing.T, script string) *exec.Cmd {
+func (h *host) sh(t testing.TB, script string) *exec.Cmd {
 	t.Helper()
 	// The shell changes the directory: the test itself must not.
 	cmd := h.command("sh", "-ec", "cd d; "+script)
@@ -198,7 +198,7 @@ func (h *host) sh(t *testing.T, script string) *exec.Cmd {
 }
 
 // said is a file that scripts write what they see into.
-func (h *host) said(t *testing.T) string {
+func (h *host) said(t testing.TB) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(h.dir, "said"))
 	if !os.IsNotExist(err) {
@@ -208,7 +208,7 @@ func (h *host) said(t *testing.T) string {
 }
 
 // stuck leaves a program in a sync that is not answered and another that writes all the time.
-func (h *host) stuck(t *testing.T) {
+func (h *host) stuck(t testing.TB) {
 	t.Helper()
 	out, errs, status := h.run(t, "fault", "stall fsync(f)")
 	require.Zero(t, status, errs)
@@ -310,7 +310,7 @@ func TestWhatCannotBeMountedIsSaidInOneLine(t *testing.T) {
 
 // private gives the host a mount namespace of its own, in which the test may
 // change what torntail finds.
-func (h *host) private(t *testing.T) {
+func (h *host) private(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("it needs root")
@@ -323,7 +323,7 @@ func (h *host) private(t *testing.T) {
 }
 
 // nobody makes the host's user one without rights, who may open /dev/fuse.
-func (h *host) nobody(t *testing.T) {
+func (h *host) nobody(t testing.TB) {
 	t.Helper()
 	h.private(t)
 	h.user = 65534
@@ -369,7 +369,7 @@ func TestNoFusermount3(t *testing.T) {
 }
 
 // smallDisk mounts a file system of so many KiB at small.
-func (h *host) smallDisk(t *testing.T, kib int) {
+func (h *host) smallDisk(t testing.TB, kib int) {
 	t.Helper()
 	h.private(t)
 	small := filepath.Join(h.dir, "small")
