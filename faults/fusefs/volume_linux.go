@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/guard"
+	"golang.org/x/sys/unix"
 )
 
 // Volume is one disk on a mount. Its methods may be called from any goroutine.
@@ -362,6 +363,11 @@ func (v *Volume) sleep(d time.Duration) syscall.Errno {
 	}
 	off := v.off
 	v.mu.Unlock()
+	if d < shortSleep {
+		sleepExactly(d)
+		v.mu.Lock()
+		return v.lost()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -370,6 +376,21 @@ func (v *Volume) sleep(d time.Duration) syscall.Errno {
 	}
 	v.mu.Lock()
 	return v.lost()
+}
+
+// shortSleep is up to where a call sleeps in the kernel. Go's timers wake a
+// process that is otherwise idle at whole milliseconds (its poller waits with
+// epoll_wait), ten times what an fsync takes on a good disk. A power cut waits
+// for so short a sleep.
+const shortSleep = 2 * time.Millisecond
+
+// sleepExactly sleeps on the calling thread, without the 50 us by which Linux
+// may otherwise be late (PR_SET_TIMERSLACK of prctl(2)).
+func sleepExactly(d time.Duration) {
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	left := unix.NsecToTimespec(int64(d))
+	for unix.Nanosleep(&left, &left) == unix.EINTR {
+	}
 }
 
 // lost reports a power cut that came while the lock was given up. A cut that
