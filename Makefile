@@ -4,6 +4,7 @@ GO          ?= go
 FUZZTIME    ?= 20s
 BENCHTIME   ?= 1s
 PROVE_SEEDS ?= 20000
+HISTORIES   ?= 100000
 # Pinned, so that a new release of the linter is a change like any other.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -40,7 +41,8 @@ bench: ## benchmarks, with allocations
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness
 
-fuzz: ## each fuzz target for FUZZTIME
+fuzz: ## checkers against slower judges on HISTORIES random histories each, then each fuzz target for FUZZTIME
+	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 60m -run 'Agree|PlantsAre' ./checker
 	@grep -rn --include='*_test.go' '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort -u | \
 	while read -r package target; do \
 		echo "$$package $$target"; \

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker"
+	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
@@ -27,6 +29,8 @@ type checkCmd struct {
 	Personality string   `default:"ext4" help:"The disk that it ran on (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Contract    string   `help:"Your own contract instead of the built-in ones." placeholder:"FILE"`
 	Model       string   `help:"What every key must be: register, list, set, hash or sorted-set; without it the operations tell." placeholder:"NAME"`
+	Smallest    string   `help:"Write the smallest part of the history that still shows the anomaly here, as a history." placeholder:"FILE"`
+	Picture     string   `help:"Write a picture of that part here, as HTML." placeholder:"FILE"`
 	Quiet       bool     `help:"Print the verdict only."`
 }
 
@@ -39,6 +43,7 @@ its clients saw; with --mode and --crash also by what survived. Examples:
   torntail check torntail-out/20260102-030405/failures/everysec-power-17
   torntail check history.jsonl --mode everysec --crash power
   torntail check DIR --contract stricter.yaml
+  torntail check DIR --smallest small.jsonl --picture small.html
   torntail check history.edn --model register`
 }
 
@@ -170,6 +175,17 @@ func (c *checkCmd) again(a *app, dir string, h *history.History, own *contract.F
 	why := o.Why
 	if o.Verdict == result.Violated {
 		why = o.Anomalies[0].Name
+		x, err := saved.Experiment(nil)
+		if err != nil {
+			return usage(err)
+		}
+		promise, err := harness.ContractOf(&x.Mode, x.Crash, x.Personality, own)
+		if err != nil {
+			return usage(err)
+		}
+		if err := c.evidence(a, h, promise, anomaly.Name(why)); err != nil {
+			return err
+		}
 	}
 	return a.verdict(o.Verdict, why)
 }
@@ -203,6 +219,11 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 		anomalies[i] = harness.Anomaly{Name: string(x.Name), Story: x.Story}
 	}
 	a.stories(anomalies)
+	if j.Verdict == result.Violated {
+		if err := c.evidence(a, h, promise, j.Anomalies[0].Name); err != nil {
+			return err
+		}
+	}
 	for _, n := range j.Notes {
 		fmt.Fprintln(a.stdout, "note:", n)
 	}
@@ -213,6 +234,48 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 		fmt.Fprintln(a.stdout, "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive")
 	}
 	return a.verdict(j.Verdict, j.Why)
+}
+
+// evidence looks for the smallest part of a history that still shows an
+// anomaly, when --smallest or --picture ask for it, and writes it down.
+func (c *checkCmd) evidence(a *app, h *history.History, promise contract.Contract, name anomaly.Name) error {
+	if c.Smallest == "" && c.Picture == "" {
+		return nil
+	}
+	judge := checker.Judge{}
+	small, ok := judge.Minimize(h, promise, name)
+	if !ok {
+		fmt.Fprintf(a.stdout, "no smaller part shows %s by itself: it was seen from outside the operations\n", name)
+		return nil
+	}
+	text := fmt.Sprintf("smallest part: %s of %d", plural(len(small.Places), "operation", "operations"), len(h.Ops))
+	if !small.Exact {
+		text += " (there may be a smaller one: the search ran out of time)"
+	}
+	fmt.Fprintln(a.stdout, text)
+	for _, out := range []struct {
+		path  string
+		write func(io.Writer) error
+	}{
+		{c.Smallest, func(w io.Writer) error { return history.Encode(w, small.History) }},
+		{c.Picture, func(w io.Writer) error { return judge.Picture(w, small.History, small.Anomaly) }},
+	} {
+		if out.path == "" {
+			continue
+		}
+		f, err := os.Create(out.path)
+		if err != nil {
+			return usage(err)
+		}
+		if err := out.write(f); err != nil {
+			f.Close()
+			return fmt.Errorf("write %s: %w", out.path, err)
+		}
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("write %s: %w", out.path, err)
+		}
+	}
+	return nil
 }
 
 // stories prints anomalies with their evidence.
