@@ -16,12 +16,13 @@ type Seen struct {
 	WholeAOFVanished bool   `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
 	NULBytes         bool   `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
 	OldIncrUnsynced  bool   `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
+	ManifestAhead    bool   `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
 	Refusal          string `json:"refusal,omitempty"`            // the error that a write after the restart got
 }
 
 func seenIn(o *Outcome) Seen {
 	return Seen{InFsync: o.inFsync, CutFiles: o.cutFiles, WholeAOFVanished: o.wholeAOFVanished,
-		NULBytes: o.nulBytes, OldIncrUnsynced: o.oldIncrUnsynced, Refusal: o.refused}
+		NULBytes: o.nulBytes, OldIncrUnsynced: o.oldIncrUnsynced, ManifestAhead: o.manifestAhead, Refusal: o.refused}
 }
 
 // Judge judges the history of a saved failure again, as the run did, with what
@@ -37,7 +38,7 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 	o := &Outcome{
 		Seed: s.Seed, History: h, Recovery: recoveryIn(h),
 		inFsync: s.Seen.InFsync, cutFiles: s.Seen.CutFiles, wholeAOFVanished: s.Seen.WholeAOFVanished,
-		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, refused: s.Seen.Refusal,
+		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead, refused: s.Seen.Refusal,
 	}
 	j := judging{}
 	if s.Backend == "process" {

@@ -17,8 +17,11 @@ import (
 // restart: damage that a plan asks for, a look at what the crash left, and the
 // server's own repair tool.
 
-// aofManifest is the path of the AOF's manifest in every mode.
-const aofManifest = "appendonlydir/appendonly.aof.manifest"
+// Where the AOF and its manifest are, in every mode.
+const (
+	aofDir      = "appendonlydir"
+	aofManifest = aofDir + "/appendonly.aof.manifest"
+)
 
 // hasAOF reports whether the AOF can be found: its directory, and the manifest
 // in it. Without either the server starts empty and says nothing.
@@ -35,10 +38,14 @@ func namesMayVanish(personality string) bool {
 	return err == nil && (!p.Has(disk.SyncNames) || !p.Has(disk.AtomicNames))
 }
 
-// nulBytes reports whether an incr file of the AOF holds NUL bytes, which no
-// command of a workload does: an append whose size survived and whose data did not.
+// strayBytes are what stands where the size of an append survived and its data
+// did not: zeroes, or what the block held before (disk.OldBytesText, without
+// its line end). No command of a workload has any of them.
+const strayBytes = "\x00~-oldbytes"
+
+// nulBytes reports whether an incr file of the AOF holds stray bytes.
 func nulBytes(fsys vfs.FS) bool {
-	names, err := fsys.List("appendonlydir")
+	names, err := fsys.List(aofDir)
 	if err != nil {
 		return false
 	}
@@ -46,7 +53,8 @@ func nulBytes(fsys vfs.FS) bool {
 		if !isIncr(name) {
 			continue
 		}
-		if data, err := vfs.ReadFile(fsys, path.Join("appendonlydir", name)); err == nil && bytes.IndexByte(data, 0) >= 0 {
+		data, err := vfs.ReadFile(fsys, path.Join(aofDir, name))
+		if err == nil && bytes.ContainsAny(bytes.ReplaceAll(data, []byte(probeKey), nil), strayBytes) {
 			return true
 		}
 	}

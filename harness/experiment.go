@@ -89,6 +89,7 @@ type Outcome struct {
 	wholeAOFVanished bool        // the image has no manifest, though there was one before the cut
 	nulBytes         bool        // an incr file held NUL bytes, which no command does
 	oldIncrUnsynced  bool        // a rewrite was going on and the old incr file not durable yet
+	manifestAhead    bool        // the manifest was renamed and its directory not synced yet
 	refused          string      // the error with which a write after the restart was refused
 }
 

@@ -20,6 +20,9 @@ type facts struct {
 	forks []time.Duration
 	used  int
 	incrs []incrFile // the incr files that are there, oldest first
+	// ahead: the manifest has got its name, and the sync of its directory, which
+	// the server makes next, has not returned.
+	ahead bool
 }
 
 // incrFile is what the log says of one incr file.
@@ -56,12 +59,13 @@ func isRewrite(c *disk.Call) bool {
 // read fills in one epoch from the calls in log[from:]. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	f.ids, f.forks, f.used, f.incrs = f.ids[:0], forks, 0, f.incrs[:0]
+	f.ids, f.forks, f.used, f.incrs, f.ahead = f.ids[:0], forks, 0, f.incrs[:0], false
 	for i := range log {
 		c := &log[i]
 		if isIncr(c.Path) {
 			f.follow(c)
 		}
+		f.switching(&c.Call)
 		switch {
 		case c.Kind == disk.OpWrite && isIncr(c.Path):
 			if c.Err == 0 {
@@ -124,6 +128,20 @@ func (f *facts) follow(c *disk.Record) {
 			}
 			w.bytes = 0
 		}
+	}
+}
+
+// switching keeps track of whether the server has just renamed the manifest. A
+// server that does anything else in the directory than sync it does not mean to.
+func (f *facts) switching(c *disk.Call) {
+	switch {
+	case c.Kind == disk.OpRename && strings.HasSuffix(c.Path2, aofManifest):
+		f.ahead = c.Err == 0
+	case !f.ahead || !strings.Contains(c.Path, aofDir):
+	case c.Kind == disk.OpDirSync:
+		f.ahead = c.Return == disk.Never
+	case c.Kind.Mutates():
+		f.ahead = false
 	}
 }
 

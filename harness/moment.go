@@ -112,6 +112,13 @@ func (m *Moment) OldIncrUnsynced() bool {
 	return m.s.facts.oldIncrUnsynced()
 }
 
+// ManifestAhead reports whether the manifest has been renamed and the sync of
+// its directory, which comes next, not returned: the cause of F5.
+func (m *Moment) ManifestAhead() bool {
+	m.life()
+	return m.s.facts.ahead
+}
+
 // Recovered is what a server made of a crash image.
 type Recovered struct {
 	State    history.State // when it started
@@ -144,7 +151,7 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 		h.States = append(h.States, state)
 	}
 	o := &Outcome{Seed: s.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
-		wholeAOFVanished: r.NoAOF && m.hasAOF(), oldIncrUnsynced: m.OldIncrUnsynced()}
+		wholeAOFVanished: r.NoAOF && m.hasAOF(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
 	x := *s.x
 	x.Crash = "power"
 	s.judging.contract = c

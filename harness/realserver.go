@@ -450,6 +450,7 @@ func (s *ServerRunner) takeFacts(log []disk.Record, tc time.Duration) {
 	forks, working := s.log.forks, s.log.working
 	s.mu.Unlock()
 	s.facts.read(log[s.logFrom:], forks, &s.hist.Epochs[len(s.hist.Epochs)-1])
+	s.out.manifestAhead = s.facts.ahead
 	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)
 	s.out.inFsync = syncInFlight(log[s.logFrom:], tc)
 	if working {

@@ -296,7 +296,10 @@ func (d *Disk) name(r *relation, c Choice, marks []bool, to bool) {
 
 // oldBytes is what a block held before: any bytes that are not zero would do;
 // these are recognised in a dump.
-var oldBytes = []byte("~old-bytes~\n")
+var oldBytes = []byte(OldBytesText)
+
+// OldBytesText is what old bytes read, over and over.
+const OldBytesText = "~old-bytes~\n"
 
 // build makes dst base plus what is durable but not folded plus the survivors.
 func (d *Disk) build(dst *Disk, r *relation, s survivors) {

@@ -92,7 +92,7 @@ type verdictKey struct {
 	promise int64
 	// settled: no operation that was under way when the state was first judged is
 	// under way any more. A reply that comes later may order it.
-	settled, oldIncr, final bool
+	settled, oldIncr, ahead, final bool
 }
 
 type verdict struct {
@@ -321,7 +321,7 @@ func (e *explorer) judge(m *harness.Moment, p *Position, s *state) {
 // verdict is that on a result at this moment.
 func (e *explorer) verdict(m *harness.Moment, n int32) *verdict {
 	r := e.results[n]
-	key := verdictKey{result: n, final: m.Kind == harness.MomentExit, oldIncr: m.OldIncrUnsynced()}
+	key := verdictKey{result: n, final: m.Kind == harness.MomentExit, oldIncr: m.OldIncrUnsynced(), ahead: m.ManifestAhead()}
 	key.promise, key.settled = e.promise, r.settled >= 0 && e.pending >= r.settled
 	if v := e.verdicts[key]; v != nil {
 		return v

@@ -34,8 +34,16 @@ var findings = []Finding{
 	{
 		Name:  "F4",
 		Title: "a power cut can put NUL bytes into a value, and the server loads it without a word",
-		Text: "Where the size of an append is durable before its data, zeroes can stand in the middle of a value and not only at the end of the file. " +
+		Text: "Where the size of an append is durable before its data, zeroes (on a file system that promises less, what the disk held before) can stand in the middle of a value and not only at the end of the file. " +
 			"The AOF has no checksum, so that a value of the right length is loaded as it stands. The RDB format has one.",
+	},
+	{
+		Name:  "F5",
+		Title: "a power cut right after the manifest is renamed can leave one that names a file that is not there",
+		Text: "A rewrite makes a new incr file, and later a new base, and then renames the manifest that names it; one fsync of the directory follows for both names. " +
+			"Where names become durable in any order (POSIX demands no more, and btrfs promises no more), a power cut before that fsync has returned can keep the " +
+			"manifest's name and lose the other: the server refuses to start (\"Unable to obtain the AOF file ... length\"). Nothing is lost: the old files are there, " +
+			"and the line can be taken out of the manifest by hand.",
 	},
 	{
 		Name:  "postponed-write",
