@@ -156,7 +156,7 @@ func (c *check) single(name, file string, last, preamble bool) (fileState, error
 		}
 	}
 	v := validator{name: name, file: file, off: start, line: c.line,
-		in: bufio.NewReaderSize(io.NewSectionReader(f, start, info.Size-start), 64<<10)}
+		in: bufio.NewReaderSize(io.NewSectionReader(f, start, info.Size-start), int(min(info.Size-start, 64<<10)))}
 	pos, err := v.run()
 	c.line = v.line
 	if err != nil {

@@ -148,7 +148,8 @@ func (n *Node) PowerCut(c disk.Choice) disk.Cut {
 		// unwinding is not allowed to add to it.
 		if n.disk != nil {
 			var image *disk.Disk
-			image, cut = n.disk.PowerCut(c, n.w.now)
+			image = n.w.image()
+			cut = n.disk.PowerCutInto(image, c, n.w.now)
 			n.w.mix(cut.Image)
 			n.disk = image
 		}

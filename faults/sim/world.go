@@ -53,7 +53,9 @@ type World struct {
 	nodePool   arena[Node]
 	conds      arena[cond]
 	streamPool arena[stream]
-	calls      []*timer // free timers of callbacks
+	calls      []*timer     // free timers of callbacks
+	images     []*disk.Disk // crash images of this run, then those that are free
+	imagesUsed int
 	buffers    [][]byte // free stream buffers
 }
 
@@ -126,6 +128,16 @@ func (w *World) clear() {
 	w.nodePool.reset()
 	w.conds.reset()
 	w.streamPool.reset()
+	w.imagesUsed = 0
+}
+
+// image is a disk to make a crash image in. It is the world's until Reset.
+func (w *World) image() *disk.Disk {
+	if w.imagesUsed == len(w.images) {
+		w.images = append(w.images, &disk.Disk{})
+	}
+	w.imagesUsed++
+	return w.images[w.imagesUsed-1]
 }
 
 // Now is the virtual time since the world began.
