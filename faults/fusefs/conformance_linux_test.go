@@ -21,13 +21,13 @@ const envMounted = "FUSEFS_TEST_MOUNTED"
 
 // inside runs this very test again in another process, which finds the path of
 // a volume in the environment; ok is false in that process, and dir the path.
-func inside(t *testing.T, o fusefs.VolumeOptions) (dir string, ok bool) {
+func inside(t *testing.T, o fusefs.Options) (dir string, ok bool) {
 	t.Helper()
 	if dir := os.Getenv(envMounted); dir != "" {
 		return dir, false
 	}
-	m := serve(t)
-	v := attach(t, m, o)
+	m := serveWith(t, o)
+	v := attach(t, m, fusefs.VolumeOptions{})
 	out, exit, err := process.Run(process.Spec{
 		Path: "/proc/self/exe",
 		Args: []string{"-test.run=^" + t.Name() + "$", "-test.v", "-rapid.checks=30"},
@@ -43,7 +43,7 @@ func inside(t *testing.T, o fusefs.VolumeOptions) (dir string, ok bool) {
 }
 
 func TestMountBehavesLikeAFileSystem(t *testing.T) {
-	dir, done := inside(t, fusefs.VolumeOptions{})
+	dir, done := inside(t, fusefs.Options{})
 	if done {
 		return
 	}
@@ -55,7 +55,7 @@ func TestMountBehavesLikeAFileSystem(t *testing.T) {
 }
 
 func TestMountDoesWhatTheHostDoes(t *testing.T) {
-	dir, done := inside(t, fusefs.VolumeOptions{})
+	dir, done := inside(t, fusefs.Options{})
 	if done {
 		return
 	}
@@ -70,3 +70,32 @@ func TestMountDoesWhatTheHostDoes(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) { vfstest.Compare(t, fresh(t, dir), fresh(t, host)) })
 }
+
+func TestMountBehavesLikeAFileSystemBuffered(t *testing.T) {
+	dir, done := inside(t, fusefs.Options{Buffered: true})
+	if done {
+		return
+	}
+	vfstest.Run(t, func(t *testing.T) vfs.FS {
+		root, err := os.MkdirTemp(dir, "")
+		require.NoError(t, err)
+		return osfs.New(root)
+	})
+}
+
+// system runs the cases that are about system calls.
+func system(t *testing.T, o fusefs.Options) {
+	t.Helper()
+	dir, done := inside(t, o)
+	if done {
+		return
+	}
+	vfstest.RunSystem(t, func(t *testing.T) vfstest.System {
+		root, err := os.MkdirTemp(dir, "")
+		require.NoError(t, err)
+		return vfstest.System{Dir: root, Maps: o.Buffered}
+	})
+}
+
+func TestSystemCalls(t *testing.T)         { system(t, fusefs.Options{}) }
+func TestSystemCallsBuffered(t *testing.T) { system(t, fusefs.Options{Buffered: true}) }

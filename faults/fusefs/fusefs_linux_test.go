@@ -25,7 +25,9 @@ func TestMain(m *testing.M) {
 }
 
 // serve mounts, or skips the test where that cannot be; on CI that is a failure.
-func serve(t testing.TB) *fusefs.Mount {
+func serve(t testing.TB) *fusefs.Mount { return serveWith(t, fusefs.Options{}) }
+
+func serveWith(t testing.TB, o fusefs.Options) *fusefs.Mount {
 	t.Helper()
 	if err := fusefs.Available(); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -33,7 +35,8 @@ func serve(t testing.TB) *fusefs.Mount {
 		}
 		t.Skip(err)
 	}
-	m, err := fusefs.Serve("", fusefs.Options{Log: testLog{t}})
+	o.Log = testLog{t}
+	m, err := fusefs.Serve("", o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m

@@ -430,16 +430,24 @@ func writeFlags(in *fuse.WriteIn) disk.CallFlags {
 	return flags
 }
 
+// fallocKeepSize is FALLOC_FL_KEEP_SIZE of fallocate(2).
+const fallocKeepSize = 1
+
 func (h *handler) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status {
 	v, r, errno := h.find(&in.InHeader)
 	if errno != 0 {
 		return fuse.Status(errno)
 	}
-	if in.Mode != 0 {
-		return fuse.Status(syscall.EOPNOTSUPP) // punching holes and the like
-	}
 	c := &disk.Call{Kind: disk.OpAllocate, Ino: r.ino, Off: int64(in.Offset), Len: int64(in.Length)}
-	return fuse.Status(v.call(r, c, func(*disk.Decision) syscall.Errno { return v.disk.Allocate(c) }))
+	switch in.Mode {
+	case 0:
+		return fuse.Status(v.call(r, c, func(*disk.Decision) syscall.Errno { return v.disk.Allocate(c) }))
+	case fallocKeepSize:
+		// Space is all it reserves, and of that the model has no shortage but by a
+		// fault: nothing that a crash could show.
+		return fuse.Status(v.call(r, c, func(*disk.Decision) syscall.Errno { return 0 }))
+	}
+	return fuse.Status(syscall.EOPNOTSUPP) // punching holes and the like
 }
 
 // fsyncDataOnly is FUSE_FSYNC_FDATASYNC of the protocol.
