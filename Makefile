@@ -9,10 +9,10 @@ HISTORIES   ?= 100000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench prove fuzz
+.PHONY: help build run test lint bench bench-mount prove fuzz
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/torntail
 	@mkdir -p bin
@@ -37,6 +37,10 @@ lint: ## formatting, vet (on macOS as well), staticcheck
 
 bench: ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+bench-mount: ## redis-server on the fault disk, against the host's file system and a plain loopback
+	@scripts/setup
+	$(GO) test -run '^$$' -bench 'RedisOnMount' -benchtime 1x -timeout 1h ./harness/mount
 
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness
