@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -24,6 +25,7 @@ type Moment struct {
 
 	epoch      history.Epoch
 	epochTaken bool
+	acks       []int64 // scratch
 }
 
 // MomentKind says what has just happened.
@@ -58,7 +60,7 @@ func (s *Simulator) watch(kind MomentKind, c *disk.Call, ack int) {
 		return
 	}
 	m := &s.moment
-	*m = Moment{s: s, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch}
+	*m = Moment{s: s, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
 	s.moments++
 	s.watcher(m)
 }
@@ -105,6 +107,27 @@ func (m *Moment) life() *history.Epoch {
 // recovered state can differ by.
 func (m *Moment) KeptBefore(c *contract.Contract) int64 { return durability.KeptBefore(m.life(), c) }
 
+// Late reports whether clause (c) of a contract is broken by now: a sync or a
+// snapshot was due and has not begun. It depends on nothing that comes back.
+func (m *Moment) Late(c *contract.Contract) bool {
+	if _, late := durability.LateSync(m.life(), c); late {
+		return true
+	}
+	if len(c.SavePoints) == 0 {
+		return false
+	}
+	acks := m.acks[:0]
+	for i := range m.s.hist.Ops {
+		if o := &m.s.hist.Ops[i]; o.Acked() && o.Writes() {
+			acks = append(acks, int64(o.Return))
+		}
+	}
+	slices.Sort(acks)
+	m.acks = acks
+	_, late := durability.LateSnapshot(m.life(), c, acks)
+	return late
+}
+
 // OldIncrUnsynced reports whether a rewrite has gone on to the next file while
 // the one before is not durable: the cause of F3.
 func (m *Moment) OldIncrUnsynced() bool {
@@ -117,6 +140,15 @@ func (m *Moment) OldIncrUnsynced() bool {
 func (m *Moment) ManifestAhead() bool {
 	m.life()
 	return m.s.facts.ahead
+}
+
+// ManifestAhead reports the same of a disk on which a recovery is going on.
+func ManifestAhead(log []disk.Record) bool {
+	var f facts
+	for i := range log {
+		f.switching(&log[i].Call)
+	}
+	return f.ahead
 }
 
 // Recovered is what a server made of a crash image.

@@ -26,6 +26,7 @@ type explorer struct {
 	contract contract.Contract
 	final    contract.Contract // after the orderly end
 	enum     enumerator
+	again    *again // nil: recoveries are not crashed
 	scratch  disk.Disk
 	second   disk.Disk
 
@@ -44,6 +45,7 @@ type explorer struct {
 	pending int
 	flight  int // operations in play
 	promise int64
+	late    bool // a sync or snapshot was due
 
 	// Of the moment before.
 	none, full uint64
@@ -92,7 +94,7 @@ type verdictKey struct {
 	promise int64
 	// settled: no operation that was under way when the state was first judged is
 	// under way any more. A reply that comes later may order it.
-	settled, oldIncr, ahead, final bool
+	settled, oldIncr, ahead, late, final bool
 }
 
 type verdict struct {
@@ -153,6 +155,11 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	e.final.Crash, e.final.AllowRepair = contract.Power, true
 	if e.cold, err = harness.NewCold(x); err != nil {
 		return nil, err
+	}
+	if o.Double {
+		if e.again, err = newAgain(e); err != nil {
+			return nil, err
+		}
 	}
 	e.enum = enumerator{bound: o.Bound, class: e.classOf}
 	e.sim = harness.NewSimulator()
@@ -235,6 +242,9 @@ func (e *explorer) moment(m *harness.Moment) {
 	none, full := d.Signature(disk.Choice{}), d.Signature(disk.Choice{Mode: disk.KeepAll})
 	changed := none != e.none || full != e.full || m.Number == 0
 	e.none, e.full = none, full
+	if e.flight > 0 && none == full {
+		e.out.doubt("at %s %d operations were in play, and the disk leaves all of them when nothing is to survive", m.At, e.flight)
+	}
 	if changed {
 		e.inPlay = e.inPlay[:0]
 		e.enum.choices(d, func(c disk.Choice) {
@@ -268,15 +278,25 @@ func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
 	if e.flight >= 2 {
 		e.out.ImagesOfTwo++
 	}
-	n := e.recover(m)
+	n := e.recover(m, c)
 	e.images[sig], e.contents[hash] = n, n
 	e.compare(m, c, hash, e.results[n])
 	return n
 }
 
-// recover starts the engine on the image in scratch and finds or adds what came back.
-func (e *explorer) recover(m *harness.Moment) int32 {
-	r := e.bare.Recover(&e.scratch, m.At, nil)
+// recover starts the engine on the image in scratch, which the choice left.
+func (e *explorer) recover(m *harness.Moment, c disk.Choice) int32 {
+	if e.again == nil {
+		return e.add(e.bare.Recover(&e.scratch, m.At, nil))
+	}
+	e.again.begin(m, &e.scratch, c)
+	n := e.add(e.bare.Recover(&e.scratch, m.At, e.again))
+	e.again.end(n)
+	return n
+}
+
+// add finds what came back among the results, or adds it.
+func (e *explorer) add(r harness.Recovered) int32 {
 	e.key = appendResultKey(e.key[:0], &r)
 	if n, ok := e.known[string(e.key)]; ok {
 		return n
@@ -322,6 +342,7 @@ func (e *explorer) judge(m *harness.Moment, p *Position, s *state) {
 func (e *explorer) verdict(m *harness.Moment, n int32) *verdict {
 	r := e.results[n]
 	key := verdictKey{result: n, final: m.Kind == harness.MomentExit, oldIncr: m.OldIncrUnsynced(), ahead: m.ManifestAhead()}
+	key.late = e.late && !key.final
 	key.promise, key.settled = e.promise, r.settled >= 0 && e.pending >= r.settled
 	if v := e.verdicts[key]; v != nil {
 		return v
@@ -355,6 +376,7 @@ func (e *explorer) look(m *harness.Moment) {
 	h := m.History()
 	e.acked, e.pending = acknowledged(h), pending(h)
 	e.flight, _ = m.Disk().InPlay()
+	e.late = m.Late(&e.contract)
 	if e.promise = int64(e.acked); m.Kind != harness.MomentExit && e.contract.Keeps != contract.KeepsAll {
 		e.promise = m.KeptBefore(&e.contract)
 	}

@@ -117,6 +117,8 @@ type Double struct {
 	Images int `json:"images"` // recoveries that were crashed again
 	States int `json:"states"`
 	Bad    int `json:"bad"`
+	// Excused are those that F5 explains.
+	Excused int `json:"excused,omitempty"`
 	// Story is that of the first bad one.
 	Story string `json:"story,omitempty"`
 }
@@ -166,6 +168,9 @@ func (e *explorer) finish(took time.Duration) {
 		p := &r.Positions[i]
 		r.Holds, r.Excused, r.Violated, r.Unknown = r.Holds+p.Holds, r.Excused+p.Excused, r.Violated+p.Violated, r.Unknown+p.Unknown
 	}
+	if e.again != nil {
+		r.Double = &e.again.out
+	}
 	r.WindowMS = float64(r.Window) / float64(time.Millisecond)
 	for _, g := range e.groups {
 		r.Groups = append(r.Groups, Violated{Cause: g.cause, Anomaly: g.anomaly.Name, Story: g.anomaly.Story, States: g.states, g: g})
@@ -176,7 +181,7 @@ func (e *explorer) finish(took time.Duration) {
 	switch {
 	case r.distrust != "":
 		r.Verdict, r.Why = result.Unknown, "torntail itself is at fault: "+r.distrust
-	case len(r.Groups) > 0:
+	case len(r.Groups) > 0 || r.Double != nil && r.Double.Bad > 0:
 		r.Verdict = result.Violated
 	case r.Unknown > 0:
 		r.Verdict = result.Unknown
@@ -294,7 +299,10 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
 	}
 	if d := r.Double; d != nil {
-		p("  double    %d recoveries crashed again at each of their operations: %d states, %d bad", d.Images, d.States, d.Bad)
+		p("  double    %d recoveries changed something and were crashed again at each of their operations: %d states, %d explained by F5, %d bad", d.Images, d.States, d.Excused, d.Bad)
+		for line := range strings.Lines(strings.TrimSpace(clean(d.Story))) {
+			p("      %s", strings.TrimRight(line, "\n"))
+		}
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
