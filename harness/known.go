@@ -33,11 +33,22 @@ func known(o *Outcome, power bool) {
 		excuse(o, "F3")
 	case o.nulBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History):
 		excuse(o, "F4")
-	case o.manifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == RefusedToStart:
+	case o.manifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == RefusedToStart && missesFile(o.History):
 		// The manifest's new name survived, and that of a file it speaks of did not:
 		// one sync of the directory is to make both durable.
 		excuse(o, "F5")
 	}
+}
+
+// missesFile reports whether the server would not start because a file that the
+// manifest names is not there (redis 7.0.15 aof.c getAppendOnlyFileSize).
+func missesFile(h *history.History) bool {
+	for i := range h.Events {
+		if e := &h.Events[i]; e.Kind == history.Refused && !strings.Contains(e.Text, "Unable to obtain the AOF file") {
+			return false
+		}
+	}
+	return true
 }
 
 // excuse counts a run under a finding alone. What it lost, it lost to a file

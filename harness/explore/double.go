@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness"
@@ -45,20 +46,19 @@ func (a *again) begin(m *harness.Moment, on *disk.Disk, c disk.Choice) {
 }
 
 // end judges what crashes during the recovery left, if the recovery itself came
-// out well.
+// out well: what is lost by then cannot come back.
 func (a *again) end(first int32) {
-	if len(a.found) == 0 {
+	if whole := a.e.verdict(a.m, first); len(a.found) == 0 || whole.class == violated || whole.class == excused {
 		return
 	}
 	a.out.Images++
-	whole := a.e.verdict(a.m, first)
 	for _, s := range a.found {
 		a.out.States++
 		v := a.e.verdict(a.m, s.result)
-		if v.class != violated || whole.class == violated {
+		if v.class != violated {
 			continue
 		}
-		if s.ahead && a.e.results[s.result].How == harness.RefusedToStart {
+		if s.ahead && strings.Contains(a.e.results[s.result].Refusal, "Unable to obtain the AOF file") {
 			a.out.Excused++ // F5, now of the manifest that the recovery wrote
 			continue
 		}
