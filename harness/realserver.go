@@ -200,6 +200,7 @@ func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan.Reset(x.Plan)
+	s.plan.Seed = mix(x.Seed, 7)
 	s.planAt, s.life, s.atRest, s.gone, s.failure, s.closed = 0, nil, nil, true, nil, false
 	s.log.reset()
 }

@@ -136,6 +136,7 @@ func (s *Simulator) reset(x *Experiment) {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
 	s.plan.Reset(x.Plan)
+	s.plan.Seed = mix(x.Seed, 7)
 	s.log.reset()
 	s.serving, s.exited, s.loadErr, s.crashed = false, false, nil, ""
 	s.moments = 0

@@ -28,15 +28,16 @@ type GenOptions struct {
 // generator draws from one seeded source, in a fixed order, so that a seed and
 // options always give the same plan.
 type generator struct {
-	rng *rand.Rand
-	o   GenOptions
+	rng    *rand.Rand
+	shares *rand.Rand // its own: plans of old seeds stay what they were but for it
+	o      GenOptions
 }
 
 // Generate makes the plan that belongs to a seed. Plans can therefore be
 // listed without being run.
 func Generate(seed uint64, o GenOptions) *Plan {
 	o.fill()
-	g := &generator{rng: rand.New(rand.NewPCG(seed, 0x746f726e7461696c)), o: o}
+	g := &generator{rng: rand.New(rand.NewPCG(seed, 0x746f726e7461696c)), shares: rand.New(rand.NewPCG(seed, 0x7368617265)), o: o}
 	verbs, total := g.weighted()
 	p := new(Plan)
 	if total == 0 {
@@ -51,6 +52,9 @@ func Generate(seed uint64, o GenOptions) *Plan {
 			}
 		}
 		s := Statement{At: g.instant(len(p.Statements) > 0), Action: v.generate(g)}
+		if ownTarget(s.Action) != nil && g.shares.IntN(4) == 0 {
+			s.Percent = []float64{1, 10, 50}[g.shares.IntN(3)]
+		}
 		s.Span = g.span(v.spans)
 		p.Statements = append(p.Statements, s)
 	}

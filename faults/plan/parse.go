@@ -79,6 +79,12 @@ func (c *cursor) statement() (s Statement, err *Error) {
 	if s.Action, err = v.parse(c); err != nil {
 		return s, err
 	}
+	own := ownTarget(s.Action) != nil
+	if own && c.accept("with") {
+		if s.Percent, err = c.percent(); err != nil {
+			return s, err
+		}
+	}
 	if c.end() {
 		return s, nil
 	}
@@ -86,6 +92,8 @@ func (c *cursor) statement() (s Statement, err *Error) {
 	switch {
 	case v.spans == noSpan:
 		return s, c.expected(pos, "the end of the line: "+v.Name+" takes nothing more")
+	case w != "for" && own && s.Percent == 0:
+		return s, c.misspelt(pos, w, `"with", "for" or the end of the line`, append(v.tail(), "with", "for"))
 	case w != "for":
 		return s, c.misspelt(pos, w, `"for" or the end of the line`, append(v.tail(), "for"))
 	}
@@ -96,6 +104,17 @@ func (c *cursor) statement() (s Statement, err *Error) {
 		return s, c.expected(c.pos, "the end of the line")
 	}
 	return s, nil
+}
+
+// percent reads a share of calls.
+func (c *cursor) percent() (float64, *Error) {
+	w, pos := c.word()
+	digits, ok := strings.CutSuffix(w, "%")
+	p, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil || !(p > 0 && p <= 100) || strings.ContainsAny(digits, "xXpP_eE+") {
+		return 0, c.expected(pos, "a share of the calls, above 0% and up to 100%")
+	}
+	return p, nil
 }
 
 // instant reads what stands between "at" and the colon, or after "until".

@@ -101,6 +101,8 @@ func TestParseTree(t *testing.T) {
 		{"at 0s: cut n1->n2 , n3", Statement{Action: &Cut{Links: Links{[]string{"n1"}, []string{"n2", "n3"}}}}},
 		{"at 0s: fail fsync(*) EIO for 1 call", Statement{
 			Action: &Fail{Target{"", CallPattern{"fsync", "*"}}, syscall.EIO}, Span: Span{Kind: SpanCalls, Calls: 1}}},
+		{"at 0s: fail fsync(*) EIO with 2.5% for 1 calls", Statement{
+			Action: &Fail{Target{"", CallPattern{"fsync", "*"}}, syscall.EIO}, Percent: 2.5, Span: Span{Kind: SpanCalls, Calls: 1}}},
 		{"at 0s: power-cut n1 keep keep 3", Statement{
 			Action: &PowerCut{Node: "n1", HasKeep: true, Keep: disk.Choice{Mode: disk.KeepOnly, IDs: []disk.PartID{{Call: 3, Part: -1}}}}}},
 	} {

@@ -20,6 +20,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -37,7 +38,10 @@ type Plan struct {
 type Statement struct {
 	At     Instant
 	Action Action
-	Span   Span // zero: once, or for good
+	// Percent is how many of the calls that match a fault of single calls strikes:
+	// above 0 and at most 100; 0: all of them.
+	Percent float64
+	Span    Span // zero: once, or for good
 }
 
 // Action is what a statement does. Its concrete types are the exported
@@ -69,6 +73,9 @@ func (s *Statement) String() string {
 	b.WriteString(s.At.String())
 	b.WriteString(": ")
 	b.WriteString(s.Action.String())
+	if s.Percent > 0 {
+		b.WriteString(" with " + strconv.FormatFloat(s.Percent, 'f', -1, 64) + "%")
+	}
 	if !s.Span.IsZero() {
 		b.WriteString(" for ")
 		b.WriteString(s.Span.String())

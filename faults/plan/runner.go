@@ -23,6 +23,10 @@ import (
 //
 // OnCall and Decide allocate nothing unless something strikes.
 type Runner struct {
+	// Seed goes into the draws of faults that strike only some calls. The same seed
+	// and the same calls give the same strikes.
+	Seed uint64
+
 	statements []Statement
 	states     []state
 
@@ -76,6 +80,7 @@ type state struct {
 	placedAt   time.Duration
 	struckAt   time.Duration
 	hits       int
+	draws      uint64 // matching calls that a fault with a percentage has drawn for
 	missed     string
 	exact      uint64 // call in whose flight it strikes first
 }
@@ -399,7 +404,7 @@ func (r *Runner) Decide(node string, c *disk.Call, now time.Duration) disk.Decis
 			changed = true
 			continue
 		}
-		if !st.aimedAt(node, c) || !strike(r.statements[i].Action, c, &d) {
+		if !st.aimedAt(node, c) || !r.drawn(i) || !strike(r.statements[i].Action, c, &d) {
 			continue
 		}
 		if st.hits++; st.hits == 1 {
@@ -419,6 +424,29 @@ func (r *Runner) Decide(node string, c *disk.Call, now time.Duration) disk.Decis
 		r.refresh()
 	}
 	return d
+}
+
+// drawn reports whether a fault strikes this matching call, as its percentage has it.
+func (r *Runner) drawn(i int) bool {
+	percent := r.statements[i].Percent
+	if percent == 0 {
+		return true
+	}
+	st := &r.states[i]
+	st.draws++
+	return float64(mix(r.Seed, uint64(i), st.draws)>>11)/(1<<53)*100 < percent
+}
+
+// mix makes one number of several (splitmix64, once for each).
+func mix(words ...uint64) uint64 {
+	h := uint64(0)
+	for _, w := range words {
+		h += w + 0x9e3779b97f4a7c15
+		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+		h = (h ^ h>>27) * 0x94d049bb133111eb
+		h ^= h >> 31
+	}
+	return h
 }
 
 // strike adds one fault to the decision about a call. Several add up: the
@@ -525,6 +553,9 @@ func (r *Runner) whyNot(i int) string {
 	case st.phase == fired:
 		return fmt.Sprintf("its instant came at %v, but it was not carried out", st.firedAt)
 	case st.phase != waiting:
+		if st.draws > 0 {
+			return fmt.Sprintf("in place from %v, but of %d calls %s none was drawn", st.placedAt, st.draws, ownTarget(s.Action))
+		}
 		return fmt.Sprintf("in place from %v, but no call matched %s", st.placedAt, ownTarget(s.Action))
 	case s.At.Kind == AtCall:
 		return fmt.Sprintf("its instant never came: %d of %d calls %s were seen on %s", st.seen, s.At.N, s.At.Call, s.At.Node)

@@ -269,6 +269,37 @@ func TestAFaultInPlaceThatMetNoCallDidNotStrike(t *testing.T) {
 	}, r.Report()))
 }
 
+func TestAShareOfTheCallsIsDrawnFromTheSeed(t *testing.T) {
+	strikes := func(seed uint64, text string) (list string, report StatementReport) {
+		r := start(t, text)
+		r.Seed = seed
+		r.Due(0)
+		for n := range 1000 {
+			hit := "."
+			if decide(r, "n1", call(uint64(n), disk.OpFsync, incr), time.Duration(n)).Err != 0 {
+				hit = "x"
+			}
+			decide(r, "n1", call(uint64(n), disk.OpWrite, incr), time.Duration(n)) // no matching call: nothing is drawn
+			list += hit
+		}
+		return list, r.Report()[0]
+	}
+	list, report := strikes(1, "at 0s: fail fsync(*) EIO with 10%")
+	require.InDelta(t, 100, report.Hits, 40)
+	require.Equal(t, report.Hits, strings.Count(list, "x"))
+	again, _ := strikes(1, "at 0s: fail fsync(*) EIO with 10%")
+	require.Equal(t, list, again)
+	other, _ := strikes(2, "at 0s: fail fsync(*) EIO with 10%")
+	require.NotEqual(t, list, other)
+	all, _ := strikes(1, "at 0s: fail fsync(*) EIO with 100%")
+	require.NotContains(t, all, ".")
+	few, report := strikes(1, "at 0s: fail fsync(*) EIO with 50% for 3 calls")
+	require.Equal(t, 3, strings.Count(few, "x"), "a span counts strikes")
+	require.Equal(t, 3, report.Hits)
+	_, report = strikes(1, "at 0s: fail fsync(*) EIO with 0.0001%")
+	require.Equal(t, "in place from 0s, but of 1000 calls fsync(*) none was drawn", report.Why)
+}
+
 func TestEndUndoesWhatIsInPlaceAndStopsTheRest(t *testing.T) {
 	r := start(t, "at 0s: readonly n1 for 1h\nat 0s: stall fsync(*)\nat 0s: fail fsync(*) EIO\nat 1s: kill n1\nat n1 fsync(*)#1: kill n1")
 	for _, trigger := range r.Due(0) {

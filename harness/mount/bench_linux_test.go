@@ -265,3 +265,13 @@ func (h *host) cat(b *testing.B, name string) []byte {
 	require.NoError(b, err)
 	return out
 }
+
+// BenchmarkWrites is the hot path alone: small appends by one process that does
+// nothing else.
+func BenchmarkWrites(b *testing.B) {
+	needFUSE(b)
+	m := open(b, Options{Log: filepath.Join(b.TempDir(), "log")})
+	b.ReportAllocs()
+	b.ResetTimer()
+	m.shell(b, "dd if=/dev/zero of=f bs=500 status=none count="+strconv.Itoa(b.N))
+}

@@ -101,6 +101,7 @@ func (m *Disk) fault(p *plan.Plan) (string, error) {
 	}
 	r := &faultRun{began: m.clock()}
 	r.runner.Reset(p)
+	r.runner.Seed = m.o.Seed
 	m.mu.Lock()
 	m.runs = append(slices.DeleteFunc(m.runs, func(r *faultRun) bool { return r.runner.Over() }), r)
 	due := slices.Clone(r.runner.Due(0))

@@ -78,11 +78,14 @@ var words = map[string]word{
 	"fail until a call":    {plan: "fail write(f) EIO for until n1 mkdir(d)#1", script: "write f a*1; mkdir d; write f a*1", says: "write EIO, mkdir ok, write ok", memory: "d/ f:a1"},
 	"fail on another node": {plan: "fail n1 write(g) EIO", script: "write f a*1; write g a*1", says: "write ok, write EIO", memory: "f:a1 g:"},
 
+	"fail a share": {plan: "fail write(f) EIO with 50%", script: strings.Repeat("write f a*1; ", 8),
+		says: "write EIO, write ok, write ok, write EIO, write ok, write EIO, write EIO, write EIO", memory: "f:a3"},
+
 	// Short, slow and stalled calls.
 	"short":                {plan: "short write(f) 3 for 1 calls", script: "write f a*10", says: "write ok", memory: "f:a10", logged: "write 0+3, write 3+7"},
 	"slow":                 {plan: "slow fsync(f) 30ms", script: "write f a*1; fsync f", says: "write ok, fsync ok", memory: "f:a1", durable: "f:a1", slowest: 30 * time.Millisecond},
 	"slow write":           {plan: "slow write(f) 30ms for 1 calls", script: "write f a*1; write f a*1", says: "write ok, write ok", memory: "f:a2", slowest: 30 * time.Millisecond},
-	"stall, until its end": {plan: "stall write(f) for 50ms", script: "write f a*1; write f a*1", says: "write ok, write ok", memory: "f:a2", slowest: 20 * time.Millisecond},
+	"stall, until its end": {plan: "at n1 write(f)#1: stall write(f) for 30ms", script: "write f a*1; write f a*1", says: "write ok, write ok", memory: "f:a2", slowest: 30 * time.Millisecond},
 	"stall in flight, then kill": {plan: "at n1 fsync(f)#1 in-flight 0.5: stall fsync(f) for 1h; at +20ms: kill n1",
 		script: "write f a*8192; dirsync .; fsync f; write f b*1", says: "write ok, dirsync ok", memory: "f:a8192", durable: "f:"},
 	"kill in flight, after half its pages": {plan: "at n1 fsync(f)#2 in-flight 0.5: kill n1",
