@@ -12,7 +12,6 @@
 package zones
 
 import (
-	"hash/maphash"
 	"math"
 
 	"github.com/torntail/torntail/checker/history"
@@ -131,8 +130,6 @@ type Registers struct {
 	Clusters []Cluster
 	KeyOf    []int32 // of each operation; -1 when it takes no part
 
-	seed   maphash.Seed
-	seeded bool
 	names  []slot
 	values []slot
 	sorted []int32
@@ -153,9 +150,6 @@ func (r *Registers) KnowsVersions() bool { return r.rmw }
 
 // Build groups in. The slices of in are kept until the next Build and not changed.
 func (r *Registers) Build(in Input) {
-	if !r.seeded {
-		r.seed, r.seeded = maphash.MakeSeed(), true
-	}
 	r.In = in
 	r.parts, r.rmw = false, false
 	r.lists = r.lists[:0]

@@ -1,10 +1,6 @@
 package zones
 
-import (
-	"hash/maphash"
-
-	"github.com/torntail/torntail/checker/history"
-)
+import "github.com/torntail/torntail/checker/history"
 
 // The tables from names to keys and from values to clusters are open-addressed
 // and reused: a map for each history would cost more than the judgement.
@@ -29,6 +25,17 @@ func table(old []slot, n int) []slot {
 	return old
 }
 
+// hashText hashes the short names and values of a history: FNV-1a, and a last
+// mix, because the tables use the low bits and the slots keep the high ones.
+func hashText(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	h ^= h >> 32
+	return h * 0x9e3779b97f4a7c15
+}
+
 // Find is the key called name, or nil.
 func (r *Registers) Find(name string) *Key {
 	if i := r.lookup(name); i >= 0 {
@@ -38,7 +45,7 @@ func (r *Registers) Find(name string) *Key {
 }
 
 func (r *Registers) lookup(name string) int32 {
-	h := maphash.String(r.seed, name)
+	h := hashText(name)
 	mask := uint64(len(r.names) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		s := r.names[i]
@@ -53,7 +60,7 @@ func (r *Registers) lookup(name string) int32 {
 
 // key is the number of the key called name, new when it was not there.
 func (r *Registers) key(name string) int32 {
-	h := maphash.String(r.seed, name)
+	h := hashText(name)
 	mask := uint64(len(r.names) - 1)
 	i := h & mask
 	for ; r.names[i].place != 0; i = (i + 1) & mask {
@@ -74,7 +81,7 @@ func (r *Registers) growNames() {
 	r.names = table(r.names, len(r.names))
 	mask := uint64(len(r.names) - 1)
 	for n := range r.Keys {
-		h := maphash.String(r.seed, r.Keys[n].Name)
+		h := hashText(r.Keys[n].Name)
 		i := h & mask
 		for r.names[i].place != 0 {
 			i = (i + 1) & mask
@@ -117,7 +124,7 @@ func (r *Registers) initialValue(at int32) string {
 }
 
 func (r *Registers) hashValue(key int32, value string) uint64 {
-	return maphash.String(r.seed, value) + uint64(key)*0x9e3779b97f4a7c15
+	return hashText(value) + uint64(key)*0x9e3779b97f4a7c15
 }
 
 // findValue is the cluster of value in key, or -1, and the slot where it is or would be.

@@ -22,7 +22,6 @@ var exceptions = []exception{
 	{"checker/contract/file.go", "os", "reads the user's contract, before any world begins"},
 	{"checker/history", "os", "saves and loads histories, after the world has ended"},
 	{"checker/linear/porcupine.go", "context random runtime sync", "the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
-	{"checker/zones/registers.go", "random", "a hash table of its own, looked up by key and never walked in the order of its hashes"},
 	{"faults/sim/coroutine.go", "iter recover", "runs the tasks: makes their coroutines, and recovers to report a task's panic or to end its unwinding"},
 }
 
