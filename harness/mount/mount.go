@@ -306,20 +306,6 @@ func (m *Disk) onCall(c *disk.Call) disk.Decision {
 	return d
 }
 
-// begin runs f on a goroutine that Close waits for; not at all when closed.
-func (m *Disk) begin(f func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return
-	}
-	m.done.Add(1)
-	go func() {
-		defer m.done.Done()
-		f()
-	}()
-}
-
 // tell wakes the timekeeper.
 func (m *Disk) tell() {
 	select {

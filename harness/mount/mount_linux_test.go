@@ -197,6 +197,27 @@ func TestFaultsAreInPlaceWhenTheCommandReturns(t *testing.T) {
 	require.Equal(t, "at 0s: corrupt nothing bit 0: missed: no file matches\n", m.call(t, "fault", "corrupt nothing bit 0"))
 }
 
+func TestProgramsArePausedAndTerminated(t *testing.T) {
+	m := open(t, Options{})
+	require.Equal(t, "at 0s: pause n1: missed: "+nobody+"\n", m.call(t, "fault", "pause n1"))
+	p := m.start(t, "exec 3>f; while echo x >&3; do :; done")
+	state := func() byte {
+		st, ok := guard.ReadStat(p.Pid())
+		require.True(t, ok)
+		return st.State
+	}
+	eventually(t, "it has the file open", func() bool { return len(fusefs.UsersOf(m.volume).Signal(0)) > 0 })
+	require.Equal(t, "at 0s: pause n1 for 20ms: struck\n", m.call(t, "fault", "pause n1 for 20ms"))
+	eventually(t, "it is stopped", func() bool { return state() == 'T' || strings.Contains(m.call(t, "log"), "fault over: at 0s: pause n1") })
+	eventually(t, "it goes on", func() bool { return state() != 'T' })
+	m.call(t, "fault", "pause n1")
+	eventually(t, "it is stopped", func() bool { return state() == 'T' })
+	m.call(t, "clear")
+	eventually(t, "it goes on", func() bool { return state() != 'T' })
+	m.call(t, "fault", "term n1")
+	require.Equal(t, syscall.SIGTERM, p.Wait().Signal)
+}
+
 func TestFaultsThatCannotStrikeAreNamed(t *testing.T) {
 	m := open(t, Options{})
 	_, err := control.Call(m.Socket(), "fault", "readonly n1; restart n1; at ack#3: kill n1; kill n2")
