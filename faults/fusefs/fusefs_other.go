@@ -38,6 +38,7 @@ func (v *Volume) Disk() *disk.Disk        { return nil }
 func (v *Volume) With(func(d *disk.Disk)) {}
 func (v *Volume) Pending() int            { return 0 }
 func (v *Volume) Resume()                 {}
+func (v *Volume) Settle(time.Duration)    {}
 func (v *Volume) Detach()                 {}
 func (v *Volume) PowerCut(disk.Choice, ...Victim) (disk.Cut, error) {
 	return disk.Cut{}, ErrUnsupported

@@ -313,6 +313,14 @@ func (v *Volume) heldUp() []int {
 	return tids
 }
 
+// Settle waits until no call is held up by a fault any more, but not longer
+// than the limit: a delay may be an hour.
+func (v *Volume) Settle(limit time.Duration) {
+	for deadline := time.Now().Add(limit); len(v.heldUp()) > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // leave ends a call that holds the lock, and releases it.
 func (v *Volume) leave(c *disk.Call, errno syscall.Errno) syscall.Errno {
 	defer v.mu.Unlock()

@@ -65,8 +65,7 @@ func (m *Disk) cutCommand(args []string) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "power cut at %v, keep %v: %d calls (%d bytes) were not durable, %d of them (%d bytes) lost\n",
-		cut.At.Round(time.Microsecond), cut.Choice, cut.Ops, cut.Bytes, cut.LostOps, cut.LostBytes)
+	b.WriteString(describe(cut) + "\n")
 	for _, c := range cut.InFlight {
 		fmt.Fprintf(&b, "in flight: %d %v %s\n", c.ID, c.Kind, c.Path)
 	}

@@ -185,6 +185,10 @@ func (m *Disk) fail(err error) {
 	}
 }
 
+// settleWithin is how long Close waits for calls that faults held up and that go
+// on now, so that they end as they would have.
+const settleWithin = 2 * time.Second
+
 // flushWithin is how long Close waits for the kernel to write what it has
 // cached of a buffered mount.
 const flushWithin = 5 * time.Second
@@ -203,6 +207,7 @@ func (m *Disk) Close() error {
 		return nil
 	}
 	m.clear()
+	m.volume.Settle(settleWithin)
 	if m.o.Buffered {
 		m.mount.Flush(flushWithin)
 	}
@@ -269,8 +274,19 @@ func (m *Disk) powerCut(choice disk.Choice) (disk.Cut, []int, error) {
 	if err != nil {
 		return cut, nil, fmt.Errorf("power-cut: %w", err)
 	}
-	m.note("power cut, keep %v: %d calls (%d bytes) were not durable, %d of them (%d bytes) lost", cut.Choice, cut.Ops, cut.Bytes, cut.LostOps, cut.LostBytes)
+	m.note("%s", describe(cut))
 	return cut, users.Killed(), nil
+}
+
+// describe says what a power cut did. The choice is the one that makes the same
+// image again; where nothing was in play every choice does.
+func describe(cut disk.Cut) string {
+	choice := cut.Choice
+	if cut.Ops == 0 {
+		choice = cut.Asked
+	}
+	return fmt.Sprintf("power cut, keep %v: %s (%s) not durable, %d of them (%s) lost", choice,
+		plural(cut.Ops, "call"), plural(int(cut.Bytes), "byte"), cut.LostOps, plural(int(cut.LostBytes), "byte"))
 }
 
 // cutLogged cuts the power and takes the whole log of the disk that was cut,

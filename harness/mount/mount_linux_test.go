@@ -115,7 +115,7 @@ func TestShellScriptOverAPowerCut(t *testing.T) {
 	require.Regexp(t, regexp.MustCompile(`(?m)^\d+ \S+ dirsync d in `), log)
 	require.Equal(t, 2, strings.Count(m.call(t, "log", "2"), "\n"))
 
-	require.Contains(t, m.call(t, "power-cut"), "keep none: 3 calls (10 bytes) were not durable, 3 of them (10 bytes) lost")
+	require.Contains(t, m.call(t, "power-cut"), "power cut, keep none: 3 calls (10 bytes) not durable, 3 of them (10 bytes) lost\n")
 	require.Equal(t, "kept\n", m.shell(t, "cat d/f; test ! -e g"))
 	require.Contains(t, m.call(t, "status"), "everything is durable")
 	require.Contains(t, m.call(t, "log"), "power cut, keep none: 3 calls")
@@ -163,7 +163,7 @@ func TestSQLiteLosesWhatItsManualSays(t *testing.T) {
 			for range 3 {
 				sql("INSERT INTO t VALUES(1); INSERT INTO t VALUES(2);")
 			}
-			require.Contains(t, m.call(t, "power-cut"), "power cut at")
+			require.Contains(t, m.call(t, "power-cut"), "power cut, keep none")
 			require.Equal(t, strconv.Itoa(c.rows)+"\nok\n", sql("SELECT count(*) FROM t; PRAGMA integrity_check;"))
 		})
 	}
@@ -208,7 +208,9 @@ func TestProgramsArePausedAndTerminated(t *testing.T) {
 	}
 	eventually(t, "it has the file open", func() bool { return len(fusefs.UsersOf(m.volume).Signal(0)) > 0 })
 	require.Equal(t, "at 0s: pause n1 for 20ms: struck\n", m.call(t, "fault", "pause n1 for 20ms"))
-	eventually(t, "it is stopped", func() bool { return state() == 'T' || strings.Contains(m.call(t, "log"), "fault over: at 0s: pause n1") })
+	eventually(t, "it is stopped", func() bool {
+		return state() == 'T' || strings.Contains(m.call(t, "log"), "fault over: at 0s: pause n1")
+	})
 	eventually(t, "it goes on", func() bool { return state() != 'T' })
 	m.call(t, "fault", "pause n1")
 	eventually(t, "it is stopped", func() bool { return state() == 'T' })
@@ -265,7 +267,7 @@ func TestUnsyncedDataOfALongRunAreLostAfterTheLogWasEmptied(t *testing.T) {
 	var left int
 	m.volume.With(func(d *disk.Disk) { left = len(d.Log()) })
 	require.Zero(t, left, "the disk keeps no log of its own")
-	require.Contains(t, m.call(t, "power-cut"), "500 calls (2500 bytes) were not durable, 500 of them (2500 bytes) lost")
+	require.Contains(t, m.call(t, "power-cut"), "500 calls (2500 bytes) not durable, 500 of them (2500 bytes) lost")
 	require.Equal(t, "kept\n", m.shell(t, "cat f"))
 	require.NoError(t, m.Close())
 	text, err := os.ReadFile(file)
