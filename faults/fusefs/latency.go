@@ -14,8 +14,14 @@ import (
 // disk in memory, so without a latency an fsync is hardly ever in flight.
 type Latencies []time.Duration
 
-// measuredSyncs is how often MeasureSync syncs: at 10 ms each, a third of a second.
-const measuredSyncs = 32
+// MeasureSync syncs for so long, and at least and at most so often. The first
+// syncs of a new file are not counted: they also make its first blocks.
+const (
+	measureFor    = 300 * time.Millisecond
+	fewestSyncs   = 32 // at 10 ms each, a third of a second
+	mostSyncs     = 1024
+	uncountedOnes = 4
+)
 
 // MeasureSync measures fsync on the host's file system: the sync of an append of
 // 4 KiB to a file in dir, as an append-only file does it.
@@ -28,7 +34,7 @@ func MeasureSync(dir string) (Latencies, error) {
 	defer f.Close()
 	page := make([]byte, 4096)
 	var l Latencies
-	for range measuredSyncs {
+	for from := time.Now(); len(l) < fewestSyncs+uncountedOnes || len(l) < mostSyncs && time.Since(from) < measureFor; {
 		if _, err := f.Write(page); err != nil {
 			return nil, fmt.Errorf("measure fsync: %w", err)
 		}
@@ -38,6 +44,7 @@ func MeasureSync(dir string) (Latencies, error) {
 		}
 		l = append(l, time.Since(began))
 	}
+	l = l[uncountedOnes:]
 	slices.Sort(l)
 	return l, nil
 }
