@@ -115,6 +115,9 @@ const (
 
 // Run records the run and judges its states.
 func Run(ctx context.Context, o *Options) (*Report, error) {
+	if !o.Mode.AOF && !o.Mode.RDB {
+		return notApplicable(o)
+	}
 	began := time.Now()
 	e, err := newExplorer(ctx, o)
 	if err != nil {

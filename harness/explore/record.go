@@ -30,7 +30,7 @@ type Options struct {
 	Double      bool
 }
 
-// experiment is the run to record: a third into it a rewrite or snapshot that
+// experiment is the run to record: early in it a rewrite or snapshot that
 // takes as long as a hundred writes, later a change of the configuration and a
 // rewrite under it, a snapshot beside the AOF, and an orderly end.
 func (o *Options) experiment() (*harness.Experiment, error) {
@@ -44,27 +44,27 @@ func (o *Options) experiment() (*harness.Experiment, error) {
 		w.Rate = max(o.Mode.Rate, float64(o.Commands)/(0.8*o.Mode.Span.Seconds()))
 		rate = w.Rate
 	}
-	slow := time.Duration(1.3 * duringRewrite / (1 - w.ReadRatio) / rate * float64(time.Second)).Round(time.Millisecond)
+	slow := time.Duration(1.15 * duringRewrite / (1 - w.ReadRatio) / rate * float64(time.Second)).Round(time.Millisecond)
 	text := "plan 1\n"
 	add := func(format string, a ...any) { text += fmt.Sprintf(format, a...) + "\n" }
 	at := func(share float64) int { return max(1, int(share*float64(o.Commands))) }
 	if o.Mode.AOF {
 		add("at 0s: slow n1 open(temp-rewriteaof-*) %s for 1 calls", slow/2)
 		add("at 0s: slow n1 fsync(temp-rewriteaof-*) %s for 1 calls", slow/2)
-		add("at ack#%d: do n1 BGREWRITEAOF", at(0.25))
+		add("at ack#%d: do n1 BGREWRITEAOF", at(0.15))
 		preamble := "yes"
 		if o.Mode.Get("aof-use-rdb-preamble") == "yes" {
 			preamble = "no"
 		}
 		add("at ack#%d: do n1 CONFIG SET aof-use-rdb-preamble %s", at(0.65), preamble)
-		add("at ack#%d: do n1 BGREWRITEAOF", at(0.7))
+		add("at ack#%d: do n1 BGREWRITEAOF", at(0.75))
 		add("at ack#%d: do n1 BGSAVE", at(0.85))
 	} else {
 		add("at 0s: slow n1 open(temp-*.rdb) %s for 1 calls", slow/2)
 		add("at 0s: slow n1 fsync(temp-*.rdb) %s for 1 calls", slow/2)
-		add("at ack#%d: do n1 BGSAVE", at(0.25))
+		add("at ack#%d: do n1 BGSAVE", at(0.15))
 		add("at ack#%d: do n1 CONFIG SET rdbcompression no", at(0.65))
-		add("at ack#%d: do n1 BGSAVE", at(0.7))
+		add("at ack#%d: do n1 BGSAVE", at(0.75))
 	}
 	add("at ack#%d: do n1 SHUTDOWN", o.Commands)
 	add("at %s: do n1 SHUTDOWN", o.Mode.Span)
@@ -77,4 +77,4 @@ func (o *Options) experiment() (*harness.Experiment, error) {
 
 // closedLoop is about how many commands a second one client makes that waits
 // for an fsync with each write, on the simulated disks.
-const closedLoop = 400
+const closedLoop = 200

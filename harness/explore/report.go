@@ -132,6 +132,17 @@ func newReport(o *Options, x *harness.Experiment) *Report {
 	return r
 }
 
+// notApplicable is the report of a mode that keeps nothing.
+func notApplicable(o *Options) (*Report, error) {
+	x, err := o.experiment()
+	if err != nil {
+		return nil, err
+	}
+	r := newReport(o, x)
+	r.Verdict, r.Why = result.NotApplicable, "without persistence there is nothing that a crash could take from the disk"
+	return r, nil
+}
+
 // position begins the entry of a moment.
 func (r *Report) position(m *harness.Moment) *Position {
 	p := Position{AtMS: float64(m.At) / float64(time.Millisecond), Kind: m.Kind.String(), Ack: m.Ack}
@@ -185,8 +196,6 @@ func (e *explorer) finish(took time.Duration) {
 		r.Verdict = result.Violated
 	case r.Unknown > 0:
 		r.Verdict = result.Unknown
-	case r.Images < 2:
-		r.Verdict, r.Why = result.NotApplicable, "nothing was written to the disk that a crash could take"
 	default:
 		r.Verdict = result.Holds
 	}
