@@ -45,31 +45,32 @@ func TestPlantsAreExplained(t *testing.T) {
 	for _, c := range []struct {
 		plant, mode, personality string
 		anomaly, sync            string
+		commands                 int
 		says                     []string // the text of one cause has all of it, numbers aside
 	}{
-		{"base-rename-without-fsync", "always", "ext4", "unrecoverable", "missing",
+		{"base-rename-without-fsync", "always", "ext4", "unrecoverable", "missing", 400,
 			[]string{"rename", "manifest", "without the data of appendonlydir/appendonly.aof.2.base.", "there is no fsync of appendonlydir/appendonly.aof.2.base.", "between write"}},
-		{"rename-without-dirsync", "always", "btrfs", "unrecoverable", "missing",
+		{"rename-without-dirsync", "always", "btrfs", "unrecoverable", "missing", 400,
 			[]string{"without the name of appendonlydir/appendonly.aof.", "there is no fsync of directory appendonlydir between rename"}},
-		{"manifest-before-base", "always", "ext4", "unrecoverable", "late",
+		{"manifest-before-base", "always", "ext4", "unrecoverable", "late", 400,
 			[]string{"without the data of appendonlydir/appendonly.aof.", "fsync", "comes after it, not between it and write"}},
-		{"unlink-before-manifest", "always", "ext4", "unrecoverable", "none",
+		{"unlink-before-manifest", "always", "ext4", "unrecoverable", "none", 400,
 			[]string{"no sync is missing", "from unlink", "incr.aof", "until rename", "manifest, which should have come first"}},
-		{"truncated-tail-kept", "always", "ext4", "unrecoverable", "none",
+		{"truncated-tail-kept", "always", "ext4", "unrecoverable", "none", 400,
 			[]string{"the tail of appendonly.aof.1.incr.aof is loaded as truncated and is not cut off", "no truncate call"}},
-		{"reply-before-fsync", "always", "ext4", "lost-write", "in flight",
+		{"reply-before-fsync", "always", "ext4", "lost-write", "in flight", 400,
 			[]string{"a client is told", "without the data of appendonlydir/appendonly.aof.1.incr.aof", "fdatasync", "is still in flight after write"}},
-		{"rdb-rename-without-fsync", "rdb", "ext4", "unrecoverable", "missing",
+		{"rdb-rename-without-fsync", "rdb", "ext4", "unrecoverable", "missing", 400,
 			[]string{"survives rename", "to dump.rdb without the data of dump.rdb", "there is no fsync of dump.rdb between write"}},
-		{"rewrite-loses-writes", "always", "ext4", "lost-write", "none",
+		{"rewrite-loses-writes", "always", "ext4", "lost-write", "none", 400,
 			[]string{"no sync is missing", "from rename", "manifest"}},
-		{"split-transaction", "always", "ext4", "torn-transaction", "none",
+		{"split-transaction", "always", "ext4", "torn-transaction", "none", 400,
 			[]string{"no sync is missing", "from write", "until write", "incr.aof"}},
-		{"disk-ignores-fsync", "always", "prefix", "lost-write", "returned",
+		{"disk-ignores-fsync", "always", "prefix", "lost-write", "returned", 100,
 			[]string{"a client is told", "which had returned, made write"}},
 	} {
 		t.Run(c.plant, func(t *testing.T) {
-			o := options(t, c.mode, c.personality, c.plant, "triad", 400)
+			o := options(t, c.mode, c.personality, c.plant, "triad", c.commands)
 			r := explore(t, o)
 			require.Equal(t, result.Violated, r.Verdict, r.Why)
 			dir := t.TempDir()
