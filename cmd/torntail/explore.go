@@ -31,7 +31,7 @@ type exploreCmd struct {
 	Directive   []string `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"What is explored"`
 	Plant       string   `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"What is explored"`
 	Seed        uint64   `default:"1" help:"Seed of everything that is drawn; default ${default}." group:"What is explored"`
-	Bound       string   `default:"triad" help:"Which states are tried at each moment: prefix, triad, 1, 2, 5 or all; default ${default}." placeholder:"BOUND" group:"How far"`
+	Bound       string   `default:"2" help:"Which states are tried at each moment: prefix, triad, 1, 2, 5 or all; default ${default}." placeholder:"BOUND" group:"How far"`
 	Double      bool     `help:"Also crash again at every operation of the recoveries." group:"How far"`
 	Out         string   `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
 	JSON        string   `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
