@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 // world is an engine in this process, without sockets, over a directory.
@@ -119,10 +120,7 @@ type realRedis struct {
 // startRedis starts redis-server 7.0; the test is skipped where there is none.
 func startRedis(t testing.TB, dir string, directives ...string) *realRedis {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server here")
-	}
+	path := needs.Program(t, "redis-server")
 	if dir == "" {
 		dir = t.TempDir()
 	}

@@ -14,20 +14,8 @@ import (
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/internal/needs"
 )
-
-// lookPath finds a tool of the redis packages. On a developer's machine its
-// absence skips the test, in CI it fails it.
-func lookPath(t *testing.T, name string) string {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed: %v", name, err)
-		}
-		t.Skipf("%s is not installed: %v", name, err)
-	}
-	return path
-}
 
 func baseRDB(t *testing.T) string {
 	k := keyspace.New()
@@ -108,7 +96,7 @@ var private = regexp.MustCompile(`(?m)^(\[.*|Reading DB ID.*|--- RDB.*|.*FATAL A
 var pastEnd = regexp.MustCompile(`got: 00..`)
 
 func TestCheckReportsAndRepairsLikeRedisCheckAOF(t *testing.T) {
-	tool := lookPath(t, "redis-check-aof")
+	tool := needs.Program(t, "redis-check-aof")
 	for _, c := range checkCases(t) {
 		for _, mode := range []string{"look", "fix", "fix, answered no"} {
 			theirs, ours := put(t, c.files), put(t, c.files)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 func TestSet(t *testing.T) {
@@ -201,10 +202,7 @@ func redisQuote(s string) string {
 
 // The table must have the directives of redis-server 7.0.15, with its defaults.
 func TestSameDirectivesAsRedis(t *testing.T) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server here")
-	}
+	path := needs.Program(t, "redis-server")
 	// On a unix socket, so that no port is needed.
 	dir := t.TempDir()
 	sock := filepath.Join(dir, "s")

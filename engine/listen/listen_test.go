@@ -20,6 +20,7 @@ import (
 
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/listen"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -237,10 +238,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 
 // redis-cli and redis-benchmark are clients nobody wrote for this server.
 func TestRedisTools(t *testing.T) {
-	cli, err := exec.LookPath("redis-cli")
-	if err != nil {
-		t.Skip("no redis-cli here")
-	}
+	cli := needs.Program(t, "redis-cli")
 	r := start(t, t.TempDir())
 	run := func(name string, args ...string) string {
 		out, err := exec.Command(name, append([]string{"-h", "127.0.0.1", "-p", r.port}, args...)...).CombinedOutput()
@@ -254,10 +252,7 @@ func TestRedisTools(t *testing.T) {
 	assert.Contains(t, run(cli, "--bigkeys"), "Biggest string found")
 	assert.Equal(t, "master\n0\n\n", run(cli, "ROLE"))
 
-	bench, err := exec.LookPath("redis-benchmark")
-	if err != nil {
-		t.Skip("no redis-benchmark here")
-	}
+	bench := needs.Program(t, "redis-benchmark")
 	out := run(bench, "-q", "--csv", "-n", "2000", "-c", "10", "-P", "4", "-t", "ping,set,get,incr,lpush,lpop,lrange_100,mset")
 	assert.NotContains(t, strings.ToLower(out), "err")
 	for _, test := range []string{"PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "LPUSH", "LPOP", "LRANGE_100", "MSET (10 keys)"} {

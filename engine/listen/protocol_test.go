@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/needs"
 )
 
 // rawInputs are byte streams, well formed and not, that both servers must
@@ -55,10 +57,7 @@ func answer(t *testing.T, addr, send string) string {
 }
 
 func TestSameProtocolAsRedis(t *testing.T) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("no redis-server here")
-	}
+	path := needs.Program(t, "redis-server")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()

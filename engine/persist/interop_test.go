@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/needs"
 )
 
 // commands build data with every form of value, in several databases.
@@ -127,7 +129,7 @@ func TestRedisServerLoadsWhatWasWritten(t *testing.T) {
 // checkTools runs redis-check-aof and redis-check-rdb over what is in dir.
 func checkTools(t *testing.T, dir string, f form) {
 	run := func(tool, path string) {
-		out, err := exec.Command(lookPath(t, tool), path).CombinedOutput()
+		out, err := exec.Command(needs.Program(t, tool), path).CombinedOutput()
 		require.NoError(t, err, "%s %s: %s", tool, path, out)
 	}
 	if f.lines[0] == "appendonly yes" {

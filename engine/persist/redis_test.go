@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -14,20 +13,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// lookPath finds a tool of the redis packages. On a developer's machine its
-// absence skips the test, in CI it fails it.
-func lookPath(t testing.TB, name string) string {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed: %v", name, err)
-		}
-		t.Skipf("%s is not installed: %v", name, err)
-	}
-	return path
-}
+	"github.com/torntail/torntail/internal/needs"
+)
 
 // redis is a running redis-server.
 type redis struct {
@@ -42,7 +30,7 @@ type redis struct {
 // startRedis starts redis-server in a directory and waits until it serves. When
 // it exits instead, running is false and the log says why.
 func startRedis(t testing.TB, dir string, args ...string) (r *redis, running bool) {
-	bin := lookPath(t, "redis-server")
+	bin := needs.Program(t, "redis-server")
 	for {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
