@@ -17,16 +17,25 @@ import (
 // restart: damage that a plan asks for, a look at what the crash left, and the
 // server's own repair tool.
 
-// Where the AOF and its manifest are, in every mode.
+// Where the data is, in every mode.
 const (
 	aofDir      = "appendonlydir"
 	aofManifest = aofDir + "/appendonly.aof.manifest"
+	snapshot    = "dump.rdb"
 )
 
-// hasAOF reports whether the AOF can be found: its directory, and the manifest
-// in it. Without either the server starts empty and says nothing.
-func hasAOF(fsys vfs.FS) bool {
-	_, err := fsys.Stat(aofManifest)
+// dataFile is the file without which a server in the mode starts empty and says
+// nothing: the AOF's manifest, or the snapshot.
+func dataFile(m *Mode) string {
+	if m.AOF {
+		return aofManifest
+	}
+	return snapshot
+}
+
+// hasData reports whether a mode's data can be found on a disk.
+func hasData(fsys vfs.FS, m *Mode) bool {
+	_, err := fsys.Stat(dataFile(m))
 	return err == nil
 }
 
@@ -36,6 +45,13 @@ func hasAOF(fsys vfs.FS) bool {
 func namesMayVanish(personality string) bool {
 	p, err := disk.PersonalityByName(personality)
 	return err == nil && (!p.Has(disk.SyncNames) || !p.Has(disk.AtomicNames))
+}
+
+// namesInAnyOrder reports whether a personality may make a later name durable
+// before an earlier one.
+func namesInAnyOrder(personality string) bool {
+	p, err := disk.PersonalityByName(personality)
+	return err == nil && !p.Has(disk.MetaInOrder) && !p.Has(disk.AllInOrder)
 }
 
 // strayBytes are what stands where the size of an append survived and its data
@@ -54,7 +70,10 @@ func nulBytes(fsys vfs.FS) bool {
 			continue
 		}
 		data, err := vfs.ReadFile(fsys, path.Join(aofDir, name))
-		if err == nil && bytes.ContainsAny(bytes.ReplaceAll(data, []byte(probeKey), nil), strayBytes) {
+		if err != nil {
+			continue
+		}
+		if bytes.IndexByte(data, 0) >= 0 || bytes.ContainsAny(bytes.ReplaceAll(data, []byte(probeKey), nil), strayBytes) {
 			return true
 		}
 	}

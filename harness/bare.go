@@ -63,7 +63,7 @@ const tokensAhead = 512
 func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recovered {
 	fsys := image.FS(gate)
 	b.env.now = at
-	r := Recovered{NoAOF: !hasAOF(image.FS(nil)), How: ByItself}
+	r := Recovered{NoData: !hasData(image.FS(nil), b.mode), How: ByItself}
 	b.cut = false
 	if err := b.start(image, gate); err != nil {
 		r.How, r.Refusal = RefusedToStart, err.Error()
@@ -78,7 +78,7 @@ func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recov
 	}
 	r.Truncated = b.cut
 	r.State.Keys = b.dump()
-	if !r.NULBytes && holdsNUL(&r.State) {
+	if !r.NULBytes && b.mode.AOF {
 		r.NULBytes = nulBytes(image.FS(nil))
 	}
 	return r

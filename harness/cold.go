@@ -98,7 +98,7 @@ func (c *Cold) Recover(image *disk.Disk, at time.Duration) (Recovered, SecondLif
 
 // first is the start on the image, with the repair tool if it needs that.
 func (c *Cold) first(e env.Env, image *disk.Disk) (Recovered, error) {
-	r := Recovered{NoAOF: !hasAOF(image.FS(nil)), How: ByItself}
+	r := Recovered{NoData: !hasData(image.FS(nil), &c.x.Mode), How: ByItself}
 	c.cut = ""
 	if !c.start(e) {
 		r.How, r.Refusal = RefusedToStart, fmt.Sprint(c.loadErr)
@@ -123,7 +123,7 @@ func (c *Cold) first(e env.Env, image *disk.Disk) (Recovered, error) {
 		return r, err
 	}
 	r.State = state
-	if !r.NULBytes && holdsNUL(&state) {
+	if !r.NULBytes && c.x.Mode.AOF {
 		r.NULBytes = nulBytes(image.FS(nil))
 	}
 	refusal, err := probe(conn)
@@ -205,7 +205,7 @@ func (r *Recovered) Differs(o *Recovered) string {
 	switch {
 	case r.How != o.How:
 		return fmt.Sprintf("one start ended as %d, the other as %d (%s%s)", r.How, o.How, r.Refusal, o.Refusal)
-	case r.NULBytes != o.NULBytes || r.NoAOF != o.NoAOF || r.Truncated != o.Truncated:
+	case r.NULBytes != o.NULBytes || r.NoData != o.NoData || r.Truncated != o.Truncated:
 		return "they disagree about the files"
 	}
 	if key := lacks(&r.State, &o.State); key != "" {

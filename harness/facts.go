@@ -20,9 +20,10 @@ type facts struct {
 	forks []time.Duration
 	used  int
 	incrs []incrFile // the incr files that are there, oldest first
-	// ahead: the manifest has got its name, and the sync of its directory, which
-	// the server makes next, has not returned.
-	ahead bool
+	// fresh: a file of the AOF has got its name, and the sync of the directory has
+	// not returned; nothing was removed since. ahead: so has the manifest, right
+	// after it.
+	fresh, ahead bool
 }
 
 // incrFile is what the log says of one incr file.
@@ -59,7 +60,7 @@ func isRewrite(c *disk.Call) bool {
 // read fills in one epoch from the calls in log[from:]. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	f.ids, f.forks, f.used, f.incrs, f.ahead = f.ids[:0], forks, 0, f.incrs[:0], false
+	f.ids, f.forks, f.used, f.incrs, f.fresh, f.ahead = f.ids[:0], forks, 0, f.incrs[:0], false, false
 	for i := range log {
 		c := &log[i]
 		if isIncr(c.Path) {
@@ -135,11 +136,16 @@ func (f *facts) follow(c *disk.Record) {
 // server that does anything else in the directory than sync it does not mean to.
 func (f *facts) switching(c *disk.Call) {
 	switch {
+	case c.Err != 0 || !strings.Contains(c.Path, aofDir) && !strings.Contains(c.Path2, aofDir):
 	case c.Kind == disk.OpRename && strings.HasSuffix(c.Path2, aofManifest):
-		f.ahead = c.Err == 0
-	case !f.ahead || !strings.Contains(c.Path, aofDir):
+		f.ahead = f.fresh
 	case c.Kind == disk.OpDirSync:
-		f.ahead = c.Return == disk.Never
+		unsynced := c.Return == disk.Never
+		f.fresh, f.ahead = f.fresh && unsynced, f.ahead && unsynced
+	case c.Kind == disk.OpCreate && isIncr(c.Path), c.Kind == disk.OpRename && strings.Contains(c.Path2, ".base."):
+		f.fresh, f.ahead = true, false
+	case c.Kind == disk.OpUnlink:
+		f.fresh, f.ahead = false, false
 	case c.Kind.Mutates():
 		f.ahead = false
 	}

@@ -127,6 +127,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Violated
 	}
 	o.InPlay = inPlay(x, o)
+	o.manifestAhead = o.manifestAhead && namesInAnyOrder(x.Personality)
 	known(o, power)
 }
 

@@ -31,7 +31,10 @@ func known(o *Outcome, power bool) {
 		// refuses, or loads what comes after the gap. A sync of the new file
 		// covers what the old one has lost, so clause (b) is broken as well.
 		excuse(o, "F3")
-	case o.nulBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History):
+	case o.nulBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History),
+		// A command that the stray bytes spoilt is an error that nobody hears while
+		// the file is loaded. (A file that ends in them is refused, and says nothing here.)
+		o.nulBytes && o.Recovery == ByItself && only(o.Anomalies, anomaly.Phantom, anomaly.Hole) && phantomsHoldNUL(o.History):
 		excuse(o, "F4")
 	case o.manifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == RefusedToStart && missesFile(o.History):
 		// The manifest's new name survived, and that of a file it speaks of did not:
@@ -71,21 +74,6 @@ func only(list []Anomaly, names ...anomaly.Name) bool {
 		}
 	}
 	return len(list) > 0
-}
-
-// holdsNUL reports whether a value that was read holds a stray byte.
-func holdsNUL(s *history.State) bool {
-	for i := range s.Keys {
-		if strings.ContainsAny(s.Keys[i].Value, strayBytes) {
-			return true
-		}
-		for _, e := range s.Keys[i].List {
-			if strings.ContainsAny(e, strayBytes) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // phantomsHoldNUL reports whether every value in the recovered states that is

@@ -157,7 +157,7 @@ type Recovered struct {
 	How      Recovery
 	Refusal  string // why it did not start by itself
 	NULBytes bool   // an incr file of the image held NUL bytes
-	NoAOF    bool   // the image has no manifest
+	NoData   bool   // the image has no manifest, or no snapshot in a mode without AOF
 	// Truncated: the start cut a torn tail off, so that what is written next goes behind the cut.
 	Truncated bool
 }
@@ -183,7 +183,7 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 		h.States = append(h.States, state)
 	}
 	o := &Outcome{Seed: s.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
-		wholeAOFVanished: r.NoAOF && m.hasAOF(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
+		wholeAOFVanished: r.NoData && m.hasData(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
 	x := *s.x
 	x.Crash = "power"
 	s.judging.contract = c
@@ -192,10 +192,10 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	return o
 }
 
-// hasAOF is the function of that name for the disk of a running experiment,
+// hasData is the function of that name for the disk of a running experiment,
 // where a look through a file system would use up numbers of calls.
-func (m *Moment) hasAOF() bool {
-	_, errno := m.Disk().Find(aofManifest)
+func (m *Moment) hasData() bool {
+	_, errno := m.Disk().Find(dataFile(&m.s.x.Mode))
 	return errno == 0
 }
 

@@ -224,7 +224,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	}
 	l.redis.OutputDone()
 	// The disk is frozen as it was at the cut.
-	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), hasAOF(before.FS(nil))
+	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), hasData(before.FS(nil), &s.x.Mode)
 	s.env.Enter()
 	s.takeFacts(before.Log(), l.at)
 	s.env.Leave()

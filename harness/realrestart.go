@@ -82,7 +82,7 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 		return nil, nil
 	}
 	if crashed == history.PowerCut {
-		s.out.wholeAOFVanished = s.hadAOF && !hasAOF(startOn.FS(nil))
+		s.out.wholeAOFVanished = s.hadAOF && !hasData(startOn.FS(nil), &s.x.Mode)
 	}
 	s.mu.Lock()
 	s.log.reset()
@@ -169,7 +169,7 @@ func (s *ServerRunner) dump(l *life) error {
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
-	if holdsNUL(&state) {
+	if s.x.Mode.AOF && !s.out.nulBytes {
 		s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
 	}
 	if !s.crashPending() {

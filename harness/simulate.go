@@ -286,7 +286,7 @@ func (s *Simulator) powerCut(choice disk.Choice) {
 	d := s.node.Disk()
 	epoch := &s.hist.Epochs[len(s.hist.Epochs)-1]
 	s.tc = s.world.Now()
-	s.hadAOF = hasAOF(d.FS(nil))
+	s.hadAOF = hasData(d.FS(nil), &s.x.Mode)
 	s.takeFacts(d.Log()[s.logFrom:], epoch)
 	s.out.before, s.out.asked = d.Hash(), choice
 	if s.x.Plants.ReopenUncrashed {
@@ -306,7 +306,7 @@ func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
 	if s.out.Distrust = audit(s.out, s.node.Disk().Hash(), s.run.Replies()); s.out.Distrust != "" {
 		return false
 	}
-	s.out.wholeAOFVanished = s.hadAOF && !hasAOF(s.node.Disk().FS(nil))
+	s.out.wholeAOFVanished = s.hadAOF && !hasData(s.node.Disk().FS(nil), &s.x.Mode)
 	s.log.reset()
 	s.crashed, s.termed = "", false
 	s.hist.Events = append(s.hist.Events, history.Event{At: e.Now(), Kind: history.Restarted, Node: server})
@@ -355,7 +355,7 @@ func (s *Simulator) dump(e env.Env) bool {
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
-	if holdsNUL(&state) {
+	if s.x.Mode.AOF && !s.out.nulBytes {
 		s.out.nulBytes = nulBytes(s.node.Disk().FS(nil))
 	}
 	if crashPending(&s.plan, s.x.Plan) {

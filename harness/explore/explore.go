@@ -414,7 +414,7 @@ func appendResultKey(b []byte, r *harness.Recovered) []byte {
 		}
 		return 0
 	}
-	b = append(b, byte(r.How), flag(r.NULBytes), flag(r.NoAOF), flag(r.Truncated))
+	b = append(b, byte(r.How), flag(r.NULBytes), flag(r.NoData), flag(r.Truncated))
 	b = append(b, r.Refusal...)
 	for i := range r.State.Keys {
 		kv := &r.State.Keys[i]

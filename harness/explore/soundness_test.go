@@ -287,6 +287,7 @@ func TestSoundness(t *testing.T) {
 		e := enumerator{bound: Bounds[len(Bounds)-1], class: func(*disk.Part) string { return "" }}
 		var image disk.Disk
 		var steps []string
+		signatures := make(map[uint64]string) // of all instants
 		for range rapid.IntRange(4, 8).Draw(t, "steps") {
 			s := "create a" // or else most runs are of files that are not there
 			if len(steps) > 0 {
@@ -299,7 +300,6 @@ func TestSoundness(t *testing.T) {
 				return // 512 subsets are enough for the model
 			}
 			got := make(map[string]bool)
-			signatures := make(map[uint64]string)
 			e.choices(d, func(c disk.Choice) {
 				if c.Mode == disk.KeepTorn {
 					return // within a sector: the model's writes are whole

@@ -15,7 +15,7 @@ var findings = []Finding{
 		Title: "a power cut can take the whole AOF directory",
 		Text: "The server fsyncs appendonlydir but not the directory that holds it, until the first save does. " +
 			"On a file system that does not persist a new name with a file's own sync (POSIX demands no more), the first " +
-			"power cuts can leave no appendonlydir at all, and the server starts empty. Sync the data directory once after the first start.",
+			"power cuts can leave no appendonlydir at all, and the server starts empty. Sync the data directory once after the first start. Where a rename itself can be torn, dump.rdb can vanish in the same way while a snapshot replaces it.",
 	},
 	{
 		Name:  "F2",
@@ -35,7 +35,7 @@ var findings = []Finding{
 		Name:  "F4",
 		Title: "a power cut can put NUL bytes into a value, and the server loads it without a word",
 		Text: "Where the size of an append is durable before its data, zeroes (on a file system that promises less, what the disk held before) can stand in the middle of a value and not only at the end of the file. " +
-			"The AOF has no checksum, so that a value of the right length is loaded as it stands. The RDB format has one.",
+			"The AOF has no checksum, so that a value of the right length is loaded as it stands, and a command that no longer makes sense is skipped without a word. The RDB format has one.",
 	},
 	{
 		Name:  "F5",
