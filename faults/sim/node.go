@@ -147,8 +147,7 @@ func (n *Node) PowerCut(c disk.Choice) disk.Cut {
 		// The image first: what a call in flight has done by now is in play, and
 		// unwinding is not allowed to add to it.
 		if n.disk != nil {
-			var image *disk.Disk
-			image = n.w.image()
+			image := n.w.image()
 			cut = n.disk.PowerCutInto(image, c, n.w.now)
 			n.w.mix(cut.Image)
 			n.disk = image
