@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 )
 
@@ -93,4 +94,18 @@ func fixAOF(fsys vfs.FS, conf *config.Config, e env.Env) error {
 		return fmt.Errorf("check-aof --fix: %w", err)
 	}
 	return nil
+}
+
+// damage carries out a statement about files at rest and returns why it had
+// nothing to strike, or "". The damaged image takes the place of the one that
+// the crash left as what the server must be started on, unless that had been
+// replaced already: then the audit is to find it.
+func (o *Outcome) damage(d *disk.Disk, t plan.Trigger) (why string) {
+	untouched := d.Hash() == o.image
+	files, why := t.Apply(d, server)
+	o.cutFiles += files
+	if untouched {
+		o.image = d.Hash()
+	}
+	return why
 }

@@ -85,6 +85,7 @@ type Outcome struct {
 	before           uint64      // hash of what the disk showed just before a power cut
 	unsynced         int64       // bytes of the incr files' writes that no returned sync covered then
 	inFsync          bool        // a sync was in flight when the crash struck
+	image            uint64      // hash of what the server must be started on: the crash image, and what the plan did to it at rest
 	cutFiles         int         // files that a statement about files at rest damaged
 	wholeAOFVanished bool        // the image has no manifest, though there was one before the cut
 	nulBytes         bool        // an incr file held NUL bytes, which no command does

@@ -111,6 +111,12 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 	if j.contract != nil {
 		c = *j.contract
 	}
+	if o.cutFiles > 0 && x.Crash != "tail-cut" {
+		// The plan damaged files at rest. No configuration promises anything about
+		// that but that what is loaded is a prefix; refusing is right, too.
+		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
+		c.AllowRepair, c.AllowRefusal = true, true
+	}
 	verdict := j.judge.Judge(o.History, c)
 	o.Verdict, o.Why = verdict.Verdict, ""
 	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
@@ -166,7 +172,7 @@ func audit(o *Outcome, startedOn uint64, replies int) string {
 		if o.asked.Mode == disk.KeepNone && o.unsynced > 0 && o.before == o.Cut.Image {
 			return fmt.Sprintf("the power cut took nothing, though %d bytes had been written after the last sync and none were to survive", o.unsynced)
 		}
-		if startedOn != o.Cut.Image {
+		if startedOn != o.image {
 			return "the server was started again on something else than the crash image"
 		}
 	}

@@ -224,6 +224,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	}
 	l.redis.OutputDone()
 	// The disk is frozen as it was at the cut.
+	s.out.image = cut.Image
 	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), hasData(before.FS(nil), &s.x.Mode)
 	s.env.Enter()
 	s.takeFacts(before.Log(), l.at)
@@ -269,11 +270,7 @@ func (s *ServerRunner) damage(t plan.Trigger) (why string) {
 	if !gone {
 		return "the server runs, so its files are not at rest"
 	}
-	s.volume.With(func(d *disk.Disk) {
-		var files int
-		files, why = t.Apply(d, server)
-		s.out.cutFiles += files
-	})
+	s.volume.With(func(d *disk.Disk) { why = s.out.damage(d, t) })
 	return why
 }
 

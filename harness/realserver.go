@@ -96,7 +96,7 @@ type ServerRunner struct {
 	options fusefs.VolumeOptions
 	draws   draws // under the volume's lock
 	logFrom int   // first record of the current life in the disk's log
-	hadAOF  bool  // appendonlydir was there before the cut
+	hadAOF  bool  // there was something to load before the cut
 	// uncrashed is the disk before the cut, for the plant that reopens it.
 	uncrashed *disk.Disk
 	clients   []env.Task

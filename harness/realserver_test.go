@@ -19,6 +19,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -36,12 +37,7 @@ func newRig(tb testing.TB) *Rig {
 	if _, err := exec.LookPath("redis-server"); lacks == nil {
 		lacks = err
 	}
-	if lacks != nil {
-		if os.Getenv("CI") == "true" {
-			tb.Fatal(lacks)
-		}
-		tb.Skip(lacks)
-	}
+	needs.Working(tb, lacks)
 	before := goleak.IgnoreCurrent()
 	rig, err := NewRig("redis-server")
 	require.NoError(tb, err)

@@ -61,7 +61,6 @@ type Simulator struct {
 
 	serving   bool // the server accepts connections
 	exited    bool
-	exitCode  int
 	loadErr   error
 	crashed   history.EventKind // "" while the server lives
 	tc        time.Duration
@@ -70,7 +69,7 @@ type Simulator struct {
 	server    *engine.Server
 	midway    bool // no sync in flight has done all its work when the power cut strikes
 	termed    bool // asked to terminate
-	hadAOF    bool // a sync of appendonlydir had returned before the cut
+	hadAOF    bool // there was something to load before the cut
 
 	watcher func(m *Moment) // nil: nobody watches
 	moment  Moment
@@ -197,18 +196,18 @@ func (s *Simulator) serverMain(e env.Env, fs vfs.FS, conf *config.Config) {
 		Log: func(_ byte, msg string) { s.log.line(e.Now(), msg) }})
 	s.server = srv
 	if err := srv.Load(); err != nil {
-		s.loadErr, s.exitCode = err, 1
+		s.loadErr = err
 		return
 	}
 	l, err := e.Listen(serverAddr)
 	if err != nil {
-		s.loadErr, s.exitCode = err, 1
+		s.loadErr = err
 		return
 	}
 	e.Go("accept", func() { srv.Serve(l) })
 	s.serving = true
 	s.wake.Signal()
-	s.exitCode = srv.Run()
+	srv.Run()
 }
 
 // onExit is called by the scheduler when the server's main task has returned.
@@ -293,6 +292,7 @@ func (s *Simulator) powerCut(choice disk.Choice) {
 		s.uncrashed = d.Clone()
 	}
 	s.out.Cut = s.node.PowerCut(choice)
+	s.out.image = s.out.Cut.Image
 	s.logFrom = 0
 	if s.uncrashed != nil {
 		s.node.SetDisk(s.uncrashed)
@@ -449,9 +449,7 @@ func (s *Simulator) act(t plan.Trigger) string {
 		if s.node.Running() {
 			return "the server runs, so its files are not at rest"
 		}
-		files, why := t.Apply(s.node.Disk(), server)
-		s.out.cutFiles += files
-		return why
+		return s.out.damage(s.node.Disk(), t)
 	case *plan.Pause:
 		if t.End {
 			s.node.Resume()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -281,6 +282,23 @@ func TestTailCutLoadsThePrefix(t *testing.T) {
 		require.Equal(t, r.Struck, r.Recovery.ByItself, "%s: a cut tail must load without help", r.Mode)
 		require.Positive(t, r.Lost, "%s: a cut tail takes something", r.Mode)
 	}
+}
+
+// TestDamageAtRestAfterAPowerCut: a plan may damage the crash image, and torntail
+// must neither blame itself for it nor hold the server to what is gone.
+func TestDamageAtRestAfterAPowerCut(t *testing.T) {
+	c := campaign(t, 1, 40, []string{"always"}, []string{"power"})
+	var err error
+	c.Plan, err = plan.Parse("plan 1\nat 300ms: power-cut n1 keep none\nat +0s: truncate *.incr.aof by 7\n")
+	require.NoError(t, err)
+	results, err := c.Run(context.Background(), Simulation())
+	require.NoError(t, err)
+	require.Equal(t, result.Holds, results[0].Verdict, "%s %v", results[0].Why, results[0].Anomalies)
+	require.Positive(t, results[0].Lost, "the files were not damaged")
+	c.Plants.ReopenUncrashed = true
+	results, err = c.Run(context.Background(), Simulation())
+	require.NoError(t, err)
+	require.Equal(t, result.Unknown, results[0].Verdict, "damage must not hide that the wrong image was started on")
 }
 
 func TestOrderlyShutdownLosesNothing(t *testing.T) {

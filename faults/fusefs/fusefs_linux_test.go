@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 func TestMain(m *testing.M) {
@@ -29,12 +30,7 @@ func serve(t testing.TB) *fusefs.Mount { return serveWith(t, fusefs.Options{}) }
 
 func serveWith(t testing.TB, o fusefs.Options) *fusefs.Mount {
 	t.Helper()
-	if err := fusefs.Available(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needs.Working(t, fusefs.Available())
 	o.Log = testLog{t}
 	m, err := fusefs.Serve("", o)
 	require.NoError(t, err)

@@ -3,7 +3,6 @@ package fusefs_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/process/redistest"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 // mode is a Redis persistence mode as directives, all of them stated.
@@ -32,12 +32,7 @@ func mode(appendfsync string) []process.Directive {
 
 func needRedis(t testing.TB) {
 	t.Helper()
-	if err := process.Available("redis-server"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needs.Working(t, process.Available("redis-server"))
 }
 
 func startRedis(t testing.TB, v *fusefs.Volume, directives []process.Directive) *process.Redis {

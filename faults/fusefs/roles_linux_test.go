@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 const envRole = "FUSEFS_TEST_ROLE"
@@ -178,16 +179,12 @@ func privateSpace(t *testing.T) *guard.Space {
 	t.Helper()
 	serve(t) // skips where nothing can be mounted
 	space, err := guard.NewSpace(true)
-	if err != nil {
-		t.Skipf("no private mount namespace: %v", err)
-	}
+	needs.Working(t, err)
 	return space
 }
 
 func TestWithoutRoot(t *testing.T) {
-	if _, err := exec.LookPath("fusermount3"); err != nil {
-		t.Skip("no fusermount3: run scripts/setup")
-	}
+	needs.Program(t, "fusermount3")
 	out, err := asNobody(t, "unprivileged")
 	require.NoError(t, err, out)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process/redistest"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 func TestMain(m *testing.M) {
@@ -26,12 +27,7 @@ func TestMain(m *testing.M) {
 // needRedis skips a test where there is no redis-server; on CI that is a failure.
 func needRedis(t testing.TB) {
 	t.Helper()
-	if err := Available("redis-server"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needs.Working(t, Available("redis-server"))
 }
 
 // eventually waits for a condition that another process brings about.

@@ -17,6 +17,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 func TestMain(m *testing.M) {
@@ -35,12 +36,7 @@ func TestMain(m *testing.M) {
 // needFUSE skips the test where nothing can be mounted; on CI that is a failure.
 func needFUSE(t testing.TB) {
 	t.Helper()
-	if err := fusefs.Available(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needs.Working(t, fusefs.Available())
 }
 
 // mounted is a disk mounted by this process, which must not use it itself.

@@ -2,6 +2,7 @@
 package needs
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -13,12 +14,22 @@ import (
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
+	if err != nil {
+		err = fmt.Errorf("%s is not installed (scripts/setup does that): %w", name, err)
 	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed (scripts/setup does that): %v", name, err)
+	Working(t, err)
+	return path
+}
+
+// Working is the same for what has been tried: err says why it does not work
+// here, such as fusefs.Available's.
+func Working(t testing.TB, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
 	}
-	t.Skipf("%s is not installed (scripts/setup does that): %v", name, err)
-	return ""
 }
