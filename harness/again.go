@@ -3,6 +3,7 @@ package harness
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
@@ -41,7 +42,7 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead, refused: s.Seen.Refusal,
 	}
 	j := judging{}
-	if s.Backend == "process" {
+	if strings.HasPrefix(s.Backend, "process") {
 		j.slack = realSlack
 	}
 	j.run(x, o)

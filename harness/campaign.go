@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -37,6 +38,8 @@ type Campaign struct {
 	Plants      Plants
 	Contract    *contract.File // the user's own; nil: the built-in ones
 	Keep        int            // failures to keep of each pair
+	// Until, when not nil, lets each pair be as soon as it has shown that.
+	Until *Until
 	// Save keeps a failure and returns its directory; nil keeps none.
 	Save func(x *Experiment, o *Outcome) (string, error)
 	// Progress is told what goes on; nil is silent.
@@ -61,6 +64,19 @@ type Backend struct {
 	Runs      int
 	suit      func(m Mode) Mode // makes a mode's span bearable
 	newRunner func() (runner, error)
+	// needs, when not nil, is why a crash kind cannot strike here; "" when it can.
+	needs func(k *CrashKind) string
+	// adapt, when not nil, makes a drawn plan one that can strike here.
+	adapt func(p *plan.Plan, seed uint64) *plan.Plan
+}
+
+// lacks is why a pair has nothing to strike, or nothing to strike with; "" when
+// it can be run.
+func (b *Backend) lacks(m *Mode, k *CrashKind) string {
+	if why := k.needs(m); why != "" || b.needs == nil {
+		return why
+	}
+	return b.needs(k)
 }
 
 // Simulation is the embedded engine in the simulated world.
@@ -129,6 +145,7 @@ type cell struct {
 	mode  *Mode
 	crash *CrashKind
 	index int
+	na    string // why it is not run
 	tally tally
 }
 
@@ -156,8 +173,8 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	results := make([]result.Result, len(cells))
 	for i, cell := range cells {
 		results[i] = cell.blank(c, b)
-		if why := cell.crash.needs(cell.mode); why != "" {
-			results[i].Verdict, results[i].Why = result.NotApplicable, why
+		if cell.na = b.lacks(cell.mode, cell.crash); cell.na != "" {
+			results[i].Verdict, results[i].Why = result.NotApplicable, cell.na
 		}
 	}
 	groups, n := c.groups(cells, b)
@@ -174,7 +191,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 		all, inGroup := errgroup.WithContext(ctx)
 		for _, cell := range group {
 			all.Go(func() error {
-				return c.runCell(inGroup, c.workers(b, cell.mode), pool, cell, deadline, func(x *Experiment, o *Outcome) error {
+				return c.runCell(inGroup, b, pool, cell, deadline, func(x *Experiment, o *Outcome) error {
 					return count.take(cell, o, func() error { return c.keep(x, o, &results[cell.index]) })
 				})
 			})
@@ -183,7 +200,11 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			return nil, err
 		}
 		for _, cell := range group {
-			cell.tally.finish(&results[cell.index], c.wanted(), ctx.Err())
+			wanted := c.wanted()
+			if c.Until.met(&cell.tally) {
+				wanted = 0
+			}
+			cell.tally.finish(&results[cell.index], wanted, ctx.Err())
 		}
 	}
 	return results, nil
@@ -194,7 +215,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 func (c *Campaign) groups(cells []*cell, b Backend) (groups [][]*cell, runners int) {
 	together := -1
 	for i, cl := range cells {
-		if cl.crash.needs(cl.mode) != "" {
+		if cl.na != "" {
 			continue
 		}
 		runners = max(runners, c.workers(b, cl.mode))
@@ -249,7 +270,7 @@ func (n *counter) take(c *cell, o *Outcome, keep func() error) error {
 func (c *Campaign) applicable(cells []*cell) int {
 	n := 0
 	for _, cell := range cells {
-		if cell.crash.needs(cell.mode) == "" {
+		if cell.na == "" {
 			n++
 		}
 	}
@@ -259,14 +280,14 @@ func (c *Campaign) applicable(cells []*cell) int {
 // runCell runs experiments of one pair until enough crashes have struck, with
 // For until the deadline. The outcomes are counted in the order of their
 // numbers, so that the result does not depend on which worker was faster.
-func (c *Campaign) runCell(ctx context.Context, workers int, p *pool, cell *cell, deadline time.Time, take func(*Experiment, *Outcome) error) error {
+func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, deadline time.Time, take func(*Experiment, *Outcome) error) error {
 	enough := func() bool {
 		if c.For > 0 {
-			return !time.Now().Before(deadline)
+			return c.Until.met(&cell.tally) || !time.Now().Before(deadline)
 		}
-		return cell.tally.struck >= c.Runs || cell.tally.runs >= attempts*c.Runs
+		return c.Until.met(&cell.tally) || cell.tally.struck >= c.Runs || cell.tally.runs >= attempts*c.Runs
 	}
-	next := 0
+	next, workers := 0, c.workers(b, cell.mode)
 	for !enough() && ctx.Err() == nil {
 		batch := workers
 		if c.For == 0 {
@@ -274,8 +295,14 @@ func (c *Campaign) runCell(ctx context.Context, workers int, p *pool, cell *cell
 		}
 		first := next
 		next += batch
-		err := p.run(ctx, workers, batch, func(i int) *Experiment { return c.Experiment(cell.mode, cell.crash, uint64(first+i)) }, take)
-		if err != nil {
+		err := p.run(ctx, workers, batch, func(i int) *Experiment { return c.on(b, c.Experiment(cell.mode, cell.crash, uint64(first+i))) }, func(x *Experiment, o *Outcome) error {
+			// Counted in order, so that where a pair ends depends on nothing else.
+			if err := take(x, o); err != nil || !c.Until.met(&cell.tally) {
+				return err
+			}
+			return errMet
+		})
+		if err != nil && !errors.Is(err, errMet) {
 			return err
 		}
 	}
@@ -295,6 +322,14 @@ func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
 		Mode: *m, Crash: crash.Name, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
 		Seed: seed, Plan: p, Plants: c.Plants, Contract: c.Contract,
 	}
+}
+
+// on is an experiment as the backend can run it.
+func (c *Campaign) on(b Backend, x *Experiment) *Experiment {
+	if b.adapt != nil && c.Plan == nil {
+		x.Plan = b.adapt(x.Plan, x.Seed)
+	}
+	return x
 }
 
 func (c *Campaign) workload(m *Mode) workloads.Spec {

@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
 )
 
 // ContractOf is the contract a mode is judged by under a crash kind: the
@@ -25,19 +26,25 @@ func ContractOf(m *Mode, crash, personality string, own *contract.File) (contrac
 
 // contractOf is ContractOf with another slack than the default; 0 is the default.
 func contractOf(m *Mode, crash, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
-	p, err := disk.PersonalityByName(personality)
-	if err != nil {
-		return contract.Contract{}, err
-	}
 	back := disk.DefaultWriteBack
 	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
+		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
+		Writes: m.Rate * (1 - workloads.Default().ReadRatio)}
+	if personality != HostDisk {
+		p, err := disk.PersonalityByName(personality)
+		if err != nil {
+			return contract.Contract{}, err
+		}
 		// What the flusher has written can be read back once the journal has committed the size.
-		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval + p.Commit}
-	save, err := savePoints(m.Get("save"))
-	if err != nil {
-		return contract.Contract{}, err
+		conf.WriteBackInterval += p.Commit
 	}
-	conf.SavePoints = save
+	if m.states("save") {
+		save, err := savePoints(m.Get("save"))
+		if err != nil {
+			return contract.Contract{}, err
+		}
+		conf.SavePoints = save
+	}
 	kind := contract.Crash(strings.TrimSuffix(crash, "-in-fsync"))
 	if crash == "tail-cut" {
 		// No configuration promises anything about bytes that go missing at rest,
@@ -50,10 +57,14 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 		}
 		return c, nil
 	}
+	c, err := contract.For(m.Name, kind, conf)
 	if own != nil {
-		return own.For(m.Name, kind, conf)
+		c, err = own.For(m.Name, kind, conf)
 	}
-	return contract.For(m.Name, kind, conf)
+	if personality == HostDisk {
+		c = withoutLog(c)
+	}
+	return c, err
 }
 
 // maxTailCut is how many acknowledged writes 128 bytes cut off an AOF can hold

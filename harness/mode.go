@@ -118,6 +118,9 @@ var Modes = []Mode{
 		Directives: base("yes", "everysec", "yes", "2 1"), AOF: true, RDB: true,
 		Period: time.Second, Span: 12 * time.Second, Rate: 40,
 	},
+	Mode{
+		Name: "defaults", About: "nothing is set: the server's own defaults (redis 7.0.15: snapshots, no AOF)", RDB: true,
+	}.paced(config.Default().Save),
 }
 
 // DefaultModes are the modes of a run that names none.

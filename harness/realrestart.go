@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -26,7 +26,7 @@ func (s *ServerRunner) startServer(ctx context.Context) (l *life, refusal *proce
 		directives = append(directives, process.Directive{Name: d.Name, Args: d.arguments()})
 	}
 	redis, err := process.StartRedis(ctx, process.RedisSpec{
-		Binary: s.rig.binary, Dir: s.volume.Path(), Directives: directives, Clock: s.rig.clock, Output: s.onLine,
+		Binary: s.rig.binary, Dir: s.place(), Directives: directives, Clock: s.rig.clock, Output: s.onLine,
 	})
 	switch {
 	case errors.As(err, &refusal) && refused(refusal):
@@ -77,12 +77,15 @@ func (s *ServerRunner) onLine(l process.Line) {
 // restart brings the server back on what the crash left, with its own repair
 // tool if it refuses. No life: it did not come back, or must not be asked to.
 func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (*life, error) {
-	startOn := s.volume.Disk()
-	if s.out.Distrust = audit(s.out, startOn.Hash(), s.run.Replies()); s.out.Distrust != "" {
+	image := uint64(0)
+	if s.volume != nil {
+		image = s.volume.Disk().Hash()
+	}
+	if s.out.Distrust = audit(s.out, image, s.run.Replies()); s.out.Distrust != "" {
 		return nil, nil
 	}
 	if crashed == history.PowerCut {
-		s.out.wholeAOFVanished = s.hadAOF && !hasData(startOn.FS(nil), &s.x.Mode)
+		s.files(func(fsys vfs.FS) { s.out.wholeAOFVanished = s.hadAOF && !hasData(fsys, &s.x.Mode) })
 	}
 	s.mu.Lock()
 	s.log.reset()
@@ -99,7 +102,7 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 	}
 	s.event(history.Event{Kind: history.Refused, Text: lastWords(refusal)})
 	s.out.Recovery = RefusedToStart
-	s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
+	s.files(func(fsys vfs.FS) { s.out.nulBytes = nulBytes(fsys) })
 	if !s.x.Mode.AOF || s.rig.tool == "" {
 		return nil, nil
 	}
@@ -133,7 +136,7 @@ func (s *ServerRunner) restartError(err error) error {
 // repair runs the server's repair tool and reports whether it says that the AOF
 // is in order now. The tool asks before it cuts; nobody is there to answer but yes.
 func (s *ServerRunner) repair(ctx context.Context) (bool, error) {
-	manifest := path.Join(s.volume.Path(), "appendonlydir", "appendonly.aof.manifest")
+	manifest := path.Join(s.place(), "appendonlydir", "appendonly.aof.manifest")
 	p, err := process.Start(process.Spec{Path: "sh", Args: []string{"-c", `yes | "$0" --fix "$1"`, s.rig.tool, manifest}, Clock: s.rig.clock})
 	if err != nil {
 		return false, err
@@ -170,7 +173,7 @@ func (s *ServerRunner) dump(l *life) error {
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
 	if s.x.Mode.AOF && !s.out.nulBytes {
-		s.volume.With(func(d *disk.Disk) { s.out.nulBytes = nulBytes(d.FS(nil)) })
+		s.files(func(fsys vfs.FS) { s.out.nulBytes = nulBytes(fsys) })
 	}
 	if !s.crashPending() {
 		s.out.refused, err = probe(conn)

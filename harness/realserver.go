@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -16,24 +17,32 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/workloads"
 )
 
-// Rig is what experiments with real servers share: one FUSE mount, one clock.
+// Rig is what experiments with real servers share: one FUSE mount, or one
+// directory of the host's own (hostdisk.go), and one clock.
 type Rig struct {
 	binary  string
 	tool    string // the server's repair tool; "" when there is none
 	mount   *fusefs.Mount
 	start   time.Time
 	volumes atomic.Uint64
+	host    string // directory of the host's own, instead of mount
+	release func() // takes it off the watchdog's list
+}
+
+func rigFor(binary string) *Rig {
+	return &Rig{binary: binary, start: time.Now(), tool: repairTool(binary)}
 }
 
 // NewRig mounts the fault disk for experiments with a server binary. Close it when done.
 func NewRig(binary string) (*Rig, error) {
-	r := &Rig{binary: binary, start: time.Now(), tool: repairTool(binary)}
+	r := rigFor(binary)
 	mount, err := fusefs.Serve("", fusefs.Options{Clock: r.clock})
 	if err != nil {
 		return nil, err
@@ -42,8 +51,15 @@ func NewRig(binary string) (*Rig, error) {
 	return r, nil
 }
 
-// Close unmounts the disk.
-func (r *Rig) Close() error { return r.mount.Close() }
+// Close unmounts the disk, or removes the directory.
+func (r *Rig) Close() error {
+	if r.mount != nil {
+		return r.mount.Close()
+	}
+	err := guard.RemoveDir(r.host)
+	r.release()
+	return err
+}
 
 func (r *Rig) clock() time.Duration { return time.Since(r.start) }
 
@@ -92,7 +108,8 @@ type ServerRunner struct {
 	out     *Outcome
 	hist    *history.History // under env
 	env     *osenv.Env
-	volume  *fusefs.Volume
+	volume  *fusefs.Volume // nil on the host's own disk
+	dir     string         // there: the server's directory
 	options fusefs.VolumeOptions
 	draws   draws // under the volume's lock
 	logFrom int   // first record of the current life in the disk's log
@@ -149,23 +166,28 @@ func (s *ServerRunner) Close() {}
 // environment's, or ctx's; what the server does is the outcome's. When it
 // returns, no process, volume or goroutine of the experiment is left.
 func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
-	personality, err := disk.PersonalityByName(x.Personality)
-	if err != nil {
-		return nil, err
-	}
 	profile, err := sim.ProfileByName(x.Profile)
 	if err != nil {
 		return nil, err
 	}
 	s.reset(x, profile)
-	d := disk.New(disk.Options{Personality: personality, KeepLog: true, Plant: x.Plants.Disk})
-	if s.volume, err = s.rig.attach(d, s.options); err != nil {
+	var d *disk.Disk
+	if s.rig.host == "" {
+		personality, err := disk.PersonalityByName(x.Personality)
+		if err != nil {
+			return nil, err
+		}
+		d = disk.New(disk.Options{Personality: personality, KeepLog: true, Plant: x.Plants.Disk})
+	}
+	if err := s.settle(d); err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, s.abort)
 	err = s.experiment(ctx)
 	stop()
-	s.windUp()
+	if left := s.windUp(); err == nil {
+		err = left
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
@@ -249,7 +271,7 @@ func (s *ServerRunner) abort() {
 }
 
 // windUp ends all that is left of an experiment.
-func (s *ServerRunner) windUp() {
+func (s *ServerRunner) windUp() error {
 	s.mu.Lock()
 	s.closed = true
 	l := s.life
@@ -257,7 +279,9 @@ func (s *ServerRunner) windUp() {
 	if l != nil {
 		l.redis.KillTree()
 	}
-	s.volume.Detach() // answers calls that stall, which keep their callers from dying
+	if s.volume != nil {
+		s.volume.Detach() // answers calls that stall, which keep their callers from dying
+	}
 	if l != nil {
 		l.redis.WaitTree()
 		l.redis.OutputDone()
@@ -270,6 +294,13 @@ func (s *ServerRunner) windUp() {
 		s.idle.Wait()
 	}
 	s.life = nil
+	if s.volume != nil {
+		return nil
+	}
+	if err := os.RemoveAll(s.dir); err != nil {
+		return fmt.Errorf("remove what a server left: %w", err)
+	}
+	return nil
 }
 
 func (s *ServerRunner) lastLife() *life {
@@ -323,7 +354,7 @@ func (s *ServerRunner) experiment(ctx context.Context) error {
 // live begins a life: clients start, and the plan's clock runs.
 func (s *ServerRunner) live(l *life) {
 	s.env.Enter()
-	s.hist.Epochs = append(s.hist.Epochs, history.Epoch{Began: s.env.Now(), Ended: history.Never, DiskSeen: true})
+	s.hist.Epochs = append(s.hist.Epochs, history.Epoch{Began: s.env.Now(), Ended: history.Never, DiskSeen: s.volume != nil})
 	s.rec.Unseal()
 	s.run.Resume(s.env, s.x.Mode.Span)
 	s.run.MoveTo(l.redis.Addr)
@@ -427,7 +458,7 @@ func (s *ServerRunner) afterCrash(l *life) (goOn bool, err error) {
 	epoch.Ended, epoch.How = l.at, l.how
 	s.env.Leave()
 	s.event(history.Event{At: l.at, Kind: l.how})
-	if l.how != history.PowerCut {
+	if l.how != history.PowerCut && s.volume != nil {
 		var log []disk.Record
 		s.volume.With(func(d *disk.Disk) { log = d.Log() }) // nobody writes to it now
 		s.takeFacts(log, l.at)

@@ -138,6 +138,9 @@ type Config struct {
 	Modelled bool
 	// NoSyncOnRewrite is no-appendfsync-on-rewrite yes.
 	NoSyncOnRewrite bool
+	// Writes is how many a second the clients make; 0: not known. Save points that
+	// so few do not reach in their time bound nothing.
+	Writes float64
 	// Slack replaces the default slack, for machines with more to do than cores.
 	Slack time.Duration
 }

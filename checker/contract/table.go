@@ -127,7 +127,7 @@ func (r row) contract(crash Crash, conf Config) Contract {
 	case r.saves:
 		c.Level, c.Keeps = Buffered, KeepsSnapshot
 		c.SavePoints = conf.SavePoints
-		c.Bounds = savePointBounds(conf.SavePoints)
+		c.Bounds = savePointBounds(conf.SavePoints, conf.Writes)
 	default:
 		c.Level, c.Keeps = Empty, KeepsNothing
 	}
@@ -147,11 +147,14 @@ func writeBack(conf Config) []Bound {
 	return []Bound{{name, conf.WriteBackExpire + conf.WriteBackInterval, "the kernel's write-back: expiry plus flusher interval"}}
 }
 
-// savePointBounds gives the shortest span: with enough changes it is the one
-// that fires first. The condition of serverCron is "more than N seconds" on a
+// savePointBounds gives the shortest span whose number of changes is reached in
+// it (any, when it is not known how many writes are made): it fires first. The condition of serverCron is "more than N seconds" on a
 // clock of whole seconds, hence the second on top in the source's figure; the
 // snapshot's own duration comes on top of both.
-func savePointBounds(points []SavePoint) []Bound {
+func savePointBounds(points []SavePoint, writes float64) []Bound {
+	points = slices.DeleteFunc(slices.Clone(points), func(p SavePoint) bool {
+		return writes > 0 && writes*p.After.Seconds() < float64(p.Changes)
+	})
 	if len(points) == 0 {
 		return nil
 	}

@@ -20,6 +20,7 @@ import (
 type outputFlags struct {
 	Out     string `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR"`
 	JSON    string `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE"`
+	Unknown string `default:"fail" enum:"fail,warn" help:"Whether an unknown verdict fails (exit status 3) or only warns, as long as something was proved; default ${default}." placeholder:"fail|warn"`
 	Quiet   bool   `help:"Print verdicts only, no progress."`
 	Verbose bool   `help:"Also print the directives of each mode."`
 }
@@ -124,7 +125,18 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet}); err != nil {
 		return err
 	}
-	if code := result.ExitCode(r.Results); code != result.ExitHolds {
+	return f.exit(a, r.Results)
+}
+
+// exit turns results into the exit status, by --unknown.
+func (f *outputFlags) exit(a *app, results []result.Result) error {
+	code := result.ExitCode(results)
+	if code == result.ExitUnknown && f.Unknown == "warn" {
+		if code = result.ExitCodeLenient(results); code == result.ExitHolds {
+			fmt.Fprintln(a.stderr, "torntail: warning: not everything was proved (the verdicts that say unknown)")
+		}
+	}
+	if code != result.ExitHolds {
 		return status(code)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -39,7 +40,7 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	}
-	if _, err := backendOf(saved.Target, saved.Backend); err != nil {
+	if _, err := backendOf(saved.Target, backendFlag(saved.Backend)); err != nil {
 		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	}
 	o, err := c.runOnce(a, x, saved)
@@ -72,9 +73,24 @@ func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved)
 	return o, err
 }
 
+// diskOf is what --disk was for a backend, and backendFlag what --backend was.
+func diskOf(backend string) string {
+	if backend == string(plan.ProcessHost) {
+		return onHost
+	}
+	return "fuse"
+}
+
+func backendFlag(backend string) string {
+	if backend == string(plan.ProcessHost) {
+		return string(plan.Process)
+	}
+	return backend
+}
+
 // runReal runs the plan with a real server once more.
 func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
-	b, done, err := openTarget(saved.Target)
+	b, done, err := openTarget(saved.Target, diskOf(saved.Backend))
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ type runCmd struct {
 	Mode          []string      `help:"Persistence modes (torntail list modes); default always,everysec,no,rdb,hybrid,none." placeholder:"LIST" group:"Which experiments"`
 	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync." placeholder:"LIST" group:"Which experiments"`
 	Directive     []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"Which experiments"`
+	Conf          string        `help:"A redis.conf to run under; without --mode its own persistence settings are the mode." placeholder:"FILE" group:"Which experiments"`
 	Contract      string        `help:"Your own contract: what must survive, in YAML." placeholder:"FILE" group:"Which experiments"`
 	Runs          int           `help:"Crashes that must strike, for each pair of mode and crash kind; 0: 200 in simulation, 60 on real servers." placeholder:"N" group:"Which experiments"`
 	For           time.Duration `help:"Run so long instead, divided fairly between the pairs." placeholder:"TIME" group:"Which experiments"`
@@ -49,6 +50,7 @@ type runCmd struct {
 	Seed          uint64        `default:"1" help:"Seed of everything that is drawn." group:"Which experiments"`
 	Plan          string        `help:"A fault plan, as text or file, instead of generated ones." placeholder:"PLAN" group:"Which experiments"`
 	Plant         string        `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"Which experiments"`
+	Until         string        `help:"Let each pair be as soon as it has shown this: lost>0, window>1s, violated>0, F2>0, ..." placeholder:"COND" group:"Which experiments"`
 	Workers       int           `help:"Experiments side by side; 0: what suits the target." placeholder:"N" group:"Which experiments"`
 	Keep          int           `name:"keep-failures" default:"3" help:"Failures to save, for each pair; default ${default}." placeholder:"N" group:"Results"`
 	outputFlags   `group:"Results"`
@@ -63,9 +65,12 @@ func (c *runCmd) Help() string {
 }
 
 func (c *runCmd) Run(a *app) error {
-	campaign, err := c.campaign()
+	campaign, notes, err := c.campaign()
 	if err != nil {
 		return usage(err)
+	}
+	for _, n := range notes {
+		fmt.Fprintln(a.stderr, n)
 	}
 	ctx, stop := a.interruptible()
 	defer stop()
@@ -74,7 +79,7 @@ func (c *runCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	backend, done, err := openTarget(c.Target)
+	backend, done, err := openTarget(c.Target, c.Disk)
 	if err != nil {
 		undo()
 		return err
@@ -113,8 +118,26 @@ func (c *runCmd) Run(a *app) error {
 	}, out)
 }
 
-// campaign checks the flags and makes a campaign of them.
-func (c *runCmd) campaign() (*harness.Campaign, error) {
+// campaign checks the flags and makes a campaign of them; notes are what a user
+// should know before it begins.
+func (c *runCmd) campaign() (k *harness.Campaign, notes []string, err error) {
+	k, err = c.settings()
+	if err != nil {
+		return nil, nil, err
+	}
+	if notes, err = c.pairs(k); err != nil {
+		return nil, nil, err
+	}
+	if c.Plan != "" {
+		if k.Plan, err = c.plan(); err != nil {
+			return nil, nil, err
+		}
+	}
+	return k, notes, nil
+}
+
+// settings is the campaign without its pairs and its plan.
+func (c *runCmd) settings() (*harness.Campaign, error) {
 	w, err := c.spec()
 	if err != nil {
 		return nil, err
@@ -140,22 +163,67 @@ func (c *runCmd) campaign() (*harness.Campaign, error) {
 	if k.Contract, err = loadContract(c.Contract); err != nil {
 		return nil, fmt.Errorf("--contract: %w", err)
 	}
-	if err := c.pairs(k); err != nil {
-		return nil, err
+	if c.Disk == onHost {
+		k.Personality = harness.HostDisk
+		if k.Plants.Disk != 0 || k.Plants.ReopenUncrashed {
+			return nil, fmt.Errorf("--plant %s: there is no fault disk to plant it in with --disk host", c.Plant)
+		}
 	}
-	if c.Plan != "" {
-		if k.Plan, err = c.plan(); err != nil {
-			return nil, err
+	if c.Until != "" {
+		if k.Until, err = harness.ParseUntil(c.Until); err != nil {
+			return nil, fmt.Errorf("--until: %w", err)
 		}
 	}
 	return k, nil
 }
 
 // pairs fills in the modes and crash kinds.
-func (c *runCmd) pairs(k *harness.Campaign) error {
+func (c *runCmd) pairs(k *harness.Campaign) (notes []string, err error) {
+	if k.Modes, notes, err = c.modes(); err != nil {
+		return nil, err
+	}
 	more, err := directives(c.Directive)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	for i, m := range k.Modes {
+		if c.Span > 0 {
+			m = m.Spanning(c.Span)
+		}
+		k.Modes[i] = m.With(more)
+	}
+	names := c.Crash
+	if len(names) == 0 {
+		names = harness.DefaultCrashes
+	}
+	for _, name := range names {
+		kind, err := crash(name)
+		if err != nil {
+			return nil, err
+		}
+		k.Crashes = append(k.Crashes, kind)
+	}
+	return notes, nil
+}
+
+// modes are those of --mode and --conf, and what is to be said of the latter:
+// which of its lines torntail overrides.
+func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
+	var conf *harness.Conf
+	if c.Conf != "" {
+		if conf, err = harness.ReadConf(c.Conf, c.Target != "engine"); err != nil {
+			return nil, nil, fmt.Errorf("--conf: %w", err)
+		}
+		for _, line := range conf.Overridden {
+			notes = append(notes, fmt.Sprintf("%s: overridden, torntail decides on %s itself", line, line.Name))
+		}
+		if len(c.Mode) == 0 {
+			m, err := conf.Mode()
+			if err != nil {
+				return nil, nil, fmt.Errorf("--conf: %w", err)
+			}
+			return []harness.Mode{m}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, m.Name)), nil
+		}
 	}
 	names := c.Mode
 	if len(names) == 0 {
@@ -164,25 +232,18 @@ func (c *runCmd) pairs(k *harness.Campaign) error {
 	for _, name := range names {
 		m, err := mode(name)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		if c.Span > 0 {
-			m = m.Spanning(c.Span)
+		if conf != nil {
+			var lost []harness.Directive
+			m, lost = conf.On(m)
+			for _, d := range lost {
+				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", c.Conf, d, m.Name, harness.Directive{Name: d.Name, Value: m.Get(d.Name)}))
+			}
 		}
-		k.Modes = append(k.Modes, m.With(more))
+		list = append(list, m)
 	}
-	names = c.Crash
-	if len(names) == 0 {
-		names = harness.DefaultCrashes
-	}
-	for _, name := range names {
-		kind, err := crash(name)
-		if err != nil {
-			return err
-		}
-		k.Crashes = append(k.Crashes, kind)
-	}
-	return nil
+	return list, notes, nil
 }
 
 // plan reads a plan that is given as text, or as the name of a file.
@@ -202,6 +263,9 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	backend, err := backendOf(c.Target, c.Backend)
 	if err != nil {
 		return nil, err
+	}
+	if c.Disk == onHost {
+		backend = plan.ProcessHost
 	}
 	if err := p.Check(backend, []string{harness.Server}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -17,6 +17,7 @@ import (
 type targetFlags struct {
 	Target      string `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine) or process (real servers); follows from the target." placeholder:"NAME"`
+	Disk        string `default:"fuse" enum:"fuse,host" help:"Where a real server writes: fuse, the fault disk; host, a directory of this machine's own, where processes can be killed and the power cannot be cut; default ${default}." placeholder:"fuse|host"`
 	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME"`
 }
@@ -24,6 +25,9 @@ type targetFlags struct {
 func (f *targetFlags) check() error {
 	if _, err := backendOf(f.Target, f.Backend); err != nil {
 		return err
+	}
+	if f.Disk == "host" && f.Target == "engine" {
+		return errors.New("--disk host is for real servers: the engine runs in simulation, on a disk in memory")
 	}
 	if err := known("--personality", f.Personality, personalityNames()); err != nil {
 		return err
@@ -53,20 +57,32 @@ func backendOf(target, name string) (plan.Backend, error) {
 	return b, fmt.Errorf("--backend %s cannot run target %s: want %s", name, target, b)
 }
 
-// openTarget prepares the backend for a target; done releases it.
-func openTarget(target string) (b harness.Backend, done func(), err error) {
+// onHost is the value of --disk that stands for the host's own disk.
+const onHost = "host"
+
+// openTarget prepares the backend for a target on a disk; done releases it.
+func openTarget(target, disk string) (b harness.Backend, done func(), err error) {
 	if target == "engine" {
 		return harness.Simulation(), func() {}, nil
 	}
 	if _, err := exec.LookPath(target); err != nil {
 		return b, nil, lacking(target, err)
 	}
-	if err := fusefs.Available(); err != nil {
-		return b, nil, environment(fmt.Errorf("the fault disk: %w", err))
+	if disk != onHost {
+		if err := fusefs.Available(); err != nil {
+			return b, nil, environment(fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err))
+		}
 	}
 	v, err := process.Version(target)
 	if err != nil {
 		return b, nil, usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does", target))
+	}
+	if disk == onHost {
+		rig, err := harness.NewHostRig(target)
+		if err != nil {
+			return b, nil, environment(err)
+		}
+		return harness.HostServer(rig, v), func() { rig.Close() }, nil
 	}
 	rig, err := harness.NewRig(target)
 	if err != nil {

@@ -122,13 +122,6 @@ func directiveNames() (names []string) {
 	return names
 }
 
-// ownDirectives are those that an experiment depends on: where the server
-// listens and writes, and that it takes commands from anybody.
-var ownDirectives = []string{
-	"port", "tls-port", "bind", "unixsocket", "dir", "daemonize", "logfile", "syslog-enabled", "supervised",
-	"appendfilename", "appenddirname", "dbfilename", "requirepass", "replicaof", "slaveof", "cluster-enabled",
-}
-
 // directives reads --directive NAME=VALUE and checks each by itself.
 func directives(texts []string) ([]harness.Directive, error) {
 	var list []harness.Directive
@@ -138,7 +131,7 @@ func directives(texts []string) ([]harness.Directive, error) {
 			return nil, fmt.Errorf("--directive %q: want NAME=VALUE, such as appendfsync=always", t)
 		}
 		d := harness.Directive{Name: strings.ToLower(name), Value: value}
-		if slices.Contains(ownDirectives, d.Name) {
+		if slices.Contains(harness.Own, d.Name) {
 			return nil, fmt.Errorf("--directive %q: torntail decides on %s itself", t, d.Name)
 		}
 		alone := harness.Mode{Directives: []harness.Directive{d}}

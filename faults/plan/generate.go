@@ -132,7 +132,8 @@ func (g *generator) instant(follows bool) Instant {
 		return Instant{Time: time.Duration(g.rng.Int64N(int64(g.o.Span))).Round(time.Millisecond)}
 	case pick < 6 && follows:
 		return Instant{Kind: AtAfter, Time: g.duration(time.Millisecond, time.Second)}
-	case pick < 8 || g.o.Backend == Mount: // where nobody counts acknowledgements
+	case pick < 8 && g.o.Backend != ProcessHost || // where no call is in reach
+		g.o.Backend == Mount: // where nobody counts acknowledgements
 		return g.callInstant()
 	}
 	return Instant{Kind: AtAck, N: 1 + g.rng.IntN(g.o.Acks)}

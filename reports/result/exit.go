@@ -32,6 +32,18 @@ func Worst(codes ...int) int {
 	return exitPrecedence[strongest]
 }
 
+// ExitCodeLenient is ExitCode where an unknown is only warned of: it has no
+// effect as long as something was proved. Nothing proved at all stays ExitUnknown.
+func ExitCodeLenient(results []Result) int {
+	var proved []Result
+	for i := range results {
+		if results[i].Verdict == Holds || results[i].Verdict == Violated {
+			proved = append(proved, results[i])
+		}
+	}
+	return ExitCode(proved)
+}
+
 // ExitCode is the exit status for results: violated beats unknown beats holds,
 // and n/a has no effect. Without any result that was judged nothing is proved,
 // so it is ExitUnknown and not success.

@@ -20,6 +20,9 @@ func Meaning(results []result.Result) string {
 		clauses = append(clauses, s)
 	}
 	clauses = append(clauses, losses(results)...)
+	if untriedPower(results) {
+		clauses = append(clauses, "power cuts were not tried, for the server wrote to the host's own disk")
+	}
 	if len(clauses) == 0 {
 		return "Nothing was tried: no crash kind can strike in these modes."
 	}
@@ -37,6 +40,13 @@ func broken(results []result.Result) string {
 		s += ", with " + list(anomalies)
 	}
 	return s
+}
+
+// untriedPower reports whether power cuts were asked for where none can be made.
+func untriedPower(results []result.Result) bool {
+	return slices.ContainsFunc(results, func(r result.Result) bool {
+		return r.Backend == "process-host" && r.Verdict == result.NotApplicable && strings.HasPrefix(r.Crash, "power")
+	})
 }
 
 func unproved(results []result.Result) string {

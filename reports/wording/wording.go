@@ -30,6 +30,8 @@ func Where(r *result.Result) string {
 		s += " in simulation"
 	case "process":
 		s += " as a real process"
+	case "process-host":
+		s += " as a real process on the host's own disk"
 	case "block":
 		s += " as a real process on a logged block device"
 	}
