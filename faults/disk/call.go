@@ -77,6 +77,7 @@ type Call struct {
 	Err           syscall.Errno // 0: it succeeded
 
 	rec   int64 // place in the log plus one; 0: not logged
+	tape  int32 // place on the tape plus one; 0: not taped
 	ended bool
 }
 

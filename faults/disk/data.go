@@ -53,6 +53,7 @@ func (d *Disk) Write(c *Call, p []byte) (int, syscall.Errno) {
 		p = p[:fits]
 	}
 	c.Len = int64(len(p))
+	d.tape.effect(c, 0, 0, "", "", p)
 	d.logged(c)
 	if len(p) == 0 {
 		return 0, 0
@@ -153,6 +154,7 @@ func (d *Disk) Truncate(c *Call) syscall.Errno {
 	case d.free >= 0 && c.Len-n.vol.size > d.free:
 		return syscall.ENOSPC
 	}
+	d.tape.effect(c, 0, 0, "", "", nil)
 	d.logged(c)
 	n.mtime = c.Enter
 	if c.Len == n.vol.size {
@@ -187,6 +189,7 @@ func (d *Disk) Allocate(c *Call) syscall.Errno {
 	if d.free >= 0 && end-n.vol.size > d.free {
 		return syscall.ENOSPC
 	}
+	d.tape.effect(c, 0, 0, "", "", nil)
 	d.logged(c)
 	if end <= n.vol.size {
 		return 0

@@ -13,6 +13,7 @@ type Options struct {
 	Failure     *FailureMode // nil: the personality's own
 	KeepLog     bool         // keep a Record of every call that changes or syncs something
 	Plant       Plant        // deliberate faults of the disk itself, for tests of the harness
+	Tape        *Tape        // an empty one records all that is done to the disk; nil: nobody records
 }
 
 // Plant is a set of deliberate faults of the model, so that a harness can be
@@ -50,6 +51,7 @@ type Disk struct {
 
 	inodes []*inode // by number; nil: free
 	micros []micro  // not folded into base, in the order of effects
+	tape   *Tape    // nil: nobody records
 	seq    uint64   // number of the last micro-operation, or of the last entry into the metadata log
 	part   int32    // of the call being carried out
 
@@ -99,6 +101,10 @@ func (d *Disk) Reset(o Options) {
 		o.WriteBack = DefaultWriteBack
 	}
 	d.empty()
+	if d.tape = o.Tape; d.tape != nil {
+		d.tape.o = o
+	}
+	o.Tape = nil // it is this disk's alone, not that of its clones and images
 	d.o, d.p, d.failure = o, o.Personality, o.Personality.Failure
 	if o.Failure != nil {
 		d.failure = *o.Failure
@@ -173,12 +179,22 @@ func (d *Disk) getDir(ino Ino) (*inode, syscall.Errno) {
 func (d *Disk) Personality() *Personality { return d.p }
 
 // SetReadOnly makes every change fail with EROFS, as after a remount.
-func (d *Disk) SetReadOnly(on bool) { d.readOnly = on }
+func (d *Disk) SetReadOnly(on bool) {
+	s := step{kind: StepReadOnly}
+	if on {
+		s.n = 1
+	}
+	d.tape.plain(s)
+	d.readOnly = on
+}
 
 // SetFree limits how many bytes files may still grow by; beyond it writes are
 // cut short or fail with ENOSPC. Negative: no limit. Space that is given back
 // by truncating and removing counts again.
-func (d *Disk) SetFree(bytes int64) { d.free = bytes }
+func (d *Disk) SetFree(bytes int64) {
+	d.tape.plain(step{kind: StepFree, n: bytes})
+	d.free = bytes
+}
 
 // Freeze makes every further call fail with EIO and change nothing.
 func (d *Disk) Freeze() { d.frozen = true }
@@ -207,6 +223,7 @@ func (d *Disk) took(n int64) {
 // Retain keeps a file, and what calls see of it, while it is open, names or not.
 func (d *Disk) Retain(ino Ino) {
 	if n, e := d.get(ino); e == 0 {
+		d.tape.plain(step{kind: StepRetain, ino: ino})
 		n.opens++
 	}
 }
@@ -214,6 +231,7 @@ func (d *Disk) Retain(ino Ino) {
 // Release undoes one Retain.
 func (d *Disk) Release(ino Ino) {
 	if n, e := d.get(ino); e == 0 && n.opens > 0 {
+		d.tape.plain(step{kind: StepRelease, ino: ino})
 		n.opens--
 		d.mayFree(n)
 		d.sweep()

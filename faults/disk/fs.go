@@ -168,7 +168,7 @@ func (f *pathFS) open(c *Call, h *file, ino, dir Ino, base string, flag vfs.Flag
 		cut := *c
 		cut.Kind, cut.Len = OpTruncate, 0
 		e = f.d.Truncate(&cut)
-		c.rec = cut.rec
+		c.rec, c.tape = cut.rec, cut.tape
 	}
 	return e
 }

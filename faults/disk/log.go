@@ -19,7 +19,7 @@ func (d *Disk) Begin(c *Call) {
 	d.nextID++
 	c.ID = d.nextID
 	c.Return = Never
-	c.rec, c.ended = 0, false
+	c.rec, c.tape, c.ended = 0, 0, false
 }
 
 // End notes that a call returns: c.Return and c.Err are set.
@@ -29,6 +29,7 @@ func (d *Disk) End(c *Call) {
 	if d.frozen {
 		return
 	}
+	d.tape.returned(c)
 	if c.Kind == OpWrite && c.Err == 0 {
 		if n, e := d.get(c.Ino); e == 0 && c.Return >= n.retAt {
 			n.retID, n.retAt = c.ID, c.Return
@@ -59,7 +60,7 @@ func (d *Disk) unwound(c *Call, id SyncID) {
 	c.ended = true
 	d.landed(c)
 	if id != noSync {
-		d.syncs[id].active = false
+		d.AbandonSync(id)
 	}
 }
 
@@ -79,7 +80,10 @@ func (d *Disk) DropLog(n int) {
 }
 
 // Refuse logs a call that fails with c.Err without having had an effect.
-func (d *Disk) Refuse(c *Call) { d.logged(c) }
+func (d *Disk) Refuse(c *Call) {
+	d.tape.refused(c)
+	d.logged(c)
+}
 
 // logged begins the effect of a call: it is in the log and in flight from now on.
 func (d *Disk) logged(c *Call) {

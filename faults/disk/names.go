@@ -133,6 +133,7 @@ func (d *Disk) Create(c *Call, dir Ino, name string) (Ino, syscall.Errno) {
 	if e != 0 {
 		return 0, e
 	}
+	d.tape.effect(c, dir, 0, name, "", nil)
 	d.logged(c)
 	n := d.make(c, at, name)
 	n.mode = 0o644
@@ -147,6 +148,7 @@ func (d *Disk) Mkdir(c *Call, dir Ino, name string) (Ino, syscall.Errno) {
 	if e != 0 {
 		return 0, e
 	}
+	d.tape.effect(c, dir, 0, name, "", nil)
 	d.logged(c)
 	n := d.make(c, at, name)
 	n.dir, n.links, n.mode = true, 2, 0o755
@@ -165,6 +167,7 @@ func (d *Disk) Symlink(c *Call, dir Ino, name, target string) (Ino, syscall.Errn
 	if len(target) >= pageSize {
 		return 0, syscall.ENAMETOOLONG
 	}
+	d.tape.effect(c, dir, 0, name, target, nil)
 	d.logged(c)
 	n := d.make(c, at, name)
 	n.symlink, n.mode = true, 0o777
@@ -185,6 +188,7 @@ func (d *Disk) Unlink(c *Call, dir Ino, name string) syscall.Errno {
 		return syscall.EISDIR
 	}
 	c.Ino = n.ino
+	d.tape.effect(c, dir, 0, name, "", nil)
 	d.logged(c)
 	d.leave(c, at, name, n)
 	n.ctime = c.Enter
@@ -204,6 +208,7 @@ func (d *Disk) Rmdir(c *Call, dir Ino, name string) syscall.Errno {
 		return syscall.ENOTEMPTY
 	}
 	c.Ino = n.ino
+	d.tape.effect(c, dir, 0, name, "", nil)
 	d.logged(c)
 	d.leave(c, at, name, n)
 	n.links = 0
@@ -244,6 +249,7 @@ func (d *Disk) Link(c *Call, ino, dir Ino, name string) syscall.Errno {
 		return syscall.ENOENT
 	}
 	c.Ino = ino
+	d.tape.effect(c, dir, 0, name, "", nil)
 	d.logged(c)
 	n.links++
 	n.ctime = c.Enter
@@ -282,6 +288,7 @@ func (d *Disk) Rename(c *Call, dir Ino, name string, newDir Ino, newName string)
 	case old.dir && d.under(from, old):
 		return syscall.ENOTEMPTY
 	case old == n:
+		d.tape.effect(c, dir, newDir, name, newName, nil)
 		d.logged(c) // two names of one file: both stay
 		return 0
 	case old.dir && !n.dir:
@@ -291,6 +298,7 @@ func (d *Disk) Rename(c *Call, dir Ino, name string, newDir Ino, newName string)
 	case len(old.ents) > 0:
 		return syscall.ENOTEMPTY
 	}
+	d.tape.effect(c, dir, newDir, name, newName, nil)
 	d.logged(c)
 	if old != nil {
 		if d.p.Has(RenameAllocates) {

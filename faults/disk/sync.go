@@ -11,6 +11,7 @@ type SyncID int
 // syncState is a sync in flight.
 type syncState struct {
 	active bool
+	tape   int32 // of its call on the tape
 	kind   OpKind
 	ino    Ino
 	cover  []uint64 // micro-operations that will be durable when it returns, by number, ascending
@@ -41,7 +42,7 @@ func (d *Disk) BeginSync(c *Call) SyncID {
 		d.syncs = append(d.syncs, syncState{})
 	}
 	s := &d.syncs[id]
-	s.active, s.ino, s.cover = true, c.Ino, s.cover[:0]
+	s.active, s.ino, s.cover, s.tape = true, c.Ino, s.cover[:0], d.tape.began(c)
 	switch s.kind = c.Kind; {
 	case c.Flags&CallSync != 0:
 		s.kind = OpFsync
@@ -145,6 +146,7 @@ func (d *Disk) SyncProgress(id SyncID, share float64) {
 	if !s.active || d.frozen {
 		return
 	}
+	d.tape.ofSync(StepProgress, s.tape, 0, share)
 	if d.p.Has(AllInOrder) {
 		d.progressInOrder(s, share)
 		d.fold()
@@ -226,6 +228,7 @@ func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errn
 	if d.frozen {
 		return syscall.EIO
 	}
+	d.tape.ofSync(StepSynced, s.tape, fail, 0)
 	n, e := d.get(s.ino)
 	if e != 0 && s.kind != OpSyncFS {
 		return e
@@ -256,7 +259,13 @@ func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errn
 
 // AbandonSync ends a sync whose caller was killed in it: beyond what SyncProgress
 // has made durable it makes nothing so.
-func (d *Disk) AbandonSync(id SyncID) { d.syncs[id].active = false }
+func (d *Disk) AbandonSync(id SyncID) {
+	s := &d.syncs[id]
+	if s.active && !d.frozen {
+		d.tape.ofSync(StepAbandoned, s.tape, 0, 0)
+	}
+	s.active = false
+}
 
 // failSync ends a sync that fails. Its pages are marked clean although the disk
 // does not have them, so that no later sync covers them.

@@ -31,6 +31,9 @@ func (d *Disk) NextTick() (time.Duration, bool) { return d.tickAt, d.ticking && 
 // as a look writes whole files), and metadata that has waited for the
 // personality's Commit is committed with all the log holds.
 func (d *Disk) Tick(now time.Duration) {
+	if d.ticking && d.tickAt <= now && !d.frozen {
+		d.tape.plain(step{kind: StepTick, at: now})
+	}
 	for d.ticking && d.tickAt <= now && !d.frozen {
 		at := d.tickAt
 		d.writeBack(at)
