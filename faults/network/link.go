@@ -66,6 +66,19 @@ type Link struct {
 // Passes reports whether a message gets through at all at this moment.
 func (l *Link) Passes() bool { return l.Cut == Open }
 
+// Become takes over the faults of another link. What a slow link has accepted
+// already stays accepted.
+func (l *Link) Become(other Link) {
+	other.free = l.free
+	*l = other
+}
+
+// SameFaults reports whether two links do the same to what is sent over them.
+func (l *Link) SameFaults(other Link) bool {
+	other.free = l.free
+	return *l == other
+}
+
 // Send accounts for n bytes given to the link at now and returns the time they
 // spend on it beyond the ordinary latency: waiting for earlier bytes on a slow
 // link, being sent, and the added delay.

@@ -127,6 +127,8 @@ func callFaults(b Backend) string {
 		return "calls on the host's own disk are out of reach; it needs --disk fuse"
 	case Block:
 		return "the block backend sees blocks, not calls"
+	case Cluster:
+		return "the servers of a cluster are on the host's own disk, whose calls nobody sees"
 	}
 	return ""
 }

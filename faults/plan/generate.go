@@ -100,7 +100,7 @@ func (g *generator) weighted() (list []weightedVerb, total int) {
 			w = v.weight
 		}
 		ok, _ := v.Available(g.o.Backend)
-		if v.Name == "cut" || v.Name == "delay" || v.Name == "slow-link" || v.Name == "heal" {
+		if v.ofLinks() {
 			ok = ok && len(g.o.Servers)+len(g.o.Others) > 1
 		}
 		if ok && v.generate != nil && w > 0 {
@@ -132,7 +132,7 @@ func (g *generator) instant(follows bool) Instant {
 		return Instant{Time: time.Duration(g.rng.Int64N(int64(g.o.Span))).Round(time.Millisecond)}
 	case pick < 6 && follows:
 		return Instant{Kind: AtAfter, Time: g.duration(time.Millisecond, time.Second)}
-	case pick < 8 && g.o.Backend != ProcessHost || // where no call is in reach
+	case pick < 8 && g.o.Backend != ProcessHost && g.o.Backend != Cluster || // where no call is in reach
 		g.o.Backend == Mount: // where nobody counts acknowledgements
 		return g.callInstant()
 	}

@@ -45,20 +45,36 @@ type SlowLink struct {
 	Rate int64
 }
 
-// Heal ends all cuts, delays and limits.
+// LoseNew loses the opening message of new connections; established ones go on.
+type LoseNew struct{ Links }
+
+// Flap cuts the links for a Period, opens them for a Period, and so on until its
+// span ends.
+type Flap struct {
+	Links
+	Period time.Duration
+	How    CutHow
+	Both   bool
+}
+
+// Heal ends all faults of links.
 type Heal struct{}
 
 func (*Cut) Verb() string      { return "cut" }
 func (*Delay) Verb() string    { return "delay" }
 func (*SlowLink) Verb() string { return "slow-link" }
+func (*LoseNew) Verb() string  { return "lose-new" }
+func (*Flap) Verb() string     { return "flap" }
 func (*Heal) Verb() string     { return "heal" }
 
-func (a *Cut) String() string {
-	s := "cut " + a.Links.String()
-	if a.How != CutHold {
-		s += " " + cutWords[a.How]
+func (a *Cut) String() string { return "cut " + a.Links.String() + howWords(a.How, a.Both) }
+
+// howWords are the words behind the links of a cut, each with a blank before it.
+func howWords(how CutHow, both bool) (s string) {
+	if how != CutHold {
+		s = " " + cutWords[how]
 	}
-	if a.Both {
+	if both {
 		s += " both"
 	}
 	return s
@@ -66,6 +82,10 @@ func (a *Cut) String() string {
 func (a *Delay) String() string { return "delay " + a.Links.String() + " " + a.By.String() }
 func (a *SlowLink) String() string {
 	return "slow-link " + a.Links.String() + " " + formatBytes(a.Rate) + "/s"
+}
+func (a *LoseNew) String() string { return "lose-new " + a.Links.String() }
+func (a *Flap) String() string {
+	return "flap " + a.Links.String() + " " + a.Period.String() + howWords(a.How, a.Both)
 }
 func (*Heal) String() string { return "heal" }
 
@@ -84,10 +104,21 @@ func (c *cursor) links() (l Links, err *Error) {
 
 // needsLinks is why faults of the network cannot strike in a backend.
 func needsLinks(b Backend) string {
-	if b == Sim {
+	if b == Sim || b == Cluster {
 		return ""
 	}
-	return "connections between real processes do not pass through torntail in this backend; use the simulation"
+	return "connections between real processes do not pass through torntail in this backend; torntail splitbrain and torntail topology put proxies between them"
+}
+
+// how reads the words behind the links of a cut.
+func (c *cursor) how() (how CutHow, both bool) {
+	for i, w := range cutWords {
+		if c.accept(w) {
+			how = CutHow(i)
+			break
+		}
+	}
+	return how, c.accept("both")
 }
 
 func init() {
@@ -102,13 +133,7 @@ func init() {
 				return nil, err
 			}
 			a := &Cut{Links: l}
-			for i, w := range cutWords {
-				if c.accept(w) {
-					a.How = CutHow(i)
-					break
-				}
-			}
-			a.Both = c.accept("both")
+			a.How, a.Both = c.how()
 			return a, nil
 		},
 		generate: func(g *generator) Action {
@@ -142,8 +167,44 @@ func init() {
 		generate: func(g *generator) Action { return &SlowLink{g.links(), 1 + g.rng.Int64N(1<<20)} },
 	})
 	register(Verb{
+		Name: "lose-new", Form: "lose-new NODES -> NODES", Example: "at 1s: lose-new n1 -> n2 for 5s",
+		Doc: "new connections in that direction are never answered; established ones go on", spans: timeSpan, weight: 1, available: needsLinks,
+		parse: func(c *cursor) (Action, *Error) {
+			l, err := c.links()
+			return &LoseNew{l}, err
+		},
+		generate: func(g *generator) Action { return &LoseNew{g.links()} },
+	})
+	register(Verb{
+		Name: "flap", Form: "flap NODES -> NODES PERIOD [hold|reset|drop] [both]",
+		Example: "at 2s: flap n1 -> n2,n3 500ms both for 10s",
+		Doc:     "cut for a period, open for a period, and so on", spans: timeSpan, weight: 1,
+		optional: append(slices.Clone(cutWords), "both"), available: needsLinks,
+		parse: func(c *cursor) (Action, *Error) {
+			l, err := c.links()
+			if err != nil {
+				return nil, err
+			}
+			c.skip()
+			pos := c.pos
+			d, err := c.duration()
+			if err != nil {
+				return nil, err
+			}
+			if d < time.Millisecond {
+				return nil, c.expected(pos, "a period of at least 1ms")
+			}
+			a := &Flap{Links: l, Period: d}
+			a.How, a.Both = c.how()
+			return a, nil
+		},
+		generate: func(g *generator) Action {
+			return &Flap{Links: g.links(), Period: g.duration(time.Millisecond, 2*time.Second), How: CutHow(g.rng.IntN(len(cutWords))), Both: g.chance(2)}
+		},
+	})
+	register(Verb{
 		Name: "heal", Form: "heal", Example: "at +10s: heal",
-		Doc: "ends all cuts, delays and limits of links", weight: 1, available: needsLinks,
+		Doc: "ends all faults of links", weight: 1, available: needsLinks,
 		parse:    func(*cursor) (Action, *Error) { return &Heal{}, nil },
 		generate: func(*generator) Action { return &Heal{} },
 	})

@@ -52,6 +52,9 @@ at 1s: cut n1 -> n2 reset
 at 1s: cut n1,n2 -> c1 drop both
 at 1s: delay n1 -> n2 50ms for 5s
 at 1s: slow-link n1 -> n2,n3 64KiB/s
+at 1s: lose-new n1 -> n2 for 5s
+at 2s: flap n1 -> n2,n3 500ms both for 10s
+at 2s: flap n1 -> n2 1s drop
 at 1s: heal
 at 1s: do n1 SET "a \"b\"\\ \x00\xff\n" for "#x" (
 `
@@ -144,7 +147,7 @@ func TestParseErrors(t *testing.T) {
 		{"at n1 fsync(*)#1 in-flight after 1s: kill n1", `plan line 2:28: expected a fraction of the call from 0 to 1, or the end of the instant, found "after"`},
 		{"at n1 fsync(*)#1 in-flight 2: kill n1", `plan line 2:28: expected a fraction of the call from 0 to 1, or the end of the instant, found "2:"`},
 		{"at 1s kill n1", `plan line 2:7: expected ":", found "kill"`},
-		{"at 1s: powercut n1", `plan line 2:8: expected a fault: clock, corrupt, cut, delay, do, fail, full, heal, kill, pause, power-cut, readonly, restart, short, slow, slow-link, stall, term, truncate, found "powercut"; did you mean "power-cut"?`},
+		{"at 1s: powercut n1", `plan line 2:8: expected a fault: clock, corrupt, cut, delay, do, fail, flap, full, heal, kill, lose-new, pause, power-cut, readonly, restart, short, slow, slow-link, stall, term, truncate, found "powercut"; did you mean "power-cut"?`},
 		{"at 1s: kill", `plan line 2:12: expected a node, such as n1, found the end of the line`},
 		{"at 1s: kill 7", `plan line 2:13: expected a node, such as n1, found "7"`},
 		{"at 1s: kill n1 tre", `plan line 2:16: expected the end of the line: kill takes nothing more, found "tre"`},

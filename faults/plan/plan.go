@@ -103,8 +103,8 @@ func (s *Statement) Check(backend Backend, nodes []string) error {
 	if backend == Mount && (s.At.Kind == AtAck || s.Span.Until.Kind == AtAck) {
 		return fmt.Errorf("%q cannot strike here: no client of torntail's counts acknowledged writes", s.String())
 	}
-	if backend == ProcessHost && (s.At.Kind == AtCall || s.Span.Until.Kind == AtCall) {
-		return fmt.Errorf("%q cannot strike here: %s", s.String(), callFaults(ProcessHost))
+	if (backend == ProcessHost || backend == Cluster) && (s.At.Kind == AtCall || s.Span.Until.Kind == AtCall) {
+		return fmt.Errorf("%q cannot strike here: %s", s.String(), callFaults(backend))
 	}
 	for _, op := range s.ops() {
 		if why := opUnavailable(op, backend); why != "" {

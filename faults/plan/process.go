@@ -90,7 +90,10 @@ func (a *Clock) nodes() []string { return []string{a.Node} }
 
 // needsFaultDisk is the reason why power cuts and the like need our own disk.
 func needsFaultDisk(b Backend) string {
-	if b == ProcessHost {
+	switch b {
+	case Cluster:
+		return "the servers of a cluster are on the host's own disk, which cannot lose what it was not told to keep"
+	case ProcessHost:
 		return "the host's own disk cannot lose what it was not told to keep; it needs --disk fuse"
 	}
 	return ""

@@ -18,7 +18,8 @@ import (
 //	if r.Arm(t, now) {
 //		return // it was the Runner's own
 //	}
-//	... kill, cut, restart; for t.End: resume, heal, release stalled calls
+//	... kill, cut, restart; for t.End: resume, heal, release stalled calls;
+//	faults of links are LinkFaults.Apply's in every world
 //	r.Struck(t, now) // or r.Missed(t, now, why)
 //
 // OnCall and Decide allocate nothing unless something strikes.
@@ -45,6 +46,8 @@ type Trigger struct {
 	Index     int        // of the statement in its plan
 	Statement *Statement // its text is what to write into the history
 	End       bool       // its span is over: undo it
+	Turn      bool       // a flap that is in place turns: open when Open is set, else cut
+	Open      bool
 	// Place and Fraction say where in the call that triggered it it strikes. A
 	// trigger that is not from OnCall strikes at once.
 	Place    disk.Place
@@ -76,6 +79,8 @@ type state struct {
 	left       int    // calls still to strike, of spans that count calls
 	dueAt      time.Duration
 	endAt      time.Duration
+	turnAt     time.Duration // of a flap in place: when it turns next
+	open       bool          // of a flap in place: its links are open
 	firedAt    time.Duration
 	placedAt   time.Duration
 	struckAt   time.Duration
@@ -101,7 +106,7 @@ func (r *Runner) Reset(p *Plan) {
 	r.states = r.states[:len(p.Statements)]
 	for i := range r.statements {
 		s := &r.statements[i]
-		st := state{dueAt: never, endAt: never, exact: noCall}
+		st := state{dueAt: never, endAt: never, turnAt: never, exact: noCall}
 		switch s.At.Kind {
 		case AtTime:
 			st.dueAt = s.At.Time
@@ -239,7 +244,7 @@ func (r *Runner) NextTime() (at time.Duration, ok bool) {
 		case st.phase == waiting:
 			at = min(at, st.dueAt)
 		case st.phase == inPlace && r.endIsNews(i):
-			at = min(at, st.endAt)
+			at = min(at, st.endAt, st.turnAt)
 		}
 	}
 	return at, at != never
@@ -274,6 +279,9 @@ func (r *Runner) Due(now time.Duration) []Trigger {
 		case st.phase == inPlace && st.endAt <= now:
 			out = r.endNow(out, i, now)
 			changed = true
+		case st.phase == inPlace && st.turnAt <= now:
+			st.open, st.turnAt = !st.open, st.turnAt+r.period(i)
+			out = append(out, Trigger{Index: i, Statement: &r.statements[i], Turn: true, Open: st.open})
 		}
 	}
 	if changed {
@@ -321,10 +329,21 @@ func (r *Runner) place(i int, now time.Duration) {
 		st.endAt = now + span.Until.Time
 	case span.Kind == SpanUntil && span.Until.Kind == AtTime:
 		st.endAt = max(now, span.Until.Time)
-	case span.Kind == NoSpan && !st.own:
+	case span.Kind == NoSpan && !st.own && r.period(i) == 0:
 		st.phase = over
 	}
+	if period := r.period(i); period > 0 {
+		st.turnAt, st.open, r.timed = now+period, false, true
+	}
 	r.release(i, now)
+}
+
+// period is the time between two turns of a flap; 0 for anything else.
+func (r *Runner) period(i int) time.Duration {
+	if f, ok := r.statements[i].Action.(*Flap); ok {
+		return f.Period
+	}
+	return 0
 }
 
 // release lets the next statement count its time if it waits for this one.
@@ -341,7 +360,7 @@ func (r *Runner) release(i int, now time.Duration) {
 
 func (r *Runner) finish(i int) {
 	st := &r.states[i]
-	st.phase, st.endAt = over, never
+	st.phase, st.endAt, st.turnAt = over, never, never
 }
 
 // Arm is called for every trigger, at its place. It returns true when there is
@@ -366,7 +385,7 @@ func (r *Runner) Arm(t Trigger, now time.Duration) bool {
 // Struck says that the world has carried out the trigger.
 func (r *Runner) Struck(t Trigger, at time.Duration) {
 	st := &r.states[t.Index]
-	if t.End || st.phase != fired {
+	if t.End || t.Turn || st.phase != fired {
 		return
 	}
 	st.hits, st.struckAt = 1, at

@@ -16,10 +16,11 @@ const (
 	ProcessHost Backend = "process-host" // real servers on the host's own disk (--disk host)
 	Block       Backend = "block"        // real servers on a real file system over a logged image
 	Mount       Backend = "mount"        // any programs on a fault disk of the user's (torntail mount)
+	Cluster     Backend = "cluster"      // real servers and Sentinels behind proxies, on the host's own disk (torntail splitbrain, topology)
 )
 
 // Backends are all of them.
-var Backends = []Backend{Sim, Process, ProcessHost, Block, Mount}
+var Backends = []Backend{Sim, Process, ProcessHost, Block, Mount, Cluster}
 
 // Verb is a word that a statement's action begins with.
 type Verb struct {
@@ -46,6 +47,15 @@ func (v *Verb) Available(b Backend) (ok bool, why string) {
 	}
 	why = v.available(b)
 	return why == "", why
+}
+
+// ofLinks reports whether the fault is one of the network.
+func (v *Verb) ofLinks() bool {
+	switch v.Name {
+	case "cut", "delay", "slow-link", "lose-new", "flap", "heal":
+		return true
+	}
+	return false
 }
 
 // Spans reports whether the fault may last: for a time, for N calls.

@@ -28,11 +28,43 @@ func (w *World) Link(from, to string) network.Link {
 }
 
 // Cut cuts the link from one node to another, in that direction only. Messages in
-// flight meet the cut too.
+// flight meet the cut too. network.Open ends a cut and leaves other faults.
 func (w *World) Cut(from, to string, how network.Cut) {
+	before := w.Link(from, to).Cut
 	a, b := w.changeLink(from, to, "cut", uint64(how), func(l *network.Link) { l.Cut = how })
-	if how == network.Reset {
+	switch how {
+	case network.Reset:
 		w.pipesOver(a, b, func(p *pipe) { p.s.breakNow() })
+	case network.Drop:
+		if before == network.Hold {
+			// What was held back is lost with the rest.
+			w.pipesOver(a, b, func(p *pipe) {
+				if p.held {
+					p.lose()
+				}
+			})
+		}
+	case network.Open:
+		if before != network.Open {
+			w.pipesOver(a, b, func(p *pipe) { p.heal() })
+		}
+	}
+}
+
+// SetLink gives a link all the faults of another, and no more.
+func (w *World) SetLink(from, to string, want network.Link) {
+	is := w.Link(from, to)
+	if is.Delay != want.Delay {
+		w.Delay(from, to, want.Delay)
+	}
+	if is.BytesPerSecond != want.BytesPerSecond {
+		w.SlowLink(from, to, want.BytesPerSecond)
+	}
+	if is.LoseNew != want.LoseNew {
+		w.LoseNew(from, to, want.LoseNew)
+	}
+	if is.Cut != want.Cut { // last: what was held arrives over the link as it is now
+		w.Cut(from, to, want.Cut)
 	}
 }
 

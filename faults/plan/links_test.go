@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/faults/network"
+)
+
+// recordedLinks is a world of which only its links are there.
+type recordedLinks map[string]network.Link
+
+func (r recordedLinks) SetLink(from, to string, l network.Link) {
+	name := from + ">" + to
+	if l == (network.Link{}) {
+		delete(r, name)
+		return
+	}
+	r[name] = l
+}
+
+// text lists the links that are not perfect.
+func (r recordedLinks) text(names ...string) string {
+	var list []string
+	for _, name := range names {
+		l, ok := r[name]
+		if !ok {
+			continue
+		}
+		s := name
+		if l.Cut != network.Open {
+			s += " " + l.Cut.String()
+		}
+		if l.Delay > 0 {
+			s += " " + l.Delay.String()
+		}
+		if l.BytesPerSecond > 0 {
+			s += fmt.Sprintf(" %d/s", l.BytesPerSecond)
+		}
+		if l.LoseNew {
+			s += " lose-new"
+		}
+		list = append(list, s)
+	}
+	if len(list) != len(r) {
+		list = append(list, fmt.Sprintf("and others: %v", r))
+	}
+	return strings.Join(list, ", ")
+}
+
+// TestLinkFaultsOverTime runs plans and looks at the links at some instants.
+func TestLinkFaultsOverTime(t *testing.T) {
+	links := []string{"n1>n2", "n2>n1", "n1>n3", "n3>n1"}
+	for _, c := range []struct {
+		name string
+		plan string
+		want map[time.Duration]string // at an instant, after what is due by then
+	}{
+		{"a cut has a direction and an end", "at 1s: cut n1 -> n2,n3 for 2s",
+			map[time.Duration]string{0: "", time.Second: "n1>n2 hold, n1>n3 hold", 2999 * time.Millisecond: "n1>n2 hold, n1>n3 hold", 3 * time.Second: ""}},
+		{"both directions", "at 1s: cut n1 -> n2 reset both", map[time.Duration]string{time.Second: "n1>n2 reset, n2>n1 reset"}},
+		{"the end of a cut leaves a delay", "at 1s: delay n1 -> n2 50ms\nat 2s: cut n1 -> n2 drop for 1s",
+			map[time.Duration]string{time.Second: "n1>n2 50ms", 2 * time.Second: "n1>n2 drop 50ms", 3 * time.Second: "n1>n2 50ms"}},
+		{"the end of the first cut leaves the second", "at 1s: cut n1 -> n2 for 2s\nat 2s: cut n2 -> n1 reset both for 2s",
+			map[time.Duration]string{time.Second: "n1>n2 hold", 2 * time.Second: "n1>n2 reset, n2>n1 reset", 3 * time.Second: "n1>n2 reset, n2>n1 reset", 4 * time.Second: ""}},
+		{"delays add up, the lowest rate holds", "at 1s: delay n1 -> n2 10ms for 3s\nat 1s: delay n1 -> n2 5ms\nat 1s: slow-link n1 -> n2 1KiB/s for 2s\nat 1s: slow-link n1 -> n2 2KiB/s",
+			map[time.Duration]string{time.Second: "n1>n2 15ms 1024/s", 3 * time.Second: "n1>n2 15ms 2048/s", 4 * time.Second: "n1>n2 5ms 2048/s"}},
+		{"lose-new", "at 1s: lose-new n3 -> n1 for 1s", map[time.Duration]string{time.Second: "n3>n1 lose-new", 2 * time.Second: ""}},
+		{"a flap turns until its span is over", "at 1s: flap n1 -> n2 100ms both for 350ms",
+			map[time.Duration]string{time.Second: "n1>n2 hold, n2>n1 hold", 1100 * time.Millisecond: "", 1200 * time.Millisecond: "n1>n2 hold, n2>n1 hold", 1300 * time.Millisecond: "", 1350 * time.Millisecond: "", 2 * time.Second: ""}},
+		{"a flap that ends while cut opens", "at 1s: flap n1 -> n2 100ms for 250ms", map[time.Duration]string{1200 * time.Millisecond: "n1>n2 hold", 1250 * time.Millisecond: "", 1300 * time.Millisecond: ""}},
+		{"a flap without a span goes on", "at 1s: flap n1 -> n2 100ms drop", map[time.Duration]string{1900 * time.Millisecond: "", 2 * time.Second: "n1>n2 drop"}},
+		{"heal ends everything, flaps too", "at 1s: delay n1 -> n2 10ms\nat 1s: flap n1 -> n3 100ms\nat 1150ms: heal",
+			map[time.Duration]string{1100 * time.Millisecond: "n1>n2 10ms", 1150 * time.Millisecond: "", 1200 * time.Millisecond: "", 1300 * time.Millisecond: ""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := Parse("plan 1\n" + c.plan)
+			require.NoError(t, err)
+			r, world, seen := p.Start(), recordedLinks{}, 0
+			var faults LinkFaults
+			for now := time.Duration(0); now <= 5*time.Second; now += 10 * time.Millisecond {
+				for _, trigger := range r.Due(now) {
+					if !r.Arm(trigger, now) {
+						require.Empty(t, faults.Apply(trigger, world))
+						r.Struck(trigger, now)
+					}
+				}
+				for at, want := range c.want {
+					if at == now || at > now && at < now+10*time.Millisecond {
+						require.Equal(t, want, world.text(links...), "at %v", now)
+						seen++
+					}
+				}
+			}
+			require.Equal(t, len(c.want), seen)
+			for _, s := range r.Report() {
+				require.True(t, s.Struck, s.Text)
+			}
+			for _, trigger := range r.End() {
+				require.Empty(t, faults.Apply(trigger, world))
+			}
+		})
+	}
+}
+
+func TestLinkFaultsSayWhatTheyCannotStrike(t *testing.T) {
+	var faults LinkFaults
+	for text, want := range map[string]string{
+		"at 1s: heal":         "no fault of a link was in place",
+		"at 1s: cut n1 -> n1": "it names no link between two nodes",
+		"at 1s: cut n1 -> n2": "",
+	} {
+		s, err := ParseStatement(text)
+		require.NoError(t, err)
+		require.Equal(t, want, faults.Apply(Trigger{Statement: &s}, recordedLinks{}))
+	}
+}
