@@ -27,7 +27,7 @@ func (s *Server) Serve(l env.Listener) {
 
 // serveConn is the connection task.
 func (s *Server) serveConn(nc env.Conn) {
-	c, refusal := s.Open(nc.RemoteAddr(), "", func() { nc.Close() })
+	c, refusal := s.Open(nc)
 	if c == nil {
 		nc.Write([]byte(refusal)) // best effort, the client is not welcome
 		nc.Close()

@@ -8,6 +8,17 @@ import (
 // Commands about the connection itself.
 
 func cmdPing(_ *Server, c *Session, argv [][]byte) {
+	if c.restricted() && len(argv) <= 2 {
+		// As a message, which a RESP2 subscriber's client expects.
+		c.array(2)
+		c.bulkText("pong")
+		if len(argv) == 2 {
+			c.bulk(argv[1])
+		} else {
+			c.bulkText("")
+		}
+		return
+	}
 	switch len(argv) {
 	case 1:
 		c.status("PONG")
@@ -27,6 +38,7 @@ func cmdQuit(_ *Server, c *Session, _ [][]byte) {
 
 func cmdReset(s *Server, c *Session, _ [][]byte) {
 	s.discard(c)
+	s.unsubscribeAll(c)
 	c.db, c.resp, c.name, c.noEvict = 0, 2, nil, false
 	c.replies = replyOn
 	c.authed = s.cfg.Requirepass == ""
@@ -186,8 +198,14 @@ var clientCommands = []*command{
 		"ID", "    Return the ID of the current connection.",
 		"INFO", "    Return information about the current client connection.",
 		"KILL <ip:port>", "    Kill connection made from <ip:port>.",
-		"KILL ID <client-id>", "    Kill connection by client id.",
-		"LIST [ID <client-id> [<client-id>...]]", "    Return information about client connections.",
+		"KILL <option> <value> [<option> <value> [...]]", "    Kill connections. Options are:",
+		"    * ADDR (<ip:port>|<unixsocket>:0)", "      Kill connections made from the specified address",
+		"    * LADDR (<ip:port>|<unixsocket>:0)", "      Kill connections made to specified local address",
+		"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Kill connections by type.",
+		"    * USER <username>", "      Kill connections authenticated by <username>.",
+		"    * SKIPME (YES|NO)", "      Skip killing current connection (default: yes).",
+		"LIST [options ...]", "    Return information about client connections. Options:",
+		"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Return clients of specified type.",
 		"NO-EVICT (ON|OFF)", "    Accepted without effect: clients are never evicted.",
 		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the current connection.",
 		"SETNAME <name>", "    Assign the name <name> to the current connection.")},
@@ -198,13 +216,16 @@ func clientList(s *Server, c *Session, argv [][]byte) {
 	switch {
 	case len(argv) == 2:
 	case len(argv) == 4 && same(argv[2], "type"):
-		switch lower(argv[3]) {
-		case "normal":
-		case "master", "replica", "slave", "pubsub":
-			list = nil // there are none
-		default:
+		kind, ok := classByName(lower(argv[3]))
+		if !ok {
 			c.error("ERR Unknown client type '" + string(argv[3]) + "'")
 			return
+		}
+		list = nil
+		for _, o := range s.sessions {
+			if o.class() == kind {
+				list = append(list, o)
+			}
 		}
 	case len(argv) > 3 && same(argv[2], "id"):
 		list = nil
@@ -251,14 +272,14 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	field("name", string(c.name))
 	number("age", now-c.created)
 	number("idle", now-c.active)
-	state, multi := "N", int64(-1)
+	multi := int64(-1)
 	if c.multi {
-		state, multi = "x", int64(len(c.queue))
+		multi = int64(len(c.queue))
 	}
-	field("flags", state)
+	field("flags", c.flagLetters())
 	number("db", int64(c.db))
-	number("sub", 0)
-	number("psub", 0)
+	number("sub", int64(len(c.channels)))
+	number("psub", int64(len(c.patterns)))
 	number("ssub", 0)
 	number("multi", multi)
 	number("qbuf", 0)
@@ -268,8 +289,12 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	number("rbs", int64(cap(c.out)))
 	number("rbp", int64(cap(c.out)))
 	number("obl", int64(len(c.out)))
+	unsent := int64(0)
+	if c.stream != nil {
+		unsent = c.stream.unsent
+	}
 	number("oll", 0)
-	number("omem", 0)
+	number("omem", unsent)
 	number("tot-mem", int64(cap(c.out)))
 	field("events", "r")
 	last := "NULL"
@@ -280,46 +305,4 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	field("user", "default")
 	number("redir", -1)
 	b.WriteString("resp=" + strconv.Itoa(c.resp) + "\n")
-}
-
-// clientKill knows the two forms people type: CLIENT KILL addr and CLIENT KILL ID id.
-func clientKill(s *Server, c *Session, argv [][]byte) {
-	var victim *Session
-	old := len(argv) == 3
-	switch {
-	case old:
-		for _, o := range s.sessions {
-			if o.remote == string(argv[2]) {
-				victim = o
-			}
-		}
-	case len(argv) == 4 && same(argv[2], "id"):
-		id, ok := parseInt(argv[3])
-		if !ok || id < 1 {
-			c.error("ERR client-id should be greater than 0")
-			return
-		}
-		if victim = s.sessionByID(id); victim == c {
-			victim = nil // SKIPME yes is the default
-		}
-	default:
-		c.error(errSyntax)
-		return
-	}
-	switch {
-	case victim == nil && old:
-		c.error("ERR No such client")
-		return
-	case victim == c:
-		c.closing = true
-	case victim != nil:
-		victim.dead = true
-		victim.answered.Signal()
-		victim.hangup()
-	}
-	if old {
-		c.ok()
-		return
-	}
-	c.flag(victim != nil)
 }

@@ -79,6 +79,10 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 			return
 		}
 	}
+	if c.restricted() && cmd.flags&pubsubOK == 0 {
+		s.reject(c, cmd, errRestricted(cmd))
+		return
+	}
 	if c.multi && cmd.flags&control == 0 {
 		c.enqueue(cmd, argv)
 		c.status("QUEUED")

@@ -4,6 +4,8 @@ package engine
 type op struct {
 	db   int
 	argv [][]byte
+	// replicasOnly: not for the log (redis 7.0.15 PROPAGATE_REPL).
+	replicasOnly bool
 }
 
 // Words of rewritten commands.
@@ -44,6 +46,13 @@ func (s *Server) propagateAs(c *Session, changes int, argv ...[]byte) {
 	s.propagate(c, changes, s.opArgs[n:len(s.opArgs):len(s.opArgs)])
 }
 
+// propagateToReplicas is propagate for what changes no data.
+func (s *Server) propagateToReplicas(c *Session, argv [][]byte) {
+	if !s.loading {
+		s.ops = append(s.ops, op{db: c.db, argv: argv, replicasOnly: true})
+	}
+}
+
 // propagatePending logs what the command or transaction wrote: one write as it
 // is, several in MULTI and EXEC, so that none survives without the others
 // (redis 7.0.15 server.c propagatePendingCommands).
@@ -51,13 +60,21 @@ func (s *Server) propagatePending(c *Session) {
 	if len(s.ops) == 0 {
 		return
 	}
-	if len(s.ops) > 1 {
+	logged := 0
+	for i := range s.ops {
+		if !s.ops[i].replicasOnly {
+			logged++
+		}
+	}
+	if logged > 1 {
 		s.mgr.Feed(s.ops[0].db, argvMulti)
 	}
 	for i := range s.ops {
-		s.mgr.Feed(s.ops[i].db, s.ops[i].argv)
+		if !s.ops[i].replicasOnly {
+			s.mgr.Feed(s.ops[i].db, s.ops[i].argv)
+		}
 	}
-	if len(s.ops) > 1 {
+	if logged > 1 {
 		s.mgr.Feed(s.ops[len(s.ops)-1].db, argvExec)
 	}
 	s.dropOps()

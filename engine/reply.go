@@ -50,10 +50,15 @@ func (c *Session) nullArray() {
 // mapOf starts a reply of n pairs.
 func (c *Session) mapOf(n int) {
 	if c.resp == 3 {
-		c.out = append(strconv.AppendInt(append(c.out, '%'), int64(n), 10), '\r', '\n')
+		c.out = appendHeader(c.out, '%', n)
 		return
 	}
 	c.array(2 * n)
+}
+
+// appendHeader starts what has n elements; redcon knows RESP2's only.
+func appendHeader(b []byte, lead byte, n int) []byte {
+	return append(strconv.AppendInt(append(b, lead), int64(n), 10), '\r', '\n')
 }
 
 // verbatim replies text for people, such as INFO.

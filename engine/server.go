@@ -75,7 +75,9 @@ type Server struct {
 	opArgs  [][]byte
 
 	watched   map[watchKey][]*Session
-	noExpire  bool // DEBUG SET-ACTIVE-EXPIRE 0
+	pubsub    pubsub
+	pushed    []*Session // with something to send once the turn ends
+	noExpire  bool       // DEBUG SET-ACTIVE-EXPIRE 0
 	nextCron  time.Duration
 	started   time.Duration
 	terminate string // name of the signal that asked for the end
@@ -162,6 +164,9 @@ func (s *Server) Run() int {
 		s.turn, s.pending = s.pending, s.turn[:0]
 		writers := 0
 		for _, c := range s.turn {
+			c.inTurn = true
+		}
+		for _, c := range s.turn {
 			if s.runBatch(c) {
 				writers++
 			}
@@ -181,12 +186,12 @@ func (s *Server) Run() int {
 		if err := s.mgr.BeforeSleep(writers); err != nil {
 			return s.fatal(err)
 		}
+		for _, c := range s.turn {
+			c.release()
+		}
+		s.sendPushed()
 		if len(s.turn) == 0 {
 			continue
-		}
-		for _, c := range s.turn {
-			c.busy = false
-			c.answered.Signal()
 		}
 		if err := s.mgr.AfterReplies(); err != nil {
 			return s.fatal(err)
@@ -211,9 +216,7 @@ func (s *Server) fatal(err error) int {
 func (s *Server) exit(code int) int {
 	s.exiting = true
 	for _, c := range s.sessions {
-		c.dead = true
-		c.answered.Signal()
-		c.hangup()
+		c.kill()
 	}
 	return code
 }

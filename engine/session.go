@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"io"
+	"strconv"
+
 	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/faults/env"
@@ -13,11 +16,11 @@ type Session struct {
 	s       *Server
 	id      int64
 	name    []byte
+	wire    Transport
 	remote  string
 	local   string
 	created int64 // Unix seconds
 	active  int64 // Unix seconds of the last command
-	hangup  func()
 
 	// The batch: arguments of all commands, and where each command ends.
 	args [][]byte
@@ -27,9 +30,11 @@ type Session struct {
 	answered env.Cond
 	dead     bool // the server has ended, or CLIENT KILL struck
 
-	out     []byte // replies of the batch
-	closing bool   // close once out is sent
-	resp    int    // protocol version, 2 or 3
+	out     []byte  // replies of the batch
+	stream  *stream // set once the session is sent more than replies
+	inTurn  bool    // its batch belongs to the current turn of Run
+	closing bool    // close once out is sent
+	resp    int     // protocol version, 2 or 3
 	db      int
 	authed  bool
 	loader  bool // executes an append-only file
@@ -43,6 +48,8 @@ type Session struct {
 	dirtyExec bool // a command could not be queued
 	watching  []watch
 	wrote     bool // the batch changed data
+	channels  subscriptions
+	patterns  subscriptions
 }
 
 // replyMode is the state of CLIENT REPLY.
@@ -55,10 +62,19 @@ const (
 	replySkip     // the next command
 )
 
-// Open makes a session. hangup closes its transport when the server wants to be
-// rid of it; it may be called at any time and more than once. A nil Session
-// means that the server has too many: send refusal and close.
-func (s *Server) Open(remote, local string, hangup func()) (c *Session, refusal string) {
+// Transport is the server's end of a client's connection. The connection task
+// reads it and sends replies; the server closes it when it wants to be rid of
+// the client, and writes to it what is no reply (see stream). An env.Conn is one.
+type Transport interface {
+	io.Writer     // blocks until the peer takes it; called by one task at a time
+	Close() error // at any time, more than once
+	LocalAddr() string
+	RemoteAddr() string
+}
+
+// Open makes a session. A nil Session means that the server has too many: send
+// refusal and close.
+func (s *Server) Open(wire Transport) (c *Session, refusal string) {
 	if s.exiting {
 		return nil, ""
 	}
@@ -69,7 +85,7 @@ func (s *Server) Open(remote, local string, hangup func()) (c *Session, refusal 
 	}
 	unix := s.env.Wall().Unix()
 	c = &Session{
-		s: s, id: s.nextID, remote: remote, local: local, hangup: hangup,
+		s: s, id: s.nextID, wire: wire, remote: wire.RemoteAddr(), local: wire.LocalAddr(),
 		created: unix, active: unix, resp: 2,
 		answered: s.env.NewCond(),
 		authed:   s.cfg.Requirepass == "",
@@ -127,8 +143,34 @@ func (c *Session) Execute() (reply []byte, more bool) {
 	}
 	clear(c.args)
 	c.args, c.ends = c.args[:0], c.ends[:0]
+	if c.stream != nil {
+		if c.closing {
+			c.stream.drain(c)
+		}
+		return nil, !c.closing && !c.dead
+	}
 	s.stats.output += int64(len(c.out))
 	return c.out, !c.closing && !c.dead
+}
+
+// release lets the replies of the batch go out.
+func (c *Session) release() {
+	if c.stream != nil {
+		c.stream.add(c, c.out)
+		c.out = c.out[:0]
+	}
+	c.busy, c.inTurn = false, false
+	c.answered.Signal()
+}
+
+// kill ends the session at once, whatever it is doing.
+func (c *Session) kill() {
+	c.dead = true
+	c.answered.Signal()
+	if c.stream != nil {
+		c.stream.wake.Signal()
+	}
+	c.wire.Close() // its error says that it is closed
 }
 
 // Received counts bytes that came from the client, for INFO.
@@ -147,11 +189,37 @@ const maxIdleReply = 64 << 10
 // Close ends the session. It must not be executing.
 func (c *Session) Close() {
 	s := c.s
+	c.dead = true
 	s.unwatchAll(c)
+	s.unsubscribeAll(c)
+	if c.stream != nil {
+		c.stream.wake.Signal()
+	}
 	for i, o := range s.sessions {
 		if o == c {
 			s.sessions = append(s.sessions[:i], s.sessions[i+1:]...)
 			break
 		}
 	}
+}
+
+// String is a session in log lines.
+func (c *Session) String() string { return "id=" + strconv.FormatInt(c.id, 10) + " addr=" + c.remote }
+
+// flagLetters are the flags of CLIENT LIST.
+func (c *Session) flagLetters() string {
+	var b []byte
+	if c.multi {
+		b = append(b, 'x')
+	}
+	if c.subscribed() > 0 {
+		b = append(b, 'P')
+	}
+	if c.closing {
+		b = append(b, 'c')
+	}
+	if len(b) == 0 {
+		return "N"
+	}
+	return string(b)
 }

@@ -14,6 +14,7 @@ const (
 	protected                   // needs enable-debug-command
 	ping                        // refused like a write, so that health checks notice
 	admin                       // only for COMMAND's sake
+	pubsubOK                    // allowed while subscribed (RESP2)
 	fast                        // only for COMMAND's sake
 )
 
@@ -143,13 +144,20 @@ func init() {
 		{name: "watch", arity: -2, flags: control | fast, first: 1, last: -1, step: 1, run: cmdWatch},
 		{name: "unwatch", arity: 1, flags: fast, run: cmdUnwatch},
 		// Connection.
-		{name: "ping", arity: -1, flags: ping | fast, run: cmdPing},
+		{name: "ping", arity: -1, flags: ping | fast | pubsubOK, run: cmdPing},
 		{name: "echo", arity: 2, flags: fast, run: cmdEcho},
 		{name: "auth", arity: -2, flags: noAuth | fast, run: cmdAuth},
 		{name: "hello", arity: -1, flags: noAuth | fast, run: cmdHello},
-		{name: "quit", arity: -1, flags: noAuth | control | fast, run: cmdQuit},
-		{name: "reset", arity: 1, flags: noAuth | control | fast, run: cmdReset},
+		{name: "quit", arity: -1, flags: noAuth | control | fast | pubsubOK, run: cmdQuit},
+		{name: "reset", arity: 1, flags: noAuth | control | fast | pubsubOK, run: cmdReset},
 		{name: "client", arity: -2, sub: clientCommands},
+		// Publish and subscribe.
+		{name: "subscribe", arity: -2, flags: pubsubOK, run: cmdSubscribe},
+		{name: "psubscribe", arity: -2, flags: pubsubOK, run: cmdPsubscribe},
+		{name: "unsubscribe", arity: -1, flags: pubsubOK, run: cmdUnsubscribe},
+		{name: "punsubscribe", arity: -1, flags: pubsubOK, run: cmdPunsubscribe},
+		{name: "publish", arity: 3, flags: fast, run: cmdPublish},
+		{name: "pubsub", arity: -2, sub: pubsubCommands},
 		// Server.
 		{name: "config", arity: -2, sub: configCommands},
 		{name: "command", arity: -1, run: cmdCommand, sub: commandCommands},

@@ -253,9 +253,8 @@ func (r *runner) limits() front.Limits {
 // redcon's.
 
 func (r *runner) accept(conn redcon.Conn) bool {
-	nc := conn.NetConn()
 	r.env.Enter()
-	session, refusal := r.server.Open(conn.RemoteAddr(), nc.LocalAddr().String(), func() { nc.Close() })
+	session, refusal := r.server.Open(r.env.Wrap(conn.NetConn()))
 	r.env.Leave()
 	if session == nil {
 		conn.WriteRaw([]byte(refusal))

@@ -56,7 +56,8 @@ func answer(t *testing.T, addr, send string) string {
 	return clientID.ReplaceAllString(string(reply), "id\r\n:N")
 }
 
-func TestSameProtocolAsRedis(t *testing.T) {
+// realRedis starts redis-server 7.0 and returns its address.
+func realRedis(t *testing.T) string {
 	path := needs.Program(t, "redis-server")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -65,17 +66,23 @@ func TestSameProtocolAsRedis(t *testing.T) {
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")
 	require.NoError(t, cmd.Start())
-	defer func() {
+	t.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
-	}()
+	})
 	for range 200 {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()
-			break
+			return addr
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	t.Fatal("redis-server does not listen")
+	return ""
+}
+
+func TestSameProtocolAsRedis(t *testing.T) {
+	addr := realRedis(t)
 	r := start(t, t.TempDir())
 	for _, in := range rawInputs {
 		assert.Equal(t, answer(t, addr, in), answer(t, r.addr, in), fmt.Sprintf("%.80q", in))

@@ -92,6 +92,8 @@ type Conn interface {
 	// LocalNode and RemoteNode name the nodes at either end; "" when not known.
 	LocalNode() string
 	RemoteNode() string
+	// LocalAddr and RemoteAddr are "host:port" of either end.
+	LocalAddr() string
 	RemoteAddr() string
 }
 

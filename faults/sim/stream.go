@@ -515,6 +515,9 @@ func (e *end) peer() *end         { return &e.s.ends[1-e.side] }
 func (e *end) LocalNode() string  { return e.node.name }
 func (e *end) RemoteNode() string { return e.peer().node.name }
 
+// LocalAddr is this end's "node:port".
+func (e *end) LocalAddr() string { return e.node.name + ":" + strconv.Itoa(e.port) }
+
 // RemoteAddr is the peer's "node:port".
 func (e *end) RemoteAddr() string {
 	return e.peer().node.name + ":" + strconv.Itoa(e.peer().port)

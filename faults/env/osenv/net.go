@@ -73,6 +73,10 @@ func (l *listener) Accept() (env.Conn, error) {
 func (l *listener) Close() error { return l.l.Close() }
 func (l *listener) Addr() string { return l.l.Addr().String() }
 
+// Wrap makes a connection somebody else accepted one of the seam, for the
+// environment's tasks.
+func (e *Env) Wrap(c net.Conn) env.Conn { return &conn{env: e, c: c} }
+
 type conn struct {
 	env *Env
 	c   net.Conn
@@ -111,6 +115,7 @@ func (e *Env) instant(t time.Duration) time.Time {
 
 func (c *conn) LocalNode() string  { return "" }
 func (c *conn) RemoteNode() string { return "" }
+func (c *conn) LocalAddr() string  { return c.c.LocalAddr().String() }
 func (c *conn) RemoteAddr() string { return c.c.RemoteAddr().String() }
 
 // seamError puts the seam's error for a condition in front of the system's.

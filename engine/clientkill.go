@@ -1,0 +1,95 @@
+package engine
+
+// killFilter is what CLIENT KILL selects by. Its zero value selects everybody.
+type killFilter struct {
+	id          int64
+	addr, laddr string
+	class       class
+	byClass     bool
+	spareSelf   bool
+}
+
+func (f *killFilter) selects(c, self *Session) bool {
+	switch {
+	case f.id != 0 && c.id != f.id,
+		f.addr != "" && c.remote != f.addr,
+		f.laddr != "" && c.local != f.laddr,
+		f.byClass && c.class() != f.class,
+		f.spareSelf && c == self:
+		return false
+	}
+	return true
+}
+
+// clientKill follows redis 7.0.15 networking.c clientCommand: the old form with
+// an address, which must be there and may be the caller's own, or filters,
+// which spare the caller unless told otherwise.
+func clientKill(s *Server, c *Session, argv [][]byte) {
+	old := len(argv) == 3
+	f := killFilter{spareSelf: !old}
+	if old {
+		f.addr = string(argv[2])
+	} else if msg := f.parse(argv[2:]); msg != "" {
+		c.error(msg)
+		return
+	}
+	killed := int64(0)
+	for _, o := range append([]*Session(nil), s.sessions...) { // killing may change the list
+		if o.dead || !f.selects(o, c) {
+			continue
+		}
+		killed++
+		if o == c {
+			c.closing = true // after the reply
+		} else {
+			o.kill()
+		}
+	}
+	switch {
+	case !old:
+		c.int(killed)
+	case killed == 0:
+		c.error("ERR No such client")
+	default:
+		c.ok()
+	}
+}
+
+// parse reads "<filter> <value>" pairs and returns the error to answer.
+func (f *killFilter) parse(argv [][]byte) string {
+	for ; len(argv) > 0; argv = argv[2:] {
+		if len(argv) == 1 {
+			return errSyntax
+		}
+		name, value := argv[0], argv[1]
+		switch {
+		case same(name, "id"):
+			id, ok := parseInt(value)
+			if !ok || id < 1 {
+				return "ERR client-id should be greater than 0"
+			}
+			f.id = id
+		case same(name, "type"):
+			kind, ok := classByName(lower(value))
+			if !ok {
+				return "ERR Unknown client type '" + string(value) + "'"
+			}
+			f.class, f.byClass = kind, true
+		case same(name, "addr"):
+			f.addr = string(value)
+		case same(name, "laddr"):
+			f.laddr = string(value)
+		case same(name, "user"):
+			if string(value) != "default" {
+				return "ERR No such user '" + string(value) + "'"
+			}
+		case same(name, "skipme") && same(value, "yes"):
+			f.spareSelf = true
+		case same(name, "skipme") && same(value, "no"):
+			f.spareSelf = false
+		default:
+			return errSyntax
+		}
+	}
+	return ""
+}

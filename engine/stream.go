@@ -1,0 +1,109 @@
+package engine
+
+import "github.com/torntail/torntail/faults/env"
+
+// stream is the output of a session that is sent more than replies: a
+// subscriber, a replica. From the batch on that makes it one, all its output,
+// replies included, goes through a queue which a writer task of its own
+// empties, so that nothing overtakes anything, and a client that does not read
+// blocks nobody.
+//
+// What is pushed during a turn of the main loop leaves at its end, after the
+// log is as durable as the replies need it (redis 7.0.15 server.c beforeSleep
+// flushes the append-only file before it writes to clients).
+type stream struct {
+	queue []byte // in order, not handed to the transport yet
+	spare []byte
+	// unsent is what the transport has not taken yet: the queue and what is
+	// being written. Limits count it.
+	unsent  int64
+	wake    env.Cond // the writer waits here
+	drained env.Cond // whoever waits for unsent to become 0
+	marked  bool     // in Server.pushed
+}
+
+// startStream makes the session one with a stream. What the current batch has
+// answered so far becomes the beginning of the stream when the turn ends.
+func (c *Session) startStream() {
+	if c.stream != nil {
+		return
+	}
+	c.stream = &stream{wake: c.s.env.NewCond(), drained: c.s.env.NewCond()}
+	c.s.env.Go("writer", func() { c.write() })
+}
+
+// write is the writer task.
+func (c *Session) write() {
+	st := c.stream
+	for {
+		for len(st.queue) == 0 && !c.dead {
+			st.wake.Wait()
+		}
+		if c.dead {
+			st.drained.Broadcast()
+			return
+		}
+		out := st.queue
+		st.queue = st.spare[:0]
+		_, err := c.wire.Write(out)
+		st.unsent -= int64(len(out))
+		if cap(out) > maxIdleReply {
+			out = nil
+		}
+		st.spare = out
+		if err != nil && !c.dead {
+			c.kill()
+		}
+		if st.unsent == 0 {
+			st.drained.Broadcast()
+		}
+	}
+}
+
+// add puts bytes at the end of the queue and wakes the writer.
+func (st *stream) add(c *Session, b []byte) {
+	if len(b) == 0 || c.dead {
+		return
+	}
+	st.queue = append(st.queue, b...)
+	st.unsent += int64(len(b))
+	c.s.stats.output += int64(len(b))
+	st.wake.Signal()
+}
+
+// drain waits until all is sent, or the session is dead.
+func (st *stream) drain(c *Session) {
+	for st.unsent > 0 && !c.dead {
+		st.drained.Wait()
+	}
+}
+
+// pushTo sends bytes that are no reply to a session with a stream. While a batch
+// of it is part of the current turn they take their place among its replies.
+func (s *Server) pushTo(c *Session, b []byte) {
+	if c.dead {
+		return
+	}
+	if c.inTurn {
+		c.out = append(c.out, b...)
+		return
+	}
+	st := c.stream
+	st.queue = append(st.queue, b...)
+	st.unsent += int64(len(b))
+	s.stats.output += int64(len(b))
+	if !st.marked {
+		st.marked = true
+		s.pushed = append(s.pushed, c)
+	}
+}
+
+// sendPushed wakes the writers of what was pushed during the turn.
+func (s *Server) sendPushed() {
+	for _, c := range s.pushed {
+		c.stream.marked = false
+		c.stream.wake.Signal()
+	}
+	clear(s.pushed)
+	s.pushed = s.pushed[:0]
+}
