@@ -2,8 +2,13 @@ package engine
 
 import (
 	"errors"
+	"io/fs"
+	"path"
+	"strconv"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/persist"
+	"github.com/torntail/torntail/faults/vfs"
 )
 
 var configCommands = []*command{
@@ -101,5 +106,54 @@ func configRewrite(s *Server, c *Session, _ [][]byte) {
 		c.error("ERR The server is running without a config file")
 		return
 	}
-	c.error("ERR Rewriting config file: not supported by this server")
+	if err := s.rewriteConfig(func(r *config.Rewriter) {}); err != nil {
+		s.warn("CONFIG REWRITE failed: " + err.Error())
+		c.error("ERR Rewriting config file: " + err.Error())
+		return
+	}
+	s.o.Log(persist.Warning, "CONFIG REWRITE executed with success.")
+	c.ok()
+}
+
+// rewriteConfig makes the configuration file say what the configuration is,
+// and what more adds to it. On return without error that is durable: the new
+// content is synced under another name, takes the file's place, and the
+// directory is synced (redis 7.0.15 config.c rewriteConfigOverwriteFile).
+func (s *Server) rewriteConfig(more func(r *config.Rewriter)) error {
+	fsys, name := s.o.ConfigFS, path.Base(s.o.ConfigFile)
+	if fsys == nil {
+		return errors.New("the configuration file is out of reach")
+	}
+	old, err := vfs.ReadFile(fsys, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	r := config.NewRewriter(old)
+	s.cfg.RewriteInto(r)
+	more(r)
+	temp := name + ".rewrite-" + strconv.Itoa(s.o.Pid) + ".tmp"
+	if err := writeDurably(fsys, temp, r.Bytes()); err != nil {
+		fsys.Remove(temp) // the error that counts is the first
+		return err
+	}
+	if err := fsys.Rename(temp, name); err != nil {
+		return err
+	}
+	return vfs.SyncDir(fsys, ".")
+}
+
+func writeDurably(fsys vfs.FS, name string, data []byte) error {
+	f, err := fsys.Open(name, vfs.WriteOnly|vfs.Create|vfs.Truncate)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
 }

@@ -37,8 +37,9 @@ type Options struct {
 	Log    func(level byte, msg string)
 	Bugs   bugs.Set
 	// ConfigFile is the absolute path of the configuration file, for INFO and
-	// CONFIG REWRITE; "" when there is none.
+	// CONFIG REWRITE; "" when there is none. ConfigFS is rooted at its directory.
 	ConfigFile string
+	ConfigFS   vfs.FS
 	// Pid is what INFO shows and temporary files are named after; 0 in
 	// simulation, where there is no process.
 	Pid int

@@ -16,6 +16,10 @@ type directive struct {
 	multi     bool // takes any number of arguments
 	get       func(*Config) string
 	set       func(*Config, []string) error
+	// written is a value as CONFIG REWRITE writes it; nil writes what get returns.
+	written func(string) string
+	// lines are its lines, for a directive of several; nil is one of get's.
+	lines func(*Config) []string
 }
 
 // immutably, protectedly and named change a directive while the table is built.
@@ -83,8 +87,9 @@ func parseInteger(s string, lo, hi int64) (int64, error) {
 
 func memory(name string, field func(*Config) *int64) *directive {
 	return &directive{
-		name: name,
-		get:  func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
+		name:    name,
+		get:     func(c *Config) string { return strconv.FormatInt(*field(c), 10) },
+		written: memoryLine,
 		set: func(c *Config, args []string) error {
 			v, err := parseMemory(args[0])
 			if err == nil {
@@ -120,8 +125,9 @@ func parseEnum(s string, words []string) (string, error) {
 
 func text(name string, field func(*Config) *string) *directive {
 	return &directive{
-		name: name,
-		get:  func(c *Config) string { return *field(c) },
+		name:    name,
+		written: quoteLine,
+		get:     func(c *Config) string { return *field(c) },
 		set: func(c *Config, args []string) error {
 			*field(c) = args[0]
 			return nil
@@ -188,17 +194,23 @@ func inertInt(name, def string, lo, hi int64) *directive {
 }
 
 func inertMemory(name, def string) *directive {
-	return inert(name, def, func(s string) (string, error) {
+	d := inert(name, def, func(s string) (string, error) {
 		v, err := parseMemory(s)
 		return strconv.FormatInt(v, 10), err
 	})
+	d.written = memoryLine
+	return d
 }
 
 func inertEnum(name, def string, words ...string) *directive {
 	return inert(name, def, func(s string) (string, error) { return parseEnum(s, words) })
 }
 
-func inertText(name, def string) *directive { return inert(name, def, nil) }
+func inertText(name, def string) *directive {
+	d := inert(name, def, nil)
+	d.written = quoteLine
+	return d
+}
 
 func inertList(name, def string) *directive {
 	d := inert(name, def, nil)

@@ -23,7 +23,7 @@ var table = []*directive{
 	integer("auto-aof-rewrite-percentage", 0, maxInt, func(c *Config) *int64 { return &c.AutoAofRewritePercentage }),
 	memory("auto-aof-rewrite-min-size", func(c *Config) *int64 { return &c.AutoAofRewriteMinSize }),
 
-	{name: "save", multi: true, get: (*Config).SaveText, set: (*Config).setSave},
+	{name: "save", multi: true, get: (*Config).SaveText, set: (*Config).setSave, lines: (*Config).saveLines},
 	fileName("dbfilename", func(c *Config) *string { return &c.Dbfilename }).protectedly(),
 	boolean("rdbcompression", func(c *Config) *bool { return &c.RdbCompression }),
 	boolean("rdbchecksum", func(c *Config) *bool { return &c.RdbChecksum }).immutably(),

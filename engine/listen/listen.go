@@ -163,6 +163,7 @@ func (r *runner) run(dir string) int {
 		Log:        r.log.line,
 		Bugs:       r.o.Bugs,
 		ConfigFile: file,
+		ConfigFS:   r.env.FS(osfs.New(filepath.Dir(file))),
 		Pid:        os.Getpid(),
 		Memory:     heapInUse,
 	})

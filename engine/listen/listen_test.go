@@ -59,14 +59,16 @@ func start(t testing.TB, dir string, args ...string) *running {
 	cfg := config.Default()
 	_, err := cfg.ParseArgs(append([]string{"--port", "0", "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...), os.ReadFile)
 	require.NoError(t, err)
+	return startConfig(t, listen.Options{Config: cfg})
+}
+
+func startConfig(t testing.TB, o listen.Options) *running {
+	t.Helper()
 	r := &running{t: t, stop: make(chan struct{}, 1), code: make(chan int, 1), log: &lockedBuffer{}}
 	ready := make(chan string, 1)
-	go func() {
-		r.code <- listen.Run(listen.Options{
-			Config: cfg, Output: r.log, NoSignals: true, Stop: r.stop,
-			Ready: func(addrs []string) { ready <- addrs[0] },
-		})
-	}()
+	o.Output, o.NoSignals, o.Stop = r.log, true, r.stop
+	o.Ready = func(addrs []string) { ready <- addrs[0] }
+	go func() { r.code <- listen.Run(o) }()
 	select {
 	case r.addr = <-ready:
 	case code := <-r.code:
