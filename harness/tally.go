@@ -13,8 +13,9 @@ import (
 type tally struct {
 	runs, struck, inPlay, unknown int
 	violated                      int
-	windows                       []time.Duration // of the crashes that struck
+	windows                       []time.Duration // of the crashes that the loss figures count
 	took                          []time.Duration
+	samples                       result.Samples
 	spans                         time.Duration
 	why                           string // of the first run that proved nothing
 	distrust                      string // of the first run in which torntail itself was at fault
@@ -48,11 +49,16 @@ func (t *tally) add(o *Outcome) {
 	}
 	if !o.Excused && o.Recovery != RefusedToStart {
 		t.windows = append(t.windows, o.Window)
+		t.samples.WindowMS = append(t.samples.WindowMS, ms(o.Window))
+		t.samples.Lost = append(t.samples.Lost, o.Lost)
 		if o.Censored {
 			t.censored++
 		}
 	}
 	t.spans += o.Span
+	if o.Span > 0 {
+		t.samples.Rate = append(t.samples.Rate, perSecond(o.Acked, o.Span))
+	}
 	t.acked += int64(o.Acked)
 	if !o.Excused {
 		t.lost += int64(o.Lost)
@@ -68,6 +74,7 @@ func (t *tally) add(o *Outcome) {
 	}
 	if o.Recovery == ByItself || o.Recovery == Repaired {
 		t.took = append(t.took, o.Took)
+		t.samples.RecoveryMS = append(t.samples.RecoveryMS, ms(o.Took))
 	}
 	if o.CrashPoint != "" {
 		count(&t.points, o.CrashPoint)
@@ -122,9 +129,12 @@ func (t *tally) finish(r *result.Result, wanted int, interrupted error) {
 	r.Acknowledged, r.Lost, r.LostMax = t.acked, t.lost, t.lostMax
 	r.Anomalies, r.Findings, r.Recovery = t.anomalies, t.findings, t.recovery
 	if t.spans > 0 {
-		r.Rate = math.Round(float64(t.acked)/t.spans.Seconds()*10) / 10
+		r.Rate = perSecond(int(t.acked), t.spans)
 	}
 	r.LossWindow = result.NewLossWindow(t.windows, t.censored)
+	if t.struck > 0 {
+		r.Samples = &t.samples
+	}
 	if len(t.took) > 0 {
 		slices.Sort(t.took)
 		r.RecoveryMS = &result.RecoveryTime{P50: ms(quantile(t.took, 0.5)), Max: ms(t.took[len(t.took)-1])}
@@ -150,6 +160,11 @@ func (t *tally) finish(r *result.Result, wanted int, interrupted error) {
 			r.Why = fmt.Sprintf("%d of %d crashes could not be judged: %s", t.unknown, t.struck, t.why)
 		}
 	}
+}
+
+// perSecond is a rate, to a tenth.
+func perSecond(n int, d time.Duration) float64 {
+	return math.Round(float64(n)/d.Seconds()*10) / 10
 }
 
 // quantile is the smallest value that at least a share q of the sorted values

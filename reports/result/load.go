@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 // Write writes the report as indented JSON. It sets the schema.
@@ -17,13 +18,32 @@ func (r *Report) Write(w io.Writer) error {
 	if c.Results == nil {
 		c.Results = []Result{} // a reader iterates over results: never null
 	}
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(&c); err != nil {
+	err := enc.Encode(&c)
+	if err == nil {
+		_, err = w.Write(oneLineLists(b.Bytes()))
+	}
+	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
+}
+
+// numbers is an indented JSON list of nothing but numbers. A string holds no
+// line break of its own in JSON, so that this matches outside of strings only.
+var numbers = regexp.MustCompile(`\[\n\s+-?[0-9.eE+-]+(?:,\n\s+-?[0-9.eE+-]+)*\n\s*\]`)
+
+var breaks = regexp.MustCompile(`\n\s*`)
+
+// oneLineLists puts each list of numbers on one line: a file with the samples of
+// some thousand crashes stays one that people can read.
+func oneLineLists(data []byte) []byte {
+	return numbers.ReplaceAllFunc(data, func(list []byte) []byte {
+		return bytes.ReplaceAll(breaks.ReplaceAll(list, nil), []byte(","), []byte(", "))
+	})
 }
 
 // Save writes the report to a file: whole or not at all, so that a reader (or
@@ -85,8 +105,12 @@ func Parse(data []byte) (*Report, error) {
 		return nil, jsonError(data, err)
 	}
 	for i := range r.Results {
-		if r.Results[i].Verdict == "" {
-			return nil, fmt.Errorf("results[%d] (%s, %s): no verdict", i, r.Results[i].Mode, r.Results[i].Crash)
+		x := &r.Results[i]
+		if x.Verdict == "" {
+			return nil, fmt.Errorf("results[%d] (%s, %s): no verdict", i, x.Mode, x.Crash)
+		}
+		if s := x.Samples; s != nil && len(s.WindowMS) != len(s.Lost) {
+			return nil, fmt.Errorf("results[%d] (%s, %s): samples: %d loss windows, but %d counts of lost writes", i, x.Mode, x.Crash, len(s.WindowMS), len(s.Lost))
 		}
 	}
 	return r, nil

@@ -87,6 +87,8 @@ type Result struct {
 	SpanMS     float64     `json:"span_ms"` // how long clients wrote in one run, at most
 	Rate       float64     `json:"rate"`    // acknowledged writes a second, in one run
 
+	Samples *Samples `json:"samples,omitempty"` // the crashes one by one; nil when they are not known
+
 	Anomalies  map[string]int `json:"anomalies,omitempty"` // name: runs in which it was seen
 	Recovery   Recovery       `json:"recovery"`
 	RecoveryMS *RecoveryTime  `json:"recovery_ms,omitempty"`

@@ -35,6 +35,7 @@ func sample() *Report {
 			LossWindow: &LossWindow{P50: 520.5, P90: 930, P99: 1010, Max: 1024, Censored: 1, Percentiles: []float64{0, 1.5, 1024}},
 			Bounds:     []Bound{{Documented, 1000}, {Source, 2000}, {Modelled, 2004}},
 			SpanMS:     5000, Rate: 200,
+			Samples:   &Samples{WindowMS: []float64{0, 1.5, 1024}, Lost: []int{0, 1, 110}, Rate: []float64{199.5, 201, 200}, RecoveryMS: []float64{3, 9.25}},
 			Anomalies: map[string]int{"hole": 1},
 			Recovery:  Recovery{ByItself: 190, Repaired: 8, Refused: 1}, RecoveryMS: &RecoveryTime{P50: 3, Max: 9.25},
 			Findings: map[string]int{"F2": 8},
@@ -55,7 +56,7 @@ func sample() *Report {
 // TestGoldenV1 fails when the JSON form changes in a way that readers of
 // version 1 would notice. It also shows that files of version 1 still load.
 func TestGoldenV1(t *testing.T) {
-	path := filepath.Join("testdata", "report-v1.json")
+	path := filepath.Join("testdata", "report-v1-samples.json")
 	var out bytes.Buffer
 	if err := sample().Write(&out); err != nil {
 		t.Fatal(err)
@@ -81,6 +82,20 @@ func TestGoldenV1(t *testing.T) {
 	}
 }
 
+// TestFilesOfEarlierVersionsLoad: what was added to schema 1 later is absent
+// from a file that was written before.
+func TestFilesOfEarlierVersionsLoad(t *testing.T) {
+	loaded, err := Load(filepath.Join("testdata", "report-v1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sample()
+	want.Results[0].Samples = nil
+	if diff := cmp.Diff(want, loaded); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // TestFieldNames holds the documented names against the types, so that a
 // renamed field is noticed even by someone who regenerates the golden file.
 func TestFieldNames(t *testing.T) {
@@ -89,7 +104,8 @@ func TestFieldNames(t *testing.T) {
 		names string
 	}{
 		{Report{}, "command elapsed_s machine results schema seed started torntail"},
-		{Result{}, "acknowledged anomalies backend bounds_ms crash directives failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs span_ms struck target verdict version why workload"},
+		{Result{}, "acknowledged anomalies backend bounds_ms crash directives failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs samples span_ms struck target verdict version why workload"},
+		{Samples{}, "lost rate recovery_ms window_ms"},
 		{LossWindow{}, "censored max p50 p90 p99 percentiles"},
 		{Bound{}, "name value"},
 		{Recovery{}, "by_itself refused repaired"},
@@ -119,6 +135,8 @@ func TestParseErrors(t *testing.T) {
 		{"older than the first", `{"schema": -1}`, "schema -1 is unknown: this torntail reads 1 to 1"},
 		{"misspelt verdict", `{"schema":1,"results":[{"verdict":"hold"}]}`, `verdict "hold": expected "holds", "violated", "unknown" or "n/a"`},
 		{"no verdict", `{"schema":1,"results":[{"mode":"always","crash":"power"}]}`, "results[0] (always, power): no verdict"},
+		{"samples that do not belong together", `{"schema":1,"results":[{"verdict":"holds","mode":"no","crash":"kill","samples":{"window_ms":[1,2],"lost":[1]}}]}`,
+			"results[0] (no, kill): samples: 2 loss windows, but 1 counts of lost writes"},
 		{"wrong kind", "{\"schema\":1,\n\"results\":7}", "line 2, column 11: results: a JSON number does not belong here"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
