@@ -40,6 +40,8 @@ type Campaign struct {
 	Keep        int            // failures to keep of each pair
 	// Until, when not nil, lets each pair be as soon as it has shown that.
 	Until *Until
+	// more, when not nil, changes each plan that is drawn.
+	more func(p *plan.Plan)
 	// Save keeps a failure and returns its directory; nil keeps none.
 	Save func(x *Experiment, o *Outcome) (string, error)
 	// Progress is told what goes on; nil is silent.
@@ -317,6 +319,9 @@ func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
 	p := c.Plan
 	if p == nil {
 		p = GeneratePlan(m, crash, seed)
+		if c.more != nil {
+			c.more(p)
+		}
 	}
 	return &Experiment{
 		Mode: *m, Crash: crash.Name, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,

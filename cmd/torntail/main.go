@@ -29,6 +29,7 @@ type cli struct {
 	Explore  exploreCmd  `cmd:"" help:"Record one run, then judge every crash state that it could have left."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
 	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
+	Compare  compareCmd  `cmd:"" help:"What got worse between two results, and how sure that is."`
 	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`
 	Fault    faultCmd    `cmd:"" help:"Let faults strike on a mounted disk."`
 	PowerCut powerCutCmd `cmd:"" help:"Cut the power of a mounted disk's machine."`

@@ -25,6 +25,9 @@ type outputFlags struct {
 	Verbose bool   `help:"Also print the directives of each mode."`
 }
 
+// resultFile is the report that programs read, in each report directory.
+const resultFile = "result.json"
+
 // outRoot holds the directories of runs that name none.
 const outRoot = "torntail-out"
 
@@ -97,7 +100,7 @@ var reportFiles = []struct {
 
 // report writes and prints the report and turns its results into the exit status.
 func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
-	if err := r.Save(filepath.Join(dir, "result.json")); err != nil {
+	if err := r.Save(filepath.Join(dir, resultFile)); err != nil {
 		return err
 	}
 	for _, file := range reportFiles {

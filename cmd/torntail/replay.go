@@ -47,7 +47,7 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return compare(a, saved, o, len(override) > 0)
+	return asOnFile(a, saved, o, len(override) > 0)
 }
 
 func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
@@ -104,8 +104,8 @@ func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outc
 	return o, asUsage(err)
 }
 
-// compare prints what came of the replay and how it compares with what is on file.
-func compare(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) error {
+// asOnFile prints what came of the replay and how it compares with what is on file.
+func asOnFile(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) error {
 	want := saved.Anomaly
 	if saved.Verdict != result.Violated && saved.Finding != "" {
 		want = saved.Finding // what excused the anomaly

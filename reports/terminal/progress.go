@@ -16,6 +16,7 @@ type State struct {
 	What       string        // what runs: "everysec, power"
 	Done       int           // experiments finished
 	Total      int           // 0: as many as fit into For
+	Unit       string        // what is counted; "" is crashes
 	For        time.Duration // 0: until Total is reached
 	Violations int
 	Unknown    int
@@ -139,7 +140,11 @@ func progressLine(s State, elapsed time.Duration) string {
 	case s.For > 0:
 		share = min(1, elapsed.Seconds()/s.For.Seconds())
 	}
-	parts = append(parts, done+" crashes")
+	unit := s.Unit
+	if unit == "" {
+		unit = "crashes"
+	}
+	parts = append(parts, done+" "+unit)
 	if s.Total > 0 || s.For > 0 {
 		parts = append(parts, fmt.Sprintf("%d%%", int(100*share)))
 	}

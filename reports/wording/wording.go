@@ -118,3 +118,14 @@ func SortedNames(m map[string]int) []string {
 	sort.Strings(names)
 	return names
 }
+
+// Machine is where a run took place, in a few words.
+func Machine(m result.Machine) string {
+	words := []string{m.OS + "/" + m.Arch, fmt.Sprintf("%d CPUs", m.CPUs)}
+	for _, more := range []string{m.Kernel, m.FileSystem} {
+		if more != "" {
+			words = append(words, more)
+		}
+	}
+	return strings.Join(words, ", ")
+}
