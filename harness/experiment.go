@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -130,4 +131,13 @@ func (d *draws) between(from, to time.Duration) time.Duration {
 		return from
 	}
 	return from + time.Duration(d.next()>>1%uint64(to-from))
+}
+
+// Shows reports whether the run shows an anomaly, as the first that went wrong,
+// or a finding, of that name.
+func (o *Outcome) Shows(name string) bool {
+	if o.Verdict == result.Violated {
+		return len(o.Anomalies) > 0 && o.Anomalies[0].Name == name
+	}
+	return slices.Contains(o.Findings, name)
 }

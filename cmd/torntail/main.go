@@ -28,6 +28,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Crash experiments: modes by crash kinds, many times each; prints the loss table."`
 	Explore  exploreCmd  `cmd:"" help:"Record one run, then judge every crash state that it could have left."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
+	Shrink   shrinkCmd   `cmd:"" help:"Reduce a saved failure to a small one that shows the same anomaly."`
 	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
 	Compare  compareCmd  `cmd:"" help:"What got worse between two results, and how sure that is."`
 	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`

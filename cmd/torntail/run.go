@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/workloads"
@@ -24,12 +25,13 @@ type workloadFlags struct {
 	ValueSize int     `default:"64" help:"Bytes of a value."`
 	ReadRatio float64 `default:"0.25" help:"Share of reads."`
 	Keys      int     `default:"16" help:"Number of keys."`
+	Ops       int     `help:"Operations of all clients in one experiment, at most; 0: no limit." placeholder:"N"`
 }
 
 func (f *workloadFlags) spec() (workloads.Spec, error) {
 	w := workloads.Default()
 	w.Name, w.Clients, w.Rate, w.Pipeline = f.Workload, f.Clients, f.Rate, f.Pipeline
-	w.ValueSize, w.ReadRatio, w.Keys = f.ValueSize, f.ReadRatio, f.Keys
+	w.ValueSize, w.ReadRatio, w.Keys, w.Ops = f.ValueSize, f.ReadRatio, f.Keys, f.Ops
 	if err := known("--workload", w.Name, workloadNames()); err != nil {
 		return w, err
 	}
@@ -53,6 +55,7 @@ type runCmd struct {
 	Until         string        `help:"Let each pair be as soon as it has shown this: lost>0, window>1s, violated>0, F2>0, ..." placeholder:"COND" group:"Which experiments"`
 	Workers       int           `help:"Experiments side by side; 0: what suits the target." placeholder:"N" group:"Which experiments"`
 	Keep          int           `name:"keep-failures" default:"3" help:"Failures to save, for each pair; default ${default}." placeholder:"N" group:"Results"`
+	Shrink        bool          `default:"true" negatable:"" help:"Shrink the first failure of each pair (in simulation)." group:"Results"`
 	outputFlags   `group:"Results"`
 }
 
@@ -110,6 +113,11 @@ func (c *runCmd) Run(a *app) error {
 	if err != nil {
 		undo()
 		return asUsage(err)
+	}
+	if c.Shrink && c.Target == "engine" && ctx.Err() == nil {
+		if err := shrink.Results(results, version, nil); err != nil {
+			return err
+		}
 	}
 	return c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),

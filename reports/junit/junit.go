@@ -162,6 +162,9 @@ func failure(r *result.Result) string {
 		if f.Plan != "" {
 			b.WriteString(f.Plan)
 		}
+		if f.Shrunk != nil {
+			fmt.Fprintf(&b, "the same in %s: %s\n%s", f.Shrunk, f.Shrunk.ReplayCommand(), f.Shrunk.Plan)
+		}
 	}
 	return clean(b.String())
 }

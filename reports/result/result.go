@@ -152,7 +152,30 @@ type Failure struct {
 	Anomaly string `json:"anomaly,omitempty"` // its name
 	Finding string `json:"finding,omitempty"` // the finding it shows, when it is no violation
 	Story   string `json:"story,omitempty"`   // what happened, in words
+
+	Shrunk *Shrunk `json:"shrunk,omitempty"` // the same anomaly in less to read, if there is one
 }
+
+// Shrunk is a small experiment that shows the anomaly of a failure.
+type Shrunk struct {
+	Dir        string `json:"dir"`        // what torntail replay takes
+	Plan       string `json:"plan"`       // plan text
+	Faults     int    `json:"faults"`     // statements of the plan
+	Operations int    `json:"operations"` // begun by clients
+}
+
+func (s *Shrunk) String() string {
+	plural := func(n int) string {
+		if n == 1 {
+			return ""
+		}
+		return "s"
+	}
+	return fmt.Sprintf("%d fault%s and %d operation%s", s.Faults, plural(s.Faults), s.Operations, plural(s.Operations))
+}
+
+// ReplayCommand is what a user types to see it.
+func (s *Shrunk) ReplayCommand() string { return "torntail replay " + shellQuote(s.Dir) }
 
 // ReplayCommand is what a user types to see the failure again.
 func (f *Failure) ReplayCommand() string {

@@ -110,7 +110,8 @@ func TestFieldNames(t *testing.T) {
 		{Bound{}, "name value"},
 		{Recovery{}, "by_itself refused repaired"},
 		{RecoveryTime{}, "max p50"},
-		{Failure{}, "anomaly dir finding plan seed story"},
+		{Failure{}, "anomaly dir finding plan seed shrunk story"},
+		{Shrunk{}, "dir faults operations plan"},
 	} {
 		typ := reflect.TypeOf(c.value)
 		var names []string

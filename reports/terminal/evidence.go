@@ -42,6 +42,10 @@ func (p *printer) failures(results []result.Result) {
 			if c := f.ReplayCommand(); c != "" {
 				p.line("    " + wording.Clean(c, false))
 			}
+			if f.Shrunk != nil {
+				p.wrap("  ", "the same in "+f.Shrunk.String()+":")
+				p.line("    " + wording.Clean(f.Shrunk.ReplayCommand(), false))
+			}
 		}
 		if left > 0 {
 			p.wrap("  ", fmt.Sprintf("and %d more of %s, %s in the reports", left, r.Mode, r.Crash))
