@@ -135,7 +135,7 @@ func (c *Conn) Reply() (redcon.RESP, error) {
 
 // Do sends one command and reads its reply, waiting at most timeout (0: without end).
 func (c *Conn) Do(timeout time.Duration, args ...string) (redcon.RESP, error) {
-	c.deadline(timeout)
+	c.Deadline(timeout)
 	c.Begin(len(args))
 	for _, a := range args {
 		c.Arg(a)
@@ -146,7 +146,8 @@ func (c *Conn) Do(timeout time.Duration, args ...string) (redcon.RESP, error) {
 	return c.Reply()
 }
 
-func (c *Conn) deadline(timeout time.Duration) {
+// Deadline lets what is sent and read from here on take at most timeout; 0 is no limit.
+func (c *Conn) Deadline(timeout time.Duration) {
 	at := time.Duration(0)
 	if timeout > 0 {
 		at = c.env.Now() + timeout

@@ -48,7 +48,7 @@ const expired = "\x00expired"
 
 // dumpKeys reads the values of some keys in one round trip.
 func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, lists bool) error {
-	c.deadline(timeout)
+	c.Deadline(timeout)
 	for i := range keys {
 		if lists {
 			c.Begin(4)

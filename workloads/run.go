@@ -137,7 +137,7 @@ func (c *Client) Run() {
 			}
 		}
 		if r.spec.Timeout > 0 {
-			c.conn.deadline(r.spec.Timeout)
+			c.conn.Deadline(r.spec.Timeout)
 		}
 		for n := 0; n < r.spec.Pipeline && (r.spec.Ops == 0 || r.begun < r.spec.Ops); n++ {
 			r.begun++

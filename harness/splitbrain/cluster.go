@@ -1,0 +1,43 @@
+package splitbrain
+
+import (
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
+)
+
+// Master is the name under which the Sentinels watch the master.
+const Master = "mymaster"
+
+// Admin is the name of the node on which the experiment is conducted. No fault of
+// the network strikes its connections.
+const Admin = "admin"
+
+// Cluster is the world of one experiment: servers and Sentinels that have been
+// started and need not be ready yet. Its methods are called from tasks of Admin's
+// environment, under its exclusion; they may give way.
+type Cluster interface {
+	// Network sets the links between servers, Sentinels and clients.
+	plan.Network
+
+	// Env is the environment of a client, or of Admin. All of them belong to one
+	// exclusion: of the tasks of all at most one runs at a time.
+	Env(node string) env.Env
+	// Addr is where clients, servers and Sentinels reach a server or Sentinel: what
+	// it announces. Faults of the network strike here.
+	Addr(node string) string
+	// AdminAddr is where Admin reaches it, whatever is cut.
+	AdminAddr(node string) string
+	// NodeAt is the node that announces an address, "" when none does: the
+	// inverse of Addr.
+	NodeAt(addr string) string
+
+	// Act carries out what a plan does to processes and clocks: kill, term, pause
+	// (and its end), restart, clock, power-cut. It is given neither faults of links nor do.
+	// why says that there was nothing to strike; err that the world cannot go on.
+	Act(t plan.Trigger) (why string, err error)
+
+	// Data is the data directory of a server, to be read when the experiment is
+	// over; nil when it cannot be read.
+	Data(server string) vfs.FS
+}

@@ -1,0 +1,154 @@
+package splitbrain
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/workloads"
+)
+
+// dial connects within a limit. A connection over a link that is cut may be
+// answered much later, or never: whoever dialled has given up by then.
+func dial(e env.Env, addr string, limit time.Duration) (*workloads.Conn, error) {
+	var (
+		conn      *workloads.Conn
+		err       error
+		abandoned bool
+	)
+	answered := e.NewCond()
+	task := e.Go("dial", func() {
+		c, failed := workloads.Dial(e, addr)
+		if abandoned {
+			if failed == nil {
+				c.Close()
+			}
+			return
+		}
+		conn, err = c, failed
+		answered.Broadcast()
+	})
+	for until := e.Now() + limit; !task.Done() && conn == nil && err == nil; {
+		if left := until - e.Now(); left <= 0 || !answered.WaitFor(left) && conn == nil && err == nil {
+			abandoned = true
+			return nil, fmt.Errorf("connect to %s: %w", addr, env.ErrTimeout)
+		}
+	}
+	return conn, err
+}
+
+// link is a connection that is made again when it is next needed after it broke.
+type link struct {
+	env  env.Env
+	addr string
+	conn *workloads.Conn
+}
+
+func (l *link) close() {
+	if l.conn != nil {
+		l.conn.Close()
+		l.conn = nil
+	}
+}
+
+// do sends one command and reads its reply, making the connection first if there
+// is none. After an error the connection is gone. An error reply is an error too,
+// and leaves it.
+func (l *link) do(limit time.Duration, args ...string) (redcon.RESP, error) {
+	if l.conn == nil {
+		conn, err := dial(l.env, l.addr, limit)
+		if err != nil {
+			return redcon.RESP{}, err
+		}
+		l.conn = conn
+	}
+	reply, err := l.conn.Do(limit, args...)
+	if err != nil {
+		l.close()
+		return reply, fmt.Errorf("%s to %s: %w", args[0], l.addr, err)
+	}
+	if reply.Type == redcon.Error {
+		return reply, fmt.Errorf("%s to %s: %w", args[0], l.addr, &workloads.ServerError{Text: string(reply.Data)})
+	}
+	return reply, nil
+}
+
+// role is what ROLE says of a server.
+type role struct {
+	master bool
+	offset int64  // its replication offset
+	of     string // of a replica: the address of its master
+	state  string // of a replica: "connected" when it follows
+}
+
+// parseRole reads the reply of ROLE; ok is false when it is none of a server's.
+func parseRole(reply redcon.RESP) (r role, ok bool) {
+	var fields []redcon.RESP
+	if reply.Type == redcon.Array {
+		reply.ForEach(func(f redcon.RESP) bool {
+			fields = append(fields, f)
+			return true
+		})
+	}
+	switch {
+	case len(fields) == 3 && string(fields[0].Data) == "master":
+		r.master, r.offset = true, fields[1].Int()
+		return r, true
+	case len(fields) == 5 && string(fields[0].Data) == "slave":
+		r.of = string(fields[1].Data) + ":" + string(fields[2].Data)
+		r.state, r.offset = string(fields[3].Data), fields[4].Int()
+		return r, true
+	}
+	return role{}, false
+}
+
+// parseInfo reads the lines NAME:VALUE of INFO.
+func parseInfo(reply redcon.RESP) map[string]string {
+	info := map[string]string{}
+	for line := range strings.Lines(string(reply.Data)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// pairs reads a flat array of names and values, as SENTINEL MASTER answers.
+func pairs(reply redcon.RESP) map[string]string {
+	fields := map[string]string{}
+	name := ""
+	reply.ForEach(func(f redcon.RESP) bool {
+		if name == "" {
+			name = string(f.Data)
+			return true
+		}
+		fields[name], name = string(f.Data), ""
+		return true
+	})
+	return fields
+}
+
+// address reads the two-element array of an address, "" when it is none.
+func address(reply redcon.RESP) string {
+	if reply.Type != redcon.Array || reply.Count != 2 {
+		return ""
+	}
+	var parts []string
+	reply.ForEach(func(f redcon.RESP) bool {
+		parts = append(parts, string(f.Data))
+		return true
+	})
+	return parts[0] + ":" + parts[1]
+}
+
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}

@@ -1,0 +1,66 @@
+package splitbrain
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
+)
+
+// Note is something a Sentinel announced.
+type Note struct {
+	At    time.Duration `json:"at_ns"`
+	Node  string        `json:"node"`  // the Sentinel
+	Event string        `json:"event"` // "+sdown", "+odown", "+switch-master"...
+	Text  string        `json:"text"`
+}
+
+// Turn is a change of a server's role, as administrative polls saw it.
+type Turn struct {
+	At     time.Duration `json:"at_ns"`
+	Node   string        `json:"node"`
+	Master bool          `json:"master"`
+	// Of a promotion: the first offset that its history does not share with that of
+	// its predecessor, and the name of that history.
+	SecondOffset int64  `json:"second_repl_offset,omitempty"`
+	SecondID     string `json:"master_replid2,omitempty"`
+}
+
+// Suffix is the part of an old master's history that the new one's lacks, read
+// from the old master before it was wiped.
+type Suffix struct {
+	Node   string        `json:"node"`
+	ReadAt time.Duration `json:"read_at_ns"`
+	From   int64         `json:"from"`  // first offset
+	Bytes  int64         `json:"bytes"` // so many of it
+	Keys   []string      `json:"keys"`  // written in it, in order
+	Why    string        `json:"why,omitempty"`
+}
+
+// Outcome is what an experiment did, before anybody judges it.
+type Outcome struct {
+	Seed    uint64
+	History *history.History
+	Began   time.Duration // when clients and the plan began, on the clock of the history
+	Ended   time.Duration // when clients stopped
+
+	Notes      []Note
+	Turns      []Turn // the first of each server is its role at the start
+	Suffixes   []Suffix
+	Statements []plan.StatementReport
+	Refused    map[string]int // writes refused, by the first word of the error
+
+	Healed     time.Duration // when the last fault of the plan ended
+	Converged  bool
+	TookToHeal time.Duration // from Healed until all servers held the same and all Sentinels agreed; also how long was waited in vain
+	Executed   []Executed    // what the files of each server say that it has executed
+	// Why says what an experiment lacked that proved nothing.
+	Why string
+}
+
+// Executed is what one server's append-only files hold, old files included.
+type Executed struct {
+	Node string
+	Keys []string // in the order of execution, once for each time
+	Err  string   // why they could not be read
+}

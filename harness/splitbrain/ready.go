@@ -1,0 +1,156 @@
+package splitbrain
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// awaitReady waits until every replica follows, every Sentinel knows the others
+// and the replicas, and sets the Sentinels' periods.
+func (r *run) awaitReady() error {
+	until := r.env.Now() + readyLimit
+	lacks := ""
+	for r.env.Now() < until {
+		if lacks = r.lacking(); lacks == "" {
+			return nil
+		}
+		r.env.Sleep(readyEvery)
+	}
+	return fmt.Errorf("the cluster is not ready after %v: %s", readyLimit, lacks)
+}
+
+// lacking is what the cluster lacks to be ready, "" when nothing.
+func (r *run) lacking() string {
+	t := r.s.Topology
+	for i := range t.Servers {
+		node := Server(i)
+		reply, err := r.on(node).do(adminLimit, "ROLE")
+		if err != nil {
+			return err.Error()
+		}
+		is, ok := parseRole(reply)
+		switch of := t.MasterOf(i); {
+		case !ok:
+			return node + " answers ROLE with " + strconv.Quote(string(reply.Raw))
+		case is.master != (of == ""):
+			return node + " has another role than the topology gives it"
+		case of != "" && (is.state != "connected" || r.c.NodeAt(is.of) != of):
+			return fmt.Sprintf("%s follows %s (%s): %s", node, is.of, of, is.state)
+		}
+	}
+	for _, node := range t.SentinelNames() {
+		if len(r.s.Timing.Debug) > 0 {
+			if _, err := r.on(node).do(adminLimit, append([]string{"SENTINEL", "DEBUG"}, r.s.Timing.Debug...)...); err != nil {
+				return err.Error()
+			}
+		}
+		reply, err := r.on(node).do(adminLimit, "SENTINEL", "MASTER", Master)
+		if err != nil {
+			return err.Error()
+		}
+		fields := pairs(reply)
+		if others := number(fields["num-other-sentinels"]); others != int64(t.Sentinels-1) {
+			return fmt.Sprintf("%s knows %d other Sentinels of %d", node, others, t.Sentinels-1)
+		}
+		if replicas := number(fields["num-slaves"]); replicas != int64(t.Known()) {
+			return fmt.Sprintf("%s knows %d replicas of %d", node, replicas, t.Known())
+		}
+		if flags := fields["flags"]; flags != "master" {
+			return fmt.Sprintf("%s has the master as %q", node, flags)
+		}
+		if down := r.downReplica(node); down != "" {
+			return down
+		}
+	}
+	return ""
+}
+
+// downReplica reports a replica or Sentinel that a Sentinel has not reached yet: it
+// would not be chosen, or not be asked.
+func (r *run) downReplica(node string) string {
+	for _, what := range []string{"REPLICAS", "SENTINELS"} {
+		reply, err := r.on(node).do(adminLimit, "SENTINEL", what, Master)
+		if err != nil {
+			return err.Error()
+		}
+		if down := downIn(reply); down != "" {
+			return fmt.Sprintf("%s: %s", node, down)
+		}
+	}
+	return ""
+}
+
+// convergeEvery is the time between two looks at whether the cluster has converged.
+const convergeEvery = 25 * time.Millisecond
+
+// converge waits until there is one master, everybody follows it with the same
+// data, and every Sentinel names it; then it reads what each server holds.
+func (r *run) converge() {
+	began := r.env.Now()
+	lacks := ""
+	for {
+		if lacks = r.diverged(); lacks == "" {
+			break
+		}
+		if r.env.Now()-began > r.s.Timing.Settle {
+			r.out.TookToHeal = r.env.Now() - r.out.Healed
+			r.out.Why = fmt.Sprintf("not converged %v after the clients stopped: %s", r.s.Timing.Settle, lacks)
+			return
+		}
+		r.env.Sleep(convergeEvery)
+	}
+	r.out.TookToHeal = r.env.Now() - r.out.Healed
+	for i := range r.s.Topology.Servers {
+		if err := r.dump(Server(i)); err != nil {
+			r.out.Why = err.Error()
+			return
+		}
+	}
+	r.out.Converged = true
+}
+
+// diverged says what keeps the cluster from having converged, "" when nothing.
+func (r *run) diverged() string {
+	master, offset := "", int64(-1)
+	roles := make([]role, r.s.Topology.Servers)
+	for i := range roles {
+		node := Server(i)
+		reply, err := r.on(node).do(adminLimit, "ROLE")
+		if err != nil {
+			return err.Error()
+		}
+		is, ok := parseRole(reply)
+		switch {
+		case !ok:
+			return node + " does not answer ROLE"
+		case is.master && master != "":
+			return master + " and " + node + " are masters"
+		case is.master:
+			master, offset = node, is.offset
+		}
+		roles[i] = is
+	}
+	if master == "" {
+		return "nobody is master"
+	}
+	for i, is := range roles {
+		switch node := Server(i); {
+		case is.master:
+		case is.state != "connected":
+			return node + " does not follow yet: " + is.state
+		case is.offset != offset:
+			return fmt.Sprintf("%s is at offset %d, %s at %d", node, is.offset, master, offset)
+		}
+	}
+	for _, node := range r.s.Topology.SentinelNames() {
+		reply, err := r.on(node).do(adminLimit, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
+		if err != nil {
+			return err.Error()
+		}
+		if named := r.c.NodeAt(address(reply)); named != master {
+			return fmt.Sprintf("%s takes %s for the master", node, named)
+		}
+	}
+	return ""
+}

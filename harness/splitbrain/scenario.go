@@ -1,0 +1,277 @@
+package splitbrain
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/faults/plan"
+)
+
+// Routing is how a client finds the master.
+type Routing string
+
+const (
+	// Follow watches the Sentinels that it reaches and moves as soon as one of
+	// them names another master.
+	Follow Routing = "follow"
+	// Sticky asks a Sentinel only when its connection breaks or its server refuses
+	// a write as a replica, and stays where it is when none answers.
+	Sticky Routing = "sticky"
+)
+
+// ClientPlace is one client: where it is, and how it finds the master.
+type ClientPlace struct {
+	Side    Side
+	Routing Routing
+}
+
+// Scenario is one experiment, whatever it runs on.
+type Scenario struct {
+	Name     string // of a named one, or ""
+	Topology Topology
+	Quorum   int // 0: the majority of the Sentinels
+	Timing   Timing
+	// Directives and Sentinel are what the user adds to redis.conf and, for the
+	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
+	Directives, Sentinel []Directive
+
+	Clients []ClientPlace
+	Rate    float64       // writes a second, over all clients
+	Writes  int           // at most, over all clients; 0: until Span
+	Wait    int           // WAIT for so many replicas after each write; 0: none
+	WaitFor time.Duration // its limit
+	Timeout time.Duration // of an operation
+
+	// Partition is the name of the cut, for reports; Plan is what strikes.
+	Partition string
+	Plan      *plan.Plan
+	// Lag delays what the first master sends to its replicas, until the first cut:
+	// the unreplicated tail at the moment of the cut.
+	Lag time.Duration
+	// Span is how long clients write; then all faults end.
+	Span time.Duration
+	// Poll is the time between two polls of each server's role.
+	Poll time.Duration
+}
+
+// Options are what a user says of a scenario; zero values take the defaults.
+type Options struct {
+	Topology  Topology
+	Partition string
+	Timing    string
+	Routing   string // follow, sticky or both
+	Quorum    int
+	Clients   int
+	// Places says how many clients are on each side; without it the partition's own.
+	Places map[Side]int
+	Rate   float64
+	Writes int
+	Wait   int
+	Lag    time.Duration
+	CutAt  time.Duration // 0: 1.5 s
+	CutFor time.Duration // 0: long enough for a failover
+	After  time.Duration // clients go on so long after the heal; 0: long enough for the demotion
+
+	Directives, Sentinel []Directive
+	Plan                 *plan.Plan // instead of the partition
+	Span                 time.Duration
+}
+
+// Defaults of a scenario.
+const (
+	defaultClients = 5
+	defaultRate    = 250
+	defaultCutAt   = 1500 * time.Millisecond
+	defaultTimeout = 500 * time.Millisecond
+	waitLimit      = 200 * time.Millisecond
+	defaultPoll    = 10 * time.Millisecond
+	maxClients     = 40
+)
+
+// New makes a scenario of what the user says.
+func New(o Options) (*Scenario, error) {
+	if o.Topology.Servers == 0 {
+		o.Topology = Topology{Servers: 3, Sentinels: 3}
+	}
+	if err := o.Topology.check(); err != nil {
+		return nil, err
+	}
+	timing, err := TimingByName(or(o.Timing, "quick"))
+	if err != nil {
+		return nil, err
+	}
+	partition, err := PartitionByName(or(o.Partition, "master-alone"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Scenario{
+		Topology: o.Topology, Quorum: or(o.Quorum, o.Topology.Majority()), Timing: timing, Directives: o.Directives, Sentinel: o.Sentinel,
+		Rate: or(o.Rate, defaultRate), Writes: o.Writes, Wait: o.Wait, WaitFor: waitLimit, Timeout: defaultTimeout,
+		Partition: partition.Name, Lag: o.Lag, Poll: defaultPoll,
+	}
+	if s.Quorum < 1 || s.Quorum > max(1, o.Topology.Sentinels) {
+		return nil, fmt.Errorf("quorum %d: want 1 to the %d Sentinels of topology %s", s.Quorum, o.Topology.Sentinels, o.Topology)
+	}
+	if s.Wait < 0 || s.Rate < 0 || s.Writes < 0 || o.Clients < 0 || o.Clients > maxClients {
+		return nil, fmt.Errorf("want a rate, a number of writes and of replicas to wait for that are not negative, and at most %d clients", maxClients)
+	}
+	for _, d := range []time.Duration{o.Lag, o.CutAt, o.CutFor, o.After, o.Span} {
+		if d < 0 {
+			return nil, fmt.Errorf("%v: want a time that is not negative", d)
+		}
+	}
+	if s.Clients, err = places(&partition, o); err != nil {
+		return nil, err
+	}
+	if err := s.applySentinel(); err != nil {
+		return nil, err
+	}
+	cutAt := or(o.CutAt, defaultCutAt)
+	cutFor := or(o.CutFor, s.failoverTime())
+	after := or(o.After, s.demotionTime())
+	s.Span = or(o.Span, cutAt+cutFor+after)
+	if s.Plan = o.Plan; s.Plan == nil {
+		if s.Plan, err = partition.plan(s.Topology, s.Clients, cutAt, cutFor); err != nil {
+			return nil, err
+		}
+	} else {
+		s.Partition = ""
+	}
+	return s, nil
+}
+
+// or is v, or otherwise when v is zero.
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// places puts the clients on their sides.
+func places(p *Partition, o Options) ([]ClientPlace, error) {
+	sides := make([]Side, 0, maxClients)
+	if len(o.Places) > 0 {
+		for _, side := range Sides {
+			for range o.Places[side] {
+				sides = append(sides, side)
+			}
+		}
+		if o.Clients != 0 && o.Clients != len(sides) {
+			return nil, fmt.Errorf("%d clients are placed, %d are asked for", len(sides), o.Clients)
+		}
+	} else {
+		for i := range or(o.Clients, defaultClients) {
+			sides = append(sides, p.clients[i%len(p.clients)])
+		}
+	}
+	if len(sides) == 0 || len(sides) > maxClients {
+		return nil, fmt.Errorf("%d clients: want 1 to %d", len(sides), maxClients)
+	}
+	list := make([]ClientPlace, len(sides))
+	seen := map[Side]int{}
+	for i, side := range sides {
+		routing := Follow
+		switch o.Routing {
+		case "", string(Follow):
+		case string(Sticky):
+			routing = Sticky
+		case "both": // half of each side's
+			if seen[side]%2 == 1 {
+				routing = Sticky
+			}
+		default:
+			return nil, fmt.Errorf("unknown routing %q: want follow, sticky or both", o.Routing)
+		}
+		seen[side]++
+		list[i] = ClientPlace{side, routing}
+	}
+	return list, nil
+}
+
+// applySentinel takes the timing that the user's sentinel directives set, so that
+// the default lengths of the experiment fit.
+func (s *Scenario) applySentinel() error {
+	for _, d := range s.Sentinel {
+		var into *time.Duration
+		switch d.Name {
+		case "down-after-milliseconds":
+			into = &s.Timing.DownAfter
+		case "failover-timeout":
+			into = &s.Timing.FailoverTimeout
+		case "parallel-syncs":
+			if _, err := fmt.Sscanf(d.Value, "%d", &s.Timing.ParallelSyncs); err != nil || s.Timing.ParallelSyncs < 1 {
+				return fmt.Errorf("sentinel directive %q: want a number from 1", d)
+			}
+			continue
+		default:
+			return fmt.Errorf("sentinel directive %q is not known: want down-after-milliseconds, failover-timeout or parallel-syncs", d.Name)
+		}
+		var ms int64
+		if _, err := fmt.Sscanf(d.Value, "%d", &ms); err != nil || ms < 1 {
+			return fmt.Errorf("sentinel directive %q: want a number of milliseconds", d)
+		}
+		*into = time.Duration(ms) * time.Millisecond
+	}
+	return nil
+}
+
+// failoverTime is how long a cut must last for a failover to have happened for
+// sure, and a while in which two masters serve.
+func (s *Scenario) failoverTime() time.Duration {
+	d := s.Timing.DownAfter + 3*time.Second
+	if s.Timing.Name != "quick" {
+		d += 7 * time.Second // Sentinel's own periods are up to ten times as long
+	}
+	return d
+}
+
+// demotionTime is how long after the heal the old master is turned into a replica.
+func (s *Scenario) demotionTime() time.Duration {
+	if s.Timing.Name == "quick" {
+		return 2 * time.Second
+	}
+	return 15 * time.Second
+}
+
+// Nodes are the names of all nodes that a plan may name.
+func (s *Scenario) Nodes() []string {
+	return slices.Concat(s.Topology.ServerNames(), s.Topology.SentinelNames(), names(len(s.Clients), Client))
+}
+
+// Check reports why the scenario cannot run in a backend.
+func (s *Scenario) Check(b plan.Backend) error {
+	if s.Topology.Sentinels > 0 && s.Topology.Servers < 2 {
+		return errors.New("a cluster with Sentinels needs at least two servers: there is nobody to fail over to")
+	}
+	return s.Plan.Check(b, s.Nodes())
+}
+
+// ParallelSyncs is how many replicas are reconfigured at once.
+func (s *Scenario) ParallelSyncs() int {
+	return or(s.Timing.ParallelSyncs, max(1, s.Topology.Servers-1))
+}
+
+// ServerDirectives are the lines of redis.conf, the user's last, so that they win.
+// The append-only file keeps everything that a server has executed: it is never
+// rewritten by size, and history files are not deleted.
+func (s *Scenario) ServerDirectives() []Directive {
+	return slices.Concat([]Directive{
+		{"appendonly", "yes"}, {"appendfsync", "no"}, {"aof-use-rdb-preamble", "no"}, {"aof-disable-auto-gc", "yes"},
+		{"auto-aof-rewrite-percentage", "0"}, {"save", ""},
+	}, s.Timing.Directives, s.Directives)
+}
+
+// directive is the value of a directive of the servers, "" when nobody sets it.
+func (s *Scenario) directive(name string) string {
+	value := ""
+	for _, d := range s.ServerDirectives() {
+		if d.Name == name {
+			value = d.Value
+		}
+	}
+	return value
+}
