@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
@@ -67,6 +68,27 @@ var examinations = []examination{
 		}
 		return "mounts are private, and vanish with torntail however it ends", nil
 	}},
+	{"block devices", "", func() (string, error) {
+		if err := blocklog.Available(); err != nil {
+			return "", fmt.Errorf("%w; --backend block and torntail fidelity need that", err)
+		}
+		host, err := blocklog.NewHost()
+		if err != nil {
+			return "", err
+		}
+		return "root, FUSE, loop devices and a mount namespace: real file systems can be watched", host.Close()
+	}},
+	{"ext4", "", func() (string, error) { return fileSystem("ext4") }},
+	{"xfs", "", func() (string, error) { return fileSystem("xfs") }},
+	{"btrfs", "", func() (string, error) { return fileSystem("btrfs") }},
+}
+
+// fileSystem says whether the block backend can use a file system.
+func fileSystem(kind string) (string, error) {
+	if err := blocklog.AvailableFS(kind); err != nil {
+		return "", err
+	}
+	return "mkfs." + kind + " and the kernel's file system are there", nil
 }
 
 func (c *doctorCmd) Run(a *app) error {

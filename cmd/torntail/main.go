@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -67,6 +68,7 @@ func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 func main() {
 	guard.Main()
+	blocklog.Main()
 	// The search is short-lived garbage around a small live heap: collecting it
 	// four times less often costs little memory.
 	debug.SetGCPercent(400)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/reports/result"
@@ -24,6 +25,7 @@ import (
 // torntail starts that, and redis-server when a script calls a link to it so.
 func TestMain(m *testing.M) {
 	guard.Main()
+	blocklog.Main()
 	if filepath.Base(os.Args[0]) == "redis-server" {
 		main()
 	}

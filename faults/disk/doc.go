@@ -38,5 +38,5 @@
 // either all zeroes or all old bytes in one image, not a mixture. Data that a
 // file system packs into the inode, compression, and checksums of data are not
 // modelled. The reasons for each rule stand with the personalities; the images
-// they allow for small programs stand in testdata/images.txt, written by hand.
+// they allow for small programs stand in promised/images.txt, written by hand.
 package disk

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/faults/vfs/script"
 )
 
-// drawProgram is a random program of steps as in testdata/images.txt. Steps that
+// drawProgram is a random program of steps as in promised/images.txt. Steps that
 // fail (a file that is not there) are part of it and change nothing.
 func drawProgram(t *rapid.T, most int) []string {
 	names := []string{"a", "b", "d/a", "d/b", "e/a"}
@@ -253,7 +255,7 @@ func TestSyncedDataIsInEveryImage(t *testing.T) {
 				got := n.vol.read(p, 0, n.vol.size)
 				if string(p[:got]) != want {
 					t.Fatalf("%s on %s: file %d held %s when it was synced and now %s", cut.Choice, pers.Name, ino,
-						renderBytes([]byte(want)), renderBytes(p[:got]))
+						script.Content([]byte(want), OldBytesText), script.Content(p[:got], OldBytesText))
 				}
 			}
 			for name, ino := range named { // any order: each is checked alone
