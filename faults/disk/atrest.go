@@ -69,6 +69,7 @@ func (d *Disk) atRest(op, path string) (*inode, error) {
 	ino, e := d.Find(path)
 	if e == 0 {
 		if n := d.inodes[ino]; !n.dir {
+			n.touched = true
 			return n, nil
 		}
 		e = syscall.EISDIR

@@ -188,6 +188,47 @@ func (c *content) end() int64 {
 	return 0
 }
 
+// endWithin is where the bytes that are present before limit end.
+func (c *content) endWithin(limit int64) int64 {
+	for i := min(len(c.chunks), int((limit+chunkSize-1)/chunkSize)) - 1; i >= 0; i-- {
+		if k := c.chunks[i]; k != nil && len(k.b) > 0 {
+			return min(limit, int64(i)*chunkSize+int64(len(k.b)))
+		}
+	}
+	return 0
+}
+
+// zero makes [from, to) read zeroes, without making bytes present that are not.
+func (c *content) zero(from, to int64, p *chunkPool) {
+	for from < to {
+		i, at := int(from/chunkSize), int(from%chunkSize)
+		if i >= len(c.chunks) {
+			return
+		}
+		n := min(to-from, int64(chunkSize-at))
+		if k := c.chunks[i]; k != nil && at < len(k.b) {
+			k = c.chunkAt(i, p)
+			clear(k.b[at:min(int64(at)+n, int64(len(k.b)))])
+		}
+		from += n
+	}
+}
+
+// copyRange stores what src has in [from, to), where the bytes of c are zeroes.
+func (c *content) copyRange(src *content, from, to int64, p *chunkPool) {
+	for from < to {
+		i, at := int(from/chunkSize), int(from%chunkSize)
+		if i >= len(src.chunks) {
+			return
+		}
+		n := min(to-from, int64(chunkSize-at))
+		if k := src.chunks[i]; k != nil && at < len(k.b) {
+			c.put(from, k.b[at:min(int64(at)+n, int64(len(k.b)))], p)
+		}
+		from += n
+	}
+}
+
 // copyFrom makes c the first limit bytes of src. Whole chunks are shared, the
 // rest is copied, so that both sides may go on, and the memory of either be
 // reused, without the other noticing.

@@ -271,25 +271,26 @@ func (d *Disk) normal(r *relation, s survivors) Choice {
 
 // name sets the marks of what the choice's IDs name.
 func (d *Disk) name(r *relation, c Choice, marks []bool, to bool) {
-	if !r.byID {
-		for i := range r.items {
-			m := d.item(r, int32(i))
-			for _, id := range c.IDs {
-				if m.call >= id.Call && m.call <= max(id.Call, id.To) && (id.Part < 0 || id.Part == m.part) {
-					marks[i] = to
-				}
-			}
-		}
-		return
-	}
 	for _, id := range c.IDs {
-		i, _ := slices.BinarySearchFunc(r.items, id.Call, func(at int32, call uint64) int {
+		d.named(r, id, func(i int32) { marks[i] = to })
+	}
+}
+
+// named calls f for each item that an ID names.
+func (d *Disk) named(r *relation, id PartID, f func(item int32)) {
+	i := 0
+	if r.byID {
+		i, _ = slices.BinarySearchFunc(r.items, id.Call, func(at int32, call uint64) int {
 			return cmp.Compare(d.micros[at].call, call)
 		})
-		for ; i < len(r.items) && d.item(r, int32(i)).call <= max(id.Call, id.To); i++ {
-			if id.Part < 0 || id.Part == d.item(r, int32(i)).part {
-				marks[i] = to
-			}
+	}
+	for ; i < len(r.items); i++ {
+		m := d.item(r, int32(i))
+		switch {
+		case m.call > max(id.Call, id.To) && r.byID:
+			return
+		case m.call >= id.Call && m.call <= max(id.Call, id.To) && (id.Part < 0 || id.Part == m.part):
+			f(int32(i))
 		}
 	}
 }
@@ -303,62 +304,97 @@ const OldBytesText = "~old-bytes~\n"
 
 // build makes dst base plus what is durable but not folded plus the survivors.
 func (d *Disk) build(dst *Disk, r *relation, s survivors) {
-	dst.empty()
-	dst.o, dst.p, dst.failure = d.o, d.p, d.failure
-	dst.nextID, dst.seq, dst.moves = d.nextID, d.seq, d.moves
+	d.blank(dst)
 	for ino, n := range d.inodes {
-		if n == nil {
-			continue
+		if n != nil {
+			n.copyBase(dst.newInode(Ino(ino)), dst)
 		}
-		m := dst.newInode(Ino(ino))
-		m.dir, m.symlink, m.mode, m.uid, m.gid, m.mtime, m.ctime = n.dir, n.symlink, n.mode, n.uid, n.gid, n.mtime, n.ctime
-		switch {
-		case n.dir:
-			m.ents = append(m.ents[:0], n.bents...)
-		case n.alias:
-			m.vol.copyFrom(&n.vol, max(n.baseSize, n.baseEnd), &dst.pool)
-			m.vol.size = n.baseSize
-		default:
-			m.vol.copyFrom(&n.base, n.base.end(), &dst.pool)
-			m.vol.size = n.base.size
-		}
+	}
+	for len(dst.inodes) < len(d.inodes) {
+		dst.inodes = append(dst.inodes, nil) // numbers go on
 	}
 	for i := range d.micros {
 		m := &d.micros[i]
 		k := r.where[i]
-		n := dst.inodes[m.ino]
-		if m.state == inPlay && !s.keep[k] {
-			if s.stale && m.kind == microData {
-				// Where the file has nothing yet, the block shows what it held before.
-				if from, to := max(m.off, n.vol.end()), m.off+int64(m.len); from < to {
-					n.vol.fill(from, to-from, oldBytes, &dst.pool)
-				}
+		if m.kind.name() {
+			if k < 0 || s.keep[k] {
+				dst.inodes[m.dir].applyName(m)
 			}
 			continue
 		}
-		if m.state == lost {
-			continue
-		}
-		switch {
-		case m.kind == microAdd:
-			at := dst.inodes[m.dir]
-			at.ents = setEntry(at.ents, m.name, m.ino)
-		case m.kind == microDel:
-			at := dst.inodes[m.dir]
-			at.ents = dropEntry(at.ents, m.name)
-		case m.kind == microData && s.torn >= 0 && k == s.torn:
-			n.vol.put(m.off, d.bytes(m)[:s.tornLen], &dst.pool)
-		case m.kind == microSize && s.torn >= 0 && k == s.torn+1 && m.needsData:
-			n.vol.size = max(n.vol.size, d.micros[i-1].off+s.tornLen)
-		case m.kind == microData:
-			n.vol.put(m.off, d.bytes(m), &dst.pool)
-		default:
-			n.vol.apply(m, nil, &dst.pool)
-		}
+		d.applyPart(dst.inodes[m.ino], dst, int32(i), k, k < 0 || s.keep[k], &s)
 	}
 	dst.mount()
+	d.leaveFree(dst)
+}
+
+// blank makes dst an empty disk of the same kind, whose numbers go on.
+func (d *Disk) blank(dst *Disk) {
+	dst.empty()
+	dst.o, dst.p, dst.failure = d.o, d.p, d.failure
+	dst.nextID, dst.seq, dst.moves = d.nextID, d.seq, d.moves
+}
+
+// leaveFree gives dst what space is left.
+func (d *Disk) leaveFree(dst *Disk) {
 	if d.free >= 0 {
 		dst.free = max(0, d.free+d.Used()-dst.Used())
+	}
+}
+
+// copyBase makes m, of dst, what the disk surely has of n.
+func (n *inode) copyBase(m *inode, dst *Disk) {
+	m.dir, m.symlink, m.mode, m.uid, m.gid, m.mtime, m.ctime = n.dir, n.symlink, n.mode, n.uid, n.gid, n.mtime, n.ctime
+	if n.dir {
+		m.ents = append(m.ents[:0], n.bents...)
+		return
+	}
+	from, end, size := n.durable()
+	m.vol.copyFrom(from, end, &dst.pool)
+	m.vol.size = size
+}
+
+// durable is where a file's durable bytes are, where they end, and the size
+// that the disk surely has, which may be less.
+func (n *inode) durable() (from *content, end, size int64) {
+	if n.alias {
+		return &n.vol, max(n.baseSize, n.baseEnd), n.baseSize
+	}
+	return &n.base, n.base.end(), n.base.size
+}
+
+// applyName makes or removes a name in directory n.
+func (n *inode) applyName(m *micro) {
+	if m.kind == microAdd {
+		n.ents = setEntry(n.ents, m.name, m.ino)
+	} else {
+		n.ents = dropEntry(n.ents, m.name)
+	}
+}
+
+// applyPart carries out, on file n of dst, the data, size or truncation at place
+// i of the list, which is item k of the relation (-1: not in play).
+func (d *Disk) applyPart(n *inode, dst *Disk, i, k int32, kept bool, s *survivors) {
+	m := &d.micros[i]
+	switch {
+	case m.state == lost:
+	case !kept:
+		if s.stale && m.kind == microData {
+			// Where the file has nothing yet, the block shows what it held before.
+			if from, to := max(m.off, n.vol.end()), m.off+int64(m.len); from < to {
+				n.vol.fill(from, to-from, oldBytes, &dst.pool)
+			}
+		}
+	case m.kind == microData:
+		b := d.bytes(m)
+		if s.torn >= 0 && k == s.torn {
+			b = b[:s.tornLen]
+		}
+		n.vol.put(m.off, b, &dst.pool)
+	case m.kind == microSize && s.torn >= 0 && k == s.torn+1 && m.needsData:
+		n.vol.size = max(n.vol.size, d.micros[i-1].off+s.tornLen)
+	default:
+		n.vol.apply(m, nil, &dst.pool)
 	}
 }
 
@@ -370,23 +406,31 @@ func (d *Disk) mount() {
 	root.links, root.parent = 2, Root
 	d.walk(root)
 	for ino, n := range d.inodes {
-		if n == nil {
-			continue
-		}
-		if n.links == 0 {
-			n.reset(&d.pool)
-			d.freeInodes = append(d.freeInodes, n)
-			d.inodes[ino] = nil
-			continue
-		}
-		if n.dir {
+		switch {
+		case n == nil:
+		case n.links == 0:
+			d.discard(Ino(ino))
+		case n.dir:
 			n.bents = append(n.bents[:0], n.ents...)
-			continue
+		default:
+			n.allDurable(&d.pool)
 		}
-		n.vol.cut(n.vol.size, &d.pool)
-		n.alias, n.baseSize, n.baseEnd = true, n.vol.size, 0
-		n.allocated = pageEnd(n.vol.size)
 	}
+}
+
+// discard frees an inode.
+func (d *Disk) discard(ino Ino) {
+	n := d.inodes[ino]
+	n.reset(&d.pool)
+	d.freeInodes = append(d.freeInodes, n)
+	d.inodes[ino] = nil
+}
+
+// allDurable takes a file for what the disk has.
+func (n *inode) allDurable(p *chunkPool) {
+	n.vol.cut(n.vol.size, p)
+	n.alias, n.baseSize, n.baseEnd = true, n.vol.size, 0
+	n.allocated = pageEnd(n.vol.size)
 }
 
 // walk counts the names below a directory.

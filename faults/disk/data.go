@@ -27,6 +27,9 @@ func (d *Disk) file(ino Ino) (*inode, syscall.Errno) {
 	if e == 0 && n.dir {
 		e = syscall.EISDIR
 	}
+	if e == 0 {
+		n.touched = true
+	}
 	return n, e
 }
 

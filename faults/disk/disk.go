@@ -118,12 +118,16 @@ func (d *Disk) Reset(o Options) {
 func (d *Disk) empty() {
 	for i, n := range d.inodes {
 		if n != nil {
-			n.reset(&d.pool)
-			d.freeInodes = append(d.freeInodes, n)
-			d.inodes[i] = nil
+			d.discard(Ino(i))
 		}
 	}
 	d.inodes = d.inodes[:0]
+	d.rest()
+}
+
+// rest drops all that has been done on the disk and may still be undone: what
+// is in play and in flight, the log, what was set by hand.
+func (d *Disk) rest() {
 	clear(d.micros)
 	d.micros, d.related, d.settled64 = d.micros[:0], false, 0
 	clear(d.log)
@@ -153,7 +157,7 @@ func (d *Disk) newInode(ino Ino) *inode {
 	} else {
 		n = &inode{}
 	}
-	n.ino, n.alias, n.lastPage = ino, true, -1
+	n.begin(ino)
 	d.inodes[ino] = n
 	return n
 }
@@ -268,6 +272,7 @@ func (d *Disk) SetMode(ino Ino, mode uint32) syscall.Errno {
 	}
 	if e == 0 {
 		n.mode = mode & 0o7777
+		n.touched = true
 	}
 	return e
 }
@@ -280,6 +285,7 @@ func (d *Disk) SetOwner(ino Ino, uid, gid uint32) syscall.Errno {
 	}
 	if e == 0 {
 		n.uid, n.gid = uid, gid
+		n.touched = true
 	}
 	return e
 }
@@ -292,6 +298,7 @@ func (d *Disk) SetTime(ino Ino, mtime time.Duration) syscall.Errno {
 	}
 	if e == 0 {
 		n.mtime = mtime
+		n.touched = true
 	}
 	return e
 }

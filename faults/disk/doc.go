@@ -10,7 +10,9 @@
 // cannot survive without which others (order.go), and what a sync covers
 // (sync.go). A power cut keeps any set of micro-operations that is closed under
 // those rules; a Choice picks one, an enumeration (enumerate.go) tries many. The
-// image is a Disk again, which can be used and cut again, to any depth.
+// image is a Disk again, which can be used and cut again, to any depth. Whoever
+// wants many images of one moment makes them with an Imager, each from one that
+// differs little.
 //
 // A sync covers what was dirty when it entered and makes it durable when it
 // ends: between BeginSync and EndSync lies the time in which a crash strikes

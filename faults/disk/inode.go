@@ -54,8 +54,10 @@ type inode struct {
 
 	errSeq ErrSeq // counts failed syncs
 	err    syscall.Errno
-	retID  uint64 // last write that returned, and when
-	retAt  time.Duration
+	// touched: a call or damage has changed it since an Imager made it.
+	touched bool
+	retID   uint64 // last write that returned, and when
+	retAt   time.Duration
 
 	// Scratch of one pass over the micro-operations, valid while pass is that pass's number.
 	pass      uint64
@@ -63,6 +65,9 @@ type inode struct {
 	lastSize  int32
 	lastTrunc int32
 }
+
+// begin makes an inode that is reset an empty file.
+func (n *inode) begin(ino Ino) { n.ino, n.alias, n.lastPage = ino, true, -1 }
 
 func (n *inode) reset(p *chunkPool) {
 	n.vol.release(p)

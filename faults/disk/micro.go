@@ -101,7 +101,9 @@ func (d *Disk) stopped(n *inode, m *micro) {
 func (d *Disk) addName(c *Call, kind microKind, dir Ino, name string, ino Ino) *micro {
 	m := d.add(c, kind, ino)
 	m.dir, m.name = dir, name
-	d.inodes[dir].names++
+	at := d.inodes[dir]
+	at.names++
+	at.touched, d.inodes[ino].touched = true, true
 	return m
 }
 
@@ -310,7 +312,7 @@ func (d *Disk) sweep() {
 		if n == nil || n.links > 0 || n.opens > 0 {
 			continue
 		}
-		if n.dir && n.names > 0 && !d.named(n) {
+		if n.dir && n.names > 0 && !d.nameInPlay(n) {
 			// Only names inside a directory that is gone: nobody can sync or see them.
 			d.drop(func(m *micro) bool { return m.kind.name() && m.dir == n.ino })
 		}
@@ -320,15 +322,13 @@ func (d *Disk) sweep() {
 		if n.dirty+n.lost > 0 || !n.alias {
 			d.drop(func(m *micro) bool { return m.ino == n.ino })
 		}
-		d.inodes[n.ino] = nil
-		n.reset(&d.pool)
-		d.freeInodes = append(d.freeInodes, n)
+		d.discard(n.ino)
 	}
 	d.nameless = d.nameless[:0]
 }
 
-// named reports whether a micro-operation in play is about a directory's own name.
-func (d *Disk) named(n *inode) bool {
+// nameInPlay reports whether a micro-operation in play is about a directory's own name.
+func (d *Disk) nameInPlay(n *inode) bool {
 	for i := range d.micros {
 		if m := &d.micros[i]; m.kind.name() && m.ino == n.ino {
 			return true

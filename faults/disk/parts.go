@@ -38,14 +38,20 @@ func (d *Disk) Signature(c Choice) uint64 {
 		case kept:
 			sum += spread(m.seq)
 			if int32(i) == s.torn {
-				sum += spread(^m.seq ^ uint64(s.tornLen)<<40)
+				sum += tornSpread(m.seq, s.tornLen)
 			}
 		case s.stale && m.kind == microData:
-			sum += spread(m.seq ^ 1<<63)
+			sum += oldSpread(m.seq)
 		}
 	}
 	return sum
 }
+
+// tornSpread stands for a write that was kept in part, beside its own number.
+func tornSpread(seq uint64, kept int64) uint64 { return spread(^seq ^ uint64(kept)<<40) }
+
+// oldSpread stands for a write in whose place old bytes are read.
+func oldSpread(seq uint64) uint64 { return spread(seq ^ 1<<63) }
 
 // spread makes a number out of one so that sums of them tell sets apart.
 func spread(seq uint64) uint64 {

@@ -274,7 +274,7 @@ func (d *Disk) failSync(s *syncState, n *inode, fail syscall.Errno, seen *ErrSeq
 		return fail // nothing was written; the names stay in play
 	}
 	n.errSeq++
-	n.err = fail
+	n.err, n.touched = fail, true
 	d.ownBase(n)
 	hit := false
 	d.covered(s, func(m *micro) bool {
