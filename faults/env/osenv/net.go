@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -31,13 +32,39 @@ func (e *Env) Dial(addr string) (env.Conn, error) {
 	if err := loopback(addr); err != nil {
 		return nil, err
 	}
+	return e.dial(&net.Dialer{}, addr)
+}
+
+func (e *Env) dial(d *net.Dialer, addr string) (env.Conn, error) {
 	e.mu.Unlock()
 	defer e.mu.Lock()
-	c, err := net.Dial("tcp", addr)
+	c, err := d.Dial("tcp", addr)
 	if err != nil {
 		return nil, seamError(err)
 	}
 	return &conn{env: e, c: c}, nil
+}
+
+// As is the environment under the name of another node, whose connections come
+// from a loopback address of its own: by that a proxy knows whose they are. Clock,
+// tasks and exclusion are shared.
+func (e *Env) As(node string, from netip.Addr) env.Env {
+	return &named{Env: e, node: node, dialer: net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}}
+}
+
+type named struct {
+	*Env
+	node   string
+	dialer net.Dialer
+}
+
+func (n *named) Node() string { return n.node }
+
+func (n *named) Dial(addr string) (env.Conn, error) {
+	if err := loopback(addr); err != nil {
+		return nil, err
+	}
+	return n.dial(&n.dialer, addr)
 }
 
 // loopback refuses an address that other machines can reach.

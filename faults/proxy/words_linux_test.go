@@ -1,0 +1,416 @@
+package proxy_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/env/osenv"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/proxy"
+	"github.com/torntail/torntail/faults/sim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A script is what client c1 does to the echo server n1, and how faults strike in
+// between. It runs in simulation and over a proxy, and must tell the same story.
+//
+//	NAME: text   a statement of a plan strikes; "end TEXT" ends it
+//	dial A       makes connection A and exchanges a byte on it
+//	send A N     sends N bytes on A
+//	hear A N     hears N bytes on A (waits as long as it takes)
+//	silent A     hears nothing on A for a while
+//	reset A      A breaks
+//	late D       what was heard last took at least D
+//	refused      a new connection is refused
+//	unheard A    begins to make connection A, which is not answered for a while
+//	answered A   now it is
+type script struct{ name, text string }
+
+var scripts = []script{
+	{"cut holds both bytes and their order", `dial A; plan cut c1 -> n1; send A 3; silent A; end; hear A 3; send A 1; hear A 1`},
+	{"a cut of the way back holds the answer", `dial A; plan cut n1 -> c1; send A 3; silent A; end; hear A 3`},
+	{"a cut of another link does nothing", `dial A; plan cut n1 -> n2 both; send A 3; hear A 3`},
+	{"cut both", `dial A; plan cut c1 -> n1 both; send A 3; silent A; end; hear A 3`},
+	{"cut reset breaks connections and refuses new ones", `dial A; plan cut n1 -> c1 reset; reset A; refused; end; dial B`},
+	{"cut drop: silence, and a reset after the heal", `dial A; dial B; plan cut c1 -> n1 drop; send A 3; silent A; end; reset A; send B 1; hear B 1`},
+	{"heal ends a cut", `dial A; plan cut c1 -> n1; send A 3; silent A; plan heal; hear A 3`},
+	{"a new connection over a cut link is not answered before the heal", `plan cut c1 -> n1; unheard A; end; answered A`},
+	{"nor when only the way back is cut", `plan cut n1 -> c1; unheard A; end; answered A`},
+	{"delay", `dial A; plan delay c1 -> n1 150ms; send A 1; hear A 1; late 150ms; end; send A 1; hear A 1`},
+	{"delays of both directions add up", `dial A; plan delay c1 -> n1 80ms; plan delay n1 -> c1 80ms; send A 1; hear A 1; late 160ms`},
+	{"a delayed stream is not slow", `dial A; plan delay c1 -> n1 150ms; send A 1; send A 1; send A 1; hear A 3; late 150ms`},
+	{"slow-link", `dial A; plan slow-link c1 -> n1 100000/s; send A 20000; hear A 20000; late 190ms`},
+	{"slow-link is shared by connections", `dial A; dial B; plan slow-link c1 -> n1 100000/s; send A 10000; send B 10000; hear B 10000; late 190ms; hear A 10000`},
+	{"lose-new leaves established connections", `dial A; plan lose-new c1 -> n1; unheard B; send A 1; hear A 1; end; answered B`},
+	{"flap cuts and opens in turn", `dial A; plan flap c1 -> n1 250ms; send A 1; silent A; turn open; hear A 1; turn cut; send A 1; silent A; end; hear A 1`},
+}
+
+// quiet is how long "silent" listens.
+const quiet = 120 * time.Millisecond
+
+type told struct {
+	t     *testing.T
+	e     env.Env
+	net   plan.Network
+	addr  string
+	conns map[string]env.Conn
+	links plan.LinkFaults
+	index int
+	last  *plan.Statement
+	sent  time.Duration
+	heard time.Duration
+}
+
+// run tells the script's story, "" when it is the expected one.
+func (s *told) run(text string) string {
+	for step := range strings.SplitSeq(text, "; ") {
+		word, rest, _ := strings.Cut(step, " ")
+		var name string
+		var n int
+		fmt.Sscanf(rest, "%s %d", &name, &n)
+		why := ""
+		switch word {
+		case "plan":
+			st, err := plan.ParseStatement("at 0s: " + rest)
+			require.NoError(s.t, err)
+			s.index, s.last = s.index+1, &st
+			why = s.links.Apply(plan.Trigger{Index: s.index, Statement: s.last}, s.net)
+		case "end":
+			why = s.links.Apply(plan.Trigger{Index: s.index, Statement: s.last, End: true}, s.net)
+		case "turn":
+			why = s.links.Apply(plan.Trigger{Index: s.index, Statement: s.last, Turn: true, Open: rest == "open"}, s.net)
+		case "dial":
+			why = s.dial(name)
+		case "send":
+			s.sent = s.e.Now()
+			if _, err := s.conns[name].Write(make([]byte, n)); err != nil {
+				why = err.Error()
+			}
+		case "hear":
+			why = s.hear(name, n)
+		case "silent":
+			s.conns[name].SetReadDeadline(s.e.Now() + quiet)
+			if k, err := s.conns[name].Read(make([]byte, 1)); !errors.Is(err, env.ErrTimeout) {
+				why = fmt.Sprintf("heard %d, %v", k, err)
+			}
+		case "reset":
+			s.conns[name].SetReadDeadline(0)
+			if k, err := s.conns[name].Read(make([]byte, 1)); !errors.Is(err, env.ErrReset) {
+				why = fmt.Sprintf("heard %d, %v", k, err)
+			}
+		case "late":
+			d, err := time.ParseDuration(rest)
+			require.NoError(s.t, err)
+			if took := s.heard - s.sent; took < d {
+				why = fmt.Sprintf("took %v", took)
+			}
+		case "refused":
+			c, err := s.e.Dial(s.addr)
+			if err == nil {
+				_, err = c.Read(make([]byte, 1))
+				c.Close()
+			}
+			if !errors.Is(err, env.ErrRefused) && !errors.Is(err, env.ErrReset) {
+				why = fmt.Sprint(err)
+			}
+		case "unheard":
+			s.e.Go("dial", func() {
+				if err := s.dial(name); err != "" {
+					s.t.Error(err)
+				}
+			})
+			s.e.Sleep(quiet)
+			if s.conns[name] != nil {
+				why = "it was made"
+			}
+		case "answered":
+			for s.conns[name] == nil {
+				s.e.Sleep(time.Millisecond)
+			}
+		default:
+			s.t.Fatal(step)
+		}
+		if why != "" {
+			return step + ": " + why
+		}
+	}
+	return ""
+}
+
+// dial makes a connection and exchanges a byte, so that it is known to be made.
+func (s *told) dial(name string) string {
+	c, err := s.e.Dial(s.addr)
+	if err != nil {
+		return err.Error()
+	}
+	if _, err := c.Write([]byte{1}); err != nil {
+		return err.Error()
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		return err.Error()
+	}
+	s.conns[name] = c
+	return ""
+}
+
+func (s *told) hear(name string, n int) string {
+	c := s.conns[name]
+	c.SetReadDeadline(0)
+	for buf := make([]byte, n); n > 0; {
+		k, err := c.Read(buf[:n])
+		if err != nil {
+			return err.Error()
+		}
+		n -= k
+	}
+	s.heard = s.e.Now()
+	return ""
+}
+
+// echo serves until its listener closes.
+func echo(e env.Env, l env.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		e.Go("echo", func() {
+			defer c.Close()
+			buf := make([]byte, 64<<10)
+			for {
+				n, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				if _, err := c.Write(buf[:n]); err != nil {
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestEachWordStrikesInBothWorlds(t *testing.T) {
+	all := ""
+	for _, s := range scripts {
+		all += s.text + "; "
+		t.Run(s.name, func(t *testing.T) {
+			t.Run("sim", func(t *testing.T) { inSimulation(t, s.text) })
+			t.Run("proxy", func(t *testing.T) { t.Parallel(); overProxies(t, s.text) })
+		})
+	}
+	for _, v := range plan.Verbs() {
+		sim, _ := v.Available(plan.Sim)
+		real, _ := v.Available(plan.Cluster)
+		one, _ := v.Available(plan.Mount)
+		if sim && real && !one && v.Name != "restart" && v.Name != "do" { // those are about servers
+			require.Contains(t, all, "plan "+v.Name, "no script for this word")
+		}
+	}
+}
+
+func inSimulation(t *testing.T, text string) {
+	w := sim.New(sim.Options{Seed: 1})
+	defer w.Close()
+	server, client := w.Node("n1", nil), w.Node("c1", nil)
+	w.Node("n2", nil)
+	server.Go("serve", func(e env.Env) {
+		l, err := e.Listen(":7000")
+		require.NoError(t, err)
+		echo(e, l)
+	})
+	why := "it did not end"
+	client.Go("script", func(e env.Env) {
+		s := &told{t: t, e: e, net: w, addr: "n1:7000", conns: map[string]env.Conn{}}
+		why = s.run(text)
+		w.Stop()
+	})
+	require.NoError(t, w.Run(time.Minute))
+	require.Empty(t, why)
+}
+
+// network starts proxies for the given servers and for client c1, on addresses that
+// nobody else uses.
+func network(t *testing.T, servers ...string) (*proxy.Net, []proxy.Node) {
+	for range 20 {
+		a, b := byte(64+rand.IntN(120)), byte(rand.IntN(256))
+		ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, a, b, byte(i)}) }
+		port := uint16(10000 + rand.IntN(10000))
+		var nodes []proxy.Node
+		for i, name := range servers {
+			nodes = append(nodes, proxy.Node{Name: name, From: ip(1 + i), Listen: netip.AddrPortFrom(ip(1+i), port), Target: netip.AddrPortFrom(ip(1+i), port+10000)})
+		}
+		nodes = append(nodes, proxy.Node{Name: "c1", From: ip(201)})
+		n, err := proxy.Start(proxy.Options{Nodes: nodes, Source: ip(250)})
+		if err == nil {
+			t.Cleanup(func() { n.Close() })
+			return n, nodes
+		}
+		t.Log(err)
+	}
+	t.Fatal("no free addresses")
+	return nil, nil
+}
+
+func overProxies(t *testing.T, text string) {
+	n, nodes := network(t, "n1", "n2")
+	e := osenv.New("test", 1)
+	e.Enter()
+	l, err := e.Listen(nodes[0].Target.String())
+	require.NoError(t, err)
+	serving := e.Go("serve", func() { echo(e, l) })
+	s := &told{t: t, e: e.As("c1", nodes[2].From), net: n, addr: nodes[0].Listen.String(), conns: map[string]env.Conn{}}
+	why := s.run(text)
+	for _, c := range s.conns {
+		c.Close()
+	}
+	l.Close()
+	serving.Wait()
+	e.Leave()
+	require.Empty(t, why)
+}
+
+// TestHeldBytesNeverReachASuccessor: what a client has sent to a process that ended
+// while the link was cut is not given to the process that takes its place.
+func TestHeldBytesNeverReachASuccessor(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		established bool // the connection is older than the cut
+	}{{"established", true}, {"begun during the cut", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			n, nodes := network(t, "n1")
+			e := osenv.New("test", 1)
+			e.Enter()
+			defer e.Leave()
+			var mu sync.Mutex
+			var got []string
+			serve := func(life string) (env.Listener, env.Task, *[]env.Conn) {
+				l, err := e.Listen(nodes[0].Target.String())
+				require.NoError(t, err)
+				var conns []env.Conn
+				return l, e.Go("serve", func() {
+					for {
+						conn, err := l.Accept()
+						if err != nil {
+							return
+						}
+						conns = append(conns, conn)
+						e.Go("read", func() {
+							defer conn.Close()
+							buf := make([]byte, 16)
+							for {
+								k, err := conn.Read(buf)
+								if err != nil {
+									return
+								}
+								mu.Lock()
+								got = append(got, life+":"+string(buf[:k]))
+								mu.Unlock()
+							}
+						})
+					}
+				}), &conns
+			}
+			heard := func(what string) {
+				for ok := false; !ok; e.Sleep(time.Millisecond) {
+					mu.Lock()
+					for _, g := range got {
+						ok = ok || g == what
+					}
+					mu.Unlock()
+				}
+			}
+			client := e.As("c1", nodes[1].From)
+			l1, task1, conns1 := serve("first")
+			var held env.Conn
+			var err error
+			if c.established {
+				held, err = client.Dial(nodes[0].Listen.String())
+				require.NoError(t, err)
+				held.Write([]byte("before"))
+				heard("first:before")
+			}
+			cut, err := plan.ParseStatement("at 0s: cut c1 -> n1")
+			require.NoError(t, err)
+			var links plan.LinkFaults
+			require.Empty(t, links.Apply(plan.Trigger{Statement: &cut}, n))
+			if !c.established {
+				held, err = client.Dial(nodes[0].Listen.String())
+				require.NoError(t, err)
+			}
+			_, err = held.Write([]byte("held"))
+			require.NoError(t, err)
+			e.Sleep(20 * time.Millisecond) // so that the proxy has it; if not, the test proves less
+			l1.Close()
+			task1.Wait()
+			for _, conn := range *conns1 {
+				conn.Close()
+			}
+			n.Ended("n1")
+			l2, task2, _ := serve("second")
+			require.Empty(t, links.Apply(plan.Trigger{Statement: &cut, End: true}, n))
+			_, err = held.Read(make([]byte, 1))
+			require.Error(t, err, "the client hears that its connection is gone")
+			held.Close()
+			after, err := client.Dial(nodes[0].Listen.String())
+			require.NoError(t, err)
+			after.Write([]byte("after"))
+			heard("second:after")
+			after.Close()
+			l2.Close()
+			task2.Wait()
+			require.NotContains(t, got, "second:held")
+		})
+	}
+}
+
+// TestAConnectionGivenUpDuringACutIsNeverMade: on a network whoever closes a
+// connection before it is answered has sent nothing.
+func TestAConnectionGivenUpDuringACutIsNeverMade(t *testing.T) {
+	n, nodes := network(t, "n1")
+	e := osenv.New("test", 1)
+	e.Enter()
+	defer e.Leave()
+	l, err := e.Listen(nodes[0].Target.String())
+	require.NoError(t, err)
+	accepted := 0
+	serving := e.Go("serve", func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted++
+			c.Close()
+		}
+	})
+	client := e.As("c1", nodes[1].From)
+	cut, err := plan.ParseStatement("at 0s: cut n1 -> c1")
+	require.NoError(t, err)
+	var links plan.LinkFaults
+	links.Apply(plan.Trigger{Statement: &cut}, n)
+	given, err := client.Dial(nodes[0].Listen.String())
+	require.NoError(t, err)
+	given.Write([]byte("x"))
+	given.Close()
+	e.Sleep(20 * time.Millisecond)
+	links.Apply(plan.Trigger{Statement: &cut, End: true}, n)
+	kept, err := client.Dial(nodes[0].Listen.String())
+	require.NoError(t, err)
+	kept.Read(make([]byte, 1)) // ends when the server has closed it
+	kept.Close()
+	l.Close()
+	serving.Wait()
+	require.Equal(t, 1, accepted)
+}
