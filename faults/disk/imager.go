@@ -33,6 +33,9 @@ type Imager struct {
 	// included. Made when a choice first asks for them.
 	closed        bool
 	needs, needed []uint64
+	forwards      []edge  // edges that lead to later items
+	starts        []int32 // first item of each call, and one more at the end
+	write         int     // the last call with data, as a place in starts; -1: none
 
 	value, old       []uint64 // of each item in signatures: kept, and not kept where that leaves old bytes
 	values, oldWorth uint64   // sums of them
@@ -55,6 +58,7 @@ func (im *Imager) Begin(d *Disk) {
 	im.keep = empty(im.keep, im.words)
 	im.survivors = survivors{torn: -1}
 	im.closed = false
+	im.write = -1
 	im.value, im.old = im.value[:0], im.old[:0]
 	im.values, im.oldWorth = 0, 0
 	for i := range n {
@@ -88,6 +92,9 @@ func (im *Imager) Choose(c Choice) uint64 {
 	}
 	im.survivors = survivors{torn: -1, stale: c.Stale && im.d.p.Has(OldBytes)}
 	n := len(im.r.items)
+	if n <= closureLimit && c.Mode != KeepAll && c.Mode != KeepNone {
+		im.close()
+	}
 	switch {
 	case c.Mode == KeepAll, im.d.o.Plant&PlantLoseNothing != 0:
 		im.fill()
@@ -95,7 +102,6 @@ func (im *Imager) Choose(c Choice) uint64 {
 	case c.Mode == KeepNone:
 		clear(im.keep)
 	case c.Mode == KeepBut && n <= closureLimit:
-		im.close()
 		im.fill()
 		for _, id := range c.IDs {
 			im.d.named(im.r, id, func(i int32) {
@@ -105,7 +111,6 @@ func (im *Imager) Choose(c Choice) uint64 {
 			})
 		}
 	case c.Mode == KeepOnly && n <= closureLimit:
-		im.close()
 		clear(im.keep)
 		for _, id := range c.IDs {
 			im.d.named(im.r, id, func(i int32) {
@@ -114,6 +119,10 @@ func (im *Imager) Choose(c Choice) uint64 {
 				}
 			})
 		}
+	case c.Mode == KeepPrefix && im.r.byID && n <= closureLimit:
+		im.prefix(im.place(c.K))
+	case c.Mode == KeepTorn && im.r.byID && n <= closureLimit && im.write >= 0:
+		im.tear(c.K)
 	default:
 		im.survivors = im.d.survivors(im.r, c)
 		clear(im.keep)
@@ -125,6 +134,64 @@ func (im *Imager) Choose(c Choice) uint64 {
 		im.survivors.keep = nil
 	}
 	return im.signature()
+}
+
+// place is the first item of call k, counted from 0.
+func (im *Imager) place(k int64) int {
+	return int(im.starts[min(k, int64(len(im.starts)-1))])
+}
+
+// prefix keeps the first end items, but for those that need later ones.
+func (im *Imager) prefix(end int) {
+	for w := range im.keep {
+		switch full := min(64, end-w*64); {
+		case full <= 0:
+			im.keep[w] = 0
+		default:
+			im.keep[w] = ^uint64(0) >> (64 - full)
+		}
+	}
+	for _, e := range im.forwards {
+		if int(e.from) < end && int(e.to) >= end {
+			for w, out := range im.row(im.needed, e.to) {
+				im.keep[w] &^= out
+			}
+		}
+	}
+}
+
+// tear is Disk.tear: it looks at the last write only.
+func (im *Imager) tear(k int64) {
+	im.bytes = k
+	from := im.starts[im.write]
+	im.prefix(int(from))
+	for i := from; i < im.starts[im.write+1]; i++ {
+		m, kept := im.d.item(im.r, i), false
+		if m.kind != microData {
+			kept = i > 0 && im.has(i-1)
+		} else if got := min(k, int64(m.len)); got > 0 {
+			k -= got
+			if kept = true; got < int64(m.len) {
+				im.torn, im.tornLen = i, got
+			}
+		}
+		if kept {
+			im.keep[i/64] |= 1 << (i % 64)
+		}
+	}
+	if im.torn >= 0 && im.d.p.Has(AllInOrder) {
+		im.keep[im.torn/64] &^= 1 << (im.torn % 64) // calls are whole
+	}
+	for i := from; i < int32(len(im.r.items)); i++ {
+		if !im.has(i) {
+			for w, out := range im.row(im.needed, i) {
+				im.keep[w] &^= out
+			}
+		}
+	}
+	if im.torn >= 0 && !im.has(im.torn) {
+		im.torn, im.tornLen = -1, 0
+	}
 }
 
 // fill puts all items into the set.
@@ -155,11 +222,22 @@ func (im *Imager) close() {
 		im.row(im.needs, i)[i/64] |= 1 << (i % 64)
 		im.row(im.needed, i)[i/64] |= 1 << (i % 64)
 	}
-	forwards := false
+	im.forwards, im.starts, im.write = im.forwards[:0], im.starts[:0], -1
 	for _, e := range im.r.need {
-		forwards = forwards || e.to > e.from
+		if e.to > e.from {
+			im.forwards = append(im.forwards, e)
+		}
 	}
-	for changed := true; changed; changed = changed && forwards {
+	for i := range n {
+		if i == 0 || im.d.item(im.r, i).call != im.d.item(im.r, i-1).call {
+			im.starts = append(im.starts, i)
+		}
+		if im.d.item(im.r, i).kind == microData {
+			im.write = len(im.starts) - 1
+		}
+	}
+	im.starts = append(im.starts, n)
+	for changed := true; changed; changed = changed && len(im.forwards) > 0 {
 		changed = false
 		for i := range n {
 			for _, e := range im.r.needs(i) {
