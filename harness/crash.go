@@ -25,6 +25,19 @@ const Server = "n1"
 
 const server = Server
 
+// slowSync is what an fsync takes longer under power-slow-fsync: as long as
+// everysec waits for one before it writes all the same.
+const slowSync = 2 * time.Second
+
+// plainKind is the crash kind whose promise holds under this one: when or how
+// slowly it strikes changes nothing about what was promised.
+func plainKind(crash string) string {
+	for _, suffix := range []string{"-in-fsync", "-slow-fsync", "-in-rewrite"} {
+		crash = strings.TrimSuffix(crash, suffix)
+	}
+	return crash
+}
+
 func always(*Mode) string { return "" }
 
 // CrashKinds are all of them, in the order in which tables show them.
@@ -57,6 +70,29 @@ var CrashKinds = []CrashKind{
 		Name: "term", About: "SIGTERM: an orderly shutdown", needs: always,
 		strike: func(_ *Mode, t time.Duration, _ *draws) []plan.Statement {
 			return []plan.Statement{at(t, &plan.Term{Node: server})}
+		},
+	},
+	{
+		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, needs: func(m *Mode) string {
+			if !m.AOF || m.Get("appendfsync") == "no" {
+				return "no fsync of a log while clients write, so that there is none to slow down"
+			}
+			return ""
+		},
+		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
+			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, By: slowSync}
+			return []plan.Statement{at(max(t-5*time.Second, t/2), slow), at(t, powerCut(d))}
+		},
+	},
+	{
+		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, needs: func(m *Mode) string {
+			if !m.AOF && !m.RDB {
+				return "without persistence nothing is rewritten"
+			}
+			return ""
+		},
+		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
+			return []plan.Statement{at(t, powerCut(d))}
 		},
 	},
 	{
@@ -162,12 +198,15 @@ func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	}
 	begin := d.between(0, t)
 	near := d.below(10)
+	if crash.Name == "power-in-rewrite" {
+		near = 0
+	}
 	if near < 2 || m.Get("appendfsync") == "no" && strings.HasSuffix(crash.Name, "-in-fsync") {
 		begin = max(0, t-d.between(0, rewriteWidth))
 	}
 	begin = begin.Round(10 * time.Microsecond)
 	p.Statements = append(p.Statements, at(begin, &plan.Do{Node: server, Args: []string{command}}))
-	if near < 1 && (crash.Name == "kill" || crash.Name == "power") {
+	if near < 1 && (crash.Name == "kill" || crash.Name == "power" || crash.Name == "power-in-rewrite") {
 		statement := crash.strike(m, t, d)[0]
 		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
 		place := places[d.below(len(places))]

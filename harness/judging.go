@@ -45,7 +45,7 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 		}
 		conf.SavePoints = save
 	}
-	kind := contract.Crash(strings.TrimSuffix(crash, "-in-fsync"))
+	kind := contract.Crash(plainKind(crash))
 	if crash == "tail-cut" {
 		// No configuration promises anything about bytes that go missing at rest,
 		// but a truncated tail must load as a prefix (aof-load-truncated), without
@@ -168,10 +168,27 @@ func struck(x *Experiment, o *Outcome) (bool, string) {
 	if strings.HasSuffix(x.Crash, "-in-fsync") && !o.inFsync {
 		return false, "no fsync was in flight when the crash struck"
 	}
+	if strings.HasSuffix(x.Crash, "-slow-fsync") && !syncWasSlow(&o.History.Epochs[0]) {
+		return false, "no fsync had been slow when the crash struck"
+	}
+	if strings.HasSuffix(x.Crash, "-in-rewrite") && o.CrashPoint == "" {
+		return false, "no rewrite or snapshot was going on when the crash struck"
+	}
 	if x.Crash == "tail-cut" && o.cutFiles != 1 {
 		return false, fmt.Sprintf("%d incr files were cut, not the one at the tail", o.cutFiles)
 	}
 	return true, ""
+}
+
+// syncWasSlow reports whether a sync of the log had taken longer than the time
+// that power-slow-fsync adds, or was in flight at the crash.
+func syncWasSlow(e *history.Epoch) bool {
+	for _, s := range e.LogSyncs {
+		if s.Return == history.Never || s.Return-s.Enter >= slowSync {
+			return true
+		}
+	}
+	return false
 }
 
 // audit looks for signs that torntail itself, not the server, is at fault. It

@@ -53,6 +53,7 @@ type Report struct {
 	ElapsedS float64   `json:"elapsed_s"`
 	Machine  Machine   `json:"machine"`
 	Results  []Result  `json:"results"`
+	Policies *Policies `json:"policies,omitempty"` // what the modes cost, where that was measured
 }
 
 // Machine is where the run took place, as far as it can matter for its figures.
