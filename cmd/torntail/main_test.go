@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -65,6 +66,8 @@ func condition(name string) (bool, error) {
 		return realServers()
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "tmpfs": // at /dev/shm
+		return policies.PlaceOf("/dev/shm").FileSystem == "tmpfs", nil
 	}
 	return false, fmt.Errorf("condition %q is not known", name)
 }

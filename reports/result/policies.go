@@ -12,9 +12,9 @@ type Policies struct {
 	RestartWrites int      `json:"restart_writes"` // before the restart that was timed
 	Policies      []Policy `json:"policies"`
 
-	// MaxLossMS and MinRate are what the user asked for; 0: nothing.
-	MaxLossMS float64 `json:"max_loss_ms,omitempty"`
-	MinRate   float64 `json:"min_rate,omitempty"`
+	// MaxLossMS and MinRate are what the user asked for; nil and 0: nothing.
+	MaxLossMS *float64 `json:"max_loss_ms,omitempty"`
+	MinRate   float64  `json:"min_rate,omitempty"`
 	// Choice is the mode to choose, "" when none fulfils what was asked or nothing
 	// was; Advice says why.
 	Choice string `json:"choice,omitempty"`
@@ -90,22 +90,32 @@ func (p *Policy) Best() *Cost {
 	return p.FaultDisk
 }
 
-// LossOf is the longest loss window that was seen of a mode under the crash
-// kinds that count, whether it is only a lower bound, and whether it is proved:
-// every one of them struck and held, or was not applicable.
-func LossOf(results []Result, mode string, counts func(crash string) bool) (ms float64, censored, proved bool) {
+// Loss is what a mode lost under several crash kinds.
+type Loss struct {
+	MaxMS    float64 // the longest loss window that was seen
+	Censored bool    // that is only a lower bound
+	Crashes  int     // that struck
+	// Proved: every one of the kinds struck and its contract held, or was not
+	// applicable. Otherwise the other fields say nothing.
+	Proved bool
+}
+
+// LossOf is the loss of a mode under the crash kinds that count.
+func LossOf(results []Result, mode string, counts func(crash string) bool) Loss {
+	var l Loss
 	for i := range results {
 		r := &results[i]
 		if r.Mode != mode || !counts(r.Crash) || r.Verdict == NotApplicable {
 			continue
 		}
 		if r.Verdict != Holds || r.LossWindow == nil {
-			return 0, false, false
+			return Loss{}
 		}
-		proved = true
-		if r.LossWindow.Max > ms || r.LossWindow.Max == ms && r.LossWindow.Censored > 0 {
-			ms, censored = r.LossWindow.Max, r.LossWindow.Censored > 0
+		l.Proved = true
+		l.Crashes += r.Struck
+		if r.LossWindow.Max > l.MaxMS || r.LossWindow.Max == l.MaxMS && r.LossWindow.Censored > 0 {
+			l.MaxMS, l.Censored = r.LossWindow.Max, r.LossWindow.Censored > 0
 		}
 	}
-	return ms, censored, proved
+	return l
 }

@@ -41,11 +41,13 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.verdicts(r.Results)
 	} else {
 		p.line(heading(r))
+		p.costs(r.Policies)
 		p.table(r.Results)
 		p.failures(r.Results)
 		p.findings(r.Results)
 		p.line("")
 		p.wrap("", wording.Meaning(r.Results))
+		p.advice(r.Policies)
 	}
 	if o.Out != "" {
 		p.line("Reports: " + wording.Clean(o.Out, false))

@@ -56,6 +56,31 @@ func Duration(ms float64) string {
 	return strconv.FormatFloat(ms/3_600_000, 'f', 0, 64) + "h"
 }
 
+// Latency is a time, given in milliseconds, in at most five characters; below a
+// millisecond in microseconds.
+func Latency(ms float64) string {
+	if ms > 0 && ms < 0.9995 {
+		return strconv.FormatFloat(ms*1000, 'f', 0, 64) + "us"
+	}
+	return Duration(ms)
+}
+
+// Bytes is a number of bytes in at most five characters: 9999, 12.3k, 1.60M.
+func Bytes(n float64) string { return Count(int64(math.Round(n))) }
+
+// PerOperation is how often something happens for each operation: 1.00, 0.021, 0.
+func PerOperation(f float64) string {
+	switch {
+	case f <= 0:
+		return "0"
+	case f < 0.0001:
+		return "<.0001"
+	case f < 0.01:
+		return strconv.FormatFloat(f, 'f', 4, 64)
+	}
+	return strconv.FormatFloat(f, 'f', 3, 64)
+}
+
 // Round is a time, given in milliseconds, with no more digits than it needs: a bound.
 func Round(ms float64) string {
 	switch {

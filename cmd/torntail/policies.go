@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/policies"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/terminal"
+	"github.com/torntail/torntail/workloads"
+)
+
+type policiesCmd struct {
+	Target      string        `help:"redis-server, engine, or the path of a server binary; default: redis-server where it and FUSE are there, else engine." placeholder:"TARGET" group:"What is tested"`
+	Mode        []string      `help:"Settings to compare (torntail list modes); default always,everysec,no,rdb,hybrid." placeholder:"LIST" group:"What is tested"`
+	Setting     []string      `help:"One more setting: a mode and directives on top of it, as 'MODE; NAME=VALUE; ...'; may be repeated." placeholder:"TEXT" sep:"none" group:"What is tested"`
+	Personality string        `default:"ext4" help:"What the fault disk promises about a power cut; default ${default}." placeholder:"NAME" group:"What is tested"`
+	Profile     string        `default:"cloud-ssd" help:"How long its syncs take while losses are measured; default ${default}." placeholder:"NAME" group:"What is tested"`
+	Dir         string        `help:"Where costs are measured: a directory on the disk in question; default: the working directory." placeholder:"DIR" group:"Costs"`
+	Clients     int           `default:"50" help:"Connections; default ${default}." group:"Costs"`
+	Rate        float64       `help:"Operations a second to offer (open loop: what is late counts as late); 0: as fast as replies come." placeholder:"OPS" group:"Costs"`
+	Pipeline    int           `default:"1" help:"Commands a client sends at once." group:"Costs"`
+	ValueSize   int           `default:"100" help:"Bytes of a value; default ${default}." group:"Costs"`
+	ReadRatio   float64       `help:"Share of reads; default 0." group:"Costs"`
+	Keys        int           `default:"10000" help:"Number of keys; default ${default}." group:"Costs"`
+	Rounds      int           `default:"3" help:"How often each setting has its turn; default ${default}." group:"Costs"`
+	Round       time.Duration `default:"1.5s" help:"How long one turn lasts; default ${default}." group:"Costs"`
+	Restart     int           `default:"200000" help:"Writes before the restart that is timed; 0: none." placeholder:"N" group:"Costs"`
+	Crash       []string      `help:"Situations to lose in (torntail list crashes); default kill,power,power-slow-fsync,power-in-rewrite." placeholder:"LIST" group:"Losses"`
+	Runs        int           `help:"Crashes that must strike in each; 0: 200 in simulation, 20 on real servers." placeholder:"N" group:"Losses"`
+	Seed        uint64        `default:"1" help:"Seed of everything that is drawn." group:"Losses"`
+	MaxLoss     string        `help:"How far back a crash may reach, such as 1s or 0: ends with advice." placeholder:"TIME" group:"Advice"`
+	MinRate     float64       `help:"Operations a second that are needed: ends with advice." placeholder:"OPS" group:"Advice"`
+	outputFlags `group:"Results"`
+}
+
+func (c *policiesCmd) Help() string {
+	return `What persistence settings cost, and what they can lose, side by side. Costs are measured on
+the file system of --dir and on the fault disk, in turns; losses in crash experiments as
+torntail run makes them. Examples:
+
+  torntail policies
+  torntail policies --target redis-server --max-loss 1s --min-rate 20000
+  torntail policies --dir /var/lib/redis --pipeline 16 --setting 'everysec; no-appendfsync-on-rewrite=yes'`
+}
+
+// Defaults of policies.
+var (
+	policyModes   = []string{"always", "everysec", "no", "rdb", "hybrid"}
+	policyCrashes = []string{"kill", "power", "power-slow-fsync", "power-in-rewrite"}
+)
+
+const policyRealRuns = 20
+
+// setting is one thing that is compared: a preset, or one with more directives,
+// which reports call by what was asked for.
+type setting struct {
+	label string
+	mode  harness.Mode
+}
+
+func (c *policiesCmd) Run(a *app) error {
+	settings, err := c.settings()
+	if err != nil {
+		return usage(err)
+	}
+	campaign, err := c.campaign()
+	if err != nil {
+		return usage(err)
+	}
+	m, limits, err := c.measurement()
+	if err != nil {
+		return usage(err)
+	}
+	ctx, stop := a.interruptible()
+	defer stop()
+	started := time.Now()
+	out, undo, err := c.directory(started)
+	if err != nil {
+		return usage(err)
+	}
+	backend, done, err := openTarget(c.Target, "")
+	if err != nil {
+		undo()
+		return err
+	}
+	defer done()
+	binary, release, err := serverBinary(c.Target)
+	if err != nil {
+		undo()
+		return err
+	}
+	defer release()
+	m.Binary = binary
+	for _, s := range settings {
+		mode := s.mode
+		mode.Name = s.label
+		m.Modes = append(m.Modes, mode)
+	}
+	var progress *terminal.Progress
+	if !c.Quiet {
+		progress = terminal.NewProgress(os.Stderr)
+		m.Tell = func(what string, done, total int) {
+			progress.Update(terminal.State{What: what, Done: done, Total: total, Unit: "turns"})
+		}
+	}
+	costs, err := m.Run(ctx)
+	progress.Finish()
+	if err != nil {
+		undo()
+		if ctx.Err() != nil {
+			return &failure{result.ExitUnknown, errors.New("interrupted before the costs were measured")}
+		}
+		return asUsage(err)
+	}
+	campaign.Save = func(x *harness.Experiment, o *harness.Outcome) (string, error) {
+		dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
+		return dir, harness.Save(dir, version, backend, x, o)
+	}
+	results, err := c.losses(ctx, campaign, settings, backend)
+	if err != nil {
+		undo()
+		return asUsage(err)
+	}
+	costs.MaxLossMS, costs.MinRate = limits, c.MinRate
+	policies.Advise(costs, results)
+	machine := machine(backend.Name)
+	machine.FileSystem = costs.Host.FileSystem
+	return c.report(a, &result.Report{
+		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
+		Seed: c.Seed, Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
+		Machine: machine, Results: results, Policies: costs,
+	}, out)
+}
+
+// losses runs the crash experiments: those of presets together, and each
+// setting of the user's own by itself, since the contract is its preset's.
+func (c *policiesCmd) losses(ctx context.Context, campaign *harness.Campaign, settings []setting, b harness.Backend) ([]result.Result, error) {
+	if campaign.Runs == 0 && b.Name != "sim" {
+		campaign.Runs = policyRealRuns
+	}
+	var progress *terminal.Progress
+	if !c.Quiet {
+		progress = terminal.NewProgress(os.Stderr)
+		campaign.Progress = func(p harness.Progress) {
+			progress.Update(terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown})
+		}
+		defer progress.Finish()
+	}
+	var all []result.Result
+	for len(settings) > 0 {
+		n := 1
+		for n < len(settings) && settings[n].label == settings[n].mode.Name && settings[0].label == settings[0].mode.Name {
+			n++
+		}
+		campaign.Modes = nil
+		for _, s := range settings[:n] {
+			campaign.Modes = append(campaign.Modes, s.mode)
+		}
+		results, err := campaign.Run(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		for i := range results {
+			if n == 1 {
+				results[i].Mode = settings[0].label
+			}
+		}
+		all = append(all, results...)
+		settings = settings[n:]
+	}
+	return all, nil
+}
+
+// settings are those of --mode and --setting. It settles the target as well.
+func (c *policiesCmd) settings() ([]setting, error) {
+	if c.Target == "" {
+		c.Target = "engine"
+		if _, err := exec.LookPath("redis-server"); err == nil && fusefs.Available() == nil {
+			c.Target = "redis-server"
+		}
+	}
+	if _, err := backendOf(c.Target, ""); err != nil {
+		return nil, err
+	}
+	names := c.Mode
+	if len(names) == 0 {
+		names = policyModes
+	}
+	var list []setting
+	for _, n := range names {
+		m, err := mode(n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, setting{n, m})
+	}
+	for _, text := range c.Setting {
+		parts := strings.Split(text, ";")
+		for i := range parts {
+			parts[i] = strings.TrimSpace(parts[i])
+		}
+		m, err := mode(parts[0])
+		if err != nil {
+			return nil, fmt.Errorf("--setting %q: %w", text, err)
+		}
+		more, err := directives(parts[1:])
+		if err != nil {
+			return nil, fmt.Errorf("--setting %q: want 'MODE; NAME=VALUE; ...': %w", text, err)
+		}
+		list = append(list, setting{strings.Join(parts, "; "), m.With(more)})
+	}
+	for i := range list {
+		for j := range i {
+			if list[i].label == list[j].label {
+				return nil, fmt.Errorf("the setting %q was given twice", list[i].label)
+			}
+		}
+	}
+	return list, nil
+}
+
+// measurement checks the flags about costs.
+func (c *policiesCmd) measurement() (*policies.Measurement, *float64, error) {
+	o := result.Offered{Clients: c.Clients, Pipeline: c.Pipeline, ValueSize: c.ValueSize, ReadRatio: c.ReadRatio, Keys: c.Keys, Rate: c.Rate}
+	m := &policies.Measurement{Dir: c.Dir, Load: o, Rounds: c.Rounds, Round: c.Round, RestartWrites: c.Restart}
+	if err := m.Check(); err != nil {
+		return nil, nil, err
+	}
+	if c.Dir == "" {
+		m.Dir = "."
+	} else if where := policies.PlaceOf(c.Dir); where.Why != "" {
+		return nil, nil, fmt.Errorf("--dir %s; give a directory on a disk", where.Why)
+	}
+	if c.MinRate < 0 {
+		return nil, nil, fmt.Errorf("--min-rate %v: want operations a second", c.MinRate)
+	}
+	if c.MaxLoss == "" {
+		return m, nil, nil
+	}
+	limit, err := time.ParseDuration(c.MaxLoss)
+	if c.MaxLoss == "0" {
+		limit, err = 0, nil
+	}
+	if err != nil || limit < 0 {
+		return nil, nil, fmt.Errorf("--max-loss %q: want a time, such as 1s, 250ms or 0", c.MaxLoss)
+	}
+	ms := float64(limit) / float64(time.Millisecond)
+	return m, &ms, nil
+}
+
+// campaign is the crash experiments without their modes.
+func (c *policiesCmd) campaign() (*harness.Campaign, error) {
+	if c.Runs < 0 {
+		return nil, fmt.Errorf("--runs %d: want 1 or more, or 0 for what suits the target", c.Runs)
+	}
+	if err := known("--personality", c.Personality, personalityNames()); err != nil {
+		return nil, err
+	}
+	if err := known("--profile", c.Profile, profileNames()); err != nil {
+		return nil, err
+	}
+	k := &harness.Campaign{Workload: workloads.Default(), Personality: c.Personality, Profile: c.Profile, Seed: c.Seed, Runs: c.Runs, Keep: 3}
+	names := c.Crash
+	if len(names) == 0 {
+		names = policyCrashes
+	}
+	for _, n := range names {
+		kind, err := crash(n)
+		if err != nil {
+			return nil, err
+		}
+		k.Crashes = append(k.Crashes, kind)
+	}
+	return k, nil
+}
+
+// serverBinary is the program whose costs are measured. The engine is torntail
+// itself, which acts as a server when it is called redis-server.
+func serverBinary(target string) (binary string, release func(), err error) {
+	if target != "engine" {
+		return target, func() {}, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err := os.MkdirTemp("", "torntail-engine-")
+	if err != nil {
+		return "", nil, err
+	}
+	binary = filepath.Join(dir, "redis-server")
+	if err := os.Symlink(self, binary); err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	return binary, func() { os.RemoveAll(dir) }, nil
+}

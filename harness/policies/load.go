@@ -1,0 +1,283 @@
+package policies
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// This file is the load: connections that send commands and count replies, and
+// nothing else. The recording clients of package workloads keep a history,
+// which costs more than the server's work on a command.
+
+// replyTimeout is how long a client waits for a reply: an fsync on a busy disk
+// may take seconds.
+const replyTimeout = 30 * time.Second
+
+// batch is one exchange of a client: commands sent at once and answered.
+type batch struct {
+	at   time.Duration // of the last reply, since the clients began
+	took time.Duration
+	n    int
+}
+
+// taken is what the clients of one round saw.
+type taken struct {
+	batches []batch // that ended after the warm-up
+	from    time.Duration
+	span    time.Duration
+	all     int64 // operations, those of the warm-up included
+}
+
+// offer lets clients operate for the warm-up and a span.
+func offer(ctx context.Context, addr string, o *result.Offered, warm, span time.Duration) (*taken, error) {
+	began := time.Now()
+	per := make([][]batch, o.Clients)
+	var all atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range o.Clients {
+		group.Go(func() error {
+			c, err := dial(addr, o, uint64(i))
+			if err != nil {
+				return err
+			}
+			defer c.conn.Close()
+			stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+			defer stop()
+			due := time.Duration(0)
+			for n := 0; ctx.Err() == nil; n++ {
+				now := time.Since(began)
+				if o.Rate > 0 {
+					// An open loop: what is late is late since it was due, however long the
+					// server made its client wait with the one before.
+					due = time.Duration((float64(n)*float64(o.Clients) + float64(i)) * float64(o.Pipeline) / o.Rate * float64(time.Second))
+					if now < due {
+						time.Sleep(due - now)
+					}
+				} else {
+					due = now
+				}
+				if due >= warm+span || now >= warm+span {
+					return nil
+				}
+				if err := c.exchange(); err != nil {
+					if ctx.Err() != nil {
+						return context.Cause(ctx)
+					}
+					return err
+				}
+				all.Add(int64(o.Pipeline))
+				if end := time.Since(began); end >= warm && end < warm+span {
+					per[i] = append(per[i], batch{end, end - due, o.Pipeline})
+				}
+			}
+			return context.Cause(ctx)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	t := &taken{from: warm, span: span, all: all.Load()}
+	for _, list := range per {
+		t.batches = append(t.batches, list...)
+	}
+	return t, nil
+}
+
+// cost sums a round up.
+func (t *taken) cost() result.Cost {
+	c := result.Cost{}
+	c.P50, c.P99, c.P999 = latencies(t.batches)
+	ops := 0
+	for _, b := range t.batches {
+		ops += b.n
+	}
+	c.Rate = math.Round(float64(ops) / t.span.Seconds())
+	const tick = 100 * time.Millisecond
+	ticks := make([][]batch, max(1, t.span/tick))
+	for _, b := range t.batches {
+		i := min(int((b.at-t.from)/tick), len(ticks)-1)
+		ticks[i] = append(ticks[i], b)
+	}
+	for i, list := range ticks {
+		n := 0
+		for _, b := range list {
+			n += b.n
+		}
+		_, p99, _ := latencies(list)
+		c.Over = append(c.Over, result.Tick{AtMS: ms(time.Duration(i) * tick), Rate: float64(n) / tick.Seconds(), P99: p99})
+	}
+	return c
+}
+
+// latencies are quantiles over operations, each of which waited as long as its batch.
+func latencies(batches []batch) (p50, p99, p999 float64) {
+	if len(batches) == 0 {
+		return 0, 0, 0
+	}
+	took := make([]time.Duration, len(batches))
+	for i, b := range batches { // all batches are of one size, so that they weigh the same
+		took[i] = b.took
+	}
+	slices.Sort(took)
+	at := func(q float64) float64 { return ms(took[max(0, int(math.Ceil(q*float64(len(took))))-1)]) }
+	return at(0.50), at(0.99), at(0.999)
+}
+
+// client is one connection.
+type client struct {
+	conn net.Conn
+	in   *bufio.Reader
+	out  []byte
+	draw *rand.Rand
+	load *result.Offered
+	pool []byte // random text that values are cut from: none compresses better than another
+}
+
+func dial(addr string, o *result.Offered, seed uint64) (*client, error) {
+	conn, err := net.DialTimeout("tcp", addr, replyTimeout)
+	if err != nil {
+		return nil, err
+	}
+	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), draw: rand.New(rand.NewPCG(seed, 1)), load: o}
+	c.pool = make([]byte, o.ValueSize+4096)
+	for i := range c.pool {
+		c.pool[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[c.draw.IntN(64)]
+	}
+	return c, nil
+}
+
+// exchange sends a batch and reads its replies.
+func (c *client) exchange() error {
+	c.out = c.out[:0]
+	for range c.load.Pipeline {
+		key := c.draw.IntN(c.load.Keys)
+		if c.load.ReadRatio > 0 && c.draw.Float64() < c.load.ReadRatio {
+			c.out = command(c.out, "GET", keyName(key))
+		} else {
+			c.set(key)
+		}
+	}
+	return c.flush(c.load.Pipeline)
+}
+
+func (c *client) set(key int) {
+	from := c.draw.IntN(4096)
+	c.out = command(c.out, "SET", keyName(key), string(c.pool[from:from+c.load.ValueSize]))
+}
+
+// flush sends what has been gathered and reads n replies.
+func (c *client) flush(n int) error {
+	c.conn.SetDeadline(time.Now().Add(replyTimeout))
+	if _, err := c.conn.Write(c.out); err != nil {
+		return err
+	}
+	for range n {
+		if _, err := c.reply(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keyName(n int) string { return "key:" + strconv.Itoa(n) }
+
+func command(b []byte, words ...string) []byte {
+	b = strconv.AppendInt(append(b, '*'), int64(len(words)), 10)
+	b = append(b, '\r', '\n')
+	for _, w := range words {
+		b = strconv.AppendInt(append(b, '$'), int64(len(w)), 10)
+		b = append(append(append(b, '\r', '\n'), w...), '\r', '\n')
+	}
+	return b
+}
+
+// maxReply bounds a bulk reply: what was stored is no longer than a value.
+const maxReply = 512 << 20
+
+// reply reads one simple, integer or bulk reply; an error reply is an error.
+func (c *client) reply() (string, error) {
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return "", err
+	}
+	if len(line) < 3 || line[len(line)-2] != '\r' {
+		return "", fmt.Errorf("a reply that is not RESP: %.40q", line)
+	}
+	text := string(line[1 : len(line)-2])
+	switch line[0] {
+	case '+', ':':
+		return text, nil
+	case '-':
+		return "", errors.New("the server answers " + text)
+	case '$':
+		n, err := strconv.Atoi(text)
+		if err != nil || n < -1 || n > maxReply {
+			return "", fmt.Errorf("a reply that is not RESP: %.40q", line)
+		}
+		if n < 0 {
+			return "", nil
+		}
+		body := make([]byte, n+2)
+		if _, err := io.ReadFull(c.in, body); err != nil {
+			return "", err
+		}
+		return string(body[:n]), nil
+	}
+	return "", fmt.Errorf("a reply that was not expected: %.40q", line)
+}
+
+// do sends one command and returns its reply.
+func (c *client) do(words ...string) (string, error) {
+	c.out = command(c.out[:0], words...)
+	c.conn.SetDeadline(time.Now().Add(replyTimeout))
+	if _, err := c.conn.Write(c.out); err != nil {
+		return "", err
+	}
+	return c.reply()
+}
+
+// fillBatch is how many commands are sent at once where only the result counts.
+const fillBatch = 200
+
+// fillKeys sets every key once when there are reads, so that they find something.
+func fillKeys(addr string, o *result.Offered) error {
+	if o.ReadRatio == 0 {
+		return nil
+	}
+	c, err := dial(addr, o, 7)
+	if err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	return c.setAll(0, o.Keys, o.Keys)
+}
+
+// setAll makes writes from to to of a sequence that goes over the keys in turn.
+func (c *client) setAll(from, to, keys int) error {
+	for n := from; n < to; {
+		c.out = c.out[:0]
+		count := min(fillBatch, to-n)
+		for range count {
+			c.set(n % keys)
+			n++
+		}
+		if err := c.flush(count); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,347 @@
+// Package policies measures what persistence settings cost, side by side: how
+// many operations a second a server takes and how long each waits, on the
+// host's file system and on the fault disk; what it syncs and writes for each;
+// how long it needs to come back. What a setting can lose is measured by
+// campaigns of package harness; here the two are put together and advice is
+// given.
+//
+// A machine has moods: a neighbour, a full cache, a hot CPU. So nothing is
+// measured at one go. The settings take turns, in an order that is another one
+// in each round, and the figure of each is the median of its rounds.
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Measurement is what is measured and how.
+type Measurement struct {
+	Binary string // the server
+	Dir    string // where on the host; files are made in a directory of its own below it
+	Modes  []harness.Mode
+	Load   result.Offered
+	Rounds int
+	Round  time.Duration // how long one lasts
+	// RestartWrites is how many writes a server has taken before its restart is
+	// timed; 0 times none.
+	RestartWrites int
+	// Tell is told what goes on; nil is silent.
+	Tell func(what string, done, total int)
+}
+
+// warmUp is how long clients run before a round counts.
+const warmUp = 200 * time.Millisecond
+
+// Run measures. What cannot be measured on this machine is left out, and the
+// place says why.
+func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
+	p := &result.Policies{Load: m.Load, Rounds: m.Rounds, RoundS: m.Round.Seconds(), RestartWrites: m.RestartWrites}
+	for i := range m.Modes {
+		mode := &m.Modes[i]
+		one := result.Policy{Mode: mode.Name}
+		for _, d := range mode.Directives {
+			one.Directives = append(one.Directives, d.String())
+		}
+		p.Policies = append(p.Policies, one)
+	}
+	dir, err := os.MkdirTemp(m.Dir, ".torntail-policies-")
+	if err != nil {
+		return nil, fmt.Errorf("measure in %s: %w", m.Dir, err)
+	}
+	defer os.RemoveAll(dir)
+	syncs, err := fusefs.MeasureSync(dir)
+	if err != nil {
+		return nil, err
+	}
+	p.Host = PlaceOf(m.Dir)
+	p.Host.Fsync = &result.Fsync{P50: ms(syncs.Median()), P99: ms(syncs[len(syncs)*99/100])}
+	p.Disk = result.Place{FileSystem: "fuse.torntail", Fsync: p.Host.Fsync}
+	places := []place{}
+	if p.Host.Why == "" {
+		places = append(places, &hostPlace{dir: dir})
+	}
+	if err := fusefs.Available(); err != nil {
+		p.Disk.Why, p.Disk.Fsync = err.Error(), nil
+	} else {
+		mount, err := fusefs.Serve("", fusefs.Options{})
+		if err != nil {
+			return nil, err
+		}
+		defer mount.Close()
+		places = append(places, &faultPlace{mount: mount, syncs: syncs})
+	}
+	if len(places) == 0 {
+		return nil, errors.New("costs can be measured neither on the host (" + p.Host.Why + ") nor on the fault disk (" + p.Disk.Why + ")")
+	}
+	if err := m.takeTurns(ctx, places, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// rounds of one policy at one place.
+type rounds struct {
+	costs []result.Cost
+	// counted at the fault disk, over all rounds
+	ops, fsyncs, bytes int64
+	restarts           []float64
+	size               int64
+}
+
+func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.Policies) error {
+	all := map[string]*rounds{} // place and mode
+	of := func(pl place, mode *harness.Mode) *rounds {
+		key := pl.name() + " " + mode.Name + " " + joined(mode)
+		if all[key] == nil {
+			all[key] = new(rounds)
+		}
+		return all[key]
+	}
+	done, total := 0, len(places)*len(m.Modes)*m.Rounds
+	for round := range m.Rounds {
+		for i := range m.Modes {
+			mode := &m.Modes[(i+round)%len(m.Modes)]
+			for j := range places {
+				at := places[(j+round)%len(places)]
+				if m.Tell != nil {
+					m.Tell(mode.Name+" on "+at.name(), done, total)
+				}
+				if err := m.one(ctx, at, mode, of(at, mode), at == places[0]); err != nil {
+					return fmt.Errorf("%s on %s: %w", mode.Name, at.name(), err)
+				}
+				done++
+			}
+		}
+	}
+	for i := range m.Modes {
+		for _, at := range places {
+			r := of(at, &m.Modes[i])
+			at.fill(&p.Policies[i], r)
+			if len(r.restarts) > 0 {
+				p.Policies[i].RestartMS, p.Policies[i].FileBytes = median(r.restarts), r.size
+			}
+		}
+	}
+	return nil
+}
+
+func joined(m *harness.Mode) string {
+	var words []string
+	for _, d := range m.Directives {
+		words = append(words, d.String())
+	}
+	return strings.Join(words, "; ")
+}
+
+// one is one round of one setting at one place, on an empty disk.
+func (m *Measurement) one(ctx context.Context, at place, mode *harness.Mode, r *rounds, restart bool) error {
+	dir, release, err := at.open(r)
+	if err != nil {
+		return err
+	}
+	defer release()
+	server, err := m.start(ctx, dir, mode)
+	if err != nil {
+		return err
+	}
+	defer func() { end(server) }()
+	if err := fillKeys(server.Addr, &m.Load); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	at.counting(r, true)
+	took, err := offer(ctx, server.Addr, &m.Load, warmUp, m.Round)
+	at.counting(r, false)
+	if err != nil {
+		return err
+	}
+	r.ops += took.all
+	r.costs = append(r.costs, took.cost())
+	if restart && m.RestartWrites > 0 {
+		server, err = m.timeRestart(ctx, server, at, dir, mode, r)
+	}
+	return err
+}
+
+// start starts the server in a directory with a mode's directives.
+func (m *Measurement) start(ctx context.Context, dir string, mode *harness.Mode) (*process.Redis, error) {
+	var directives []process.Directive
+	for _, d := range mode.Directives {
+		words := strings.Fields(d.Value)
+		if len(words) == 0 {
+			words = []string{""}
+		}
+		directives = append(directives, process.Directive{Name: d.Name, Args: words})
+	}
+	return process.StartRedis(ctx, process.RedisSpec{Binary: m.Binary, Dir: dir, Directives: directives})
+}
+
+func end(server *process.Redis) {
+	if server == nil {
+		return
+	}
+	server.KillTree()
+	server.WaitTree()
+	server.OutputDone()
+}
+
+// place is where servers can keep their files.
+type place interface {
+	name() string
+	// open makes an empty directory, as the server will see it.
+	open(r *rounds) (dir string, release func(), err error)
+	// size is the bytes in the files of the directory that open made.
+	size(dir string) (int64, error)
+	// counting begins or ends the counting of calls, where the place sees them.
+	counting(r *rounds, on bool)
+	// fill writes what came of all rounds into the policy.
+	fill(p *result.Policy, r *rounds)
+}
+
+// hostPlace is the host's own file system.
+type hostPlace struct {
+	dir string
+	n   int
+}
+
+func (h *hostPlace) name() string { return "the host" }
+
+func (h *hostPlace) open(*rounds) (string, func(), error) {
+	h.n++
+	dir := filepath.Join(h.dir, fmt.Sprint(h.n))
+	return dir, func() { os.RemoveAll(dir) }, os.Mkdir(dir, 0o755)
+}
+
+func (h *hostPlace) size(dir string) (int64, error) { return sizeOf(osfs.New(dir), ".") }
+
+func (h *hostPlace) counting(*rounds, bool) {}
+
+func (h *hostPlace) fill(p *result.Policy, r *rounds) { p.Host = medians(r.costs) }
+
+// faultPlace is the fault disk, with syncs that take as long as the host's.
+type faultPlace struct {
+	mount *fusefs.Mount
+	syncs fusefs.Latencies
+	n     int
+	now   *fusefs.Volume
+	on    bool
+}
+
+func (f *faultPlace) name() string { return "the fault disk" }
+
+func (f *faultPlace) open(r *rounds) (string, func(), error) {
+	f.n++
+	f.on = false
+	v, err := f.mount.Attach(fmt.Sprint("v", f.n), disk.New(disk.Options{}), fusefs.VolumeOptions{
+		SyncLatency: f.syncs.Source(uint64(f.n)),
+		Hook: func(c *disk.Call) disk.Decision { // under the volume's lock, as counting is
+			if f.on {
+				switch c.Kind {
+				case disk.OpWrite:
+					r.bytes += c.Len
+				case disk.OpFsync, disk.OpFdatasync:
+					r.fsyncs++
+				}
+			}
+			return disk.Decision{}
+		},
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	f.now = v
+	return v.Path(), v.Detach, nil
+}
+
+func (f *faultPlace) size(string) (n int64, err error) {
+	f.now.With(func(d *disk.Disk) { n, err = sizeOf(d.FS(nil), ".") })
+	return n, err
+}
+
+func (f *faultPlace) counting(_ *rounds, on bool) {
+	f.now.With(func(*disk.Disk) { f.on = on })
+}
+
+func (f *faultPlace) fill(p *result.Policy, r *rounds) {
+	p.FaultDisk = medians(r.costs)
+	if r.ops > 0 {
+		p.FsyncsPerOp, p.BytesPerOp = float64(r.fsyncs)/float64(r.ops), float64(r.bytes)/float64(r.ops)
+	}
+}
+
+// medians is each figure's median over the rounds; what happened over time is
+// of the round whose rate is the median.
+func medians(costs []result.Cost) *result.Cost {
+	if len(costs) == 0 {
+		return nil
+	}
+	c := &result.Cost{}
+	pick := func(f func(*result.Cost) float64) float64 {
+		var list []float64
+		for i := range costs {
+			list = append(list, f(&costs[i]))
+		}
+		return median(list)
+	}
+	c.Rate = pick(func(c *result.Cost) float64 { return c.Rate })
+	c.P50, c.P99 = pick(func(c *result.Cost) float64 { return c.P50 }), pick(func(c *result.Cost) float64 { return c.P99 })
+	c.P999 = pick(func(c *result.Cost) float64 { return c.P999 })
+	for i := range costs {
+		c.Rounds = append(c.Rounds, costs[i].Rate)
+		if costs[i].Rate == c.Rate {
+			c.Over = costs[i].Over
+		}
+	}
+	return c
+}
+
+// median is the value in the middle, the lower of two.
+func median(list []float64) float64 {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return list[(len(list)-1)/2]
+}
+
+// ms is a duration in milliseconds, to the microsecond.
+func ms(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}
+
+// Check reports what is wrong with a measurement, naming the flag.
+func (m *Measurement) Check() error {
+	switch o := m.Load; {
+	case o.Clients < 1 || o.Clients > 10_000:
+		return fmt.Errorf("--clients %d: want 1 to 10000", o.Clients)
+	case o.Pipeline < 1 || o.Pipeline > 10_000:
+		return fmt.Errorf("--pipeline %d: want 1 to 10000", o.Pipeline)
+	case o.ValueSize < 1 || o.ValueSize > 64<<20:
+		return fmt.Errorf("--value-size %d: want 1 byte to 64 MiB", o.ValueSize)
+	case o.ReadRatio < 0 || o.ReadRatio > 1:
+		return fmt.Errorf("--read-ratio %v: want a share from 0 to 1", o.ReadRatio)
+	case o.Keys < 1:
+		return fmt.Errorf("--keys %d: want 1 or more", o.Keys)
+	case o.Rate < 0:
+		return fmt.Errorf("--rate %v: want operations a second, or 0 for as fast as replies come", o.Rate)
+	case m.Rounds < 1 || m.Round < 100*time.Millisecond:
+		return fmt.Errorf("--rounds %d of %v: want 1 or more, of 100ms or more", m.Rounds, m.Round)
+	case m.RestartWrites < 0:
+		return fmt.Errorf("--restart %d: want a number of writes, or 0 for no restart", m.RestartWrites)
+	}
+	return nil
+}
