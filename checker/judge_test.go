@@ -420,6 +420,18 @@ func TestVerdicts(t *testing.T) {
 				crash power-cut 200
 				found nothing`,
 			verdict: result.Holds},
+		{name: "a write that nobody acknowledged may have been there, and have expired", mode: "always", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				c2 setpx a 2 161 150-?
+				crash power-cut 160
+				found nothing`,
+			verdict: result.Holds},
+		{name: "a write that nobody acknowledged and that lives on explains no absence", mode: "always", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				c2 setpx a 2 10000 150-?
+				crash power-cut 160
+				found nothing`,
+			verdict: result.Violated, anomaly: anomaly.LostWrite},
 		{name: "a key that may not have expired by the dump may not", mode: "always", crash: contract.Power,
 			script: `c1 setpx a 1 10000 10-20
 				crash power-cut 200

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,4 +71,24 @@ func recoveryIn(h *history.History) Recovery {
 func IsSaved(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, savedFile))
 	return err == nil
+}
+
+// Again starts a real server once more on a crash image that led to the
+// outcome, and judges what it makes of it. If it comes back, it is made to write,
+// killed, and started again.
+func (o *Outcome) Again(ctx context.Context, w *ImageServer, x *Experiment, image *CrashImage) (*Outcome, SecondLife, error) {
+	r, second, err := w.Start(ctx, image, true)
+	if err != nil {
+		return nil, second, err
+	}
+	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
+	if len(h.Epochs) == 0 {
+		return nil, second, errors.New("the history has no life of the server that the crash could have ended")
+	}
+	r.follow(h, h.Epochs[0].Ended)
+	again := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes, wholeAOFVanished: o.wholeAOFVanished,
+		oldIncrUnsynced: o.oldIncrUnsynced, manifestAhead: o.manifestAhead}
+	j := judging{slack: realSlack}
+	j.run(x, again)
+	return again, second, nil
 }

@@ -98,7 +98,7 @@ const realRuns = 60
 func RealServer(r *Rig, version string) Backend {
 	return Backend{Target: r.binary, Version: version, Name: "process",
 		Parallel: sideBySide, Together: func(m *Mode) bool { return m.Rate > 0 },
-		Runs: realRuns, suit: Mode.inRealTime,
+		Runs: realRuns, suit: Mode.InRealTime,
 		newRunner: func() (runner, error) { return r.NewRunner(), nil }}
 }
 

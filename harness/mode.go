@@ -173,8 +173,8 @@ const longestReal = 20 * time.Second
 // may take half a second.
 const shortestReal = time.Second
 
-// inRealTime is the mode as it runs where time is real.
-func (m Mode) inRealTime() Mode {
+// InRealTime is the mode as it runs where time is real.
+func (m Mode) InRealTime() Mode {
 	switch {
 	case m.asked:
 	case m.Span > longestReal:

@@ -11,11 +11,12 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 )
 
-// Moment is an instant of a run in simulation at which the power could be cut:
-// the disk as it is then, and what clients had been told. It is good until the
-// watcher returns.
+// Moment is an instant of a run at which the power could be cut: the disk as it
+// is then, and what clients had been told. Of a run in simulation it comes while
+// the run goes on, of one with a real server while its recording is played. It
+// is good until the watcher returns.
 type Moment struct {
-	s *Simulator
+	of watched
 
 	Number int // of the run's moments, from 0
 	At     time.Duration
@@ -26,6 +27,17 @@ type Moment struct {
 	epoch      history.Epoch
 	epochTaken bool
 	acks       []int64 // scratch
+}
+
+// watched is the run that a moment is one of, as it is then.
+type watched struct {
+	x       *Experiment
+	disk    *disk.Disk
+	hist    *history.History
+	log     []disk.Record // of the life under way
+	forks   []time.Duration
+	facts   *facts
+	judging *judging
 }
 
 // MomentKind says what has just happened.
@@ -60,13 +72,15 @@ func (s *Simulator) watch(kind MomentKind, c *disk.Call, ack int) {
 		return
 	}
 	m := &s.moment
-	*m = Moment{s: s, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
+	d := s.node.Disk()
+	of := watched{s.x, d, s.hist, d.Log()[s.logFrom:], s.log.forks, &s.facts, &s.judging}
+	*m = Moment{of: of, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
 	s.moments++
 	s.watcher(m)
 }
 
-// watched adds to a decision about a call what tells the watcher of it.
-func (s *Simulator) watched(c *disk.Call, d disk.Decision) disk.Decision {
+// observed adds to a decision about a call what tells the watcher of it.
+func (s *Simulator) observed(c *disk.Call, d disk.Decision) disk.Decision {
 	if s.watcher == nil || d.Strike != nil {
 		return d
 	}
@@ -81,22 +95,22 @@ func (s *Simulator) watched(c *disk.Call, d disk.Decision) disk.Decision {
 
 // Disk is the server's disk as it is now. The watcher may ask it for images and
 // signatures, and must not change it.
-func (m *Moment) Disk() *disk.Disk { return m.s.node.Disk() }
+func (m *Moment) Disk() *disk.Disk { return m.of.disk }
 
 // History is the record so far. It must not be changed, and Judge judges it.
-func (m *Moment) History() *history.History { return m.s.hist }
+func (m *Moment) History() *history.History { return m.of.hist }
 
 // Experiment is the one that runs.
-func (m *Moment) Experiment() *Experiment { return m.s.x }
+func (m *Moment) Experiment() *Experiment { return m.of.x }
 
 // life is what is on record of the server's life if it ended now.
 func (m *Moment) life() *history.Epoch {
 	if !m.epochTaken {
 		m.epochTaken = true
-		s, e := m.s, &m.epoch
-		*e = history.Epoch{Began: s.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: true,
+		e := &m.epoch
+		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: true,
 			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0]}
-		s.facts.read(s.node.Disk().Log()[s.logFrom:], s.log.forks, e)
+		m.of.facts.read(m.of.log, m.of.forks, e)
 	}
 	return &m.epoch
 }
@@ -117,8 +131,8 @@ func (m *Moment) Late(c *contract.Contract) bool {
 		return false
 	}
 	acks := m.acks[:0]
-	for i := range m.s.hist.Ops {
-		if o := &m.s.hist.Ops[i]; o.Acked() && o.Writes() {
+	for i := range m.of.hist.Ops {
+		if o := &m.of.hist.Ops[i]; o.Acked() && o.Writes() {
 			acks = append(acks, int64(o.Return))
 		}
 	}
@@ -132,14 +146,14 @@ func (m *Moment) Late(c *contract.Contract) bool {
 // the one before is not durable: the cause of F3.
 func (m *Moment) OldIncrUnsynced() bool {
 	m.life()
-	return m.s.facts.oldIncrUnsynced()
+	return m.of.facts.oldIncrUnsynced()
 }
 
 // ManifestAhead reports whether the manifest has been renamed and the sync of
 // its directory, which comes next, not returned: the cause of F5.
 func (m *Moment) ManifestAhead() bool {
 	m.life()
-	return m.s.facts.ahead
+	return m.of.facts.ahead
 }
 
 // ManifestAhead reports the same of a disk on which a recovery is going on.
@@ -158,6 +172,9 @@ type Recovered struct {
 	Refusal  string // why it did not start by itself
 	NULBytes bool   // an incr file of the image held NUL bytes
 	NoData   bool   // the image has no manifest, or no snapshot in a mode without AOF
+	// At is when the state was read, on the clock of the run, if that was after the
+	// moment whose image it comes from: what expires meanwhile is not there.
+	At time.Duration
 	// Truncated: the start cut a torn tail off, so that what is written next goes behind the cut.
 	Truncated bool
 }
@@ -166,9 +183,21 @@ type Recovered struct {
 // in which the power was cut now. c, when not nil, is the contract instead of
 // the mode's own. The outcome has no cut and is not of a run.
 func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
-	s := m.s
 	now := m.At
-	h := &history.History{Ops: s.hist.Ops, Epochs: []history.Epoch{*m.life()}}
+	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
+	r.follow(h, now)
+	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
+		wholeAOFVanished: r.NoData && m.hasData(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
+	x := *m.of.x
+	x.Crash = "power"
+	m.of.judging.contract = c
+	m.of.judging.run(&x, o)
+	m.of.judging.contract = nil
+	return o
+}
+
+// follow writes into a history what came after a power cut.
+func (r *Recovered) follow(h *history.History, now time.Duration) {
 	h.Events = append(h.Events, history.Event{At: now, Kind: history.PowerCut, Node: server},
 		history.Event{At: now, Kind: history.Restarted, Node: server})
 	if r.How != ByItself {
@@ -179,23 +208,16 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	}
 	if r.How != RefusedToStart {
 		state := r.State
-		state.Began, state.At, state.Node, state.Epoch = now, now, server, 1
+		at := max(now, r.At)
+		state.Began, state.At, state.Node, state.Epoch = at, at, server, 1
 		h.States = append(h.States, state)
 	}
-	o := &Outcome{Seed: s.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
-		wholeAOFVanished: r.NoData && m.hasData(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
-	x := *s.x
-	x.Crash = "power"
-	s.judging.contract = c
-	s.judging.run(&x, o)
-	s.judging.contract = nil
-	return o
 }
 
 // hasData is the function of that name for the disk of a running experiment,
 // where a look through a file system would use up numbers of calls.
 func (m *Moment) hasData() bool {
-	_, errno := m.Disk().Find(dataFile(&m.s.x.Mode))
+	_, errno := m.Disk().Find(dataFile(&m.of.x.Mode))
 	return errno == 0
 }
 

@@ -136,8 +136,13 @@ func (s *ServerRunner) restartError(err error) error {
 // repair runs the server's repair tool and reports whether it says that the AOF
 // is in order now. The tool asks before it cuts; nobody is there to answer but yes.
 func (s *ServerRunner) repair(ctx context.Context) (bool, error) {
-	manifest := path.Join(s.place(), "appendonlydir", "appendonly.aof.manifest")
-	p, err := process.Start(process.Spec{Path: "sh", Args: []string{"-c", `yes | "$0" --fix "$1"`, s.rig.tool, manifest}, Clock: s.rig.clock})
+	return repairAOF(ctx, s.rig.tool, s.place(), s.rig.clock)
+}
+
+// repairAOF is repair for the AOF in a server's directory.
+func repairAOF(ctx context.Context, tool, dir string, clock func() time.Duration) (bool, error) {
+	manifest := path.Join(dir, "appendonlydir", "appendonly.aof.manifest")
+	p, err := process.Start(process.Spec{Path: "sh", Args: []string{"-c", `yes | "$0" --fix "$1"`, tool, manifest}, Clock: clock})
 	if err != nil {
 		return false, err
 	}
@@ -152,7 +157,7 @@ func (s *ServerRunner) repair(ctx context.Context) (bool, error) {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	case <-timer.C:
-		return false, fmt.Errorf("%s did not end within %v:\n%s", s.rig.tool, replyLimit, p.Tail())
+		return false, fmt.Errorf("%s did not end within %v:\n%s", tool, replyLimit, p.Tail())
 	}
 }
 

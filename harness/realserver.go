@@ -114,6 +114,8 @@ type ServerRunner struct {
 	draws   draws // under the volume's lock
 	logFrom int   // first record of the current life in the disk's log
 	hadAOF  bool  // there was something to load before the cut
+	// recording, when not nil, gets the first life of the server, after which there is no other.
+	recording *Recording
 	// uncrashed is the disk before the cut, for the plant that reopens it.
 	uncrashed *disk.Disk
 	clients   []env.Task
@@ -177,7 +179,11 @@ func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error)
 		if err != nil {
 			return nil, err
 		}
-		d = disk.New(disk.Options{Personality: personality, KeepLog: true, Plant: x.Plants.Disk})
+		options := disk.Options{Personality: personality, KeepLog: true, Plant: x.Plants.Disk}
+		if s.recording != nil {
+			options.Tape = &s.recording.tape
+		}
+		d = disk.New(options)
 	}
 	if err := s.settle(d); err != nil {
 		return nil, err
@@ -458,6 +464,9 @@ func (s *ServerRunner) afterCrash(l *life) (goOn bool, err error) {
 	epoch.Ended, epoch.How = l.at, l.how
 	s.env.Leave()
 	s.event(history.Event{At: l.at, Kind: l.how})
+	if s.recording != nil {
+		return false, s.record(l)
+	}
 	if l.how != history.PowerCut && s.volume != nil {
 		var log []disk.Record
 		s.volume.With(func(d *disk.Disk) { log = d.Log() }) // nobody writes to it now

@@ -59,6 +59,7 @@ type Saved struct {
 
 	plan     *plan.Plan
 	contract *contract.File
+	dir      string
 }
 
 // Save writes a failure into dir, which it makes: the experiment, its plan, its
@@ -126,6 +127,7 @@ func LoadSaved(dir string) (*Saved, error) {
 	if s.plan, err = plan.Parse(string(text)); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, planFile), err)
 	}
+	s.dir = dir
 	own := filepath.Join(dir, contractFile)
 	if _, err := os.Stat(own); err == nil {
 		if s.contract, err = contract.Load(own); err != nil {

@@ -392,7 +392,7 @@ func (s *Simulator) onCall(n *sim.Node, c *disk.Call) disk.Decision {
 	if strike != nil {
 		d.Strike, d.Place, d.Fraction = strike, place, fraction
 	}
-	return s.watched(c, d)
+	return s.observed(c, d)
 }
 
 // onAck is told of each acknowledgement.

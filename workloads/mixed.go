@@ -43,10 +43,25 @@ func (c *Client) mixedStep() {
 	}
 }
 
+// ShortLife is what the short-lived half of keys live at most where LongLife is set.
+const ShortLife = 2 * time.Second
+
+// life draws how long a key lives.
+func (c *Client) life() time.Duration {
+	long := c.run.spec.LongLife
+	switch {
+	case long == 0:
+		return time.Duration(1+c.draw(int(expiryMost/time.Millisecond))) * time.Millisecond
+	case c.draw(2) == 0:
+		return long
+	}
+	return time.Duration(1+c.draw(int(ShortLife/time.Millisecond))) * time.Millisecond
+}
+
 // setExpiring sets a key together with the instant at which it expires.
 func (c *Client) setExpiring() {
 	key, token := "x"+itoa(c.draw(4)), c.token()
-	life := time.Duration(1+c.draw(int(expiryMost/time.Millisecond))) * time.Millisecond
+	life := c.life()
 	wall, now := c.run.env.Wall(), c.run.env.Now()
 	at := wall.Add(life).UnixMilli()
 	op := history.Op{Kind: history.Write, Key: key, Value: token, More: &history.More{Offset: -1, Deadline: now + time.UnixMilli(at).Sub(wall)}}

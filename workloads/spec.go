@@ -18,7 +18,10 @@ type Spec struct {
 	Pipeline  int           // commands sent at once by a client; at least 1
 	Ops       int           // end after so many operations; 0: no limit
 	Span      time.Duration // end after so long; 0: no limit
-	Timeout   time.Duration // how long a client waits for a reply before it calls it unknown and gives up
+	// LongLife: of the keys that expire, half live so long, and the others a second
+	// or two. 0: all live up to 20 s.
+	LongLife time.Duration `json:",omitempty"`
+	Timeout  time.Duration // how long a client waits for a reply before it calls it unknown and gives up
 }
 
 // A workload draws the next operation of a client.

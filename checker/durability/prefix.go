@@ -258,7 +258,7 @@ func (p *Prefix) several(n int32) {
 	m := candidates{key: n, from: int32(len(p.cands)), segFrom: int32(len(p.segs))}
 	for a := k.From; a < k.To; a++ {
 		ca := &cs[a]
-		if !ca.Absent && !(ca.Present && p.r.MayHaveExpired(k, ca)) {
+		if !ca.Absent && !p.r.MayHaveExpired(k, ca) { // of a pending write, too: it may have taken effect
 			continue
 		}
 		lo, hi := ca.Invoke, p.r.In.Crash

@@ -21,7 +21,7 @@ import (
 )
 
 type exploreCmd struct {
-	Target      string   `default:"engine" help:"What is tested: the embedded engine." placeholder:"engine" group:"What is explored"`
+	Target      string   `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET" group:"What is explored"`
 	Mode        []string `help:"Persistence modes (torntail list modes); default: all that write to a disk." placeholder:"LIST" group:"What is explored"`
 	Personality []string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
 	Profile     string   `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME" group:"What is explored"`
@@ -39,12 +39,14 @@ type exploreCmd struct {
 }
 
 func (c *exploreCmd) Help() string {
-	return `Records one run of the engine (clients, a rewrite, a snapshot, a change of the
-configuration, an orderly end) and judges every crash state that it could have
-left within the bound. What it finds is grouped by cause, the smallest example
-first. Examples:
+	return `Records one run (clients, a rewrite, a snapshot, a change of the configuration, an
+orderly end) and judges every crash state that it could have left within the
+bound. What it finds is grouped by cause, the smallest example first. The run of
+a real server is recorded on the fault disk, and real servers judge its images.
+Examples:
   torntail explore
   torntail explore --mode always --personality all --bound 2
+  torntail explore --target redis-server --mode everysec --bound 1
   torntail explore --mode always --plant base-rename-without-fsync`
 }
 
@@ -62,8 +64,14 @@ func (c *exploreCmd) Run(a *app) error {
 		return usage(err)
 	}
 	file := &explore.File{Schema: explore.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
-		Seed: c.Seed, Started: started.UTC(), Machine: machine("sim")}
-	reports, err := c.explore(ctx, all, out)
+		Seed: c.Seed, Started: started.UTC(), Machine: machine(c.backend())}
+	explore, done, err := c.explorer(a, all, out)
+	if err != nil {
+		undo()
+		return err
+	}
+	defer done()
+	reports, err := explore(ctx)
 	if err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
 		undo()
 		return err
@@ -79,8 +87,12 @@ func (c *exploreCmd) Run(a *app) error {
 
 // options checks the flags: one exploration for each mode and personality.
 func (c *exploreCmd) options() ([]*explore.Options, error) {
-	if c.Target != "engine" {
-		return nil, fmt.Errorf("--target %q: only the embedded engine can be explored", c.Target)
+	if _, err := backendOf(c.Target, ""); err != nil {
+		return nil, err
+	}
+	real := c.Target != "engine"
+	if real && c.Double {
+		return nil, errors.New("--double: recoveries of a real server are not recorded, so that they cannot be crashed again; want --target engine")
 	}
 	w := workloads.Default()
 	w.Name, w.ValueSize = c.Workload, c.ValueSize
@@ -106,6 +118,9 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 	planted, err := plants(c.Plant)
 	if err != nil {
 		return nil, err
+	}
+	if real && planted.Engine != 0 {
+		return nil, fmt.Errorf("--plant %s: bugs are planted in the embedded engine, and in the disk; want --target engine", c.Plant)
 	}
 	if planted.ReopenUncrashed || planted.ClientLies {
 		return nil, fmt.Errorf("--plant %s: an exploration restarts no server and counts no replies, so that it cannot have this fault", c.Plant)
@@ -146,6 +161,67 @@ func modesOnDisk() (names []string) {
 		}
 	}
 	return names
+}
+
+// backend is where the run is recorded.
+func (c *exploreCmd) backend() string {
+	b, _ := backendOf(c.Target, "") // it has been checked
+	return string(b)
+}
+
+// explorer prepares the target and returns what explores it.
+func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run func(context.Context) ([]*explore.Report, error), done func(), err error) {
+	if c.Target == "engine" {
+		return func(ctx context.Context) ([]*explore.Report, error) { return c.explore(ctx, all, out) }, func() {}, nil
+	}
+	rig, v, err := openRig(c.Target, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) ([]*explore.Report, error) { return c.exploreReal(ctx, rig, v, all, out) },
+		func() { rig.Close() }, nil
+}
+
+// exploreReal runs the explorations of a real server one after the other: each
+// has all of the machine.
+func (c *exploreCmd) exploreReal(ctx context.Context, rig *harness.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
+	var progress *terminal.Progress
+	if !c.Quiet {
+		progress = terminal.NewProgress(os.Stderr)
+		defer progress.Finish()
+	}
+	var reports []*explore.Report
+	violated := 0
+	for _, o := range all {
+		state := terminal.State{What: fmt.Sprintf("%s on %s: recording", o.Mode.Name, o.Personality), Violations: violated}
+		o.Server = &explore.Server{Rig: rig, Target: c.Target, Version: serverVersion, Progress: func(done, all int) {
+			state.What = fmt.Sprintf("%s on %s, images", o.Mode.Name, o.Personality)
+			if state.Done, state.Total = done, all; progress != nil {
+				progress.Update(state)
+			}
+		}}
+		if progress != nil {
+			progress.Update(state)
+		}
+		r, err := explore.Run(ctx, o)
+		if err != nil {
+			return reports, asUsage(err)
+		}
+		if reports = append(reports, r); r.Verdict == result.Violated {
+			violated++
+		}
+		err = r.SaveCrashes(func(name string, crash *explore.Crash) (string, error) {
+			dir := filepath.Join(out, "failures", name)
+			return dir, harness.SaveCrash(dir, version, harness.RealServer(rig, serverVersion), crash.Experiment, crash.Outcome, crash.Image)
+		})
+		if err == nil {
+			err = c.draw(r, out)
+		}
+		if err != nil {
+			return reports, err
+		}
+	}
+	return reports, nil
 }
 
 // explore runs the explorations side by side, and keeps what they found.
@@ -199,6 +275,11 @@ func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) err
 	if err != nil {
 		return err
 	}
+	return c.draw(r, out)
+}
+
+// draw writes the map of an exploration.
+func (c *exploreCmd) draw(r *explore.Report, out string) error {
 	f, err := os.Create(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)))
 	if err != nil {
 		return err

@@ -42,7 +42,10 @@ func TestExploreExits(t *testing.T) {
 		{"bound", "--bound 3", result.ExitUsage, `--bound "3" is not known`},
 		{"personality", "--personality ext5", result.ExitUsage, `did you mean "ext4"?`},
 		{"commands", "--commands 0", result.ExitUsage, "--commands 0: want 1 to 100000"},
-		{"target", "--target redis-server", result.ExitUsage, "only the embedded engine can be explored"},
+		{"target", "--target redis-servr", result.ExitUsage, `did you mean "redis-server"?`},
+		{"path", "--target ./no-such-server", result.ExitUsage, "target ./no-such-server"},
+		{"double", "--target redis-server --double", result.ExitUsage, "--double"},
+		{"plant in a server", "--target redis-server --plant reply-before-fsync", result.ExitUsage, "planted in the embedded engine"},
 		{"plant", "--plant client-lies", result.ExitUsage, "an exploration"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

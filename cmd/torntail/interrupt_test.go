@@ -163,10 +163,20 @@ func TestNothingIsLeftAfterKill9(t *testing.T) {
 	} else if !ok {
 		t.Skip("no redis-server, or no FUSE")
 	}
-	u := startUnder(t, "run", "--target", "redis-server", "--mode", "no", "--crash", "power", "--runs", "8")
-	u.await(t, "a server runs", u.running)
-	require.NoError(t, u.Process.Kill())
-	_, by := u.end(t)
-	require.Equal(t, syscall.SIGKILL, by)
-	require.Empty(t, leftover(u.work, u.temp))
+	for _, c := range []struct{ args, until string }{
+		{"run --target redis-server --mode no --crash power --runs 8", "*"},
+		{"explore --target redis-server --mode always --commands 200", "torntail-images-*/0/*/appendonlydir"},
+	} {
+		t.Run(strings.Fields(c.args)[0], func(t *testing.T) {
+			u := startUnder(t, strings.Fields(c.args)...)
+			u.await(t, "a server runs", func() bool {
+				found, _ := filepath.Glob(filepath.Join(u.temp, c.until))
+				return u.running() && len(found) > 0
+			})
+			require.NoError(t, u.Process.Kill())
+			_, by := u.end(t)
+			require.Equal(t, syscall.SIGKILL, by)
+			require.Empty(t, leftover(u.work, u.temp))
+		})
+	}
 }

@@ -21,7 +21,8 @@ type replayCmd struct {
 
 func (c *replayCmd) Help() string {
 	return `In simulation the failure is run again exactly, and the hash of its trace says so; with a
-real server its plan is run again. Examples:
+real server its plan is run again, or, of an exploration, the server is started once more on the
+saved crash image. Examples:
 
   torntail replay torntail-out/20260102-030405/failures/everysec-power-17
   torntail replay DIR --directive appendfsync=always`
@@ -90,6 +91,9 @@ func backendFlag(backend string) string {
 
 // runReal runs the plan with a real server once more.
 func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+	if saved.HasImage() {
+		return startReal(a, x, saved)
+	}
 	b, done, err := openTarget(saved.Target, diskOf(saved.Backend))
 	if err != nil {
 		return nil, err
@@ -102,6 +106,22 @@ func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outc
 		return &harness.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
 	}
 	return o, asUsage(err)
+}
+
+// startReal starts a real server once more on a saved crash image.
+func startReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+	rig, _, err := openRig(saved.Target, "")
+	if err != nil {
+		return nil, err
+	}
+	defer rig.Close()
+	ctx, stop := a.interruptible()
+	defer stop()
+	o, err := saved.Start(ctx, rig, x)
+	if err != nil && ctx.Err() != nil {
+		return &harness.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
+	}
+	return o, err
 }
 
 // asOnFile prints what came of the replay and how it compares with what is on file.
@@ -136,7 +156,7 @@ func asOnFile(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) er
 		return status(result.ExitUnknown)
 	}
 	fmt.Fprintf(a.stdout, "%s is gone: %s\n", want, o.Verdict)
-	if saved.Backend != "sim" {
+	if saved.Backend != "sim" && !saved.HasImage() {
 		fmt.Fprintln(a.stdout, "a real server keeps its own time, so a replay repeats the plan and not the run: try it a few times")
 	}
 	return nil

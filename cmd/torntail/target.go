@@ -65,30 +65,42 @@ func openTarget(target, disk string) (b harness.Backend, done func(), err error)
 	if target == "engine" {
 		return harness.Simulation(), func() {}, nil
 	}
+	rig, v, err := openRig(target, disk)
+	switch {
+	case err != nil:
+		return b, nil, err
+	case disk == onHost:
+		return harness.HostServer(rig, v), func() { rig.Close() }, nil
+	}
+	return harness.RealServer(rig, v), func() { rig.Close() }, nil
+}
+
+// openRig prepares a disk for a real server, and finds out its version.
+func openRig(target, disk string) (*harness.Rig, string, error) {
 	if _, err := exec.LookPath(target); err != nil {
-		return b, nil, lacking(target, err)
+		return nil, "", lacking(target, err)
 	}
 	if disk != onHost {
 		if err := fusefs.Available(); err != nil {
-			return b, nil, environment(fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err))
+			return nil, "", environment(fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err))
 		}
 	}
 	v, err := process.Version(target)
 	if err != nil {
-		return b, nil, usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does", target))
+		return nil, "", usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does", target))
 	}
 	if disk == onHost {
 		rig, err := harness.NewHostRig(target)
 		if err != nil {
-			return b, nil, environment(err)
+			return nil, "", environment(err)
 		}
-		return harness.HostServer(rig, v), func() { rig.Close() }, nil
+		return rig, v, nil
 	}
 	rig, err := harness.NewRig(target)
 	if err != nil {
-		return b, nil, environment(fmt.Errorf("the fault disk: %w", err))
+		return nil, "", environment(fmt.Errorf("the fault disk: %w", err))
 	}
-	return harness.RealServer(rig, v), func() { rig.Close() }, nil
+	return rig, v, nil
 }
 
 // asUsage makes bad input of a server that will not start on an empty disk: it

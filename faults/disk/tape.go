@@ -162,6 +162,14 @@ func (t *Tape) Play() *Player {
 // must not be changed.
 func (p *Player) Disk() *Disk { return p.d }
 
+// NextAt is the time of the next step; false at the end of the tape.
+func (p *Player) NextAt() (time.Duration, bool) {
+	if p.next == len(p.t.steps) {
+		return 0, false
+	}
+	return p.t.steps[p.next].at, true
+}
+
 // Played is one step as it has been played.
 type Played struct {
 	Kind StepKind

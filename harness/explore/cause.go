@@ -47,12 +47,14 @@ type group struct {
 	truncated bool
 
 	// From the second look at the run.
-	found bool
-	at    int // moment
-	keep  disk.Choice
-	cause Cause
-	cut   plan.Statement
-	mends *event // order: what makes the full state right again
+	found     bool
+	confirmed bool // of a real server: its example was started on once more
+	at        int  // moment
+	keep      disk.Choice
+	cause     Cause
+	cut       plan.Statement
+	crash     *Crash // of a real server: what the crash left, and what it made of it
+	mends     *event // order: what makes the full state right again
 }
 
 // event is what happened at a moment.
@@ -301,7 +303,7 @@ func (e *explorer) causes() error {
 	if len(e.groups) == 0 {
 		return nil
 	}
-	out, err := e.record(func(m *harness.Moment) {
+	_, trace, err := e.record(func(m *harness.Moment) {
 		e.look(m)
 		for _, g := range e.groups {
 			e.lookFor(m, g)
@@ -310,7 +312,7 @@ func (e *explorer) causes() error {
 	if err != nil {
 		return err
 	}
-	if trace := fmt.Sprintf("%x", out.Trace); trace != e.out.Trace {
+	if trace != e.out.Trace {
 		e.out.doubt("the second look at the run saw another run: trace %s, not %s", trace, e.out.Trace)
 	}
 	for _, g := range e.groups {
@@ -373,6 +375,9 @@ func (e *explorer) aim(m *harness.Moment, g *group) {
 		op, path, n = ev.call.Kind.Word(), "/"+ev.call.Path, ev.call.n
 	}
 	g.cut = m.Cut(g.keep, op, path, n)
+	if e.server != nil {
+		g.crash = e.server.crash(m, g.keep)
+	}
 }
 
 // experiment is the recorded run with the crash of a group's example in its plan.

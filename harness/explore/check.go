@@ -23,9 +23,9 @@ const mostRepaired = 100
 func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *recovered) {
 	changed := r.Truncated || r.How == harness.Repaired
 	if changed {
-		e.changed++
+		e.repaired++
 	}
-	if !(changed && e.changed <= mostRepaired) && hash%compareShare != 0 {
+	if !(changed && e.repaired <= mostRepaired) && hash%compareShare != 0 {
 		return
 	}
 	m.Disk().Image(&e.second, c)
@@ -39,6 +39,12 @@ func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *rec
 		e.out.doubt("%s, %q: the bare and the cold start disagree about %s", m.At, c, why)
 		return
 	}
+	e.secondLife(m.Number, c, second)
+}
+
+// secondLife makes a group of recoveries that leave something behind on which
+// the next start fails.
+func (e *explorer) secondLife(moment int, c disk.Choice, second harness.SecondLife) {
 	if second.Wrong == "" {
 		return
 	}
@@ -48,7 +54,7 @@ func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *rec
 			return
 		}
 	}
-	g := &group{key: "second life", asIs: true, choice: c, states: 1, moment: m.Number, second: second.Wrong, file: second.Cut, truncated: second.Truncated,
+	g := &group{key: "second life", asIs: true, choice: c, states: 1, moment: moment, second: second.Wrong, file: second.Cut, truncated: second.Truncated,
 		anomaly: harness.Anomaly{Name: string(anomaly.Unrecoverable), Story: second.Wrong}}
 	e.groups = append(e.groups, g)
 }

@@ -20,6 +20,7 @@ type explorer struct {
 	o        *Options
 	x        *harness.Experiment
 	ctx      context.Context
+	server   *server // a real one; nil: the engine
 	sim      *harness.Simulator
 	bare     *harness.Bare
 	cold     *harness.Cold
@@ -51,9 +52,9 @@ type explorer struct {
 	none, full uint64
 	inPlay     []state
 
-	changed int // images whose recovery changed a file
-	appends []appended
-	working []history.Interval // rewrites and snapshots, from the temporary file to its rename
+	repaired int // images whose recovery changed a file
+	appends  []appended
+	working  []history.Interval // rewrites and snapshots, from the temporary file to its rename
 
 	groups  []*group
 	groupOf map[uint64]*group // by signature
@@ -124,15 +125,25 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 		return nil, err
 	}
 	defer e.close()
-	out, err := e.record(e.moment)
+	if e.server != nil {
+		if err := e.server.images(); err != nil {
+			return nil, err
+		}
+	}
+	h, trace, err := e.record(e.moment)
 	if err != nil {
 		return nil, err
 	}
-	e.out.Trace = fmt.Sprintf("%x", out.Trace)
-	e.out.Commands, e.out.Acknowledged = len(out.History.Ops), acknowledged(out.History)
-	e.describe(out.History)
+	e.out.Trace = trace
+	e.out.Commands, e.out.Acknowledged = len(h.Ops), acknowledged(h)
+	e.describe(h)
 	if err := e.causes(); err != nil {
 		return nil, err
+	}
+	if e.server != nil {
+		if err := e.server.confirm(); err != nil {
+			return nil, err
+		}
 	}
 	e.finish(time.Since(began))
 	return e.out, nil
@@ -145,39 +156,60 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	}
 	e := &explorer{o: o, x: x, ctx: ctx, images: make(map[uint64]int32), contents: make(map[uint64]int32),
 		known: make(map[string]int32), verdicts: make(map[verdictKey]*verdict), groupOf: make(map[uint64]*group), out: newReport(o, x)}
-	if e.bare, err = harness.NewBare(x); err != nil {
+	contractOf := func(crash string) (contract.Contract, error) {
+		return harness.ContractOf(&o.Mode, crash, o.Personality, nil)
+	}
+	e.enum = enumerator{bound: o.Bound, class: e.classOf}
+	if o.Server != nil {
+		if e.server, err = newServer(e, o.Server); err != nil {
+			return nil, err
+		}
+		contractOf = e.server.run.Contract
+	} else if err = e.newEngine(); err != nil {
 		return nil, err
 	}
-	if e.contract, err = harness.ContractOf(&o.Mode, "power", o.Personality, nil); err != nil {
+	if e.contract, err = contractOf("power"); err != nil {
 		return nil, err
 	}
-	if e.final, err = harness.ContractOf(&o.Mode, "term", o.Personality, nil); err != nil {
+	if e.final, err = contractOf("term"); err != nil {
 		return nil, err
 	}
 	// After an orderly end a power cut may take nothing that the end has synced.
 	e.final.Crash, e.final.AllowRepair = contract.Power, true
-	if e.cold, err = harness.NewCold(x); err != nil {
-		return nil, err
-	}
-	if o.Double {
-		if e.again, err = newAgain(e); err != nil {
-			return nil, err
-		}
-	}
-	e.enum = enumerator{bound: o.Bound, class: e.classOf}
-	e.sim = harness.NewSimulator()
 	return e, nil
 }
 
+// newEngine prepares to explore the embedded engine.
+func (e *explorer) newEngine() (err error) {
+	if e.bare, err = harness.NewBare(e.x); err != nil {
+		return err
+	}
+	if e.cold, err = harness.NewCold(e.x); err != nil {
+		return err
+	}
+	if e.o.Double {
+		if e.again, err = newAgain(e); err != nil {
+			return err
+		}
+	}
+	e.sim = harness.NewSimulator()
+	return nil
+}
+
 func (e *explorer) close() {
+	if e.server != nil {
+		e.server.close()
+		return
+	}
 	e.sim.Close()
 	e.cold.Close()
 }
 
-// record runs the experiment and calls f at each moment.
-func (e *explorer) record(f func(m *harness.Moment)) (*harness.Outcome, error) {
+// record runs the experiment, or plays its recording, and calls f at each
+// moment. It returns the run's history and the hash of its trace, if it has one.
+func (e *explorer) record(f func(m *harness.Moment)) (h *history.History, trace string, err error) {
 	e.calls, e.seen, e.appends, e.working = make(map[uint64]*call), make(map[string]int), nil, nil
-	e.sim.Watch(func(m *harness.Moment) {
+	watch := func(m *harness.Moment) {
 		if m.Number == 0 {
 			e.startUp(m)
 		}
@@ -188,9 +220,17 @@ func (e *explorer) record(f func(m *harness.Moment)) (*harness.Outcome, error) {
 		if e.err == nil {
 			f(m)
 		}
-	})
+	}
+	if e.server != nil {
+		e.server.run.Watch(watch)
+		return e.server.run.History(), "", e.err
+	}
+	e.sim.Watch(watch)
 	out, err := e.sim.Run(e.x, nil)
-	return out, errors.Join(err, e.err)
+	if err = errors.Join(err, e.err); err != nil {
+		return nil, "", err
+	}
+	return out.History, fmt.Sprintf("%x", out.Trace), nil
 }
 
 // startUp notes the calls that were made before the first moment: they may still be in play.
@@ -241,16 +281,9 @@ func (e *explorer) moment(m *harness.Moment) {
 	e.look(m)
 	p := e.out.position(m)
 	p.InPlay = e.flight
-	d := m.Disk()
-	none, full := d.Signature(disk.Choice{}), d.Signature(disk.Choice{Mode: disk.KeepAll})
-	changed := none != e.none || full != e.full || m.Number == 0
-	e.none, e.full = none, full
-	if e.flight > 0 && none == full {
-		e.out.doubt("at %s %d operations were in play, and the disk leaves all of them when nothing is to survive", m.At, e.flight)
-	}
-	if changed {
+	if e.changed(m) {
 		e.inPlay = e.inPlay[:0]
-		e.enum.choices(d, func(c disk.Choice) {
+		e.enum.choices(m.Disk(), func(c disk.Choice) {
 			if e.err == nil {
 				e.inPlay = append(e.inPlay, state{c, e.image(m, c)})
 			}
@@ -261,6 +294,19 @@ func (e *explorer) moment(m *harness.Moment) {
 	for i := range e.inPlay {
 		e.judge(m, p, &e.inPlay[i])
 	}
+}
+
+// changed reports whether other states are possible at this moment than at the
+// one before.
+func (e *explorer) changed(m *harness.Moment) bool {
+	d := m.Disk()
+	none, full := d.Signature(disk.Choice{}), d.Signature(disk.Choice{Mode: disk.KeepAll})
+	changed := none != e.none || full != e.full || m.Number == 0
+	e.none, e.full = none, full
+	if e.flight > 0 && none == full {
+		e.out.doubt("at %s %d operations were in play, and the disk leaves all of them when nothing is to survive", m.At, e.flight)
+	}
+	return changed
 }
 
 // image is the result of the image that a choice leaves; a new one is built and
@@ -283,12 +329,17 @@ func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
 	}
 	n := e.recover(m, c)
 	e.images[sig], e.contents[hash] = n, n
-	e.compare(m, c, hash, e.results[n])
+	if e.server == nil {
+		e.compare(m, c, hash, e.results[n])
+	}
 	return n
 }
 
-// recover starts the engine on the image in scratch, which the choice left.
+// recover starts the server on the image in scratch, which the choice left.
 func (e *explorer) recover(m *harness.Moment, c disk.Choice) int32 {
+	if e.server != nil {
+		return e.server.one(&e.scratch)
+	}
 	if e.again == nil {
 		return e.add(e.bare.Recover(&e.scratch, m.At, nil))
 	}

@@ -188,7 +188,7 @@ func TestBoundsGrow(t *testing.T) {
 		o := options(t, "always", "ext4", "", b.Name, 40)
 		e, err := newExplorer(context.Background(), o)
 		require.NoError(t, err)
-		_, err = e.record(e.moment)
+		_, _, err = e.record(e.moment)
 		require.NoError(t, err)
 		images := make(map[uint64]bool)
 		for hash := range e.contents { // any order: into a set

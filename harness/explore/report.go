@@ -46,7 +46,8 @@ type Report struct {
 	Cut         int   `json:"cut,omitempty"` // moments at which the bound "all" was too much
 	Saved       Saved `json:"saved"`
 
-	Double *Double `json:"double,omitempty"`
+	Double *Double       `json:"double,omitempty"`
+	Server *ServerReport `json:"server,omitempty"`
 
 	Holds    int     `json:"holds"`
 	Excused  int     `json:"excused"` // by known findings
@@ -281,7 +282,11 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	if r.Plants != "" {
 		plants = ", planted: " + r.Plants
 	}
-	p("%s on %s (%s%s): %s", r.Mode, r.Personality, r.Profile, plants, r.Verdict)
+	of := ""
+	if r.Server != nil {
+		of = fmt.Sprintf("%s %s, ", r.Server.Target, r.Server.Version)
+	}
+	p("%s%s on %s (%s%s): %s", of, r.Mode, r.Personality, r.Profile, plants, r.Verdict)
 	if r.Why != "" {
 		p("  %s", r.Why)
 	}
@@ -306,6 +311,9 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	}
 	if r.Window > 0 {
 		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
+	}
+	if s := r.Server; s != nil {
+		s.write(p)
 	}
 	if d := r.Double; d != nil {
 		p("  double    %d recoveries changed something and were crashed again at each of their operations: %d states, %d explained by F5, %d bad", d.Images, d.States, d.Excused, d.Bad)

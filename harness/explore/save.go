@@ -6,6 +6,37 @@ import (
 	"github.com/torntail/torntail/harness"
 )
 
+// SaveCrashes keeps the smallest example of each cause and finding of a real
+// server: what the crash left, and the run until then. save returns the directory.
+func (r *Report) SaveCrashes(save func(name string, c *Crash) (string, error)) (err error) {
+	keep := func(name string, g *group, dir *string) {
+		if err == nil && g != nil && g.crash != nil {
+			*dir, err = save(fmt.Sprintf("%s-%s-%s", r.Mode, r.Personality, name), g.crash)
+		}
+	}
+	for i := range r.Groups {
+		v := &r.Groups[i]
+		v.Plan = v.g.plan()
+		if v.Confirmed = v.g.confirmed; v.Confirmed {
+			keep(fmt.Sprint(i+1), v.g, &v.Dir)
+		}
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Plan = f.g.plan()
+		keep(f.Name, f.g, &f.Dir)
+	}
+	return err
+}
+
+// plan is the statement that says where a group's example was met.
+func (g *group) plan() string {
+	if !g.found {
+		return ""
+	}
+	return g.cut.String()
+}
+
 // Save keeps the smallest example of each cause and finding for torntail
 // replay. It runs each once more as replay will, in a simulator of its own and
 // unwatched, and keeps what that run shows. save returns the directory.

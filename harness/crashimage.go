@@ -1,0 +1,232 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// CrashImage is what a crash left, as files that a real server can be started on.
+type CrashImage struct {
+	Files []ImageFile
+	// Of what a Recovered says of an image, what shows before anything is started.
+	stray bool // an incr file holds stray bytes
+	none  bool // no manifest or snapshot
+}
+
+// ImageFile is a file of a crash image, or a directory.
+type ImageFile struct {
+	Path string
+	Dir  bool
+	Data []byte
+}
+
+// NewCrashImage copies the files of a disk.
+func NewCrashImage(d *disk.Disk, m *Mode) (*CrashImage, error) {
+	fsys := d.FS(nil)
+	c := &CrashImage{none: !hasData(fsys, m), stray: m.AOF && nulBytes(fsys)}
+	return c, c.gather(fsys, ".")
+}
+
+func (c *CrashImage) gather(fsys vfs.FS, dir string) error {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		name = path.Join(dir, name)
+		info, err := fsys.Stat(name)
+		if err != nil {
+			return err
+		}
+		f := ImageFile{Path: name, Dir: info.Dir}
+		if !info.Dir {
+			if f.Data, err = vfs.ReadFile(fsys, name); err != nil {
+				return err
+			}
+		}
+		c.Files = append(c.Files, f)
+		if info.Dir {
+			if err := c.gather(fsys, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// WriteTo makes an existing directory hold the image and nothing else. before
+// is the image that it holds already; nil when nobody knows. Of files that are
+// in both, what differs is written: images that follow each other differ little.
+func (c *CrashImage) WriteTo(dir string, before *CrashImage) error {
+	if before == nil {
+		left, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range left {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+		before = &CrashImage{}
+	}
+	old := make(map[string]*ImageFile, len(before.Files))
+	for i := range before.Files {
+		old[before.Files[i].Path] = &before.Files[i]
+	}
+	for i := range c.Files {
+		f := &c.Files[i]
+		was := old[f.Path]
+		delete(old, f.Path)
+		if err := f.write(filepath.Join(dir, f.Path), was); err != nil {
+			return err
+		}
+	}
+	for name := range old { // any order: names below a directory may go with it
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write makes a file of the host what f is; was is what it is now, nil if it is not there.
+func (f *ImageFile) write(name string, was *ImageFile) error {
+	if f.Dir {
+		if was != nil && was.Dir {
+			return nil
+		}
+		return os.Mkdir(name, 0o755)
+	}
+	if was == nil || was.Dir {
+		return os.WriteFile(name, f.Data, 0o644)
+	}
+	if bytes.Equal(f.Data, was.Data) {
+		return nil
+	}
+	same := 0
+	for same < len(f.Data) && same < len(was.Data) && f.Data[same] == was.Data[same] {
+		same++
+	}
+	host, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = host.WriteAt(f.Data[same:], int64(same))
+	if len(f.Data) < len(was.Data) {
+		err = errors.Join(err, host.Truncate(int64(len(f.Data))))
+	}
+	return errors.Join(err, host.Close())
+}
+
+// history reports whether the image's manifest names old files, which a server
+// that loads it removes.
+func (c *CrashImage) history() bool {
+	for i := range c.Files {
+		if f := &c.Files[i]; strings.HasSuffix(f.Path, ".manifest") && bytes.Contains(f.Data, []byte(" type h")) {
+			return true
+		}
+	}
+	return false
+}
+
+// ReadCrashImage reads what WriteTo has written.
+func ReadCrashImage(dir string, m *Mode) (*CrashImage, error) {
+	d := disk.New(disk.Options{})
+	fsys := d.FS(nil)
+	err := filepath.WalkDir(dir, func(name string, e os.DirEntry, err error) error {
+		if err != nil || name == dir {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return fsys.Mkdir(filepath.ToSlash(rel))
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		f, err := fsys.Open(filepath.ToSlash(rel), vfs.WriteOnly|vfs.Create)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		return errors.Join(err, f.Close())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return NewCrashImage(d, m)
+}
+
+// imageDir is where a saved failure has its crash image, if it was found by
+// exploring a real server.
+const imageDir = "image"
+
+// SaveCrash is Save for a failure that starting on an image shows.
+func SaveCrash(dir, torntail string, b Backend, x *Experiment, o *Outcome, image *CrashImage) error {
+	if err := Save(dir, torntail, b, x, o); err != nil {
+		return err
+	}
+	to := filepath.Join(dir, imageDir)
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	return image.WriteTo(to, nil)
+}
+
+// HasImage reports whether what is saved is a crash image to start a server on.
+func (s *Saved) HasImage() bool {
+	info, err := os.Stat(filepath.Join(s.dir, imageDir))
+	return err == nil && info.IsDir()
+}
+
+// Start starts a real server on the saved crash image and judges what it makes of it.
+func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, error) {
+	image, err := ReadCrashImage(filepath.Join(s.dir, imageDir), &x.Mode)
+	if err != nil {
+		return nil, fmt.Errorf("crash image: %w", err)
+	}
+	h, err := history.Load(filepath.Join(s.dir, HistoryFile))
+	if err != nil {
+		return nil, err
+	}
+	read := time.Duration(0)
+	for i := range h.States {
+		read = h.States[i].At
+	}
+	dir, remove, err := r.ImageDir()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	w, err := r.NewImageServer(x, read, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	first := &Outcome{Seed: s.Seed, History: h, wholeAOFVanished: s.Seen.WholeAOFVanished,
+		oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead}
+	o, life, err := first.Again(ctx, w, x, image)
+	if err == nil && life.Wrong != "" && o.Verdict != result.Violated {
+		o.Verdict = result.Violated
+		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Unrecoverable), life.Wrong})
+	}
+	return o, err
+}

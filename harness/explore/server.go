@@ -1,0 +1,425 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Server is a real server to be explored.
+type Server struct {
+	Rig             *harness.Rig
+	Target, Version string
+	// Workers is how many images are judged side by side; 0: two for each CPU.
+	Workers int
+	// Progress is told how many images have been judged; nil: nobody is.
+	Progress func(done, all int)
+}
+
+// server explores a real one. Its run is recorded on the fault disk and played
+// as often as it must be looked at. First the distinct images are counted, then
+// each is put into a directory of the host and judged there, then the states
+// are judged as those of the engine are, by what came back from their images.
+//
+// The embedded engine, which reads the same files, is asked beforehand what an
+// image holds: where it starts on it without cutting anything off, a running
+// server can load the image; else a start is needed. Its word decides which way
+// is tried first, and nothing else. That the two servers agree is counted.
+type server struct {
+	e       *explorer
+	o       *Server
+	run     *harness.Recording
+	oracle  *harness.Bare // nil: the engine does not know these directives
+	remove  func()        // the directories of the workers
+	workers []*harness.ImageServer
+	fresh   []fresh
+
+	mu     sync.Mutex // covers the explorer's results while images are judged
+	done   int
+	second []later
+	out    ServerReport
+	// Of the images judged both ways: what each way took.
+	bothReload, bothStart time.Duration
+}
+
+// fresh is a distinct image, where it was met first.
+type fresh struct {
+	moment int
+	choice disk.Choice
+	at     time.Duration
+	plain  bool               // a running server may load it
+	engine *harness.Recovered // what the engine makes of it; nil: it was not asked
+	result int32
+}
+
+// later is a second life that went wrong.
+type later struct {
+	image int
+	life  harness.SecondLife
+}
+
+// ServerReport is how the images of a real server's run were judged.
+type ServerReport struct {
+	Target  string `json:"target"`
+	Version string `json:"version"`
+	// Reloaded images were loaded by a running server, Started ones by one that was
+	// started on them, with its repair tool where that was needed. Rates are of
+	// one worker, in images a second; those for Ratio of the images judged both ways.
+	Reloaded   int     `json:"reloaded"`
+	By         string  `json:"by"` // which command
+	ReloadRate float64 `json:"reload_rate"`
+	Started    int     `json:"started"`
+	StartRate  float64 `json:"start_rate"`
+	Ratio      float64 `json:"ratio"`
+	// Unknown images were tried on a running server first, which did not say what
+	// a start would make of them.
+	Unknown int `json:"unknown"`
+	Both    int `json:"both"`  // judged both ways, of which all must agree
+	Lives   int `json:"lives"` // servers that were made to write, killed and started again
+	// Engine is how many images the engine was asked about, Differ those of which
+	// it makes something else; Example is the first.
+	Engine  int    `json:"engine"`
+	Differ  int    `json:"differ"`
+	Example string `json:"example,omitempty"`
+}
+
+// newServer records the run.
+func newServer(e *explorer, o *Server) (*server, error) {
+	s := &server{e: e, o: o, out: ServerReport{Target: o.Target, Version: o.Version}}
+	var err error
+	if s.run, err = o.Rig.Record(e.ctx, e.x); err != nil {
+		return nil, err
+	}
+	if s.out.By = "DEBUG RELOAD NOSAVE"; e.o.Mode.AOF {
+		s.out.By = "DEBUG LOADAOF"
+	}
+	s.oracle, _ = harness.NewBare(e.x)
+	// What expires in the run must have expired when images are read, whenever that is.
+	read := s.run.Deadline(workloads.ShortLife + time.Second)
+	if err := o.Rig.WaitUntil(e.ctx, read); err != nil {
+		return nil, err
+	}
+	dir, remove, err := o.Rig.ImageDir()
+	if err != nil {
+		return nil, err
+	}
+	s.remove = remove
+	n := o.Workers
+	if n == 0 {
+		n = 2 * runtime.GOMAXPROCS(0)
+	}
+	for i := range n {
+		w, err := o.Rig.NewImageServer(e.x, read, filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s, nil
+}
+
+func (s *server) close() {
+	for _, w := range s.workers {
+		w.Close()
+	}
+	s.remove()
+}
+
+// images judges all distinct images of the run.
+func (s *server) images() error {
+	if _, _, err := s.e.record(s.count); err != nil {
+		return err
+	}
+	if err := s.judgeAll(); err != nil {
+		return err
+	}
+	for sig, n := range s.e.images { // any order: each is replaced
+		s.e.images[sig] = s.fresh[n].result
+	}
+	for hash, n := range s.e.contents { // any order: each is replaced
+		s.e.contents[hash] = s.fresh[n].result
+	}
+	slices.SortFunc(s.second, func(a, b later) int { return a.image - b.image })
+	for _, l := range s.second {
+		f := &s.fresh[l.image]
+		s.e.secondLife(f.moment, f.choice, l.life)
+	}
+	s.e.enum = enumerator{bound: s.e.o.Bound, class: s.e.classOf} // what it has counted is counted again
+	s.e.out.Compared = s.out.Both
+	var reloads, starts harness.Tally
+	for _, w := range s.workers {
+		reloads.Add(w.Reloads)
+		starts.Add(w.Starts)
+	}
+	s.out.ReloadRate, s.out.StartRate = reloads.Rate(), starts.Rate()
+	if s.bothReload > 0 {
+		s.out.Ratio = s.bothStart.Seconds() / s.bothReload.Seconds()
+	}
+	s.e.out.Server = &s.out
+	return nil
+}
+
+// count notes the images that are met first at a moment.
+func (s *server) count(m *harness.Moment) {
+	e := s.e
+	e.flight, _ = m.Disk().InPlay()
+	if !e.changed(m) {
+		return
+	}
+	e.enum.choices(m.Disk(), func(c disk.Choice) {
+		sig := m.Disk().Signature(c)
+		if _, ok := e.images[sig]; ok {
+			return
+		}
+		m.Disk().Image(&e.scratch, c)
+		e.out.Built++
+		hash := e.scratch.Hash()
+		n, ok := e.contents[hash]
+		if !ok {
+			n = int32(len(s.fresh))
+			e.contents[hash] = n
+			e.out.Images++
+			if e.flight >= 2 {
+				e.out.ImagesOfTwo++
+			}
+			s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true}))
+		}
+		e.images[sig] = n
+	})
+}
+
+// ask asks the engine about the image in scratch, which that changes.
+func (s *server) ask(f fresh) fresh {
+	if s.oracle == nil {
+		return f
+	}
+	r := s.oracle.Recover(&s.e.scratch, f.at, nil)
+	r.State.Keys = slices.Clone(r.State.Keys)
+	f.engine, f.plain = &r, r.How == harness.ByItself && !r.Truncated && !r.NoData
+	return f
+}
+
+// job is an image to be judged.
+type job struct {
+	n           int
+	image       *harness.CrashImage
+	both, again bool
+}
+
+// mostLives is of how many images whose recovery changes a file the server is
+// made to write, killed and started again: that takes as long as judging two.
+const mostLives = 30
+
+// judgeAll plays the run once more and gives each image, as it comes by, to a worker.
+func (s *server) judgeAll() error {
+	g, ctx := errgroup.WithContext(s.e.ctx)
+	jobs := make(chan job)
+	for _, w := range s.workers {
+		g.Go(func() error {
+			for j := range jobs {
+				if err := s.judge(ctx, w, j); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	next, cut := 0, 0
+	_, _, err := s.e.record(func(m *harness.Moment) {
+		for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
+			m.Disk().Image(&s.e.scratch, s.fresh[next].choice)
+			image, err := harness.NewCrashImage(&s.e.scratch, &s.e.o.Mode)
+			if err != nil {
+				s.e.err = err
+				return
+			}
+			j := job{n: next, image: image, both: s.e.scratch.Hash()%compareShare == 0}
+			if r := s.fresh[next].engine; r != nil && (r.Truncated || r.How == harness.Repaired) {
+				cut++
+				j.again = cut <= mostLives
+			}
+			j.again = j.again || j.both
+			select {
+			case jobs <- j:
+			case <-ctx.Done():
+				s.e.err = context.Cause(ctx)
+				return
+			}
+		}
+	})
+	close(jobs)
+	if werr := g.Wait(); werr != nil {
+		s.e.err = nil
+		return werr
+	}
+	return err
+}
+
+// judge finds out what the server makes of an image.
+func (s *server) judge(ctx context.Context, w *harness.ImageServer, j job) error {
+	f := &s.fresh[j.n]
+	reloads, starts := w.Reloads.Took, w.Starts.Took
+	var r harness.Recovered
+	known := false
+	if f.plain {
+		var err error
+		if r, known, err = w.Reload(ctx, j.image); err != nil {
+			return err
+		}
+	}
+	var life harness.SecondLife
+	differ := ""
+	if !known || j.both {
+		started, second, err := w.Start(ctx, j.image, j.again)
+		if err != nil {
+			return err
+		}
+		if life = second; known {
+			differ = r.Differs(&started)
+		} else {
+			r = started
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case known:
+		s.out.Reloaded++
+	default:
+		s.out.Started++
+		if f.plain {
+			s.out.Unknown++
+		}
+	}
+	if known && j.both {
+		s.out.Both++
+		s.bothReload += w.Reloads.Took - reloads
+		s.bothStart += w.Starts.Took - starts
+		if differ != "" {
+			s.e.out.doubt("at %s, %q: a running server that loads the image and one that is started on it disagree about %s", f.at, f.choice, differ)
+		}
+	}
+	if j.again {
+		s.out.Lives++
+	}
+	if life.Wrong != "" {
+		s.second = append(s.second, later{j.n, life})
+	}
+	if f.engine != nil {
+		s.out.Engine++
+		if differ := f.engine.Differs(&r); differ != "" {
+			if s.out.Differ++; s.out.Example == "" {
+				s.out.Example = fmt.Sprintf("at %s, %q: %s", f.at, f.choice, differ)
+			}
+		}
+		f.engine = nil
+	}
+	f.result = s.e.add(r)
+	if s.done++; s.o.Progress != nil {
+		s.o.Progress(s.done, len(s.fresh))
+	}
+	return nil
+}
+
+// one judges a single image, as the search for causes needs it.
+func (s *server) one(image *disk.Disk) int32 {
+	c, err := harness.NewCrashImage(image, &s.e.o.Mode)
+	if err == nil {
+		var r harness.Recovered
+		if r, _, err = s.workers[0].Start(s.e.ctx, c, false); err == nil {
+			return s.e.add(r)
+		}
+	}
+	if s.e.err == nil {
+		s.e.err = err
+	}
+	return s.e.add(harness.Recovered{})
+}
+
+// Crash is an example of what a crash left of a real server's run.
+type Crash struct {
+	Image      *harness.CrashImage
+	Outcome    *harness.Outcome
+	Experiment *harness.Experiment
+}
+
+// crash keeps what a choice leaves at a moment, and what the server made of it.
+func (s *server) crash(m *harness.Moment, c disk.Choice) *Crash {
+	e := s.e
+	n := e.image(m, c)
+	m.Disk().Image(&e.second, c)
+	image, err := harness.NewCrashImage(&e.second, &e.o.Mode)
+	if err != nil {
+		e.err = err
+		return nil
+	}
+	contract := &e.contract
+	if m.Kind == harness.MomentExit {
+		contract = &e.final
+	}
+	o := m.Judge(&e.results[n].Recovered, contract)
+	h := *o.History
+	h.Ops = slices.Clone(h.Ops)
+	h.Epochs = []history.Epoch{cloneEpoch(h.Epochs[0])}
+	o.History = &h
+	x := *e.x
+	x.Crash = "power"
+	return &Crash{image, o, &x}
+}
+
+// cloneEpoch copies what a moment lends.
+func cloneEpoch(e history.Epoch) history.Epoch {
+	e.LogWrites, e.LogSyncs = slices.Clone(e.LogWrites), slices.Clone(e.LogSyncs)
+	e.Snapshots, e.Blocked = slices.Clone(e.Snapshots), slices.Clone(e.Blocked)
+	return e
+}
+
+// confirm starts the server on each example once more.
+func (s *server) confirm() error {
+	for _, g := range s.e.groups {
+		if g.crash == nil {
+			continue
+		}
+		o, life, err := g.crash.Outcome.Again(s.e.ctx, s.workers[0], g.crash.Experiment, g.crash.Image)
+		if err != nil {
+			return err
+		}
+		if g.confirmed = life.Wrong != ""; g.second == "" {
+			g.confirmed = g.same(o)
+		}
+	}
+	return nil
+}
+
+// write prints it.
+func (s *ServerReport) write(p func(format string, a ...any)) {
+	how := "none"
+	if s.Reloaded > 0 {
+		how = fmt.Sprintf("%d by a running server (%s), %.0f a second", s.Reloaded, s.By, s.ReloadRate)
+	}
+	p("  judged    %s; %d by starting the server, %.0f a second (of one worker's time)", how, s.Started, s.StartRate)
+	p("  choice    a running server where the engine starts without cutting, repairing or finding nothing; of these %d it could not judge, and was started", s.Unknown)
+	both := fmt.Sprintf("%d, all the same", s.Both)
+	if s.Ratio > 0 {
+		both += fmt.Sprintf(", %.1f times as fast by a running server", s.Ratio)
+	}
+	p("  both ways %s; %d servers took a write after they had come back, were killed and started again", both, s.Lives)
+	if s.Engine > 0 {
+		p("  engine    makes something else of %d of %d images", s.Differ, s.Engine)
+		if s.Differ > 0 {
+			p("    %s", s.Example)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package explore
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/reports/result"
+)
+
+func TestMain(m *testing.M) {
+	guard.Main()
+	os.Exit(m.Run())
+}
+
+// realServer is redis-server on a rig of the test's own.
+func realServer(t testing.TB) *Server {
+	t.Helper()
+	binary := needs.Program(t, "redis-server")
+	needs.Working(t, fusefs.Available())
+	rig, err := harness.NewRig(binary)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, rig.Close()) })
+	return &Server{Rig: rig, Target: "redis-server"}
+}
+
+// TestRealServer: what a real server makes of its images is found out in both
+// ways, and they agree; nothing is found but known findings.
+func TestRealServer(t *testing.T) {
+	for _, c := range []struct {
+		mode, personality, by string
+	}{{"always", "ext4", "DEBUG LOADAOF"}, {"hybrid-always", "prefix", "DEBUG LOADAOF"}} {
+		t.Run(c.mode+"/"+c.personality, func(t *testing.T) {
+			o := options(t, c.mode, c.personality, "", "prefix", 100)
+			o.Server = realServer(t)
+			done := 0
+			o.Server.Progress = func(n, _ int) { done = n }
+			r := explore(t, o)
+			require.Equal(t, result.Holds, r.Verdict, "%s %+v", r.Why, r.Groups)
+			s := r.Server
+			assert.Equal(t, r.Images, s.Reloaded+s.Started)
+			assert.Equal(t, r.Images, done)
+			assert.Greater(t, s.Reloaded, 0)
+			assert.Greater(t, s.Both, 0)
+			assert.Greater(t, s.Lives, 0)
+			assert.Equal(t, r.Images, s.Engine)
+			assert.Equal(t, c.by, s.By)
+			assert.Greater(t, r.Acknowledged, 40)
+			assert.Equal(t, 100, r.Commands)
+			assert.Equal(t, "exit", r.Positions[len(r.Positions)-1].Kind)
+			for _, f := range r.Findings {
+				assert.Contains(t, []string{"F2", "F4"}, f.Name)
+			}
+		})
+	}
+}
+
+// TestRealServerOnALyingDisk: a disk that ignores its syncs is found under a
+// real server, its cause is named, and what was kept of it shows the same again.
+func TestRealServerOnALyingDisk(t *testing.T) {
+	o := options(t, "always", "prefix", "disk-ignores-fsync", "prefix", 60)
+	o.Server = realServer(t)
+	r := explore(t, o)
+	require.Equal(t, result.Violated, r.Verdict, r.Why)
+	crashes := map[string]*Crash{}
+	require.NoError(t, r.SaveCrashes(func(name string, c *Crash) (string, error) {
+		crashes[name] = c
+		return name, nil
+	}))
+	v := r.Groups[0]
+	assert.Equal(t, "lost-write", v.Anomaly)
+	assert.Equal(t, "returned", v.Cause.Sync)
+	assert.True(t, v.Confirmed)
+	assert.NotEmpty(t, crashes["always-prefix-1"].Image.Files)
+}
+
+// TestRecordingIsTheSameEachTime: what is recorded plays the same moments, with
+// the same states, and the clients' record grows with them.
+func TestRecordingIsTheSameEachTime(t *testing.T) {
+	o := options(t, "always", "ext4", "", "prefix", 60)
+	o.Server = realServer(t)
+	x, err := o.experiment()
+	require.NoError(t, err)
+	rec, err := o.Server.Rig.Record(t.Context(), x)
+	require.NoError(t, err)
+	type moment struct {
+		kind      harness.MomentKind
+		at        int64
+		hash      uint64
+		ops, open int
+	}
+	var seen [2][]moment
+	for i := range seen {
+		last := moment{}
+		rec.Watch(func(m *harness.Moment) {
+			now := moment{m.Kind, int64(m.At), m.Disk().Hash(), len(m.History().Ops), pending(m.History())}
+			require.GreaterOrEqual(t, now.at, last.at)
+			require.GreaterOrEqual(t, now.ops, last.ops)
+			require.LessOrEqual(t, now.open, now.ops)
+			last = now
+			seen[i] = append(seen[i], now)
+		})
+		assert.Equal(t, len(rec.History().Ops), last.ops)
+	}
+	assert.Equal(t, seen[0], seen[1])
+	assert.Greater(t, len(seen[0]), 60)
+}
