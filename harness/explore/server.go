@@ -236,7 +236,7 @@ func (s *server) judgeAll() error {
 			return nil
 		})
 	}
-	next, cut := 0, 0
+	next, cut, plain := 0, 0, 0
 	_, _, err := s.e.record(func(m *harness.Moment) {
 		for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
 			m.Disk().Image(&s.e.scratch, s.fresh[next].choice)
@@ -245,7 +245,11 @@ func (s *server) judgeAll() error {
 				s.e.err = err
 				return
 			}
-			j := job{n: next, image: image, both: s.e.scratch.Hash()%compareShare == 0}
+			if s.fresh[next].plain {
+				plain++
+			}
+			// Of those that a running server may load the first in any case.
+			j := job{n: next, image: image, both: s.e.scratch.Hash()%compareShare == 0 || plain == 1 && s.fresh[next].plain}
 			if r := s.fresh[next].engine; r != nil && (r.Truncated || r.How == harness.Repaired) {
 				cut++
 				j.again = cut <= mostLives
