@@ -23,6 +23,8 @@ type RedisSpec struct {
 	Addr       string      // loopback address to bind; "" is 127.0.0.1
 	Port       int         // 0: a free one, chosen again while others are faster
 	Directives []Directive // after those that torntail needs, so that they win
+	Config     string      // a configuration file, read before all that; "" is none
+	Sentinel   bool        // start it as a Sentinel, which needs a Config that it can write
 
 	// Within limits the time until the server answers; 0 is 30 s. Loading a
 	// large file counts.
@@ -40,12 +42,19 @@ type RedisSpec struct {
 
 // args is the command line: what torntail needs, then the caller's directives.
 func (s RedisSpec) args(addr string, port int) []string {
-	args := []string{
+	var args []string
+	if s.Config != "" {
+		args = append(args, s.Config)
+	}
+	if s.Sentinel {
+		args = append(args, "--sentinel")
+	}
+	args = append(args,
 		"--port", strconv.Itoa(port),
 		"--bind", addr,
 		"--daemonize", "no",
 		"--logfile", "", // to stdout, where Output sees it
-	}
+	)
 	if s.Dir != "" {
 		args = append(args, "--dir", s.Dir)
 	}

@@ -71,7 +71,8 @@ type Net struct {
 	closed  bool
 }
 
-// Start opens all listeners. ErrInUse means that one of the addresses is taken.
+// Start opens all listeners. An error that is syscall.EADDRINUSE means that one of
+// the addresses is taken.
 func Start(o Options) (*Net, error) {
 	n := &Net{o: o, byAddr: map[netip.Addr]int{}, byName: map[string]int{}, other: -1,
 		start: time.Now(), lives: make([]int, len(o.Nodes)), conns: map[*conn]bool{}}
@@ -84,6 +85,8 @@ func Start(o Options) (*Net, error) {
 		} else {
 			n.other = i
 		}
+	}
+	for i, node := range o.Nodes {
 		if !node.Listen.IsValid() {
 			continue
 		}
@@ -191,7 +194,16 @@ func (n *Net) accept(l *net.TCPListener, to int) {
 	}
 }
 
-// nodeOf is the node that an address belongs to.
+// NodeOf is the name of the node whose connections come from an address, "" when
+// there is none.
+func (n *Net) NodeOf(addr netip.Addr) string {
+	if i, ok := n.byAddr[addr]; ok {
+		return n.o.Nodes[i].Name
+	}
+	return ""
+}
+
+// nodeOf is the node that a connection comes from.
 func (n *Net) nodeOf(addr net.Addr) int {
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		if i, ok := n.byAddr[tcp.AddrPort().Addr().Unmap()]; ok {

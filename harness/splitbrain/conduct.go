@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,6 +37,20 @@ type run struct {
 	observers []env.Task
 	admin     map[string]*link // of the conductor
 }
+
+// ErrInterrupted means that the experiment was not wanted any more.
+var ErrInterrupted = errors.New("interrupted")
+
+// A Cluster may be told from outside to stop; it then says so.
+type stopper interface{ Stopping() bool }
+
+func (r *run) stopping() bool {
+	s, ok := r.c.(stopper)
+	return ok && s.Stopping()
+}
+
+// lookEvery bounds how long an interruption goes unnoticed.
+const lookEvery = 250 * time.Millisecond
 
 // limits of administrative commands and of the start.
 const (
@@ -80,15 +95,14 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	}
 	r.out.Ended = r.env.Now()
 	r.rec.Seal()
+	if r.failure == nil && r.stopping() {
+		r.failure = ErrInterrupted
+	}
 	if r.failure != nil {
 		return nil, r.failure
 	}
 	r.converge()
-	r.over = true
-	r.pause.Broadcast()
-	for _, t := range r.observers {
-		t.Wait()
-	}
+	r.stopObserving()
 	r.takeSuffixes()
 	r.sortEvents()
 	r.out.Statements = r.runner.Report()
@@ -96,9 +110,18 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	return r.out, r.failure
 }
 
-func (r *run) close() {
-	r.stopped, r.over = true, true
+func (r *run) stopObserving() {
+	r.over = true
 	r.pause.Broadcast()
+	for _, t := range r.observers {
+		t.Wait()
+	}
+	r.observers = nil
+}
+
+func (r *run) close() {
+	r.stopped = true
+	r.stopObserving()
 	for _, l := range r.admin { // any order: all are closed
 		l.close()
 	}
@@ -134,7 +157,7 @@ func (r *run) onAck(n int) {
 // keepTime carries the plan out until the span is over, or all writes are made.
 func (r *run) keepTime() {
 	end := r.began + r.s.Span
-	for r.failure == nil {
+	for r.failure == nil && !r.stopping() {
 		now := r.env.Now()
 		if now >= end {
 			return
@@ -152,7 +175,7 @@ func (r *run) keepTime() {
 			wait = min(wait, r.began+next-r.env.Now())
 		}
 		if wait > 0 && len(r.acked) == 0 {
-			r.news.WaitFor(wait)
+			r.news.WaitFor(min(wait, lookEvery))
 		}
 	}
 }

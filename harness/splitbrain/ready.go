@@ -6,6 +6,64 @@ import (
 	"time"
 )
 
+// look makes a run that only looks at a cluster.
+func look(c Cluster, s *Scenario) *run {
+	r := &run{c: c, s: s, env: c.Env(Admin), admin: map[string]*link{}, out: new(Outcome)}
+	r.pause = r.env.NewCond()
+	return r
+}
+
+// AwaitReady waits, as a task of Admin's environment, until a cluster that was just
+// started is complete: every replica follows, every Sentinel knows all it is to know.
+func AwaitReady(c Cluster, s *Scenario) error {
+	r := look(c, s)
+	defer r.close()
+	return r.awaitReady()
+}
+
+// AwaitConverged waits until there is one master, everybody follows it, and every
+// Sentinel names it.
+func AwaitConverged(c Cluster, s *Scenario) error {
+	r := look(c, s)
+	defer r.close()
+	return r.await(r.diverged)
+}
+
+// AwaitMaster waits until every Sentinel names a master that is wanted.
+func AwaitMaster(c Cluster, s *Scenario, wanted func(node string) bool) error {
+	r := look(c, s)
+	defer r.close()
+	return r.await(func() string {
+		for _, node := range s.Topology.SentinelNames() {
+			reply, err := r.on(node).do(adminLimit, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
+			if err != nil {
+				return err.Error()
+			}
+			if named := c.NodeAt(address(reply)); !wanted(named) {
+				return fmt.Sprintf("%s names %q", node, named)
+			}
+		}
+		return ""
+	})
+}
+
+// await waits until nothing is lacking, at most as long as the timing allows.
+func (r *run) await(lacking func() string) error {
+	until := r.env.Now() + r.s.Timing.Settle
+	for {
+		lacks := lacking()
+		switch {
+		case lacks == "":
+			return nil
+		case r.stopping():
+			return ErrInterrupted
+		case r.env.Now() > until:
+			return fmt.Errorf("not within %v: %s", r.s.Timing.Settle, lacks)
+		}
+		r.env.Sleep(convergeEvery)
+	}
+}
+
 // awaitReady waits until every replica follows, every Sentinel knows the others
 // and the replicas, and sets the Sentinels' periods.
 func (r *run) awaitReady() error {
@@ -14,6 +72,9 @@ func (r *run) awaitReady() error {
 	for r.env.Now() < until {
 		if lacks = r.lacking(); lacks == "" {
 			return nil
+		}
+		if r.stopping() {
+			return ErrInterrupted
 		}
 		r.env.Sleep(readyEvery)
 	}
@@ -93,7 +154,7 @@ func (r *run) converge() {
 		if lacks = r.diverged(); lacks == "" {
 			break
 		}
-		if r.env.Now()-began > r.s.Timing.Settle {
+		if r.env.Now()-began > r.s.Timing.Settle || r.stopping() {
 			r.out.TookToHeal = r.env.Now() - r.out.Healed
 			r.out.Why = fmt.Sprintf("not converged %v after the clients stopped: %s", r.s.Timing.Settle, lacks)
 			return

@@ -8,11 +8,13 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/workloads"
 )
@@ -135,7 +137,7 @@ func (r *run) attach(node string, t *Turn) *suffixReader {
 		err = fmt.Errorf("PSYNC answered %.80q", reply.Raw)
 	}
 	for err == nil && sr.suffix.Bytes < has {
-		err = sr.next()
+		err = sr.next(adminLimit)
 	}
 	if err != nil {
 		sr.suffix.Why = err.Error()
@@ -146,7 +148,7 @@ func (r *run) attach(node string, t *Turn) *suffixReader {
 	}
 	r.observers = append(r.observers, r.env.Go("suffix of "+node, func() {
 		for !r.over && !sr.done {
-			if err := sr.next(); err != nil {
+			if err := sr.next(listenFor); err != nil && !errors.Is(err, env.ErrTimeout) {
 				break // the demotion ended it, or the run
 			}
 		}
@@ -155,9 +157,9 @@ func (r *run) attach(node string, t *Turn) *suffixReader {
 	return sr
 }
 
-// next takes one command of the stream.
-func (sr *suffixReader) next() error {
-	sr.conn.Deadline(adminLimit)
+// next takes one command of the stream, waiting at most limit.
+func (sr *suffixReader) next(limit time.Duration) error {
+	sr.conn.Deadline(limit)
 	command, err := sr.conn.Reply()
 	if err != nil {
 		return err
