@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -34,7 +35,7 @@ func configGet(s *Server, c *Session, argv [][]byte) {
 				pairs = append(pairs, string(p), value)
 				return
 			}
-			if globMatch(p, name, true) {
+			if glob.Match(p, name, true) {
 				pairs = append(pairs, name, value)
 				return
 			}

@@ -3,6 +3,7 @@ package engine
 import (
 	"strconv"
 
+	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
@@ -89,7 +90,7 @@ func cmdKeys(s *Server, c *Session, argv [][]byte) {
 	var names []string
 	all := string(argv[1]) == "*"
 	s.ks.DB(c.db).Each(func(key string, _ *keyspace.Object, at int64) bool {
-		if (at == 0 || s.now() <= at) && (all || globMatch(argv[1], key, false)) {
+		if (at == 0 || s.now() <= at) && (all || glob.Match(argv[1], key, false)) {
 			names = append(names, key)
 		}
 		return true
@@ -151,7 +152,7 @@ func cmdScan(s *Server, c *Session, argv [][]byte) {
 	}
 	var names []string
 	next := s.ks.DB(c.db).Scan(cursor, int(min(count, 1<<31)), func(key string, o *keyspace.Object) {
-		if (pattern == nil || globMatch(pattern, key, false)) && (kind == nil || same(kind, o.Kind.Name())) {
+		if (pattern == nil || glob.Match(pattern, key, false)) && (kind == nil || same(kind, o.Kind.Name())) {
 			names = append(names, key)
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/engine/glob"
 )
 
 // subscriptions are one session's channels or patterns, in the order it asked
@@ -156,7 +158,7 @@ func (s *Server) publish(channel, message []byte) (receivers int) {
 		receivers++
 	}
 	for _, pattern := range s.pubsub.order {
-		if !globMatch([]byte(pattern), string(channel), false) {
+		if !glob.Match([]byte(pattern), string(channel), false) {
 			continue
 		}
 		for _, o := range s.pubsub.patterns[pattern] {
@@ -193,7 +195,7 @@ var pubsubCommands = []*command{
 		}
 		var names []string
 		for _, name := range slices.Sorted(maps.Keys(s.pubsub.channels)) {
-			if len(argv) == 2 || globMatch(argv[2], name, false) {
+			if len(argv) == 2 || glob.Match(argv[2], name, false) {
 				names = append(names, name)
 			}
 		}

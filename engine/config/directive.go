@@ -126,7 +126,7 @@ func parseEnum(s string, words []string) (string, error) {
 func text(name string, field func(*Config) *string) *directive {
 	return &directive{
 		name:    name,
-		written: quoteLine,
+		written: Quote,
 		get:     func(c *Config) string { return *field(c) },
 		set: func(c *Config, args []string) error {
 			*field(c) = args[0]
@@ -208,7 +208,7 @@ func inertEnum(name, def string, words ...string) *directive {
 
 func inertText(name, def string) *directive {
 	d := inert(name, def, nil)
-	d.written = quoteLine
+	d.written = Quote
 	return d
 }
 

@@ -134,7 +134,7 @@ func (d *directive) texts(c *Config, value string) []string {
 	words := strings.Split(value, " ")
 	for i, w := range words {
 		if strings.ContainsFunc(w, func(c rune) bool { return c < '!' || c > '~' || c == '"' || c == '\'' || c == '\\' }) || w == "" {
-			words[i] = quoteLine(w)
+			words[i] = Quote(w)
 		}
 	}
 	return []string{strings.Join(words, " ")}
@@ -151,8 +151,8 @@ func (c *Config) saveLines() (lines []string) {
 	return lines
 }
 
-// quoteLine is a value as SplitArgs reads it back (redis 7.0.15 sds.c sdscatrepr).
-func quoteLine(s string) string {
+// Quote is a value as SplitArgs reads it back (redis 7.0.15 sds.c sdscatrepr).
+func Quote(s string) string {
 	b := []byte{'"'}
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -1,13 +1,15 @@
-package engine
+package glob_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/torntail/torntail/engine/glob"
 )
 
-func TestGlobMatch(t *testing.T) {
+func TestMatch(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string
 		nocase, want  bool
@@ -33,27 +35,27 @@ func TestGlobMatch(t *testing.T) {
 		{"[A-C]", "b", true, true},
 		{"a*", "a\x00b", false, true},
 	} {
-		assert.Equal(t, c.want, globMatch([]byte(c.pattern), c.text, c.nocase), "%q %q", c.pattern, c.text)
+		assert.Equal(t, c.want, glob.Match([]byte(c.pattern), c.text, c.nocase), "%q %q", c.pattern, c.text)
 	}
 }
 
 // A pattern must not stop the server, whatever the text.
-func TestGlobMatchIsBounded(t *testing.T) {
-	globMatch([]byte(strings.Repeat("*a", 40)+"b"), strings.Repeat("a", 10_000), false)
+func TestMatchIsBounded(t *testing.T) {
+	glob.Match([]byte(strings.Repeat("*a", 40)+"b"), strings.Repeat("a", 10_000), false)
 }
 
-// FuzzGlobMatch: no pattern panics, and every text matches itself with all its
+// FuzzMatch: no pattern panics, and every text matches itself with all its
 // special characters escaped.
-func FuzzGlobMatch(f *testing.F) {
+func FuzzMatch(f *testing.F) {
 	f.Add("a[b-", "ab")
 	f.Add(`\`, "*")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
-		globMatch([]byte(pattern), text, false)
+		glob.Match([]byte(pattern), text, false)
 		var quoted []byte
 		for i := range len(text) {
 			quoted = append(quoted, '\\', text[i])
 		}
-		if !globMatch(quoted, text, false) {
+		if !glob.Match(quoted, text, false) {
 			t.Fatalf("%q does not match itself", text)
 		}
 	})

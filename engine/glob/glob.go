@@ -1,13 +1,15 @@
-package engine
+// Package glob matches the patterns of KEYS, SCAN, CONFIG GET, PSUBSCRIBE and
+// SENTINEL RESET.
+package glob
 
 // maxGlobCalls bounds the recursion a pattern can cause, so that KEYS
 // "*a*a*a*a*b" on a long key does not stop the server for ever.
 const maxGlobCalls = 1 << 16
 
-// globMatch reports whether text matches a pattern of KEYS, SCAN or CONFIG GET:
+// Match reports whether text matches a pattern:
 // *, ?, [set] with ranges and ^, \ before a literal (redis 7.0.15 util.c
 // stringmatchlen).
-func globMatch(pattern []byte, text string, nocase bool) bool {
+func Match(pattern []byte, text string, nocase bool) bool {
 	g := globber{nocase: nocase, calls: maxGlobCalls}
 	return g.match(pattern, text)
 }
