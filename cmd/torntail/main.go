@@ -27,6 +27,8 @@ const version = "0.1.0"
 // cli is every command and its flags.
 type cli struct {
 	Run      runCmd      `cmd:"" help:"Crash experiments: modes by crash kinds, many times each; prints the loss table."`
+	Suite    suiteCmd    `cmd:"" help:"Run a YAML file of experiments and expectations, as a nightly job does."`
+	Merge    mergeCmd    `cmd:"" help:"Put the shards of a suite together."`
 	Explore  exploreCmd  `cmd:"" help:"Record one run, then judge every crash state that it could have left."`
 	Policies policiesCmd `cmd:"" help:"Persistence settings side by side: what each costs and what it can lose; advice for stated limits."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/torntail/torntail/faults/blocklog"
@@ -48,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":       exitStatus,
 			"verdicts":     verdicts,
+			"same-figures": sameFigures,
 			"freeport":     freePort,
 			"await-server": awaitServer,
 			"nothing-left": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -123,6 +126,38 @@ func verdicts(ts *testscript.TestScript, neg bool, args []string) {
 	if have, want := strings.Join(got, " "), strings.Join(args[1:], " "); have != want {
 		ts.Fatalf("the report says %s, want %s", have, want)
 	}
+}
+
+// sameFigures compares two reports but for when, where and for how long they
+// ran: same-figures DIR DIR [where else failures were saved...]
+func sameFigures(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: same-figures DIR DIR...")
+	}
+	var texts []string
+	for _, dir := range args[:2] {
+		r, err := result.Load(ts.MkAbs(filepath.Join(dir, "result.json")))
+		ts.Check(err)
+		text, err := figuresOf(r, args...)
+		ts.Check(err)
+		texts = append(texts, text)
+	}
+	if texts[0] != texts[1] {
+		ts.Fatalf("%s and %s differ:\n%s", args[0], args[1], cmp.Diff(texts[0], texts[1]))
+	}
+}
+
+// figuresOf is a report as text, without what says when, where (one of the
+// directories) and for how long it ran.
+func figuresOf(r *result.Report, dirs ...string) (string, error) {
+	c := *r
+	c.Started, c.ElapsedS, c.Command = time.Time{}, 0, ""
+	text, err := json.MarshalIndent(&c, "", " ")
+	out := string(text)
+	for _, d := range dirs {
+		out = strings.ReplaceAll(out, `"`+d+"/", `"DIR/`)
+	}
+	return out, err
 }
 
 // freePort sets a variable to a port of 127.0.0.1 that nobody uses: freeport NAME

@@ -128,14 +128,14 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet}); err != nil {
 		return err
 	}
-	return f.exit(a, r.Results)
+	return f.exit(a, r)
 }
 
 // exit turns results into the exit status, by --unknown.
-func (f *outputFlags) exit(a *app, results []result.Result) error {
-	code := result.ExitCode(results)
+func (f *outputFlags) exit(a *app, r *result.Report) error {
+	code := r.ExitCode(false)
 	if code == result.ExitUnknown && f.Unknown == "warn" {
-		if code = result.ExitCodeLenient(results); code == result.ExitHolds {
+		if code = r.ExitCode(true); code == result.ExitHolds {
 			fmt.Fprintln(a.stderr, "torntail: warning: not everything was proved (the verdicts that say unknown)")
 		}
 	}

@@ -11,53 +11,13 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/spelling"
 	"github.com/torntail/torntail/workloads"
 )
 
-// known reports a word that is none of names: with the nearest one if there is
-// one, else with all of them.
-func known(flag, word string, names []string) error {
-	if slices.Contains(names, word) {
-		return nil
-	}
-	if near := nearest(word, names); near != "" {
-		return fmt.Errorf("%s %q is not known: did you mean %q?", flag, word, near)
-	}
-	return fmt.Errorf("%s %q is not known: want one of %s", flag, word, strings.Join(names, ", "))
-}
+func known(flag, word string, names []string) error { return spelling.Known(flag, word, names) }
 
-// nearest is the name that takes the fewest changes to become word, at most a
-// third of its length; "" when there is none so near.
-func nearest(word string, names []string) string {
-	best, found := len(word)/3+1, ""
-	for _, name := range names {
-		if d := distance(strings.ToLower(word), name); d < best {
-			best, found = d, name
-		}
-	}
-	return found
-}
-
-// distance is the number of bytes to insert, remove or replace to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+func nearest(word string, names []string) string { return spelling.Nearest(word, names) }
 
 // namesOf are the names of what a list holds.
 func namesOf[T any](list []T, name func(*T) string) []string {

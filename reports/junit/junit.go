@@ -78,17 +78,11 @@ func Write(w io.Writer, r *result.Report) error {
 	out.WriteString(wording.Meaning(r.Results) + "\n\n" + findings(r.Results))
 	for i := range r.Results {
 		c := caseOf(&r.Results[i])
-		s.Tests++
-		switch {
-		case c.Failure != nil:
-			s.Failures++
-		case c.Error != nil:
-			s.Errors++
-		case c.Skipped != nil:
-			s.Skipped++
-		}
-		s.Cases = append(s.Cases, c)
+		s.add(c)
 		fmt.Fprintf(&out, "\n%s, %s\n%s", c.Class, c.Name, figures(&r.Results[i]))
+	}
+	for i := range r.Claims {
+		s.add(claimCase(&r.Claims[i]))
 	}
 	s.Out.Text = clean(out.String())
 	text, err := xml.MarshalIndent(suites{Suites: []suite{s}}, "", "  ")
@@ -99,6 +93,35 @@ func Write(w io.Writer, r *result.Report) error {
 		return fmt.Errorf("write JUnit XML: %w", err)
 	}
 	return nil
+}
+
+// add counts a test case.
+func (s *suite) add(c testcase) {
+	s.Tests++
+	switch {
+	case c.Failure != nil:
+		s.Failures++
+	case c.Error != nil:
+		s.Errors++
+	case c.Skipped != nil:
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+// claimCase is a claim as a test case.
+func claimCase(cl *result.Claim) testcase {
+	c := testcase{Name: oneLine(cl.ID + ": " + cl.Quote), Class: "torntail.claims", Time: seconds(0)}
+	text := clean(fmt.Sprintf("%s\n%s; %s: %s\nexpected %s, measured %s (%s)\n", cl.Quote, cl.Configuration, cl.Fault, cl.Quantity, cl.Expected, cl.Outcome, cl.Figure))
+	switch cl.Verdict {
+	case result.NotApplicable:
+		c.Skipped = &verdict{Message: oneLine(cl.NotMeasured)}
+	case result.Violated:
+		c.Failure = &verdict{Message: oneLine(fmt.Sprintf("expected %s: %s (%s)", cl.Expected, cl.Outcome, cl.Figure)), Type: "claim", Text: text}
+	case result.Unknown:
+		c.Error = &verdict{Message: "not measured: " + oneLine(cl.NotMeasured), Type: "unknown", Text: text}
+	}
+	return c
 }
 
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
@@ -115,11 +138,17 @@ func caseOf(r *result.Result) testcase {
 	// path are kept free of it.
 	class := strings.ReplaceAll(strings.TrimSpace(r.Target+" "+r.Version), ".", "_")
 	c := testcase{Name: oneLine(name), Class: oneLine("torntail." + class + "." + r.Mode), Time: seconds(0)}
-	switch r.Verdict {
+	if r.Cell != "" {
+		c.Name = oneLine(r.Cell) // a suite's own name, which says in what its cells differ
+	}
+	switch r.Judged() {
 	case result.NotApplicable:
 		c.Skipped = &verdict{Message: oneLine(r.Why)}
 	case result.Violated:
 		c.Failure = &verdict{Message: message(r), Type: anomalies(r), Text: failure(r)}
+		if e := r.Expected; e != nil {
+			c.Failure.Message = oneLine(fmt.Sprintf("expected %s: %s", e.Text, e.Why))
+		}
 	case result.Unknown:
 		c.Error = &verdict{Message: "unknown: " + oneLine(r.Why), Type: "unknown", Text: clean(figures(r))}
 	}

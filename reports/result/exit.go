@@ -37,7 +37,7 @@ func Worst(codes ...int) int {
 func ExitCodeLenient(results []Result) int {
 	var proved []Result
 	for i := range results {
-		if results[i].Verdict == Holds || results[i].Verdict == Violated {
+		if v := results[i].Judged(); v == Holds || v == Violated {
 			proved = append(proved, results[i])
 		}
 	}
@@ -51,7 +51,7 @@ func ExitCode(results []Result) int {
 	judged := false
 	code := ExitHolds
 	for i := range results {
-		switch results[i].Verdict {
+		switch results[i].Judged() {
 		case Holds:
 			judged = true
 		case NotApplicable:

@@ -54,6 +54,7 @@ type Report struct {
 	Machine  Machine   `json:"machine"`
 	Results  []Result  `json:"results"`
 	Policies *Policies `json:"policies,omitempty"` // what the modes cost, where that was measured
+	Claims   []Claim   `json:"claims,omitempty"`   // of a suite that puts claims to the test
 }
 
 // Machine is where the run took place, as far as it can matter for its figures.
@@ -99,6 +100,9 @@ type Result struct {
 	// Why says what an unknown verdict lacked, or why the pair is not applicable.
 	Why      string    `json:"why,omitempty"`
 	Failures []Failure `json:"failures,omitempty"`
+
+	Cell     string    `json:"cell,omitempty"`     // its name in the suite that it belongs to
+	Expected *Expected `json:"expected,omitempty"` // what the suite expects of it
 }
 
 // Names of bounds.

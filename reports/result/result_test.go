@@ -103,8 +103,8 @@ func TestFieldNames(t *testing.T) {
 		value any
 		names string
 	}{
-		{Report{}, "command elapsed_s machine policies results schema seed started torntail"},
-		{Result{}, "acknowledged anomalies backend bounds_ms crash directives failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs samples span_ms struck target verdict version why workload"},
+		{Report{}, "claims command elapsed_s machine policies results schema seed started torntail"},
+		{Result{}, "acknowledged anomalies backend bounds_ms cell crash directives expected failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs samples span_ms struck target verdict version why workload"},
 		{Policies{}, "advice choice fault_disk host load max_loss_ms min_rate policies restart_writes round_s rounds"},
 		{Policy{}, "bytes_per_op directives fault_disk file_bytes fsyncs_per_op host mode restart_ms"},
 		{Cost{}, "over p50_ms p999_ms p99_ms rate rounds"},

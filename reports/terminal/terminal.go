@@ -142,6 +142,13 @@ func (p *printer) paintVerdict(v result.Verdict, s string) string {
 func (p *printer) verdicts(results []result.Result) {
 	for i := range results {
 		r := &results[i]
-		p.line(wording.Clean(fmt.Sprintf("%s %s %s", r.Mode, r.Crash, wording.Verdict(r)), false))
+		what, verdict := r.Mode+" "+r.Crash, wording.Verdict(r)
+		if r.Expected != nil {
+			what = r.Cell
+			if r.Expected.As == result.Violated {
+				verdict += ", expected " + r.Expected.Text
+			}
+		}
+		p.line(wording.Clean(what+" "+verdict, false))
 	}
 }

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/suite"
+	"github.com/torntail/torntail/reports/compare"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/terminal"
+)
+
+// suiteOutput is what suite and merge share: where results go and what they are
+// compared with.
+type suiteOutput struct {
+	Baseline       string `help:"Result to compare with; default: what the file says." placeholder:"FILE" group:"Results"`
+	UpdateBaseline bool   `help:"Make the result the new baseline." group:"Results"`
+	Unknown        string `enum:",fail,warn" default:"" help:"Whether an unknown verdict fails (exit status 3) or only warns; default: what the file says." placeholder:"fail|warn" group:"Results"`
+	Out            string `help:"Directory for results and the record; default torntail-out/TIME. A directory with the record of this run is taken up where it was left." placeholder:"DIR" group:"Results"`
+	JSON           string `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE" group:"Results"`
+	Quiet          bool   `help:"Print only the summary, and no progress." group:"Results"`
+}
+
+type suiteCmd struct {
+	File        string        `arg:"" help:"The suite: a YAML file." placeholder:"FILE"`
+	Seed        string        `help:"A number, date or random, instead of the file's." placeholder:"SEED" group:"What is run"`
+	For         time.Duration `help:"Time for all cells together, instead of the file's budget." placeholder:"TIME" group:"What is run"`
+	Runs        int           `help:"Crashes for each cell, instead of the file's budget." placeholder:"N" group:"What is run"`
+	Shard       string        `help:"Run one part of several, K/N; torntail merge puts them together." placeholder:"K/N" group:"What is run"`
+	Disk        string        `default:"auto" enum:"auto,fuse,host" help:"auto: the fault disk where there is FUSE, else the host's own; default ${default}." placeholder:"auto|fuse|host" group:"What is run"`
+	Workers     int           `help:"Experiments side by side; 0: what suits the target." placeholder:"N" group:"What is run"`
+	List        bool          `help:"List the cells and what is expected of them, and run nothing." group:"What is run"`
+	Keep        int           `name:"keep-failures" default:"-1" help:"Failures to save, for each cell; default: what the file says." placeholder:"N" group:"Results"`
+	suiteOutput `group:"Results"`
+}
+
+func (c *suiteCmd) Help() string {
+	return `Exit status 0 when every cell came as expected, 1 when one did not or got worse than the
+baseline, 3 when nothing is proved about one. Examples:
+
+  torntail suite suites/smoke.yaml
+  torntail suite suites/nightly.yaml --for 30m --seed date --out nightly
+  torntail suite suites/nightly.yaml --runs 20 --shard 3/8 --out shard-3`
+}
+
+func (c *suiteCmd) Run(a *app) error {
+	f, err := suite.Load(c.File)
+	if err != nil {
+		return usage(err)
+	}
+	if err := c.override(f); err != nil {
+		return usage(err)
+	}
+	if c.List {
+		for _, cell := range f.Cells {
+			fmt.Fprintf(a.stdout, "%-60s %s\n", cell.Name, cell.Expect.String())
+		}
+		return nil
+	}
+	o := suite.Options{Workers: c.Workers, Torntail: version, Command: commandLine(), Machine: machine("")}
+	if o.Shard, err = c.shard(); err != nil {
+		return usage(err)
+	}
+	started := time.Now()
+	out := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet}
+	dir, undo, err := out.directory(started)
+	if err != nil {
+		return usage(err)
+	}
+	o.Dir = dir
+	o.Seed = f.Seed.Of(started, randomSeed)
+	if have, ok := suite.SeedOf(dir); ok && f.Seed.Kind != "fixed" && c.Seed == "" {
+		o.Seed = have // a run that goes on keeps its seed
+	}
+	if f.Seed.Kind != "fixed" {
+		fmt.Fprintf(a.stderr, "seed %d (%s); the same again: --seed %d\n", o.Seed, f.Seed.Kind, o.Seed)
+	}
+	targets := &openTargets{disk: c.Disk}
+	defer targets.close()
+	o.Open = targets.open
+	ctx, stop := a.interruptible()
+	defer stop()
+	var progress *terminal.Progress
+	if !c.Quiet {
+		progress = terminal.NewProgress(os.Stderr)
+		o.Progress = func(p suite.Progress) {
+			progress.Update(terminal.State{What: fmt.Sprintf("%d/%d %s", p.Cells+1, p.Of, p.Cell), Done: p.Crashes, Total: 0, For: f.For,
+				Violations: p.Violations, Unknown: p.Unknown})
+		}
+	}
+	rec, err := f.Run(ctx, o)
+	progress.Finish()
+	if err != nil {
+		undo()
+		if errors.Is(err, suite.ErrOther) {
+			return usage(err)
+		}
+		return asUsage(err)
+	}
+	if rec.Resumed > 0 {
+		fmt.Fprintf(a.stderr, "%d of the cells had been done before\n", rec.Resumed)
+	}
+	if c.Baseline == "" {
+		c.Baseline = f.Baseline
+	}
+	if c.Unknown == "" {
+		c.Unknown = f.Unknown
+	}
+	return c.finish(a, rec.Report(), dir, rec.Head.Suite)
+}
+
+// override puts flags in the place of what the file says.
+func (c *suiteCmd) override(f *suite.File) (err error) {
+	switch {
+	case c.For < 0 || c.Runs < 0 || c.Workers < 0 || c.Keep < -1:
+		return errors.New("--for, --runs, --workers and --keep-failures take 0 or more")
+	case c.For > 0 && c.Runs > 0:
+		return errors.New("--for or --runs, not both")
+	case c.For > 0:
+		f.For, f.Runs = c.For, 0
+	case c.Runs > 0:
+		f.For, f.Runs = 0, c.Runs
+	}
+	if c.Keep >= 0 {
+		f.Keep = c.Keep
+	}
+	if c.Seed != "" {
+		if f.Seed, err = suite.ParseSeed(c.Seed); err != nil {
+			return fmt.Errorf("--seed: %w", err)
+		}
+	}
+	for _, target := range f.Targets() {
+		if _, err := backendOf(target, ""); err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+	}
+	return nil
+}
+
+func (c *suiteCmd) shard() (s suite.Shard, err error) {
+	if c.Shard == "" {
+		return s, nil
+	}
+	if s, err = suite.ParseShard(c.Shard); err != nil {
+		return s, fmt.Errorf("--shard: %w", err)
+	}
+	return s, nil
+}
+
+func randomSeed() uint64 {
+	var b [8]byte
+	rand.Read(b[:])
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+func commandLine() string {
+	return result.CommandLine(append([]string{"torntail"}, os.Args[1:]...))
+}
+
+// finish writes all reports, compares with the baseline, prints the summary and
+// turns it into the exit status.
+func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
+	out := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet, Unknown: c.Unknown}
+	err := out.report(a, r, dir)
+	var s status
+	if err != nil && !errors.As(err, &s) {
+		return err
+	}
+	text := a.stdout
+	if c.JSON == "-" {
+		text = a.stderr
+	}
+	if err := terminal.WriteSuite(text, r, name); err != nil {
+		return err
+	}
+	code, err := c.compare(text, r)
+	if err != nil {
+		return err
+	}
+	if code = result.Worst(int(s), code); code != result.ExitHolds {
+		return status(code)
+	}
+	return nil
+}
+
+// compare holds the result against the baseline, and makes it the new one if
+// that was asked for.
+func (c *suiteOutput) compare(w io.Writer, r *result.Report) (code int, err error) {
+	if c.Baseline == "" {
+		if c.UpdateBaseline {
+			return 0, usage(errors.New("--update-baseline: which? Give --baseline FILE, or baseline: in the suite"))
+		}
+		return result.ExitHolds, nil
+	}
+	if c.UpdateBaseline {
+		if err := os.MkdirAll(filepath.Dir(c.Baseline), 0o755); err != nil {
+			return 0, usage(fmt.Errorf("--update-baseline: %w", err))
+		}
+		if err := r.Save(c.Baseline); err != nil {
+			return 0, usage(fmt.Errorf("--update-baseline: %w", err))
+		}
+		fmt.Fprintf(w, "%s is the new baseline\n", c.Baseline)
+		return result.ExitHolds, nil
+	}
+	before, err := result.Load(c.Baseline)
+	if errors.Is(err, os.ErrNotExist) {
+		fmt.Fprintf(w, "no baseline yet at %s (--update-baseline makes one)\n", c.Baseline)
+		return result.ExitHolds, nil
+	}
+	if err != nil {
+		return 0, usage(fmt.Errorf("baseline: %w", err))
+	}
+	k := compare.Reports(before, r, compare.Options{})
+	fmt.Fprintf(w, "Compared with the baseline %s:\n", c.Baseline)
+	if err := terminal.WriteComparison(w, k, terminal.Options{Quiet: c.Quiet}); err != nil {
+		return 0, err
+	}
+	if code := k.ExitCode(); code != result.ExitUnknown || c.Unknown != "warn" {
+		return code, nil
+	}
+	return result.ExitHolds, nil
+}
+
+// openTargets are the backends of a suite, each opened once.
+type openTargets struct {
+	disk   string // what --disk asks for
+	opened map[string]opened
+}
+
+type opened struct {
+	backend harness.Backend
+	done    func()
+	err     error
+}
+
+// open prepares a backend; without FUSE, and unless the fault disk is asked for,
+// on the host's own disk.
+func (t *openTargets) open(target, disk string) (harness.Backend, error) {
+	if t.disk != "auto" {
+		disk = t.disk
+	}
+	if disk == "auto" {
+		if disk = "fuse"; target != "engine" && fusefs.Available() != nil {
+			disk = onHost
+		}
+	}
+	key := target + "\x00" + disk
+	o, ok := t.opened[key]
+	if !ok {
+		o.backend, o.done, o.err = openTarget(target, disk)
+		if t.opened == nil {
+			t.opened = map[string]opened{}
+		}
+		t.opened[key] = o
+	}
+	if o.err != nil {
+		return o.backend, &suite.Lacking{Why: o.err.Error()}
+	}
+	return o.backend, nil
+}
+
+func (t *openTargets) close() {
+	for _, o := range t.opened { // any order: they know nothing of each other
+		if o.err == nil {
+			o.done()
+		}
+	}
+}
+
+type mergeCmd struct {
+	Dirs        []string `arg:"" help:"The directories of all shards of a suite." placeholder:"DIR"`
+	suiteOutput `group:"Results"`
+}
+
+func (c *mergeCmd) Help() string {
+	return `Puts the shards of a suite together: the same reports and the same exit status as when it had
+run whole. A shard that is missing makes its cells unknown. Example:
+
+  torntail merge shard-1 shard-2 shard-3 shard-4 --out nightly`
+}
+
+func (c *mergeCmd) Run(a *app) error {
+	rec, err := suite.Merge(c.Dirs)
+	if err != nil {
+		return usage(err)
+	}
+	out := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet}
+	dir, _, err := out.directory(time.Now())
+	if err != nil {
+		return usage(err)
+	}
+	return c.finish(a, rec.Report(), dir, rec.Head.Suite)
+}

@@ -1,0 +1,90 @@
+// Package suite runs a YAML file of experiments, as a nightly job does: a matrix
+// of cells under a budget of time or of counts, each with what is expected of it,
+// on several machines if need be, resumed after an interruption.
+//
+// A cell is anything that can be run and compared with an expectation. Each kind
+// of cell has a file that registers the section of a suite in which its cells
+// stand: matrix.go the crash experiments. A new kind implements Runner and
+// registers a Section; budgets, shards, resumption and reports are here already.
+package suite
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Cell is one entry of a suite.
+type Cell struct {
+	// Name is unique in the suite and says where in it the cell stands:
+	// "engine/always/power/registers/ext4". Results are kept under it.
+	Name   string
+	Runner Runner
+	Expect Expectation
+}
+
+// Runner runs a cell. What it is asked to run follows from the Job alone, so
+// that a cell gives the same result whichever others run before it, and wherever.
+type Runner interface {
+	// Blank says what the cell is about, with no figures, for when it is not run.
+	Blank() Outcome
+	Run(ctx context.Context, j *Job) (*Outcome, error)
+}
+
+// Job is what a cell is run with.
+type Job struct {
+	Seed uint64 // of the suite; a runner mixes in what tells its cell from others
+	// Until is when the cell's share of the suite's time ends; zero: it has a
+	// count of its own.
+	Until time.Time
+	// Runs is how many times the cell is repeated when Until is zero, unless the
+	// cell says itself; 0: what suits it.
+	Runs int
+	// Keep is how many failures are saved.
+	Keep int
+	// Dir is where failures are saved, in a directory of their own each.
+	Dir      string
+	Torntail string // version
+	Workers  int
+	// Open prepares a backend for a target, or says why it cannot. What it returns
+	// stays open until the suite ends.
+	Open func(target, disk string) (harness.Backend, error)
+	// Progress is told how far the cell is; it may be called at any time.
+	Progress func(done, total, violations, unknown int)
+}
+
+// Outcome is what came of a cell: a result, or a claim put to the test.
+type Outcome struct {
+	Result *result.Result `json:"result,omitempty"`
+	Claim  *result.Claim  `json:"claim,omitempty"`
+}
+
+// say sets the verdict of an outcome that was not measured, and why.
+func (o *Outcome) say(v result.Verdict, why string) {
+	if o.Result != nil {
+		o.Result.Verdict, o.Result.Why = v, why
+	}
+	if o.Claim != nil {
+		o.Claim.Verdict, o.Claim.NotMeasured = v, why
+	}
+}
+
+// Section is a part of a suite file that holds cells.
+type Section struct {
+	Name string // the field of the file
+	// Parse turns it into cells.
+	Parse func(f *File, n *Node) ([]Cell, error)
+}
+
+var sections []Section
+
+// Register makes a section known. It is called from init functions only.
+func Register(s Section) {
+	if slices.ContainsFunc(sections, func(have Section) bool { return have.Name == s.Name }) {
+		panic("suite: section " + s.Name + " is registered twice")
+	}
+	sections = append(sections, s)
+}

@@ -1,0 +1,160 @@
+package suite
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Expectation is what a suite expects of a cell. The zero Expectation is that
+// its contract holds.
+type Expectation struct {
+	// Violated: the contract is expected to be broken, and a cell that holds fails.
+	Violated bool
+	// Anomalies, of an expected violation: no others may be seen. Nil: any.
+	Anomalies []string
+	// Issue is where a known violation is being dealt with. When the violation
+	// stops, the cell fails, so that the issue is closed and the line taken out.
+	Issue string
+	// MaxWindow and MaxLost, when not nil, limit what may be lost although the
+	// contract holds.
+	MaxWindow *time.Duration
+	MaxLost   *int64
+}
+
+func (e *Expectation) String() string {
+	if e.Violated {
+		s := "violated"
+		if e.Issue != "" {
+			s = "known violation"
+		}
+		if len(e.Anomalies) > 0 {
+			s += " (" + strings.Join(e.Anomalies, ", ") + ")"
+		}
+		return s
+	}
+	s := "holds"
+	if e.MaxWindow != nil {
+		s += fmt.Sprintf(", loss window at most %s", e.MaxWindow)
+	}
+	if e.MaxLost != nil {
+		s += fmt.Sprintf(", at most %d writes lost in a crash", *e.MaxLost)
+	}
+	return s
+}
+
+// Judge compares a result with what was expected of it.
+func (e *Expectation) Judge(r *result.Result) *result.Expected {
+	x := &result.Expected{Text: e.String(), Issue: e.Issue, As: result.Holds}
+	fail := func(format string, args ...any) {
+		x.As, x.Why = result.Violated, fmt.Sprintf(format, args...)
+	}
+	switch {
+	case r.Verdict == result.Unknown || r.Verdict == result.NotApplicable:
+		x.As, x.Why = r.Verdict, r.Why
+	case e.Violated && r.Verdict == result.Holds && e.Issue != "":
+		fail("it holds: the violation has stopped; close %s and expect that it holds", e.Issue)
+	case e.Violated && r.Verdict == result.Holds:
+		fail("it holds")
+	case e.Violated:
+		if other := e.others(r); len(other) > 0 {
+			fail("violated in another way: %s", strings.Join(other, ", "))
+		}
+	case r.Verdict == result.Violated:
+		fail("violated: %s", anomalies(r))
+	case e.MaxWindow != nil && r.LossWindow == nil:
+		x.As, x.Why = result.Unknown, "no loss window was measured"
+	case e.MaxWindow != nil && r.LossWindow.Max > float64(*e.MaxWindow)/float64(time.Millisecond):
+		fail("the loss window reached %.0f ms", r.LossWindow.Max)
+	case e.MaxLost != nil && r.LostMax > *e.MaxLost:
+		fail("%d writes were lost in a crash", r.LostMax)
+	}
+	return x
+}
+
+// others are anomalies beside those that are expected.
+func (e *Expectation) others(r *result.Result) (names []string) {
+	if len(e.Anomalies) == 0 {
+		return nil
+	}
+	for name := range r.Anomalies { // any order: sorted below
+		if !slices.Contains(e.Anomalies, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func anomalies(r *result.Result) string {
+	var list []string
+	for name, n := range r.Anomalies { // any order: sorted below
+		list = append(list, fmt.Sprintf("%s in %d", name, n))
+	}
+	slices.Sort(list)
+	if len(list) == 0 {
+		return "(no anomaly on record)"
+	}
+	return strings.Join(list, ", ") + fmt.Sprintf(" of %d runs", r.Runs)
+}
+
+// parseExpectation reads "holds", "violated", or a mapping.
+func parseExpectation(n *Node) (e Expectation, err error) {
+	if !n.IsMapping() {
+		word, err := n.Word("expectation", []string{"holds", "violated", "refuted"})
+		e.Violated = word != "holds"
+		return e, err
+	}
+	fields, err := n.Fields("loss-window", "max-lost", "violated", "known", "issue")
+	if err != nil {
+		return e, err
+	}
+	var violated *Node
+	for name, f := range fields { // any order: the fields do not depend on each other
+		switch name {
+		case "loss-window":
+			var d time.Duration
+			if f.n.Value == "0" || f.n.Value == "0s" {
+				e.MaxWindow = &d
+				continue
+			}
+			if d, err = f.Duration(); err != nil {
+				return e, err
+			}
+			e.MaxWindow = &d
+		case "max-lost":
+			most, err := f.Int(0)
+			if err != nil {
+				return e, err
+			}
+			limit := int64(most)
+			e.MaxLost = &limit
+		case "violated", "known":
+			violated = f
+			e.Violated = true
+			if e.Anomalies, err = f.Words("anomaly", Anomalies()); err != nil {
+				return e, err
+			}
+		case "issue":
+			if e.Issue, err = f.Text(); err != nil {
+				return e, err
+			}
+		}
+	}
+	switch {
+	case fields["violated"] != nil && fields["known"] != nil:
+		return e, n.Wrong("violated and known say the same: want one of them")
+	case fields["known"] != nil && e.Issue == "":
+		return e, fields["known"].Wrong("a known violation needs the issue where it is being dealt with: want issue: LINK beside it")
+	case fields["issue"] != nil && violated == nil:
+		return e, fields["issue"].Wrong("an issue without a violation that it is about: want known: ANOMALY beside it")
+	case violated != nil && (e.MaxWindow != nil || e.MaxLost != nil):
+		return e, violated.Wrong("what is expected to be violated has no limits: want either violated or loss-window and max-lost")
+	case len(fields) == 0:
+		return e, n.Wrong("nothing is expected here: want holds, violated, or fields such as loss-window")
+	}
+	return e, nil
+}

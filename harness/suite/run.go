@@ -1,0 +1,157 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/shrink"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Options say how a suite is run; what a file says is in it already.
+type Options struct {
+	Dir      string // for the record and the failures
+	Seed     uint64
+	Shard    Shard
+	Workers  int
+	Torntail string
+	Command  string
+	Machine  result.Machine
+	// Open prepares a backend for a target on a disk (auto, fuse, host). An error
+	// that is a *Lacking makes the cell one that was not run, and nothing more.
+	Open func(target, disk string) (harness.Backend, error)
+	// Progress is told how far it is.
+	Progress func(p Progress)
+}
+
+// Lacking is why a cell cannot be run here.
+type Lacking struct{ Why string }
+
+func (l *Lacking) Error() string { return l.Why }
+
+// Progress is how far a suite is.
+type Progress struct {
+	Cell                         string
+	Cells, Of                    int // done, and in all
+	Done, Total                  int // of the cell
+	Violations, Unknown, Crashes int // violations that were not expected, cells of which nothing was proved, crashes of the whole
+}
+
+// Run runs the cells that are not done yet. After ctx is cancelled it returns
+// what it has: the cell at hand and those after it count as not run, and a
+// later Run with the same Options goes on with them.
+func (f *File) Run(ctx context.Context, o Options) (*Record, error) {
+	head := Head{Schema: RecordSchema, Suite: f.Name, Hash: f.Hash, Seed: o.Seed, Shard: o.Shard, Runs: f.Runs, For: f.For, Keep: f.Keep,
+		Torntail: o.Torntail, Command: o.Command, Started: time.Now().UTC().Truncate(time.Second), Machine: o.Machine}
+	for _, c := range f.Cells {
+		blank := c.Runner.Blank()
+		blank.say(result.Unknown, "not run")
+		head.Cells = append(head.Cells, HeadCell{Name: c.Name, Blank: blank,
+			Expect: result.Expected{Text: c.Expect.String(), Issue: c.Expect.Issue, As: result.Unknown}})
+	}
+	rec, err := open(o.Dir, head)
+	if err != nil {
+		return nil, err
+	}
+	r := &running{f: f, o: o, rec: rec, left: rec.Left()}
+	if f.For > 0 {
+		r.end = time.Now().Add(f.For - time.Duration(rec.ElapsedS*float64(time.Second)))
+	}
+	r.at.Of = r.left + rec.Resumed
+	r.at.Cells = rec.Resumed
+	for i := range f.Cells {
+		if _, done := rec.done[f.Cells[i].Name]; done || !o.Shard.has(i) {
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if err := r.cell(ctx, i); err != nil {
+			return nil, fmt.Errorf("cell %s: %w", f.Cells[i].Name, err)
+		}
+	}
+	return rec, nil
+}
+
+// running is a run of a suite under way.
+type running struct {
+	f    *File
+	o    Options
+	rec  *Record
+	end  time.Time // of the time budget; zero: none
+	left int       // cells to run
+	at   Progress
+}
+
+// cell runs one cell and puts it on record, unless it was interrupted.
+func (r *running) cell(ctx context.Context, i int) error {
+	c := &r.f.Cells[i]
+	dir := filepath.Join(r.o.Dir, failuresDir, slug(c.Name))
+	if err := os.RemoveAll(dir); err != nil { // of an attempt that was killed
+		return err
+	}
+	began := time.Now()
+	crashes := r.at.Crashes
+	j := &Job{Seed: r.o.Seed, Runs: r.f.Runs, Keep: r.f.Keep, Dir: dir, Torntail: r.o.Torntail, Workers: r.o.Workers, Open: r.o.Open,
+		Progress: func(done, total, _, _ int) {
+			if r.o.Progress != nil {
+				p := r.at
+				p.Cell, p.Done, p.Total, p.Crashes = c.Name, done, total, crashes+done
+				r.o.Progress(p)
+			}
+		}}
+	if !r.end.IsZero() {
+		j.Until = began.Add(max(0, time.Until(r.end)) / time.Duration(r.left)) // its fair share of what is left
+	}
+	out, err := c.Runner.Run(ctx, j)
+	var lacking *Lacking
+	switch {
+	case ctx.Err() != nil:
+		return nil // not run, or not to its end
+	case errors.As(err, &lacking):
+		blank := c.Runner.Blank()
+		out = &blank
+		out.say(result.Unknown, "not run: "+lacking.Why)
+	case err != nil:
+		return err
+	}
+	if x := out.Result; x != nil {
+		if r.f.Shrink && x.Backend == harness.Simulation().Name {
+			if err := shrink.Results([]result.Result{*x}, r.o.Torntail, nil); err != nil {
+				return err
+			}
+		}
+		x.Cell, x.Expected = c.Name, c.Expect.Judge(x)
+		r.at.Crashes += x.Runs
+		switch x.Expected.As {
+		case result.Violated:
+			r.at.Violations++
+		case result.Unknown:
+			r.at.Unknown++
+		}
+	}
+	r.left--
+	r.at.Cells++
+	if lacking != nil {
+		// Only in memory: where it can be run, a later attempt does.
+		r.rec.done[c.Name] = finished{Cell: c.Name, Outcome: *out}
+		return nil
+	}
+	return r.rec.put(i, finished{Cell: c.Name, ElapsedS: time.Since(began).Seconds(), Outcome: *out})
+}
+
+// slug is a cell's name as that of a directory.
+func slug(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == '\\' || r == ':' || r < ' ' {
+			return '.'
+		}
+		return r
+	}, strings.TrimLeft(name, "/."))
+}
