@@ -9,7 +9,7 @@ HISTORIES   ?= 100000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench bench-mount prove fuzz
+.PHONY: help build run test lint bench bench-mount prove fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,3 +52,8 @@ fuzz: ## checkers against slower judges on HISTORIES random histories each, then
 		echo "$$package $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
 	done
+
+fidelity: ## hold the disk model against real ext4, xfs and btrfs (root; some ten minutes)
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	bin/torntail fidelity

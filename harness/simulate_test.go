@@ -94,7 +94,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 // TestNoFalseAlarm is the claim that the correct engine is never called
 // violated: every mode, crash kind, personality and profile in turn.
 func TestNoFalseAlarm(t *testing.T) {
-	personalities := []string{"ext4", "ext4-dioread-lock", "xfs", "btrfs", "prefix", "posix"}
+	personalities := []string{"ext4", "ext4-dioread-lock", "ext4-journal", "xfs", "btrfs", "prefix", "posix"}
 	profiles := []string{"cloud-ssd", "nvme", "hdd", "cloud-ssd-stall"}
 	kinds := []string{"registers", "registers", "transactions", "lists"}
 	c := campaign(t, 7, 1, modeNames(), crashNames())

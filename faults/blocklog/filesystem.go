@@ -81,5 +81,6 @@ func (f FS) maker(file string) (argv, env []string) {
 		// which it knows by these variables.
 		return []string{"mkfs.xfs", "-q", "-f", "-K", "-m", "uuid=" + id, file}, []string{"TEST_DIR=x", "TEST_DEV=x", "QA_CHECK_FS=x"}
 	}
-	return []string{"mkfs.btrfs", "-q", "-f", "-K", "-m", "single", "-d", "single", "-U", id, file}, nil
+	// mkfs.btrfs takes no identity that another disk on the machine has.
+	return []string{"mkfs.btrfs", "-q", "-f", "-K", "-m", "single", "-d", "single", file}, nil
 }

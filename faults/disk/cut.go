@@ -155,8 +155,8 @@ func (d *Disk) tear(r *relation, s *survivors, k int64) {
 			s.keep[i] = i > 0 && s.keep[i-1]
 		}
 	}
-	if s.torn >= 0 && d.p.Has(AllInOrder) {
-		s.keep[s.torn] = false // calls are whole
+	if s.torn >= 0 && d.p.Has(AllInOrder|DataInLog) {
+		s.keep[s.torn] = false // calls are whole, or what one page of them logs
 	}
 	r.without(s.keep)
 	if s.torn >= 0 && !s.keep[s.torn] {

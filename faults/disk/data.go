@@ -76,7 +76,7 @@ func (d *Disk) Write(c *Call, p []byte) (int, syscall.Errno) {
 			m := d.add(c, microSize, n.ino)
 			m.size, m.needsData = end, true
 			m.newBlock = off&^(pageSize-1) >= n.allocated
-			if !m.newBlock && d.p.Has(SizeInLog) {
+			if !m.newBlock && d.p.Has(SizeInLog) || d.p.Has(DataInLog) {
 				m.log = m.seq
 				d.wake(c.Enter, d.p.Commit, 0)
 			}
@@ -103,6 +103,10 @@ func (d *Disk) addData(c *Call, n *inode, off int64, p []byte) {
 	}
 	m := d.add(c, microData, n.ino)
 	m.off, m.len, m.prev = off, int32(len(p)), prev
+	if d.p.Has(DataInLog) {
+		m.log = m.seq
+		d.wake(c.Enter, d.p.Commit, 0)
+	}
 	if !n.alias {
 		m.data = d.keepBytes(p)
 	}
@@ -165,6 +169,10 @@ func (d *Disk) Truncate(c *Call) syscall.Errno {
 	}
 	if c.Len < n.vol.size {
 		d.ownBase(n)
+		if end := min(pageEnd(c.Len), n.vol.size); end > c.Len && d.p.Has(CutZeroes) {
+			var zeroes [pageSize]byte
+			d.addData(c, n, c.Len, zeroes[:end-c.Len])
+		}
 		n.vol.cut(c.Len, &d.pool)
 		n.allocated = min(n.allocated, pageEnd(c.Len))
 		if d.free >= 0 {

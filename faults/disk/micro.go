@@ -83,7 +83,7 @@ func (d *Disk) add(c *Call, kind microKind, ino Ino) *micro {
 // writesBack reports whether writing back its file makes a data or size
 // micro-operation durable; otherwise the next commit does.
 func (d *Disk) writesBack(m *micro) bool {
-	return m.kind == microData || d.p.Commit == 0 || d.p.Has(AllInOrder)
+	return m.kind == microData && !d.p.Has(DataInLog) || d.p.Commit == 0 || d.p.Has(AllInOrder)
 }
 
 // stopped accounts for a data or size micro-operation that leaves play.

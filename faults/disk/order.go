@@ -97,7 +97,7 @@ func (d *Disk) chainAll(r *relation) {
 
 func (d *Disk) item(r *relation, i int32) *micro { return &d.micros[r.items[i]] }
 
-// relateNames: AtomicNames. The names of one call need each other, in a ring.
+// relateNames: AtomicNames and RenameLinks. The names of one call need each other, in a ring.
 func (d *Disk) relateNames(r *relation) {
 	if !d.p.Has(AtomicNames) {
 		return
@@ -109,11 +109,17 @@ func (d *Disk) relateNames(r *relation) {
 		if !m.kind.name() {
 			continue
 		}
-		if prev >= 0 && d.item(r, prev).call == m.call {
-			r.add(i, prev)
-		} else {
+		switch {
+		case prev < 0 || d.item(r, prev).call != m.call:
 			r.add(start, prev)
 			start = i
+		case d.p.Has(RenameLinks) && m.kind == microDel && d.item(r, prev).dir != m.dir:
+			r.add(i, prev) // the old name's end, which the ring before it does not need
+			r.add(start, prev)
+			start, prev = -1, -1
+			continue
+		default:
+			r.add(i, prev)
 		}
 		prev = i
 	}

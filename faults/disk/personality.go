@@ -46,11 +46,27 @@ const (
 	// DatasyncCreation: an fdatasync persists the name a file was created with,
 	// though not later names.
 	DatasyncCreation
+	// RangeDurable: sync_file_range makes data durable. It writes data and does not
+	// flush the disk's cache, so that no file system promises it.
+	RangeDurable
+	// CutZeroes: a truncate within a page first zeroes the rest of the page, in
+	// memory; that is data, and may reach the disk without the new size.
+	CutZeroes
+	// SyncFlushes: a sync of everything also flushes the disk's cache when no
+	// metadata is left to write.
+	SyncFlushes
+	// DataInLog: data goes through the log as metadata does, page by page, and its
+	// size with it.
+	DataInLog
+	// RenameLinks: an exception to AtomicNames. Of a rename between directories the
+	// new name may survive with the old one beside it.
+	RenameLinks
 )
 
 // ruleNames name each rule in documentation and tests, in the order of their bits.
 var ruleNames = [...]string{"all-in-order", "atomic-names", "meta-in-order", "size-in-log", "sizes-in-order", "size-needs-data",
-	"new-size-needs-data", "pages-whole", "truncate-first", "old-bytes", "rename-allocates", "sync-commits", "sync-names", "datasync-creation"}
+	"new-size-needs-data", "pages-whole", "truncate-first", "old-bytes", "rename-allocates", "sync-commits", "sync-names", "datasync-creation",
+	"range-durable", "cut-zeroes", "sync-flushes", "data-in-log", "rename-links"}
 
 // String names the lowest rule of the set.
 func (r Rule) String() string {
@@ -119,6 +135,8 @@ var Personalities = []*Personality{
 		Failure: FailureModes[0],
 		Rules: []Because{
 			{OldBytes, "POSIX says nothing of data that was not synced; not even that it reads zeroes"},
+			{CutZeroes, "and nothing of how a file is cut"},
+			{SyncFlushes, "what sync(2) is for"},
 		},
 	},
 	{
@@ -137,6 +155,12 @@ var Personalities = []*Personality{
 		}, ext4...),
 	},
 	{
+		Name:    "ext4-journal",
+		Commit:  5 * time.Second,
+		Failure: FailureModes[1],
+		Rules:   append([]Because{{DataInLog, "data=journal: each page of a write is a handle of its own, with the size it needs"}}, ext4Names...),
+	},
+	{
 		Name:    "xfs",
 		Commit:  30 * time.Second, // xfssyncd_centisecs
 		Failure: FailureModes[2],
@@ -149,6 +173,7 @@ var Personalities = []*Personality{
 			{SyncCommits, "fsync forces the log up to the inode's last change (xfs_file_fsync)"},
 			{SyncNames, "a rename or link logs the inode too, so fsync forces it out"},
 			{DatasyncCreation, "creation logs the inode core"},
+			{CutZeroes, "iomap_truncate_page"},
 		},
 	},
 	{
@@ -157,11 +182,13 @@ var Personalities = []*Personality{
 		Failure: FailureModes[3],
 		Rules: []Because{
 			{AtomicNames, "one transaction handle for each call"},
+			{RenameLinks, "a sync of the new directory logs its new name, and leaves the old directory to the next commit"},
 			{SizeNeedsData, "the inode item's size moves when the ordered extent completes (btrfs_finish_ordered_io)"},
 			{PagesWhole, "the page cache writes whole pages"},
 			{TruncateFirst, "size and extents belong to one inode item"},
 			{SyncNames, "the tree log holds the inode's names and new directories above it (btrfs_log_inode_parent)"},
 			{DatasyncCreation, "the tree log holds the inode's references whatever the kind of sync"},
+			{SyncFlushes, "a transaction is committed whenever data was written, for data has new places"},
 		},
 	},
 	{
@@ -170,21 +197,29 @@ var Personalities = []*Personality{
 		Failure: FailureModes[0],
 		Rules: []Because{
 			{AllInOrder, "an ideal disk: only the place of the cut varies"},
+			{RangeDurable, "an ideal disk has no cache"},
+			{SyncFlushes, "and so nothing to flush"},
 		},
 	},
 }
 
 // ext4 are the rules that do not depend on dioread_nolock.
-var ext4 = []Because{
-	{AtomicNames, "each call's directory changes are in one handle, hence one transaction"},
-	{MetaInOrder, "jbd2 commits transactions in order"},
+var ext4 = append([]Because{
 	{SizeInLog, "a write into an allocated block moves i_disksize at once (ext4_da_should_update_i_disksize); others when their blocks are allocated at write-back"},
 	{PagesWhole, "the page cache writes whole pages"},
 	{TruncateFirst, "a truncate is logged at once; blocks written behind it hang off the truncated inode"},
 	{RenameAllocates, "auto_da_alloc: ext4_rename calls ext4_alloc_da_blocks when the new name exists"},
+	{CutZeroes, "ext4_block_truncate_page"},
+}, ext4Names...)
+
+// ext4Names are those that do not depend on how data is written.
+var ext4Names = []Because{
+	{AtomicNames, "each call's directory changes are in one handle, hence one transaction"},
+	{MetaInOrder, "jbd2 commits transactions in order"},
 	{SyncCommits, "fsync commits the transaction of the inode's last change, hence all before it (ext4_sync_file, ext4_fsync_journal)"},
 	{SyncNames, "rename and link move i_sync_tid"},
 	{DatasyncCreation, "creation sets i_datasync_tid; rename does not"},
+	{SyncFlushes, "ext4_sync_fs flushes the device where no commit has"},
 }
 
 func init() {
@@ -198,13 +233,13 @@ func init() {
 // Ext4 is the default personality.
 func Ext4() *Personality { return Personalities[1] }
 
-// PersonalityByName finds one of "posix", "ext4", "ext4-dioread-lock", "xfs",
-// "btrfs" and "prefix".
+// PersonalityByName finds one of "posix", "ext4", "ext4-dioread-lock",
+// "ext4-journal", "xfs", "btrfs" and "prefix".
 func PersonalityByName(name string) (*Personality, error) {
 	for _, p := range Personalities {
 		if p.Name == name {
 			return p, nil
 		}
 	}
-	return nil, fmt.Errorf("unknown disk personality %q: want posix, ext4, ext4-dioread-lock, xfs, btrfs or prefix", name)
+	return nil, fmt.Errorf("unknown disk personality %q: want posix, ext4, ext4-dioread-lock, ext4-journal, xfs, btrfs or prefix", name)
 }

@@ -102,6 +102,9 @@ func (d *Disk) seed(r *relation, keep []bool, s *syncState, c *Call) {
 			}
 		}
 	}
+	if s.kind == OpSyncFS && !d.p.Has(SyncFlushes) && !d.metaInPlay(r) {
+		clear(keep) // the data has been written, and may still be lost with the disk's cache
+	}
 	if !d.p.Has(SyncCommits) || d.p.Has(AllInOrder) {
 		return
 	}
@@ -110,6 +113,16 @@ func (d *Disk) seed(r *relation, keep []bool, s *syncState, c *Call) {
 			keep[i] = true
 		}
 	}
+}
+
+// metaInPlay reports whether there is metadata to write.
+func (d *Disk) metaInPlay(r *relation) bool {
+	for i := range r.items {
+		if d.item(r, int32(i)).kind.meta() {
+			return true
+		}
+	}
+	return false
 }
 
 // syncsName reports whether a sync of n itself persists a name.
@@ -143,8 +156,8 @@ func (d *Disk) syncsName(m *micro, n *inode, kind OpKind) bool {
 // when the journal is written last; where all is in order, whole calls do.
 func (d *Disk) SyncProgress(id SyncID, share float64) {
 	s := &d.syncs[id]
-	if !s.active || d.frozen {
-		return
+	if !s.active || d.frozen || !d.settles(s) || d.p.Has(DataInLog) {
+		return // of a transaction nothing is durable before all of it is
 	}
 	d.tape.ofSync(StepProgress, s.tape, 0, share)
 	if d.p.Has(AllInOrder) {
@@ -198,6 +211,9 @@ func (d *Disk) progressInOrder(s *syncState, share float64) {
 	})
 }
 
+// settles reports whether a sync makes anything durable: sync_file_range need not.
+func (d *Disk) settles(s *syncState) bool { return s.kind != OpSyncRange || d.p.Has(RangeDurable) }
+
 // covered calls f for what a sync covers and is still listed, in order, until f says no.
 func (d *Disk) covered(s *syncState, f func(*micro) bool) {
 	k := 0
@@ -237,12 +253,15 @@ func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errn
 		return d.failSync(s, n, fail, seen)
 	}
 	if d.o.Plant&PlantIgnoreSync == 0 {
+		settles := d.settles(s)
 		d.covered(s, func(m *micro) bool {
 			if m.kind == microSize && m.log == 0 {
 				d.seq++
 				m.log = d.seq
 			}
-			d.settle(m)
+			if settles {
+				d.settle(m)
+			}
 			return true
 		})
 		if s.kind == OpSyncRange {

@@ -1,0 +1,100 @@
+package fidelity
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/faults/vfs/script"
+)
+
+// model answers what a personality allows.
+type model struct {
+	p     *disk.Personality
+	mu    sync.Mutex
+	known map[string]map[string]bool // images, by program
+}
+
+func newModel(p *disk.Personality) *model {
+	return &model{p: p, known: map[string]map[string]bool{}}
+}
+
+// allowed are the images of a power cut when so many steps have returned: the next
+// one may be anywhere between its beginning and its end.
+func (m *model) allowed(base, steps []string, returned int) (map[string]bool, error) {
+	all, err := m.images(base, steps[:returned])
+	if err != nil || returned == len(steps) {
+		return all, err
+	}
+	next := steps[returned]
+	all = maps.Clone(all)
+	after := [][]string{append(append([]string(nil), steps[:returned]...), next)}
+	// A synchronous write has written before it has synced.
+	if plain, ok := strings.CutPrefix(next, "swrite "); ok {
+		after = append(after, append(append([]string(nil), steps[:returned]...), "write "+plain))
+	} else if plain, ok := strings.CutPrefix(next, "dwrite "); ok {
+		after = append(after, append(append([]string(nil), steps[:returned]...), "write "+plain))
+	}
+	for _, steps := range after {
+		more, err := m.images(base, steps)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, more)
+	}
+	return all, nil
+}
+
+// images are what a power cut after a program may leave.
+func (m *model) images(base, run []string) (map[string]bool, error) {
+	key := strings.Join(base, ";") + "|" + strings.Join(run, ";")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.known[key]; known != nil {
+		return known, nil
+	}
+	d := disk.New(disk.Options{Personality: m.p})
+	fsys := whole{d.FS(nil), d}
+	for _, step := range append(append(append([]string(nil), base...), "sync"), run...) {
+		if err := script.Run(fsys, step); err != nil {
+			return nil, fmt.Errorf("the model: %s: %w", step, err)
+		}
+	}
+	choices, _ := d.All()
+	images, image := map[string]bool{}, &disk.Disk{}
+	seen := map[uint64]bool{}
+	for choice := range choices {
+		d.Image(image, choice)
+		if h := image.Hash(); seen[h] {
+			continue
+		} else {
+			seen[h] = true
+		}
+		text, err := script.Tree(image.FS(nil), disk.OldBytesText)
+		if err != nil {
+			return nil, fmt.Errorf("the model: %w", err)
+		}
+		images[text] = true
+	}
+	m.known[key] = images
+	return images, nil
+}
+
+// whole is a disk with a sync of everything.
+type whole struct {
+	vfs.FS
+	d *disk.Disk
+}
+
+func (w whole) SyncAll() error {
+	c := disk.Call{Kind: disk.OpSyncFS}
+	w.d.Begin(&c)
+	defer w.d.End(&c)
+	if e := w.d.EndSync(w.d.BeginSync(&c), 0, nil); e != 0 {
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package fidelity
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Schema is the version of File.
+const Schema = 1
+
+// File is what a comparison writes as JSON.
+type File struct {
+	Schema   int       `json:"schema"`
+	Torntail string    `json:"torntail"`
+	Kernel   string    `json:"kernel"`
+	Seed     uint64    `json:"seed"`
+	Reports  []*Report `json:"reports"`
+}
+
+// Write writes the file.
+func (f *File) Write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(f)
+}
+
+// Mounted is how many images were mounted and listed in all, and Violations how
+// many of them the models do not allow.
+func (f *File) Mounted() (mounted, violations int) {
+	for _, r := range f.Reports {
+		mounted += r.Mounted
+		violations += len(r.Violations)
+	}
+	return mounted, violations
+}
+
+// shown is how many violations are printed; all are in the JSON.
+const shown = 20
+
+// Write prints what a file system showed, with the unconfirmed images if asked.
+func (r *Report) Write(w io.Writer, unconfirmed bool) {
+	fmt.Fprintf(w, "%s against the personality %s: ", r.FS, r.Personality)
+	if len(r.Violations) == 0 {
+		fmt.Fprintf(w, "no image outside the model\n")
+	} else {
+		fmt.Fprintf(w, "%d images OUTSIDE THE MODEL\n", len(r.Violations))
+	}
+	fmt.Fprintf(w, "  %d runs of %d programs, %d crashes, %d distinct images, each mounted and listed, in %.1f s: %.0f a second\n",
+		r.Runs, len(r.Rows), r.Crashes, r.Mounted, r.ElapsedS, float64(r.Mounted)/max(r.ElapsedS, 0.001))
+	s := r.Steps
+	fmt.Fprintf(w, "  an image took %.2f ms to make, %.1f to attach, %.1f to mount with its journal, %.1f to list, %.1f to unmount\n",
+		s.Build, s.Attach, s.Mount, s.List, s.Unmount)
+	if r.TornRefused > 0 {
+		fmt.Fprintf(w, "  %d crashes with a torn write were not mounted: %s needs some pages of its own written whole\n    such as %s\n",
+			r.TornRefused, strings.SplitN(r.FS, ",", 2)[0], r.TornExample)
+	}
+	for i, v := range r.Violations {
+		if i == shown {
+			fmt.Fprintf(w, "  and %d more, in the JSON file\n", len(r.Violations)-shown)
+			break
+		}
+		v.write(w, r.FS)
+	}
+	open, allowed := 0, 0
+	for _, row := range r.Rows {
+		open += len(row.Unconfirmed)
+		allowed += len(row.Unconfirmed) + len(row.Seen)
+	}
+	fmt.Fprintf(w, "  %d of %d allowed images were never seen (unconfirmed)\n", open, allowed)
+	if r.Cut {
+		fmt.Fprintf(w, "  time was up before all was tried: what was not tried is unknown\n")
+	}
+	if unconfirmed {
+		for _, row := range r.Rows {
+			for _, image := range row.Unconfirmed {
+				fmt.Fprintf(w, "    %s: %s\n", row.Program, image)
+			}
+		}
+	}
+}
+
+// write prints a violation and how to see it again.
+func (v *Violation) write(w io.Writer, fs string) {
+	kind := ""
+	switch {
+	case v.Refused:
+		kind = " (the file system does not come back)"
+	case v.Torn:
+		kind = " (only with a torn write)"
+	}
+	when := "after the whole program"
+	if v.Returned < len(v.Steps) {
+		when = fmt.Sprintf("after %d steps, in or before %q", v.Returned, v.Steps[v.Returned])
+	}
+	fmt.Fprintf(w, "  %s: %s%s\n    image:   %s\n    crash:   %s; %d crashes show it\n    allowed: %s\n    again:   torntail fidelity --fs %s --base '%s' --program '%s'\n",
+		v.Program, when, kind, v.Image, v.Crash, v.Times, strings.Join(v.Allowed, " | "), strings.TrimSuffix(fs, " (flushes ignored)"),
+		strings.Join(v.Base, "; "), strings.Join(v.Steps, "; "))
+}
