@@ -179,7 +179,7 @@ func (im *Imager) tear(k int64) {
 			im.keep[i/64] |= 1 << (i % 64)
 		}
 	}
-	if im.torn >= 0 && im.d.p.Has(AllInOrder) {
+	if im.torn >= 0 && im.d.p.Has(AllInOrder|DataInLog) {
 		im.keep[im.torn/64] &^= 1 << (im.torn % 64) // calls are whole
 	}
 	for i := from; i < int32(len(im.r.items)); i++ {
