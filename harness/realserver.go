@@ -37,7 +37,7 @@ type Rig struct {
 }
 
 func rigFor(binary string) *Rig {
-	return &Rig{binary: binary, start: time.Now(), tool: repairTool(binary)}
+	return &Rig{binary: binary, start: time.Now(), tool: RepairTool(binary)}
 }
 
 // NewRig mounts the fault disk for experiments with a server binary. Close it when done.
@@ -68,10 +68,10 @@ func (r *Rig) attach(d *disk.Disk, o fusefs.VolumeOptions) (*fusefs.Volume, erro
 	return r.mount.Attach("v"+strconv.FormatUint(r.volumes.Add(1), 10), d, o)
 }
 
-// repairTool is the path of the tool that belongs to a server binary:
+// RepairTool is the path of the tool that belongs to a server binary:
 // redis-server's is redis-check-aof, valkey-server's valkey-check-aof. "" when
 // it is not installed.
-func repairTool(binary string) string {
+func RepairTool(binary string) string {
 	dir, name := filepath.Split(binary)
 	product, _, ok := strings.Cut(name, "-server")
 	if !ok {

@@ -1,0 +1,317 @@
+package claims
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// This file measures what the three fsync policies lose (P1 to P3, P13).
+
+// loss is what a campaign of one mode and one crash kind lost.
+type loss struct {
+	runs, lost    int64
+	refused       int64
+	p50, p99, max time.Duration
+	violated      bool
+	censored      bool
+	anomalies     map[string]int
+}
+
+func ms(x float64) time.Duration { return time.Duration(x * float64(time.Millisecond)) }
+
+// campaign crashes a mode many times, as `torntail run` does.
+func (l *lab) campaign(mode, crash string, change func(m *harness.Mode, c *harness.Campaign)) (loss, error) {
+	m, err := harness.ModeByName(mode)
+	if err != nil {
+		return loss{}, err
+	}
+	kind, err := harness.CrashByName(crash)
+	if err != nil {
+		return loss{}, err
+	}
+	c := &harness.Campaign{Crashes: []harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
+	if l.target.real() {
+		c.Runs = 40
+	}
+	if change != nil {
+		change(&m, c)
+	}
+	c.Modes = []harness.Mode{m}
+	results, err := c.Run(l.ctx, l.target.Backend)
+	if err != nil {
+		return loss{}, err
+	}
+	if err := l.ctx.Err(); err != nil {
+		return loss{}, err
+	}
+	r := &results[0]
+	if r.Verdict == result.Unknown {
+		return loss{}, fmt.Errorf("%s, %s: nothing proved: %s", mode, crash, r.Why)
+	}
+	out := loss{runs: int64(r.Struck), lost: r.Lost, refused: int64(r.Recovery.Refused), violated: r.Verdict == result.Violated, anomalies: r.Anomalies}
+	if w := r.LossWindow; w != nil {
+		out.p50, out.p99, out.max, out.censored = ms(w.P50), ms(w.P99), ms(w.Max), w.Censored > 0
+	}
+	return out, nil
+}
+
+func rounded(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+func alwaysLosesNothing(l *lab) (Measurement, error) {
+	var runs, lost int64
+	for _, crash := range []string{"kill", "power", "kill-in-fsync", "power-in-fsync"} {
+		x, err := l.campaign("always", crash, nil)
+		if err != nil {
+			return Measurement{}, err
+		}
+		runs, lost = runs+x.runs, lost+x.lost
+	}
+	return decide(lost == 0, int(runs), "%d acknowledged writes lost in %d crashes", lost, runs)
+}
+
+func everysecOneSecond(l *lab) (Measurement, error) {
+	quick, err := l.campaign("everysec", "power", nil)
+	if err != nil {
+		return Measurement{}, err
+	}
+	slow, err := l.campaign("everysec", "power", func(_ *harness.Mode, c *harness.Campaign) { c.Profile = "cloud-ssd-stall" })
+	if err != nil {
+		return Measurement{}, err
+	}
+	return depends(int(quick.runs+slow.runs), "window p50 %s, p99 %s, max %s on a quick disk, max %s where fsync stalls (source: 2 s + fsync)",
+		rounded(quick.p50), rounded(quick.p99), rounded(quick.max), rounded(slow.max))
+}
+
+// everysecOnKill shows both halves: outside of an fsync nothing, inside one what
+// was postponed behind it.
+func everysecOnKill(l *lab) (Measurement, error) {
+	outside, inside := 0, 0
+	const rounds = 3
+	for range rounds {
+		lost, err := l.killUnderFsync(0)
+		if err != nil {
+			return Measurement{}, err
+		}
+		outside += lost
+		if lost, err = l.killUnderFsync(4 * time.Second); err != nil {
+			return Measurement{}, err
+		}
+		inside += lost
+	}
+	return decide(outside == 0 && inside == 0, 2*rounds, "%d lost in %d kills with no fsync in flight, %d in %d kills inside one of 4 s", outside, rounds, inside, rounds)
+}
+
+// killUnderFsync kills an everysec server 600 ms after an fsync of that length
+// has begun; with 0, while none is in flight.
+func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
+	err = l.on(machineOptions{}, func(m machine) error {
+		if err := m.start(preset("everysec")...); err != nil {
+			return err
+		}
+		slow := false
+		m.onCall(func(c *disk.Call) disk.Decision {
+			if length > 0 && c.Kind == disk.OpFdatasync && !slow {
+				slow = true
+				return disk.Decision{Delay: length}
+			}
+			return disk.Decision{}
+		})
+		w := write(m, "w", time.Millisecond, 64)
+		from := m.env().Now()
+		for m.env().Now()-from < 10*time.Second && (length == 0 || !inFlight(m)) {
+			m.env().Sleep(5 * time.Millisecond)
+			if length == 0 && m.env().Now()-from > 1500*time.Millisecond && !inFlight(m) {
+				break
+			}
+		}
+		if length > 0 {
+			m.env().Sleep(600 * time.Millisecond)
+			if !inFlight(m) {
+				return fmt.Errorf("no fsync was in flight when the server was to be killed")
+			}
+		}
+		m.kill()
+		m.onCall(nil)
+		w.halt()
+		if err := m.again(); err != nil {
+			return err
+		}
+		a, err := w.audit(m.downAt())
+		lost = a.lost
+		return err
+	})
+	return lost, err
+}
+
+// inFlight reports whether a sync of the log is under way.
+func inFlight(m machine) (is bool) {
+	m.files(func(d *disk.Disk) {
+		log := d.Log()
+		for i := len(log) - 1; i >= 0 && i > len(log)-4000; i-- {
+			c := &log[i].Call
+			if c.Kind == disk.OpFdatasync && c.Return == disk.Never {
+				is = true
+				return
+			}
+		}
+	})
+	return is
+}
+
+func kernelFlushes(l *lab) (Measurement, error) {
+	x, err := l.campaign("no", "power", nil)
+	if err != nil {
+		return Measurement{}, err
+	}
+	if l.target.real() {
+		return decide(x.max > 2*time.Second, int(x.runs), "window p50 %s, max >=%s (the run is short; only the block backend measures the kernel's write-back)", rounded(x.p50), rounded(x.max))
+	}
+	return decide(x.max > 20*time.Second && x.max <= 40*time.Second, int(x.runs), "window p50 %s, p99 %s, max %s (modelled: 30 s expiry + 5 s flusher + 5 s journal)", rounded(x.p50), rounded(x.p99), rounded(x.max))
+}
+
+// noLosesMost cuts the power at different times of a run at one rate.
+func noLosesMost(l *lab) (Measurement, error) {
+	modes := []string{"always", "everysec", "no"}
+	const cuts = 6
+	var lost [3]float64
+	for i, mode := range modes {
+		for k := range cuts {
+			err := l.on(machineOptions{profile: "cloud-ssd"}, func(m machine) error {
+				if err := m.start(preset(mode)...); err != nil {
+					return err
+				}
+				w := write(m, "w", 2*time.Millisecond, 64)
+				m.env().Sleep(3*time.Second + time.Duration(k)*170*time.Millisecond)
+				m.powerCut(disk.Choice{Mode: disk.KeepNone})
+				w.halt()
+				if err := m.again(); err != nil {
+					return err
+				}
+				a, err := w.audit(m.downAt())
+				lost[i] += float64(a.lost) / cuts
+				return err
+			})
+			if err != nil {
+				return Measurement{}, err
+			}
+		}
+	}
+	return decide(lost[2] > lost[1] && lost[1] > lost[0], len(modes)*cuts, "lost in a power cut at up to 500 writes/s after 3 to 4 s: always %.0f, everysec %.0f, no %.0f", lost[0], lost[1], lost[2])
+}
+
+// slowFsync gives the longest stall of a client and the window for each length.
+func slowFsync(l *lab) (Measurement, error) {
+	figure := ""
+	refuted := false
+	runs := 0
+	for _, mode := range []string{"always", "everysec", "no"} {
+		for _, length := range []time.Duration{100 * time.Millisecond, time.Second, 3 * time.Second} {
+			var a account
+			var stall time.Duration
+			err := l.on(machineOptions{latency: length}, func(m machine) error {
+				if err := m.start(preset(mode)...); err != nil {
+					return err
+				}
+				w := write(m, "w", time.Millisecond, 64)
+				m.env().Sleep(3*length + 2500*time.Millisecond)
+				m.powerCut(disk.Choice{Mode: disk.KeepNone})
+				w.halt()
+				stall = w.longest
+				if err := m.again(); err != nil {
+					return err
+				}
+				var err error
+				a, err = w.audit(m.downAt())
+				return err
+			})
+			if err != nil {
+				return Measurement{}, err
+			}
+			runs++
+			figure += fmt.Sprintf("; %s %s: stall %s, window %s", mode, length, rounded(stall), rounded(a.window))
+			if mode == "everysec" && a.window > 2*time.Second {
+				refuted = true
+			}
+		}
+	}
+	return decide(!refuted, runs, "fsync of%s", figure[1:])
+}
+
+// failedFsync fails the k-th fsync of the log once, and cuts the power a second later.
+func failedFsync(l *lab) (Measurement, error) {
+	figure := ""
+	alwaysHeld, othersLost := true, false
+	runs := 0
+	for _, mode := range []string{"always", "everysec", "no"} {
+		var a account
+		exited, refusedStart, failed := false, false, false
+		err := l.on(machineOptions{personality: "ext4"}, func(m machine) error {
+			if err := m.start(preset(mode)...); err != nil {
+				return err
+			}
+			w := write(m, "w", time.Millisecond, 512)
+			m.env().Sleep(1500 * time.Millisecond)
+			m.onCall(func(c *disk.Call) disk.Decision {
+				if !failed && (c.Kind == disk.OpFdatasync || c.Kind == disk.OpFsync) && isIncr(c.Path) {
+					failed = true
+					return disk.Decision{Err: syscall.EIO}
+				}
+				return disk.Decision{}
+			})
+			if mode == "no" {
+				// Only closing the old log syncs it.
+				if _, err := must(m, "BGREWRITEAOF"); err != nil {
+					return err
+				}
+			}
+			exited = m.awaitDown(2500 * time.Millisecond)
+			m.powerCut(disk.Choice{Mode: disk.KeepNone})
+			m.onCall(nil)
+			w.halt()
+			if !failed {
+				return fmt.Errorf("%s: no fsync of the log came to fail", mode)
+			}
+			err := m.again()
+			if refused(err) {
+				refusedStart = true
+				fixed, ferr := m.repair()
+				if ferr != nil {
+					return ferr
+				}
+				if !fixed {
+					a.lost = len(w.acked)
+					return nil
+				}
+				err = m.again()
+			}
+			if err != nil {
+				return err
+			}
+			a, err = w.audit(m.downAt())
+			return err
+		})
+		if err != nil {
+			return Measurement{}, err
+		}
+		runs++
+		figure += fmt.Sprintf("; %s: exits %t, lost %d of %d (%d behind a survivor), starts by itself %t", mode, exited, a.lost, a.acked, a.holes, !refusedStart)
+		if mode == "always" {
+			alwaysHeld = exited && a.lost == 0
+		} else {
+			othersLost = othersLost || a.holes > 0 || refusedStart || a.lost > 0
+		}
+	}
+	if alwaysHeld && othersLost {
+		return depends(runs, "holds for always, refuted for the others%s", figure)
+	}
+	return decide(alwaysHeld, runs, "%s", figure[2:])
+}
+
+func isIncr(path string) bool { return strings.HasSuffix(path, ".incr.aof") }
