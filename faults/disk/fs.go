@@ -345,7 +345,9 @@ func (f *pathFS) info(ino Ino, name string) vfs.Info {
 	return vfs.Info{Name: base, Size: n.vol.size, Dir: n.dir, Ino: uint64(ino), Links: n.links, ModTime: n.mtime}
 }
 
-// file implements vfs.File. Its calls share one Call, since one task at a time uses it.
+// file implements vfs.File. Its calls share one Call as long as one task at a
+// time uses it; a call that meets another in flight (a write while a background
+// thread syncs, say) has its own.
 type file struct {
 	fs     *pathFS
 	name   string
@@ -362,8 +364,12 @@ func (h *file) Name() string { return h.name }
 
 // begin starts a call on the file.
 func (h *file) begin(kind OpKind, off, n int64) (*Call, Decision) {
-	h.call = Call{Kind: kind, Path: h.name, Ino: h.ino, Off: off, Len: n}
-	return &h.call, h.fs.enter(&h.call)
+	c := &h.call
+	if !c.ended {
+		c = new(Call)
+	}
+	*c = Call{Kind: kind, Path: h.name, Ino: h.ino, Off: off, Len: n}
+	return c, h.fs.enter(c)
 }
 
 func (h *file) fail(op string, e syscall.Errno) error {
@@ -428,11 +434,10 @@ func (h *file) read(p []byte, off int64) (int, error) {
 }
 
 func (h *file) Write(p []byte) (int, error) {
-	n, err := h.write(p, h.pos)
-	if h.flag&vfs.Append != 0 && n > 0 {
-		h.pos = h.call.Off
+	n, at, err := h.write(p, h.pos)
+	if n > 0 {
+		h.pos = at + int64(n)
 	}
-	h.pos += int64(n)
 	return n, err
 }
 
@@ -440,12 +445,14 @@ func (h *file) WriteAt(p []byte, off int64) (int, error) {
 	if off < 0 || h.flag&vfs.Append != 0 {
 		return 0, h.fail("write", syscall.EINVAL)
 	}
-	return h.write(p, off)
+	n, _, err := h.write(p, off)
+	return n, err
 }
 
-func (h *file) write(p []byte, off int64) (int, error) {
+// write returns also where it wrote: for an append that is the end of the file.
+func (h *file) write(p []byte, off int64) (n int, at int64, err error) {
 	if h.closed || !h.flag.Writable() {
-		return 0, h.fail("write", syscall.EBADF)
+		return 0, 0, h.fail("write", syscall.EBADF)
 	}
 	c, dec := h.begin(OpWrite, off, int64(len(p)))
 	if h.flag&vfs.Append != 0 {
@@ -458,7 +465,7 @@ func (h *file) write(p []byte, off int64) (int, error) {
 		c.Flags |= CallDataSync
 	}
 	if dec.Err != 0 && dec.Short <= 0 {
-		return 0, h.fail("write", h.fs.refused(c, dec))
+		return 0, 0, h.fail("write", h.fs.refused(c, dec))
 	}
 	whole := len(p)
 	if dec.Short > 0 && dec.Short < int64(whole) {
@@ -475,19 +482,19 @@ func (h *file) write(p []byte, off int64) (int, error) {
 		e = h.fs.leave(c, dec)
 	}
 	if e != 0 {
-		return 0, h.fail("write", e)
+		return 0, 0, h.fail("write", e)
 	}
 	if n < whole {
 		// What a loop over write(2) would have met next.
 		switch {
 		case rest != 0:
-			return n, h.fail("write", rest)
+			return n, c.Off, h.fail("write", rest)
 		case dec.Short > 0:
-			return n, &os.PathError{Op: "write", Path: h.name, Err: io.ErrShortWrite}
+			return n, c.Off, &os.PathError{Op: "write", Path: h.name, Err: io.ErrShortWrite}
 		}
-		return n, h.fail("write", syscall.ENOSPC)
+		return n, c.Off, h.fail("write", syscall.ENOSPC)
 	}
-	return n, nil
+	return n, c.Off, nil
 }
 
 func (h *file) Truncate(size int64) error {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -136,6 +137,46 @@ func TestWriteWaitsBehindSync(t *testing.T) {
 			t.Errorf("kill %v: writes returned at %v", kill, got)
 		}
 		w.Close()
+	}
+}
+
+// TestTwoTasksShareAFile: a background thread syncs a file to which the main
+// thread goes on writing, as redis-server does under everysec; each call keeps
+// what it is, and both return.
+func TestTwoTasksShareAFile(t *testing.T) {
+	p := fixed()
+	p.WriteBehindSync = 1024
+	w := New(Options{Profile: p})
+	defer w.Close()
+	n := w.Node("n1", disk.New(disk.Options{KeepLog: true}))
+	synced, wrote := false, false
+	n.Start(func(e env.Env, fsys vfs.FS) {
+		f, err := fsys.Open("log", vfs.WriteOnly|vfs.Append|vfs.Create)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		f.Write([]byte("one"))
+		sync := e.Go("bio", func() { synced = f.SyncData() == nil })
+		e.Sleep(100 * time.Millisecond)
+		_, err = f.Write([]byte("two"))
+		wrote = err == nil
+		sync.Wait()
+	})
+	run(t, w, time.Minute)
+	if !synced || !wrote {
+		t.Fatalf("synced %v, wrote %v", synced, wrote)
+	}
+	log := slices.DeleteFunc(n.Disk().Log(), func(r disk.Record) bool { return r.ID == 0 }) // the kernel's own
+	sync, second := log[len(log)-2], log[len(log)-1]
+	if sync.Kind != disk.OpFdatasync || second.Kind != disk.OpWrite {
+		t.Fatalf("the log ends with %s, %s", sync.Kind, second.Kind)
+	}
+	if sync.Return <= second.Enter || second.Return < sync.Return || second.Return == disk.Never {
+		t.Errorf("the sync returned at %v, the write ran from %v to %v", sync.Return, second.Enter, second.Return)
+	}
+	if sync.Covers != log[len(log)-3].ID {
+		t.Errorf("the sync covers write %d, want %d", sync.Covers, log[len(log)-3].ID)
 	}
 }
 

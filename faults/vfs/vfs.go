@@ -51,7 +51,8 @@ type Info struct {
 }
 
 // File is an open file or, from OpenDir, an open directory (of which only
-// Sync, Stat and Close work). A File may be used by one task at a time.
+// Sync, Stat and Close work). Tasks may share a File as threads share a
+// descriptor; Read and Write, which move its position, are for one at a time.
 type File interface {
 	io.Reader
 	io.Writer // a short write returns n < len(p) and an error
