@@ -52,6 +52,28 @@ type Config struct {
 	RdbSaveIncrementalFsync bool
 	StopWritesOnBgsaveError bool
 
+	// Replication. Times are seconds, sizes bytes.
+	ReplBacklogSize         int64
+	ReplBacklogTTL          int64 // 0: never freed
+	ReplTimeout             int64
+	ReplPingPeriod          int64
+	ReplDisklessSync        bool
+	ReplDisklessSyncDelay   int64
+	ReplDisklessMaxReplicas int64 // 0: no number ends the delay early
+	MinReplicasToWrite      int64
+	MinReplicasMaxLag       int64
+	ReplicaReadOnly         bool
+	ReplicaServeStaleData   bool
+	ReplicaAnnounceIP       string
+	ReplicaAnnouncePort     int64
+	ReplicaAnnounced        bool
+	ReplicaPriority         int64
+	ReplicaOf               string // "host port" of the configuration file; "" for a master
+	Masterauth              string
+	Masteruser              string
+	RdbDelSyncFiles         bool
+	BindSourceAddr          string
+
 	// Server.
 	Dir                    string // as given; the server's vfs.FS is rooted there
 	Port                   int64
@@ -95,6 +117,18 @@ var defaults = Config{
 	RdbChecksum:             true,
 	RdbSaveIncrementalFsync: true,
 	StopWritesOnBgsaveError: true,
+
+	ReplBacklogSize:       1 << 20,
+	ReplBacklogTTL:        3600,
+	ReplTimeout:           60,
+	ReplPingPeriod:        10,
+	ReplDisklessSync:      true,
+	ReplDisklessSyncDelay: 5,
+	MinReplicasMaxLag:     10,
+	ReplicaReadOnly:       true,
+	ReplicaServeStaleData: true,
+	ReplicaAnnounced:      true,
+	ReplicaPriority:       100,
 
 	Dir:                    ".",
 	Port:                   6379,
@@ -260,12 +294,28 @@ func parseMemory(s string) (int64, error) {
 	return int64(n) * unit, nil
 }
 
+// setReplicaOf reads the directive of the configuration file.
+func (c *Config) setReplicaOf(args []string) error {
+	if len(args) == 1 && args[0] == "" || len(args) == 2 && isWord(args[0], "no") && isWord(args[1], "one") {
+		c.ReplicaOf = ""
+		return nil
+	}
+	if len(args) != 2 {
+		return errWrongCount
+	}
+	if port, err := strconv.Atoi(args[1]); err != nil || port < 0 || port > 65535 {
+		return errMasterPort
+	}
+	c.ReplicaOf = args[0] + " " + args[1]
+	return nil
+}
+
 // reason is why a value is refused, in redis-server's own words.
 type reason string
 
 func (r reason) Error() string { return string(r) }
 
-// The reasons of redis 7.0.15 config.c; errReplica is the engine's.
+// The reasons of redis 7.0.15 config.c.
 const (
 	errWrongCount reason = "wrong number of arguments"
 	errImmutable  reason = "can't set immutable config"
@@ -274,5 +324,5 @@ const (
 	errMemory     reason = "argument must be a memory value"
 	errBool       reason = "argument must be 'yes' or 'no'"
 	errInteger    reason = "argument couldn't be parsed into an integer"
-	errReplica    reason = "this server cannot be a replica"
+	errMasterPort reason = "Invalid master port"
 )

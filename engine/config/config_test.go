@@ -45,7 +45,9 @@ func TestSet(t *testing.T) {
 		{"databases", []string{"17"}, "", "argument must be between 1 and 16 inclusive"},
 		{"slave-read-only", []string{"no"}, "no", ""},
 		{"client-output-buffer-limit", []string{"pubsub", "1", "2", "3"}, "pubsub 1 2 3", ""},
-		{"replicaof", []string{"127.0.0.1", "6379"}, "", "this server cannot be a replica"},
+		{"replicaof", []string{"127.0.0.1", "6379"}, "127.0.0.1 6379", ""},
+		{"slaveof", []string{"no", "one"}, "", ""},
+		{"replicaof", []string{"127.0.0.1", "x"}, "", "Invalid master port"},
 		{"no-such-directive", []string{"1"}, "", "Bad directive or wrong number of arguments"},
 	} {
 		t.Run(c.name+" "+strings.Join(c.args, " "), func(t *testing.T) {
@@ -76,15 +78,15 @@ func TestSetRuntime(t *testing.T) {
 // A copy must not see later changes: CONFIG SET is undone by copying back.
 func TestCopyIsIndependent(t *testing.T) {
 	cfg := config.Default()
-	require.NoError(t, cfg.Set("repl-timeout", "10"))
+	require.NoError(t, cfg.Set("tcp-keepalive", "10"))
 	old := *cfg
-	require.NoError(t, cfg.Set("repl-timeout", "20"))
+	require.NoError(t, cfg.Set("tcp-keepalive", "20"))
 	require.NoError(t, cfg.Set("save", "1", "1"))
 	*cfg = old
-	v, _ := cfg.Value("repl-timeout")
+	v, _ := cfg.Value("tcp-keepalive")
 	assert.Equal(t, "10", v)
 	assert.Equal(t, "3600 1 300 100 60 10000", cfg.SaveText())
-	assert.Equal(t, []string{"repl-timeout"}, cfg.Ignored())
+	assert.Equal(t, []string{"tcp-keepalive"}, cfg.Ignored())
 }
 
 // files reads from a map instead of a disk.
