@@ -50,6 +50,18 @@ const (
 	RewriteLosesWrites
 	// SplitTransaction writes a transaction as two, in two writes.
 	SplitTransaction
+	// ForeignPartialSync lets a replica of another history go on with a partial
+	// resynchronisation when the backlog covers its offset.
+	ForeignPartialSync
+	// BacklogKept keeps the backlog of the old history through a full resynchronisation.
+	BacklogKept
+	// PromotedWithoutSecondID begins a new history at a promotion and forgets the
+	// one it goes on from.
+	PromotedWithoutSecondID
+	// AckBeforeApply counts what was handed to a replica's connection as acknowledged by it.
+	AckBeforeApply
+	// ExpiredServed lets a replica answer reads of keys past their time.
+	ExpiredServed
 )
 
 // Bug describes one planted bug.
@@ -95,6 +107,16 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a rewrite"},
 	{SplitTransaction, "split-transaction", "a transaction is logged as two, in two writes",
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes"},
+	{ForeignPartialSync, "partial-sync-wrong-id", "a partial resynchronisation is granted to a replica with another replication id",
+		[]string{"replicated"}, "divergence", "a partition in which the old master takes writes"},
+	{BacklogKept, "backlog-kept-after-full-sync", "a replica keeps its backlog through a full resynchronisation, so that it holds bytes of two histories",
+		[]string{"replicated"}, "divergence", "two failovers, or a replica of a replica, after a full resynchronisation"},
+	{PromotedWithoutSecondID, "promoted-without-second-id", "a promoted replica forgets the history it goes on from",
+		[]string{"replicated"}, "full-sync", "any failover: the other replicas need a full resynchronisation for nothing"},
+	{AckBeforeApply, "ack-before-apply", "what was sent to a replica counts as acknowledged by it",
+		[]string{"replicated"}, "lost-write", "a partition of the master under WAIT for all replicas"},
+	{ExpiredServed, "expired-served", "a replica answers reads of keys past their time until the master's DEL comes",
+		[]string{"replicated"}, "resurrection", "a partition of the replica from its master"},
 }
 
 // All returns every planted bug, in the order of the registry. The slice is the caller's.
