@@ -7,19 +7,50 @@ import (
 	"github.com/torntail/torntail/engine/persist"
 )
 
-// runBatch executes a session's commands and reports whether they changed data.
+// runBatch executes a session's commands, or goes on behind the one that
+// blocked it, and reports whether they changed data.
 func (s *Server) runBatch(c *Session) (wrote bool) {
 	c.wrote = false
 	c.active = s.env.Wall().Unix()
 	begin := 0
-	for _, end := range c.ends {
-		if c.closing || c.dead || s.exiting {
+	if c.next > 0 {
+		begin = c.ends[c.next-1]
+	}
+	for c.next < len(c.ends) && !c.closing && !c.dead && !s.exiting {
+		end := c.ends[c.next]
+		s.process(c, c.args[begin:end])
+		if c.blocked != nil {
 			break
 		}
-		s.process(c, c.args[begin:end])
+		if c.master {
+			s.executedForMaster(c)
+		}
+		c.next++
 		begin = end
 	}
 	return c.wrote
+}
+
+// executedForMaster passes on what the last command of the master's stream was,
+// transactions whole, and drops the reply nobody waits for.
+func (s *Server) executedForMaster(c *Session) {
+	if len(c.out) > 0 && c.out[0] == '-' {
+		s.warn("== CRITICAL == This replica is sending an error to its master: '" + string(c.out[1:len(c.out)-2]) + "' after processing the command '" + c.lastName() + "'")
+	}
+	c.out = c.out[:0]
+	if c.multi {
+		return
+	}
+	end := c.rawEnds[c.next]
+	s.repl.Executed(c.raw[c.rawDone:end], c.db)
+	c.rawDone = end
+}
+
+func (c *Session) lastName() string {
+	if c.lastCmd == nil {
+		return "?"
+	}
+	return c.lastCmd.fullName
 }
 
 // process checks one command and executes or queues it (redis 7.0.15 server.c
@@ -74,13 +105,21 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		return
 	}
 	if cmd.flags&(write|ping) != 0 || cmd == execCmd && c.queueWrites() {
-		if refusal := s.mgr.WriteRefusal(); refusal != "" {
+		if refusal := s.writeRefusal(c, cmd); refusal != "" {
 			s.reject(c, cmd, refusal)
 			return
 		}
 	}
+	if refusal := s.staleRefusal(c, cmd); refusal != "" {
+		s.reject(c, cmd, refusal)
+		return
+	}
 	if c.restricted() && cmd.flags&pubsubOK == 0 {
 		s.reject(c, cmd, errRestricted(cmd))
+		return
+	}
+	if s.paused && s.mayReplicate(c, cmd) {
+		s.block(c, &blockedOn{paused: true})
 		return
 	}
 	if c.multi && cmd.flags&control == 0 {
@@ -90,6 +129,8 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 	}
 	s.call(c, cmd, argv)
 	s.propagatePending(c)
+	c.offset = s.repl.Offset
+	s.replicate()
 }
 
 // call executes a command.

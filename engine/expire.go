@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
@@ -16,6 +17,12 @@ const expiresPerCycle = 10000
 func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
 	db := s.ks.DB(c.db)
 	if s.isExpired(c.db, key) {
+		if s.repl.Up != nil {
+			return s.expiredOnReplica(c, key)
+		}
+		if s.paused { // it must not change while replicas catch up
+			return nil
+		}
 		s.stats.expired++
 		s.touch(c.db, key)
 		db.Delete(key)
@@ -23,6 +30,15 @@ func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
 		return nil
 	}
 	return db.Get(key)
+}
+
+// expiredOnReplica is lookup of a key past its time on a replica: it is there
+// until the master's DEL comes, but only the master's own commands see it.
+func (s *Server) expiredOnReplica(c *Session, key []byte) *keyspace.Object {
+	if c.master || s.bugs.Has(bugs.ExpiredServed) {
+		return s.ks.DB(c.db).Get(key)
+	}
+	return nil
 }
 
 // lookupRead is lookup for commands that only read, which count hits and misses.
@@ -66,6 +82,7 @@ func (s *Server) expireCycle() {
 			s.touch(i, key)
 			db.Delete(key)
 			s.mgr.Feed(i, [][]byte{wordDel, key})
+			s.repl.Feed(i, [][]byte{wordDel, key})
 		}
 	}
 }
@@ -179,7 +196,7 @@ func (s *Server) expireGeneric(c *Session, argv [][]byte, name string, u expireU
 		return
 	}
 	s.touch(c.db, key)
-	if when <= s.now() && !s.loading {
+	if when <= s.now() && !s.loading && s.repl.Up == nil {
 		db.Delete(key)
 		s.propagateAs(c, 1, wordDel, key)
 		c.int(1)

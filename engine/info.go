@@ -80,16 +80,7 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	}
 	s.infoPersistence(t)
 	s.infoStats(t)
-	if t.section("Replication") {
-		t.text("role", "master")
-		t.number("connected_slaves", 0)
-		t.text("master_failover_state", "no-failover")
-		t.text("master_replid", s.replID())
-		t.text("master_replid2", strings.Repeat("0", 40))
-		t.number("master_repl_offset", 0)
-		t.number("second_repl_offset", -1)
-		t.number("repl_backlog_active", 0)
-	}
+	s.infoReplication(t)
 	if t.section("Cluster") {
 		t.number("cluster_enabled", 0)
 	}
@@ -126,9 +117,6 @@ func (s *Server) runid() string {
 	}
 	return s.runID
 }
-
-// replID is the replication id. Without replication nobody compares it with anything.
-func (s *Server) replID() string { return s.runid() }
 
 func (s *Server) infoPersistence(t *infoText) {
 	if !t.section("Persistence") {
@@ -222,28 +210,4 @@ func cmdTime(s *Server, c *Session, _ [][]byte) {
 	c.array(2)
 	c.bulkNumber(us / 1e6)
 	c.bulkNumber(us % 1e6)
-}
-
-// cmdRole: this server has no replicas.
-func cmdRole(_ *Server, c *Session, _ [][]byte) {
-	c.array(3)
-	c.bulkText("master")
-	c.int(0)
-	c.array(0)
-}
-
-// cmdWait returns at once: with no replicas nobody will ever acknowledge.
-func cmdWait(_ *Server, c *Session, argv [][]byte) {
-	if _, ok := c.intArg(argv[1]); !ok {
-		return
-	}
-	n, ok := parseInt(argv[2])
-	switch {
-	case !ok:
-		c.error("ERR timeout is not an integer or out of range")
-	case n < 0:
-		c.error("ERR timeout is negative")
-	default:
-		c.int(0)
-	}
 }

@@ -103,7 +103,9 @@ func cmdKeys(s *Server, c *Session, argv [][]byte) {
 
 func cmdRandomkey(s *Server, c *Session, _ [][]byte) {
 	db := s.ks.DB(c.db)
-	for n := db.Len(); n > 0; n = db.Len() {
+	tries := 100 // on a replica keys past their time stay: do not look for ever
+	for n := db.Len(); n > 0 && (s.repl.Up == nil || tries > 0); n = db.Len() {
+		tries--
 		skip := int(s.env.Uint64() % uint64(n))
 		var key string
 		db.Each(func(k string, _ *keyspace.Object, _ int64) bool {

@@ -77,7 +77,23 @@ func (s *Server) propagatePending(c *Session) {
 	if logged > 1 {
 		s.mgr.Feed(s.ops[len(s.ops)-1].db, argvExec)
 	}
+	if s.repl.Stream != nil {
+		s.feedReplicas()
+	}
 	s.dropOps()
+}
+
+// feedReplicas puts the pending writes into the replication stream.
+func (s *Server) feedReplicas() {
+	if len(s.ops) > 1 {
+		s.repl.Feed(s.ops[0].db, argvMulti)
+	}
+	for i := range s.ops {
+		s.repl.Feed(s.ops[i].db, s.ops[i].argv)
+	}
+	if len(s.ops) > 1 {
+		s.repl.Feed(s.ops[len(s.ops)-1].db, argvExec)
+	}
 }
 
 // dropOps forgets the pending writes and their arguments.

@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/engine/front"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/persist"
+	"github.com/torntail/torntail/engine/replication"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -75,6 +76,14 @@ type Server struct {
 	ops     []op // writes to propagate when the command or transaction ends
 	opArgs  [][]byte
 
+	repl     *replication.Machine
+	link     *link // to the master; nil: none is wanted
+	jobs     []*job
+	waiting  []*Session // blocked by WAIT
+	held     []*Session // blocked by a pause of writes
+	paused   bool
+	transfer *transfer // of the snapshot that goes to replicas as it is made
+
 	watched   map[watchKey][]*Session
 	pubsub    pubsub
 	pushed    []*Session // with something to send once the turn ends
@@ -116,6 +125,7 @@ func New(o Options) *Server {
 	s.wake = s.env.NewCond()
 	s.started = s.env.Now()
 	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
+	s.repl = replication.New(replication.Options{Config: s.cfg, Bugs: o.Bugs, Log: s.o.Log, Random: s.env.Uint64})
 	s.mgr = persist.New(persist.Options{
 		Env:      s.env,
 		FS:       o.FS,
@@ -127,7 +137,10 @@ func New(o Options) *Server {
 		Apply:    s.apply,
 		Pid:      o.Pid,
 
-		UsedMemory: s.usedMemory,
+		Place:         s.place,
+		Replica:       func() bool { return s.repl.Up != nil },
+		SnapshotEnded: s.snapshotEnded,
+		UsedMemory:    s.usedMemory,
 	})
 	return s
 }
@@ -135,9 +148,13 @@ func New(o Options) *Server {
 // Load reads the data from disk, as redis-server does before it accepts
 // connections. An error (*persist.LoadError) means that the server does not start.
 func (s *Server) Load() error {
+	s.followConfigured()
 	s.loading = true
 	err := s.mgr.Load()
 	s.loading = false
+	if err == nil {
+		s.restorePlace()
+	}
 	return err
 }
 
@@ -156,7 +173,7 @@ func (s *Server) Terminate(name string) {
 func (s *Server) Run() int {
 	s.nextCron = s.env.Now() + s.period()
 	for {
-		if len(s.pending) == 0 && s.terminate == "" {
+		if len(s.pending) == 0 && len(s.jobs) == 0 && s.terminate == "" {
 			if d := s.nextCron - s.env.Now(); d > 0 {
 				s.wake.WaitFor(d)
 			}
@@ -164,6 +181,7 @@ func (s *Server) Run() int {
 		cronDue := s.terminate != "" || s.env.Now() >= s.nextCron
 		s.turn, s.pending = s.pending, s.turn[:0]
 		writers := 0
+		s.runJobs()
 		for _, c := range s.turn {
 			c.inTurn = true
 		}
@@ -184,9 +202,11 @@ func (s *Server) Run() int {
 				return s.exit(s.exitCode)
 			}
 		}
+		s.checkWaiting()
 		if err := s.mgr.BeforeSleep(writers); err != nil {
 			return s.fatal(err)
 		}
+		s.feedOut()
 		for _, c := range s.turn {
 			c.release()
 		}
@@ -219,6 +239,10 @@ func (s *Server) exit(code int) int {
 	for _, c := range s.sessions {
 		c.kill()
 	}
+	s.endLink()
+	for _, j := range s.jobs {
+		j.finish()
+	}
 	return code
 }
 
@@ -232,10 +256,14 @@ func (s *Server) cron() error {
 		s.o.Log(persist.Warning, s.terminate+" received but errors trying to shut down the server, check the logs for more information")
 		s.terminate = ""
 	}
-	if !s.noExpire {
+	if !s.noExpire && s.repl.Up == nil && !s.paused {
 		s.expireCycle()
 	}
-	return s.mgr.Cron()
+	if err := s.mgr.Cron(); err != nil {
+		return err
+	}
+	s.replicationCron()
+	return nil
 }
 
 // shutdown finishes the files and reports whether the server may end.

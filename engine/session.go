@@ -50,6 +50,15 @@ type Session struct {
 	wrote     bool // the batch changed data
 	channels  subscriptions
 	patterns  subscriptions
+
+	replica *replica   // it follows this server, or has said that it will
+	master  bool       // the link to this server's master
+	raw     []byte     // the batch as the master sent it
+	rawEnds []int      // where each command of it ends
+	rawDone int        // what lies before has been executed, transactions whole
+	offset  int64      // of the replication stream behind the last command: what WAIT waits for
+	next    int        // command of the batch to execute next
+	blocked *blockedOn // why it is not executed yet; nil: nothing
 }
 
 // replyMode is the state of CLIENT REPLY.
@@ -122,6 +131,29 @@ func (c *Session) AddAll(commands []byte) error {
 	return nil
 }
 
+// addMaster is AddAll for a piece of the master's stream, of which replicas are
+// sent every byte: it remembers where each command ends. A command may be in
+// the middle of a transaction that began in an earlier batch; then the bytes of
+// that are still here.
+func (c *Session) addMaster(commands []byte) error {
+	c.raw = append(c.raw[:copy(c.raw, c.raw[c.rawDone:])], commands...)
+	c.rawDone, c.rawEnds = 0, c.rawEnds[:0]
+	for base := len(c.raw) - len(commands); len(commands) > 0; {
+		complete, argv, _, rest, err := redcon.ReadNextCommand(commands, nil)
+		if err != nil {
+			return err
+		}
+		if !complete {
+			return errIncomplete
+		}
+		c.Add(argv)
+		base += len(commands) - len(rest)
+		c.rawEnds = append(c.rawEnds, base)
+		commands = rest
+	}
+	return nil
+}
+
 // Execute has the main task execute the batch and waits until its replies may
 // be sent: until everything they promise is as durable as the configuration
 // demands. more is false when the connection is to be closed after sending
@@ -132,6 +164,7 @@ func (c *Session) Execute() (reply []byte, more bool) {
 		return nil, false
 	}
 	c.out = c.out[:0]
+	c.next = 0
 	c.busy = true
 	s.pending = append(s.pending, c)
 	s.wake.Signal()
@@ -155,11 +188,15 @@ func (c *Session) Execute() (reply []byte, more bool) {
 
 // release lets the replies of the batch go out.
 func (c *Session) release() {
+	c.inTurn = false
 	if c.stream != nil {
 		c.stream.add(c, c.out)
 		c.out = c.out[:0]
 	}
-	c.busy, c.inTurn = false, false
+	if c.blocked != nil {
+		return // it comes back with the rest of its batch
+	}
+	c.busy = false
 	c.answered.Signal()
 }
 
@@ -191,6 +228,8 @@ func (c *Session) Close() {
 	s := c.s
 	c.dead = true
 	s.unwatchAll(c)
+	s.unblock(c)
+	s.replicaGone(c)
 	s.unsubscribeAll(c)
 	if c.stream != nil {
 		c.stream.wake.Signal()
@@ -214,6 +253,12 @@ func (c *Session) flagLetters() string {
 	}
 	if c.subscribed() > 0 {
 		b = append(b, 'P')
+	}
+	if c.isReplica() {
+		b = append(b, 'S')
+	}
+	if c.blocked != nil {
+		b = append(b, 'b')
 	}
 	if c.closing {
 		b = append(b, 'c')

@@ -20,6 +20,7 @@ type stream struct {
 	wake    env.Cond // the writer waits here
 	drained env.Cond // whoever waits for unsent to become 0
 	marked  bool     // in Server.pushed
+	last    bool     // the session ends once the queue is sent
 }
 
 // startStream makes the session one with a stream. What the current batch has
@@ -36,12 +37,16 @@ func (c *Session) startStream() {
 func (c *Session) write() {
 	st := c.stream
 	for {
-		for len(st.queue) == 0 && !c.dead {
+		for len(st.queue) == 0 && !c.dead && !c.replicaDue() {
 			st.wake.Wait()
 		}
 		if c.dead {
 			st.drained.Broadcast()
 			return
+		}
+		if len(st.queue) == 0 {
+			c.sendReplica()
+			continue
 		}
 		out := st.queue
 		st.queue = st.spare[:0]
@@ -56,6 +61,9 @@ func (c *Session) write() {
 		}
 		if st.unsent == 0 {
 			st.drained.Broadcast()
+			if st.last && !c.dead {
+				c.kill()
+			}
 		}
 	}
 }

@@ -55,6 +55,7 @@ type Gate struct {
 	bulk   int64 // length of the argument whose bytes come next; -1: its header does
 	inline []byte
 	err    error
+	master bool
 }
 
 // maxIdle is the largest buffer an idle connection keeps, in bytes.
@@ -65,6 +66,12 @@ const maxIdle = 64 << 10
 func (g *Gate) Reset(l Limits, room int) {
 	*g = Gate{limits: l, room: room, buf: g.buf, inline: g.inline[:0], bulk: -1}
 }
+
+// FromMaster makes the gate that of a replica's link: nobody types there, so an
+// inline command means that the two have lost each other's place in the stream
+// (redis 7.0.15 networking.c processInlineBuffer). An empty line keeps the
+// connection alive.
+func (g *Gate) FromMaster() { g.master = true }
 
 // Space returns where to read the next bytes to.
 func (g *Gate) Space() []byte {
@@ -281,6 +288,10 @@ func (g *Gate) inlineCommand() (done bool, inline []byte) {
 	}
 	if len(argv) == 0 {
 		return true, nil
+	}
+	if g.master {
+		g.err = protocolError("inline command from the master")
+		return false, nil
 	}
 	g.inline = appendLength(g.inline[:0], '*', len(argv))
 	for _, a := range argv {

@@ -3,6 +3,7 @@ package persist
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/env"
@@ -25,8 +26,10 @@ type child struct {
 	started int64 // Unix seconds
 	task    env.Task
 	data    *keyspace.Snapshot
-	killed  bool // SIGUSR1 was sent: stop at the next system call
-	exited  bool // it came to its own end; otherwise a signal ended it
+	sink    io.Writer // a snapshot for replicas goes there, not to a file; nil: to the file
+	forSync bool      // replicas wait for it
+	killed  bool      // SIGUSR1 was sent: stop at the next system call
+	exited  bool      // it came to its own end; otherwise a signal ended it
 	err     error
 	lines   []logLine // what it logged; the parent passes it on
 }

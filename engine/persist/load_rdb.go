@@ -37,17 +37,19 @@ func (m *Manager) loadSnapshot(name string) (found bool, err error) {
 
 // readRDB puts a snapshot into the keyspace. Keys that have expired are left
 // out, except in the base of an append-only file, whose later commands may
-// assume them (rdbLoadRioWithLoadingCtx). An error is a *LoadError.
+// assume them, and on a replica, whose master decides (rdbLoadRioWithLoadingCtx). An error is a *LoadError.
 func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end int64, err error) {
 	c := m.o.Config
 	now := m.o.Env.Wall().UnixMilli()
 	m.loadedKeys, m.loadedOld = 0, 0
+	m.loadedPlace = rdb.Place{}
+	keepOld := base || m.o.Replica != nil && m.o.Replica()
 	var r rdb.Reader
 	end, err = r.Read(file, f, size, rdb.ReadOptions{
 		Checksum:  c.RdbChecksum,
 		Databases: keyspace.Databases,
 		Add: func(db int, key []byte, o keyspace.Object, expireAtMs int64) error {
-			if !base && expireAtMs != 0 && expireAtMs < now {
+			if !keepOld && expireAtMs != 0 && expireAtMs < now {
 				m.loadedOld++
 				return nil
 			}
@@ -61,6 +63,7 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 			m.loadedKeys++
 			return nil
 		},
+		Aux: m.loadedPlaceField,
 	})
 	if err == nil {
 		return end, nil

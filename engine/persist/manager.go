@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -49,6 +50,14 @@ type Options struct {
 	// Pid names temporary files; children get the numbers after it. 0: drawn from
 	// the clock, so that a restarted server does not meet its predecessor's files.
 	Pid int
+	// Place says where in the history of replication the data are now, for
+	// snapshots; nil: nowhere.
+	Place func() rdb.Place
+	// Replica reports whether this server follows a master, which alone deletes
+	// keys that are past their time; nil: no.
+	Replica func() bool
+	// SnapshotEnded is told of the end of a snapshot started for replicas.
+	SnapshotEnded func(ok bool)
 	// UsedMemory is what snapshots carry in their used-mem field; nil: 0.
 	UsedMemory func() int64
 }
@@ -109,6 +118,7 @@ type Manager struct {
 
 	loading               bool
 	loadedKeys, loadedOld int64 // of the last RDB load
+	loadedPlace           rdb.Place
 
 	plant plantState
 }

@@ -35,6 +35,7 @@ func (j *snapshotJob) rewriteBase(name string, data *keyspace.Snapshot) error {
 	out := &output{f: f, c: j.c, auto: j.cfg.AofRewriteIncrementalFsync}
 	if j.cfg.AofUseRdbPreamble {
 		o := j.options
+		o.Place = rdb.Place{} // a log stands in no history
 		o.AOFBase = true
 		var w rdb.Writer
 		err = w.Write(out, data, o)

@@ -30,6 +30,9 @@ func (m *Manager) job() snapshotJob {
 	if m.o.UsedMemory != nil {
 		j.options.UsedMem = m.o.UsedMemory()
 	}
+	if m.o.Place != nil {
+		j.options.Place = m.o.Place()
+	}
 	return j
 }
 
@@ -145,6 +148,13 @@ func (m *Manager) startBgsave() {
 
 // bgsaveDone is backgroundSaveDoneHandlerDisk.
 func (m *Manager) bgsaveDone(c *child) {
+	if c.forSync {
+		defer m.o.SnapshotEnded(c.exited && c.err == nil)
+	}
+	if c.sink != nil {
+		m.socketSaveDone(c)
+		return
+	}
 	now := m.unix()
 	m.bgsaveLastSec = now - c.started
 	switch {

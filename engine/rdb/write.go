@@ -19,6 +19,15 @@ type WriteOptions struct {
 	Created  int64 // Unix seconds, for the ctime field
 	UsedMem  int64 // bytes, for the used-mem field
 	AOFBase  bool  // the file is the base of an append-only file
+	Place    Place // in the history of replication, if it has one
+}
+
+// Place says where in which history of replication a snapshot stands. The zero
+// Place is none.
+type Place struct {
+	ID     string
+	Offset int64 // of the last byte of the stream that is in the snapshot
+	DB     int   // selected at that place of the stream
 }
 
 // Writer writes snapshots. It keeps its buffers between them.
@@ -47,6 +56,11 @@ func (w *Writer) Write(out io.Writer, s *keyspace.Snapshot, o WriteOptions) erro
 	w.aux("redis-bits", "64")
 	w.aux("ctime", strconv.FormatInt(o.Created, 10))
 	w.aux("used-mem", strconv.FormatInt(o.UsedMem, 10))
+	if o.Place.ID != "" {
+		w.aux("repl-stream-db", strconv.Itoa(o.Place.DB))
+		w.aux("repl-id", o.Place.ID)
+		w.aux("repl-offset", strconv.FormatInt(o.Place.Offset, 10))
+	}
 	base := "0"
 	if o.AOFBase {
 		base = "1"

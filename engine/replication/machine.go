@@ -243,7 +243,7 @@ func (m *Machine) Feed(db int, argv [][]byte) {
 // Release lets what is in the stream go out, once it is as durable here as the
 // configuration demands. It reports whether any replica has something to be sent.
 func (m *Machine) Release() bool {
-	if m.askAcks {
+	if m.askAcks && m.Failover.State == NoFailover { // else the offset must stand still
 		m.askAcks = false
 		if m.Up == nil && len(m.Replicas) > 0 && m.Stream != nil {
 			m.append(getAck)

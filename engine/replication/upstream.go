@@ -84,6 +84,12 @@ func (m *Machine) Follow(now time.Duration, host string, port int64) {
 	m.dial()
 }
 
+// FollowFromStart is Follow of a server that has not loaded its data yet.
+func (m *Machine) FollowFromStart(now time.Duration, host string, port int64) {
+	m.now = now
+	m.Up = &Upstream{Host: host, Port: port, downAt: -1}
+}
+
 // SameMaster reports whether the server already follows an address.
 func (m *Machine) SameMaster(host string, port int64) bool {
 	return m.Up != nil && strings.EqualFold(m.Up.Host, host) && m.Up.Port == port

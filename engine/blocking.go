@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/engine/config"
+)
+
+// blockedOn is why a session's batch does not go on: WAIT, or a pause of writes.
+// Replies to what came before it in the batch are sent all the same.
+type blockedOn struct {
+	paused   bool // the command is executed when the pause ends
+	offset   int64
+	replicas int64
+	deadline time.Duration // 0: none
+}
+
+// block stops a session at the current command.
+func (s *Server) block(c *Session, b *blockedOn) {
+	c.startStream() // so that replies need no end of the batch
+	c.blocked = b
+	if b.paused {
+		s.held = append(s.held, c)
+	} else {
+		s.waiting = append(s.waiting, c)
+	}
+}
+
+// unblock takes a session off the lists; its batch does not go on by that.
+func (s *Server) unblock(c *Session) {
+	if c.blocked == nil {
+		return
+	}
+	c.blocked = nil
+	s.held = without(s.held, c)
+	s.waiting = without(s.waiting, c)
+}
+
+func without(list []*Session, c *Session) []*Session {
+	for i, o := range list {
+		if o == c {
+			return append(list[:i], list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// goOn lets a batch continue behind the command that blocked it.
+func (s *Server) goOn(c *Session) {
+	s.unblock(c)
+	c.next++
+	s.pending = append(s.pending, c)
+	s.wake.Signal()
+}
+
+// cmdWait follows redis 7.0.15 replication.c waitCommand.
+func cmdWait(s *Server, c *Session, argv [][]byte) {
+	if s.repl.Up != nil {
+		c.error("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
+		return
+	}
+	replicas, ok := c.intArg(argv[1])
+	if !ok {
+		return
+	}
+	timeout, ok := parseInt(argv[2])
+	switch {
+	case !ok:
+		c.error("ERR timeout is not an integer or out of range")
+		return
+	case timeout < 0:
+		c.error("ERR timeout is negative")
+		return
+	}
+	n := int64(s.repl.AckedBy(c.offset))
+	if n >= replicas || s.inExec {
+		c.int(n)
+		return
+	}
+	b := &blockedOn{offset: c.offset, replicas: replicas}
+	if timeout > 0 {
+		b.deadline = s.env.Now() + time.Duration(timeout)*time.Millisecond
+	}
+	s.block(c, b)
+	s.repl.AskAcks()
+}
+
+// checkWaiting answers WAITs that are fulfilled or late (processClientsWaitingReplicas).
+func (s *Server) checkWaiting() {
+	for i := 0; i < len(s.waiting); {
+		c := s.waiting[i]
+		b := c.blocked
+		n := int64(s.repl.AckedBy(b.offset))
+		if n < b.replicas && (b.deadline == 0 || s.env.Now() < b.deadline) {
+			i++
+			continue
+		}
+		s.answer(c, func() { c.int(n) })
+	}
+}
+
+// answer replies to a blocked session and lets it go on.
+func (s *Server) answer(c *Session, reply func()) {
+	mark := len(c.out)
+	reply()
+	text := append([]byte(nil), c.out[mark:]...)
+	c.out = c.out[:mark]
+	if c.replies == replyOn {
+		s.pushTo(c, text)
+	}
+	s.goOn(c)
+}
+
+// unblockAll ends every WAIT when the role changes (disconnectOrRedirectAllBlockedClients).
+func (s *Server) unblockAll() {
+	for len(s.waiting) > 0 {
+		c := s.waiting[0]
+		s.answer(c, func() {
+			c.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")
+		})
+	}
+}
+
+// resumeWrites ends a pause: what was held back is executed now, in the role
+// the server has by then.
+func (s *Server) resumeWrites() {
+	s.paused = false
+	for len(s.held) > 0 {
+		c := s.held[0]
+		s.unblock(c)
+		s.pending = append(s.pending, c)
+	}
+	s.wake.Signal()
+}
+
+// mayReplicate reports whether a command must wait while writes are paused.
+func (s *Server) mayReplicate(c *Session, cmd *command) bool {
+	if c.isReplica() || c.master {
+		return false
+	}
+	return cmd.flags&write != 0 || cmd.name == "publish" || cmd == execCmd && c.queueWrites()
+}
+
+// softLimit is the state of an output limit that may be exceeded for a while.
+type softLimit struct {
+	exceeded bool
+	since    time.Duration
+}
+
+// over reports whether so many waiting bytes are too many, or have been for too long.
+func (l *softLimit) over(limit config.OutputLimit, waiting int64, now time.Duration) bool {
+	if limit.Hard > 0 && waiting >= limit.Hard {
+		return true
+	}
+	if limit.Soft == 0 || waiting < limit.Soft {
+		l.exceeded = false
+		return false
+	}
+	if !l.exceeded {
+		l.exceeded, l.since = true, now
+	}
+	return now-l.since > time.Duration(limit.Seconds)*time.Second
+}

@@ -1,0 +1,139 @@
+package persist
+
+import (
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/rdb"
+	"github.com/torntail/torntail/faults/vfs"
+)
+
+// What replication needs of the disk: snapshots for replicas, and taking over
+// the data of a master.
+
+// Busy reports whether a child runs, so that no snapshot can be started.
+func (m *Manager) Busy() bool { return m.child != nil }
+
+// SaveForReplicas starts a snapshot that replicas wait for: to the snapshot
+// file, or to sink, which may block (rdbSaveBackground, rdbSaveToSlavesSockets).
+// Its end is told to Options.SnapshotEnded by Cron.
+func (m *Manager) SaveForReplicas(sink io.Writer) {
+	if sink == nil {
+		m.startBgsave()
+		m.child.forSync = true
+		return
+	}
+	j := m.job()
+	m.fork(rdbChild, "bgsave", func(c *child) error {
+		var w rdb.Writer
+		return w.Write(&killableSink{c, sink}, c.data, j.options)
+	})
+	m.child.sink, m.child.forSync = sink, true
+	m.log(Notice, "Background RDB transfer started by pid %d", m.child.pid)
+}
+
+// killableSink ends the child at its next write after a signal.
+type killableSink struct {
+	c    *child
+	sink io.Writer
+}
+
+func (k *killableSink) Write(p []byte) (int, error) {
+	if k.c.killed {
+		return 0, errKilled
+	}
+	return k.sink.Write(p)
+}
+
+// StopReplicaSave ends a snapshot to a sink that nobody reads any more.
+func (m *Manager) StopReplicaSave() {
+	if m.childIs(rdbChild) && m.child.sink != nil {
+		m.log(Notice, "Diskless rdb transfer, last replica dropped, killing fork child.")
+		m.killBgsave()
+	}
+}
+
+// socketSaveDone is backgroundSaveDoneHandlerSocket.
+func (m *Manager) socketSaveDone(c *child) {
+	switch {
+	case c.exited && c.err == nil:
+		m.log(Notice, "Background RDB transfer terminated with success")
+	case errors.Is(c.err, errKilled):
+		m.log(Warning, "Background transfer terminated by signal 10")
+	default:
+		m.log(Warning, "Background transfer error")
+	}
+}
+
+// TempSync is the file a snapshot of the master is received in.
+func (m *Manager) TempSync() string {
+	return "temp-" + strconv.FormatInt(m.unix(), 10) + "." + strconv.Itoa(m.pid) + ".rdb"
+}
+
+// LoadFromMaster makes a received snapshot the server's own: it becomes the
+// snapshot file, durably, and is loaded into the keyspace, which the caller has
+// emptied (readSyncBulkPayload). The append-only file must be off. An error
+// leaves the server without data, and is no reason to exit.
+func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
+	c := m.o.Config
+	m.killBgsave()
+	if err := f.Sync(); err != nil {
+		m.log(Warning, "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: %s", aof.Reason(err))
+		return rdb.Place{}, err
+	}
+	if err := m.o.FS.Rename(temp, c.Dbfilename); err != nil {
+		m.log(Warning, "Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s", c.Dbfilename, aof.Reason(err))
+		return rdb.Place{}, err
+	}
+	if err := vfs.SyncDir(m.o.FS, "."); err != nil {
+		m.log(Warning, "Failed trying to sync DB directory %s in MASTER <-> REPLICA synchronization: %s", c.Dir, aof.Reason(err))
+		return rdb.Place{}, err
+	}
+	m.log(Notice, "MASTER <-> REPLICA sync: Loading DB in memory")
+	m.loading = true
+	_, err := m.loadSnapshot(c.Dbfilename)
+	m.loading = false
+	if err != nil {
+		m.log(Warning, "Failed trying to load the MASTER synchronization DB from disk, check server logs.")
+		m.o.Keyspace.FlushAll()
+		if c.RdbDelSyncFiles && m.persistsNothing() {
+			m.unlink(c.Dbfilename)
+		}
+		return rdb.Place{}, err
+	}
+	if c.RdbDelSyncFiles && m.persistsNothing() {
+		m.log(Notice, "Removing the RDB file obtained from the master. This replica has persistence disabled")
+		m.unlink(c.Dbfilename)
+	}
+	return m.loadedPlace, nil
+}
+
+func (m *Manager) persistsNothing() bool { return len(m.o.Config.Save) == 0 && !m.o.Config.AppendOnly }
+
+// LoadedPlace is the place in the history of replication of the snapshot that
+// the server loaded at its start; none when it loaded an append-only file.
+func (m *Manager) LoadedPlace() rdb.Place {
+	if m.state != aofOff {
+		return rdb.Place{}
+	}
+	return m.loadedPlace
+}
+
+// loadedPlaceField collects the auxiliary fields of a Place.
+func (m *Manager) loadedPlaceField(name, value string) {
+	n, err := strconv.ParseInt(value, 10, 63)
+	switch {
+	case name == "repl-id" && len(value) == 40:
+		m.loadedPlace.ID = value
+	case name == "repl-offset" && err == nil:
+		m.loadedPlace.Offset = n
+	case name == "repl-stream-db" && err == nil && n >= 0 && n < 16:
+		m.loadedPlace.DB = int(n)
+	}
+}
+
+// AOFOff reports whether no append-only file is being written, though the
+// configuration may ask for one.
+func (m *Manager) AOFOff() bool { return m.state == aofOff }
