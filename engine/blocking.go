@@ -17,7 +17,9 @@ type blockedOn struct {
 
 // block stops a session at the current command.
 func (s *Server) block(c *Session, b *blockedOn) {
-	c.startStream() // so that replies need no end of the batch
+	if len(c.out) > 0 {
+		c.startStream() // what came before is answered now
+	}
 	c.blocked = b
 	if b.paused {
 		s.held = append(s.held, c)
@@ -105,7 +107,11 @@ func (s *Server) answer(c *Session, reply func()) {
 	reply()
 	text := append([]byte(nil), c.out[mark:]...)
 	c.out = c.out[:mark]
-	if c.replies == replyOn {
+	switch {
+	case c.replies != replyOn:
+	case c.stream == nil:
+		c.out = append(c.out, text...)
+	default:
 		s.pushTo(c, text)
 	}
 	s.goOn(c)

@@ -3,9 +3,9 @@ package engine
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/torntail/torntail/engine/aof"
-	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/engine/replication"
@@ -47,7 +47,11 @@ func (c *Session) isReplica() bool {
 // asReplica is the session's replica, made when it first speaks like one.
 func (c *Session) asReplica() *replica {
 	if c.replica == nil {
-		c.replica = &replica{Replica: &replication.Replica{Number: c.id}}
+		peer := c.remote
+		if i := strings.LastIndexByte(peer, ':'); i >= 0 {
+			peer = peer[:i]
+		}
+		c.replica = &replica{Replica: &replication.Replica{Number: c.id, Peer: peer}}
 	}
 	return c.replica
 }
@@ -314,7 +318,7 @@ func (s *Server) feedOut() {
 }
 
 func (s *Server) overReplicaLimit(c *Session) bool {
-	l := s.cfg.OutputLimits[config.ReplicaClient]
+	l := s.cfg.OutputLimits.Replica
 	// A limit below the backlog would end replicas that can still go on partially
 	// (redis 7.0.15 checkClientOutputBufferLimits).
 	if l.Hard > 0 {

@@ -134,26 +134,11 @@ func cmdRole(s *Server, c *Session, _ [][]byte) {
 	for _, r := range m.Replicas {
 		if r.State == replication.Online {
 			c.array(3)
-			c.bulkText(s.replicaIP(r))
+			c.bulkText(r.Host())
 			c.bulkText(strconv.FormatInt(r.Port, 10))
 			c.bulkText(strconv.FormatInt(r.Acked, 10))
 		}
 	}
-}
-
-// replicaIP is where a replica can be reached: what it announced, or where it
-// comes from.
-func (s *Server) replicaIP(r *replication.Replica) string {
-	if r.IP != "" {
-		return r.IP
-	}
-	if c := s.sessionOf(r); c != nil {
-		if i := strings.LastIndexByte(c.remote, ':'); i >= 0 {
-			return c.remote[:i]
-		}
-		return c.remote
-	}
-	return ""
 }
 
 const (
@@ -248,7 +233,7 @@ func (s *Server) infoReplication(t *infoText) {
 		if r.State == replication.Online {
 			lag = m.Lag(now, r)
 		}
-		t.text("slave"+strconv.Itoa(i), "ip="+s.replicaIP(r)+",port="+strconv.FormatInt(r.Port, 10)+
+		t.text("slave"+strconv.Itoa(i), "ip="+r.Host()+",port="+strconv.FormatInt(r.Port, 10)+
 			",state="+r.State.String()+",offset="+strconv.FormatInt(r.Acked, 10)+",lag="+strconv.FormatInt(lag, 10))
 	}
 	t.text("master_failover_state", m.Failover.State.InfoName())

@@ -42,10 +42,14 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.ClientLies = true }},
 }
 
-// AllPlants lists every planted fault, those of the engine first.
+// AllPlants lists every planted fault that an experiment with one server can
+// meet, those of the engine first.
 func AllPlants() []Plant {
 	var all []Plant
 	for _, b := range bugs.All() {
+		if b.Replicated() {
+			continue
+		}
 		all = append(all, Plant{b.Name, "engine", b.Doc + " (" + b.Under + ")", b.Anomaly,
 			func(p *Plants) { p.Engine |= b.Bit }})
 	}

@@ -78,6 +78,9 @@ type Bug struct {
 	Under string
 }
 
+// replicated stands in Bug.Breaks for servers that follow each other, in any mode.
+const replicated = "replicated"
+
 var registry = []Bug{
 	{AlwaysSkips50th, "skip-every-50th-fsync", "every 50th fsync under always is left out, the reply goes out all the same",
 		[]string{"always", "hybrid-always"}, "lost-write", "power cut before the next fsync"},
@@ -108,16 +111,20 @@ var registry = []Bug{
 	{SplitTransaction, "split-transaction", "a transaction is logged as two, in two writes",
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes"},
 	{ForeignPartialSync, "partial-sync-wrong-id", "a partial resynchronisation is granted to a replica with another replication id",
-		[]string{"replicated"}, "divergence", "a partition in which the old master takes writes"},
+		[]string{replicated}, "divergence", "a partition in which the old master takes writes"},
 	{BacklogKept, "backlog-kept-after-full-sync", "a replica keeps its backlog through a full resynchronisation, so that it holds bytes of two histories",
-		[]string{"replicated"}, "divergence", "two failovers, or a replica of a replica, after a full resynchronisation"},
+		[]string{replicated}, "divergence", "two failovers, or a replica of a replica, after a full resynchronisation"},
 	{PromotedWithoutSecondID, "promoted-without-second-id", "a promoted replica forgets the history it goes on from",
-		[]string{"replicated"}, "full-sync", "any failover: the other replicas need a full resynchronisation for nothing"},
+		[]string{replicated}, "full-sync", "any failover: the other replicas need a full resynchronisation for nothing"},
 	{AckBeforeApply, "ack-before-apply", "what was sent to a replica counts as acknowledged by it",
-		[]string{"replicated"}, "lost-write", "a partition of the master under WAIT for all replicas"},
+		[]string{replicated}, "lost-write", "a partition of the master under WAIT for all replicas"},
 	{ExpiredServed, "expired-served", "a replica answers reads of keys past their time until the master's DEL comes",
-		[]string{"replicated"}, "resurrection", "a partition of the replica from its master"},
+		[]string{replicated}, "resurrection", "a partition of the replica from its master"},
 }
+
+// Replicated reports whether the bug shows only among several servers: it is
+// no concern of experiments with one.
+func (b Bug) Replicated() bool { return b.Breaks[0] == replicated }
 
 // All returns every planted bug, in the order of the registry. The slice is the caller's.
 func All() []Bug { return append([]Bug(nil), registry...) }

@@ -73,6 +73,7 @@ type Config struct {
 	Masteruser              string
 	RdbDelSyncFiles         bool
 	BindSourceAddr          string
+	OutputLimits            OutputLimits
 
 	// Server.
 	Dir                    string // as given; the server's vfs.FS is rooted there
@@ -129,6 +130,7 @@ var defaults = Config{
 	ReplicaServeStaleData: true,
 	ReplicaAnnounced:      true,
 	ReplicaPriority:       100,
+	OutputLimits:          OutputLimits{Replica: OutputLimit{256 << 20, 64 << 20, 60}, Pubsub: OutputLimit{32 << 20, 8 << 20, 60}},
 
 	Dir:                    ".",
 	Port:                   6379,
@@ -294,8 +296,18 @@ func parseMemory(s string) (int64, error) {
 	return int64(n) * unit, nil
 }
 
+// splitOne splits a single argument at blanks: on the command line "--replicaof
+// host port" may come as one.
+func splitOne(args []string) []string {
+	if len(args) == 1 && strings.Contains(args[0], " ") {
+		return strings.Fields(args[0])
+	}
+	return args
+}
+
 // setReplicaOf reads the directive of the configuration file.
 func (c *Config) setReplicaOf(args []string) error {
+	args = splitOne(args)
 	if len(args) == 1 && args[0] == "" || len(args) == 2 && isWord(args[0], "no") && isWord(args[1], "one") {
 		c.ReplicaOf = ""
 		return nil

@@ -74,6 +74,9 @@ var table = []*directive{
 	text("masterauth", func(c *Config) *string { return &c.Masterauth }),
 	text("masteruser", func(c *Config) *string { return &c.Masteruser }),
 	boolean("rdb-del-sync-files", func(c *Config) *bool { return &c.RdbDelSyncFiles }),
+	{name: "client-output-buffer-limit", multi: true,
+		get: func(c *Config) string { return c.OutputLimits.text() },
+		set: func(c *Config, args []string) error { return c.OutputLimits.set(args) }},
 	text("bind-source-addr", func(c *Config) *string { return &c.BindSourceAddr }),
 
 	// Without effect from here on.
@@ -94,7 +97,6 @@ var table = []*directive{
 	inertText("bgsave_cpulist", "").immutably(),
 	inertText("bio_cpulist", "").immutably(),
 	inertInt("busy-reply-threshold", "5000", 0, math.MaxInt64).named("lua-time-limit"),
-	inertList("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
 	inertBool("cluster-allow-pubsubshard-when-down", "yes"),
 	inertBool("cluster-allow-reads-when-down", "no"),
 	inertBool("cluster-allow-replica-migration", "yes"),

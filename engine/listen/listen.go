@@ -153,6 +153,9 @@ func (r *runner) run(dir string) int {
 			file = abs
 		}
 	}
+	if len(r.o.Config.BindSourceAddr) > 0 {
+		r.env.DialFrom(r.o.Config.BindSourceAddr)
+	}
 	// The main task of the engine is this goroutine.
 	r.env.Enter()
 	defer r.env.Leave()
@@ -220,8 +223,10 @@ func (r *runner) watchSignals() (stop func()) {
 			select {
 			case <-done:
 				return
-			case <-stop:
-				stop = nil
+			case _, again := <-stop:
+				if !again {
+					stop = nil
+				}
 			case sig := <-signals:
 				if sig == syscall.SIGINT {
 					name = "SIGINT"

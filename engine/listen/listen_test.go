@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -85,9 +86,19 @@ func (r *running) end() int {
 	case r.stop <- struct{}{}:
 	default:
 	}
-	code := <-r.code
-	r.code <- code
-	return code
+	for {
+		select {
+		case code := <-r.code:
+			r.code <- code
+			return code
+		case <-time.After(time.Second):
+			// It refuses to end before a log that it begins anew is complete.
+			select {
+			case r.stop <- struct{}{}:
+			default:
+			}
+		}
+	}
 }
 
 func (r *running) dial() net.Conn {
@@ -260,4 +271,12 @@ func TestRedisTools(t *testing.T) {
 	for _, test := range []string{"PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "LPUSH", "LPOP", "LRANGE_100", "MSET (10 keys)"} {
 		assert.Contains(t, out, test)
 	}
+}
+
+func readFile(name string) string {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }

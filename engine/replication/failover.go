@@ -111,7 +111,7 @@ func (m *Machine) endFailover(u *Upstream) {
 
 func (m *Machine) replicaAt(host string, port int64) *Replica {
 	for _, r := range m.Replicas {
-		if strings.EqualFold(r.IP, host) && r.Port == port {
+		if strings.EqualFold(r.Host(), host) && r.Port == port {
 			return r
 		}
 	}
@@ -138,7 +138,7 @@ func (m *Machine) checkFailover() {
 		if f.host != "" && r != m.replicaAt(f.host, f.port) || r.State != Online || r.Acked != m.Offset {
 			continue
 		}
-		f.host, f.port = r.IP, r.Port
+		f.host, f.port = r.Host(), r.Port
 		m.log(notice, "Failover target %s is synced, failing over.", f.target())
 		m.takeOver(f.host, f.port)
 		return

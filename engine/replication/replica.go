@@ -33,9 +33,10 @@ func (s State) String() string {
 
 // Replica is a server that follows this one.
 type Replica struct {
-	Number int64 // of its session
-	IP     string
-	Port   int64 // as announced; 0: not announced
+	Number int64  // of its session
+	Peer   string // address it comes from
+	IP     string // as announced; "": not announced
+	Port   int64  // as announced; 0: not announced
 
 	// What REPLCONF capa said.
 	EOF, Psync2 bool
@@ -427,10 +428,18 @@ func (m *Machine) dropAll() {
 
 // name is how log lines call a replica (replicationGetSlaveName).
 func (m *Machine) name(r *Replica) string {
-	if r.IP == "" || r.Port == 0 {
-		return "client id #" + itoa(r.Number)
+	if r.Port == 0 {
+		return r.Host() + ":<unknown-replica-port>"
 	}
-	return r.IP + ":" + itoa(r.Port)
+	return r.Host() + ":" + itoa(r.Port)
+}
+
+// Host is where a replica can be reached: what it announced, or where it comes from.
+func (r *Replica) Host() string {
+	if r.IP != "" {
+		return r.IP
+	}
+	return r.Peer
 }
 
 // Lag is how long ago a replica was last heard of, in whole seconds as
