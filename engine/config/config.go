@@ -296,9 +296,9 @@ func parseMemory(s string) (int64, error) {
 	return int64(n) * unit, nil
 }
 
-// splitOne splits a single argument at blanks: on the command line "--replicaof
+// splitWords splits a single argument at blanks: on the command line "--replicaof
 // host port" may come as one.
-func splitOne(args []string) []string {
+func splitWords(args []string) []string {
 	if len(args) == 1 && strings.Contains(args[0], " ") {
 		return strings.Fields(args[0])
 	}
@@ -307,7 +307,7 @@ func splitOne(args []string) []string {
 
 // setReplicaOf reads the directive of the configuration file.
 func (c *Config) setReplicaOf(args []string) error {
-	args = splitOne(args)
+	args = splitWords(args)
 	if len(args) == 1 && args[0] == "" || len(args) == 2 && isWord(args[0], "no") && isWord(args[1], "one") {
 		c.ReplicaOf = ""
 		return nil

@@ -20,7 +20,7 @@ func (l *OutputLimits) text() string {
 // set changes the kinds that are named and leaves the others (redis 7.0.15
 // config.c setConfigOutputBufferLimitOption).
 func (l *OutputLimits) set(args []string) error {
-	args = splitOne(args)
+	args = splitWords(args)
 	if len(args) == 0 || len(args)%4 != 0 {
 		return errOutputCount
 	}
