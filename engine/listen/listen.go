@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/front"
 	"github.com/torntail/torntail/engine/persist"
+	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 )
@@ -153,14 +155,18 @@ func (r *runner) run(dir string) int {
 			file = abs
 		}
 	}
-	if len(r.o.Config.BindSourceAddr) > 0 {
-		r.env.DialFrom(r.o.Config.BindSourceAddr)
+	var world env.Env = r.env
+	if source, err := netip.ParseAddr(r.o.Config.BindSourceAddr); err == nil {
+		world = r.env.As("n1", source)
+	} else if r.o.Config.BindSourceAddr != "" {
+		r.log.line(persist.Warning, "bind-source-addr: "+err.Error())
+		return 1
 	}
 	// The main task of the engine is this goroutine.
 	r.env.Enter()
 	defer r.env.Leave()
 	r.server = engine.New(engine.Options{
-		Env:        r.env,
+		Env:        world,
 		FS:         r.env.FS(osfs.New(dir)),
 		Config:     r.o.Config,
 		Log:        r.log.line,
