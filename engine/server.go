@@ -220,6 +220,10 @@ func (s *Server) Run() int {
 	}
 }
 
+// Close ends the background threads of a server whose Run has returned and
+// whose process goes on.
+func (s *Server) Close() { s.mgr.Close() }
+
 // period is the time between two calls of cron; redis 7.0.15 bounds hz to [1, 500].
 func (s *Server) period() time.Duration {
 	return time.Second / time.Duration(min(max(s.cfg.Hz, 1), 500))

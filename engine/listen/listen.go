@@ -198,6 +198,7 @@ func (r *runner) run(dir string) int {
 		r.o.Ready(addrs)
 	}
 	code := r.server.Run()
+	r.server.Close()
 	closeAll(r.listeners)
 	// The connections' goroutines need the lock to end their sessions.
 	r.env.Leave()

@@ -115,10 +115,6 @@ func (p *peer) follow(master *peer) {
 // converge waits until replicas are where the master is, and compares the data.
 func converge(master *peer, replicas ...*peer) {
 	master.t.Helper()
-	master.eventually("its replicas are online", func() bool {
-		text := master.do("INFO", "replication")
-		return !strings.Contains(text, "state=wait_bgsave") && !strings.Contains(text, "state=send_bulk")
-	})
 	for _, r := range replicas {
 		r.eventually("it is where its master is", func() bool {
 			return r.info("role") == "slave" && r.info("master_link_status") == "up" &&
@@ -127,6 +123,10 @@ func converge(master *peer, replicas ...*peer) {
 		})
 		require.Equal(r.t, master.do("DEBUG", "DIGEST"), r.do("DEBUG", "DIGEST"), r.log())
 	}
+	master.eventually("its replicas are online", func() bool {
+		text := master.do("INFO", "replication")
+		return !strings.Contains(text, "state=wait_bgsave") && !strings.Contains(text, "state=send_bulk")
+	})
 }
 
 // pairs are both ways round, and the engine with itself.
