@@ -25,7 +25,7 @@ run: ## build, then show what each persistence mode loses
 
 # The last lines of the output are go test's own.
 test: ## vet and test everything
-	@scripts/setup
+	@scripts/setup --tests
 	$(GO) vet ./...
 	$(GO) test -timeout 9m ./...
 

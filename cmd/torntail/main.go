@@ -31,6 +31,7 @@ type cli struct {
 	Merge    mergeCmd    `cmd:"" help:"Put the shards of a suite together."`
 	Explore  exploreCmd  `cmd:"" help:"Record one run, then judge every crash state that it could have left."`
 	Policies policiesCmd `cmd:"" help:"Persistence settings side by side: what each costs and what it can lose; advice for stated limits."`
+	Report   reportCmd   `cmd:"" help:"Write the HTML, Markdown and JUnit reports of a saved result again."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
 	Shrink   shrinkCmd   `cmd:"" help:"Reduce a saved failure to a small one that shows the same anomaly."`
 	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`

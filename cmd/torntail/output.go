@@ -3,15 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/torntail/torntail/reports/html"
-	"github.com/torntail/torntail/reports/junit"
-	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 )
@@ -88,25 +84,13 @@ func writable(dir string) error {
 	return os.Remove(f.Name())
 }
 
-// reportFiles are the reports in the directory, beside result.json.
-var reportFiles = []struct {
-	name  string
-	write func(io.Writer, *result.Report) error
-}{
-	{"report.md", markdown.Write},
-	{"report.html", html.Write},
-	{"junit.xml", junit.Write},
-}
-
 // report writes and prints the report and turns its results into the exit status.
 func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if err := r.Save(filepath.Join(dir, resultFile)); err != nil {
 		return err
 	}
-	for _, file := range reportFiles {
-		if err := writeFile(filepath.Join(dir, file.name), r, file.write); err != nil {
-			return err
-		}
+	if err := writeReports(r, dir, dir); err != nil {
+		return err
 	}
 	table := a.stdout
 	switch f.JSON {
@@ -128,6 +112,9 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet}); err != nil {
 		return err
 	}
+	if err := onGitHub(table, r); err != nil {
+		return err
+	}
 	return f.exit(a, r)
 }
 
@@ -141,21 +128,6 @@ func (f *outputFlags) exit(a *app, r *result.Report) error {
 	}
 	if code != result.ExitHolds {
 		return status(code)
-	}
-	return nil
-}
-
-func writeFile(path string, r *result.Report, write func(io.Writer, *result.Report) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	err = write(f, r)
-	if cerr := f.Close(); err == nil && cerr != nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }

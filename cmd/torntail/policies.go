@@ -33,7 +33,7 @@ type policiesCmd struct {
 	Keys        int           `default:"10000" help:"Number of keys; default ${default}." group:"Costs"`
 	Rounds      int           `default:"3" help:"How often each setting has its turn; default ${default}." group:"Costs"`
 	Round       time.Duration `default:"1.5s" help:"How long one turn lasts; default ${default}." group:"Costs"`
-	Restart     int           `default:"200000" help:"Writes before the restart that is timed; 0: none." placeholder:"N" group:"Costs"`
+	Restart     int           `default:"100000" help:"Writes before the restart that is timed; 0: none." placeholder:"N" group:"Costs"`
 	Crash       []string      `help:"Situations to lose in (torntail list crashes); default kill,power,power-slow-fsync,power-in-rewrite." placeholder:"LIST" group:"Losses"`
 	Runs        int           `help:"Crashes that must strike in each; 0: 200 in simulation, 20 on real servers." placeholder:"N" group:"Losses"`
 	Seed        uint64        `default:"1" help:"Seed of everything that is drawn." group:"Losses"`

@@ -1,10 +1,13 @@
-// Package html writes results as one self-contained page: no script, no
-// network, nothing but itself. It says the verdict first, then the loss table,
-// then how the losses are distributed, then each failure with the command that
-// shows it again. It reads in a browser, light or dark, and on paper, and its
-// folding parts open with the keyboard.
+// Package html writes results as one self-contained page: no network, nothing
+// but itself. It says the verdict first, then what policies cost where that was
+// measured, the loss table, how the losses are distributed, and each failure
+// with its timeline and the command that shows it again. It reads in a browser,
+// light or dark, and on paper; its folding parts open with the keyboard.
 //
-// The page is well-formed XML as well, so that a test can read it strictly.
+// The page's one script (page.js) only folds and points: its hash is in the
+// page's content security policy, so that nothing else runs, whatever a key is
+// called. The page is well-formed XML as well, so that a test can read it
+// strictly.
 package html
 
 import (
@@ -12,6 +15,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
@@ -21,6 +25,12 @@ import (
 //go:embed page.tmpl
 var pageText string
 
+//go:embed page.js
+var pageScript string
+
+// script is the page's script, in a frame that lets it be read as XML, too.
+var script = "//<![CDATA[\n" + pageScript + "//]]>\n"
+
 var page = template.Must(template.New("page").Parse(pageText))
 
 // view is what the template shows. All text in it is plain; the template
@@ -28,7 +38,12 @@ var page = template.Must(template.New("page").Parse(pageText))
 type view struct {
 	Title, Verdict, Headline, Meaning string
 	Meta                              []pair
+	Policy                            template.HTMLAttr // content security policy
+	Script                            template.JS
+	Costs                             *costs
 	Sections                          []section
+	Pictures                          []embedded
+	Claims                            []claim
 	Failures                          []failure
 	Findings                          []finding
 }
@@ -56,13 +71,16 @@ type row struct {
 	NotApplicable                                              bool
 }
 
-type failure struct{ What, Story, Plan, Command string }
-
 type finding struct{ Title, Text, Command string }
 
-// Write writes the page.
-func Write(w io.Writer, r *result.Report) error {
+// Write writes the page without the evidence of its failures.
+func Write(w io.Writer, r *result.Report) error { return WriteWith(w, r, nil) }
+
+// WriteWith writes the page with the evidence that find finds, and with pictures
+// that belong to the run as a whole, such as a map of crash states.
+func WriteWith(w io.Writer, r *result.Report, find Finder, pictures ...Picture) error {
 	v := view{
+		Script:  template.JS(script),
 		Meaning: clean(wording.Meaning(r.Results)),
 		Meta: []pair{
 			{"Command", clean(r.Command)},
@@ -72,10 +90,27 @@ func Write(w io.Writer, r *result.Report) error {
 			{"Machine", clean(fmt.Sprintf("%s/%s, %d CPUs %s %s", r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Kernel, r.Machine.FileSystem))},
 			{"torntail", clean(r.Torntail)},
 		},
-		Sections: sections(r.Results),
-		Failures: failures(r.Results),
+	}
+	var err error
+	if v.Costs, err = costsOf(r); err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	if v.Sections, err = sections(r.Results); err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	if v.Failures, err = failures(r.Results, find); err != nil {
+		return fmt.Errorf("write HTML: %w", err)
+	}
+	v.Policy = policy(v.Failures)
+	for _, p := range pictures {
+		v.Pictures = append(v.Pictures, embed(p))
 	}
 	v.Verdict, v.Headline = headline(r.Results)
+	if len(r.Results) == 0 && len(r.Claims) > 0 {
+		v.Verdict, v.Headline = claimsHeadline(r.Claims)
+		v.Meaning = ""
+	}
+	v.Claims = claimsOf(r.Claims)
 	v.Title = "torntail: " + v.Headline
 	for _, f := range wording.Findings(r.Results) {
 		v.Findings = append(v.Findings, finding{clean(f.String()), clean(f.Text), clean(f.Command)})
@@ -97,7 +132,7 @@ func clean(s string) string { return wording.Clean(strings.Join(strings.Fields(s
 func headline(results []result.Result) (class, text string) {
 	count := map[result.Verdict]int{}
 	for i := range results {
-		count[results[i].Verdict]++
+		count[results[i].Judged()]++
 	}
 	judged := count[result.Holds] + count[result.Violated] + count[result.Unknown]
 	switch {
@@ -111,7 +146,7 @@ func headline(results []result.Result) (class, text string) {
 	return "holds", fmt.Sprintf("holds: all %d contracts were kept", judged)
 }
 
-func sections(results []result.Result) []section {
+func sections(results []result.Result) ([]section, error) {
 	var list []section
 	where, mode := "", ""
 	var shared []string
@@ -131,9 +166,12 @@ func sections(results []result.Result) []section {
 		g.Rows = append(g.Rows, rowOf(r))
 	}
 	for i := range list {
-		list[i].Charts = charts(list[i].Where, results)
+		var err error
+		if list[i].Charts, err = charts(list[i].Where, results); err != nil {
+			return nil, err
+		}
 	}
-	return list
+	return list, nil
 }
 
 // classes are the style of each verdict.
@@ -156,6 +194,17 @@ func rowOf(r *result.Result) row {
 	}
 	x.Bound, x.ByItself = wording.Bound(r), wording.Share(r.Recovery.ByItself, r.Struck)
 	var notes []string
+	if e := r.Expected; e != nil {
+		note := "expected: " + e.Text
+		if e.Issue != "" {
+			note += " (" + e.Issue + ")"
+		}
+		if e.Why != "" {
+			note += "; " + e.Why
+		}
+		notes = append(notes, note)
+		x.Class = classes[e.As]
+	}
 	if len(r.Anomalies) > 0 {
 		notes = append(notes, "seen: "+wording.Counts(r.Anomalies))
 	}
@@ -169,20 +218,19 @@ func rowOf(r *result.Result) row {
 	return x
 }
 
-func failures(results []result.Result) []failure {
-	var list []failure
-	for i := range results {
-		r := &results[i]
-		for j := range r.Failures {
-			f := &r.Failures[j]
-			if f.Finding != "" {
-				continue
-			}
-			list = append(list, failure{
-				What:  clean(fmt.Sprintf("%s, %s, seed %d: %s", r.Mode, r.Crash, f.Seed, f.Anomaly)),
-				Story: clean(f.Story), Plan: wording.Clean(f.Plan, true), Command: clean(f.ReplayCommand()),
-			})
+// innerScript is a script of a page that is embedded whole.
+var innerScript = regexp.MustCompile(`(?s)<script[^>]*>(.*?)</script>`)
+
+// policy is the page's content security policy: its own script and those of the
+// pages in it, by their hashes, and nothing from anywhere.
+func policy(failures []failure) template.HTMLAttr {
+	scripts := hashOf(script)
+	frames := "'none'"
+	for i := range failures {
+		for _, m := range innerScript.FindAllStringSubmatch(failures[i].Interactive, -1) {
+			scripts += " " + hashOf(m[1])
+			frames = "'self'"
 		}
 	}
-	return list
+	return template.HTMLAttr(fmt.Sprintf(`content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src %s; frame-src %s"`, scripts, frames))
 }

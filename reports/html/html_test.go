@@ -2,15 +2,13 @@ package html
 
 import (
 	"encoding/xml"
-	"fmt"
+	"errors"
 	"io"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gonum.org/v1/plot/plotter"
 
 	"github.com/torntail/torntail/reports/reporttest"
 	"github.com/torntail/torntail/reports/result"
@@ -73,19 +71,21 @@ func find(all []element, name string) (found []element) {
 
 func TestPageIsWellFormedAndSelfContained(t *testing.T) {
 	for name, r := range map[string]*result.Report{
-		"usual": reporttest.Usual(), "failing": reporttest.Failing(), "extreme": reporttest.Extreme(),
+		"usual": reporttest.Usual(), "failing": reporttest.Failing(), "policies": reporttest.Policies(), "extreme": reporttest.Extreme(),
 		"hostile": reporttest.Hostile(), "nothing": reporttest.Report(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			page := write(t, r)
 			all := parse(t, page)
-			for _, banned := range []string{"script", "img", "iframe", "link", "object", "a"} {
+			require.Len(t, find(all, "script"), 1)
+			require.True(t, strings.Contains(page, "<script>"+script+"</script>"), "another script than the one whose hash is in the policy")
+			for _, banned := range []string{"img", "iframe", "link", "object", "a"} {
 				require.Empty(t, find(all, banned), banned)
 			}
 			ids := map[string]bool{}
 			for _, e := range all {
 				for a, v := range e.attributes {
-					require.NotRegexp(t, "(?i)^on|^style$", a)
+					require.NotRegexp(t, "(?i)^on", a)
 					if a != "xmlns" {
 						require.NotRegexp(t, "https?:|javascript:", v)
 					}
@@ -154,8 +154,8 @@ func TestFailuresTellTheStoryAndHowToSeeItAgain(t *testing.T) {
 	require.Contains(t, first.text, "torntail replay torntail-out/x/failures/always-power-1")
 }
 
-// TestChartsShowTheFigures reads the drawing back: the lines end at the
-// maximum, and bounds stand where their value is.
+// TestChartsShowTheFigures: a chart for each mode that lost something, told
+// apart by crash kinds, and in words for who cannot see it.
 func TestChartsShowTheFigures(t *testing.T) {
 	all := parse(t, write(t, reporttest.Usual()))
 	var titles []string
@@ -164,40 +164,42 @@ func TestChartsShowTheFigures(t *testing.T) {
 	}
 	require.Equal(t, []string{"Loss window under everysec", "Loss window under no", "Loss window under rdb", "Loss window under none"}, titles,
 		"always lost nothing and has no chart")
-
-	cs := charts(clean("engine 7.0.15 in simulation, disk ext4, workload paced"), reporttest.Usual().Results)
-	c := cs[0]
-	perMS := func() float64 { // scale of the axis, from two of its ticks
-		var x0, x1 float64
-		fmt.Sscan(c.XTicks[0].At, &x0)
-		fmt.Sscan(c.XTicks[1].At, &x1)
-		require.Equal(t, "0", c.XTicks[0].Text)
-		require.Equal(t, "500ms", c.XTicks[1].Text)
-		return (x1 - x0) / 500
-	}()
-	require.Equal(t, "documented 1s", c.Bounds[0].Text)
-	require.Equal(t, "source 2s", c.Bounds[1].Text)
-	for i, ms := range []float64{1000, 2000} {
-		var x float64
-		fmt.Sscan(c.Bounds[i].X, &x)
-		require.InDelta(t, float64(c.Left)+ms*perMS, x, 0.2)
+	cs, err := charts(clean("engine 7.0.15 in simulation, disk ext4, workload paced"), reporttest.Usual().Results)
+	require.NoError(t, err)
+	require.Equal(t, []entry{{"kill", 0}, {"power", 1}, {"power-in-fsync", 2}}, cs[0].Legend)
+	drawing := string(cs[0].SVG)
+	for _, words := range []string{"documented 1s", "source 2s", ">500ms</text>", ">100%</text>",
+		"power: half of the crashes lost at most 520ms, the worst 1.02s", "stroke:var(--c1)", "stroke:var(--bound)"} {
+		require.Contains(t, drawing, words)
 	}
-	last := regexp.MustCompile(`H([\d.]+)V([\d.]+)$`).FindStringSubmatch(c.Lines[1].Path)
-	require.Equal(t, "power", c.Lines[1].Name)
-	var x, y float64
-	fmt.Sscan(last[1], &x)
-	fmt.Sscan(last[2], &y)
-	require.InDelta(t, float64(c.Left)+1024*perMS, x, 0.2)
-	require.InDelta(t, float64(c.Top), y, 0.2)
-	require.Equal(t, "kill (lower bound)", cs[3].Lines[0].Name, "censored")
+	require.NotContains(t, drawing, "#0", "a colour that does not follow the page's")
+	require.NotContains(t, drawing, "font-family")
+	require.Equal(t, "kill (lower bound)", cs[3].Legend[0].Name, "censored")
+}
+
+// TestSharesAreThoseOfTheCrashes: the line of a distribution says for each
+// value which share is no larger, however many crashes there are.
+func TestSharesAreThoseOfTheCrashes(t *testing.T) {
+	require.Equal(t, plotter.XYs{{X: 0, Y: 0}, {X: 0, Y: 50}, {X: 5, Y: 75}, {X: 7, Y: 100}, {X: 10, Y: 100}}, shares([]float64{0, 0, 5, 7}, 10))
+	var many []float64
+	for i := range 10_000 {
+		many = append(many, float64(i))
+	}
+	points := shares(many, 12_000)
+	require.Less(t, len(points), mostPoints+10)
+	for _, p := range points[1 : len(points)-1] {
+		require.InDelta(t, p.X/100, p.Y, 0.02)
+	}
+	require.Equal(t, plotter.XY{X: 9999, Y: 100}, points[len(points)-2])
 }
 
 func TestAFarBoundDoesNotSqueezeTheLines(t *testing.T) {
 	r := reporttest.Usual().Results[4] // everysec, power
 	r.Bounds = []result.Bound{{Name: result.Documented, Value: 3_600_000}}
-	c, ok := draw("everysec", []*result.Result{&r})
+	c, ok, err := distribution("everysec", []*result.Result{&r})
+	require.NoError(t, err)
 	require.True(t, ok)
-	require.Empty(t, c.Bounds)
+	require.NotContains(t, c.SVG, "documented")
 	require.Equal(t, []string{"The documented bound, 60min, is far outside."}, c.Notes)
 }
 
@@ -220,14 +222,70 @@ func TestManyFailuresStayReadable(t *testing.T) {
 	require.Less(t, len(page), 4<<20)
 }
 
-// TestWriteForLooking writes pages to the directory that TORNTAIL_HTML_OUT
-// names, to be looked at in a browser.
-func TestWriteForLooking(t *testing.T) {
-	dir := os.Getenv("TORNTAIL_HTML_OUT")
-	if dir == "" {
-		t.Skip("TORNTAIL_HTML_OUT is not set")
+// TestEvidenceIsShown: the timeline, the load over time, pictures and
+// porcupine's view of a failure.
+func TestEvidenceIsShown(t *testing.T) {
+	page := writeWith(t, reporttest.Failing(), evidence)
+	all := parse(t, page)
+	var timelines, images, frames []element
+	for _, e := range all {
+		switch {
+		case e.name == "svg" && e.attributes["class"] == "timeline":
+			timelines = append(timelines, e)
+		case e.name == "img":
+			images = append(images, e)
+		case e.name == "iframe":
+			frames = append(frames, e)
+		}
 	}
-	for name, r := range map[string]*result.Report{"usual": reporttest.Usual(), "failing": reporttest.Failing(), "hostile": reporttest.Hostile()} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".html"), []byte(write(t, r)), 0o644))
+	require.Len(t, timelines, 5)
+	for _, words := range []string{"client 1", "client 2", "power-cut", "Read after the restart: 2 keys.",
+		"client 1: write <script>alert(1)</script> = c1-1; sent -", "acknowledged, and gone after the restart",
+		"a later write of its key is there after the restart", "acknowledged, and there after the restart",
+		"no reply: it may have taken effect or not", "sync of the log, in flight when the crash struck"} {
+		require.Contains(t, timelines[0].text, words)
 	}
+	require.Len(t, images, 5)
+	require.Regexp(t, "^data:image/svg.xml;base64,", images[0].attributes["src"])
+	require.Len(t, frames, 5)
+	require.Equal(t, "allow-scripts", frames[0].attributes["sandbox"])
+	require.Equal(t, interactive, frames[0].attributes["srcdoc"])
+	for _, e := range all {
+		if e.attributes["http-equiv"] == "Content-Security-Policy" {
+			require.Contains(t, e.attributes["content"], hashOf("document.title = 'in order'"))
+			require.Contains(t, e.attributes["content"], hashOf(script))
+			require.NotContains(t, e.attributes["content"], "script-src 'unsafe")
+		}
+	}
+}
+
+func TestEvidenceThatCannotBeReadIsSaid(t *testing.T) {
+	page := writeWith(t, reporttest.Failing(), func(string) (*Evidence, error) { return nil, errors.New("no such <file>") })
+	require.Contains(t, page, "no such &lt;file&gt;")
+}
+
+// TestFates: what became of operations, as the state read after the crash shows.
+func TestFates(t *testing.T) {
+	h := reporttest.History()
+	crash, after := lastCrash(h)
+	require.NotNil(t, after)
+	var got []fate
+	for _, d := range fates(h, crash, after) {
+		got = append(got, d.fate)
+	}
+	require.Equal(t, []fate{isGone, isReplaced, isKept, isRead, isFailed, isPending, isKept, isGone}, got)
+}
+
+func writeWith(t testing.TB, r *result.Report, find Finder) string {
+	t.Helper()
+	var b strings.Builder
+	require.NoError(t, WriteWith(&b, r, find))
+	return b.String()
+}
+
+const interactive = `<html><body>a view<script>document.title = 'in order'</script></body></html>`
+
+func evidence(string) (*Evidence, error) {
+	return &Evidence{History: reporttest.History(), Interactive: []byte(interactive),
+		Pictures: []Picture{{"a split brain", []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10"/></svg>`)}}}, nil
 }

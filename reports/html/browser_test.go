@@ -1,0 +1,216 @@
+package html
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/reports/reporttest"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// browser opens pages in a headless Chromium, and notes all it complains about.
+type browser struct {
+	t          testing.TB
+	ctx        context.Context
+	complaints []string
+}
+
+func newBrowser(t testing.TB) *browser {
+	path := needs.Program(t, "chromium")
+	b := &browser{t: t}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.WindowSize(1280, 1000))
+	ctx, endProcess := chromedp.NewExecAllocator(t.Context(), flags...)
+	t.Cleanup(endProcess)
+	ctx, end := chromedp.NewContext(ctx)
+	t.Cleanup(end)
+	ctx, giveUp := context.WithTimeout(ctx, 2*time.Minute) // a browser that hangs, on a machine under load
+	t.Cleanup(giveUp)
+	b.ctx = ctx
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventExceptionThrown:
+			b.complaints = append(b.complaints, e.ExceptionDetails.Error())
+		case *runtime.EventConsoleAPICalled:
+			b.complaints = append(b.complaints, fmt.Sprintf("console.%s", e.Type))
+		case *log.EventEntryAdded:
+			b.complaints = append(b.complaints, e.Entry.Text)
+		}
+	})
+	return b
+}
+
+// open writes a page to a file and opens it, as a user does.
+func (b *browser) open(page string) {
+	file := filepath.Join(b.t.TempDir(), "report.html")
+	require.NoError(b.t, os.WriteFile(file, []byte(page), 0o644))
+	b.do(log.Enable(), chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()), chromedp.WaitReady(`html[data-ready="yes"]`, chromedp.ByQuery))
+}
+
+func (b *browser) do(actions ...chromedp.Action) {
+	b.t.Helper()
+	require.NoError(b.t, chromedp.Run(b.ctx, actions...))
+}
+
+// eval runs a script of the test's own, which the page's policy does not bind.
+func eval[T any](b *browser, script string) (value T) {
+	b.t.Helper()
+	b.do(chromedp.Evaluate(script, &value))
+	return value
+}
+
+func (b *browser) quiet() {
+	b.t.Helper()
+	require.Empty(b.t, b.complaints, "the browser complains")
+}
+
+// light and dark are what the reader's system asks for.
+func theme(name string) chromedp.Action {
+	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}})
+}
+
+// shoot takes a picture of the whole page into the directory that
+// TORNTAIL_HTML_OUT names, to be looked at.
+func (b *browser) shoot(name string) {
+	dir := os.Getenv("TORNTAIL_HTML_OUT")
+	if dir == "" {
+		return
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		var image []byte
+		b.do(theme(scheme), chromedp.FullScreenshot(&image, 100))
+		require.NoError(b.t, os.WriteFile(filepath.Join(dir, name+"-"+scheme+".png"), image, 0o644))
+	}
+}
+
+func TestInTheBrowser(t *testing.T) {
+	b := newBrowser(t)
+
+	t.Run("charts are drawn and nobody complains", func(t *testing.T) {
+		for name, r := range map[string]*result.Report{"usual": reporttest.Usual(), "policies": reporttest.Policies()} {
+			b.open(write(t, r))
+			empty := eval[int](b, `[...document.querySelectorAll("figure > svg")].filter((s) => s.getBoundingClientRect().height < 100 || s.querySelectorAll("path").length < 5).length`)
+			require.Zero(t, empty, "%s: a chart is empty", name)
+			require.Positive(t, eval[int](b, `document.querySelectorAll("figure > svg").length`))
+			b.quiet()
+			b.shoot(name)
+		}
+	})
+
+	t.Run("light and dark can be read", func(t *testing.T) {
+		b.open(writeWith(t, reporttest.Failing(), evidence))
+		for _, scheme := range []string{"light", "dark"} {
+			b.do(theme(scheme))
+			ground := eval[[]float64](b, `getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).map(Number)`)
+			for _, what := range []string{"body", "h1", ".verdict.violated", ".soft", "figure svg text", ".timeline text"} {
+				property := "color"
+				if strings.HasSuffix(what, "text") {
+					property = "fill"
+				}
+				ink := eval[[]float64](b, fmt.Sprintf(`getComputedStyle(document.querySelector(%q)).%s.match(/[\d.]+/g).map(Number)`, what, property))
+				require.GreaterOrEqual(t, contrast(ground, ink), 4.5, "%s, %s: the contrast that WCAG 2 asks for", scheme, what)
+			}
+		}
+		b.quiet()
+	})
+
+	t.Run("keyboard", func(t *testing.T) {
+		b.open(writeWith(t, reporttest.Failing(), evidence))
+		focused := `document.activeElement.closest("details")?.id ?? document.activeElement.tagName`
+		b.do(chromedp.KeyEvent("j"))
+		require.Equal(t, "failure1", eval[string](b, focused))
+		b.do(chromedp.KeyEvent("j"))
+		require.Equal(t, "failure2", eval[string](b, focused))
+		b.do(chromedp.KeyEvent("k"), chromedp.KeyEvent(kb.Enter))
+		require.True(t, eval[bool](b, `document.getElementById("failure1").open`), "Enter opens it")
+		b.do(chromedp.Focus("#failure1 .timeline", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowRight))
+		require.Contains(t, eval[string](b, `document.getElementById("tip").textContent`), "client 1: write <script>alert(1)</script> = c1-1")
+		b.do(chromedp.KeyEvent(kb.ArrowRight))
+		require.Contains(t, eval[string](b, `document.getElementById("tip").textContent`), "client 2: write k1 = c2-1")
+		b.do(chromedp.KeyEvent(kb.Escape))
+		require.True(t, eval[bool](b, `document.getElementById("tip").hidden`))
+		b.do(chromedp.KeyEvent("e"))
+		require.Zero(t, eval[int](b, `document.querySelectorAll("details:not([open])").length`), "e opens all")
+		b.shoot("failing")
+		b.quiet()
+	})
+
+	t.Run("a key named as a script is text", func(t *testing.T) {
+		b.open(writeWith(t, reporttest.Hostile(), evidence))
+		b.do(chromedp.KeyEvent("e"))
+		require.Equal(t, 1, eval[int](b, `document.scripts.length`), "the page's own")
+		require.Contains(t, eval[string](b, `document.querySelector("details pre").textContent`), `<script>alert("x")</script>`)
+		require.Contains(t, eval[string](b, `document.querySelector(".timeline title").textContent + [...document.querySelectorAll(".op title")].map((x) => x.textContent).join()`), `<script>alert(1)</script>`)
+		b.quiet() // an alert would hold the page up, a blocked script would be logged
+	})
+
+	t.Run("porcupine's view runs in its frame", func(t *testing.T) {
+		b.open(writeWith(t, reporttest.Failing(), evidence))
+		b.do(chromedp.KeyEvent("e"))
+		require.Equal(t, "allow-scripts", eval[string](b, `document.querySelector("iframe").getAttribute("sandbox")`))
+		require.NotEqual(t, "in order", eval[string](b, `document.title`), "its script cannot reach the page")
+		b.quiet()
+	})
+
+	t.Run("ten thousand crashes", func(t *testing.T) {
+		page := write(t, tenThousand())
+		require.Less(t, len(page), 300_000)
+		b.open(page)
+		require.Less(t, eval[int](b, `document.getElementsByTagName("*").length`), 5000, "elements")
+		t.Logf("10,000 crashes: interactive after %.0f ms, %d bytes", eval[float64](b, `performance.getEntriesByType("navigation")[0].domInteractive`), len(page))
+		b.quiet()
+	})
+}
+
+// tenThousand is a run with 10,000 crashes in each of nine pairs.
+func tenThousand() *result.Report {
+	r := reporttest.Usual()
+	for i := range r.Results {
+		x := &r.Results[i]
+		if x.LossWindow == nil {
+			continue
+		}
+		x.Samples = &result.Samples{}
+		for n := range 10_000 {
+			v := x.LossWindow.Max * float64(n%997) / 997
+			x.Samples.WindowMS, x.Samples.Lost = append(x.Samples.WindowMS, v), append(x.Samples.Lost, int(v))
+			x.Samples.Rate = append(x.Samples.Rate, 100)
+		}
+	}
+	return r
+}
+
+// contrast is that of WCAG 2 between two sRGB colours.
+func contrast(a, b []float64) float64 {
+	luminance := func(c []float64) float64 {
+		l := 0.0
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			v := c[i] / 255
+			if v <= 0.04045 {
+				v /= 12.92
+			} else {
+				v = math.Pow((v+0.055)/1.055, 2.4)
+			}
+			l += weight * v
+		}
+		return l
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}

@@ -1,0 +1,193 @@
+package html
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"time"
+
+	"gonum.org/v1/plot/plotter"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
+)
+
+// Evidence is what is on file about a failure beside its story.
+type Evidence struct {
+	History  *history.History // nil: none
+	Pictures []Picture        // drawn by the experiment: a split brain, a map of crash states
+	// Interactive is a page of its own, such as porcupine's view of a history that
+	// cannot be put in order; nil: none. Its scripts run in a sandbox.
+	Interactive []byte
+}
+
+// Picture is an SVG image.
+type Picture struct {
+	Title string
+	SVG   []byte
+}
+
+// Finder finds the evidence of a failure by its directory; nil when there is none.
+type Finder func(dir string) (*Evidence, error)
+
+// mostShown is how many failures are shown with their evidence; each of them
+// costs some ten kilobytes and a few milliseconds.
+const mostShown = 30
+
+// failure is one failure as it is shown.
+type failure struct {
+	ID, What, Story, Plan, Command string
+	Timeline                       template.HTML
+	TimelineNote                   string
+	Charts                         []chart
+	Pictures                       []embedded
+	Interactive                    string // a document of its own
+	Note                           string // what of the evidence could not be read
+}
+
+// embedded is a picture inside the page: as an image, in which no script runs
+// and no style reaches out, whoever drew it.
+type embedded struct {
+	Title string
+	Src   template.URL
+}
+
+func embed(p Picture) embedded {
+	return embedded{clean(p.Title), template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(p.SVG))}
+}
+
+// failures are those of all results: violations, not runs that show a known finding.
+func failures(results []result.Result, find Finder) ([]failure, error) {
+	var list []failure
+	for i := range results {
+		r := &results[i]
+		for j := range r.Failures {
+			f := &r.Failures[j]
+			if f.Finding != "" {
+				continue
+			}
+			x := failure{
+				ID:    fmt.Sprintf("failure%d", len(list)+1),
+				What:  clean(fmt.Sprintf("%s, %s, seed %d: %s", r.Mode, r.Crash, f.Seed, f.Anomaly)),
+				Story: clean(f.Story), Plan: wording.Clean(f.Plan, true), Command: clean(f.ReplayCommand()),
+			}
+			if find != nil && f.Dir != "" && len(list) < mostShown {
+				e, err := find(f.Dir)
+				switch {
+				case err != nil:
+					x.Note = clean(err.Error())
+				case e != nil:
+					if err := x.show(e); err != nil {
+						return nil, fmt.Errorf("draw %s: %w", x.What, err)
+					}
+				}
+			}
+			list = append(list, x)
+		}
+	}
+	return list, nil
+}
+
+func (x *failure) show(e *Evidence) error {
+	for _, p := range e.Pictures {
+		x.Pictures = append(x.Pictures, embed(p))
+	}
+	x.Interactive = string(e.Interactive)
+	if e.History == nil || len(e.History.Ops) == 0 {
+		return nil
+	}
+	x.Timeline, x.TimelineNote = timeline(e.History)
+	var err error
+	x.Charts, err = loadOverTime(e.History)
+	return err
+}
+
+// parts is into how many parts the time of a run is cut for its charts.
+const parts = 60
+
+// loadOverTime draws what clients were answered, and how fast, over a run, with
+// its faults as bands.
+func loadOverTime(h *history.History) ([]chart, error) {
+	begin, end := h.Ops[0].Invoke, time.Duration(0)
+	for i := range h.Ops {
+		end = max(end, h.Ops[i].Invoke)
+		if h.Ops[i].Return != history.Never {
+			end = max(end, h.Ops[i].Return)
+		}
+	}
+	for i := range h.Events {
+		end = max(end, h.Events[i].At)
+	}
+	width := max((end-begin)/parts, time.Microsecond)
+	counts := make([]int, parts+1)
+	waits := make([][]time.Duration, parts+1)
+	for i := range h.Ops {
+		o := &h.Ops[i]
+		if o.Return == history.Never || o.Outcome != history.OK {
+			continue
+		}
+		n := min(int((o.Return-begin)/width), parts)
+		counts[n]++
+		waits[n] = append(waits[n], o.Return-o.Invoke)
+	}
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	rate, wait := series{name: "acknowledged operations"}, series{name: "longest wait for a reply"}
+	for n := range counts {
+		at := ms(width) * (float64(n) + 0.5)
+		rate.points = append(rate.points, plotter.XY{X: at, Y: math.Round(float64(counts[n]) / width.Seconds())})
+		if len(waits[n]) > 0 {
+			wait.points = append(wait.points, plotter.XY{X: at, Y: ms(slices.Max(waits[n]))})
+		}
+	}
+	bands := bandsOf(h, begin, end)
+	a, err := overTime("Acknowledged operations over the run", "operations/s", func(v float64) string { return wording.Count(int64(v)) }, []series{rate}, bands)
+	if err != nil {
+		return nil, err
+	}
+	b, err := overTime("Longest wait for a reply", "", wording.Latency, []series{wait}, bands)
+	return []chart{a, b}, err
+}
+
+// bandsOf are the times of a history in which a server was down, and the
+// instants at which other faults struck.
+func bandsOf(h *history.History, begin, end time.Duration) []band {
+	ms := func(d time.Duration) float64 { return float64(d-begin) / float64(time.Millisecond) }
+	var list []band
+	down := map[string]int{} // place in list
+	for i := range h.Events {
+		e := &h.Events[i]
+		switch e.Kind {
+		case history.ProcessKill, history.PowerCut, history.Terminated, history.Exited:
+			if _, ok := down[e.Node]; !ok {
+				down[e.Node] = len(list)
+				list = append(list, band{clean(string(e.Kind)), ms(e.At), ms(end)})
+			}
+		case history.Ready:
+			if n, ok := down[e.Node]; ok {
+				list[n].to = ms(e.At)
+				delete(down, e.Node)
+			}
+		case history.CutOff:
+			down["cut "+e.Node] = len(list)
+			list = append(list, band{"cut", ms(e.At), ms(end)})
+		case history.Healed:
+			for key, n := range down { // any order: all of them end here
+				if len(key) > 4 && key[:4] == "cut " {
+					list[n].to = ms(e.At)
+					delete(down, key)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// hashOf is how a content security policy names a script.
+func hashOf(script string) string {
+	sum := sha256.Sum256([]byte(script))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}

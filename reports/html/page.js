@@ -1,0 +1,53 @@
+"use strict";
+// Folding, moving from failure to failure, and words for what the pointer or the
+// arrow keys are on. Without this script the page has all its content: parts
+// open with the keyboard, and drawings have titles.
+(() => {
+  const all = () => [...document.querySelectorAll("details")];
+  const fold = (open) => all().forEach((d) => { d.open = open; });
+  document.querySelectorAll("[data-fold]").forEach((b) => {
+    b.hidden = false;
+    b.addEventListener("click", () => fold(b.dataset.fold === "open"));
+  });
+  const tip = document.getElementById("tip");
+  const show = (mark) => {
+    const title = mark && mark.querySelector(":scope > title");
+    tip.hidden = !title;
+    if (!title) return;
+    tip.textContent = title.textContent;
+    const at = mark.getBoundingClientRect();
+    tip.style.top = `${window.scrollY + at.bottom + 6}px`;
+    tip.style.left = `${Math.max(4, Math.min(at.left, document.documentElement.clientWidth - tip.offsetWidth - 8)) + window.scrollX}px`;
+  };
+  document.addEventListener("pointerover", (e) => {
+    if (e.target.closest) show(e.target.closest(".timeline rect, .timeline line"));
+  });
+  const step = (svg, by) => {
+    const marks = [...svg.querySelectorAll(".op")];
+    const now = marks.findIndex((m) => m.classList.contains("here"));
+    const next = now < 0 ? (by > 0 ? 0 : marks.length - 1) : Math.max(0, Math.min(marks.length - 1, now + by));
+    if (now >= 0) marks[now].classList.remove("here");
+    if (!marks[next]) return;
+    marks[next].classList.add("here");
+    show(marks[next]);
+  };
+  document.addEventListener("focusout", () => show(null));
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
+    const svg = document.activeElement && document.activeElement.closest(".timeline");
+    if (svg && (e.key === "ArrowRight" || e.key === "ArrowLeft")) {
+      e.preventDefault();
+      step(svg, e.key === "ArrowRight" ? 1 : -1);
+    } else if (e.key === "j" || e.key === "k") {
+      const heads = [...document.querySelectorAll("details > summary")];
+      const now = heads.indexOf(document.activeElement);
+      const next = heads[now < 0 ? 0 : Math.max(0, Math.min(heads.length - 1, now + (e.key === "j" ? 1 : -1)))];
+      if (next) next.focus();
+    } else if (e.key === "e") {
+      fold(!all().every((d) => d.open));
+    } else if (e.key === "Escape") {
+      show(null);
+    }
+  });
+  document.documentElement.dataset.ready = "yes";
+})();
