@@ -68,6 +68,8 @@ type Backend struct {
 	newRunner func() (runner, error)
 	// needs, when not nil, is why a crash kind cannot strike here; "" when it can.
 	needs func(k *CrashKind) string
+	// lacksMode, when not nil, is why the target cannot run in a mode; "" when it can.
+	lacksMode func(m *Mode) string
 	// adapt, when not nil, makes a drawn plan one that can strike here.
 	adapt func(p *plan.Plan, seed uint64) *plan.Plan
 }
@@ -75,6 +77,11 @@ type Backend struct {
 // lacks is why a pair has nothing to strike, or nothing to strike with; "" when
 // it can be run.
 func (b *Backend) lacks(m *Mode, k *CrashKind) string {
+	if b.lacksMode != nil {
+		if why := b.lacksMode(m); why != "" {
+			return why
+		}
+	}
 	if why := k.needs(m); why != "" || b.needs == nil {
 		return why
 	}
@@ -98,7 +105,7 @@ const realRuns = 60
 func RealServer(r *Rig, version string) Backend {
 	return Backend{Target: r.binary, Version: version, Name: "process",
 		Parallel: sideBySide, Together: func(m *Mode) bool { return m.Rate > 0 },
-		Runs: realRuns, suit: Mode.InRealTime,
+		Runs: realRuns, suit: Mode.InRealTime, lacksMode: r.lacksMode,
 		newRunner: func() (runner, error) { return r.NewRunner(), nil }}
 }
 

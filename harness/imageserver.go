@@ -79,7 +79,7 @@ func (t *Tally) Rate() float64 {
 // will be read at the given time of its clock, or later. dir is for its files,
 // and its own.
 func (r *Rig) NewImageServer(x *Experiment, read time.Duration, dir string) (*ImageServer, error) {
-	s := &ImageServer{rig: r, mode: x.Mode, read: read, dir: dir, env: osenv.NewAt("c1", 0, r.start)}
+	s := &ImageServer{rig: r, mode: x.Mode, read: read, dir: dir, env: r.newEnv(0)}
 	for _, d := range []string{s.coldDir(), s.liveDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
@@ -126,7 +126,7 @@ func (s *ImageServer) launch(ctx context.Context, dir string, more ...Directive)
 	for _, d := range append(s.mode.Directives, more...) {
 		list = append(list, process.Directive{Name: d.Name, Args: d.arguments()})
 	}
-	r, err := process.StartRedis(ctx, process.RedisSpec{Binary: s.rig.binary, Dir: dir, Directives: list, Clock: s.rig.clock, Output: s.onLine})
+	r, err := process.StartRedis(ctx, s.rig.spec(dir, list, s.onLine))
 	var refusal *process.StartError
 	if errors.As(err, &refusal) && refused(refusal) {
 		return nil, refusal, nil
@@ -207,10 +207,10 @@ func (s *ImageServer) Start(ctx context.Context, image *CrashImage, second bool)
 func (s *ImageServer) repaired(ctx context.Context, r *Recovered, refusal *process.StartError, image *CrashImage) (*process.Redis, error) {
 	r.How, r.Refusal = RefusedToStart, lastWords(refusal)
 	r.NULBytes = image.stray
-	if !s.mode.AOF || s.rig.tool == "" {
+	if !s.mode.AOF || s.rig.repair == nil {
 		return nil, nil
 	}
-	fixed, err := repairAOF(ctx, s.rig.tool, s.coldDir(), s.rig.clock)
+	fixed, err := repairAOF(ctx, s.rig.repair, s.coldDir(), s.rig.clock)
 	if err != nil || !fixed {
 		return nil, err
 	}

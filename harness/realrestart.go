@@ -25,9 +25,7 @@ func (s *ServerRunner) startServer(ctx context.Context) (l *life, refusal *proce
 	for _, d := range s.x.Mode.Directives {
 		directives = append(directives, process.Directive{Name: d.Name, Args: d.arguments()})
 	}
-	redis, err := process.StartRedis(ctx, process.RedisSpec{
-		Binary: s.rig.binary, Dir: s.place(), Directives: directives, Clock: s.rig.clock, Output: s.onLine,
-	})
+	redis, err := process.StartRedis(ctx, s.rig.spec(s.place(), directives, s.onLine))
 	switch {
 	case errors.As(err, &refusal) && refused(refusal):
 		return nil, refusal, nil
@@ -103,7 +101,7 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 	s.event(history.Event{Kind: history.Refused, Text: lastWords(refusal)})
 	s.out.Recovery = RefusedToStart
 	s.files(func(fsys vfs.FS) { s.out.nulBytes = nulBytes(fsys) })
-	if !s.x.Mode.AOF || s.rig.tool == "" {
+	if !s.x.Mode.AOF || s.rig.repair == nil {
 		return nil, nil
 	}
 	if fixed, err := s.repair(ctx); err != nil || !fixed {
@@ -136,13 +134,17 @@ func (s *ServerRunner) restartError(err error) error {
 // repair runs the server's repair tool and reports whether it says that the AOF
 // is in order now. The tool asks before it cuts; nobody is there to answer but yes.
 func (s *ServerRunner) repair(ctx context.Context) (bool, error) {
-	return repairAOF(ctx, s.rig.tool, s.place(), s.rig.clock)
+	return repairAOF(ctx, s.rig.repair, s.place(), s.rig.clock)
 }
 
 // repairAOF is repair for the AOF in a server's directory.
-func repairAOF(ctx context.Context, tool, dir string, clock func() time.Duration) (bool, error) {
-	manifest := path.Join(dir, "appendonlydir", "appendonly.aof.manifest")
-	p, err := process.Start(process.Spec{Path: "sh", Args: []string{"-c", `yes | "$0" --fix "$1"`, tool, manifest}, Clock: clock})
+func repairAOF(ctx context.Context, command []string, dir string, clock func() time.Duration) (bool, error) {
+	fill := strings.NewReplacer("{{dir}}", dir, "{{manifest}}", path.Join(dir, aofManifest))
+	args := []string{"-c", `yes | "$0" "$@"`}
+	for _, w := range command {
+		args = append(args, fill.Replace(w))
+	}
+	p, err := process.Start(process.Spec{Path: "sh", Args: args, Clock: clock})
 	if err != nil {
 		return false, err
 	}
@@ -157,7 +159,7 @@ func repairAOF(ctx context.Context, tool, dir string, clock func() time.Duration
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	case <-timer.C:
-		return false, fmt.Errorf("%s did not end within %v:\n%s", tool, replyLimit, p.Tail())
+		return false, fmt.Errorf("%s did not end within %v:\n%s", command[0], replyLimit, p.Tail())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,10 @@ import (
 // directory of the host's own (hostdisk.go), and one clock.
 type Rig struct {
 	binary  string
-	tool    string // the server's repair tool; "" when there is none
+	repair  []string // command that repairs what a crash left (repairAOF); nil: there is none
+	server  *process.Server
+	within  time.Duration // until it must answer; 0: the default
+	modes   []string      // that the server has; nil: all
 	mount   *fusefs.Mount
 	start   time.Time
 	volumes atomic.Uint64
@@ -37,7 +41,37 @@ type Rig struct {
 }
 
 func rigFor(binary string) *Rig {
-	return &Rig{binary: binary, start: time.Now(), tool: RepairTool(binary)}
+	return &Rig{binary: binary, start: time.Now(), repair: repairCommand(binary)}
+}
+
+// Describe says how a server is started and entered that is not redis-server's
+// kin: before the first experiment. repair is a command in which {{dir}} and
+// {{manifest}} stand for where its files are; nil: there is none. modes: the
+// others are n/a; nil: it has all.
+func (r *Rig) Describe(server *process.Server, within time.Duration, repair, modes []string) {
+	r.server, r.within, r.repair, r.modes = server, within, repair, modes
+}
+
+// lacksMode is why a mode cannot be tested; "" when it can.
+func (r *Rig) lacksMode(m *Mode) string {
+	if r.modes == nil || slices.Contains(r.modes, m.Name) {
+		return ""
+	}
+	return fmt.Sprintf("%s has no mode %s", r.binary, m.Name)
+}
+
+// spec is how the server is started in a directory.
+func (r *Rig) spec(dir string, directives []process.Directive, output func(process.Line)) process.RedisSpec {
+	return process.RedisSpec{Binary: r.binary, Server: r.server, Within: r.within, Dir: dir, Directives: directives, Clock: r.clock, Output: output}
+}
+
+// newEnv is the environment of clients, who know how to enter the server.
+func (r *Rig) newEnv(seed uint64) *osenv.Env {
+	e := osenv.NewAt("c1", seed, r.start)
+	if r.server != nil {
+		e.Secure(r.server.Secure)
+	}
+	return e
 }
 
 // NewRig mounts the fault disk for experiments with a server binary. Close it when done.
@@ -82,6 +116,15 @@ func RepairTool(binary string) string {
 		return ""
 	}
 	return tool
+}
+
+// repairCommand is how that tool is called; nil when there is none.
+func repairCommand(binary string) []string {
+	tool := RepairTool(binary)
+	if tool == "" {
+		return nil
+	}
+	return []string{tool, "--fix", "{{manifest}}"}
 }
 
 // ServerRunner runs experiments with a real server on the fault disk, one at a
@@ -210,7 +253,7 @@ func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error)
 func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.hist = new(history.History)
 	s.x, s.out = x, &Outcome{Seed: x.Seed, History: s.hist}
-	s.env = osenv.NewAt("c1", mix(x.Seed, 6), s.rig.start)
+	s.env = s.rig.newEnv(mix(x.Seed, 6))
 	s.rec.Reset(s.hist)
 	s.rec.OnAck = s.onAck
 	if x.Plants.ClientLies {

@@ -11,11 +11,12 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/target"
 )
 
 // targetFlags say what is tested and on which disk.
 type targetFlags struct {
-	Target      string `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET"`
+	Target      string `default:"engine" help:"engine, redis-server, the path of a server binary, or a target.yaml that describes one; default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine) or process (real servers); follows from the target." placeholder:"NAME"`
 	Disk        string `default:"fuse" enum:"fuse,host" help:"Where a real server writes: fuse, the fault disk; host, a directory of this machine's own, where processes can be killed and the power cannot be cut; default ${default}." placeholder:"fuse|host"`
 	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); default ${default}." placeholder:"NAME"`
@@ -77,30 +78,68 @@ func openTarget(target, disk string) (b harness.Backend, done func(), err error)
 
 // openRig prepares a disk for a real server, and finds out its version.
 func openRig(target, disk string) (*harness.Rig, string, error) {
-	if _, err := exec.LookPath(target); err != nil {
-		return nil, "", lacking(target, err)
+	described, err := describedTarget(target)
+	if err != nil {
+		return nil, "", err
+	}
+	if described == nil {
+		if _, err := exec.LookPath(target); err != nil {
+			return nil, "", lacking(target, err)
+		}
 	}
 	if disk != onHost {
 		if err := fusefs.Available(); err != nil {
 			return nil, "", environment(fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err))
 		}
 	}
-	v, err := process.Version(target)
+	v, err := versionOf(target, described)
 	if err != nil {
-		return nil, "", usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does", target))
+		return nil, "", err
 	}
+	open := harness.NewRig
 	if disk == onHost {
-		rig, err := harness.NewHostRig(target)
-		if err != nil {
-			return nil, "", environment(err)
-		}
-		return rig, v, nil
+		open = harness.NewHostRig
 	}
-	rig, err := harness.NewRig(target)
+	rig, err := open(target)
 	if err != nil {
-		return nil, "", environment(fmt.Errorf("the fault disk: %w", err))
+		return nil, "", environment(fmt.Errorf("the disk: %w", err))
+	}
+	if described != nil {
+		rig.Describe(&described.Server, described.Within, described.Repair, described.Modes)
 	}
 	return rig, v, nil
+}
+
+// describedTarget is what a target file says; nil when the target is none.
+func describedTarget(name string) (*target.Target, error) {
+	path, ok := target.IsFile(name)
+	if !ok {
+		return nil, nil
+	}
+	t, err := target.Load(path)
+	if err != nil {
+		return nil, usage(err)
+	}
+	if err := t.Available(); err != nil {
+		return nil, environment(err)
+	}
+	return t, nil
+}
+
+// versionOf asks a target for its version.
+func versionOf(name string, described *target.Target) (string, error) {
+	if described != nil {
+		v, err := process.VersionOf(described.Version)
+		if err != nil {
+			return "", usage(fmt.Errorf("target %s: %w", name, err))
+		}
+		return v, nil
+	}
+	v, err := process.Version(name)
+	if err != nil {
+		return "", usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does (a target.yaml can describe it: docs/targets.md)", name))
+	}
+	return v, nil
 }
 
 // asUsage makes bad input of a server that will not start on an empty disk: it

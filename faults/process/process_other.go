@@ -20,6 +20,8 @@ func Available(string) error { return ErrUnsupported }
 
 func Version(string) (string, error) { return "", ErrUnsupported }
 
+func VersionOf([]string) (string, error) { return "", ErrUnsupported }
+
 func (p *Process) Pid() int                         { return 0 }
 func (p *Process) Done() <-chan struct{}            { return nil }
 func (p *Process) Exited() bool                     { return true }

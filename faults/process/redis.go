@@ -35,6 +35,9 @@ type RedisSpec struct {
 	// again with each new process when a port was taken.
 	Started func(*Process)
 
+	// Server describes one that is not started, or not entered, as redis-server is.
+	Server *Server
+
 	Output func(Line)
 	Clock  func() time.Duration
 	Space  *guard.Space
@@ -99,6 +102,9 @@ func (e *StartError) portTaken() bool {
 // versionPattern matches the answer of `redis-server --version` and of its relatives:
 // "Redis server v=7.0.15 sha=...", "Valkey server v=8.0.1 ...".
 var versionPattern = regexp.MustCompile(`\bv=([0-9][^ ]*)`)
+
+// numberPattern matches a version in what other servers print.
+var numberPattern = regexp.MustCompile(`[0-9]+\.[0-9][^ ,]*`)
 
 // parseVersion finds the version in what a server prints for --version; "" when there is none.
 func parseVersion(output string) string {

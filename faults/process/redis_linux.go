@@ -55,8 +55,13 @@ func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
 		port = free
 	}
 	began := time.Now()
+	path, args, release, err := s.expand(s.Addr, port)
+	if err != nil {
+		return nil, err
+	}
+	defer release() // it has been read when the server answers
 	p, err := Start(Spec{
-		Path: s.Binary, Args: s.args(s.Addr, port),
+		Path: path, Args: args,
 		Output: s.Output, Clock: s.Clock, Space: s.Space,
 	})
 	if err != nil {
@@ -66,15 +71,15 @@ func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
 		s.Started(p)
 	}
 	r := &Redis{Process: p, Addr: net.JoinHostPort(s.Addr, strconv.Itoa(port))}
-	if err := r.await(ctx, s.Within); err != nil {
+	if err := r.await(ctx, s); err != nil {
 		ended := p.Exited()
 		p.KillTree()
 		p.WaitTree()
 		p.OutputDone() // the reason stands in the last lines
 		if !errors.Is(err, errNotReady) {
-			return nil, fmt.Errorf("start %s: %w", s.Binary, err)
+			return nil, fmt.Errorf("start %s: %w", path, err)
 		}
-		return nil, &StartError{Path: s.Binary, Exited: ended, Exit: p.Wait(), Output: p.Tail()}
+		return nil, &StartError{Path: path, Exited: ended, Exit: p.Wait(), Output: p.Tail()}
 	}
 	r.Took = time.Since(began)
 	return r, nil
@@ -95,8 +100,8 @@ func freePort(addr string) (int, error) {
 var errNotReady = errors.New("not ready")
 
 // await probes until the server answers, ends, or the time is over.
-func (r *Redis) await(ctx context.Context, within time.Duration) error {
-	deadline := time.Now().Add(within)
+func (r *Redis) await(ctx context.Context, s RedisSpec) error {
+	deadline := time.Now().Add(s.Within)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -107,7 +112,7 @@ func (r *Redis) await(ctx context.Context, within time.Duration) error {
 			return errNotReady
 		case <-timer.C:
 		}
-		if r.probe(ctx, deadline) {
+		if r.probe(ctx, s, deadline) {
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -120,8 +125,8 @@ func (r *Redis) await(ctx context.Context, within time.Duration) error {
 // probe asks once. It is satisfied by any answer but LOADING: a server that
 // wants a password or refuses with MISCONF is up. The process id that INFO
 // tells rules out that another server has our port and answers in its place.
-func (r *Redis) probe(ctx context.Context, deadline time.Time) bool {
-	conn, err := net.Dial("tcp", r.Addr)
+func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool {
+	conn, err := s.dial(r.Addr)
 	if err != nil {
 		return false
 	}
@@ -140,7 +145,7 @@ func (r *Redis) probe(ctx context.Context, deadline time.Time) bool {
 		case <-answered:
 		}
 	}()
-	if _, err := io.WriteString(conn, "PING\r\nINFO server\r\n"); err != nil {
+	if _, err := conn.Write(append(command("PING"), command("INFO", "server")...)); err != nil {
 		return false
 	}
 	answers := bufio.NewReader(conn)
@@ -188,6 +193,21 @@ func Available(binary string) error {
 		return fmt.Errorf("%s: %w", binary, err)
 	}
 	return nil
+}
+
+// VersionOf asks a program that is not redis-server's kin for its version.
+func VersionOf(command []string) (string, error) {
+	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(command, " "), err)
+	}
+	if v := parseVersion(string(out)); v != "" {
+		return v, nil
+	}
+	if v := numberPattern.FindString(string(out)); v != "" {
+		return v, nil
+	}
+	return "", fmt.Errorf("%s: no version in %q", strings.Join(command, " "), strings.TrimSpace(string(out)))
 }
 
 // Version asks a server binary for its version, "7.0.15".

@@ -24,7 +24,7 @@ func Known(what, word string, names []string) error {
 func Nearest(word string, names []string) string {
 	best, found := len(word)/3+1, ""
 	for _, name := range names {
-		if d := distance(strings.ToLower(word), name); d < best {
+		if d := distance(strings.ToLower(word), strings.ToLower(name)); d < best {
 			best, found = d, name
 		}
 	}

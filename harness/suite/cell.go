@@ -14,8 +14,12 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 )
+
+// Node is a place in a suite file, which knows its line and column.
+type Node = yamlnode.Node
 
 // Cell is one entry of a suite.
 type Cell struct {

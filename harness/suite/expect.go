@@ -117,7 +117,7 @@ func parseExpectation(n *Node) (e Expectation, err error) {
 		switch name {
 		case "loss-window":
 			var d time.Duration
-			if f.n.Value == "0" || f.n.Value == "0s" {
+			if text, _ := f.Text(); text == "0" || text == "0s" {
 				e.MaxWindow = &d
 				continue
 			}

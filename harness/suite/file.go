@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/harness/yamlnode"
 )
 
 // Version is the version of the suite file that this package reads.
@@ -78,7 +79,7 @@ func Load(path string) (*File, error) {
 // Parse reads a suite. path is what mistakes name, and what other files that the
 // suite names are found from.
 func Parse(path string, text []byte) (*File, error) {
-	root, err := parseTree(path, text)
+	root, err := yamlnode.Parse(path, text, `"suite: 1" and a matrix`)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func Parse(path string, text []byte) (*File, error) {
 		return nil, root.Wrong(`no version: want "suite: 1"`)
 	}
 	if v, err := fields["suite"].Text(); err != nil || v != strconv.Itoa(Version) {
-		return nil, fields["suite"].Wrong("suite: %s is not a version that this torntail reads: want 1", fields["suite"].what())
+		return nil, fields["suite"].Wrong("suite: %s is not a version that this torntail reads: want 1", fields["suite"].What())
 	}
 	if err := f.head(fields); err != nil {
 		return nil, err

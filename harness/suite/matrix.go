@@ -104,7 +104,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 	}
 	switch name {
 	case "targets":
-		s.targets, err = n.targets()
+		s.targets, err = targets(n)
 	case "modes":
 		s.modes, err = f.configurations(n, s)
 	case "crashes":
@@ -143,7 +143,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 		e, err = parseExpectation(n)
 		s.expect = &e
 	case "directives":
-		s.directives, err = n.directives()
+		s.directives, err = directives(n)
 	case "runs":
 		err = whole(&s.runs, 1)
 	case "clients":
@@ -176,7 +176,7 @@ func names[T any](list []T, name func(*T) string) []string {
 
 // targets are words that are not checked here: a path may be there on the
 // machine that runs the suite only.
-func (n *Node) targets() (list []string, err error) {
+func targets(n *Node) (list []string, err error) {
 	for _, e := range n.List() {
 		t, err := e.Text()
 		if err != nil {
@@ -193,24 +193,13 @@ func (n *Node) targets() (list []string, err error) {
 	return list, nil
 }
 
-// directives are "NAME VALUE" lines of redis.conf.
-func (n *Node) directives() (list []harness.Directive, err error) {
-	for _, e := range n.List() {
-		text, err := e.Text()
-		if err != nil {
-			return nil, err
-		}
-		name, value, ok := strings.Cut(strings.TrimSpace(text), " ")
-		if !ok {
-			return nil, e.Wrong(`%q: want a line of redis.conf, such as "appendfsync always"`, text)
-		}
-		value = strings.TrimSpace(value)
-		if value == `""` {
-			value = ""
-		}
-		list = append(list, harness.Directive{Name: strings.ToLower(name), Value: value})
+// directives are lines of redis.conf.
+func directives(n *Node) (list []harness.Directive, err error) {
+	lines, err := n.Directives()
+	for _, l := range lines {
+		list = append(list, harness.Directive{Name: l[0], Value: l[1]})
 	}
-	return list, nil
+	return list, err
 }
 
 // configurations are modes by name, or mappings that change one or read a redis.conf.
@@ -284,7 +273,7 @@ func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s
 		}
 	}
 	if d := fields["directives"]; d != nil {
-		more, err := d.directives()
+		more, err := directives(d)
 		if err != nil {
 			return c, err
 		}

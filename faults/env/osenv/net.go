@@ -39,6 +39,9 @@ func (e *Env) dial(d *net.Dialer, addr string) (env.Conn, error) {
 	e.mu.Unlock()
 	defer e.mu.Lock()
 	c, err := d.Dial("tcp", addr)
+	if err == nil && e.secure != nil {
+		c, err = e.secure(c)
+	}
 	if err != nil {
 		return nil, seamError(err)
 	}

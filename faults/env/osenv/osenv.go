@@ -6,6 +6,7 @@ package osenv
 
 import (
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -19,7 +20,14 @@ type Env struct {
 	node  string
 	start time.Time
 	rng   *rand.Rand
+	// secure, when not nil, makes a connection that was dialed one to be used.
+	secure func(net.Conn) (net.Conn, error)
 }
+
+// Secure has every connection that is dialed from now on pass through f, which
+// may encrypt it and authenticate itself, and closes it when that fails. f runs
+// outside of the environment's exclusion.
+func (e *Env) Secure(f func(net.Conn) (net.Conn, error)) { e.secure = f }
 
 // New makes an environment. The world begins now; seed feeds Uint64.
 func New(node string, seed uint64) *Env { return NewAt(node, seed, time.Now()) }

@@ -1,4 +1,7 @@
-package suite
+// Package yamlnode reads YAML as a tree of nodes and not into structs, because
+// only nodes know where they stand: every mistake is answered with its line, its
+// column, what was expected there, and the word that was meant.
+package yamlnode
 
 import (
 	"errors"
@@ -13,11 +16,7 @@ import (
 	"github.com/torntail/torntail/harness/spelling"
 )
 
-// This file reads YAML as a tree of nodes and not into structs, because only
-// nodes know where they stand: every mistake is answered with its line, its
-// column, what was expected there, and the word that was meant.
-
-// Mistake is something in a suite file that cannot be obeyed.
+// Mistake is something in a file that cannot be obeyed.
 type Mistake struct {
 	File         string
 	Line, Column int
@@ -28,20 +27,21 @@ func (m *Mistake) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Text)
 }
 
-// Node is a place in a suite file.
+// Node is a place in a file.
 type Node struct {
 	file string
 	n    *yaml.Node
 }
 
-// parseTree is the root of a YAML document.
-func parseTree(file string, text []byte) (*Node, error) {
+// Parse is the root of a YAML document. empty says what is expected in one that
+// has nothing in it.
+func Parse(file string, text []byte, empty string) (*Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if len(doc.Content) == 0 {
-		return nil, &Mistake{file, 1, 1, `empty: want "suite: 1" and a matrix`}
+		return nil, &Mistake{file, 1, 1, "empty: want " + empty}
 	}
 	return (&Node{file, doc.Content[0]}).resolve(), nil
 }
@@ -67,8 +67,8 @@ func (n *Node) At(err error) error {
 	return n.Wrong("%s", err)
 }
 
-// what says what kind of thing stands there.
-func (n *Node) what() string {
+// What says what kind of thing stands there.
+func (n *Node) What() string {
 	switch n.n.Kind {
 	case yaml.MappingNode:
 		return "a mapping"
@@ -84,14 +84,14 @@ func (n *Node) what() string {
 // Fields are the entries of a mapping, each under one of the names.
 func (n *Node) Fields(names ...string) (map[string]*Node, error) {
 	if n.n.Kind != yaml.MappingNode {
-		return nil, n.Wrong("%s, where a mapping with %s is expected", n.what(), strings.Join(names, ", "))
+		return nil, n.Wrong("%s, where a mapping with %s is expected", n.What(), strings.Join(names, ", "))
 	}
 	fields := make(map[string]*Node)
 	for i := 0; i+1 < len(n.n.Content); i += 2 {
 		key := &Node{n.file, n.n.Content[i]}
 		name := key.n.Value
 		if key.n.Kind != yaml.ScalarNode {
-			return nil, key.Wrong("%s, where a field's name is expected", key.what())
+			return nil, key.Wrong("%s, where a field's name is expected", key.What())
 		}
 		if err := spelling.Known("field", name, names); err != nil {
 			return nil, key.At(err)
@@ -122,7 +122,7 @@ func (n *Node) IsMapping() bool { return n.n.Kind == yaml.MappingNode }
 // Text is a scalar's text.
 func (n *Node) Text() (string, error) {
 	if n.n.Kind != yaml.ScalarNode || n.n.Tag == "!!null" {
-		return "", n.Wrong("%s, where a word is expected", n.what())
+		return "", n.Wrong("%s, where a word is expected", n.What())
 	}
 	return n.n.Value, nil
 }
@@ -154,11 +154,31 @@ func (n *Node) Words(what string, names []string) (words []string, err error) {
 	return words, nil
 }
 
+// Directives are lines of redis.conf: a name and the rest, "" for an empty string.
+func (n *Node) Directives() (list [][2]string, err error) {
+	for _, e := range n.List() {
+		text, err := e.Text()
+		if err != nil {
+			return nil, err
+		}
+		name, value, ok := strings.Cut(strings.TrimSpace(text), " ")
+		if !ok {
+			return nil, e.Wrong(`%q: want a line of redis.conf, such as "appendfsync always"`, text)
+		}
+		value = strings.TrimSpace(value)
+		if value == `""` {
+			value = ""
+		}
+		list = append(list, [2]string{strings.ToLower(name), value})
+	}
+	return list, nil
+}
+
 // Int is a whole number of at least low.
 func (n *Node) Int(low int) (int, error) {
 	text, err := n.Text()
 	if err != nil {
-		return 0, n.Wrong("%s, where a whole number is expected", n.what())
+		return 0, n.Wrong("%s, where a whole number is expected", n.What())
 	}
 	v, err := strconv.Atoi(text)
 	if err != nil || v < low || v > 1_000_000_000 {
@@ -171,7 +191,7 @@ func (n *Node) Int(low int) (int, error) {
 func (n *Node) Float() (float64, error) {
 	text, err := n.Text()
 	if err != nil {
-		return 0, n.Wrong("%s, where a number is expected", n.what())
+		return 0, n.Wrong("%s, where a number is expected", n.What())
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(v >= 0) || v > 1e12 {
@@ -188,14 +208,14 @@ func (n *Node) Bool() (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, n.Wrong("%s, where true or false is expected", n.what())
+	return false, n.Wrong("%s, where true or false is expected", n.What())
 }
 
 // Duration is a time above 0, in Go's notation.
 func (n *Node) Duration() (time.Duration, error) {
 	text, err := n.Text()
 	if err != nil {
-		return 0, n.Wrong("%s, where a duration is expected, such as 250ms, 10s or 20m", n.what())
+		return 0, n.Wrong("%s, where a duration is expected, such as 250ms, 10s or 20m", n.What())
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
