@@ -20,12 +20,13 @@ type Seen struct {
 	NULBytes         bool   `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
 	OldIncrUnsynced  bool   `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
 	ManifestAhead    bool   `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
+	CrashPoint       string `json:"crash_point,omitempty"`        // where in a rewrite or snapshot the crash struck
 	Refusal          string `json:"refusal,omitempty"`            // the error that a write after the restart got
 }
 
 func seenIn(o *Outcome) Seen {
 	return Seen{InFsync: o.inFsync, CutFiles: o.cutFiles, WholeAOFVanished: o.wholeAOFVanished,
-		NULBytes: o.nulBytes, OldIncrUnsynced: o.oldIncrUnsynced, ManifestAhead: o.manifestAhead, Refusal: o.refused}
+		NULBytes: o.nulBytes, OldIncrUnsynced: o.oldIncrUnsynced, ManifestAhead: o.manifestAhead, CrashPoint: o.CrashPoint, Refusal: o.refused}
 }
 
 // Judge judges the history of a saved failure again, as the run did, with what
@@ -41,7 +42,7 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 	o := &Outcome{
 		Seed: s.Seed, History: h, Recovery: recoveryIn(h),
 		inFsync: s.Seen.InFsync, cutFiles: s.Seen.CutFiles, wholeAOFVanished: s.Seen.WholeAOFVanished,
-		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead, refused: s.Seen.Refusal,
+		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead, CrashPoint: s.Seen.CrashPoint, refused: s.Seen.Refusal,
 	}
 	j := judging{}
 	if strings.HasPrefix(s.Backend, "process") {
