@@ -105,13 +105,13 @@ func (r *Recording) Watch(f func(m *Moment)) {
 	}
 	sort.SliceStable(w.replies, func(i, j int) bool { return r.hist.Ops[w.replies[i]].Return < r.hist.Ops[w.replies[j]].Return })
 	for {
-		at, ok := w.player.NextAt()
-		if !ok || at > r.ended {
+		step, ok := w.player.Peek()
+		if !ok || step.At > r.ended {
 			break
 		}
-		w.repliesBefore(at)
-		step, _ := w.player.Next()
-		if at >= began {
+		w.repliesBefore(step.At)
+		w.player.Next()
+		if step.At >= began {
 			w.step(step)
 		}
 	}

@@ -37,6 +37,7 @@ type cli struct {
 	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
 	Compare  compareCmd  `cmd:"" help:"What got worse between two results, and how sure that is."`
 	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`
+	Image    imageCmd    `cmd:"" help:"Make the files that a power cut leaves of a recorded disk."`
 	Fault    faultCmd    `cmd:"" help:"Let faults strike on a mounted disk."`
 	PowerCut powerCutCmd `cmd:"" help:"Cut the power of a mounted disk's machine."`
 	Status   statusCmd   `cmd:"" help:"What of a mounted disk is not durable, by file."`

@@ -30,6 +30,7 @@ type mountCmd struct {
 	Buffered    bool   `help:"Go through the page cache, for programs that map files shared and writable (SQLite's WAL)."`
 	Socket      string `help:"Path of the control socket; default a place where the other commands find it." placeholder:"PATH"`
 	Log         string `help:"Write every call that changes or syncs something to this file." placeholder:"FILE"`
+	Record      string `help:"Write the log with all data to this file, from which torntail image makes every image." placeholder:"FILE"`
 	Seed        uint64 `default:"1" help:"Of what is drawn: latencies, and what power cuts in plans keep that do not say so."`
 }
 
@@ -61,7 +62,7 @@ const fewestProcs = 4
 func (c *mountCmd) Run(a *app) error {
 	debug.SetGCPercent(gcPercent)
 	runtime.GOMAXPROCS(max(fewestProcs, runtime.GOMAXPROCS(0)))
-	o := mount.Options{Dir: c.Dir, Backing: c.Backing, Buffered: c.Buffered, Socket: c.Socket, Log: c.Log, Seed: c.Seed}
+	o := mount.Options{Dir: c.Dir, Backing: c.Backing, Buffered: c.Buffered, Socket: c.Socket, Log: c.Log, Record: c.Record, Seed: c.Seed}
 	err := known("--personality", c.Personality, personalityNames())
 	if err == nil {
 		o.Personality, err = disk.PersonalityByName(c.Personality)
@@ -123,7 +124,7 @@ func (c *mountCmd) outside() error {
 	if err != nil {
 		return err
 	}
-	for flag, path := range map[string]string{"--backing": c.Backing, "--log": c.Log, "--socket": c.Socket} { // any order: one is enough
+	for flag, path := range map[string]string{"--backing": c.Backing, "--log": c.Log, "--record": c.Record, "--socket": c.Socket} { // any order: one is enough
 		if path == "" {
 			continue
 		}

@@ -18,6 +18,7 @@ func (d *Disk) CorruptAt(path string, off int64, mask byte) error {
 	if off < 0 || off >= n.vol.size {
 		return &fs.PathError{Op: "corrupt", Path: path, Err: syscall.EINVAL}
 	}
+	d.tape.damage(StepCorrupt, path, off, mask)
 	var b [1]byte
 	n.vol.read(b[:], off, n.vol.size)
 	b[0] ^= mask
@@ -34,6 +35,7 @@ func (d *Disk) ZeroAt(path string, off int64) error {
 	if off < 0 || off >= n.vol.size {
 		return &fs.PathError{Op: "corrupt", Path: path, Err: syscall.EINVAL}
 	}
+	d.tape.damage(StepZero, path, off, 0)
 	off &^= pageSize - 1
 	d.damage(n, off, make([]byte, min(pageSize, n.vol.size-off)))
 	return nil
@@ -45,6 +47,7 @@ func (d *Disk) TruncateAtRest(path string, by int64) error {
 	if err != nil {
 		return err
 	}
+	d.tape.damage(StepShorten, path, by, 0)
 	size := max(0, n.vol.size-max(0, by))
 	d.ownBase(n)
 	n.vol.cut(size, &d.pool)

@@ -82,6 +82,9 @@ func appendIDs(b []byte, ids []PartID) []byte {
 	return b
 }
 
+// choiceArguments are the words of choices and how many words follow.
+var choiceArguments = map[string]int{"none": 0, "all": 0, "prefix": 1, "torn": 1, "drop": 1, "keep": 1, "random": 1}
+
 // ParseChoice reads what String writes.
 func ParseChoice(s string) (Choice, error) {
 	fields := strings.Fields(s)
@@ -90,14 +93,15 @@ func ParseChoice(s string) (Choice, error) {
 		c.Stale = true
 		fields = fields[:n-1]
 	}
-	if len(fields) == 0 {
+	word := ""
+	if len(fields) > 0 {
+		word = fields[0]
+	}
+	want, ok := choiceArguments[word]
+	if !ok {
 		return Choice{}, fmt.Errorf("choice %q: want none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED", s)
 	}
-	word, args := fields[0], fields[1:]
-	want := 1
-	if word == "none" || word == "all" {
-		want = 0
-	}
+	args := fields[1:]
 	if len(args) != want {
 		return Choice{}, fmt.Errorf("choice %q: %q takes %d arguments", s, word, want)
 	}
@@ -128,8 +132,6 @@ func ParseChoice(s string) (Choice, error) {
 		if c.IDs, err = parseIDs(args[0]); err != nil {
 			return Choice{}, fmt.Errorf("choice %q: %w", s, err)
 		}
-	default:
-		return Choice{}, fmt.Errorf("choice %q: want none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED", s)
 	}
 	return c, nil
 }

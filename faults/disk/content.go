@@ -9,6 +9,10 @@ const chunkSize = 64 << 10
 // at its boundaries.
 const pageSize = 4 << 10
 
+// maxSize is how long a file may become, in bytes. A hole costs eight bytes for
+// each chunk.
+const maxSize = 1 << 40
+
 // sectorSize is the unit that a disk writes whole.
 const sectorSize = 512
 

@@ -35,6 +35,9 @@ func (d *Disk) PowerCutInto(dst *Disk, c Choice, now time.Duration) Cut {
 	cut.Image = dst.Hash()
 	cut.InFlight = slices.Clone(d.flight)
 	slices.SortFunc(cut.InFlight, func(a, b Call) int { return int(a.ID) - int(b.ID) })
+	if d.tape.cut(&cut) {
+		dst.tape, d.tape = d.tape, nil
+	}
 	d.frozen = true
 	return cut
 }
@@ -331,7 +334,7 @@ func (d *Disk) build(dst *Disk, r *relation, s survivors) {
 // blank makes dst an empty disk of the same kind, whose numbers go on.
 func (d *Disk) blank(dst *Disk) {
 	dst.empty()
-	dst.o, dst.p, dst.failure = d.o, d.p, d.failure
+	dst.o, dst.p, dst.failure, dst.tape = d.o, d.p, d.failure, nil
 	dst.nextID, dst.seq, dst.moves = d.nextID, d.seq, d.moves
 }
 

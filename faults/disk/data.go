@@ -45,8 +45,11 @@ func (d *Disk) Write(c *Call, p []byte) (int, syscall.Errno) {
 	if c.Flags&CallAppend != 0 {
 		c.Off = n.vol.size
 	}
-	if c.Off < 0 {
+	switch {
+	case c.Off < 0:
 		return 0, syscall.EINVAL
+	case c.Off > maxSize-int64(len(p)):
+		return 0, syscall.EFBIG
 	}
 	if grows := c.Off + int64(len(p)) - n.vol.size; d.free >= 0 && grows > d.free {
 		fits := int64(len(p)) - (grows - d.free)
@@ -158,6 +161,8 @@ func (d *Disk) Truncate(c *Call) syscall.Errno {
 		return e
 	case c.Len < 0:
 		return syscall.EINVAL
+	case c.Len > maxSize:
+		return syscall.EFBIG
 	case d.free >= 0 && c.Len-n.vol.size > d.free:
 		return syscall.ENOSPC
 	}
@@ -195,6 +200,9 @@ func (d *Disk) Allocate(c *Call) syscall.Errno {
 	}
 	if c.Off < 0 || c.Len <= 0 {
 		return syscall.EINVAL
+	}
+	if c.Off > maxSize-c.Len {
+		return syscall.EFBIG
 	}
 	end := c.Off + c.Len
 	if d.free >= 0 && end-n.vol.size > d.free {

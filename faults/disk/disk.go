@@ -272,6 +272,7 @@ func (d *Disk) SetMode(ino Ino, mode uint32) syscall.Errno {
 	}
 	if e == 0 {
 		n.mode = mode & 0o7777
+		d.tape.plain(step{kind: StepMode, ino: ino, n: int64(n.mode)})
 		n.touched = true
 	}
 	return e
@@ -285,6 +286,7 @@ func (d *Disk) SetOwner(ino Ino, uid, gid uint32) syscall.Errno {
 	}
 	if e == 0 {
 		n.uid, n.gid = uid, gid
+		d.tape.plain(step{kind: StepOwner, ino: ino, n: int64(uid)<<32 | int64(gid)})
 		n.touched = true
 	}
 	return e
@@ -298,6 +300,7 @@ func (d *Disk) SetTime(ino Ino, mtime time.Duration) syscall.Errno {
 	}
 	if e == 0 {
 		n.mtime = mtime
+		d.tape.plain(step{kind: StepTime, ino: ino, n: int64(mtime)})
 		n.touched = true
 	}
 	return e

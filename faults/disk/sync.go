@@ -48,6 +48,8 @@ func (d *Disk) BeginSync(c *Call) SyncID {
 		s.kind = OpFsync
 	case c.Flags&CallDataSync != 0:
 		s.kind = OpFdatasync
+	case c.Kind == OpSyncFS:
+		s.ino = 0 // it is about no file
 	}
 	if c.Kind.IsSync() {
 		d.logged(c)

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"slices"
 	"syscall"
 	"time"
 )
@@ -12,25 +11,30 @@ import (
 // that a power cut could have left there.
 //
 // It is what a run is recorded by whose disk cannot be asked while it goes on.
-// Not on it are modes, owners and times of files, which survive always, and
-// Freeze and PowerCut, which end the life of a disk. It must be given with
-// Options.Tape, when the disk is empty.
+// Not on it is Freeze, which ends the life of a disk, and, unless it goes
+// Through them, power cuts, which do the same. It must be given with
+// Options.Tape, when the disk is empty. A Recorder writes it to a file.
 type Tape struct {
+	// Through: after a power cut the tape goes on with the image.
+	Through bool
+
 	o     Options
+	base  int // calls that were on it and have been taken off
+	now   time.Duration
 	calls []Call // as they were when they began to have an effect
 	steps []step
-	data  []byte // of writes, and the names of changes
+	data  []byte // of writes, names, paths and choices
 }
 
 // step is one thing done to the disk.
 type step struct {
 	kind  StepKind
-	call  int32 // in calls; of StepRetain and StepRelease none
+	call  int32 // number of the call on the tape, from 0; see ofCall
 	fail  syscall.Errno
 	at    time.Duration
-	ino   Ino     // StepRetain, StepRelease; of a change of names the first directory
-	ino2  Ino     // the second
-	n     int64   // StepFree: bytes; StepReadOnly: 1 for on
+	ino   Ino     // StepRetain, StepRelease, StepMode and the like; of a change of names the first directory
+	ino2  Ino     // the second; StepCorrupt: the mask
+	n     int64   // StepFree: bytes; StepReadOnly: 1 for on; StepMode and the like: the value; of damage: where
 	share float64 // StepProgress
 	from  int     // of data: what was written, or the first name
 	mid   int     // and from here the second name
@@ -63,7 +67,21 @@ const (
 	// StepFree and StepReadOnly: the room on the disk was limited, or the disk made read-only.
 	StepFree
 	StepReadOnly
+	// StepMode, StepOwner and StepTime: what a file's attributes are.
+	StepMode
+	StepOwner
+	StepTime
+	// StepCorrupt, StepZero and StepShorten: damage at rest.
+	StepCorrupt
+	StepZero
+	StepShorten
+	// StepCut: the power was cut. What follows is done to the image.
+	StepCut
+	stepKinds // how many there are
 )
+
+// ofCall reports whether steps of this kind are about a call.
+func (k StepKind) ofCall() bool { return k <= StepReturn }
 
 // Len is the number of steps so far.
 func (t *Tape) Len() int { return len(t.steps) }
@@ -72,7 +90,12 @@ func (t *Tape) Len() int { return len(t.steps) }
 func (t *Tape) Bytes() int { return len(t.data) + 120*len(t.steps) + 120*len(t.calls) }
 
 // add appends a step.
-func (t *Tape) add(s step) { t.steps = append(t.steps, s) }
+func (t *Tape) add(s step) {
+	if s.at != Never {
+		t.now = s.at
+	}
+	t.steps = append(t.steps, s)
+}
 
 // effect notes that a call takes effect now, with the names or the bytes it is about.
 func (t *Tape) effect(c *Call, dir, dir2 Ino, name, name2 string, data []byte) {
@@ -91,7 +114,7 @@ func (t *Tape) effect(c *Call, dir, dir2 Ino, name, name2 string, data []byte) {
 func (t *Tape) call(c *Call) int32 {
 	if c.tape == 0 {
 		t.calls = append(t.calls, *c)
-		c.tape = int32(len(t.calls))
+		c.tape = int32(t.base + len(t.calls))
 	}
 	return c.tape - 1
 }
@@ -114,16 +137,8 @@ func (t *Tape) began(c *Call) int32 {
 
 func (t *Tape) ofSync(kind StepKind, call int32, fail syscall.Errno, share float64) {
 	if t != nil {
-		t.add(step{kind: kind, call: call, fail: fail, share: share, at: t.last()})
+		t.add(step{kind: kind, call: call, fail: fail, share: share, at: t.now})
 	}
-}
-
-// last is the time of the last step.
-func (t *Tape) last() time.Duration {
-	if len(t.steps) == 0 {
-		return 0
-	}
-	return t.steps[len(t.steps)-1].at
 }
 
 func (t *Tape) returned(c *Call) {
@@ -132,122 +147,33 @@ func (t *Tape) returned(c *Call) {
 	}
 }
 
+// cut notes a power cut, with the choice that makes its image, and reports
+// whether the tape goes on with that.
+func (t *Tape) cut(c *Cut) bool {
+	if t == nil || !t.Through {
+		return false
+	}
+	t.now = c.At
+	t.damage(StepCut, c.Choice.String(), 0, 0)
+	return true
+}
+
+// damage notes a step that is about a path, or another text.
+func (t *Tape) damage(kind StepKind, text string, n int64, mask byte) {
+	if t == nil {
+		return
+	}
+	s := step{kind: kind, at: t.now, n: n, ino2: Ino(mask), from: len(t.data)}
+	t.data = append(t.data, text...)
+	s.mid, s.to = len(t.data), len(t.data)
+	t.add(s)
+}
+
 func (t *Tape) plain(s step) {
 	if t != nil {
 		if s.at == 0 {
-			s.at = t.last()
+			s.at = t.now
 		}
 		t.add(s)
-	}
-}
-
-// Player plays a tape to a disk of its own.
-type Player struct {
-	t     *Tape
-	d     *Disk
-	calls []Call
-	syncs []SyncID // by call
-	next  int
-}
-
-// Play begins at the start of the tape, with an empty disk of the same kind.
-// The tape must not grow meanwhile.
-func (t *Tape) Play() *Player {
-	o := t.o
-	o.Tape = nil
-	return &Player{t: t, d: New(o), calls: slices.Clone(t.calls), syncs: make([]SyncID, len(t.calls))}
-}
-
-// Disk is the disk as it was after the last step. Its images may be taken; it
-// must not be changed.
-func (p *Player) Disk() *Disk { return p.d }
-
-// NextAt is the time of the next step; false at the end of the tape.
-func (p *Player) NextAt() (time.Duration, bool) {
-	if p.next == len(p.t.steps) {
-		return 0, false
-	}
-	return p.t.steps[p.next].at, true
-}
-
-// Played is one step as it has been played.
-type Played struct {
-	Kind StepKind
-	// Call is what the step is about, nil for none. It is good until the next step.
-	Call *Call
-	At   time.Duration
-}
-
-// Next plays one step; false at the end of the tape.
-func (p *Player) Next() (Played, bool) {
-	if p.next == len(p.t.steps) {
-		return Played{}, false
-	}
-	s := &p.t.steps[p.next]
-	p.next++
-	var c *Call
-	switch s.kind {
-	case StepTick, StepRetain, StepRelease, StepFree, StepReadOnly:
-	default:
-		c = &p.calls[s.call]
-	}
-	switch s.kind {
-	case StepEffect:
-		p.d.nextID = max(p.d.nextID, c.ID)
-		p.effect(c, s)
-	case StepRefused:
-		p.d.nextID, c.Err = max(p.d.nextID, c.ID), s.fail
-		p.d.Refuse(c)
-	case StepSync:
-		p.d.nextID = max(p.d.nextID, c.ID)
-		p.syncs[s.call] = p.d.BeginSync(c)
-	case StepProgress:
-		p.d.SyncProgress(p.syncs[s.call], s.share)
-	case StepSynced:
-		p.d.EndSync(p.syncs[s.call], s.fail, nil)
-	case StepAbandoned:
-		p.d.AbandonSync(p.syncs[s.call])
-	case StepReturn:
-		c.Return, c.Err = s.at, s.fail
-		p.d.End(c)
-	case StepTick:
-		p.d.Tick(s.at)
-	case StepRetain:
-		p.d.Retain(s.ino)
-	case StepRelease:
-		p.d.Release(s.ino)
-	case StepFree:
-		p.d.SetFree(s.n)
-	case StepReadOnly:
-		p.d.SetReadOnly(s.n != 0)
-	}
-	return Played{s.kind, c, s.at}, true
-}
-
-// effect lets a call take effect.
-func (p *Player) effect(c *Call, s *step) {
-	first, second := p.t.data[s.from:s.mid], string(p.t.data[s.mid:s.to])
-	switch c.Kind {
-	case OpCreate:
-		p.d.Create(c, s.ino, string(first))
-	case OpMkdir:
-		p.d.Mkdir(c, s.ino, string(first))
-	case OpSymlink:
-		p.d.Symlink(c, s.ino, string(first), second)
-	case OpUnlink:
-		p.d.Unlink(c, s.ino, string(first))
-	case OpRmdir:
-		p.d.Rmdir(c, s.ino, string(first))
-	case OpLink:
-		p.d.Link(c, c.Ino, s.ino, string(first))
-	case OpRename:
-		p.d.Rename(c, s.ino, string(first), s.ino2, second)
-	case OpWrite:
-		c.Flags &^= CallAppend // it went to c.Off
-		p.d.Write(c, first)
-	case OpTruncate:
-		p.d.Truncate(c)
-	case OpAllocate:
-		p.d.Allocate(c)
 	}
 }

@@ -65,7 +65,7 @@ func (m *Disk) cutCommand(args []string) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	b.WriteString(describe(cut) + "\n")
+	b.WriteString(Describe(cut) + "\n")
 	for _, c := range cut.InFlight {
 		fmt.Fprintf(&b, "in flight: %d %v %s\n", c.ID, c.Kind, c.Path)
 	}

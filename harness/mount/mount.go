@@ -38,6 +38,7 @@ type Options struct {
 	SyncLatency func(*disk.Call) time.Duration
 	Socket      string // of the control socket; "" is the usual place
 	Log         string // file that receives every record of the log; "": none
+	Record      string // file that receives the log with all data (disk.Recorder); "": none
 	Seed        uint64 // of power cuts in plans that do not say what they keep
 	Messages    io.Writer
 }
@@ -52,6 +53,7 @@ type Disk struct {
 	began   time.Time
 	backing *backing // nil: none
 	log     *opLog
+	record  *record // nil: none
 	mount   *fusefs.Mount
 	volume  *fusefs.Volume
 	server  *control.Server
@@ -88,7 +90,14 @@ func Open(o Options) (_ *Disk, err error) {
 			m.undo()
 		}
 	}()
-	d := disk.New(disk.Options{Personality: o.Personality, Failure: o.Failure, KeepLog: true})
+	options := disk.Options{Personality: o.Personality, Failure: o.Failure, KeepLog: true}
+	if o.Record != "" {
+		options.Tape = &disk.Tape{Through: true}
+	}
+	d := disk.New(options)
+	if m.record, err = newRecord(o.Record, options.Tape, m.began); err != nil {
+		return nil, err
+	}
 	if o.Backing != "" {
 		if m.backing, err = openBacking(o.Backing); err != nil {
 			return nil, err
@@ -151,6 +160,7 @@ func (m *Disk) undo() {
 	if m.log != nil {
 		m.log.close()
 	}
+	m.record.close()
 	if m.backing != nil {
 		m.backing.close()
 	}
@@ -221,6 +231,9 @@ func (m *Disk) Close() error {
 	if lerr := m.log.close(); err == nil {
 		err = lerr
 	}
+	if rerr := m.record.close(); err == nil {
+		err = rerr
+	}
 	if m.backing != nil {
 		if berr := m.backing.save(m.volume.Disk(), m.began); err == nil {
 			err = berr
@@ -252,9 +265,15 @@ func (m *Disk) keepLog() {
 func (m *Disk) drain() {
 	m.log.mu.Lock()
 	defer m.log.mu.Unlock()
-	m.volume.With(m.log.take)
+	m.volume.With(func(d *disk.Disk) {
+		m.log.take(d)
+		m.record.take()
+	})
 	if err := m.log.flush(); err != nil {
 		m.fail(fmt.Errorf("the log cannot be written: %w", err))
+	}
+	if err := m.record.write(); err != nil {
+		m.fail(err)
 	}
 }
 
@@ -274,13 +293,13 @@ func (m *Disk) powerCut(choice disk.Choice) (disk.Cut, []int, error) {
 	if err != nil {
 		return cut, nil, fmt.Errorf("power-cut: %w", err)
 	}
-	m.note("%s", describe(cut))
+	m.note("%s", Describe(cut))
 	return cut, users.Killed(), nil
 }
 
-// describe says what a power cut did. The choice is the one that makes the same
+// Describe says what a power cut did. The choice is the one that makes the same
 // image again; where nothing was in play every choice does.
-func describe(cut disk.Cut) string {
+func Describe(cut disk.Cut) string {
 	choice := cut.Choice
 	if cut.Ops == 0 {
 		choice = cut.Asked

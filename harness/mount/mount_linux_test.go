@@ -272,6 +272,41 @@ func TestUnsyncedDataOfALongRunAreLostAfterTheLogWasEmptied(t *testing.T) {
 	require.Contains(t, string(text), "power cut, keep none")
 }
 
+// TestAPowerCutIsMadeAgainFromTheRecord: the files that power cuts left are made
+// again from the record, and a mount that was killed leaves a record that is read.
+func TestAPowerCutIsMadeAgainFromTheRecord(t *testing.T) {
+	h := newHost(t)
+	p := h.mount(t, "--record", "record")
+	finish := func(script string) {
+		c := h.sh(t, script)
+		eventually(t, "the script ends", func() bool { return !guard.GroupAlive(c.Process.Pid) })
+	}
+	finish("seq 9000 > f; sync f; mkdir -p a/b; seq 5000 > a/b/g; ln a/b/g a/h; ln -s h a/s; chmod 640 a/h; mv f a/f; truncate -s 900000 f; echo end >> f")
+	out, errs, status := h.run(t, "power-cut", "--keep", "random 11")
+	require.Zero(t, status, errs)
+	finish("cp -a . ../live1; seq 100 > a; seq 200 >> n; sync n; seq 300 >> n")
+	_, errs, status = h.run(t, "power-cut", "--keep", "torn 512")
+	require.Zero(t, status, errs)
+	finish("cp -a . ../live2; echo lost")
+	require.NoError(t, p.cmd.Process.Kill())
+	p.end(t)
+	for _, n := range []string{"1", "2"} {
+		again, errs, status := h.run(t, "image", "record", "left"+n, "--cut", n)
+		require.Zero(t, status, errs)
+		if n == "1" {
+			line, _, _ := strings.Cut(out, "\n")
+			require.Contains(t, again, line, "the choice is the one that the power cut named")
+		}
+		look := "cd " + h.dir + "/$0; find . ! -type d -printf '%P %m %n %s %l\\n' | sort; find . -type f -print0 | sort -z | xargs -0r md5sum"
+		live, err := exec.Command("sh", "-ec", look, "live"+n).CombinedOutput()
+		require.NoError(t, err, string(live))
+		left, err := exec.Command("sh", "-ec", look, "left"+n).CombinedOutput()
+		require.NoError(t, err, string(left))
+		require.NotEmpty(t, string(live))
+		require.Equal(t, string(live), string(left))
+	}
+}
+
 func TestAClientFindsTheSocket(t *testing.T) {
 	m := open(t, Options{})
 	found, err := FindSocket("")

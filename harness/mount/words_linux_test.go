@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +39,8 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			m := open(t, Options{Personality: patient})
+			record := filepath.Join(t.TempDir(), "record")
+			m := open(t, Options{Personality: patient, Record: record})
 			m.call(t, "fault", w.plan)
 			out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + w.script}, Dir: m.Dir(), Space: m.space})
 			require.NoError(t, err)
@@ -67,6 +69,10 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 					log = append(log, line.record)
 				}
 			}
+			file, err := os.Open(record)
+			require.NoError(t, err)
+			defer file.Close()
+			sameImages(t, after, file)
 			w.check(t, said, after, log, report)
 		})
 	}

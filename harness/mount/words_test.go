@@ -334,6 +334,35 @@ func (w *word) check(t *testing.T, said []string, memory *disk.Disk, log []disk.
 	}
 }
 
+// sameImages compares the images that a disk may leave with those that its record
+// makes, byte for byte.
+func sameImages(t *testing.T, live *disk.Disk, record io.Reader) {
+	t.Helper()
+	r, err := ReadRecord(record, Position{})
+	require.NoError(t, err)
+	require.Nil(t, r.Torn)
+	require.Equal(t, image(t, live), image(t, r.Disk), "what calls see")
+	var a, b disk.Disk
+	for seed := range uint64(8) {
+		c := disk.Choice{Mode: disk.KeepRandom, Seed: seed}
+		if seed == 0 {
+			c = disk.Choice{}
+		}
+		was, is := live.Image(&a, c), r.Disk.Image(&b, c)
+		require.Equal(t, was, is)
+		require.Equal(t, image(t, &a), image(t, &b), "keep %v", c)
+	}
+}
+
+// image is a disk as the backing directory would keep it: every byte of every
+// file, names, attributes.
+func image(t *testing.T, d *disk.Disk) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, writeImage(&b, d, time.Unix(0, 0)))
+	return b.String()
+}
+
 func TestEveryWordStrikesInSimulation(t *testing.T) {
 	for name, w := range words { // any order: each is a test of its own
 		if w.only == plan.Mount {
@@ -403,7 +432,8 @@ func TestEveryWordStrikesInSimulation(t *testing.T) {
 				return d
 			}})
 			defer world.Close()
-			node = world.Node(Node, disk.New(disk.Options{Personality: patient, KeepLog: true}))
+			tape := &disk.Tape{Through: true}
+			node = world.Node(Node, disk.New(disk.Options{Personality: patient, KeepLog: true, Tape: tape}))
 			for _, trigger := range runner.Due(0) {
 				carryOut(trigger)
 			}
@@ -412,6 +442,12 @@ func TestEveryWordStrikesInSimulation(t *testing.T) {
 			require.NoError(t, world.Run(10*time.Second))
 			require.False(t, node.Running(), "the program still runs")
 			log = append(log, node.Disk().Log()...)
+			var file bytes.Buffer
+			recorder, err := disk.NewRecorder(&file, tape, time.Unix(0, 0))
+			require.NoError(t, err)
+			recorder.Take()
+			require.NoError(t, recorder.Write())
+			sameImages(t, node.Disk(), &file)
 			w.check(t, said, node.Disk(), log, runner.Report())
 		})
 	}
