@@ -2,6 +2,7 @@ package disk
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -76,6 +77,30 @@ func (r Rule) String() string {
 		}
 	}
 	return "none"
+}
+
+// names are those of all rules of the set.
+func (r Rule) names() []string {
+	var names []string
+	for i, name := range ruleNames {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// rulesByName is the set of rules that have these names.
+func rulesByName(names []string) (Rule, error) {
+	set := Rule(0)
+	for _, name := range names {
+		i := slices.Index(ruleNames[:], name)
+		if i < 0 {
+			return 0, fmt.Errorf("unknown rule %q of a disk personality", name)
+		}
+		set |= 1 << i
+	}
+	return set, nil
 }
 
 // Because is a rule and the reason why a personality has it.

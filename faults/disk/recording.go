@@ -40,6 +40,7 @@ var blockSums = crc32.MakeTable(crc32.Castagnoli)
 // recordingHead says what kind of disk it was.
 type recordingHead struct {
 	Personality string        `json:"personality"`
+	Rules       []string      `json:"rules"` // what the personality promised then
 	CommitNs    time.Duration `json:"commit_ns"`
 	Failure     string        `json:"failure"`
 	ExpireNs    time.Duration `json:"expire_ns"`
@@ -73,7 +74,7 @@ func NewRecorder(w io.Writer, t *Tape, began time.Time) (*Recorder, error) {
 	if o.Failure != nil {
 		failure = *o.Failure
 	}
-	head, err := json.Marshal(recordingHead{Personality: o.Personality.Name, CommitNs: o.Personality.Commit, Failure: failure.Name,
+	head, err := json.Marshal(recordingHead{Personality: o.Personality.Name, Rules: o.Personality.set.names(), CommitNs: o.Personality.Commit, Failure: failure.Name,
 		ExpireNs: o.WriteBack.Expire, IntervalNs: o.WriteBack.Interval, Plant: o.Plant, BeganNs: began.UnixNano()})
 	if err != nil {
 		return nil, err
@@ -242,6 +243,9 @@ func PlayRecording(in io.Reader, keepLog bool) (*Player, *Recording, error) {
 		return nil, nil, bad(at, "%v", err)
 	}
 	own := *known
+	if own.set, err = rulesByName(h.Rules); err != nil {
+		return nil, nil, bad(at, "%v", err)
+	}
 	if own.Commit = h.CommitNs; own.Commit < 0 || own.Commit > maxTime || h.ExpireNs > maxTime || h.IntervalNs < 0 || h.IntervalNs > maxTime {
 		return nil, nil, bad(at, "a time that is no time")
 	}

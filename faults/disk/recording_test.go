@@ -175,8 +175,8 @@ func TestARecordingOfEachVersionIsRead(t *testing.T) {
 	if p.Err() != nil {
 		t.Fatal(p.Err())
 	}
-	_, want := sampleRecording(t)
-	if got := render(t, p.Disk()); got != want || want != "b= d/ d/a=A*5000+B*100+CCCCCCCCC" {
+	// As it was when it was made, whatever the personality is today.
+	if got, want := render(t, p.Disk()), "d/ d/a=A*5000+CCCCCCCCC"; got != want {
 		t.Fatalf("it plays to %s, want %s", got, want)
 	}
 }
