@@ -116,7 +116,11 @@ func cmdHello(s *Server, c *Session, argv [][]byte) {
 	if version != 0 {
 		c.resp = int(version)
 	}
-	c.mapOf(7)
+	if s.sentinel != nil {
+		c.mapOf(6) // a Sentinel has no role
+	} else {
+		c.mapOf(7)
+	}
 	c.bulkText("server")
 	c.bulkText("redis")
 	c.bulkText("version")
@@ -126,9 +130,11 @@ func cmdHello(s *Server, c *Session, argv [][]byte) {
 	c.bulkText("id")
 	c.int(c.id)
 	c.bulkText("mode")
-	c.bulkText("standalone")
-	c.bulkText("role")
-	c.bulkText("master")
+	c.bulkText(s.mode())
+	if s.sentinel == nil {
+		c.bulkText("role")
+		c.bulkText("master")
+	}
 	c.bulkText("modules")
 	c.array(0)
 }

@@ -73,7 +73,7 @@ func (s *Server) process(c *Session, argv [][]byte) {
 
 func (s *Server) processOne(c *Session, argv [][]byte) {
 	cmd := findCommand(argv[0])
-	if cmd == nil {
+	if cmd == nil || !s.has(cmd) {
 		s.reject(c, nil, unknownCommand(argv))
 		return
 	}
@@ -155,6 +155,15 @@ func (s *Server) reject(c *Session, cmd *command, msg string) {
 		msg = "EXECABORT Transaction discarded because of: " + strings.TrimPrefix(msg, "ERR ")
 	}
 	c.error(msg)
+}
+
+// has reports whether this server has a command: a Sentinel has few, and one of
+// its own.
+func (s *Server) has(cmd *command) bool {
+	if s.sentinel != nil {
+		return cmd.flags&sentinels != 0
+	}
+	return cmd.flags&onlySentinels == 0
 }
 
 func unknownCommand(argv [][]byte) string {

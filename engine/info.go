@@ -62,12 +62,12 @@ func (t *infoText) status(name string, ok bool) {
 func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	t := &infoText{argv: argv}
 	s.infoServer(t)
-	if t.section("Clients") {
-		t.number("connected_clients", int64(len(s.sessions)))
-		t.number("cluster_connections", 0)
-		t.number("maxclients", s.cfg.Maxclients)
-		t.number("blocked_clients", 0)
-		t.number("tracking_clients", 0)
+	s.infoClients(t)
+	if s.sentinel != nil {
+		s.infoStats(t)
+		s.sentinel.info(t)
+		c.verbatim(t.b.String())
+		return
 	}
 	if t.section("Memory") {
 		used := s.usedMemory()
@@ -88,13 +88,23 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	c.verbatim(t.b.String())
 }
 
+func (s *Server) infoClients(t *infoText) {
+	if t.section("Clients") {
+		t.number("connected_clients", int64(len(s.sessions)))
+		t.number("cluster_connections", 0)
+		t.number("maxclients", s.cfg.Maxclients)
+		t.number("blocked_clients", 0)
+		t.number("tracking_clients", 0)
+	}
+}
+
 func (s *Server) infoServer(t *infoText) {
 	if !t.section("Server") {
 		return
 	}
 	up := int64((s.env.Now() - s.started).Seconds())
 	t.text("redis_version", RedisVersion)
-	t.text("redis_mode", "standalone")
+	t.text("redis_mode", s.mode())
 	t.text("server_name", "torntail")
 	t.text("multiplexing_api", "torntail")
 	t.number("arch_bits", 64)

@@ -146,6 +146,10 @@ func (s *Server) unsubscribeFrom(c *Session, k *kind, names [][]byte) {
 // cmdPublish answers how many clients of this server got the message. It goes
 // to the replicas too, whose subscribers get it there, and not to the log.
 func cmdPublish(s *Server, c *Session, argv [][]byte) {
+	if s.sentinel != nil {
+		s.sentinel.hello(c, argv)
+		return
+	}
 	n := s.publish(argv[1], argv[2])
 	s.propagateToReplicas(c, argv)
 	c.int(int64(n))

@@ -107,6 +107,10 @@ func cmdFailover(s *Server, c *Session, argv [][]byte) {
 
 // cmdRole follows redis 7.0.15 replication.c roleCommand.
 func cmdRole(s *Server, c *Session, _ [][]byte) {
+	if s.sentinel != nil {
+		s.sentinel.role(c)
+		return
+	}
 	m := s.repl
 	if u := m.Up; u != nil {
 		c.array(5)

@@ -84,6 +84,7 @@ type Server struct {
 	paused   bool
 	transfer *transfer // of the snapshot that goes to replicas as it is made
 
+	sentinel  *watcher // makes the server a Sentinel; nil: it is none
 	watched   map[watchKey][]*Session
 	pubsub    pubsub
 	pushed    []*Session // with something to send once the turn ends
@@ -146,8 +147,12 @@ func New(o Options) *Server {
 }
 
 // Load reads the data from disk, as redis-server does before it accepts
-// connections. An error (*persist.LoadError) means that the server does not start.
+// connections; a Sentinel has no data but its configuration. An error means that
+// the server does not start: a *persist.LoadError, of a Sentinel a *config.ParseError.
 func (s *Server) Load() error {
+	if s.cfg.SentinelMode {
+		return s.startSentinel()
+	}
 	s.followConfigured()
 	s.loading = true
 	err := s.mgr.Load()
@@ -182,6 +187,9 @@ func (s *Server) Run() int {
 		s.turn, s.pending = s.pending, s.turn[:0]
 		writers := 0
 		s.runJobs()
+		if s.exiting {
+			return s.exit(s.exitCode)
+		}
 		for _, c := range s.turn {
 			c.inTurn = true
 		}
@@ -226,6 +234,9 @@ func (s *Server) Close() { s.mgr.Close() }
 
 // period is the time between two calls of cron; redis 7.0.15 bounds hz to [1, 500].
 func (s *Server) period() time.Duration {
+	if s.sentinel != nil {
+		return s.sentinel.period
+	}
 	return time.Second / time.Duration(min(max(s.cfg.Hz, 1), 500))
 }
 
@@ -244,6 +255,9 @@ func (s *Server) exit(code int) int {
 		c.kill()
 	}
 	s.endLink()
+	if s.sentinel != nil {
+		s.sentinel.endAll()
+	}
 	for _, j := range s.jobs {
 		j.finish()
 	}
@@ -260,6 +274,10 @@ func (s *Server) cron() error {
 		s.o.Log(persist.Warning, s.terminate+" received but errors trying to shut down the server, check the logs for more information")
 		s.terminate = ""
 	}
+	if s.sentinel != nil {
+		s.sentinel.tick()
+		return nil
+	}
 	if !s.noExpire && s.repl.Up == nil && !s.paused {
 		s.expireCycle()
 	}
@@ -272,6 +290,11 @@ func (s *Server) cron() error {
 
 // shutdown finishes the files and reports whether the server may end.
 func (s *Server) shutdown(mode persist.SaveMode, force bool) bool {
+	if s.sentinel != nil {
+		s.warn("Sentinel is now ready to exit, bye bye...")
+		s.exiting, s.exitCode = true, 0
+		return true
+	}
 	if err := s.mgr.Shutdown(mode, force); err != nil && !force {
 		return false
 	}

@@ -203,6 +203,7 @@ func (c *Session) release() {
 // kill ends the session at once, whatever it is doing.
 func (c *Session) kill() {
 	c.dead = true
+	c.s.unsubscribeAll(c)
 	c.answered.Signal()
 	if c.stream != nil {
 		c.stream.wake.Signal()

@@ -6,16 +6,18 @@ import "strings"
 type flags uint16
 
 const (
-	write     flags = 1 << iota // refused while the disk is in error
-	readonly                    // only for COMMAND's sake
-	noAuth                      // allowed before AUTH
-	noMulti                     // not inside MULTI
-	control                     // executed, not queued, inside MULTI
-	protected                   // needs enable-debug-command
-	ping                        // refused like a write, so that health checks notice
-	admin                       // only for COMMAND's sake
-	pubsubOK                    // allowed while subscribed (RESP2)
-	fast                        // only for COMMAND's sake
+	write         flags = 1 << iota // refused while the disk is in error
+	readonly                        // only for COMMAND's sake
+	noAuth                          // allowed before AUTH
+	noMulti                         // not inside MULTI
+	control                         // executed, not queued, inside MULTI
+	protected                       // needs enable-debug-command
+	ping                            // refused like a write, so that health checks notice
+	admin                           // only for COMMAND's sake
+	pubsubOK                        // allowed while subscribed (RESP2)
+	fast                            // only for COMMAND's sake
+	sentinels                       // a Sentinel has it too
+	onlySentinels                   // nobody else has it
 )
 
 // command is one command or subcommand.
@@ -144,26 +146,27 @@ func init() {
 		{name: "watch", arity: -2, flags: control | fast, first: 1, last: -1, step: 1, run: cmdWatch},
 		{name: "unwatch", arity: 1, flags: fast, run: cmdUnwatch},
 		// Connection.
-		{name: "ping", arity: -1, flags: ping | fast | pubsubOK, run: cmdPing},
+		{name: "ping", arity: -1, flags: sentinels | ping | fast | pubsubOK, run: cmdPing},
 		{name: "echo", arity: 2, flags: fast, run: cmdEcho},
-		{name: "auth", arity: -2, flags: noAuth | fast, run: cmdAuth},
-		{name: "hello", arity: -1, flags: noAuth | fast, run: cmdHello},
-		{name: "quit", arity: -1, flags: noAuth | control | fast | pubsubOK, run: cmdQuit},
+		{name: "auth", arity: -2, flags: sentinels | noAuth | fast, run: cmdAuth},
+		{name: "hello", arity: -1, flags: sentinels | noAuth | fast, run: cmdHello},
+		{name: "quit", arity: -1, flags: sentinels | noAuth | control | fast | pubsubOK, run: cmdQuit},
 		{name: "reset", arity: 1, flags: noAuth | control | fast | pubsubOK, run: cmdReset},
-		{name: "client", arity: -2, sub: clientCommands},
+		{name: "client", arity: -2, flags: sentinels, sub: clientCommands},
 		// Publish and subscribe.
-		{name: "subscribe", arity: -2, flags: pubsubOK, run: cmdSubscribe},
-		{name: "psubscribe", arity: -2, flags: pubsubOK, run: cmdPsubscribe},
-		{name: "unsubscribe", arity: -1, flags: pubsubOK, run: cmdUnsubscribe},
-		{name: "punsubscribe", arity: -1, flags: pubsubOK, run: cmdPunsubscribe},
-		{name: "publish", arity: 3, flags: fast, run: cmdPublish},
+		{name: "subscribe", arity: -2, flags: sentinels | pubsubOK, run: cmdSubscribe},
+		{name: "psubscribe", arity: -2, flags: sentinels | pubsubOK, run: cmdPsubscribe},
+		{name: "unsubscribe", arity: -1, flags: sentinels | pubsubOK, run: cmdUnsubscribe},
+		{name: "punsubscribe", arity: -1, flags: sentinels | pubsubOK, run: cmdPunsubscribe},
+		{name: "publish", arity: 3, flags: sentinels | fast, run: cmdPublish},
 		{name: "pubsub", arity: -2, sub: pubsubCommands},
 		// Server.
 		{name: "config", arity: -2, sub: configCommands},
-		{name: "command", arity: -1, run: cmdCommand, sub: commandCommands},
-		{name: "info", arity: -1, run: cmdInfo},
+		{name: "command", arity: -1, flags: sentinels, run: cmdCommand, sub: commandCommands},
+		{name: "sentinel", arity: -2, flags: admin | sentinels | onlySentinels, sub: sentinelCommands()},
+		{name: "info", arity: -1, flags: sentinels, run: cmdInfo},
 		{name: "time", arity: 1, flags: fast, run: cmdTime},
-		{name: "role", arity: 1, flags: fast, run: cmdRole},
+		{name: "role", arity: 1, flags: sentinels | fast, run: cmdRole},
 		{name: "wait", arity: 3, run: cmdWait},
 		{name: "replicaof", arity: 3, flags: admin, run: cmdReplicaof},
 		{name: "slaveof", arity: 3, flags: admin, run: cmdReplicaof},
@@ -175,7 +178,7 @@ func init() {
 		{name: "bgsave", arity: -1, flags: admin, run: cmdBgsave},
 		{name: "bgrewriteaof", arity: 1, flags: admin, run: cmdBgrewriteaof},
 		{name: "lastsave", arity: 1, flags: fast, run: cmdLastsave},
-		{name: "shutdown", arity: -1, flags: admin | noMulti, run: cmdShutdown},
+		{name: "shutdown", arity: -1, flags: sentinels | admin | noMulti, run: cmdShutdown},
 		{name: "debug", arity: -2, flags: admin | protected, run: cmdDebug},
 	}
 	commands = make(map[string]*command, len(commandList))
@@ -205,22 +208,23 @@ func help(name string, lines ...string) func(*Server, *Session, [][]byte) {
 // commandCommands are COMMAND's subcommands; redis-cli asks DOCS when it
 // starts and does without an answer's content.
 var commandCommands = []*command{
-	{name: "count", arity: 2, run: func(_ *Server, c *Session, _ [][]byte) { c.int(int64(len(commandList))) }},
+	{name: "count", arity: 2, run: func(s *Server, c *Session, _ [][]byte) { c.int(int64(len(s.commands()))) }},
 	{name: "docs", arity: -2, run: func(_ *Server, c *Session, _ [][]byte) { c.mapOf(0) }},
-	{name: "list", arity: -2, run: func(_ *Server, c *Session, _ [][]byte) {
-		c.array(len(commandList))
-		for _, cmd := range commandList {
+	{name: "list", arity: -2, run: func(s *Server, c *Session, _ [][]byte) {
+		list := s.commands()
+		c.array(len(list))
+		for _, cmd := range list {
 			c.bulkText(cmd.name)
 		}
 	}},
-	{name: "info", arity: -2, run: func(_ *Server, c *Session, argv [][]byte) {
+	{name: "info", arity: -2, run: func(s *Server, c *Session, argv [][]byte) {
 		if len(argv) == 2 {
-			cmdCommand(nil, c, argv)
+			cmdCommand(s, c, argv)
 			return
 		}
 		c.array(len(argv) - 2)
 		for _, name := range argv[2:] {
-			if cmd := findCommand(name); cmd != nil {
+			if cmd := findCommand(name); cmd != nil && s.has(cmd) {
 				c.commandInfo(cmd)
 			} else {
 				c.null()
@@ -229,11 +233,22 @@ var commandCommands = []*command{
 	}},
 }
 
-func cmdCommand(_ *Server, c *Session, _ [][]byte) {
-	c.array(len(commandList))
-	for _, cmd := range commandList {
+func cmdCommand(s *Server, c *Session, _ [][]byte) {
+	list := s.commands()
+	c.array(len(list))
+	for _, cmd := range list {
 		c.commandInfo(cmd)
 	}
+}
+
+// commands are those this server has.
+func (s *Server) commands() (list []*command) {
+	for _, cmd := range commandList {
+		if s.has(cmd) {
+			list = append(list, cmd)
+		}
+	}
+	return list
 }
 
 // commandInfo is one command's entry in COMMAND's reply.

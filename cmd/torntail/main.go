@@ -84,7 +84,7 @@ func main() {
 // run is main without the process: it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr}
-	if filepath.Base(args[0]) == "redis-server" {
+	if name := filepath.Base(args[0]); name == "redis-server" || name == "redis-sentinel" {
 		args = append([]string{args[0], "server"}, args[1:]...)
 	}
 	var c cli

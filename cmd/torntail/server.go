@@ -27,7 +27,9 @@ func (c *serverCmd) Help() string {
   torntail server --port 6399 --appendonly yes --appendfsync everysec
   torntail server redis.conf --dir data
   torntail server --port 6399 --plant skip-every-50th-fsync
+  torntail server sentinel.conf --sentinel
 
+--sentinel makes it a Sentinel, which keeps its state in its configuration file.
 --plant switches planted bugs on (torntail list plants). The same when the binary is
 called redis-server.`
 }
@@ -47,7 +49,11 @@ func (c *serverCmd) Run(a *app) error {
 			return nil
 		}
 	}
+	args, sentinel := config.AskedForSentinel(os.Args[0], args)
 	conf := config.Default()
+	if sentinel {
+		conf.MakeSentinel()
+	}
 	file, err := conf.ParseArgs(args, os.ReadFile)
 	if err != nil {
 		return usage(err)

@@ -90,6 +90,10 @@ type Config struct {
 	Loglevel               string
 	Logfile                string
 
+	// SentinelMode makes the server a Sentinel; Sentinel is the file's lines for it.
+	SentinelMode bool
+	Sentinel     []SentinelLine
+
 	// other holds the directives that differ from their default and have no field.
 	other map[string]string
 	// saveSeen: a save line was read; the first one replaces the default save points.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -65,6 +66,13 @@ func (c *Config) parseFile(name string, read func(string) ([]byte, error), depth
 			if err := c.parseFile(argv[1], read, depth+1); err != nil {
 				return err
 			}
+			continue
+		}
+		if isWord(argv[0], "sentinel") && len(argv) > 1 {
+			if !c.SentinelMode {
+				return fail(errNotSentinel.Error())
+			}
+			c.Sentinel = append(slices.Clip(c.Sentinel), SentinelLine{i + 1, argv[1:]})
 			continue
 		}
 		if err := c.Set(argv[0], argv[1:]...); err != nil {

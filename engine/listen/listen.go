@@ -78,7 +78,11 @@ func Run(o Options) int {
 		return 1
 	}
 	defer closeAll(listeners)
-	log.line(persist.Notice, fmt.Sprintf("Running mode=standalone, port=%d.", o.Config.Port))
+	mode := "standalone"
+	if o.Config.SentinelMode {
+		mode = "sentinel"
+	}
+	log.line(persist.Notice, fmt.Sprintf("Running mode=%s, port=%d.", mode, o.Config.Port))
 	return (&runner{o: o, log: log, listeners: listeners}).run(dir)
 }
 

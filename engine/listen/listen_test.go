@@ -24,7 +24,12 @@ import (
 	"github.com/torntail/torntail/internal/needs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" {
+		os.Exit(beServer())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // running is a server on a real port.
 type running struct {

@@ -52,5 +52,9 @@ func (l *logger) line(level byte, msg string) {
 		return
 	}
 	// A log that cannot be written is no reason to stop serving.
-	fmt.Fprintf(l.w, "%d:M %s %c %s\n", os.Getpid(), time.Now().Format("02 Jan 2006 15:04:05.000"), level, msg)
+	role := 'M'
+	if l.cfg.SentinelMode {
+		role = 'X'
+	}
+	fmt.Fprintf(l.w, "%d:%c %s %c %s\n", os.Getpid(), role, time.Now().Format("02 Jan 2006 15:04:05.000"), level, msg)
 }

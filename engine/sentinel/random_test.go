@@ -35,7 +35,7 @@ func TestRandomFaults(t *testing.T) {
 		w.stopFaults()
 		require.Empty(t, w.twice, "seed %d\n%s", seed, strings.Join(w.log, "\n"))
 		why := "not asked"
-		for range 40 { // seconds of ten
+		for range 40 { // ten seconds each
 			w.run(10 * time.Second)
 			if why = w.disagreement(); why == "" {
 				break
