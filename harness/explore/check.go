@@ -30,6 +30,10 @@ func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *rec
 	}
 	m.Disk().Image(&e.second, c)
 	e.out.Compared++
+	if e.second.Hash() != hash {
+		e.out.doubt("%s, %q: made from its neighbour the image is not what it is when it is made from nothing", m.At, c)
+		return
+	}
 	got, second, err := e.cold.Recover(&e.second, m.At)
 	if err != nil {
 		e.out.doubt("%s, %q: the cold start: %v", m.At, c, err)

@@ -12,15 +12,15 @@ import (
 // disk, the repair tool included, the power is cut once more. What the next
 // start makes of that is held against the same promise as the first.
 type again struct {
-	e     *explorer
-	bare  *harness.Bare
-	enum  enumerator
-	image disk.Disk
-	m     *harness.Moment
-	on    *disk.Disk // the image that is being recovered from
-	first disk.Choice
-	found []twice // states of the recovery under way, judged when it is over
-	out   Double
+	e      *explorer
+	bare   *harness.Bare
+	enum   enumerator
+	imager disk.Imager
+	m      *harness.Moment
+	on     *disk.Disk // the image that is being recovered from
+	first  disk.Choice
+	found  []twice // states of the recovery under way, judged when it is over
+	out    Double
 }
 
 // twice is a state that a crash during a recovery left.
@@ -90,13 +90,15 @@ func (a *again) Return(c *disk.Call) {
 // on before are known.
 func (a *again) cut(c *disk.Call) {
 	ahead := harness.ManifestAhead(a.on.Log())
+	a.imager.Begin(a.on)
 	a.enum.choices(a.on, func(choice disk.Choice) {
-		a.on.Image(&a.image, choice)
-		hash := a.image.Hash()
+		a.imager.Choose(choice)
+		image := a.imager.Image()
+		hash := image.Hash()
 		n, ok := a.e.contents[hash]
 		if !ok {
 			a.e.out.Images++
-			n = a.e.add(a.bare.Recover(&a.image, a.m.At, nil))
+			n = a.e.add(a.bare.Recover(image, a.m.At, nil))
 			a.e.contents[hash] = n
 		}
 		a.found = append(a.found, twice{n, fmt.Sprintf("%s of %s", c.Kind, c.Path), choice, ahead})

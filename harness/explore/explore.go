@@ -28,8 +28,9 @@ type explorer struct {
 	final    contract.Contract // after the orderly end
 	enum     enumerator
 	again    *again // nil: recoveries are not crashed
-	scratch  disk.Disk
-	second   disk.Disk
+	imager   disk.Imager
+	begun    bool      // the imager is at this moment's disk
+	second   disk.Disk // for an image made from nothing
 
 	calls map[uint64]*call // by ID in the disk's log
 	seen  map[string]int   // by operation and path: how many so far
@@ -217,6 +218,7 @@ func (e *explorer) record(f func(m *harness.Moment)) (h *history.History, trace 
 			e.err = e.ctx.Err()
 		}
 		e.note(m)
+		e.begun = false
 		if e.err == nil {
 			f(m)
 		}
@@ -312,13 +314,13 @@ func (e *explorer) changed(m *harness.Moment) bool {
 // image is the result of the image that a choice leaves; a new one is built and
 // started on.
 func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
-	sig := m.Disk().Signature(c)
+	sig := e.choose(m, c)
 	if n, ok := e.images[sig]; ok {
 		return n
 	}
-	m.Disk().Image(&e.scratch, c)
+	image := e.imager.Image()
 	e.out.Built++
-	hash := e.scratch.Hash()
+	hash := image.Hash()
 	if n, ok := e.contents[hash]; ok {
 		e.images[sig] = n
 		return n
@@ -327,7 +329,7 @@ func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
 	if e.flight >= 2 {
 		e.out.ImagesOfTwo++
 	}
-	n := e.recover(m, c)
+	n := e.recover(m, c, image)
 	e.images[sig], e.contents[hash] = n, n
 	if e.server == nil {
 		e.compare(m, c, hash, e.results[n])
@@ -335,16 +337,26 @@ func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
 	return n
 }
 
-// recover starts the server on the image in scratch, which the choice left.
-func (e *explorer) recover(m *harness.Moment, c disk.Choice) int32 {
+// choose makes the imager's next image the one that a choice leaves, and
+// returns its signature. Each image is made from the one before.
+func (e *explorer) choose(m *harness.Moment, c disk.Choice) uint64 {
+	if !e.begun {
+		e.begun = true
+		e.imager.Begin(m.Disk())
+	}
+	return e.imager.Choose(c)
+}
+
+// recover starts the server on the image that a choice left, and changes it.
+func (e *explorer) recover(m *harness.Moment, c disk.Choice, image *disk.Disk) int32 {
 	if e.server != nil {
-		return e.server.one(&e.scratch)
+		return e.server.one(image)
 	}
 	if e.again == nil {
-		return e.add(e.bare.Recover(&e.scratch, m.At, nil))
+		return e.add(e.bare.Recover(image, m.At, nil))
 	}
-	e.again.begin(m, &e.scratch, c)
-	n := e.add(e.bare.Recover(&e.scratch, m.At, e.again))
+	e.again.begin(m, image, c)
+	n := e.add(e.bare.Recover(image, m.At, e.again))
 	e.again.end(n)
 	return n
 }

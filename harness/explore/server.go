@@ -58,6 +58,7 @@ type fresh struct {
 	moment int
 	choice disk.Choice
 	at     time.Duration
+	hash   uint64
 	plain  bool               // a running server may load it
 	engine *harness.Recovered // what the engine makes of it; nil: it was not asked
 	result int32
@@ -179,13 +180,13 @@ func (s *server) count(m *harness.Moment) {
 		return
 	}
 	e.enum.choices(m.Disk(), func(c disk.Choice) {
-		sig := m.Disk().Signature(c)
+		sig := e.choose(m, c)
 		if _, ok := e.images[sig]; ok {
 			return
 		}
-		m.Disk().Image(&e.scratch, c)
+		image := e.imager.Image()
 		e.out.Built++
-		hash := e.scratch.Hash()
+		hash := image.Hash()
 		n, ok := e.contents[hash]
 		if !ok {
 			n = int32(len(s.fresh))
@@ -194,18 +195,18 @@ func (s *server) count(m *harness.Moment) {
 			if e.flight >= 2 {
 				e.out.ImagesOfTwo++
 			}
-			s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true}))
+			s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true, hash: hash}, image))
 		}
 		e.images[sig] = n
 	})
 }
 
-// ask asks the engine about the image in scratch, which that changes.
-func (s *server) ask(f fresh) fresh {
+// ask asks the engine about an image, which that changes.
+func (s *server) ask(f fresh, image *disk.Disk) fresh {
 	if s.oracle == nil {
 		return f
 	}
-	r := s.oracle.Recover(&s.e.scratch, f.at, nil)
+	r := s.oracle.Recover(image, f.at, nil)
 	r.State.Keys = slices.Clone(r.State.Keys)
 	f.engine, f.plain = &r, r.How == harness.ByItself && !r.Truncated && !r.NoData
 	return f
@@ -239,18 +240,18 @@ func (s *server) judgeAll() error {
 	next, cut, plain := 0, 0, 0
 	_, _, err := s.e.record(func(m *harness.Moment) {
 		for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
-			m.Disk().Image(&s.e.scratch, s.fresh[next].choice)
-			image, err := harness.NewCrashImage(&s.e.scratch, &s.e.o.Mode)
+			f := &s.fresh[next]
+			image, err := s.image(m, f)
 			if err != nil {
 				s.e.err = err
 				return
 			}
-			if s.fresh[next].plain {
+			if f.plain {
 				plain++
 			}
 			// Of those that a running server may load the first in any case.
-			j := job{n: next, image: image, both: s.e.scratch.Hash()%compareShare == 0 || plain == 1 && s.fresh[next].plain}
-			if r := s.fresh[next].engine; r != nil && (r.Truncated || r.How == harness.Repaired) {
+			j := job{n: next, image: image, both: f.hash%compareShare == 0 || f.plain && plain == 1}
+			if r := f.engine; r != nil && (r.Truncated || r.How == harness.Repaired) {
 				cut++
 				j.again = cut <= mostLives
 			}
@@ -269,6 +270,19 @@ func (s *server) judgeAll() error {
 		return werr
 	}
 	return err
+}
+
+// image makes an image again, now for a directory of the host. A tenth is made
+// from nothing, which must give the same.
+func (s *server) image(m *harness.Moment, f *fresh) (*harness.CrashImage, error) {
+	if f.hash%compareShare == 0 {
+		if m.Disk().Image(&s.e.second, f.choice); s.e.second.Hash() != f.hash {
+			s.e.out.doubt("%s, %q: made from its neighbour the image is not what it is when it is made from nothing", m.At, f.choice)
+		}
+		return harness.NewCrashImage(&s.e.second, &s.e.o.Mode)
+	}
+	s.e.choose(m, f.choice)
+	return harness.NewCrashImage(s.e.imager.Image(), &s.e.o.Mode)
 }
 
 // judge finds out what the server makes of an image.
