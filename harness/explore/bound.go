@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -28,11 +29,27 @@ var Bounds = []Bound{
 	{Name: "1", triad: true, size: 1, About: "triad; and each single micro-operation missing, and alone",
 		Left: "sets of two and more micro-operations"},
 	{Name: "2", triad: true, size: 2, About: "triad; and sets of up to 2 micro-operations missing, and alone",
-		Left: "sets of three and more micro-operations"},
+		Left: "sets of three and more micro-operations; of sets of two, those that are not of the first or the last of a class (the same operation on files of the same role)"},
 	{Name: "5", triad: true, size: 5, About: "triad; and sets of up to 5 micro-operations missing, and alone",
-		Left: "sets of six and more micro-operations"},
+		Left: "sets of six and more micro-operations; of sets of two and more, those that are not of the first or the last of a class (the same operation on files of the same role)"},
 	{Name: "all", triad: true, size: 2, all: true, About: "every set of micro-operations that the personality allows",
-		Left: "nothing where at most 10 operations are in play; elsewhere sets of three and more"},
+		Left: "nothing where at most 10 operations are in play or at most 16384 sets are possible; elsewhere sets of three and more"},
+}
+
+// allSets is up to how many sets of a moment bound "all" tries, if more than
+// disk.ExhaustiveLimit operations are in play; with fewer it tries any number.
+const allSets = 1 << 14
+
+// left says what has been left out, now that it is known.
+func (b *Bound) left(cut, moments int) string {
+	switch {
+	case !b.all:
+		return b.Left
+	case cut == 0:
+		return fmt.Sprintf("nothing: every set was tried at each of the %d moments", moments)
+	}
+	return fmt.Sprintf("at %d of the %d moments, at which more than %d operations were in play and more than %d sets possible: sets of three and more micro-operations; elsewhere nothing",
+		cut, moments, disk.ExhaustiveLimit, allSets)
 }
 
 // BoundByName finds one of Bounds.
@@ -96,8 +113,8 @@ func (e *enumerator) choices(d *disk.Disk, try func(disk.Choice)) {
 	}
 	both(disk.Choice{Mode: disk.KeepAll})
 	if e.bound.all {
-		every, affordable := d.All()
-		if affordable {
+		every, few := d.All()
+		if few || atMost(every, allSets) {
 			every(func(c disk.Choice) bool { try(c); return true })
 			for c := range d.Tears(disk.SectorSize) {
 				both(c)
@@ -118,6 +135,16 @@ func (e *enumerator) choices(d *disk.Disk, try func(disk.Choice)) {
 	if e.bound.size > 0 {
 		e.sets(both)
 	}
+}
+
+// atMost reports whether a sequence has at most n choices.
+func atMost(every iter.Seq[disk.Choice], n int) bool {
+	for range every {
+		if n--; n < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // triad tries each call missing, alone, and in part with all else there.

@@ -175,6 +175,7 @@ func (e *explorer) finding(name string, m *harness.Moment, s *state) {
 // finish adds up and decides.
 func (e *explorer) finish(took time.Duration) {
 	r := e.out
+	r.LeftOut = e.o.Bound.left(e.enum.cut, len(r.Positions))
 	r.Saved, r.Most, r.Cut, r.Recovered = e.enum.saved, e.enum.most, e.enum.cut, len(e.results)
 	for i := range r.Positions {
 		p := &r.Positions[i]
@@ -306,9 +307,6 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 		saved += fmt.Sprintf("; sets of the same classes %d", r.Saved.Sets)
 	}
 	p("  saved     %s", saved)
-	if r.Cut > 0 {
-		p("  note      at %d moments more than %d operations were in play: sets of up to 2 there", r.Cut, disk.ExhaustiveLimit)
-	}
 	if r.Window > 0 {
 		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
 	}
