@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
 )
 
 // Seen is what the harness saw of a run that its history does not say, and
@@ -82,14 +84,46 @@ func (o *Outcome) Again(ctx context.Context, w *ImageServer, x *Experiment, imag
 	if err != nil {
 		return nil, second, err
 	}
+	again, err := o.with(&r, x, realSlack)
+	return again, second, err
+}
+
+// AgainInSimulation is Again for the embedded engine.
+func (o *Outcome) AgainInSimulation(x *Experiment, image *CrashImage) (*Outcome, error) {
+	personality, err := disk.PersonalityByName(x.Personality)
+	if err != nil {
+		return nil, err
+	}
+	d, err := image.disk(disk.Options{Personality: personality, KeepLog: true})
+	if err != nil {
+		return nil, err
+	}
+	cold, err := NewCold(x)
+	if err != nil {
+		return nil, err
+	}
+	defer cold.Close()
+	at := time.Duration(0)
+	if len(o.History.Epochs) > 0 {
+		at = o.History.Epochs[0].Ended
+	}
+	r, _, err := cold.Recover(d, at)
+	if err != nil {
+		return nil, err
+	}
+	return o.with(&r, x, 0)
+}
+
+// with is the outcome if this is what the server had made of what the crash left.
+func (o *Outcome) with(r *Recovered, x *Experiment, slack time.Duration) (*Outcome, error) {
 	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
 	if len(h.Epochs) == 0 {
-		return nil, second, errors.New("the history has no life of the server that the crash could have ended")
+		return nil, errors.New("the history has no life of the server that the crash could have ended")
 	}
 	r.follow(h, h.Epochs[0].Ended)
-	again := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes, wholeAOFVanished: o.wholeAOFVanished,
+	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes, wholeAOFVanished: o.wholeAOFVanished,
 		oldIncrUnsynced: o.oldIncrUnsynced, manifestAhead: o.manifestAhead}
-	j := judging{slack: realSlack}
-	j.run(x, again)
-	return again, second, nil
+	j := judging{slack: slack}
+	j.run(x, with)
+	return with, nil
 }

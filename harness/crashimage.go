@@ -145,8 +145,7 @@ func (c *CrashImage) history() bool {
 
 // ReadCrashImage reads what WriteTo has written.
 func ReadCrashImage(dir string, m *Mode) (*CrashImage, error) {
-	d := disk.New(disk.Options{})
-	fsys := d.FS(nil)
+	c := &CrashImage{}
 	err := filepath.WalkDir(dir, func(name string, e os.DirEntry, err error) error {
 		if err != nil || name == dir {
 			return err
@@ -155,24 +154,46 @@ func ReadCrashImage(dir string, m *Mode) (*CrashImage, error) {
 		if err != nil {
 			return err
 		}
-		if e.IsDir() {
-			return fsys.Mkdir(filepath.ToSlash(rel))
+		f := ImageFile{Path: filepath.ToSlash(rel), Dir: e.IsDir()}
+		if !f.Dir {
+			f.Data, err = os.ReadFile(name)
 		}
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		f, err := fsys.Open(filepath.ToSlash(rel), vfs.WriteOnly|vfs.Create)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(data)
-		return errors.Join(err, f.Close())
+		c.Files = append(c.Files, f)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	d, err := c.disk(disk.Options{})
+	if err != nil {
+		return nil, err
+	}
 	return NewCrashImage(d, m)
+}
+
+// disk is a disk with the image's files, all durable.
+func (c *CrashImage) disk(o disk.Options) (*disk.Disk, error) {
+	d := disk.New(o)
+	fsys := d.FS(nil)
+	for i := range c.Files {
+		f := &c.Files[i]
+		if f.Dir {
+			if err := fsys.Mkdir(f.Path); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		file, err := fsys.Open(f.Path, vfs.WriteOnly|vfs.Create)
+		if err != nil {
+			return nil, err
+		}
+		_, err = file.Write(f.Data)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, err
+		}
+	}
+	image, _ := d.PowerCut(disk.Choice{Mode: disk.KeepAll}, 0)
+	return image, nil
 }
 
 // imageDir is where a saved failure has its crash image, if it was found by
@@ -197,7 +218,8 @@ func (s *Saved) HasImage() bool {
 	return err == nil && info.IsDir()
 }
 
-// Start starts a real server on the saved crash image and judges what it makes of it.
+// Start starts the server on the saved crash image and judges what it makes of
+// it. Without a rig it is the engine, in a simulated world.
 func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, error) {
 	image, err := ReadCrashImage(filepath.Join(s.dir, imageDir), &x.Mode)
 	if err != nil {
@@ -206,6 +228,11 @@ func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, err
 	h, err := history.Load(filepath.Join(s.dir, HistoryFile))
 	if err != nil {
 		return nil, err
+	}
+	first := &Outcome{Seed: s.Seed, History: h, wholeAOFVanished: s.Seen.WholeAOFVanished,
+		oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead}
+	if r == nil {
+		return first.AgainInSimulation(x, image)
 	}
 	read := time.Duration(0)
 	for i := range h.States {
@@ -221,8 +248,6 @@ func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, err
 		return nil, err
 	}
 	defer w.Close()
-	first := &Outcome{Seed: s.Seed, History: h, wholeAOFVanished: s.Seen.WholeAOFVanished,
-		oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead}
 	o, life, err := first.Again(ctx, w, x, image)
 	if err == nil && life.Wrong != "" && o.Verdict != result.Violated {
 		o.Verdict = result.Violated

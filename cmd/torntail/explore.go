@@ -275,6 +275,13 @@ func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) err
 	if err != nil {
 		return err
 	}
+	err = r.SaveTwice(func(name string, crash *explore.Crash) (string, error) {
+		dir := filepath.Join(out, "failures", name)
+		return dir, harness.SaveCrash(dir, version, harness.Simulation(), crash.Experiment, crash.Outcome, crash.Image)
+	})
+	if err != nil {
+		return err
+	}
 	return c.draw(r, out)
 }
 

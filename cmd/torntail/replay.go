@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -52,6 +53,12 @@ func (c *replayCmd) Run(a *app) error {
 }
 
 func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+	if saved.Backend == string(plan.Sim) && saved.HasImage() {
+		if c.Trace != "" {
+			return nil, usage(errors.New("--trace: the server is started on the saved image, and there is no run to trace"))
+		}
+		return saved.Start(context.Background(), nil, x)
+	}
 	if saved.Backend != "sim" {
 		if c.Trace != "" {
 			return nil, usage(errors.New("--trace: only the simulated world has a trace"))

@@ -217,6 +217,25 @@ func TestDouble(t *testing.T) {
 		r := explore(t, o)
 		assert.Greater(t, r.Double.States, 0)
 		assert.Equal(t, c.bad, r.Double.Bad > 0, "plant %q: %+v", c.plant, r.Double)
+		dir := t.TempDir()
+		require.NoError(t, r.SaveTwice(func(name string, c *Crash) (string, error) {
+			to := filepath.Join(dir, name)
+			return to, harness.SaveCrash(to, "test", harness.Simulation(), c.Experiment, c.Outcome, c.Image)
+		}))
+		states := 0
+		for _, g := range r.Double.Groups {
+			states += g.States
+			require.True(t, g.Confirmed, g.Story)
+			saved, err := harness.LoadSaved(g.Dir)
+			require.NoError(t, err)
+			require.True(t, saved.HasImage())
+			x, err := saved.Experiment(nil)
+			require.NoError(t, err)
+			out, err := saved.Start(t.Context(), nil, x)
+			require.NoError(t, err)
+			assert.Equal(t, g.Anomaly, out.Anomalies[0].Name)
+		}
+		assert.Equal(t, r.Double.Bad, states)
 	}
 }
 

@@ -120,8 +120,21 @@ type Double struct {
 	Bad    int `json:"bad"`
 	// Excused are those that F5 explains.
 	Excused int `json:"excused,omitempty"`
-	// Story is that of the first bad one.
-	Story string `json:"story,omitempty"`
+	// Groups are the bad ones, by what is wrong and after which call of the recovery
+	// the power was cut again.
+	Groups []Twice `json:"groups,omitempty"`
+}
+
+// Twice is states that a crash in a recovery from a crash left, with one cause.
+type Twice struct {
+	Anomaly   string `json:"anomaly"`
+	Story     string `json:"story"` // of the first
+	States    int    `json:"states"`
+	Confirmed bool   `json:"confirmed"`     // started on again it showed the same
+	Dir       string `json:"dir,omitempty"` // for torntail replay
+
+	after string
+	crash *Crash
 }
 
 func newReport(o *Options, x *harness.Experiment) *Report {
@@ -315,8 +328,15 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	}
 	if d := r.Double; d != nil {
 		p("  double    %d recoveries changed something and were crashed again at each of their operations: %d states, %d explained by F5, %d bad", d.Images, d.States, d.Excused, d.Bad)
-		for line := range strings.Lines(strings.TrimSpace(clean(d.Story))) {
-			p("      %s", strings.TrimRight(line, "\n"))
+		for i := range d.Groups {
+			t := &d.Groups[i]
+			p("  %s (%d states after a crash in the recovery)", t.Anomaly, t.States)
+			for line := range strings.Lines(strings.TrimSpace(clean(t.Story))) {
+				p("      %s", strings.TrimRight(line, "\n"))
+			}
+			if t.Dir != "" {
+				p("    torntail replay %s", t.Dir)
+			}
 		}
 	}
 	for i := range r.Findings {

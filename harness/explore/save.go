@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // SaveCrashes keeps the smallest example of each cause and finding of a real
@@ -27,6 +28,32 @@ func (r *Report) SaveCrashes(save func(name string, c *Crash) (string, error)) (
 		keep(f.Name, f.g, &f.Dir)
 	}
 	return err
+}
+
+// SaveTwice keeps the first example of what crashes in recoveries left. It starts
+// the engine on each once more, in a simulated world, as replay will.
+func (r *Report) SaveTwice(save func(name string, c *Crash) (string, error)) error {
+	if r.Double == nil {
+		return nil
+	}
+	for i := range r.Double.Groups {
+		t := &r.Double.Groups[i]
+		if t.crash == nil {
+			continue
+		}
+		o, err := t.crash.Outcome.AgainInSimulation(t.crash.Experiment, t.crash.Image)
+		if err != nil {
+			return err
+		}
+		t.Confirmed = o.Verdict == result.Violated && o.Anomalies[0].Name == t.Anomaly
+		if !t.Confirmed {
+			continue
+		}
+		if t.Dir, err = save(fmt.Sprintf("%s-%s-twice-%d", r.Mode, r.Personality, i+1), t.crash); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plan is the statement that says where a group's example was met.

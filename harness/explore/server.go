@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/workloads"
@@ -366,42 +365,15 @@ func (s *server) one(image *disk.Disk) int32 {
 	return s.e.add(harness.Recovered{})
 }
 
-// Crash is an example of what a crash left of a real server's run.
-type Crash struct {
-	Image      *harness.CrashImage
-	Outcome    *harness.Outcome
-	Experiment *harness.Experiment
-}
-
 // crash keeps what a choice leaves at a moment, and what the server made of it.
 func (s *server) crash(m *harness.Moment, c disk.Choice) *Crash {
-	e := s.e
-	n := e.image(m, c)
-	m.Disk().Image(&e.second, c)
-	image, err := harness.NewCrashImage(&e.second, &e.o.Mode)
+	n := s.e.image(m, c)
+	m.Disk().Image(&s.e.second, c)
+	crash, err := s.e.crashOf(m, &s.e.second, n)
 	if err != nil {
-		e.err = err
-		return nil
+		s.e.err = err
 	}
-	contract := &e.contract
-	if m.Kind == harness.MomentExit {
-		contract = &e.final
-	}
-	o := m.Judge(&e.results[n].Recovered, contract)
-	h := *o.History
-	h.Ops = slices.Clone(h.Ops)
-	h.Epochs = []history.Epoch{cloneEpoch(h.Epochs[0])}
-	o.History = &h
-	x := *e.x
-	x.Crash = "power"
-	return &Crash{image, o, &x}
-}
-
-// cloneEpoch copies what a moment lends.
-func cloneEpoch(e history.Epoch) history.Epoch {
-	e.LogWrites, e.LogSyncs = slices.Clone(e.LogWrites), slices.Clone(e.LogSyncs)
-	e.Snapshots, e.Blocked = slices.Clone(e.Snapshots), slices.Clone(e.Blocked)
-	return e
+	return crash
 }
 
 // confirm starts the server on each example once more.

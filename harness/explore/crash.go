@@ -1,0 +1,44 @@
+package explore
+
+import (
+	"slices"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness"
+)
+
+// Crash is an example of what a crash left of a run, where only that can show it
+// again: the recorded run of a real server is not made twice, and no plan cuts
+// the power in a recovery.
+type Crash struct {
+	Image      *harness.CrashImage
+	Outcome    *harness.Outcome
+	Experiment *harness.Experiment
+}
+
+// crashOf keeps what a crash at a moment left and what the server made of it.
+func (e *explorer) crashOf(m *harness.Moment, left *disk.Disk, result int32) (*Crash, error) {
+	image, err := harness.NewCrashImage(left, &e.o.Mode)
+	if err != nil {
+		return nil, err
+	}
+	contract := &e.contract
+	if m.Kind == harness.MomentExit {
+		contract = &e.final
+	}
+	o := m.Judge(&e.results[result].Recovered, contract)
+	h := *o.History
+	h.Ops, h.Epochs = slices.Clone(h.Ops), []history.Epoch{cloneEpoch(h.Epochs[0])}
+	o.History = &h
+	x := *e.x
+	x.Crash = "power"
+	return &Crash{image, o, &x}, nil
+}
+
+// cloneEpoch copies what a moment lends.
+func cloneEpoch(e history.Epoch) history.Epoch {
+	e.LogWrites, e.LogSyncs = slices.Clone(e.LogWrites), slices.Clone(e.LogSyncs)
+	e.Snapshots, e.Blocked = slices.Clone(e.Snapshots), slices.Clone(e.Blocked)
+	return e
+}
