@@ -9,7 +9,7 @@ HISTORIES   ?= 100000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench bench-mount prove fuzz fidelity
+.PHONY: help build run test lint bench bench-mount prove explore fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ bench-mount: ## redis-server on the fault disk, against the host's file system a
 
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness
+
+explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	TORNTAIL_MATRIX=full $(GO) test -count=1 -timeout 1h -v -run 'TestMatrix' ./harness/explore
+	bin/torntail selftest --explore
+	bin/torntail explore --target redis-server --bound prefix
 
 fuzz: ## checkers against slower judges on HISTORIES random histories each, then each fuzz target for FUZZTIME
 	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 60m -run 'Agree|PlantsAre' ./checker

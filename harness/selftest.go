@@ -254,3 +254,34 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 	})
 	return runs, alarm, err
 }
+
+// SamplePowerCuts runs an experiment so many times, as torntail run does, with a
+// power cut at an instant that is drawn each time. It returns how many of the
+// runs violate the contract, and which was the first; 0 when none does.
+func SamplePowerCuts(ctx context.Context, x *Experiment, tries int) (found, first int, err error) {
+	s := NewSimulator()
+	defer s.Close()
+	crash, err := CrashByName("power")
+	if err != nil {
+		return 0, 0, err
+	}
+	for n := 1; n <= tries; n++ {
+		if ctx.Err() != nil {
+			return found, first, ctx.Err()
+		}
+		one := *x
+		one.Crash, one.Seed, one.Workload.Rate = crash.Name, mix(x.Seed, uint64(n)), x.Mode.Rate
+		one.Plan = GeneratePlan(&one.Mode, &crash, one.Seed)
+		o, err := s.Run(&one, nil)
+		if err != nil {
+			return found, first, err
+		}
+		if o.Verdict != result.Violated {
+			continue
+		}
+		if found++; first == 0 {
+			first = n
+		}
+	}
+	return found, first, nil
+}

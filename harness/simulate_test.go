@@ -325,3 +325,19 @@ func TestResultsDoNotDependOnWorkers(t *testing.T) {
 		require.Equal(t, first, results)
 	}
 }
+
+// TestSampledPowerCuts: power cuts at random instants find a wide window, and
+// nothing in the clean engine.
+func TestSampledPowerCuts(t *testing.T) {
+	for plant, finds := range map[string]bool{"reply-before-fsync": true, "": false} { // any order: independent
+		m, err := ModeByName("always")
+		require.NoError(t, err)
+		plants, err := ParsePlants(plant)
+		require.NoError(t, err)
+		x := &Experiment{Mode: m, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Plants: plants, Seed: 1}
+		found, first, err := SamplePowerCuts(t.Context(), x, 20)
+		require.NoError(t, err)
+		require.Equal(t, finds, found > 0, plant)
+		require.Equal(t, finds, first > 0, plant)
+	}
+}

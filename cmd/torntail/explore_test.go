@@ -46,6 +46,7 @@ func TestExploreExits(t *testing.T) {
 		{"path", "--target ./no-such-server", result.ExitUsage, "target ./no-such-server"},
 		{"double", "--target redis-server --double", result.ExitUsage, "--double"},
 		{"plant in a server", "--target redis-server --plant reply-before-fsync", result.ExitUsage, "planted in the embedded engine"},
+		{"real bound", "--target redis-server --bound 3", result.ExitUsage, `--bound "3" is not known`},
 		{"plant", "--plant client-lies", result.ExitUsage, "an exploration"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

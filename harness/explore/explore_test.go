@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,39 +43,15 @@ func explore(t testing.TB, o *Options) *Report {
 // TestPlantsAreExplained: each planted bug is found, its cause is named right,
 // and what is saved of it shows the same when it is run again.
 func TestPlantsAreExplained(t *testing.T) {
-	for _, c := range []struct {
-		plant, mode, personality string
-		anomaly, sync            string
-		commands                 int
-		says                     []string // the text of one cause has all of it, numbers aside
-	}{
-		{"base-rename-without-fsync", "always", "ext4", "unrecoverable", "missing", 400,
-			[]string{"rename", "manifest", "without the data of appendonlydir/appendonly.aof.2.base.", "there is no fsync of appendonlydir/appendonly.aof.2.base.", "between write"}},
-		{"rename-without-dirsync", "always", "btrfs", "unrecoverable", "missing", 400,
-			[]string{"without the name of appendonlydir/appendonly.aof.", "there is no fsync of directory appendonlydir between rename"}},
-		{"manifest-before-base", "always", "ext4", "unrecoverable", "late", 400,
-			[]string{"without the data of appendonlydir/appendonly.aof.", "fsync", "comes after it, not between it and write"}},
-		{"unlink-before-manifest", "always", "ext4", "unrecoverable", "none", 400,
-			[]string{"no sync is missing", "from unlink", "incr.aof", "until rename", "manifest, which should have come first"}},
-		{"truncated-tail-kept", "always", "ext4", "unrecoverable", "none", 400,
-			[]string{"the tail of appendonly.aof.1.incr.aof is loaded as truncated and is not cut off", "no truncate call"}},
-		{"reply-before-fsync", "always", "ext4", "lost-write", "in flight", 400,
-			[]string{"a client is told", "without the data of appendonlydir/appendonly.aof.1.incr.aof", "fdatasync", "is still in flight after write"}},
-		{"rdb-rename-without-fsync", "rdb", "ext4", "unrecoverable", "missing", 400,
-			[]string{"survives rename", "to dump.rdb without the data of dump.rdb", "there is no fsync of dump.rdb between write"}},
-		{"rewrite-loses-writes", "always", "ext4", "lost-write", "none", 400,
-			[]string{"no sync is missing", "from rename", "manifest"}},
-		{"split-transaction", "always", "ext4", "torn-transaction", "none", 400,
-			[]string{"no sync is missing", "from write", "until write", "incr.aof"}},
-		{"disk-ignores-fsync", "always", "prefix", "lost-write", "returned", 100,
-			[]string{"a client is told", "which had returned, made write"}},
-	} {
-		t.Run(c.plant, func(t *testing.T) {
-			o := options(t, c.mode, c.personality, c.plant, "triad", c.commands)
+	lying := Planted{"disk-ignores-fsync", "always", "prefix", "lost-write", "returned", []string{"a client is told", "which had returned, made write"}, 100}
+	for _, p := range append(slices.Clone(PlantedBugs), lying) {
+		t.Run(p.Plant, func(t *testing.T) {
+			o, err := p.Options("triad", 1)
+			require.NoError(t, err)
 			r := explore(t, o)
 			require.Equal(t, result.Violated, r.Verdict, r.Why)
 			for _, f := range r.Findings {
-				assert.False(t, c.personality == "ext4" && f.Name == "F5", "F5 hides states of a plant where names are durable in order")
+				assert.False(t, p.Personality == "ext4" && f.Name == "F5", "F5 hides states of a plant where names are durable in order")
 			}
 			dir := t.TempDir()
 			require.NoError(t, r.Save(o, func(name string, x *harness.Experiment, out *harness.Outcome) (string, error) {
@@ -85,24 +62,12 @@ func TestPlantsAreExplained(t *testing.T) {
 			for _, v := range r.Groups {
 				texts = append(texts, v.Cause.Text)
 				assert.True(t, v.Confirmed, "run again it shows something else: %s\n%s", v.Cause.Text, v.Plan)
-				if v.Anomaly != c.anomaly || v.Cause.Sync != c.sync || !hasAll(v.Cause.Text, c.says) {
-					continue
-				}
-				replayed(t, v.Dir)
-				return
 			}
-			t.Fatalf("no cause says %q with sync %q, but:\n%s", c.says, c.sync, strings.Join(texts, "\n"))
+			v := p.Named(r)
+			require.NotNil(t, v, "no cause says %q with sync %q, but:\n%s", p.Says, p.Sync, strings.Join(texts, "\n"))
+			replayed(t, v.Dir)
 		})
 	}
-}
-
-func hasAll(text string, parts []string) bool {
-	for _, p := range parts {
-		if !strings.Contains(text, p) {
-			return false
-		}
-	}
-	return true
 }
 
 // replayed runs what is on file as torntail replay does.
