@@ -1,13 +1,22 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // The contract that the documentation shows is one that torntail reads.
@@ -26,4 +35,150 @@ func TestDocumentedContractIsRead(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
+}
+
+// documented is a command line in the documentation.
+type documented struct {
+	where string // file:line
+	args  []string
+}
+
+// commandLines are the command lines of a document: lines of indented blocks
+// that begin with torntail, and calls of it in scripts that are shown whole.
+func commandLines(t *testing.T, file string) (list []documented) {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := strings.Split(string(text), "\n")
+	for i := 0; i < len(lines); i++ {
+		where := fmt.Sprintf("%s:%d", filepath.Base(file), i+1)
+		line := lines[i]
+		call := strings.Index(line, "torntail ")
+		switch {
+		case strings.HasPrefix(line, "    torntail ") || strings.HasPrefix(line, "    bin/torntail "):
+		case inScript.MatchString(line):
+			call = strings.Index(line, "bin/torntail ") + len("bin/")
+			for strings.HasSuffix(line, `\`) || i+1 < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i+1]), "--") {
+				i++
+				line = strings.TrimSuffix(line, `\`) + " " + strings.TrimSpace(lines[i])
+			}
+			line, _, _ = strings.Cut(line, " ||")
+			line = scriptVariable.ReplaceAllString(line, "1")
+		default:
+			continue
+		}
+		line, _, _ = strings.Cut(line[call:], "  #")
+		args, err := config.SplitArgs(line)
+		for err != nil && i+1 < len(lines) { // a quotation that goes over several lines
+			i++
+			line += "\n" + strings.TrimSpace(lines[i])
+			args, err = config.SplitArgs(line)
+		}
+		require.NoError(t, err, "%s: %s", where, line)
+		list = append(list, documented{where, args[1:]})
+	}
+	return list
+}
+
+var (
+	inScript       = regexp.MustCompile(`^ +(- run: |- )?bin/torntail `)
+	scriptVariable = regexp.MustCompile(`\$\{\{[^}]*\}\}|\$[A-Z_]+`)
+)
+
+// readOnly are the beginnings of command lines that are parsed and not run here.
+var readOnly = map[string]string{
+	"run --target redis-server": "minutes on a real server; testdata/realserver.txtar and lacking.txtar run shorter ones",
+	"run --target targets/":     "a real server; testdata/target.txtar",
+	"explore":                   "minutes; explore_test.go runs shorter ones",
+	"fidelity":                  "minutes as root",
+	"policies":                  "minutes on a real server",
+	"compare --power":           "minutes",
+	"compare OLD":               "two results that the reader has",
+	"mount":                     "serves until it is ended; harness/mount's tests",
+	"status":                    "needs a mounted disk; harness/mount's tests",
+	"fault":                     "needs a mounted disk; harness/mount's tests",
+	"power-cut":                 "needs a mounted disk; harness/mount's tests",
+	"log":                       "needs a mounted disk; harness/mount's tests",
+	"server":                    "runs until it is ended; testdata/server.txtar",
+	"splitbrain":                "real servers and Sentinels",
+	"topology":                  "real servers and Sentinels",
+	"check history.edn":         "a history that the reader has",
+	"suite suites/nightly.yaml": "twenty minutes",
+	"merge shards/":             "what other machines have made",
+	"merge ../":                 "what other machines have made",
+}
+
+// Every command line in the documentation is one that torntail takes, and those
+// that need nothing but the binary and a minute are run.
+func TestDocumentedCommandLines(t *testing.T) {
+	files, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	work := documentedPlace(t)
+	ran := 0
+	for _, file := range append(files, "../../README.md") {
+		for _, d := range commandLines(t, file) {
+			line := strings.Join(d.args, " ")
+			parser, err := kong.New(&cli{}, kong.Name("torntail"), kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard), kong.Bind(&app{}))
+			require.NoError(t, err)
+			_, err = parser.Parse(d.args)
+			require.NoError(t, err, "%s: torntail %s", d.where, line)
+			if !runs(line) {
+				continue
+			}
+			ran++
+			for i, a := range d.args {
+				if a == "DIR" || strings.HasPrefix(a, "torntail-out/") {
+					d.args[i] = "saved"
+				}
+			}
+			out, code := inPlace(t, work, d.args...)
+			if code != result.ExitHolds && code != result.ExitViolated {
+				t.Errorf("%s: torntail %s: exit status %d\n%s", d.where, line, code, out)
+			}
+		}
+	}
+	require.Greater(t, ran, 15, "most documents have command lines that can be run")
+}
+
+func runs(line string) bool {
+	for beginning := range readOnly { // any order: they do not overlap
+		if strings.HasPrefix(line, beginning) {
+			return false
+		}
+	}
+	return true
+}
+
+// documentedPlace is a directory with the files that the documentation speaks of.
+func documentedPlace(t *testing.T) string {
+	work := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(work, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(work, name), []byte(text), 0o644))
+	}
+	write("redis.conf", "appendonly yes\nport 6379\n")
+	write("suites/smoke.yaml", "suite: 1\nbudget: {runs: 5}\nmatrix:\n- {modes: [always, rdb], crashes: [kill, power]}\n") // a small one in its place
+	write("strict.yaml", "contract: 1\nrules:\n- max-lost: 0\n")
+	out, code := inPlace(t, work, "run", "--mode", "always", "--crash", "power-in-fsync", "--runs", "10", "--plant", "reply-before-fsync", "--keep-failures", "1", "--out", "made")
+	require.Equal(t, result.ExitViolated, code, out)
+	saved, err := filepath.Glob(filepath.Join(work, "made/failures/*/shrunk"))
+	require.NoError(t, err)
+	require.NotEmpty(t, saved)
+	require.NoError(t, os.Rename(filepath.Dir(saved[0]), filepath.Join(work, "saved")))
+	history, err := os.ReadFile(filepath.Join(work, "saved/history.jsonl"))
+	require.NoError(t, err)
+	write("history.jsonl", string(history))
+	return work
+}
+
+// inPlace runs torntail in a directory.
+func inPlace(t *testing.T, dir string, args ...string) (out string, code int) {
+	cmd := exec.Command("torntail", args...)
+	cmd.Dir = dir
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exit), "%v", err)
+		code = exit.ExitCode()
+	}
+	return string(text), code
 }

@@ -46,7 +46,7 @@ var examinations = []examination{
 		}
 		return path, nil
 	}},
-	{"FUSE", "power cuts under real servers", func() (string, error) {
+	{"FUSE", "power cuts under real servers (without it: --disk host, process kills only, which suites take by themselves)", func() (string, error) {
 		if err := fusefs.Available(); err != nil {
 			return "", err
 		}
