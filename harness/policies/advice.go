@@ -44,6 +44,11 @@ func Advise(p *result.Policies, results []result.Result) {
 	}
 	p.Choice = best.Mode
 	s := fmt.Sprintf("Choose %s, because it lost %s in %d crashes and took %s operations a second", best.Mode, best.lost(), best.loss.Crashes, wording.Count(int64(best.rate)))
+	for i := range all {
+		if c := &all[i]; c != best && len(c.short) == 0 {
+			s += fmt.Sprintf("; %s would do as well: it lost %s and took %s", c.Mode, c.lost(), wording.Count(int64(c.rate)))
+		}
+	}
 	if others := shortfalls(all, best); others != "" {
 		s += "; " + others
 	}

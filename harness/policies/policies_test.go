@@ -217,6 +217,9 @@ func TestAdvice(t *testing.T) {
 		{"loss only: the fastest", limit(1000), 0, "everysec", ""},
 		{"no loss at all", limit(0), 0, "always", "Choose always, because it lost nothing in 40 crashes and took 9000 operations a second; everysec lost at most the last 990ms, no lost the last 12s or more, broken proved nothing about its loss."},
 		{"rate only: the least loss", nil, 5000, "always", ""},
+		{"others that would do", limit(1000), 5000, "always",
+			"Choose always, because it lost nothing in 40 crashes and took 9000 operations a second; everysec would do as well: it lost at most the last 990ms and took 60.0k; " +
+				"no lost the last 12s or more, broken proved nothing about its loss."},
 		{"a lower bound is no bound", limit(13_000), 70_000, "",
 			"Choose none of these: always took only 9000 operations a second, everysec took only 60.0k operations a second, no lost the last 12s or more, and a longer run could lose more, broken proved nothing about its loss."},
 	} {

@@ -76,7 +76,7 @@ func costsOf(r *result.Report) (*costs, error) {
 
 func costRowOf(x *result.Policy, results []result.Result) costRow {
 	row := costRow{Mode: clean(x.Mode), Directives: clean(strings.Join(x.Directives, ", ")), Rate: "-", P50: "-", P99: "-", P999: "-",
-		DiskRate: "-", DiskP99: "-", Fsyncs: "-", Bytes: "-", Restart: "-", Files: "-", Loss: "-"}
+		DiskRate: "-", DiskP99: "-", Fsyncs: "-", Bytes: "-", Restart: "-", Files: "-"}
 	if c := x.Host; c != nil {
 		row.Rate, row.P50, row.P99, row.P999 = wording.Count(int64(c.Rate)), wording.Latency(c.P50), wording.Latency(c.P99), wording.Latency(c.P999)
 	}
@@ -87,20 +87,11 @@ func costRowOf(x *result.Policy, results []result.Result) costRow {
 	if x.RestartMS > 0 {
 		row.Restart, row.Files = wording.Latency(x.RestartMS), wording.Bytes(float64(x.FileBytes))
 	}
-	if l := result.LossOf(results, x.Mode, every); l.Proved {
-		row.Loss = lossWords(l)
-	}
+	row.Loss = wording.Loss(result.LossOf(results, x.Mode, every))
 	return row
 }
 
 func every(string) bool { return true }
-
-func lossWords(l result.Loss) string {
-	if l.Censored {
-		return wording.AtLeast(l.MaxMS)
-	}
-	return wording.Duration(l.MaxMS)
-}
 
 // lossAxis makes room for losses from nothing to a minute: logarithmic above a
 // millisecond, with nothing at its foot.
@@ -136,7 +127,7 @@ func costAgainstLoss(r *result.Report) (c chart, ok bool, err error) {
 		p.Add(down, points)
 		labels.XYs = append(labels.XYs, plotter.XY{X: at.X, Y: at.Y + 0.12})
 		labels.Labels = append(labels.Labels, " "+clean(x.Mode)+" ")
-		about = append(about, fmt.Sprintf("%s: %s operations a second, longest loss window %s", clean(x.Mode), wording.Count(int64(at.X)), lossWords(l)))
+		about = append(about, fmt.Sprintf("%s: %s operations a second, longest loss window %s", clean(x.Mode), wording.Count(int64(at.X)), wording.Loss(l)))
 	}
 	if len(about) == 0 {
 		return c, false, nil

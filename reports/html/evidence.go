@@ -73,7 +73,7 @@ func failures(results []result.Result, find Finder) ([]failure, error) {
 			x := failure{
 				ID:    fmt.Sprintf("failure%d", len(list)+1),
 				What:  clean(fmt.Sprintf("%s, %s, seed %d: %s", r.Mode, r.Crash, f.Seed, f.Anomaly)),
-				Story: clean(f.Story), Plan: wording.Clean(f.Plan, true), Command: clean(f.ReplayCommand()),
+				Story: wording.Clean(f.Story, true), Plan: wording.Clean(f.Plan, true), Command: clean(f.ReplayCommand()),
 			}
 			if find != nil && f.Dir != "" && len(list) < mostShown {
 				e, err := find(f.Dir)

@@ -249,7 +249,7 @@ func TestEvidenceIsShown(t *testing.T) {
 	require.Regexp(t, "^data:image/svg.xml;base64,", images[0].attributes["src"])
 	require.Len(t, frames, 5)
 	require.Equal(t, "allow-scripts", frames[0].attributes["sandbox"])
-	require.Equal(t, interactive, frames[0].attributes["srcdoc"])
+	require.Equal(t, interactive, frames[0].attributes["data-page"])
 	for _, e := range all {
 		if e.attributes["http-equiv"] == "Content-Security-Policy" {
 			require.Contains(t, e.attributes["content"], hashOf("document.title = 'in order'"))

@@ -9,6 +9,11 @@
     b.hidden = false;
     b.addEventListener("click", () => fold(b.dataset.fold === "open"));
   });
+  // A page inside the page is opened with its part: it measures its own text as
+  // it loads, which a folded one has no room for.
+  document.addEventListener("toggle", (e) => {
+    if (e.target.open) e.target.querySelectorAll("iframe[data-page]:not([srcdoc])").forEach((f) => { f.srcdoc = f.dataset.page; });
+  }, true);
   const tip = document.getElementById("tip");
   const show = (mark) => {
     const title = mark && mark.querySelector(":scope > title");

@@ -19,6 +19,7 @@ const failuresShown = 3
 func Write(w io.Writer, r *result.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## torntail: %s\n\n%s\n", headline(r.Results), text(wording.Meaning(r.Results)))
+	costs(&b, r)
 	table(&b, r.Results)
 	failures(&b, r.Results)
 	findings(&b, r.Results)

@@ -26,7 +26,7 @@ func write(t *testing.T, r *result.Report) string {
 
 func TestGolden(t *testing.T) {
 	for name, r := range map[string]*result.Report{
-		"usual": reporttest.Usual(), "failing": reporttest.Failing(), "hostile": reporttest.Hostile(), "nothing": reporttest.Report(),
+		"usual": reporttest.Usual(), "failing": reporttest.Failing(), "hostile": reporttest.Hostile(), "policies": reporttest.Policies(), "nothing": reporttest.Report(),
 	} {
 		got := write(t, r)
 		path := filepath.Join("testdata", name+".md")

@@ -13,7 +13,7 @@ const policyWidth = 15
 var costWidths = []int{6, 6, 6, 6, 7, 6, 8, 6, 8, 6}
 
 const (
-	costTop    = "               on the host's file system  fault disk  per operation after a restart"
+	costTop    = "                     host's file system   fault disk per operation after restart"
 	costBottom = "policy          ops/s   p50   p99 p99.9  ops/s   p99  fsyncs bytes    time files"
 )
 
@@ -23,8 +23,8 @@ func (p *printer) costs(r *result.Policies) {
 		return
 	}
 	p.line("")
-	p.wrap("", "costs, without faults: "+wording.CostLoad(r))
-	p.wrap("", "host: "+wording.Place(&r.Host))
+	p.wrap("", "Costs, without faults: "+wording.CostLoad(r))
+	p.wrap("", "Host: "+wording.Place(&r.Host))
 	p.wrap("", wording.FaultDisk(r))
 	p.line("")
 	p.line(costTop)

@@ -44,7 +44,18 @@ func Place(p *result.Place) string {
 // FaultDisk says what the fault disk's costs are.
 func FaultDisk(p *result.Policies) string {
 	if p.Disk.Why != "" {
-		return "fault disk: not measured: " + p.Disk.Why
+		return "Fault disk: not measured: " + p.Disk.Why
 	}
-	return "fault disk: in memory, its fsyncs take as long as the host's"
+	return "Fault disk: in memory, its fsyncs take as long as the host's"
+}
+
+// Loss is the longest loss of a mode: "-" when nothing is proved about it.
+func Loss(l result.Loss) string {
+	switch {
+	case !l.Proved:
+		return "-"
+	case l.Censored:
+		return AtLeast(l.MaxMS)
+	}
+	return Duration(l.MaxMS)
 }
