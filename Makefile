@@ -9,7 +9,7 @@ HISTORIES   ?= 100000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint bench bench-mount prove explore fuzz fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove explore fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,11 @@ run: ## build, then show what each persistence mode loses
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	bin/torntail run
+
+splitbrain: ## build, then partition a master as Kingsbury did in 2013 and account for every write
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	bin/torntail splitbrain aphyr-2013
 
 # The last lines of the output are go test's own.
 test: ## vet and test everything

@@ -182,7 +182,8 @@ func (a *accountant) termOf(op *history.Op) int {
 // lost reports whether a later term's history lacks op, and which one's.
 func (a *accountant) lost(op *history.Op, t int) (bool, int) {
 	for later := t + 1; later < len(a.terms); later++ {
-		if op.More.Offset >= a.terms[later].notShared {
+		// Below 1 it is not known: a history begins with offset 1.
+		if begins := a.terms[later].notShared; begins >= 1 && op.More.Offset >= begins {
 			return true, later
 		}
 	}

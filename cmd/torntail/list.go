@@ -10,11 +10,12 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
 
 type listCmd struct {
-	What string `arg:"" help:"modes, crashes, faults, workloads, plants, profiles or personalities." placeholder:"WHAT"`
+	What string `arg:"" help:"modes, crashes, faults, workloads, plants, scenarios, profiles or personalities." placeholder:"WHAT"`
 }
 
 func (c *listCmd) Help() string {
@@ -61,6 +62,14 @@ var lists = []struct {
 			if p.Must != "" {
 				row(a, "", "must be reported as "+p.Must)
 			}
+		}
+	}},
+	{"scenarios", func(a *app) {
+		for _, s := range splitbrain.Scenarios {
+			row(a, s.Name, s.About)
+		}
+		for _, p := range splitbrain.Partitions {
+			row(a, "", "--partition "+p.Name+": "+p.About)
 		}
 	}},
 	{"profiles", func(a *app) {

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -42,7 +43,14 @@ func TestListedNamesAreTaken(t *testing.T) {
 		"crashes":   func(name string) error { _, err := crash(name); return err },
 		"workloads": func(name string) error { w := workloads.Default(); w.Name = name; return w.Check() },
 		"plants":    func(name string) error { _, err := plants(name); return err },
-		"profiles":  func(name string) error { _, err := sim.ProfileByName(name); return err },
+		"scenarios": func(name string) error {
+			n, err := splitbrain.NamedByName(name)
+			if err == nil {
+				_, err = splitbrain.New(n.Options)
+			}
+			return err
+		},
+		"profiles": func(name string) error { _, err := sim.ProfileByName(name); return err },
 		"personalities": func(name string) error {
 			_, err := disk.PersonalityByName(name)
 			return err

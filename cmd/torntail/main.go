@@ -42,12 +42,15 @@ type cli struct {
 	PowerCut powerCutCmd `cmd:"" help:"Cut the power of a mounted disk's machine."`
 	Status   statusCmd   `cmd:"" help:"What of a mounted disk is not durable, by file."`
 	Log      logCmd      `cmd:"" help:"The calls on a mounted disk."`
+
+	Splitbrain splitbrainCmd `cmd:"" help:"Partition a master with Sentinels watching, heal, and account for every acknowledged write."`
+
 	Server   serverCmd   `cmd:"" help:"Run the embedded engine as a server, with redis-server's arguments." passthrough:""`
 	CheckAOF checkAOFCmd `cmd:"" name:"check-aof" help:"Check an append-only file, or cut its damaged tail off, as redis-check-aof does."`
 	Selftest selftestCmd `cmd:"" help:"Plant each known fault and show that it is found, and that the clean engine stays silent."`
 	Fidelity fidelityCmd `cmd:"" help:"Hold the disk model against real ext4, xfs and btrfs (root)."`
 	Doctor   doctorCmd   `cmd:"" help:"What this machine can do, and how to get the rest."`
-	List     listCmd     `cmd:"" help:"List modes, crashes, faults, workloads, plants, profiles or personalities."`
+	List     listCmd     `cmd:"" help:"List modes, crashes, faults, workloads, plants, scenarios, profiles or personalities."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -30,6 +31,9 @@ saved crash image. Examples:
 }
 
 func (c *replayCmd) Run(a *app) error {
+	if splitbrain.IsSaved(c.Dir) {
+		return c.splitbrain(a)
+	}
 	saved, err := harness.LoadSaved(c.Dir)
 	if err != nil {
 		return usage(err)

@@ -30,6 +30,7 @@ type ClientPlace struct {
 // Scenario is one experiment, whatever it runs on.
 type Scenario struct {
 	Name     string // of a named one, or ""
+	About    string
 	Topology Topology
 	Quorum   int // 0: the majority of the Sentinels
 	Timing   Timing
@@ -58,14 +59,17 @@ type Scenario struct {
 
 // Options are what a user says of a scenario; zero values take the defaults.
 type Options struct {
-	Topology  Topology
-	Partition string
-	Timing    string
-	Routing   string // follow, sticky or both
-	Quorum    int
-	Clients   int
+	Name, About string
+	Topology    Topology
+	Partition   string
+	Timing      string
+	Routing     string // follow, sticky or both
+	Quorum      int
+	Clients     int
 	// Places says how many clients are on each side; without it the partition's own.
+	// Placed says all of each client, and stands instead of both.
 	Places map[Side]int
+	Placed []ClientPlace
 	Rate   float64
 	Writes int
 	Wait   int
@@ -107,6 +111,7 @@ func New(o Options) (*Scenario, error) {
 		return nil, err
 	}
 	s := &Scenario{
+		Name: o.Name, About: o.About,
 		Topology: o.Topology, Quorum: or(o.Quorum, o.Topology.Majority()), Timing: timing, Directives: o.Directives, Sentinel: o.Sentinel,
 		Rate: or(o.Rate, defaultRate), Writes: o.Writes, Wait: o.Wait, WaitFor: waitLimit, Timeout: defaultTimeout,
 		Partition: partition.Name, Lag: o.Lag, Poll: defaultPoll,
@@ -122,7 +127,11 @@ func New(o Options) (*Scenario, error) {
 			return nil, fmt.Errorf("%v: want a time that is not negative", d)
 		}
 	}
-	if s.Clients, err = places(&partition, o); err != nil {
+	if s.Clients = o.Placed; len(o.Placed) > maxClients {
+		return nil, fmt.Errorf("%d clients: want at most %d", len(o.Placed), maxClients)
+	} else if len(o.Placed) > 0 {
+		// as it says
+	} else if s.Clients, err = places(&partition, o); err != nil {
 		return nil, err
 	}
 	if err := s.applySentinel(); err != nil {

@@ -20,6 +20,8 @@ var world = []string{"engine", "workloads", "harness/splitbrain", "faults/disk",
 var exceptions = []exception{
 	{"engine/listen", "os net sync go channel time runtime floors", "the engine on real sockets: outside the simulated world, joined to it through osenv"},
 	{"checker/contract/file.go", "os", "reads the user's contract, before any world begins"},
+	{"harness/splitbrain/backend.go", "context", "starts experiments from outside their world, and may call them off"},
+	{"harness/splitbrain/save.go", "os", "saves and loads experiments, after their world has ended"},
 	{"checker/history", "os", "saves and loads histories, after the world has ended"},
 	{"checker/linear/porcupine.go", "context random runtime sync", "the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
 	{"faults/sim/coroutine.go", "iter recover", "runs the tasks: makes their coroutines, and recovers to report a task's panic or to end its unwinding"},

@@ -1,0 +1,472 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/terminal"
+)
+
+type splitbrainCmd struct {
+	Name string `arg:"" optional:"" help:"A named scenario (torntail list scenarios), or a scenario's file; flags change what they name." placeholder:"SCENARIO"`
+
+	Target       string         `default:"redis-server" help:"redis-server, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
+	Topology     string         `help:"Servers and Sentinels: 3+3, 5+5, chain, chain:4+3; default 3+3." placeholder:"N+M" group:"What is tested"`
+	Directive    []string       `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
+	Conf         string         `help:"A redis.conf whose lines the servers get; what torntail decides itself is printed." placeholder:"FILE" type:"existingfile" group:"What is tested"`
+	SentinelConf string         `help:"A sentinel.conf from which times, parallel-syncs and quorum are taken." placeholder:"FILE" type:"existingfile" group:"What is tested"`
+	Timing       string         `help:"quick: Sentinels act within seconds; conf: their own defaults and what --sentinel-conf says; default quick." placeholder:"NAME" group:"What is tested"`
+	Quorum       int            `help:"Sentinels that must agree; default the majority." placeholder:"N" group:"What is tested"`
+	Partition    string         `help:"master-alone, master+replica, one-way, flap or clients-outside; default master-alone." placeholder:"NAME" group:"What breaks"`
+	CutAt        time.Duration  `help:"When the cut comes; default 1.5s." placeholder:"D" group:"What breaks"`
+	CutFor       time.Duration  `help:"How long it lasts; default long enough for a failover." placeholder:"D" group:"What breaks"`
+	After        time.Duration  `help:"How long clients go on after the heal; default 2s." placeholder:"D" group:"What breaks"`
+	Lag          time.Duration  `help:"How far the replicas are behind until the cut." placeholder:"D" group:"What breaks"`
+	Plan         string         `help:"A fault plan instead of the partition, as text or a file; --span says how long clients write." placeholder:"PLAN" group:"What breaks"`
+	Span         time.Duration  `help:"With --plan: how long clients write; default 8s." placeholder:"D" group:"What breaks"`
+	Scenario     string         `help:"The same as the argument." placeholder:"FILE" group:"What breaks"`
+	Clients      int            `help:"Clients; default 5." placeholder:"N" group:"Clients"`
+	Place        map[string]int `help:"Where they are: master=2,majority=2,everywhere=1." placeholder:"SIDE=N" mapsep:"," group:"Clients"`
+	Routing      string         `help:"follow (watch the Sentinels), sticky (ask them when the connection breaks) or both; default follow." placeholder:"NAME" group:"Clients"`
+	WaitReplicas int            `help:"WAIT for so many replicas after each write." placeholder:"N" group:"Clients"`
+	Rate         float64        `help:"Writes a second, over all clients; default 250." placeholder:"N" group:"Clients"`
+	Writes       int            `help:"At most so many writes." placeholder:"N" group:"Clients"`
+	Runs         int            `default:"1" help:"Experiments, of each setting; default ${default}." placeholder:"N" group:"How many"`
+	Until        string         `help:"Run again and again, at most --runs times (then 20), until this holds, such as lost>0." placeholder:"COND" group:"How many"`
+	Sweep        []string       `help:"A setting and values to try, NAME=A,B,C; twice for a table of two. NAME is a directive, or down-after, failover-timeout, lag, cut-for, wait-replicas, quorum, clients, partition, routing, topology." placeholder:"N=A,B" sep:"none" group:"How many"`
+	Seed         uint64         `default:"1" help:"Seed of the first run; default ${default}." group:"How many"`
+	Out          string         `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
+	JSON         string         `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
+	Quiet        bool           `help:"Print one line for each run, no progress." group:"Results"`
+	published    *splitbrain.Published
+	ignored      []string
+}
+
+func (c *splitbrainCmd) Help() string {
+	return `Partitions a master while its Sentinels watch and clients write, heals, and accounts
+for every acknowledged write. Without faults of the disk and without FUSE: it needs
+redis-server only. Examples:
+  torntail splitbrain
+  torntail splitbrain aphyr-2013
+  torntail splitbrain --partition master+replica --directive min-replicas-to-write=1
+  torntail splitbrain --directive min-replicas-to-write=1 --sweep min-replicas-max-lag=0,1,3,10 --sweep down-after=500ms,5s
+  torntail splitbrain incident.yaml --until 'lost>0'`
+}
+
+// mostRuns bounds --until when --runs is not given.
+const mostRuns = 20
+
+func (c *splitbrainCmd) Run(a *app) error {
+	o, err := c.options()
+	if err != nil {
+		return usage(err)
+	}
+	var sweeps []splitbrain.Sweep
+	for _, text := range c.Sweep {
+		s, err := splitbrain.ParseSweep(text)
+		if err != nil {
+			return usage(err)
+		}
+		sweeps = append(sweeps, s)
+	}
+	if len(sweeps) > 2 {
+		return usage(fmt.Errorf("%d sweeps: want at most two", len(sweeps)))
+	}
+	cells, err := splitbrain.Cells(o, sweeps)
+	if err != nil {
+		return usage(err)
+	}
+	var until splitbrain.Until
+	runs := c.Runs
+	if c.Until != "" {
+		if until, err = splitbrain.ParseUntil(c.Until); err != nil {
+			return usage(fmt.Errorf("--until %w", err))
+		}
+		if runs == 1 {
+			runs = mostRuns
+		}
+	}
+	if runs < 1 {
+		return usage(fmt.Errorf("--runs %d: want at least 1", runs))
+	}
+	backend, err := splitbrainBackend(c.Target)
+	if err != nil {
+		return err
+	}
+	for _, cell := range cells {
+		if err := cell.Scenario.Check(backend.Plan); err != nil {
+			return usage(err)
+		}
+	}
+	started := time.Now()
+	flags := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet}
+	out, undo, err := flags.directory(started)
+	if err != nil {
+		return usage(err)
+	}
+	ctx, stop := a.interruptible()
+	defer stop()
+	for _, text := range c.ignored {
+		fmt.Fprintln(a.stderr, "torntail: left out:", text)
+	}
+	b := &splitbrainRun{a: a, c: c, backend: backend, until: until, runs: runs, out: out, started: started, progress: c.progress(), total: runs * len(cells)}
+	err = b.all(ctx, cells)
+	b.progress.Finish()
+	if err != nil && ctx.Err() == nil {
+		undo()
+		return asUsage(err)
+	}
+	return b.report(sweeps, cells, splitbrain.Remarks(o, sweeps))
+}
+
+func (c *splitbrainCmd) progress() *terminal.Progress {
+	if c.Quiet {
+		return nil
+	}
+	return terminal.NewProgress(os.Stderr)
+}
+
+// splitbrainBackend is where a target's experiments run.
+func splitbrainBackend(target string) (splitbrain.Backend, error) {
+	if _, err := backendOf(target, ""); err != nil {
+		return splitbrain.Backend{}, usage(err)
+	}
+	return cluster.Backend(target, lacking)
+}
+
+// options gathers what the user says: a scenario, and what flags change of it.
+func (c *splitbrainCmd) options() (o splitbrain.Options, err error) {
+	if c.Name != "" && c.Scenario != "" {
+		return o, fmt.Errorf("two scenarios: %s and %s", c.Name, c.Scenario)
+	}
+	switch name := c.Name + c.Scenario; {
+	case name == "":
+	case strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, '/'):
+		f, err := os.Open(name)
+		if err != nil {
+			return o, err
+		}
+		defer f.Close()
+		if o, err = splitbrain.ReadFile(name, f); err != nil {
+			return o, err
+		}
+	default:
+		if err := known("scenario", name, namesOf(splitbrain.Scenarios, func(n *splitbrain.Named) string { return n.Name })); err != nil {
+			return o, fmt.Errorf("%w; a file's name ends in .yaml", err)
+		}
+		n, err := splitbrain.NamedByName(name)
+		if err != nil {
+			return o, err
+		}
+		o, c.published = n.Options, n.Published
+	}
+	if c.Topology != "" {
+		if o.Topology, err = splitbrain.ParseTopology(c.Topology); err != nil {
+			return o, err
+		}
+	}
+	set(&o.Partition, c.Partition)
+	set(&o.Timing, c.Timing)
+	set(&o.Routing, c.Routing)
+	set(&o.Quorum, c.Quorum)
+	set(&o.Clients, c.Clients)
+	set(&o.Rate, c.Rate)
+	set(&o.Writes, c.Writes)
+	set(&o.Wait, c.WaitReplicas)
+	set(&o.Lag, c.Lag)
+	set(&o.CutAt, c.CutAt)
+	set(&o.CutFor, c.CutFor)
+	set(&o.After, c.After)
+	set(&o.Span, c.Span)
+	if c.Clients > 0 || c.Routing != "" || len(c.Place) > 0 {
+		o.Placed = nil
+	}
+	if len(c.Place) > 0 || c.Clients > 0 {
+		o.Places = nil
+	}
+	for side, n := range c.Place { // any order: into a map
+		if err := known("--place", side, []string{"master", "majority", "everywhere"}); err != nil {
+			return o, err
+		}
+		if n < 0 {
+			return o, fmt.Errorf("--place %s=%d: want a number from 0", side, n)
+		}
+		if o.Places == nil {
+			o.Places = map[splitbrain.Side]int{}
+		}
+		o.Places[splitbrain.Side(side)] = n
+	}
+	if c.Plan != "" {
+		text := c.Plan
+		if b, err := os.ReadFile(text); err == nil {
+			text = string(b)
+		}
+		if o.Plan, err = plan.Parse(text); err != nil {
+			return o, err
+		}
+		if o.Span == 0 {
+			o.Span = 8 * time.Second
+		}
+	}
+	return o, c.directives(&o)
+}
+
+// set takes what a flag says when it says something.
+func set[T comparable](into *T, v T) {
+	var zero T
+	if v != zero {
+		*into = v
+	}
+}
+
+// directives adds the lines of files and flags.
+func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
+	if c.Conf != "" {
+		list, left, err := readConf(c.Conf, splitbrain.ServerLine)
+		if err != nil {
+			return err
+		}
+		o.Directives, c.ignored = append(o.Directives, list...), append(c.ignored, left...)
+	}
+	for _, text := range c.Directive {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("--directive %q: want NAME=VALUE, such as min-replicas-to-write=1", text)
+		}
+		d := splitbrain.Directive{Name: strings.ToLower(name), Value: value}
+		if splitbrain.Own(d.Name) {
+			return fmt.Errorf("--directive %q: torntail decides on %s itself", text, d.Name)
+		}
+		if near := nearest(d.Name, directiveNames()); near != "" && near != d.Name {
+			return fmt.Errorf("--directive: %q is no directive of redis.conf: did you mean %q?", d.Name, near)
+		}
+		o.Directives = append(o.Directives, d)
+	}
+	if c.SentinelConf != "" {
+		list, left, err := readConf(c.SentinelConf, splitbrain.SentinelLine)
+		if err != nil {
+			return err
+		}
+		for _, d := range list {
+			if d.Name != "quorum" {
+				o.Sentinel = append(o.Sentinel, d)
+			} else if n, err := strconv.Atoi(d.Value); err == nil && o.Quorum == 0 {
+				o.Quorum = n
+			}
+		}
+		c.ignored = append(c.ignored, left...)
+	}
+	return nil
+}
+
+// readConf reads the lines of a configuration file; left are those that are not taken.
+func readConf(path string, take func(line string) (splitbrain.Directive, bool)) (list []splitbrain.Directive, left []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if d, ok := take(line); ok {
+			list = append(list, d)
+		} else {
+			left = append(left, fmt.Sprintf("%s:%d: %s", path, n, line))
+		}
+	}
+	return list, left, nil
+}
+
+// splitbrainRun is the experiments of one command.
+type splitbrainRun struct {
+	a        *app
+	c        *splitbrainCmd
+	backend  splitbrain.Backend
+	until    splitbrain.Until
+	runs     int
+	total    int
+	out      string
+	started  time.Time
+	progress *terminal.Progress
+	done     int
+	state    terminal.State
+	saved    []string // directories of runs, in order
+	met      bool     // --until
+}
+
+// all runs every cell as often as is asked for.
+func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error {
+	for _, cell := range cells {
+		for n := range b.runs {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			b.state.What, b.state.Unit, b.state.Done, b.state.Total = cell.Name(), "experiments", b.done, b.total
+			b.progress.Update(b.state)
+			r, o, err := b.backend.Experiment(ctx, cell.Scenario, b.c.Seed+uint64(n))
+			if err != nil {
+				return err
+			}
+			b.done++
+			dir := b.out
+			if b.total > 1 {
+				dir = filepath.Join(b.out, fmt.Sprintf("run%03d", b.done))
+			}
+			if err := splitbrain.Save(dir, cell.Scenario, o, r); err != nil {
+				return err
+			}
+			r.Dir = dir
+			cell.Reports = append(cell.Reports, r)
+			switch r.Verdict {
+			case result.Violated:
+				b.state.Violations++
+			case result.Unknown:
+				b.state.Unknown++
+			}
+			if b.total > 1 {
+				b.progress.Print(r.Line())
+			}
+			if b.c.Until != "" && b.until.Holds(r) {
+				b.met = true
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// report prints what was found and turns it into the exit status.
+func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Cell, remarks []string) error {
+	text := io.Writer(b.a.stdout)
+	if b.c.JSON == "-" {
+		text = b.a.stderr // what reads the JSON wants nothing else
+	}
+	file := splitbrain.NewFile(version, result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), b.c.Seed, b.started, sweeps, cells, remarks)
+	if err := b.json(file); err != nil {
+		return err
+	}
+	fmt.Fprintf(text, "torntail %s, seed %d, took %s\n\n", version, b.c.Seed, time.Since(b.started).Round(10*time.Millisecond))
+	last := cells[len(cells)-1]
+	switch {
+	case len(sweeps) > 0:
+		splitbrain.WriteSweep(text, sweeps, cells, remarks)
+		f, err := os.Create(filepath.Join(b.out, "sweep.svg"))
+		if err != nil {
+			return err
+		}
+		err = splitbrain.WritePlot(f, sweeps, cells)
+		if closed := f.Close(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			return err
+		}
+	case len(last.Reports) == 0:
+		fmt.Fprintln(text, "no experiment was finished")
+	default:
+		r := last.Reports[len(last.Reports)-1]
+		if !b.c.Quiet {
+			r.WriteText(text)
+			b.beside(text, r)
+		}
+		if len(last.Reports) > 1 {
+			splitbrain.WriteSummary(text, last.Reports)
+		}
+	}
+	if b.c.Until != "" {
+		word := map[bool]string{true: "met", false: "not met"}[b.met]
+		fmt.Fprintf(text, "%s: %s in %d runs\n", b.c.Until, word, b.done)
+	}
+	fmt.Fprintln(text, "Reports:", b.out)
+	if code := splitbrain.ExitCode(cells); code != result.ExitHolds {
+		return status(code)
+	}
+	return nil
+}
+
+// beside prints the published figures of a scenario beside ours.
+func (b *splitbrainRun) beside(w io.Writer, r *splitbrain.Report) {
+	if p := b.c.published; p != nil && r.Acknowledged > 0 {
+		fmt.Fprintf(w, "published (%s): %d of %d acknowledged writes lost, %.0f %%; here: %d of %d, %.0f %%\n",
+			p.Where, p.Lost, p.Acknowledged, 100*float64(p.Lost)/float64(p.Acknowledged), r.Lost, r.Acknowledged, 100*float64(r.Lost)/float64(r.Acknowledged))
+	}
+}
+
+// json writes the JSON report into the directory, and where --json says.
+func (b *splitbrainRun) json(file *splitbrain.File) error {
+	text, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	if err := os.WriteFile(filepath.Join(b.out, "result.json"), text, 0o644); err != nil {
+		return err
+	}
+	switch b.c.JSON {
+	case "":
+		return nil
+	case "-":
+		_, err = b.a.stdout.Write(text)
+		return err
+	}
+	if err := os.WriteFile(b.c.JSON, text, 0o644); err != nil {
+		return usage(fmt.Errorf("--json: %w", err))
+	}
+	return nil
+}
+
+// splitbrain runs a saved experiment of torntail splitbrain again: exit 1 when what it
+// showed is there again, 0 when it is gone, 3 when nothing was proved.
+func (c *replayCmd) splitbrain(a *app) error {
+	if c.Trace != "" {
+		return usage(fmt.Errorf("--trace: only the simulated world has a trace"))
+	}
+	s, saved, err := splitbrain.Load(c.Dir)
+	if err != nil {
+		return usage(err)
+	}
+	more := splitbrainCmd{Directive: c.Directive}
+	var o splitbrain.Options
+	if err := more.directives(&o); err != nil {
+		return usage(err)
+	}
+	s.Directives = append(s.Directives, o.Directives...)
+	backend, err := splitbrainBackend(saved.Target)
+	if err != nil {
+		return err
+	}
+	ctx, stop := a.interruptible()
+	defer stop()
+	r, _, err := backend.Experiment(ctx, s, saved.Seed)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return status(result.ExitUnknown)
+	case err != nil:
+		return asUsage(err)
+	}
+	r.WriteText(a.stdout)
+	same, word := r.Again(saved)
+	fmt.Fprintln(a.stdout, word)
+	switch {
+	case r.Verdict == result.Unknown:
+		return status(result.ExitUnknown)
+	case same && (r.Lost > 0 || r.Verdict == result.Violated):
+		return status(result.ExitViolated)
+	}
+	return nil
+}

@@ -1,0 +1,27 @@
+package cluster
+
+import (
+	"context"
+	"os/exec"
+
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/splitbrain"
+)
+
+// Backend runs experiments on a server binary. lacking makes the error for one that
+// is not there.
+func Backend(target string, lacking func(target string, err error) error) (splitbrain.Backend, error) {
+	if _, err := exec.LookPath(target); err != nil {
+		return splitbrain.Backend{}, lacking(target, err)
+	}
+	if _, err := process.Version(target); err != nil {
+		return splitbrain.Backend{}, err
+	}
+	return splitbrain.Backend{
+		Name: "process", Target: target, Plan: plan.Cluster,
+		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
+			return Run(ctx, s, Options{Binary: target, Seed: seed})
+		},
+	}, nil
+}

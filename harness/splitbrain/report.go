@@ -1,0 +1,379 @@
+package splitbrain
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/replication"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Schema is the version of the JSON form of a Report.
+const Schema = 1
+
+// Report is one experiment, judged. All fields that end in MS are milliseconds,
+// -1 where what they measure did not happen.
+type Report struct {
+	Schema     int      `json:"schema"`
+	Target     string   `json:"target"`
+	Version    string   `json:"version"`
+	Backend    string   `json:"backend"` // sim or process
+	Name       string   `json:"scenario,omitempty"`
+	Topology   Topology `json:"topology"`
+	Partition  string   `json:"partition,omitempty"`
+	Timing     string   `json:"timing"`
+	Quorum     int      `json:"quorum"`
+	Directives []string `json:"directives,omitempty"` // what the user set
+	Wait       int      `json:"wait_replicas,omitempty"`
+	LagMS      float64  `json:"lag_ms,omitempty"`
+	Plan       string   `json:"plan"`
+	Seed       uint64   `json:"seed"`
+	SpanMS     float64  `json:"span_ms"` // how long clients wrote
+
+	Total        int            `json:"total"` // writes sent
+	Acknowledged int            `json:"acknowledged"`
+	Survivors    int            `json:"survivors"` // of the acknowledged
+	Lost         int            `json:"lost"`
+	LostBy       map[string]int `json:"lost_by_phase"`
+	Unattributed int            `json:"unattributed"` // lost, and the offsets do not say why
+	Refuted      int            `json:"refuted"`      // lost by the offsets, and there all the same
+	Unknown      int            `json:"unknown"`      // no reply, or too few replicas
+	UnknownThere int            `json:"unknown_there"`
+	Failed       int            `json:"failed"` // refused
+	Refusals     map[string]int `json:"refusals,omitempty"`
+
+	DualMasterMS float64        `json:"dual_master_ms"` // for how long two servers were masters at once
+	DualAcked    map[string]int `json:"dual_acked"`     // what each acknowledged in that time
+	SplitBrain   int            `json:"split_brain_writes"`
+	SplitLost    int            `json:"split_brain_lost"`
+
+	DetectMS   float64 `json:"detect_ms"`   // cut to the Sentinels' agreement
+	FailoverMS float64 `json:"failover_ms"` // cut to the promotion
+	AcceptMS   float64 `json:"accept_ms"`   // cut to the old master's last acknowledgement
+	DemoteMS   float64 `json:"demote_ms"`   // heal to the old master's demotion
+	ConvergeMS float64 `json:"converge_ms"` // heal to convergence
+	Promotions int     `json:"promotions"`
+
+	Exposure []Exposed `json:"exposure"`
+	Suffixes []Suffix  `json:"suffixes,omitempty"`
+	// AOFAgrees: every lost write is in the append-only file of the server that
+	// acknowledged it, and in no other's that leads to the last master.
+	AOFAgrees int `json:"aof_agrees"`
+	AOFDiffer int `json:"aof_differ"`
+
+	Anomalies map[string]int `json:"anomalies,omitempty"`
+	Struck    bool           `json:"struck"` // every statement of the plan did
+	Verdict   result.Verdict `json:"verdict"`
+	Why       string         `json:"why,omitempty"`
+	Story     string         `json:"story,omitempty"` // of the first anomaly that violates
+	Dir       string         `json:"dir,omitempty"`   // where it is saved
+}
+
+// Exposed is what a placement of clients cost: losses by the time that clients went
+// on with a master that was cut off.
+type Exposed struct {
+	Side      string  `json:"clients"`
+	Clients   int     `json:"number"`
+	Acked     int     `json:"acknowledged"`
+	Lost      int     `json:"lost"`
+	Seconds   float64 `json:"exposed_s"`
+	PerSecond float64 `json:"lost_per_s"`
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// between is the time from one instant to another, -1 where the second did not come.
+func between(from, to time.Duration) float64 {
+	if to == history.Never {
+		return -1
+	}
+	return ms(to - from)
+}
+
+// Judge accounts for what an experiment did.
+func Judge(s *Scenario, o *Outcome) *Report {
+	h := o.History
+	r := &Report{
+		Schema: Schema, Name: s.Name, Topology: s.Topology, Partition: s.Partition, Timing: s.Timing.Name, Quorum: s.Quorum, Wait: s.Wait,
+		LagMS: ms(s.Lag), Plan: s.Plan.String(), Seed: o.Seed, SpanMS: ms(o.Ended - o.Began), LostBy: map[string]int{}, Refusals: o.Refused,
+		Suffixes: o.Suffixes, Anomalies: map[string]int{}, Struck: true,
+		DetectMS: -1, FailoverMS: -1, AcceptMS: -1, DemoteMS: -1, ConvergeMS: -1,
+	}
+	for _, d := range slices.Concat(s.Directives, s.Sentinel) {
+		r.Directives = append(r.Directives, d.String())
+	}
+	a := replication.Of(h, Server(0))
+	for i := range h.Ops {
+		switch h.Ops[i].Outcome {
+		case history.OK:
+			r.Acknowledged++
+		case history.Failed:
+			r.Failed++
+		case history.Unknown:
+			r.Unknown++
+		}
+	}
+	r.Total = len(h.Ops)
+	r.DualMasterMS, r.DualAcked = ms(a.DualMaster), a.DualAcked
+	r.SplitBrain = len(a.SplitBrain)
+	for _, w := range a.SplitBrain {
+		if w.Lost {
+			r.SplitLost++
+		}
+	}
+	for i := range a.Anomalies {
+		r.Anomalies[string(a.Anomalies[i].Name)]++
+	}
+	r.steps(o)
+	r.exposures(s, o, &a)
+	fates, settled := replication.Fate(h, &a, lastMaster(o))
+	if settled && o.Converged {
+		r.Survivors, r.Lost = fates.Survived+len(fates.Refuted), len(fates.Lost)
+		r.Unattributed, r.Refuted, r.UnknownThere = len(fates.Unattributed), len(fates.Refuted), fates.UnknownSurvived
+		for i := range fates.Anomalies {
+			r.Anomalies[string(fates.Anomalies[i].Name)]++
+		}
+		r.agree(o, &a)
+	} else {
+		r.Lost = len(a.Lost)
+		r.Survivors = r.Acknowledged - r.Lost - a.Unattributed
+		r.Unattributed = a.Unattributed
+	}
+	for phase, n := range a.LostBy() { // any order: into a map
+		r.LostBy[string(phase)] = n
+	}
+	r.judge(s, o, &a, &fates)
+	return r
+}
+
+// lastMaster is the server that was promoted last.
+func lastMaster(o *Outcome) string {
+	for _, t := range slices.Backward(o.Turns) {
+		if t.Master {
+			return t.Node
+		}
+	}
+	return ""
+}
+
+func (r *Report) steps(o *Outcome) {
+	first := map[string]bool{}
+	for _, t := range o.Turns {
+		if t.Master && first[t.Node] {
+			r.Promotions++
+		}
+		first[t.Node] = true
+	}
+	if o.Converged {
+		r.ConvergeMS = ms(o.TookToHeal)
+	}
+	if s, ok := replication.StepsOf(o.History, Server(0)); ok {
+		r.DetectMS, r.FailoverMS, r.AcceptMS = between(s.Cut, s.Odown), between(s.Cut, s.Promoted), ms(s.LastAck-s.Cut)
+		r.DemoteMS = between(o.Healed, s.Demoted)
+	}
+}
+
+// exposures adds up by where clients are, and how they find the master.
+func (r *Report) exposures(s *Scenario, o *Outcome, a *replication.Account) {
+	groups := make([]string, len(s.Clients))
+	mixed := map[Routing]bool{}
+	for _, c := range s.Clients {
+		mixed[c.Routing] = true
+	}
+	for i, c := range s.Clients {
+		groups[i] = sideWords[c.Side]
+		if len(mixed) > 1 {
+			groups[i] += ", " + string(c.Routing)
+		}
+	}
+	for _, e := range replication.Exposures(o.History, a, Server(0), groups) {
+		r.Exposure = append(r.Exposure, Exposed{Side: e.Group, Clients: e.Clients, Acked: e.Acked, Lost: e.Lost, Seconds: e.For.Seconds(), PerSecond: e.PerSecond()})
+	}
+}
+
+var sideWords = map[Side]string{WithMaster: "with the master", WithMajority: "with the majority", Everywhere: "reach both sides"}
+
+// agree holds the attribution against what the servers' files say that they executed.
+func (r *Report) agree(o *Outcome, a *replication.Account) {
+	if len(o.Executed) == 0 {
+		return
+	}
+	by := map[string]map[string]bool{}
+	for _, e := range o.Executed {
+		by[e.Node] = map[string]bool{}
+		for _, k := range e.Keys {
+			by[e.Node][k] = true
+		}
+	}
+	master := lastMaster(o)
+	for _, l := range a.Lost {
+		op := &o.History.Ops[l.Op]
+		if by[op.More.Node][op.Key] && !by[master][op.Key] {
+			r.AOFAgrees++
+		} else {
+			r.AOFDiffer++
+		}
+	}
+}
+
+// minReplicasSlack is what an isolated master may go on accepting beyond max-lag:
+// replicas report once a second, the master looks once a second.
+const minReplicasSlack = 2 * time.Second
+
+// judge gives the verdict. Losing acknowledged writes to a failover is allowed to
+// asynchronous replication: it is counted, and violates nothing by itself.
+func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *replication.Fates) {
+	for _, st := range o.Statements {
+		if !st.Struck {
+			r.Struck = false
+			r.unknown(fmt.Sprintf("%q did not strike: %s", st.Text, st.Why))
+		}
+	}
+	switch {
+	case !o.Converged:
+		r.unknown(or(o.Why, "not converged"))
+	case r.Acknowledged == 0:
+		r.unknown("no write was acknowledged")
+	case r.Unattributed > 0:
+		r.unknown(fmt.Sprintf("%d lost writes are not attributed", r.Unattributed))
+	case r.Refuted > 0:
+		r.unknown(fmt.Sprintf("%d writes are lost by their offsets, and are there", r.Refuted))
+	case r.AOFDiffer > 0:
+		r.unknown(fmt.Sprintf("the append-only files disagree about %d lost writes", r.AOFDiffer))
+	}
+	switch {
+	case len(f.Anomalies) > 0:
+		r.violated(f.Anomalies[0].Story)
+	case len(a.Diverged) > 0:
+		for i := range a.Anomalies {
+			if a.Anomalies[i].Name == "divergence" {
+				r.violated(a.Anomalies[i].Story)
+				break
+			}
+		}
+	}
+	if bound, limited := minReplicasBound(s); limited && r.AcceptMS > ms(bound) {
+		r.Anomalies["refused"]++
+		r.violated(fmt.Sprintf("with min-replicas-to-write the master that was cut off from every replica must refuse writes within %v; it acknowledged one %.1f s after the cut",
+			bound, r.AcceptMS/1000))
+	}
+	r.Verdict = or(r.Verdict, result.Holds)
+}
+
+func (r *Report) unknown(why string) {
+	if r.Verdict == "" {
+		r.Verdict, r.Why = result.Unknown, why
+	}
+}
+
+func (r *Report) violated(story string) {
+	if r.Verdict != result.Violated {
+		r.Verdict, r.Story = result.Violated, story
+	}
+}
+
+// minReplicasBound is how long a master may go on accepting writes when no replica
+// is on its side of the first cut; limited is false where that bounds nothing.
+func minReplicasBound(s *Scenario) (bound time.Duration, limited bool) {
+	if number(s.directive("min-replicas-to-write")) < 1 {
+		return 0, false
+	}
+	lag := int64(10)
+	if v := s.directive("min-replicas-max-lag"); v != "" {
+		lag = number(v)
+	}
+	if lag < 1 || len(s.Plan.Statements) != 1 {
+		return 0, false // lag 0 switches it off; plans of one's own may do anything
+	}
+	cut, ok := s.Plan.Statements[0].Action.(*plan.Cut)
+	if !ok || !cut.Both || s.replicaWithMaster(cut) {
+		return 0, false
+	}
+	return time.Duration(lag)*time.Second + minReplicasSlack, true
+}
+
+// replicaWithMaster reports whether a cut leaves the first master a replica.
+func (s *Scenario) replicaWithMaster(cut *plan.Cut) bool {
+	for i := 1; i < s.Topology.Servers; i++ {
+		if s.Topology.MasterOf(i) == Server(0) && !slices.Contains(cut.To, Server(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Value is one of the figures that --until and a sweep may ask for.
+func (r *Report) Value(name string) (float64, error) {
+	switch name {
+	case "lost":
+		return float64(r.Lost), nil
+	case "acknowledged":
+		return float64(r.Acknowledged), nil
+	case "survivors":
+		return float64(r.Survivors), nil
+	case "unattributed":
+		return float64(r.Unattributed), nil
+	case "unknown":
+		return float64(r.Unknown), nil
+	case "failed":
+		return float64(r.Failed), nil
+	case "split-brain":
+		return float64(r.SplitBrain), nil
+	case "promotions":
+		return float64(r.Promotions), nil
+	case "dual-master-ms":
+		return r.DualMasterMS, nil
+	case "accept-ms":
+		return r.AcceptMS, nil
+	case "failover-ms":
+		return r.FailoverMS, nil
+	}
+	return 0, fmt.Errorf("%q is none of lost, acknowledged, survivors, unattributed, unknown, failed, split-brain, promotions, dual-master-ms, accept-ms, failover-ms", name)
+}
+
+// Until is a condition on a report, such as "lost>0".
+type Until struct {
+	name  string
+	op    string
+	value float64
+}
+
+// ParseUntil reads NAME OPERATOR NUMBER.
+func ParseUntil(text string) (u Until, err error) {
+	for _, op := range []string{">=", "<=", "=", ">", "<"} { // the longer ones first
+		i := strings.Index(text, op)
+		if i < 0 {
+			continue
+		}
+		u = Until{name: strings.TrimSpace(text[:i]), op: op}
+		if u.value, err = strconv.ParseFloat(strings.TrimSpace(text[i+len(op):]), 64); err != nil {
+			return u, fmt.Errorf("%q: want a number behind %s", text, op)
+		}
+		_, err = new(Report).Value(u.name)
+		return u, err
+	}
+	return u, fmt.Errorf("%q: want a figure, one of > >= < <= =, and a number, such as lost>0", text)
+}
+
+// Holds reports whether the condition is met.
+func (u Until) Holds(r *Report) bool {
+	v, err := r.Value(u.name)
+	switch {
+	case err != nil:
+		return false
+	case u.op == ">":
+		return v > u.value
+	case u.op == ">=":
+		return v >= u.value
+	case u.op == "<":
+		return v < u.value
+	case u.op == "<=":
+		return v <= u.value
+	}
+	return v == u.value
+}

@@ -1,0 +1,130 @@
+package splitbrain
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/reports/result"
+)
+
+// File is the JSON report of a command: its experiments, by setting.
+type File struct {
+	Schema   int       `json:"schema"`
+	Torntail string    `json:"torntail"`
+	Command  string    `json:"command"`
+	Seed     uint64    `json:"seed"`
+	Started  time.Time `json:"started"`
+	Sweeps   []Sweep   `json:"sweeps,omitempty"`
+	Remarks  []string  `json:"remarks,omitempty"`
+	Cells    []*Cell   `json:"cells"`
+}
+
+// NewFile gathers a command's results.
+func NewFile(torntail, command string, seed uint64, started time.Time, sweeps []Sweep, cells []*Cell, remarks []string) *File {
+	return &File{Schema: Schema, Torntail: torntail, Command: command, Seed: seed, Started: started.UTC(), Sweeps: sweeps, Remarks: remarks, Cells: cells}
+}
+
+// Name is what a cell is about, in a few words.
+func (c *Cell) Name() string {
+	name := or(or(c.Scenario.Name, c.Scenario.Partition), "plan")
+	return strings.Join(append([]string{name}, c.Values...), " ")
+}
+
+// Line is a run in one line.
+func (r *Report) Line() string {
+	return fmt.Sprintf("seed %d: %d of %d acknowledged writes lost, %d unattributed, %s: %s", r.Seed, r.Lost, r.Acknowledged, r.Unattributed,
+		map[bool]string{true: "converged after " + seconds(r.ConvergeMS), false: "not converged"}[r.ConvergeMS >= 0], r.Verdict)
+}
+
+// WriteSummary prints several runs of one scenario, a line each, and what they have in common.
+func WriteSummary(w io.Writer, reports []*Report) {
+	var lost, per []float64
+	converged, attributed := 0, 0
+	for _, r := range reports {
+		lost = append(lost, float64(r.Lost))
+		if p := r.lostPerSecond(); p > 0 {
+			per = append(per, p)
+		}
+		if r.ConvergeMS >= 0 {
+			converged++
+		}
+		if r.Unattributed+r.Refuted+r.AOFDiffer == 0 {
+			attributed++
+		}
+	}
+	fmt.Fprintf(w, "\n%d runs: %d converged; every lost write attributed in %d; lost %s\n", len(reports), converged, attributed, spread(lost, "%.0f"))
+	if len(per) > 0 {
+		fmt.Fprintf(w, "lost per second that a client was exposed: %s\n", spread(per, "%.1f"))
+	}
+}
+
+// lostPerSecond is over all clients.
+func (r *Report) lostPerSecond() float64 {
+	seconds, lost := 0.0, 0
+	for _, e := range r.Exposure {
+		seconds, lost = seconds+e.Seconds, lost+e.Lost
+	}
+	if seconds == 0 {
+		return 0
+	}
+	return float64(lost) / seconds
+}
+
+// spread is the least, the quartiles and the most of some figures.
+func spread(list []float64, form string) string {
+	slices.Sort(list)
+	at := func(q float64) float64 { return list[int(q*float64(len(list)-1)+0.5)] }
+	return fmt.Sprintf(form+" to "+form+", half of them "+form+" to "+form+", median "+form, at(0), at(1), at(0.25), at(0.75), at(0.5))
+}
+
+// ExitCode is the exit status for the experiments of a command.
+func ExitCode(cells []*Cell) int {
+	code, judged := result.ExitHolds, false
+	for _, c := range cells {
+		for _, r := range c.Reports {
+			judged = true
+			switch r.Verdict {
+			case result.Violated:
+				code = result.Worst(code, result.ExitViolated)
+			case result.Unknown:
+				code = result.Worst(code, result.ExitUnknown)
+			}
+		}
+	}
+	if !judged {
+		return result.ExitUnknown
+	}
+	return code
+}
+
+// own are directives that an experiment depends on, besides where servers listen and
+// write: the append-only file is the ground truth, addresses are those of the proxies.
+var own = []string{"appendonly", "aof-use-rdb-preamble", "aof-disable-auto-gc", "auto-aof-rewrite-percentage",
+	"bind-source-addr", "replica-announce-ip", "replica-announce-port", "slave-announce-ip", "slave-announce-port", "protected-mode", "include", "loadmodule",
+	"masterauth", "requirepass", "port", "bind", "dir", "logfile", "daemonize", "pidfile", "replicaof", "slaveof", "cluster-enabled", "unixsocket", "tls-port", "aclfile", "user"}
+
+// Own reports whether torntail decides on a directive itself.
+func Own(name string) bool { return slices.Contains(own, name) }
+
+// ServerLine takes a line of redis.conf; false when torntail decides on it itself.
+func ServerLine(line string) (Directive, bool) {
+	name, value, _ := strings.Cut(line, " ")
+	d := Directive{strings.ToLower(name), strings.TrimSpace(value)}
+	return d, !Own(d.Name)
+}
+
+// SentinelLine takes a line of sentinel.conf that says how a master is watched:
+// "sentinel down-after-milliseconds NAME 5000", or the quorum of "sentinel monitor".
+func SentinelLine(line string) (Directive, bool) {
+	f := strings.Fields(strings.ToLower(line))
+	switch {
+	case len(f) == 6 && f[0] == "sentinel" && f[1] == "monitor":
+		return Directive{"quorum", f[5]}, true
+	case len(f) == 4 && f[0] == "sentinel" && slices.Contains([]string{"down-after-milliseconds", "failover-timeout", "parallel-syncs"}, f[1]):
+		return Directive{f[1], f[3]}, true
+	}
+	return Directive{}, false
+}

@@ -1,0 +1,125 @@
+package splitbrain
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// Files of a directory that an experiment is saved in.
+const (
+	ScenarioFile = "scenario.yaml"
+	ReportFile   = "splitbrain.json"
+	TimelineFile = "timeline.svg"
+	TextFile     = "report.txt"
+	EventsFile   = "sentinels.txt" // what the Sentinels announced
+	HistoryFile  = "history.jsonl"
+)
+
+// Save writes an experiment into a directory, which it makes: the scenario, from
+// which it can be run again, the report, the timeline, the record of every
+// operation, and what the Sentinels announced.
+func Save(dir string, s *Scenario, o *Outcome, r *Report) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name  string
+		write func(w io.Writer) error
+	}{
+		{ScenarioFile, s.WriteFile},
+		{ReportFile, r.writeJSON},
+		{TimelineFile, func(w io.Writer) error { return WriteTimeline(w, s, o, r) }},
+		{TextFile, func(w io.Writer) error { r.WriteText(w); return nil }},
+		{EventsFile, o.writeNotes},
+	} {
+		if err := writeTo(filepath.Join(dir, f.name), f.write); err != nil {
+			return err
+		}
+	}
+	return history.Save(filepath.Join(dir, HistoryFile), o.History)
+}
+
+func writeTo(path string, write func(w io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func (r *Report) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+func (o *Outcome) writeNotes(w io.Writer) error {
+	for _, n := range o.Notes {
+		if _, err := fmt.Fprintf(w, "%9.3fs %s %s %s\n", (n.At - o.Began).Seconds(), n.Node, n.Event, n.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsSaved reports whether dir holds a saved experiment of this package.
+func IsSaved(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, ReportFile))
+	return err == nil
+}
+
+// Load reads a saved experiment: its scenario, to run it again, and what it showed.
+func Load(dir string) (*Scenario, *Report, error) {
+	path := filepath.Join(dir, ScenarioFile)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	o, err := ReadFile(path, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := New(o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	path = filepath.Join(dir, ReportFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := new(Report)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if r.Schema != Schema {
+		return nil, nil, fmt.Errorf("%s: schema %d; this torntail reads %d", path, r.Schema, Schema)
+	}
+	s.Partition = r.Partition
+	return s, r, nil
+}
+
+// Again says how a run compares with the saved one: the same outcome is a loss again
+// where there was one, or the same verdict where it was not holds.
+func (r *Report) Again(saved *Report) (same bool, word string) {
+	switch {
+	case r.Verdict != saved.Verdict:
+		return false, fmt.Sprintf("it was %s, and is %s", saved.Verdict, r.Verdict)
+	case (r.Lost > 0) != (saved.Lost > 0):
+		return false, fmt.Sprintf("%d acknowledged writes were lost, now %d", saved.Lost, r.Lost)
+	}
+	return true, fmt.Sprintf("again: %s, %d acknowledged writes lost (then %d)", r.Verdict, r.Lost, saved.Lost)
+}

@@ -1,0 +1,186 @@
+package splitbrain
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/checker/replication"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// seconds prints milliseconds as people say them.
+func seconds(ms float64) string {
+	switch {
+	case ms < 0:
+		return "never"
+	case ms < 1000:
+		return fmt.Sprintf("%.0fms", ms)
+	}
+	return fmt.Sprintf("%.2fs", ms/1000)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// share is a part of a whole in percent, "" of nothing.
+func share(part, whole int) string {
+	if whole == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(part)/float64(whole))
+}
+
+// WriteText prints the report for a terminal.
+func (r *Report) WriteText(w io.Writer) {
+	line := func(format string, a ...any) { fmt.Fprintf(w, format+"\n", a...) }
+	where := "real servers behind proxies"
+	if r.Backend == "sim" {
+		where = "in simulation"
+	}
+	head := fmt.Sprintf("%s %s %s, topology %s, quorum %d, timing %s", r.Target, r.Version, where, r.Topology, r.Quorum, r.Timing)
+	if r.Name != "" {
+		head = r.Name + ": " + head
+	}
+	line("%s", head)
+	for _, d := range r.Directives {
+		line("  %s", d)
+	}
+	if r.LagMS > 0 {
+		line("  what n1 sends to its replicas takes %s longer until the cut", seconds(r.LagMS))
+	}
+	if r.Wait > 0 {
+		line("  each write waits for %s (WAIT)", plural(r.Wait, "replica"))
+	}
+	for l := range strings.Lines(r.Plan) {
+		if !strings.HasPrefix(l, "plan ") {
+			line("  %s", strings.TrimSuffix(l, "\n"))
+		}
+	}
+	line("")
+	line("writes             %6d in %s", r.Total, seconds(r.SpanMS))
+	line("  acknowledged     %6d", r.Acknowledged)
+	line("  survived         %6d", r.Survivors)
+	line("  lost             %6d  %s", r.Lost, share(r.Lost, r.Acknowledged))
+	for _, p := range replication.Phases() {
+		note := ""
+		if p == replication.AfterPromotion && r.LostBy[string(p)] > 0 {
+			note = "  acknowledged by a master that had been replaced"
+		}
+		line("    %-19s%4d%s", p, r.LostBy[string(p)], note)
+	}
+	if r.Unattributed+r.Refuted > 0 {
+		line("    %-19s%4d", "unattributed", r.Unattributed)
+		line("    %-19s%4d  by the offsets, and there all the same", "refuted", r.Refuted)
+	}
+	if r.Unknown > 0 {
+		line("  not acknowledged %6d  no reply in time%s; %d of them took effect", r.Unknown, waitNote(r.Wait), r.UnknownThere)
+	}
+	if r.Failed > 0 {
+		line("  refused          %6d  %s", r.Failed, counts(r.Refusals))
+	}
+	line("")
+	if r.DualMasterMS > 0 {
+		line("two masters at once for %s; meanwhile %s", seconds(r.DualMasterMS), acknowledged(r.DualAcked, r.Topology))
+	} else {
+		line("never two masters at once")
+	}
+	if r.AcceptMS >= 0 {
+		line("after the cut: agreed to be down %s, failed over %s,", seconds(r.DetectMS), seconds(r.FailoverMS))
+		line("  the old master's last acknowledgement %s", seconds(r.AcceptMS))
+		line("after the heal: old master demoted %s, converged %s", seconds(r.DemoteMS), seconds(r.ConvergeMS))
+	}
+	line("")
+	line("%-28s %7s %6s %5s %9s %s", "clients", "number", "acked", "lost", "exposed", "lost/exposed s")
+	for _, e := range r.Exposure {
+		per := "-"
+		if e.Seconds > 0 {
+			per = fmt.Sprintf("%.1f", e.PerSecond)
+		}
+		line("%-28s %7d %6d %5d %8.2fs %s", e.Side, e.Clients, e.Acked, e.Lost, e.Seconds, per)
+	}
+	if len(r.Suffixes)+r.AOFAgrees+r.AOFDiffer > 0 {
+		line("")
+	}
+	for _, s := range r.Suffixes {
+		switch {
+		case s.Why != "" && s.Bytes == 0:
+			line("the divergent history of %s could not be read: %s", s.Node, s.Why)
+		case s.Bytes == 0:
+			line("%s had nothing that the new master lacked", s.Node)
+		default:
+			line("read from %s before it was wiped: %s (%d bytes, from offset %d on)", s.Node, plural(len(s.Keys), "write"), s.Bytes, s.From)
+			line("  that the new master lacked")
+		}
+	}
+	if n := r.AOFAgrees + r.AOFDiffer; n > 0 {
+		line("append-only files: %d of %d lost writes were executed by the server that", r.AOFAgrees, n)
+		line("  acknowledged them, and not by the last master")
+	}
+	line("")
+	r.verdict(line)
+}
+
+func waitNote(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return ", or too few replicas"
+}
+
+// counts lists what was counted, the most frequent first.
+func counts(of map[string]int) string {
+	var list []string
+	for name, n := range of { // any order: sorted below
+		list = append(list, fmt.Sprintf("%s %d", name, n))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+func acknowledged(by map[string]int, t Topology) string {
+	var list []string
+	for _, node := range t.ServerNames() {
+		if n := by[node]; n > 0 {
+			list = append(list, fmt.Sprintf("%s acknowledged %s", node, plural(n, "write")))
+		}
+	}
+	if len(list) == 0 {
+		return "no write was acknowledged"
+	}
+	return strings.Join(list, ", ")
+}
+
+// verdict is the closing sentence.
+func (r *Report) verdict(line func(string, ...any)) {
+	switch r.Verdict {
+	case result.Holds:
+		switch {
+		case r.Lost == 0:
+			line("holds: no acknowledged write was lost. That proves nothing by itself:")
+			line("replication stays asynchronous, and this was one schedule.")
+		case r.Wait > 0:
+			line("holds: %s had been acknowledged after WAIT %d, and %s", plural(r.Lost, "lost write"), r.Wait, explained(r.Lost))
+			line("WAIT makes a loss less likely; it promises nothing across a failover.")
+		default:
+			line("holds: %s; %s Asynchronous", plural(r.Lost, "acknowledged write")+" lost", explained(r.Lost))
+			line("replication may lose what it has acknowledged; the servers agree again.")
+		}
+	case result.Unknown:
+		line("unknown: %s", r.Why)
+	case result.Violated:
+		line("violated: %s", r.Story)
+	}
+}
+
+func explained(n int) string {
+	if n == 1 {
+		return "it is explained."
+	}
+	return "each is explained."
+}
