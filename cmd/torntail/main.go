@@ -40,6 +40,7 @@ type cli struct {
 	Image    imageCmd    `cmd:"" help:"Make the files that a power cut leaves of a recorded disk."`
 	Fault    faultCmd    `cmd:"" help:"Let faults strike on a mounted disk."`
 	PowerCut powerCutCmd `cmd:"" help:"Cut the power of a mounted disk's machine."`
+	Save     saveCmd     `cmd:"" help:"Put a mounted disk into its backing directory as it is now."`
 	Status   statusCmd   `cmd:"" help:"What of a mounted disk is not durable, by file."`
 	Log      logCmd      `cmd:"" help:"The calls on a mounted disk."`
 

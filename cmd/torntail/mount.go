@@ -259,6 +259,17 @@ func (c *powerCutCmd) Run(a *app) error {
 	return c.call(a.stdout, "power-cut", "keep", c.Keep)
 }
 
+type saveCmd struct{ socketFlags }
+
+func (c *saveCmd) Help() string {
+	return `Puts the mounted disk into the directory that torntail mount --backing named, as it is
+now, durable or not; programs go on meanwhile. The same happens after each power cut
+and when the mount ends. Example:
+  torntail save`
+}
+
+func (c *saveCmd) Run(a *app) error { return c.call(a.stdout, "save") }
+
 type statusCmd struct{ socketFlags }
 
 func (c *statusCmd) Help() string {

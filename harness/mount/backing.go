@@ -15,8 +15,8 @@ import (
 // ErrInUse means that another mount has the backing directory.
 var ErrInUse = errors.New("another mount uses it")
 
-// backing keeps a disk in a directory while it is not mounted: one file,
-// replaced whole when the mount ends, so that a crash of torntail or a full
+// backing keeps a disk in a directory: one file, replaced whole after each power
+// cut, on demand and when the mount ends, so that a crash of torntail or a full
 // host disk leaves the one before.
 type backing struct {
 	dir  string

@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 //	fault 'PLAN'              puts statements in place
 //	clear                     ends all faults; calls that stall go on
 //	power-cut [keep CHOICE]   kills who has files open, keeps what the choice says; without one, nothing
+//	save                      puts the disk into the backing directory as it is now
 //	status                    what is not durable, by file, and which faults are in place
 //	log [N]                   the last N lines of the log
 //	log-tail N                the number of the line that N lines follow
@@ -39,6 +41,7 @@ func (m *Disk) commands() control.Commands {
 		},
 		"clear":     none(func() string { m.clear(); m.note("all faults ended"); return "no fault is in place\n" }),
 		"power-cut": m.cutCommand,
+		"save":      m.saveCommand,
 		"status":    none(m.status),
 		"log":       m.logCommand,
 		"log-tail":  m.logTail,
@@ -73,6 +76,22 @@ func (m *Disk) cutCommand(args []string) (string, error) {
 		fmt.Fprintf(&b, "killed: process %d\n", pid)
 	}
 	return b.String(), nil
+}
+
+func (m *Disk) saveCommand(args []string) (string, error) {
+	if len(args) > 0 {
+		return "", fmt.Errorf("it takes no arguments, got %q", strings.Join(args, " "))
+	}
+	if m.backing == nil {
+		return "", errors.New("the disk is mounted without --backing: there is no place to save it in")
+	}
+	m.acting.Lock()
+	defer m.acting.Unlock()
+	if err := m.save(); err != nil {
+		return "", err
+	}
+	m.note("saved in %s", m.backing.dir)
+	return fmt.Sprintf("the disk as it is now is in %s\n", m.backing.dir), nil
 }
 
 func (m *Disk) status() string {

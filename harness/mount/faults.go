@@ -249,7 +249,8 @@ func (m *Disk) act(t plan.Trigger, inCall bool) (why string) {
 		if !a.HasKeep {
 			choice = m.seeded()
 		}
-		if _, _, err := m.powerCut(choice); err != nil {
+		var late *notSaved
+		if _, _, err := m.powerCut(choice); err != nil && !errors.As(err, &late) {
 			return err.Error()
 		}
 	case *plan.Kill:

@@ -29,8 +29,8 @@ type Options struct {
 	Dir         string            // the mount point: an empty directory
 	Personality *disk.Personality // nil: ext4
 	Failure     *disk.FailureMode // nil: the personality's own
-	// Backing is a directory in which the disk is kept while it is not mounted;
-	// "" keeps it nowhere.
+	// Backing is a directory in which the disk is kept: as it is after each power
+	// cut, when the control socket is told to save it, and when the mount ends. "" keeps it nowhere.
 	Backing string
 	// Buffered serves files through the page cache, as shared writable mappings need.
 	Buffered bool
@@ -60,7 +60,7 @@ type Disk struct {
 	socket  string
 	release func() // takes the socket off the watchdog's list
 
-	acting sync.Mutex // a power cut under way
+	acting sync.Mutex // a power cut under way, or a save
 
 	mu     sync.Mutex
 	runs   []*faultRun // plans given so far that are not over
@@ -235,6 +235,8 @@ func (m *Disk) Close() error {
 		err = rerr
 	}
 	if m.backing != nil {
+		m.acting.Lock()
+		defer m.acting.Unlock()
 		if berr := m.backing.save(m.volume.Disk(), m.began); err == nil {
 			err = berr
 		}
@@ -294,7 +296,24 @@ func (m *Disk) powerCut(choice disk.Choice) (disk.Cut, []int, error) {
 		return cut, nil, fmt.Errorf("power-cut: %w", err)
 	}
 	m.note("%s", Describe(cut))
+	if m.backing != nil {
+		if err := m.save(); err != nil {
+			m.note("%v", err)
+			return cut, users.Killed(), &notSaved{fmt.Errorf("%s; but %w", Describe(cut), err)}
+		}
+	}
 	return cut, users.Killed(), nil
+}
+
+// notSaved is a power cut that struck and whose image could not be saved.
+type notSaved struct{ error }
+
+// save puts the disk as it is now into the backing directory, durable or not.
+// Programs go on meanwhile.
+func (m *Disk) save() error {
+	var now *disk.Disk
+	m.volume.With(func(d *disk.Disk) { now = d.Clone() })
+	return m.backing.save(now, m.began)
 }
 
 // Describe says what a power cut did. The choice is the one that makes the same

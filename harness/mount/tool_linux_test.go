@@ -245,6 +245,49 @@ func TestKill9OfTheToolLeavesNothing(t *testing.T) {
 	require.Zero(t, again.end(t), again.stderr)
 }
 
+// TestTheBackingHasTheLastSave: after a kill -9 the backing directory has the disk
+// as the last power cut left it, or as it was when it was last told to save.
+func TestTheBackingHasTheLastSave(t *testing.T) {
+	h := newHost(t)
+	finish := func(script string) {
+		c := h.sh(t, script)
+		eventually(t, "the script ends", func() bool { return !guard.GroupAlive(c.Process.Pid) })
+	}
+	kill := func(p *tool) {
+		require.NoError(t, p.cmd.Process.Kill())
+		p.end(t)
+		eventually(t, "the mount is gone", func() bool { return !h.mounted(t) })
+	}
+	p := h.mount(t, "--backing", "b")
+	finish("echo durable > f; sync f; echo lost > g")
+	_, errs, status := h.run(t, "power-cut")
+	require.Zero(t, status, errs)
+	finish("echo unsaved > h")
+	kill(p)
+
+	p = h.mount(t, "--backing", "b")
+	finish("ls > $SAID; echo saved > h")
+	require.Equal(t, "f\n", h.said(t))
+	out, errs, status := h.run(t, "save")
+	require.Zero(t, status, errs)
+	require.Equal(t, "the disk as it is now is in b\n", out)
+	finish("echo unsaved > i")
+	kill(p)
+
+	p = h.mount(t, "--backing", "b")
+	finish("cat f h > $SAID; ls >> $SAID")
+	require.Equal(t, "durable\nsaved\nf\nh\n", h.said(t))
+	out, _, _ = h.run(t, "status")
+	require.Contains(t, out, "everything is durable")
+	kill(p)
+
+	p = h.mount(t)
+	_, errs, status = h.run(t, "save")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "the disk is mounted without --backing")
+	kill(p)
+}
+
 func TestCtrlCUnmounts(t *testing.T) {
 	h := newHost(t)
 	p := h.mount(t, "--backing", "b", "--log", "log")
@@ -403,6 +446,9 @@ func TestFullHostDiskUnderTheBacking(t *testing.T) {
 	p = h.mount(t, "--backing", "small/b")
 	h.sh(t, "seq 100000 > f; echo big > $SAID")
 	eventually(t, "it is written", func() bool { return h.said(t) == "big\n" })
+	_, errs, status := h.run(t, "power-cut", "--keep", "all")
+	require.Equal(t, 2, status)
+	require.Regexp(t, `^torntail: power cut, keep all: .* 0 of them \(0 bytes\) lost; but the disk could not be saved; small/b has what was there before: .* no space left on device\n$`, errs)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 5, p.end(t))
 	require.Regexp(t, `^torntail: unmounting \S+\ntorntail: the disk could not be saved; small/b has what was there before: write .*: no space left on device\n$`, p.stderr.String())
