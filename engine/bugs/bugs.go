@@ -62,6 +62,11 @@ const (
 	AckBeforeApply
 	// ExpiredServed lets a replica answer reads of keys past their time.
 	ExpiredServed
+	// VoteTwice lets a Sentinel vote for whoever asks last in an epoch.
+	VoteTwice
+	// OldMasterForgotten makes a Sentinel forget the old master at a failover
+	// instead of making it a replica when it is back.
+	OldMasterForgotten
 )
 
 // Bug describes one planted bug.
@@ -120,6 +125,10 @@ var registry = []Bug{
 		[]string{replicated}, "lost-write", "a partition of the master under WAIT for all replicas"},
 	{ExpiredServed, "expired-served", "a replica answers reads of keys past their time until the master's DEL comes",
 		[]string{replicated}, "resurrection", "a partition of the replica from its master"},
+	{VoteTwice, "vote-twice", "a Sentinel votes for every candidate that asks in an epoch",
+		[]string{replicated}, "two-leaders", "two Sentinels that start a failover at nearly the same time"},
+	{OldMasterForgotten, "old-master-not-demoted", "a Sentinel forgets the old master at a failover, so that it stays one",
+		[]string{replicated}, "two-masters", "any failover whose old master comes back"},
 }
 
 // Replicated reports whether the bug shows only among several servers: it is

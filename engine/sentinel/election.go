@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/torntail/torntail/engine/bugs"
 )
 
 // vote votes for a candidate in an epoch, or returns the vote already given in
@@ -14,7 +16,11 @@ func (m *Machine) vote(master *instance, epoch uint64, candidate string) (leader
 		m.save()
 		m.event(Warning, "+new-epoch", master, strconv.FormatUint(m.epoch, 10))
 	}
-	if master.leaderEpoch < epoch && m.epoch <= epoch {
+	free := master.leaderEpoch < epoch
+	if m.o.Bugs.Has(bugs.VoteTwice) {
+		free = master.leaderEpoch <= epoch
+	}
+	if free && m.epoch <= epoch {
 		master.leader, master.leaderEpoch = candidate, m.epoch
 		m.save()
 		m.event(Warning, "+vote-for-leader", master, fmt.Sprintf("%s %d", candidate, master.leaderEpoch))

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/torntail/torntail/engine/bugs"
 )
 
 // Addr is where an instance listens.
@@ -288,7 +290,7 @@ func (m *Machine) changeAddress(master *instance, to Addr) bool {
 			keep = append(keep, r.addr)
 		}
 	}
-	if old != to {
+	if old != to && !m.o.Bugs.Has(bugs.OldMasterForgotten) {
 		keep = append(keep, old)
 	}
 	m.reset(master, true)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/engine/bugs"
 )
 
 // TestRandomFaults: whatever is killed, cut off, started again or misled about
@@ -20,33 +22,62 @@ func TestRandomFaults(t *testing.T) {
 	}
 	failovers := 0
 	for seed := range seeds {
-		w := newWorld(seed)
-		for i := range 3 {
-			w.addServer(fmt.Sprintf("n%d", i+1))
-		}
-		for i := range 3 {
-			w.addSentinel(fmt.Sprintf("s%d", i+1), 2)
-		}
-		w.run(5 * time.Second)
-		for range 12 {
-			w.randomFault()
-			w.run(time.Duration(200+w.rng.IntN(5000)) * time.Millisecond)
-		}
-		w.stopFaults()
-		require.Empty(t, w.twice, "seed %d\n%s", seed, strings.Join(w.log, "\n"))
-		why := "not asked"
-		for range 40 { // ten seconds each
-			w.run(10 * time.Second)
-			if why = w.disagreement(); why == "" {
-				break
-			}
-		}
-		require.Empty(t, why, "seed %d\n%s", seed, strings.Join(w.log, "\n"))
-		require.Empty(t, w.twice, "seed %d", seed)
+		w, wrong := randomWorld(seed, 0)
+		require.Empty(t, wrong, "seed %d\n%s", seed, strings.Join(w.log, "\n"))
 		failovers += len(w.elected)
 	}
 	t.Logf("%d elections won in %d worlds", failovers, seeds)
 	require.Greater(t, failovers, int(seeds)/2, "the faults have become too weak")
+}
+
+// The same worlds find each bug planted in a Sentinel, and as what it is.
+func TestRandomFaultsFindPlants(t *testing.T) {
+	for _, c := range []struct {
+		bug  bugs.Set
+		want string
+	}{
+		{bugs.VoteTwice, ": told "},
+		{bugs.OldMasterForgotten, "two masters"},
+	} {
+		t.Run(c.bug.String(), func(t *testing.T) {
+			for seed := range uint64(200) {
+				if _, wrong := randomWorld(seed, c.bug); strings.Contains(wrong, c.want) {
+					t.Logf("found with seed %d, after %d seeds: %s", seed, seed+1, wrong)
+					return
+				}
+			}
+			t.Fatal("not found with 200 seeds")
+		})
+	}
+}
+
+// randomWorld plays twelve random faults and returns what was wrong: at any
+// time with the votes, in the end with what Sentinels and servers are agreed on.
+func randomWorld(seed uint64, plant bugs.Set) (w *world, wrong string) {
+	w = newWorld(seed)
+	w.plant = plant
+	for i := range 3 {
+		w.addServer(fmt.Sprintf("n%d", i+1))
+	}
+	for i := range 3 {
+		w.addSentinel(fmt.Sprintf("s%d", i+1), 2)
+	}
+	w.run(5 * time.Second)
+	for range 12 {
+		w.randomFault()
+		w.run(time.Duration(200+w.rng.IntN(5000)) * time.Millisecond)
+	}
+	w.stopFaults()
+	for range 40 { // ten seconds each
+		w.run(10 * time.Second)
+		if len(w.twice) > 0 {
+			return w, w.twice[0]
+		}
+		if wrong = w.disagreement(); wrong == "" {
+			break
+		}
+	}
+	return w, wrong
 }
 
 func (w *world) randomFault() {
@@ -107,6 +138,9 @@ func (w *world) disagreement() string {
 	for _, s := range w.servers {
 		if s.addr == addr.String() && s.master != "" {
 			return s.name + " should be the master"
+		}
+		if s.addr != addr.String() && s.master == "" {
+			return "two masters: " + s.name + " and " + w.nameOf(addr.String())
 		}
 		if s.addr != addr.String() && s.master != addr.String() {
 			return s.name + " follows " + s.master

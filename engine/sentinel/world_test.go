@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/engine/bugs"
 )
 
 // world is Sentinels, and stand-ins for Redis servers, in one goroutine with a
@@ -26,6 +28,7 @@ type world struct {
 	twice []string // votes told that contradict an earlier one
 	// elected are the leaders of each epoch.
 	elected map[string]string
+	plant   bugs.Set // of every Sentinel
 }
 
 // watcher is a Sentinel process and its configuration file.
@@ -107,7 +110,7 @@ func (w *world) start(s *watcher) {
 		}
 	}
 	now := w.now + s.step
-	m, err := New(Options{Now: now, Rand: w.rng.Uint64, Port: 26379}, conf)
+	m, err := New(Options{Now: now, Rand: w.rng.Uint64, Port: 26379, Bugs: w.plant}, conf)
 	if err != nil {
 		panic(fmt.Sprintf("%s: %v", s.name, err))
 	}
