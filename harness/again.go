@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
 )
 
 // Seen is what the harness saw of a run that its history does not say, and
@@ -47,7 +48,7 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead, CrashPoint: s.Seen.CrashPoint, refused: s.Seen.Refusal,
 	}
 	j := judging{}
-	if strings.HasPrefix(s.Backend, "process") {
+	if strings.HasPrefix(s.Backend, "process") || s.Backend == string(plan.Block) {
 		j.slack = realSlack
 	}
 	j.run(x, o)

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -95,9 +96,12 @@ func withoutLog(c contract.Contract) contract.Contract {
 }
 
 // place is where the files of a server under test are: a volume of the fault
-// disk, or a directory of the host's own.
+// disk, a directory of the host's own, or a real file system.
 func (s *ServerRunner) place() string {
-	if s.volume == nil {
+	switch {
+	case s.block != nil:
+		return s.block.Dir()
+	case s.volume == nil:
 		return s.dir
 	}
 	return s.volume.Path()
@@ -105,17 +109,29 @@ func (s *ServerRunner) place() string {
 
 // settle makes the place of a new experiment.
 func (s *ServerRunner) settle(d *disk.Disk) (err error) {
-	if s.rig.host == "" {
+	if s.rig.mount != nil {
 		s.volume, err = s.rig.attach(d, s.options)
 		return err
 	}
 	s.volume = nil
+	if s.rig.block != nil {
+		return s.mountBlock(s.rig.empty)
+	}
 	s.dir, err = os.MkdirTemp(s.rig.host, "v")
 	return err
 }
 
 // files is what is at the place now. Nobody may be writing.
 func (s *ServerRunner) files(f func(fsys vfs.FS)) {
+	if s.block != nil {
+		fsys, err := s.blockFiles()
+		if err != nil {
+			s.fail(fmt.Errorf("read what the server left: %w", err))
+			return
+		}
+		f(fsys)
+		return
+	}
 	if s.volume == nil {
 		f(osfs.New(s.dir))
 		return

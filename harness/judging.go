@@ -30,7 +30,10 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
 		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
 		Writes: m.Rate * (1 - workloads.Default().ReadRatio)}
-	if personality != HostDisk {
+	if withoutModel(personality) {
+		conf.Modelled = personality == HostDisk
+		conf.WriteBackInterval += commitOf(personality)
+	} else {
 		p, err := disk.PersonalityByName(personality)
 		if err != nil {
 			return contract.Contract{}, err
@@ -61,7 +64,7 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 	if own != nil {
 		c, err = own.For(m.Name, kind, conf)
 	}
-	if personality == HostDisk {
+	if withoutModel(personality) {
 		c = withoutLog(c)
 	}
 	return c, err

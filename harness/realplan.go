@@ -210,6 +210,10 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	if !a.HasKeep {
 		choice = disk.Choice{Mode: disk.KeepRandom, Seed: mix(s.x.Seed, 4)}
 	}
+	if s.rig.block != nil {
+		s.blockPowerCut(choice, l)
+		return
+	}
 	var before *disk.Disk
 	s.volume.With(func(d *disk.Disk) {
 		before = d

@@ -82,6 +82,11 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 	if s.out.Distrust = audit(s.out, image, s.run.Replies()); s.out.Distrust != "" {
 		return nil, nil
 	}
+	if s.unmountable != "" {
+		s.event(history.Event{Kind: history.Refused, Text: s.unmountable})
+		s.out.Recovery = RefusedToStart
+		return nil, nil
+	}
 	if crashed == history.PowerCut {
 		s.files(func(fsys vfs.FS) { s.out.wholeAOFVanished = s.hadAOF && !hasData(fsys, &s.x.Mode) })
 	}

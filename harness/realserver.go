@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
@@ -37,6 +38,10 @@ type Rig struct {
 	start   time.Time
 	volumes atomic.Uint64
 	host    string // directory of the host's own, instead of mount
+	// Or a real file system on logged disks (blockdisk.go), each of which begins empty.
+	block   *blocklog.Host
+	fs      blocklog.FS
+	empty   *blocklog.Image
 	release func() // takes it off the watchdog's list
 }
 
@@ -89,6 +94,9 @@ func NewRig(binary string) (*Rig, error) {
 func (r *Rig) Close() error {
 	if r.mount != nil {
 		return r.mount.Close()
+	}
+	if r.block != nil {
+		return r.block.Close()
 	}
 	err := guard.RemoveDir(r.host)
 	r.release()
@@ -151,8 +159,9 @@ type ServerRunner struct {
 	out     *Outcome
 	hist    *history.History // under env
 	env     *osenv.Env
-	volume  *fusefs.Volume // nil on the host's own disk
-	dir     string         // there: the server's directory
+	volume  *fusefs.Volume   // nil on the host's own disk
+	dir     string           // there: the server's directory
+	block   *blocklog.Volume // on a real file system: its disk, mounted
 	options fusefs.VolumeOptions
 	draws   draws // under the volume's lock
 	logFrom int   // first record of the current life in the disk's log
@@ -174,7 +183,10 @@ type ServerRunner struct {
 	failure error          // of the environment, met outside the experiment's goroutine
 	closed  bool           // nothing new may begin
 	busy    int            // goroutines between enter and leave
-	idle    sync.Cond
+	// On a real file system:
+	inFlush     bool   // the plan struck inside a flush of the disk
+	unmountable string // what the power cut left could not be mounted, and why
+	idle        sync.Cond
 }
 
 // life is one life of the server: from its start until it was killed, lost its
@@ -217,7 +229,7 @@ func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error)
 	}
 	s.reset(x, profile)
 	var d *disk.Disk
-	if s.rig.host == "" {
+	if s.rig.mount != nil {
 		personality, err := disk.PersonalityByName(x.Personality)
 		if err != nil {
 			return nil, err
@@ -273,6 +285,7 @@ func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.plan.Reset(x.Plan)
 	s.plan.Seed = mix(x.Seed, 7)
 	s.planAt, s.life, s.atRest, s.gone, s.failure, s.closed = 0, nil, nil, true, nil, false
+	s.inFlush, s.unmountable = false, ""
 	s.log.reset()
 }
 
@@ -345,6 +358,9 @@ func (s *ServerRunner) windUp() error {
 	s.life = nil
 	if s.volume != nil {
 		return nil
+	}
+	if s.rig.block != nil {
+		return s.unmountBlock()
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
 		return fmt.Errorf("remove what a server left: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
@@ -26,6 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	guard.Main()
+	blocklog.Main()
 	os.Exit(m.Run())
 }
 

@@ -86,9 +86,12 @@ func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved)
 }
 
 // diskOf is what --disk was for a backend, and backendFlag what --backend was.
-func diskOf(backend string) string {
-	if backend == string(plan.ProcessHost) {
+func diskOf(saved *harness.Saved) string {
+	switch saved.Backend {
+	case string(plan.ProcessHost):
 		return onHost
+	case string(plan.Block):
+		return saved.Personality
 	}
 	return "fuse"
 }
@@ -105,7 +108,7 @@ func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outc
 	if saved.HasImage() {
 		return startReal(a, x, saved)
 	}
-	b, done, err := openTarget(saved.Target, diskOf(saved.Backend))
+	b, done, err := openTarget(saved.Target, diskOf(saved))
 	if err != nil {
 		return nil, err
 	}

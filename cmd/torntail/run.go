@@ -82,7 +82,7 @@ func (c *runCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	backend, done, err := openTarget(c.Target, c.Disk)
+	backend, done, err := openTarget(c.Target, c.place())
 	if err != nil {
 		undo()
 		return err
@@ -175,6 +175,12 @@ func (c *runCmd) settings() (*harness.Campaign, error) {
 		k.Personality = harness.HostDisk
 		if k.Plants.Disk != 0 || k.Plants.ReopenUncrashed {
 			return nil, fmt.Errorf("--plant %s: there is no fault disk to plant it in with --disk host", c.Plant)
+		}
+	}
+	if c.Backend == string(plan.Block) {
+		k.Personality = c.place()
+		if k.Plants.ReopenUncrashed {
+			return nil, fmt.Errorf("--plant %s: the block backend has no uncrashed disk to reopen", c.Plant)
 		}
 	}
 	if c.Until != "" {

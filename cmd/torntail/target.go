@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
@@ -17,7 +18,8 @@ import (
 // targetFlags say what is tested and on which disk.
 type targetFlags struct {
 	Target      string `default:"engine" help:"engine, redis-server, the path of a server binary, or a target.yaml that describes one; default ${default}." placeholder:"TARGET"`
-	Backend     string `help:"sim (the engine) or process (real servers); follows from the target." placeholder:"NAME"`
+	Backend     string `help:"sim (the engine), process (real servers on the fault disk) or block (real servers on a real file system, as root); sim or process follows from the target." placeholder:"NAME"`
+	FS          string `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options, such as ext4,data=writeback; default ${default}." placeholder:"FS"`
 	Disk        string `default:"fuse" enum:"fuse,host" help:"Where a real server writes: fuse, the fault disk; host, a directory of this machine's own, where processes can be killed and the power cannot be cut; default ${default}." placeholder:"fuse|host"`
 	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME"`
@@ -26,6 +28,14 @@ type targetFlags struct {
 func (f *targetFlags) check() error {
 	if _, err := backendOf(f.Target, f.Backend); err != nil {
 		return err
+	}
+	if f.Backend == string(plan.Block) {
+		if _, err := blocklog.ParseFS(f.FS); err != nil {
+			return fmt.Errorf("--fs: %w", err)
+		}
+		if f.Disk == onHost {
+			return errors.New("--backend block brings its own disk; it does not go with --disk host")
+		}
 	}
 	if f.Disk == "host" && f.Target == "engine" {
 		return errors.New("--disk host is for real servers: the engine runs in simulation, on a disk in memory")
@@ -52,7 +62,10 @@ func backendOf(target, name string) (plan.Backend, error) {
 	if name == "" || name == string(b) {
 		return b, nil
 	}
-	if err := known("--backend", name, []string{string(plan.Sim), string(plan.Process)}); err != nil {
+	if name == string(plan.Block) && b == plan.Process {
+		return plan.Block, nil
+	}
+	if err := known("--backend", name, []string{string(plan.Sim), string(plan.Process), string(plan.Block)}); err != nil {
 		return b, err
 	}
 	return b, fmt.Errorf("--backend %s cannot run target %s: want %s", name, target, b)
@@ -60,6 +73,16 @@ func backendOf(target, name string) (plan.Backend, error) {
 
 // onHost is the value of --disk that stands for the host's own disk.
 const onHost = "host"
+
+// place is where a target writes: fuse, host, or what harness.RealFS says of a file
+// system of the block backend.
+func (f *targetFlags) place() string {
+	if f.Backend != string(plan.Block) {
+		return f.Disk
+	}
+	fs, _ := blocklog.ParseFS(f.FS) // it has been checked
+	return harness.RealFS(fs)
+}
 
 // openTarget prepares the backend for a target on a disk; done releases it.
 func openTarget(target, disk string) (b harness.Backend, done func(), err error) {
@@ -72,6 +95,9 @@ func openTarget(target, disk string) (b harness.Backend, done func(), err error)
 		return b, nil, err
 	case disk == onHost:
 		return harness.HostServer(rig, v), func() { rig.Close() }, nil
+	}
+	if _, ok := harness.IsRealFS(disk); ok {
+		return harness.BlockServer(rig, v), func() { rig.Close() }, nil
 	}
 	return harness.RealServer(rig, v), func() { rig.Close() }, nil
 }
@@ -87,7 +113,13 @@ func openRig(target, disk string) (*harness.Rig, string, error) {
 			return nil, "", lacking(target, err)
 		}
 	}
-	if disk != onHost {
+	fs, block := harness.IsRealFS(disk)
+	switch {
+	case block:
+		if err := errors.Join(blocklog.Available(), blocklog.AvailableFS(fs.Kind)); err != nil {
+			return nil, "", environment(fmt.Errorf("the block backend: %w", err))
+		}
+	case disk != onHost:
 		if err := fusefs.Available(); err != nil {
 			return nil, "", environment(fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err))
 		}
@@ -97,11 +129,18 @@ func openRig(target, disk string) (*harness.Rig, string, error) {
 		return nil, "", err
 	}
 	open := harness.NewRig
+	if block {
+		open = func(binary string) (*harness.Rig, error) { return harness.NewBlockRig(binary, fs) }
+	}
 	if disk == onHost {
 		open = harness.NewHostRig
 	}
 	rig, err := open(target)
-	if err != nil {
+	var refused *blocklog.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return nil, "", usage(fmt.Errorf("--fs %s: %s; dmesg may say why", fs, refused.Why))
+	case err != nil:
 		return nil, "", environment(fmt.Errorf("the disk: %w", err))
 	}
 	if described != nil {

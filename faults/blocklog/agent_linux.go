@@ -183,6 +183,30 @@ func (agent) Tree(in TreeRequest, out *string) error {
 	return err
 }
 
+// maxFiles bounds what Files carries, in bytes.
+const maxFiles = 1 << 30
+
+// Files reads all files below a directory, by path.
+func (agent) Files(dir string, out *map[string][]byte) error {
+	*out = map[string][]byte{}
+	size := int64(0)
+	return filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if size += int64(len(data)); size > maxFiles {
+			return fmt.Errorf("files below %s have more than %d bytes", dir, maxFiles)
+		}
+		name, err := filepath.Rel(dir, path)
+		(*out)[name] = data
+		return err
+	})
+}
+
 // ViewRequest is a mount to look at: Sub of it.
 type ViewRequest struct {
 	Mount MountRequest

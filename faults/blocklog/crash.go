@@ -217,8 +217,10 @@ func (l *Log) draw(play []int, seed uint64) (keep []int, torn int) {
 		return set%2 == 0
 	})
 	if len(keep) > 0 && style == 0 {
-		if sectors := len(l.records[keep[len(keep)-1]].Data) / SectorSize; sectors > 1 {
-			torn = int(next(set)%uint64(sectors)) * SectorSize
+		// Pages stay whole: not every file system survives a torn page of its own
+		// (btrfs' superblock), and that says nothing about the server.
+		if pages := len(l.records[keep[len(keep)-1]].Data) / PageSize; pages > 1 {
+			torn = int(next(set)%uint64(pages)) * PageSize
 		}
 	}
 	return keep, torn

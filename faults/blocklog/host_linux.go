@@ -226,6 +226,12 @@ func (v *Volume) Tree(sub, old string) (out string, err error) {
 	return out, err
 }
 
+// Files reads all files below a directory of the volume, by path.
+func (v *Volume) Files(sub string) (out map[string][]byte, err error) {
+	err = v.host.with(func(a *Agent) error { return a.call("Files", filepath.Join(v.dir, sub), &out) })
+	return out, err
+}
+
 // Unmount unmounts, which nobody may keep busy for more than a second. Unless the
 // power is cut, the file system writes what it has left.
 func (v *Volume) Unmount() error {

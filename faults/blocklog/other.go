@@ -32,4 +32,5 @@ func (*Volume) Dir() string                                 { return "" }
 func (*Volume) Device() *Device                             { return nil }
 func (*Volume) Step(string, string) error                   { return ErrUnsupported }
 func (*Volume) Tree(string, string) (string, error)         { return "", ErrUnsupported }
+func (*Volume) Files(string) (map[string][]byte, error)     { return nil, ErrUnsupported }
 func (*Volume) Unmount() error                              { return ErrUnsupported }

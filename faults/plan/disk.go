@@ -125,12 +125,33 @@ func callFaults(b Backend) string {
 	switch b {
 	case ProcessHost:
 		return "calls on the host's own disk are out of reach; it needs --disk fuse"
-	case Block:
-		return "the block backend sees blocks, not calls"
 	case Cluster:
 		return "the servers of a cluster are on the host's own disk, whose calls nobody sees"
 	}
 	return ""
+}
+
+// fileSystemFaults is why faults of a file system, not of a call or a block, cannot
+// strike in a backend.
+func fileSystemFaults(b Backend) string {
+	if b == Block {
+		return "the file system is the kernel's own; of its disk, requests can fail, be slow or be short"
+	}
+	return callFaults(b)
+}
+
+// blockDir is where the requests of a logged disk seem to be files: block/aof is a
+// write that carries a part of an append-only file, block/other any other write,
+// block/flush a flush, whose word is fsync.
+const blockDir = "block/"
+
+// blocksOnly is why a call is out of reach of the block backend; "" when it is a
+// request of the disk.
+func blocksOnly(c CallPattern) string {
+	if strings.HasPrefix(c.Glob, blockDir) && (c.Op == "write" || c.Op == "fsync") {
+		return ""
+	}
+	return "the block backend sees blocks, not calls: write(block/*), write(block/aof) and fsync(block/*) are the disk's requests"
 }
 
 func init() {
@@ -183,7 +204,7 @@ func init() {
 	})
 	register(Verb{
 		Name: "stall", Form: "stall [NODE] OP(GLOB)", Example: "at n1 fsync(*.incr.aof)#2: stall n1 fsync(*.incr.aof) for 3s",
-		Doc: "calls are not answered until the span ends", spans: timeSpan | callSpan, weight: 1, available: callFaults,
+		Doc: "calls are not answered until the span ends", spans: timeSpan | callSpan, weight: 1, available: fileSystemFaults,
 		parse: func(c *cursor) (Action, *Error) {
 			t, err := c.target()
 			return &Stall{t}, err
@@ -192,7 +213,7 @@ func init() {
 	})
 	register(Verb{
 		Name: "full", Form: "full NODE BYTES", Example: "at 1s: full n1 64KiB for 2s",
-		Doc: "only so much space is left: ENOSPC beyond", spans: timeSpan, weight: 1, available: callFaults,
+		Doc: "only so much space is left: ENOSPC beyond", spans: timeSpan, weight: 1, available: fileSystemFaults,
 		parse: func(c *cursor) (Action, *Error) {
 			n, err := c.node()
 			if err != nil {
@@ -205,7 +226,7 @@ func init() {
 	})
 	register(Verb{
 		Name: "readonly", Form: "readonly NODE", Example: "at 1s: readonly n1 for 2s",
-		Doc: "the disk is remounted read-only: EROFS", spans: timeSpan, weight: 1, available: callFaults,
+		Doc: "the disk is remounted read-only: EROFS", spans: timeSpan, weight: 1, available: fileSystemFaults,
 		parse: func(c *cursor) (Action, *Error) {
 			n, err := c.node()
 			return &ReadOnly{n}, err

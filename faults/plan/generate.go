@@ -172,10 +172,16 @@ func (g *generator) span(allowed spanSet) Span {
 	return Span{Kind: SpanTime, For: g.duration(time.Millisecond, g.o.Span)}
 }
 
+// blockWeights is how many of callWeights are requests of a disk of blocks, too.
+const blockWeights = 5
+
 // callWeights favour the calls on which durability hangs.
 var callWeights = []string{"fsync", "fsync", "fsync", "write", "write", "rename", "dirsync", "unlink", "open", "truncate"}
 
 func (g *generator) call() CallPattern {
+	if g.o.Backend == Block { // of which only requests of the disk are in reach
+		return CallPattern{Op: callWeights[g.rng.IntN(blockWeights)], Glob: blockDir + "*"}
+	}
 	return CallPattern{Op: callWeights[g.rng.IntN(len(callWeights))], Glob: g.glob()}
 }
 

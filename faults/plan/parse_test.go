@@ -234,7 +234,7 @@ func TestCheck(t *testing.T) {
 		{"at 1s: power-cut n1", ProcessHost, `"at 1s: power-cut n1" cannot strike here: the host's own disk cannot lose what it was not told to keep; it needs --disk fuse`},
 		{"at n1 fsync(*)#1: kill n1", ProcessHost, `"at n1 fsync(*)#1: kill n1" cannot strike here: calls on the host's own disk are out of reach; it needs --disk fuse`},
 		{"at 1s: clock n1 +1s", Process, `"at 1s: clock n1 +1s" cannot strike here: a real process reads the machine's own clock`},
-		{"at 1s: fail fsync(*) EIO", Block, `"at 1s: fail fsync(*) EIO" cannot strike here: the block backend sees blocks, not calls`},
+		{"at 1s: fail fsync(*) EIO", Block, `"at 1s: fail fsync(*) EIO" cannot strike here: the block backend sees blocks, not calls: write(block/*), write(block/aof) and fsync(block/*) are the disk's requests`},
 		{"at 1s: kill n11", Sim, `"at 1s: kill n11" names the node "n11"; there are n1, n2, c1; did you mean "n1"?`},
 		{"at m7 fsync(*)#1: kill n1", Sim, `"at m7 fsync(*)#1: kill n1" names the node "m7"; there are n1, n2, c1`},
 		{"at 1s: cut n1 -> n2,x9", Sim, `"at 1s: cut n1 -> n2,x9" names the node "x9"; there are n1, n2, c1`},

@@ -106,6 +106,13 @@ func (s *Statement) Check(backend Backend, nodes []string) error {
 	if (backend == ProcessHost || backend == Cluster) && (s.At.Kind == AtCall || s.Span.Until.Kind == AtCall) {
 		return fmt.Errorf("%q cannot strike here: %s", s.String(), callFaults(backend))
 	}
+	if backend == Block {
+		for _, c := range s.calls() {
+			if why := blocksOnly(c); why != "" {
+				return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
+			}
+		}
+	}
 	for _, op := range s.ops() {
 		if why := opUnavailable(op, backend); why != "" {
 			return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
@@ -127,18 +134,27 @@ func (s *Statement) Check(backend Backend, nodes []string) error {
 	return nil
 }
 
-// ops are the calls that the statement is about.
+// ops are the kinds of calls that the statement is about.
 func (s *Statement) ops() []string {
 	var ops []string
+	for _, c := range s.calls() {
+		ops = append(ops, c.Op)
+	}
+	return ops
+}
+
+// calls are the calls that the statement is about.
+func (s *Statement) calls() []CallPattern {
+	var calls []CallPattern
 	for _, t := range []*Instant{&s.At, &s.Span.Until} {
 		if t.Kind == AtCall {
-			ops = append(ops, t.Call.Op)
+			calls = append(calls, t.Call)
 		}
 	}
 	if t := ownTarget(s.Action); t != nil {
-		ops = append(ops, t.Call.Op)
+		calls = append(calls, t.Call)
 	}
-	return ops
+	return calls
 }
 
 // SpanKind says what a span counts.

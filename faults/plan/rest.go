@@ -77,10 +77,18 @@ func (c *cursor) nodeAndGlob(keywords ...string) (node, g string, err *Error) {
 	return node, g, err
 }
 
+// needsOurFiles is why files at rest are out of reach in a backend.
+func needsOurFiles(b Backend) string {
+	if b == Block {
+		return fileSystemFaults(b)
+	}
+	return needsFaultDisk(b)
+}
+
 func init() {
 	register(Verb{
 		Name: "corrupt", Form: "corrupt [NODE] GLOB bit|page OFFSET", Example: "at +10ms: corrupt n1 *.incr.aof bit 4096",
-		Doc: "flip a bit, or zero a page, of files at rest (between crash and restart)", weight: 1, available: needsFaultDisk,
+		Doc: "flip a bit, or zero a page, of files at rest (between crash and restart)", weight: 1, available: needsOurFiles,
 		parse: func(c *cursor) (Action, *Error) {
 			n, g, err := c.nodeAndGlob("bit", "page")
 			if err != nil {
@@ -99,7 +107,7 @@ func init() {
 	})
 	register(Verb{
 		Name: "truncate", Form: "truncate [NODE] GLOB by BYTES", Example: "at +10ms: truncate *.incr.aof by 7",
-		Doc: "cut the end off files at rest (between crash and restart)", weight: 1, available: needsFaultDisk,
+		Doc: "cut the end off files at rest (between crash and restart)", weight: 1, available: needsOurFiles,
 		parse: func(c *cursor) (Action, *Error) {
 			n, g, err := c.nodeAndGlob("by")
 			if err != nil {
