@@ -108,7 +108,6 @@ func TestLinkFaultsOverTime(t *testing.T) {
 }
 
 func TestLinkFaultsSayWhatTheyCannotStrike(t *testing.T) {
-	var faults LinkFaults
 	for text, want := range map[string]string{
 		"at 1s: heal":         "no fault of a link was in place",
 		"at 1s: cut n1 -> n1": "it names no link between two nodes",
@@ -116,6 +115,7 @@ func TestLinkFaultsSayWhatTheyCannotStrike(t *testing.T) {
 	} {
 		s, err := ParseStatement(text)
 		require.NoError(t, err)
+		var faults LinkFaults
 		require.Equal(t, want, faults.Apply(Trigger{Statement: &s}, recordedLinks{}))
 	}
 }
