@@ -175,7 +175,8 @@ func (l *link) run(addr string) {
 	}
 	err = l.read()
 	conn.Close()
-	l.tell(func() { s.repl.Lost(s.env.Now(), err.Error()) })
+	var bad *front.ProtocolError
+	l.tell(func() { s.repl.Lost(s.env.Now(), err.Error(), errors.As(err, &bad)) })
 }
 
 // errUnwanted ends a link that the server itself has closed.

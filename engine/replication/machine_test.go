@@ -160,7 +160,7 @@ func (s *script) do(line string) string {
 	case "executed":
 		m.Executed([]byte(strings.Repeat("x", int(number(1)))), 0)
 	case "lost":
-		m.Lost(s.now, "Connection lost")
+		m.Lost(s.now, "Connection lost", arg(1) == "desync")
 	case "restore":
 		m.Restore(s.now, id(f[1]), number(2), int(number(3)))
 	case "failover":

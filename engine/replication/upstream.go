@@ -162,8 +162,11 @@ func (m *Machine) ConnectionOpen(now time.Duration) {
 	m.emit(Effect{Kind: SayMaster, Text: command("PING")})
 }
 
-// Lost says that the connection to the master has ended.
-func (m *Machine) Lost(now time.Duration, why string) {
+// Lost says that the connection to the master has ended. desync says that what
+// the master sent made no sense: whatever this server has of its history is not
+// to be trusted, and everything must be sent again (redis 7.0.15 networking.c
+// freeClient does not cache a master after a protocol error).
+func (m *Machine) Lost(now time.Duration, why string, desync bool) {
 	m.now = now
 	u := m.Up
 	if u == nil || u.State < Handshake {
@@ -180,6 +183,9 @@ func (m *Machine) Lost(now time.Duration, why string) {
 		m.log(warning, "Failed to read response from the server: %s", why)
 	}
 	m.closeLink()
+	if desync {
+		m.cached = nil
+	}
 	m.endFailover(u)
 	if u.State == ToConnect && u.downAt == m.now {
 		m.dial() // at once, after a link that worked (replicationHandleMasterDisconnection)

@@ -3,6 +3,8 @@ package splitbrain
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,8 +124,8 @@ func (r *run) stopObserving() {
 func (r *run) close() {
 	r.stopped = true
 	r.stopObserving()
-	for _, l := range r.admin { // any order: all are closed
-		l.close()
+	for _, node := range slices.Sorted(maps.Keys(r.admin)) { // in one order, for the trace
+		r.admin[node].close()
 	}
 }
 

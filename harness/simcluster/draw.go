@@ -1,0 +1,128 @@
+package simcluster
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/splitbrain"
+)
+
+// Schedule is a kind of random scenario.
+type Schedule struct {
+	Name, About string
+	text        func(r *rand.Rand) string // of the plan
+	wait        int                       // replicas each write waits for
+}
+
+// everybody but n1, on the other side of a cut.
+const rest = "n2,n3,s1,s2,s3"
+
+// when draws an instant between two.
+func when(r *rand.Rand, from, to time.Duration) time.Duration {
+	return (from + time.Duration(r.Int64N(int64(to-from)))).Truncate(time.Millisecond)
+}
+
+const ms, sec = time.Millisecond, time.Second
+
+// Schedules are the known kinds. What is random in each is drawn from the seed.
+var Schedules = []Schedule{
+	{Name: "calm", About: "no fault", text: func(*rand.Rand) string { return "" }},
+	{Name: "partition", About: "the master is cut off, in one of the ways there are", text: func(r *rand.Rand) string {
+		side := [...]string{"n1", "n1", "n1,n2", "n1,s1", "n1,n2,s1"}[r.IntN(5)]
+		other := without(strings.Split("n1,"+rest, ","), strings.Split(side, ","))
+		how := [...]string{"", "", " reset", " drop"}[r.IntN(4)]
+		both := [...]string{" both", " both", ""}[r.IntN(3)]
+		return fmt.Sprintf("at %v: cut %s -> %s%s%s for %v\n", when(r, 500*ms, 3*sec), side, other, how, both, when(r, sec, 6*sec))
+	}},
+	{Name: "kill", About: "the master is killed and comes back", text: func(r *rand.Rand) string {
+		return fmt.Sprintf("at %v: kill n1\nat %v: restart n1\n", when(r, 500*ms, 3*sec), when(r, 6*sec, 8*sec))
+	}},
+	{Name: "two-failovers", About: "the master is cut off while its successor is killed", text: func(r *rand.Rand) string {
+		victim := [...]string{"n2", "n3"}[r.IntN(2)]
+		return fmt.Sprintf("at %v: cut n1 -> %s both for %v\nat %v: kill %s\nat %v: restart %s\n",
+			when(r, 500*ms, 1500*ms), rest, when(r, 9*sec, 11*sec), when(r, 4*sec, 5*sec), victim, when(r, 12*sec, 13*sec), victim)
+	}},
+	{Name: "lagging-replica", About: "an old master that was synchronised again takes over while another replica lags behind", text: func(r *rand.Rand) string {
+		lag := [...]string{"n2", "n3"}[r.IntN(2)]
+		master := [...]string{"n3", "n2"}[strings.Index("n2n3", lag)/2]
+		return fmt.Sprintf("at 1s: cut n1 -> %s both for %v\nat %v: cut %s -> n2,n3 both for %v\nat %v: kill %s\nat 14s: restart %s\n",
+			rest, 4*sec, when(r, 4*sec, 4500*ms), lag, when(r, 6*sec, 7*sec), when(r, 8*sec, 9*sec), master, master)
+	}},
+	{Name: "wait-all", About: "the master is cut off while every write waits for all replicas", wait: 2, text: func(r *rand.Rand) string {
+		return fmt.Sprintf("at %v: cut n1 -> %s both for %v\n", when(r, 500*ms, 2*sec), rest, when(r, 2*sec, 5*sec))
+	}},
+	{Name: "storm", About: "several faults of all kinds", text: func(r *rand.Rand) string {
+		var b strings.Builder
+		at := when(r, 500*ms, 1500*ms)
+		for range 2 + r.IntN(3) {
+			n := fmt.Sprintf("n%d", 1+r.IntN(3))
+			others := without(strings.Split("n1,"+rest, ","), []string{n})
+			span := when(r, 200*ms, 4*sec)
+			switch r.IntN(6) {
+			case 0:
+				fmt.Fprintf(&b, "at %v: pause %s for %v\n", at, n, span)
+			case 1:
+				fmt.Fprintf(&b, "at %v: kill %s\nat %v: restart %s\n", at, n, at+span, n)
+			case 2:
+				fmt.Fprintf(&b, "at %v: delay %s -> %s %v for %v\n", at, n, others, when(r, ms, 300*ms), span)
+			case 3:
+				fmt.Fprintf(&b, "at %v: cut %s -> %s reset for %v\n", at, n, others, span)
+			case 4:
+				fmt.Fprintf(&b, "at %v: flap %s -> %s %v both for %v\n", at, n, others, when(r, 100*ms, 900*ms), span)
+			case 5:
+				fmt.Fprintf(&b, "at %v: cut %s -> %s both for %v\n", at, n, others, span)
+			}
+			at += span + when(r, 200*ms, 2*sec)
+		}
+		return b.String()
+	}},
+}
+
+func without(list, out []string) string {
+	var left []string
+next:
+	for _, s := range list {
+		for _, o := range out {
+			if s == o {
+				continue next
+			}
+		}
+		left = append(left, s)
+	}
+	return strings.Join(left, ",")
+}
+
+// Draw makes the scenario of a seed: 3 servers and 3 Sentinels.
+func (k *Schedule) Draw(seed uint64) (*splitbrain.Scenario, error) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	p, err := plan.Parse("plan 1\n" + k.text(r))
+	if err != nil {
+		return nil, fmt.Errorf("schedule %s, seed %d: %w", k.Name, seed, err)
+	}
+	span := 6 * sec
+	for i := range p.Statements {
+		s := &p.Statements[i]
+		span = max(span, s.At.Time+s.Span.For+3*sec)
+	}
+	s, err := splitbrain.New(splitbrain.Options{Plan: p, Wait: k.wait, Rate: 100, Clients: 4, Span: span, Routing: "both"})
+	if err != nil {
+		return nil, err
+	}
+	s.Poll = 50 * time.Millisecond
+	return s, nil
+}
+
+// ByName finds a kind of schedule.
+func ByName(name string) (*Schedule, error) {
+	var names []string
+	for i := range Schedules {
+		if Schedules[i].Name == name {
+			return &Schedules[i], nil
+		}
+		names = append(names, Schedules[i].Name)
+	}
+	return nil, fmt.Errorf("unknown schedule %q: want %s", name, strings.Join(names, ", "))
+}

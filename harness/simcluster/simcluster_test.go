@@ -1,0 +1,132 @@
+package simcluster
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/harness/splitbrain"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func scenario(t testing.TB, o splitbrain.Options) *splitbrain.Scenario {
+	t.Helper()
+	s, err := splitbrain.New(o)
+	require.NoError(t, err)
+	return s
+}
+
+// seeds is how many of each schedule are run: few, unless the environment asks for more.
+func seeds(usual int) uint64 {
+	if n, err := strconv.Atoi(os.Getenv("TORNTAIL_CLUSTER_SEEDS")); err == nil {
+		return uint64(n)
+	}
+	return uint64(usual)
+}
+
+// run runs one schedule of a seed and judges it.
+func run(t testing.TB, c *Simulator, k *Schedule, seed uint64, b bugs.Set) (*splitbrain.Outcome, uint64, []Finding) {
+	t.Helper()
+	s, err := k.Draw(seed)
+	require.NoError(t, err)
+	if b != 0 {
+		s.Timing.Settle = 10 * time.Second // enough for the correct engine, see TestSchedules
+	}
+	out, trace, err := c.Run(s, Options{Seed: seed, Bugs: b, Expiry: k.Name != "calm"})
+	require.NoError(t, err, "%s, seed %d: %s", k.Name, seed, s.Plan)
+	return out, trace, c.Judge(out)
+}
+
+// The correct engine passes every schedule: safety under faults, and convergence
+// once they have ended.
+func TestSchedules(t *testing.T) {
+	c := New()
+	defer c.Close()
+	for i := range Schedules {
+		k := &Schedules[i]
+		t.Run(k.Name, func(t *testing.T) {
+			var longest time.Duration
+			promotions, acked, gone := 0, 0, 0
+			n := seeds(3)
+			for seed := range n {
+				out, _, found := run(t, c, k, seed, 0)
+				require.Empty(t, found, "%s, seed %d: %s", k.Name, seed, c.s.Plan)
+				longest = max(longest, out.TookToHeal)
+				promotions += len(out.Turns) - 3
+				acked += len(out.History.Ops)
+				_, lostHere := lost(out.History)
+				gone += lostHere
+				if k.Name == "calm" {
+					require.Zero(t, len(out.Turns)-3, "nobody fails over without a fault")
+				}
+			}
+			t.Logf("%d seeds: %d changes of role, %d writes, %d lost as replication allows, healed after at most %v", n, promotions, acked, gone, longest)
+			if k.Name != "calm" {
+				require.NotZero(t, promotions, "no schedule led to a failover")
+			}
+		})
+	}
+}
+
+// huntedBy says which schedule shows a planted bug, and as what.
+var huntedBy = []struct {
+	bug       bugs.Set
+	schedule  string
+	anomalies []string
+}{
+	{bugs.ForeignPartialSync, "two-failovers", []string{"divergence", "liveness"}},
+	{bugs.BacklogKept, "lagging-replica", []string{"divergence", "liveness"}},
+	{bugs.PromotedWithoutSecondID, "kill", []string{"full-sync"}},
+	{bugs.AckBeforeApply, "wait-all", []string{"lost-write"}},
+	{bugs.ExpiredServed, "partition", []string{"resurrection"}},
+}
+
+// hunt runs a schedule with a bug until it is found, and returns after how many seeds.
+func hunt(t testing.TB, c *Simulator, k *Schedule, b bugs.Set, limit uint64) (uint64, Finding) {
+	for seed := range limit {
+		if _, _, found := run(t, c, k, seed, b); len(found) > 0 {
+			return seed + 1, found[0]
+		}
+	}
+	return 0, Finding{}
+}
+
+// Each planted bug of replication is found, as what it is.
+func TestPlantedBugsAreFound(t *testing.T) {
+	c := New()
+	defer c.Close()
+	for _, h := range huntedBy {
+		t.Run(h.bug.String(), func(t *testing.T) {
+			k, err := ByName(h.schedule)
+			require.NoError(t, err)
+			n, f := hunt(t, c, k, h.bug, 60)
+			require.NotZero(t, n, "not found in 60 seeds")
+			require.Contains(t, h.anomalies, f.Anomaly, f.Text)
+			t.Logf("%s in %d seeds of %s: %s", h.bug, n, k.Name, f)
+		})
+	}
+}
+
+// The same seed gives the same trace, whatever ran before in the same memory.
+func TestSameSeedSameTrace(t *testing.T) {
+	c, fresh := New(), New()
+	defer c.Close()
+	defer fresh.Close()
+	k, err := ByName("storm")
+	require.NoError(t, err)
+	for seed := range uint64(2) {
+		_, once, _ := run(t, c, k, seed, 0)
+		_, again, _ := run(t, fresh, k, seed, 0)
+		_, third, _ := run(t, c, k, seed, 0)
+		require.Equal(t, once, again, "seed %d", seed)
+		require.Equal(t, once, third, "seed %d", seed)
+		_, other, _ := run(t, c, k, seed+1000, 0)
+		require.NotEqual(t, once, other)
+	}
+}
