@@ -45,6 +45,7 @@ type cli struct {
 	Log      logCmd      `cmd:"" help:"The calls on a mounted disk."`
 
 	Splitbrain splitbrainCmd `cmd:"" help:"Partition a master with Sentinels watching, heal, and account for every acknowledged write."`
+	Topology   topologyCmd   `cmd:"" help:"Servers, Sentinels and proxies that stay, for your own client."`
 
 	Server   serverCmd   `cmd:"" help:"Run the embedded engine as a server, with redis-server's arguments." passthrough:""`
 	CheckAOF checkAOFCmd `cmd:"" name:"check-aof" help:"Check an append-only file, or cut its damaged tail off, as redis-check-aof does."`

@@ -53,6 +53,11 @@ func TestScripts(t *testing.T) {
 			"same-figures": sameFigures,
 			"freeport":     freePort,
 			"await-server": awaitServer,
+			"await-topology": func(ts *testscript.TestScript, _ bool, _ []string) {
+				if !within(30*time.Second, func() bool { return ts.Exec("torntail", "topology", "env") == nil }) {
+					ts.Fatalf("no topology came up")
+				}
+			},
 			"nothing-left": func(ts *testscript.TestScript, _ bool, _ []string) {
 				if what := leftover(ts.Getenv("WORK"), ts.Getenv("TMPDIR")); what != "" {
 					ts.Fatalf("%s", what)

@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/mount"
 )
 
@@ -188,6 +189,16 @@ func (f *socketFlags) find() (string, error) {
 		return f.Socket, nil
 	}
 	socket, err := mount.FindSocket(f.Mount)
+	if f.Mount == "" {
+		up, none := cluster.FindSocket()
+		switch {
+		case errors.Is(none, cluster.ErrNone):
+		case errors.Is(err, mount.ErrNoMount):
+			socket, err = up, none
+		case err == nil && none == nil:
+			err = fmt.Errorf("a fault disk is mounted and a topology is up: say which with --socket %s or --socket %s", socket, up)
+		}
+	}
 	if err != nil {
 		return "", usage(err)
 	}
@@ -218,6 +229,7 @@ place, or waits for its instant. Plans are explained in docs/plans.md. Examples:
   torntail fault 'fail fsync(*.db) EIO for 1 calls'
   torntail fault 'at n1 fsync(*.aof)#3 in-flight 0.5: power-cut n1 keep torn 512'
   torntail fault 'full n1 64KiB for 10s; slow write(*) 20ms for 10s'
+  torntail fault 'cut n1 -> n2,n3,s1,s2,s3 both for 10s'      (torntail topology up)
   torntail fault --clear`
 }
 

@@ -126,7 +126,7 @@ func (m *Disk) status() string {
 			continue
 		}
 		for _, s := range r.runner.Report() {
-			fmt.Fprintf(&b, "fault: %s: %s\n", s.Text, standing(s))
+			fmt.Fprintf(&b, "fault: %s: %s\n", s.Text, Standing(s))
 		}
 	}
 	return b.String()

@@ -114,13 +114,13 @@ func (m *Disk) fault(p *plan.Plan) (string, error) {
 	defer m.mu.Unlock()
 	var b strings.Builder
 	for _, s := range r.runner.Report() {
-		fmt.Fprintf(&b, "%s: %s\n", s.Text, standing(s))
+		fmt.Fprintf(&b, "%s: %s\n", s.Text, Standing(s))
 	}
 	return b.String(), nil
 }
 
-// standing is a statement's report in a few words.
-func standing(s plan.StatementReport) string {
+// Standing is a statement's report in a few words.
+func Standing(s plan.StatementReport) string {
 	switch {
 	case s.Hits == 1:
 		return "struck"

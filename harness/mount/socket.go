@@ -19,9 +19,9 @@ import (
 // mount has an entry in a directory of the user's: the socket itself, or a
 // symbolic link to it where the user named another place.
 
-// socketDir is that directory, made if it is missing. A directory that others
+// SocketDir is that directory, made if it is missing. A directory that others
 // can write to is refused: they could put their own socket there.
-func socketDir() (string, error) {
+func SocketDir() (string, error) {
 	dir := filepath.Join(os.TempDir(), "torntail-"+strconv.Itoa(os.Geteuid()))
 	if run := os.Getenv("XDG_RUNTIME_DIR"); run != "" {
 		dir = filepath.Join(run, "torntail")
@@ -53,7 +53,7 @@ const longestSocket = 107
 // register makes the entry of a mount and returns where its socket is to be:
 // the place the user named, or the entry itself.
 func register(mountPoint, named string) (socket string, err error) {
-	registry, err := socketDir()
+	registry, err := SocketDir()
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +87,7 @@ func tooLong(socket string) error {
 
 // unregister removes a mount's entry.
 func unregister(mountPoint, socket string) {
-	if registry, err := socketDir(); err == nil {
+	if registry, err := SocketDir(); err == nil {
 		if entry := entryOf(registry, mountPoint); entry != socket {
 			os.Remove(entry)
 		}
@@ -105,7 +105,7 @@ var ErrNoMount = errors.New("no mounted fault disk is running; torntail mount DI
 // FindSocket is the control socket of the disk mounted at dir; of the only one
 // that is mounted when dir is "".
 func FindSocket(dir string) (string, error) {
-	registry, err := socketDir()
+	registry, err := SocketDir()
 	if err != nil {
 		return "", err
 	}

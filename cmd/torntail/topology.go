@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/splitbrain"
+)
+
+type topologyCmd struct {
+	Up   topologyUpCmd   `cmd:"" help:"Start servers, Sentinels and proxies, print their addresses, and stay."`
+	Env  topologyEnvCmd  `cmd:"" help:"Print the addresses again, as environment variables."`
+	Down topologyDownCmd `cmd:"" help:"End the topology that is up."`
+}
+
+type topologyUpCmd struct {
+	Topology  string   `arg:"" optional:"" default:"3+3" help:"Servers and Sentinels: 3+3, 5+5, chain; default ${default}." placeholder:"N+M"`
+	Target    string   `default:"redis-server" help:"redis-server, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET"`
+	Timing    string   `help:"quick: Sentinels act within seconds; conf: their own defaults; default quick." placeholder:"NAME"`
+	Quorum    int      `help:"Sentinels that must agree; default the majority." placeholder:"N"`
+	Directive []string `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
+}
+
+func (c *topologyUpCmd) Help() string {
+	return `Your own client connects to the addresses that are printed; whatever it sends passes the
+proxies, as what servers and Sentinels send each other does. Your client is node c1.
+It stays until Ctrl-C or torntail topology down. Examples:
+
+  torntail topology up 3+3
+
+Then, in another terminal:
+
+  eval "$(torntail topology env)"                   TORNTAIL_N1, TORNTAIL_SENTINELS, ...
+  torntail fault 'cut n1,c1 -> n2,n3,s1,s2,s3 both for 10s'
+  torntail status
+  torntail topology down`
+}
+
+func (c *topologyUpCmd) Run(a *app) error {
+	flags := splitbrainCmd{Topology: c.Topology, Timing: c.Timing, Quorum: c.Quorum, Directive: c.Directive, Clients: 1}
+	o, err := flags.options()
+	if err != nil {
+		return usage(err)
+	}
+	s, err := splitbrain.New(o)
+	if err != nil {
+		return usage(err)
+	}
+	if _, err := splitbrainBackend(c.Target); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	up, err := cluster.Up(ctx, s, cluster.Options{Binary: c.Target, Seed: 1, Anybody: true, Clients: 1})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return asUsage(err)
+	}
+	io.WriteString(a.stdout, up.Environment())
+	fmt.Fprintf(a.stdout, `# %s is up; control socket %s
+# in another terminal:
+#   eval "$(torntail topology env)"
+#   torntail fault 'cut n1,c1 -> n2,n3,s1,s2,s3 both for 10s'    (your client is c1)
+#   torntail status
+# Ctrl-C or torntail topology down ends it
+`, s.Topology, up.Socket())
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(a.stderr, "torntail: ending the topology")
+	case <-up.Ended():
+	}
+	stop() // a second Ctrl-C ends torntail at once; the watchdog then cleans up
+	return up.Close()
+}
+
+// topologyFlags say which topology a command is for.
+type topologyFlags struct {
+	Socket string `help:"Control socket of the topology; default that of the only one." placeholder:"PATH"`
+}
+
+func (f *topologyFlags) call(a *app, command string) error {
+	socket := f.Socket
+	if socket == "" {
+		found, err := cluster.FindSocket()
+		if err != nil {
+			return usage(err)
+		}
+		socket = found
+	}
+	text, err := control.Call(socket, command)
+	io.WriteString(a.stdout, text)
+	if errors.Is(err, control.ErrNoServer) {
+		err = cluster.ErrNone
+	}
+	return callFailed(err)
+}
+
+type topologyEnvCmd struct{ topologyFlags }
+
+func (c *topologyEnvCmd) Help() string {
+	return "Example:\n  eval \"$(torntail topology env)\""
+}
+
+func (c *topologyEnvCmd) Run(a *app) error { return c.call(a, "env") }
+
+type topologyDownCmd struct{ topologyFlags }
+
+func (c *topologyDownCmd) Help() string { return "Example:\n  torntail topology down" }
+
+func (c *topologyDownCmd) Run(a *app) error { return c.call(a, "down") }
