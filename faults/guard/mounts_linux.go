@@ -24,15 +24,21 @@ func Abort(conn uint32) {
 }
 
 // Unmount detaches a FUSE mount, in use or not. A directory that is not a
-// mount point is no error.
+// mount point is no error. What is mounted there while it works stays: somebody
+// else may use the directory as soon as it is free.
 func Unmount(dir string) error {
-	for Mounted(dir) {
+	for _, m := range mountPoints() {
+		if m != dir {
+			continue
+		}
 		// MNT_FORCE aborts the connection, so that nothing can wait on it any
-		// more; only then is the mount detached.
-		unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
-		err := unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-		if err == nil || err == unix.EINVAL {
-			continue // EINVAL: MNT_FORCE alone was enough
+		// more; unless it is in use, the mount is then gone. Otherwise it is detached.
+		err := unix.Unmount(dir, unix.MNT_FORCE|unix.UMOUNT_NOFOLLOW)
+		if err == unix.EBUSY {
+			err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		}
+		if err == nil || err == unix.EINVAL { // EINVAL: somebody else was quicker
+			continue
 		}
 		out, err := exec.Command("fusermount3", "-u", "-z", "--", dir).CombinedOutput()
 		if err != nil && Mounted(dir) {

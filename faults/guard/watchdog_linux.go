@@ -71,7 +71,8 @@ func watch(in io.Reader) int {
 
 // cleanUp ends and removes the entries in the order that cannot hang: processes
 // get their SIGKILL first, then the file systems are aborted, which answers the
-// calls the killed processes sit in, and only then are directories removed.
+// calls the killed processes sit in, sockets go, the file systems are unmounted,
+// and only then are directories removed.
 func cleanUp(entries []entry) error {
 	deadline := time.Now().Add(settle)
 	var firstErr error
@@ -96,8 +97,15 @@ func cleanUp(entries []entry) error {
 	each(kindMount, func(e entry) {
 		conn, _ := strconv.ParseUint(e.number, 10, 32) // parseLine checked it
 		Abort(uint32(conn))
-		note(Unmount(e.path))
 	})
+	// Sockets go while the mount point is still taken: whoever mounts there next
+	// makes them anew, in the same places.
+	each(kindDir, func(e entry) {
+		if info, err := os.Lstat(e.path); err == nil && !info.IsDir() {
+			note(os.Remove(e.path))
+		}
+	})
+	each(kindMount, func(e entry) { note(Unmount(e.path)) })
 	each(kindGroup, func(e entry) {
 		pgid, _ := strconv.Atoi(e.number) // parseLine checked it
 		for GroupAlive(pgid) && time.Now().Before(deadline) {

@@ -277,7 +277,8 @@ func TestTheBackingHasTheLastSave(t *testing.T) {
 	p = h.mount(t, "--backing", "b")
 	finish("cat f h > $SAID; ls >> $SAID")
 	require.Equal(t, "durable\nsaved\nf\nh\n", h.said(t))
-	out, _, _ = h.run(t, "status")
+	out, errs, status = h.run(t, "status")
+	require.Zero(t, status, errs)
 	require.Contains(t, out, "everything is durable")
 	kill(p)
 
