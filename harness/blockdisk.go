@@ -149,6 +149,7 @@ func (s *ServerRunner) mountBlock(m *blocklog.Image) (err error) {
 	device = blocklog.NewDevice(m, blocklog.DeviceOptions{
 		Hook:        func(r *blocklog.Request) blocklog.Decision { return s.onRequest(device, r) },
 		IgnoreFlush: s.x.Plants.Disk&disk.PlantIgnoreSync != 0, Clock: s.rig.clock,
+		KeepLog: s.recording != nil,
 	})
 	s.block, err = s.rig.block.Mount(device, s.rig.fs)
 	return err
@@ -271,10 +272,10 @@ func (s *ServerRunner) pendingWrite() bool {
 	return false
 }
 
-// blockFiles is a copy of the server's files in memory: torntail itself never uses
-// a file system whose disk it serves.
-func (s *ServerRunner) blockFiles() (vfs.FS, error) {
-	files, err := s.block.Files(".")
+// filesOn is a copy of a volume's files in memory: torntail itself never uses a
+// file system whose disk it serves.
+func filesOn(v *blocklog.Volume) (vfs.FS, error) {
+	files, err := v.Files(".")
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (s *ServerRunner) settle(d *disk.Disk) (err error) {
 // files is what is at the place now. Nobody may be writing.
 func (s *ServerRunner) files(f func(fsys vfs.FS)) {
 	if s.block != nil {
-		fsys, err := s.blockFiles()
+		fsys, err := filesOn(s.block)
 		if err != nil {
 			s.fail(fmt.Errorf("read what the server left: %w", err))
 			return

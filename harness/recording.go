@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
 )
 
@@ -24,6 +25,10 @@ type Recording struct {
 	ended  time.Duration
 	judged judging
 	facts  facts
+	// On a real file system there is the disk's log instead of a tape, and when
+	// rewrites and snapshots went on, as the server said.
+	blocks *blocklog.Log
+	worked []history.Interval
 }
 
 // Record runs an experiment whose plan ends the server's life in an orderly
@@ -48,9 +53,12 @@ func (s *ServerRunner) record(l *life) error {
 		return fmt.Errorf("the run that was to be recorded ended by %s, not by SHUTDOWN; the server's last lines:\n%s", l.how, l.redis.Tail())
 	}
 	r := s.recording
+	if s.block != nil {
+		r.blocks = s.block.Device().PowerCut()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.hist, r.ended, r.forks = s.hist, l.at, slices.Clone(s.log.forks)
+	r.hist, r.ended, r.forks, r.worked = s.hist, l.at, slices.Clone(s.log.forks), slices.Clone(s.log.worked)
 	return nil
 }
 
@@ -163,19 +171,22 @@ func (w *playback) repliesBefore(at time.Duration) {
 // invokedBy puts on record what clients had asked by then.
 func (w *playback) invokedBy(at time.Duration) {
 	for n := len(w.hist.Ops); n < len(w.r.hist.Ops) && w.r.hist.Ops[n].Invoke <= at; n++ {
-		op := w.r.hist.Ops[n]
-		op.Return, op.Outcome = history.Never, history.Unknown
-		// What the reply was to say is not known yet.
-		switch {
-		case !op.Writes():
-			op.Value, op.Absent, op.More = "", false, nil
-		case op.More != nil && (op.More.Result != "" || op.More.Err != ""):
-			more := *op.More
-			more.Result, more.Err = "", ""
-			op.More = &more
-		}
-		w.hist.Ops = append(w.hist.Ops, op)
+		w.hist.Ops = append(w.hist.Ops, unanswered(w.r.hist.Ops[n]))
 	}
+}
+
+// unanswered is an operation before its reply, of which nothing is known yet.
+func unanswered(op history.Op) history.Op {
+	op.Return, op.Outcome = history.Never, history.Unknown
+	switch {
+	case !op.Writes():
+		op.Value, op.Absent, op.More = "", false, nil
+	case op.More != nil && (op.More.Result != "" || op.More.Err != ""):
+		more := *op.More
+		more.Result, more.Err = "", ""
+		op.More = &more
+	}
+	return op
 }
 
 // tell calls the watcher.

@@ -3,6 +3,8 @@ package harness
 import (
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/checker/history"
 )
 
 // serverLog follows what the server says of itself, in the words that
@@ -14,13 +16,23 @@ type serverLog struct {
 	// nothing (rdb.c rdbSaveBackground), so everything acknowledged before an
 	// instant is in its snapshot.
 	forks   []time.Duration
-	working bool // a snapshot or rewrite has begun and is not over, its hand-over included
+	worked  []history.Interval // when one went on, at most the last of them still
+	working bool               // a snapshot or rewrite has begun and is not over, its hand-over included
 }
 
-func (l *serverLog) reset() { l.forks, l.working = l.forks[:0], false }
+func (l *serverLog) reset() { l.forks, l.worked, l.working = l.forks[:0], l.worked[:0], false }
 
 // line takes one message and the time it was written, or a time before that.
 func (l *serverLog) line(at time.Duration, msg string) {
+	before := l.working
+	defer func() {
+		switch n := len(l.worked) - 1; {
+		case l.working && !before:
+			l.worked = append(l.worked, history.Interval{From: at, To: history.Never})
+		case before && !l.working && n >= 0:
+			l.worked[n].To = at
+		}
+	}()
 	switch {
 	case strings.HasPrefix(msg, "Background saving started by pid"):
 		l.forks, l.working = append(l.forks, at), true

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/reports/result"
@@ -22,6 +23,9 @@ import (
 
 type exploreCmd struct {
 	Target      string   `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET" group:"What is explored"`
+	Backend     string   `help:"block: a real server's run on a real file system; else it follows from the target." placeholder:"NAME" group:"What is explored"`
+	FS          string   `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options; default ${default}." placeholder:"FS" group:"What is explored"`
+	Images      int      `default:"300" help:"With --backend block: how many distinct crash images to judge, of each mode; default ${default}." placeholder:"N" group:"How far"`
 	Mode        []string `help:"Persistence modes (torntail list modes); default: all that write to a disk." placeholder:"LIST" group:"What is explored"`
 	Personality []string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
 	Profile     string   `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME" group:"What is explored"`
@@ -47,10 +51,14 @@ Examples:
   torntail explore
   torntail explore --mode always --personality all --bound 2
   torntail explore --target redis-server --mode everysec --bound 1
+  torntail explore --target redis-server --backend block --fs xfs --mode always
   torntail explore --mode always --plant base-rename-without-fsync`
 }
 
 func (c *exploreCmd) Run(a *app) error {
+	if c.Backend == string(plan.Block) {
+		return c.exploreBlocks(a)
+	}
 	all, err := c.options()
 	if err != nil {
 		return usage(err)
@@ -87,7 +95,7 @@ func (c *exploreCmd) Run(a *app) error {
 
 // options checks the flags: one exploration for each mode and personality.
 func (c *exploreCmd) options() ([]*explore.Options, error) {
-	if _, err := backendOf(c.Target, ""); err != nil {
+	if _, err := backendOf(c.Target, c.Backend); err != nil {
 		return nil, err
 	}
 	real := c.Target != "engine"

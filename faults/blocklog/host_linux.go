@@ -111,6 +111,9 @@ func (h *Host) serve() error {
 	return nil
 }
 
+// Dir is a directory of the host's own, outside of all devices; it goes with Close.
+func (h *Host) Dir() string { return h.dir }
+
 func (h *Host) filesDir() string { return filepath.Join(h.dir, "dev") }
 
 // Close ends the agents and takes the FUSE mount away. Everything mounted from it

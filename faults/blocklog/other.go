@@ -24,6 +24,7 @@ type (
 )
 
 func NewHost() (*Host, error)                               { return nil, ErrUnsupported }
+func (*Host) Dir() string                                   { return "" }
 func (*Host) Close() error                                  { return nil }
 func (*Host) Mount(*Device, FS) (*Volume, error)            { return nil, ErrUnsupported }
 func (*Host) View(*Image, FS, string, string) (View, error) { return View{}, ErrUnsupported }

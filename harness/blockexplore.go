@@ -1,0 +1,397 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/blocklog"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// This file explores one recorded run of a real server on a real file system: the
+// power is cut at many places of the disk's log, each image mounted, the server
+// started on it and read, and what came back judged.
+
+// BlockExploration says how far.
+type BlockExploration struct {
+	Images   int // distinct images to judge
+	Seed     uint64
+	Workers  int
+	Progress func(done, all int) // nil is silent
+}
+
+// BlockReport is what an exploration of blocks showed.
+type BlockReport struct {
+	Mode         string         `json:"mode"`
+	FS           string         `json:"fs"`
+	Acknowledged int            `json:"acknowledged"` // writes of the recorded run
+	Writes       int            `json:"writes"`       // of blocks
+	Flushes      int            `json:"flushes"`
+	Places       int            `json:"places"`       // in the log: before each flush, and the end
+	Tried        int            `json:"places_tried"` // of them
+	Images       int            `json:"images"`       // distinct ones, each mounted, started on, read and judged
+	Verdict      result.Verdict `json:"verdict"`
+	Why          string         `json:"why,omitempty"`
+	Lost         int            `json:"lost_max"`      // acknowledged writes, in the worst image
+	WindowMS     float64        `json:"window_max_ms"` // how far back that reached
+	ByItself     int            `json:"by_itself"`     // images on which the server started by itself
+	Repaired     int            `json:"repaired"`      // with its own tool
+	Refused      int            `json:"refused"`       // not at all
+	Unmountable  int            `json:"unmountable"`   // images that the file system did not mount
+	Findings     map[string]int `json:"findings"`      // known findings, by name: images
+	Anomalies    map[string]int `json:"anomalies"`     // others
+	Examples     []BlockExample `json:"examples"`      // one of each
+	Steps        BlockTimes     `json:"step_ms"`       // on average
+	ElapsedS     float64        `json:"images_elapsed_s"`
+}
+
+// BlockExample is one image that shows something.
+type BlockExample struct {
+	What  string `json:"what"`
+	Crash string `json:"crash"`
+	Story string `json:"story,omitempty"`
+}
+
+// BlockTimes are how long the steps of judging an image took, in milliseconds.
+type BlockTimes struct {
+	Build, Attach, Mount, Start, Read, Unmount float64
+}
+
+// perPlace is how many choices are tried at one place of the log: nothing and all
+// of what is in play, and others drawn.
+const perPlace = 8
+
+// ExploreBlocks records a run on the rig's file system and judges images of it.
+func (r *Rig) ExploreBlocks(ctx context.Context, x *Experiment, o BlockExploration) (*BlockReport, error) {
+	recording, err := r.Record(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	e := &blockExplorer{rig: r, rec: recording, log: recording.blocks, o: o, sums: map[uint64]bool{},
+		out: &BlockReport{Mode: x.Mode.Name, FS: r.fs.String(), Findings: map[string]int{}, Anomalies: map[string]int{}, Verdict: result.Holds}}
+	places := e.places()
+	e.describe(places)
+	began := time.Now()
+	if err := e.run(ctx, places); err != nil {
+		return nil, err
+	}
+	e.finish(time.Since(began))
+	if ctx.Err() != nil && e.out.Verdict == result.Holds {
+		e.out.Verdict, e.out.Why = result.Unknown, "interrupted"
+	}
+	return e.out, nil
+}
+
+type blockExplorer struct {
+	rig *Rig
+	rec *Recording
+	log *blocklog.Log
+	o   BlockExploration
+
+	mu    sync.Mutex
+	sums  map[uint64]bool // of images taken
+	out   *BlockReport
+	times [6]time.Duration
+}
+
+// places are where the writes in play are the most, from the time at which the
+// server served.
+func (e *blockExplorer) places() []int {
+	var at []int
+	began := e.rec.hist.Epochs[0].Began
+	for i := range e.log.Len() {
+		if r := e.log.Record(i); r.Kind == blocklog.Flush && r.At >= began {
+			at = append(at, i)
+		}
+	}
+	return append(at, e.log.Len())
+}
+
+func (e *blockExplorer) describe(places []int) {
+	e.out.Places = len(places)
+	for i := range e.log.Len() {
+		switch e.log.Record(i).Kind {
+		case blocklog.Write:
+			e.out.Writes++
+		case blocklog.Flush:
+			e.out.Flushes++
+		}
+	}
+	for i := range e.rec.hist.Ops {
+		if o := &e.rec.hist.Ops[i]; o.Acked() && o.Writes() {
+			e.out.Acknowledged++
+		}
+	}
+}
+
+// run judges images until there are enough, from places in random order.
+func (e *blockExplorer) run(ctx context.Context, places []int) error {
+	rng := rand.New(rand.NewPCG(e.o.Seed, 0))
+	rng.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
+	crashes := make(chan blocklog.Crash)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(crashes)
+		for _, at := range places {
+			if e.enough() {
+				return nil
+			}
+			e.out.Tried++
+			for _, c := range e.choices(at, rng) {
+				select {
+				case crashes <- c:
+				case <-ctx.Done():
+					return nil
+				}
+			}
+		}
+		return nil
+	})
+	for range e.o.Workers {
+		g.Go(func() error {
+			// It has the server's start, its repair and its reading; its own
+			// directories are not used.
+			s, err := e.rig.NewImageServer(e.rec.x, 0, filepath.Join(e.rig.block.Dir(), "unused"))
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			for c := range crashes {
+				if err := e.crash(ctx, s, c); err != nil {
+					if ctx.Err() != nil {
+						return nil
+					}
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (e *blockExplorer) enough() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.out.Images >= e.o.Images
+}
+
+// choices are some of the crashes at a place.
+func (e *blockExplorer) choices(at int, rng *rand.Rand) []blocklog.Crash {
+	all := slices.Collect(e.log.Crashes(at, perPlace, rng.Uint64()))
+	play := e.log.InPlay(at)
+	some := []blocklog.Crash{{At: at}, {At: at, Keep: play}}
+	for range perPlace - len(some) {
+		c := all[rng.IntN(len(all))]
+		c.Torn = 0 // pages stay whole; see draw in faults/blocklog
+		some = append(some, c)
+	}
+	return some
+}
+
+// crash judges one crash, if its image is new.
+func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Crash) error {
+	began := time.Now()
+	image := e.log.Image(c)
+	built := time.Since(began)
+	e.mu.Lock()
+	known := e.sums[image.Sum()] || e.out.Images >= e.o.Images
+	if !known {
+		e.sums[image.Sum()] = true
+		e.out.Images++
+	}
+	done := e.out.Images
+	e.mu.Unlock()
+	if known {
+		return nil
+	}
+	if e.o.Progress != nil {
+		e.o.Progress(done, e.o.Images)
+	}
+	device := blocklog.NewDevice(image, blocklog.DeviceOptions{})
+	device.PowerCut() // nobody needs the log
+	v, err := e.rig.block.Mount(device, e.rig.fs)
+	var refused *blocklog.RefusedError
+	if errors.As(err, &refused) {
+		e.unmountable(c, refused)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	got, start, read, err := s.startOn(ctx, v)
+	if uerr := v.Unmount(); err == nil {
+		err = uerr
+	}
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, t := range []time.Duration{built, v.Times.Attach, v.Times.Mount, start, read, v.Times.Unmount} {
+		e.times[i] += t
+	}
+	e.judge(c, &got)
+	return nil
+}
+
+// unmountable counts an image that the file system refused.
+func (e *blockExplorer) unmountable(c blocklog.Crash, why error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.out.Unmountable++; e.out.Unmountable == 1 {
+		e.out.Examples = append(e.out.Examples, BlockExample{"unmountable", e.log.String(c), why.Error()})
+	}
+	e.out.Verdict = result.Violated
+}
+
+// startOn starts the server on a mounted image, with its repair tool if it refuses,
+// and reads it. start and read are how long that took.
+func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume) (r Recovered, start, read time.Duration, err error) {
+	r.How = ByItself
+	began := time.Now()
+	redis, refusal, err := s.launch(ctx, v.Dir())
+	if err == nil && refusal != nil {
+		r.How, r.Refusal = RefusedToStart, lastWords(refusal)
+		if r.NULBytes, err = strayOn(v); err == nil && s.mode.AOF && s.rig.repair != nil {
+			var fixed bool
+			if fixed, err = repairAOF(ctx, s.rig.repair, v.Dir(), s.rig.clock); err == nil && fixed {
+				if redis, refusal, err = s.launch(ctx, v.Dir()); err == nil && refusal == nil {
+					r.How = Repaired
+				}
+			}
+		}
+	}
+	start = time.Since(began)
+	if err != nil || redis == nil {
+		return r, start, 0, err
+	}
+	defer end(redis)
+	began = time.Now()
+	err = s.dump(redis.Addr, &r)
+	r.At = s.rig.clock()
+	if read = time.Since(began); err == nil && s.mode.AOF && !r.NULBytes {
+		r.NULBytes, err = strayOn(v)
+	}
+	return r, start, read, err
+}
+
+// strayOn reports whether an incr file on a volume holds stray bytes.
+func strayOn(v *blocklog.Volume) (bool, error) {
+	fsys, err := filesOn(v)
+	return err == nil && nulBytes(fsys), err
+}
+
+// judge judges what came back from a crash. The caller holds mu.
+func (e *blockExplorer) judge(c blocklog.Crash, got *Recovered) {
+	at := e.rec.ended
+	if c.At < e.log.Len() {
+		at = e.log.Record(c.At).At - 1 // as late as may be: all replies before the next request count
+	}
+	o := e.rec.judgeAt(at, got)
+	switch got.How {
+	case ByItself:
+		e.out.ByItself++
+	case Repaired:
+		e.out.Repaired++
+	default:
+		e.out.Refused++
+	}
+	if !o.Excused && o.Lost > e.out.Lost {
+		e.out.Lost = o.Lost
+	}
+	if w := ms(o.Window); !o.Excused && got.How != RefusedToStart {
+		e.out.WindowMS = max(e.out.WindowMS, w)
+	}
+	note := func(into map[string]int, what, story string) {
+		if into[what]++; into[what] == 1 {
+			e.out.Examples = append(e.out.Examples, BlockExample{what, fmt.Sprintf("at %v, %s", at.Round(time.Microsecond), e.log.String(c)), story})
+		}
+	}
+	for _, f := range o.Findings {
+		note(e.out.Findings, f, got.Refusal)
+	}
+	switch o.Verdict {
+	case result.Violated:
+		e.out.Verdict = result.Violated
+		for _, a := range o.Anomalies {
+			note(e.out.Anomalies, a.Name, a.Story)
+		}
+	case result.Unknown:
+		if e.out.Verdict == result.Holds {
+			e.out.Verdict, e.out.Why = result.Unknown, o.Why
+		}
+	}
+}
+
+func (e *blockExplorer) finish(took time.Duration) {
+	e.out.ElapsedS = took.Seconds()
+	n := float64(max(e.out.Images-e.out.Unmountable, 1))
+	e.out.Steps = BlockTimes{ms(e.times[0]) / n, ms(e.times[1]) / n, ms(e.times[2]) / n, ms(e.times[3]) / n, ms(e.times[4]) / n, ms(e.times[5]) / n}
+	if e.out.Images == 0 && e.out.Verdict == result.Holds {
+		e.out.Verdict, e.out.Why = result.Unknown, "no image was judged"
+	}
+}
+
+// judgeAt judges what came back from a power cut at an instant of a recorded run.
+func (r *Recording) judgeAt(at time.Duration, got *Recovered) *Outcome {
+	h := &history.History{Epochs: []history.Epoch{{Began: r.hist.Epochs[0].Began, Ended: at, How: history.PowerCut}}}
+	for i := range r.hist.Ops {
+		op := r.hist.Ops[i]
+		if op.Invoke > at {
+			continue
+		}
+		if op.Return > at || op.Outcome == history.Unknown {
+			op = unanswered(op)
+		}
+		h.Ops = append(h.Ops, op)
+	}
+	got.follow(h, at)
+	working := slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
+	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, nulBytes: got.NULBytes, oldIncrUnsynced: working}
+	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
+	x := *r.x
+	x.Crash = "power"
+	r.judged.run(&x, o)
+	return o
+}
+
+// Names are the names in a map of counts, sorted.
+func Names(counts map[string]int) []string { return slices.Sorted(maps.Keys(counts)) }
+
+// BlockExperiment is a run to explore: clients, a rewrite or snapshot, an orderly end.
+func BlockExperiment(m Mode, w workloads.Spec, fs blocklog.FS, commands int, seed uint64) (*Experiment, error) {
+	m = m.InRealTime()
+	if m.Rate == 0 {
+		m = m.Spanning(max(m.Span, time.Duration(commands)*time.Second/50))
+	} else {
+		w.Rate = max(m.Rate, float64(commands)/(0.8*m.Span.Seconds()))
+	}
+	w.Ops, w.LongLife = commands, longLife
+	command := "BGREWRITEAOF"
+	if !m.AOF {
+		command = "BGSAVE"
+	}
+	p, err := plan.Parse(fmt.Sprintf("plan 1\nat ack#%d: do n1 %s\nat ack#%d: do n1 SHUTDOWN\nat %s: do n1 SHUTDOWN\n",
+		max(1, commands/3), command, commands, m.Span))
+	if err != nil {
+		return nil, fmt.Errorf("plan of the recorded run: %w", err)
+	}
+	return &Experiment{Mode: m, Crash: "power", Workload: w, Personality: RealFS(fs), Profile: "nvme", Seed: seed, Plan: p}, nil
+}
+
+// longLife is how long keys that expire live when none shall expire while images
+// are judged.
+const longLife = 10 * 365 * 24 * time.Hour
