@@ -12,6 +12,7 @@ import (
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/suite"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/result"
@@ -86,6 +87,13 @@ func (c *suiteCmd) Run(a *app) error {
 	targets := &openTargets{disk: c.Disk}
 	defer targets.close()
 	o.Open = targets.open
+	o.OpenCluster = func(target string) (splitbrain.Backend, error) {
+		b, err := splitbrainBackend(target)
+		if err != nil {
+			return b, &suite.Lacking{Why: err.Error()}
+		}
+		return b, nil
+	}
 	ctx, stop := a.interruptible()
 	defer stop()
 	var progress *terminal.Progress

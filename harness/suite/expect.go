@@ -23,6 +23,9 @@ type Expectation struct {
 	// contract holds.
 	MaxWindow *time.Duration
 	MaxLost   *int64
+	// MinLost, when not nil, is what some run must lose at least: a loss that is
+	// expected, such as that of a split brain.
+	MinLost *int64
 }
 
 func (e *Expectation) String() string {
@@ -42,6 +45,9 @@ func (e *Expectation) String() string {
 	}
 	if e.MaxLost != nil {
 		s += fmt.Sprintf(", at most %d writes lost in a crash", *e.MaxLost)
+	}
+	if e.MinLost != nil {
+		s += fmt.Sprintf(", at least %d writes lost in some run", *e.MinLost)
 	}
 	return s
 }
@@ -71,6 +77,8 @@ func (e *Expectation) Judge(r *result.Result) *result.Expected {
 		fail("the loss window reached %.0f ms", r.LossWindow.Max)
 	case e.MaxLost != nil && r.LostMax > *e.MaxLost:
 		fail("%d writes were lost in a crash", r.LostMax)
+	case e.MinLost != nil && r.LostMax < *e.MinLost:
+		fail("at most %d writes were lost in a run", r.LostMax)
 	}
 	return x
 }
@@ -108,7 +116,7 @@ func parseExpectation(n *Node) (e Expectation, err error) {
 		e.Violated = word != "holds"
 		return e, err
 	}
-	fields, err := n.Fields("loss-window", "max-lost", "violated", "known", "issue")
+	fields, err := n.Fields("loss-window", "max-lost", "min-lost", "violated", "known", "issue")
 	if err != nil {
 		return e, err
 	}
@@ -125,13 +133,17 @@ func parseExpectation(n *Node) (e Expectation, err error) {
 				return e, err
 			}
 			e.MaxWindow = &d
-		case "max-lost":
-			most, err := f.Int(0)
+		case "max-lost", "min-lost":
+			count, err := f.Int(0)
 			if err != nil {
 				return e, err
 			}
-			limit := int64(most)
-			e.MaxLost = &limit
+			limit := int64(count)
+			if name == "max-lost" {
+				e.MaxLost = &limit
+			} else {
+				e.MinLost = &limit
+			}
 		case "violated", "known":
 			violated = f
 			e.Violated = true
@@ -151,7 +163,7 @@ func parseExpectation(n *Node) (e Expectation, err error) {
 		return e, fields["known"].Wrong("a known violation needs the issue where it is being dealt with: want issue: LINK beside it")
 	case fields["issue"] != nil && violated == nil:
 		return e, fields["issue"].Wrong("an issue without a violation that it is about: want known: ANOMALY beside it")
-	case violated != nil && (e.MaxWindow != nil || e.MaxLost != nil):
+	case violated != nil && (e.MaxWindow != nil || e.MaxLost != nil || e.MinLost != nil):
 		return e, violated.Wrong("what is expected to be violated has no limits: want either violated or loss-window and max-lost")
 	case len(fields) == 0:
 		return e, n.Wrong("nothing is expected here: want holds, violated, or fields such as loss-window")

@@ -126,15 +126,17 @@ func Parse(path string, text []byte) (*File, error) {
 // maxCells bounds a matrix, whose size is a product.
 const maxCells = 10000
 
+// add takes the cells of a section, whose names File.unique has made.
 func (f *File) add(n *Node, cells []Cell) error {
-	for _, c := range cells {
-		if f.names[c.Name] {
-			return n.Wrong("the cell %s comes about twice", c.Name)
-		}
-		f.names[c.Name] = true
-	}
 	if f.Cells = append(f.Cells, cells...); len(f.Cells) > maxCells {
 		return n.Wrong("more than %d cells", maxCells)
+	}
+	seen := map[string]bool{}
+	for _, c := range f.Cells {
+		if seen[c.Name] {
+			return n.Wrong("the cell %s comes about twice", c.Name)
+		}
+		seen[c.Name] = true
 	}
 	return nil
 }

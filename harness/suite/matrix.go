@@ -415,18 +415,21 @@ func (f *File) crashCell(n *Node, s *settings, target string, c configuration, c
 	if s.plant != nil && *s.plant != "" {
 		parts = append(parts, *s.plant)
 	}
-	cell.Name = strings.Join(parts, "/")
-	for k := 2; f.names[cell.Name] || f.taken(cell.Name); k++ {
-		cell.Name = strings.Join(parts, "/") + fmt.Sprintf("#%d", k)
-	}
-	f.names["\x00"+cell.Name] = true
+	cell.Name = f.unique(strings.Join(parts, "/"))
 	at["cell"] = cell.Name
 	cell.Runner, cell.Expect = r, f.Expect(at, s.expect)
 	return cell, nil
 }
 
-// taken reports whether a cell of the section at hand has the name already.
-func (f *File) taken(name string) bool { return f.names["\x00"+name] }
+// unique is a name for a cell: with a number if another has it already.
+func (f *File) unique(name string) string {
+	numbered := name
+	for k := 2; f.names[numbered]; k++ {
+		numbered = fmt.Sprintf("%s#%d", name, k)
+	}
+	f.names[numbered] = true
+	return numbered
+}
 
 // targetName is what a target is called in the names of cells.
 func targetName(target string) string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/shrink"
+	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	// Open prepares a backend for a target on a disk (auto, fuse, host). An error
 	// that is a *Lacking makes the cell one that was not run, and nothing more.
 	Open func(target, disk string) (harness.Backend, error)
+	// OpenCluster is the same for clusters; nil where none can be made.
+	OpenCluster func(target string) (splitbrain.Backend, error)
 	// Progress is told how far it is.
 	Progress func(p Progress)
 }
@@ -98,7 +101,7 @@ func (r *running) cell(ctx context.Context, i int) error {
 	}
 	began := time.Now()
 	crashes := r.at.Crashes
-	j := &Job{Seed: r.o.Seed, Runs: r.f.Runs, Keep: r.f.Keep, Dir: dir, Torntail: r.o.Torntail, Workers: r.o.Workers, Open: r.o.Open,
+	j := &Job{Seed: r.o.Seed, Runs: r.f.Runs, Keep: r.f.Keep, Dir: dir, Torntail: r.o.Torntail, Workers: r.o.Workers, Open: r.o.Open, OpenCluster: r.o.OpenCluster,
 		Progress: func(done, total, _, _ int) {
 			if r.o.Progress != nil {
 				p := r.at

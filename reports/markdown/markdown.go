@@ -81,7 +81,7 @@ func table(b *strings.Builder, results []result.Result) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %d | %d | %s | %s | %s | %s | %s | %s |\n", text(r.Mode), text(r.Crash),
 			wording.Struck(r), r.Acknowledged, r.Lost, text(p50), text(p99), text(most), text(wording.Bound(r)),
-			wording.Share(r.Recovery.ByItself, r.Struck), verdict)
+			wording.ByItself(r), verdict)
 	}
 }
 

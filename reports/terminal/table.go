@@ -137,7 +137,7 @@ func figures(r *result.Result) string {
 	}
 	var b strings.Builder
 	for i, cell := range []string{
-		wording.Struck(r), wording.Count(r.Acknowledged), wording.Count(r.Lost), p50, p99, most, wording.Bound(r), wording.Share(r.Recovery.ByItself, r.Struck),
+		wording.Struck(r), wording.Count(r.Acknowledged), wording.Count(r.Lost), p50, p99, most, wording.Bound(r), wording.ByItself(r),
 	} {
 		b.WriteString(strings.Repeat(" ", max(1, figureWidths[i]-columns(cell))))
 		b.WriteString(cell)

@@ -156,3 +156,12 @@ func Bound(r *result.Result) string {
 	}
 	return "none"
 }
+
+// ByItself is the share of crashes after which the server came back by itself;
+// "-" where none was to come back, as in a partition.
+func ByItself(r *result.Result) string {
+	if r.Recovery == (result.Recovery{}) && r.Struck > 0 {
+		return "-"
+	}
+	return Share(r.Recovery.ByItself, r.Struck)
+}

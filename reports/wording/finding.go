@@ -2,6 +2,7 @@ package wording
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
@@ -41,7 +42,7 @@ func Findings(results []result.Result) []*SeenFinding {
 			}
 			f.Runs += r.Findings[name]
 			totals[name] = f.Runs
-			if n := len(f.Modes); n == 0 || f.Modes[n-1] != r.Mode {
+			if !slices.Contains(f.Modes, r.Mode) {
 				f.Modes = append(f.Modes, r.Mode)
 			}
 		}

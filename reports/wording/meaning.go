@@ -20,6 +20,9 @@ func Meaning(results []result.Result) string {
 		clauses = append(clauses, s)
 	}
 	clauses = append(clauses, losses(results)...)
+	if s := partitions(results); s != "" {
+		clauses = append(clauses, s)
+	}
 	if untriedPower(results) {
 		clauses = append(clauses, "power cuts were not tried, for the server wrote to the host's own disk")
 	}
@@ -40,6 +43,21 @@ func broken(results []result.Result) string {
 		s += ", with " + list(anomalies)
 	}
 	return s
+}
+
+// partitions says what clusters lost whose network was cut: counts, for nothing
+// crashed that a time could be counted back from.
+func partitions(results []result.Result) string {
+	var list []string
+	for i := range results {
+		if r := &results[i]; r.Verdict == result.Holds && r.LossWindow == nil && r.Lost > 0 {
+			list = append(list, fmt.Sprintf("%s of %s under %s (%s)", Count(r.Lost), Count(r.Acknowledged), r.Mode, r.Crash))
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return "of acknowledged writes, as asynchronous replication allows, were lost: " + strings.Join(list, ", ")
 }
 
 // untriedPower reports whether power cuts were asked for where none can be made.
@@ -114,8 +132,8 @@ func losses(results []result.Result) []string {
 	name := naming(results)
 	for i := range results {
 		r := &results[i]
-		if r.Verdict != result.Holds {
-			continue
+		if r.Verdict != result.Holds || r.LossWindow == nil && r.Lost > 0 {
+			continue // of the latter: partitions
 		}
 		var l *loss
 		for _, known := range modes {

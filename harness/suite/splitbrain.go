@@ -1,0 +1,284 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/spelling"
+	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// This file is the section splitbrain: clusters that are partitioned while their
+// Sentinels watch, the product of targets, scenarios, topologies and partitions.
+
+func init() { Register(Section{Name: "splitbrain", Parse: parseSplitbrain}) }
+
+// splitbrainRuns is how often a scenario is run when nobody says: each takes some
+// seconds, whatever the machine.
+const splitbrainRuns = 1
+
+func parseSplitbrain(f *File, n *Node) (cells []Cell, err error) {
+	for _, block := range n.List() {
+		more, err := f.splitbrainBlock(block)
+		if err != nil {
+			return nil, err
+		}
+		if cells = append(cells, more...); len(cells) > maxCells {
+			return nil, block.Wrong("more than %d cells", maxCells)
+		}
+	}
+	return cells, nil
+}
+
+// splitbrainBlock is one block of the section.
+func (f *File) splitbrainBlock(n *Node) (cells []Cell, err error) {
+	fields, err := n.Fields("targets", "scenarios", "topologies", "partitions", "directives", "wait-replicas", "runs", "expect")
+	if err != nil {
+		return nil, err
+	}
+	b := splitbrainBlock{runs: splitbrainRuns}
+	b.targets = []string{"redis-server"}
+	if t := fields["targets"]; t != nil {
+		if b.targets, err = targets(t); err != nil {
+			return nil, err
+		}
+	}
+	if d := fields["directives"]; d != nil {
+		lines, err := d.Directives()
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range lines {
+			if splitbrain.Own(l[0]) {
+				return nil, d.Wrong("torntail decides on %s itself", l[0])
+			}
+			b.directives = append(b.directives, splitbrain.Directive{Name: l[0], Value: l[1]})
+		}
+	}
+	if w := fields["wait-replicas"]; w != nil {
+		if b.wait, err = w.Int(0); err != nil {
+			return nil, err
+		}
+	}
+	if r := fields["runs"]; r != nil {
+		if b.runs, err = r.Int(1); err != nil {
+			return nil, err
+		}
+	}
+	if e := fields["expect"]; e != nil {
+		own, err := parseExpectation(e)
+		if err != nil {
+			return nil, err
+		}
+		b.expect = &own
+	}
+	return f.splitbrainCells(n, fields, &b)
+}
+
+// splitbrainBlock is what all cells of a block share.
+type splitbrainBlock struct {
+	targets    []string
+	directives []splitbrain.Directive
+	wait, runs int
+	expect     *Expectation
+}
+
+// splitbrainCells is the product of a block's lists. A field that is not there is
+// an empty text, which leaves what the scenario says.
+func (f *File) splitbrainCells(n *Node, fields map[string]*Node, b *splitbrainBlock) (cells []Cell, err error) {
+	list := func(name string) []*Node {
+		if fields[name] == nil {
+			return []*Node{nil}
+		}
+		return fields[name].List()
+	}
+	for _, target := range b.targets {
+		for _, scenario := range list("scenarios") {
+			for _, topology := range list("topologies") {
+				for _, partition := range list("partitions") {
+					c, err := f.splitbrainCell(n, b, target, scenario, topology, partition)
+					if err != nil {
+						return nil, err
+					}
+					if cells = append(cells, c); len(cells) > maxCells {
+						return nil, n.Wrong("more than %d cells", maxCells)
+					}
+				}
+			}
+		}
+	}
+	return cells, nil
+}
+
+func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenario, topology, partition *Node) (cell Cell, err error) {
+	var o splitbrain.Options
+	if scenario != nil {
+		if o, err = f.scenario(scenario); err != nil {
+			return cell, err
+		}
+	}
+	if topology != nil {
+		text, err := topology.Text()
+		if err != nil {
+			return cell, err
+		}
+		if o.Topology, err = splitbrain.ParseTopology(text); err != nil {
+			return cell, topology.At(err)
+		}
+	}
+	if partition != nil {
+		if o.Partition, err = partition.Word("partition", splitbrain.PartitionNames()); err != nil {
+			return cell, err
+		}
+	}
+	o.Directives = append(append([]splitbrain.Directive(nil), o.Directives...), b.directives...)
+	if b.wait > 0 {
+		o.Wait = b.wait
+	}
+	s, err := splitbrain.New(o)
+	if err != nil {
+		return cell, n.At(err)
+	}
+	if err := s.Check(plan.Cluster); err != nil {
+		return cell, n.At(err)
+	}
+	r := &splitbrainRunner{target: target, scenario: s, runs: b.runs}
+	at := map[string]string{"target": target, "mode": r.name(), "crash": r.fault(), "workload": "writes", "topology": s.Topology.String(), "partition": s.Partition}
+	parts := []string{targetName(target), "splitbrain", r.name(), s.Topology.String(), r.fault()}
+	for _, d := range b.directives {
+		parts = append(parts, d.Name+"="+d.Value)
+	}
+	if b.wait > 0 {
+		parts = append(parts, fmt.Sprintf("wait-%d", b.wait))
+	}
+	cell.Name = f.unique(strings.Join(parts, "/"))
+	at["cell"] = cell.Name
+	cell.Runner, cell.Expect = r, f.Expect(at, b.expect)
+	return cell, nil
+}
+
+// scenario is a named one, or one in a file.
+func (f *File) scenario(n *Node) (o splitbrain.Options, err error) {
+	text, err := n.Text()
+	if err != nil {
+		return o, err
+	}
+	if strings.HasSuffix(text, ".yaml") || strings.HasSuffix(text, ".yml") {
+		file, err := os.Open(f.Relative(text))
+		if err != nil {
+			return o, n.At(err)
+		}
+		defer file.Close()
+		o, err = splitbrain.ReadFile(text, file)
+		return o, n.At(err)
+	}
+	if err := spelling.Known("scenario", text, names(splitbrain.Scenarios, func(s *splitbrain.Named) string { return s.Name })); err != nil {
+		return o, n.At(err)
+	}
+	named, err := splitbrain.NamedByName(text)
+	return named.Options, n.At(err)
+}
+
+// splitbrainRunner runs a scenario a few times.
+type splitbrainRunner struct {
+	target   string
+	scenario *splitbrain.Scenario
+	runs     int
+}
+
+// name is the scenario's, and fault what strikes, as reports call them.
+func (r *splitbrainRunner) name() string {
+	if r.scenario.Name == "" {
+		return "cluster"
+	}
+	return r.scenario.Name
+}
+
+func (r *splitbrainRunner) fault() string {
+	if r.scenario.Partition == "" {
+		return "plan"
+	}
+	return r.scenario.Partition
+}
+
+func (r *splitbrainRunner) Blank() Outcome {
+	res := &result.Result{Target: r.target, Backend: string(plan.Process), Mode: r.name(), Crash: r.fault(), Workload: "split brain, " + r.scenario.Topology.String()}
+	for _, d := range r.scenario.Directives {
+		res.Directives = append(res.Directives, d.String())
+	}
+	return Outcome{Result: res}
+}
+
+func (r *splitbrainRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
+	if j.OpenCluster == nil {
+		return nil, &Lacking{Why: "no clusters can be made here"}
+	}
+	b, err := j.OpenCluster(r.target)
+	if err != nil {
+		return nil, err
+	}
+	out := r.Blank()
+	res := out.Result
+	res.Backend, res.Verdict = b.Name, result.Holds
+	for n := range r.runs {
+		seed := j.Seed + uint64(n)
+		report, o, err := b.Experiment(ctx, r.scenario, seed)
+		if err != nil {
+			return nil, err
+		}
+		r.count(res, report)
+		if report.Verdict != result.Holds && len(res.Failures) < j.Keep {
+			dir := filepath.Join(j.Dir, fmt.Sprintf("seed-%d", seed))
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return nil, err
+			}
+			if err := splitbrain.Save(dir, r.scenario, o, report); err != nil {
+				return nil, err
+			}
+			res.Failures = append(res.Failures, result.Failure{Seed: seed, Plan: report.Plan, Dir: dir, Anomaly: firstOf(report.Anomalies), Story: report.Story})
+		}
+		if j.Progress != nil {
+			j.Progress(n+1, r.runs, 0, 0)
+		}
+	}
+	return &out, nil
+}
+
+// count adds a run to the cell's result: one violation makes it violated, and one
+// run that proves nothing makes what is not violated unknown.
+func (r *splitbrainRunner) count(res *result.Result, x *splitbrain.Report) {
+	res.Version = x.Version
+	res.Runs++
+	if x.Struck {
+		res.Struck++
+	}
+	res.Acknowledged += int64(x.Acknowledged)
+	res.Lost += int64(x.Lost)
+	res.LostMax = max(res.LostMax, int64(x.Lost))
+	res.SpanMS = max(res.SpanMS, x.SpanMS)
+	for name := range x.Anomalies { // any order: counted
+		if res.Anomalies == nil {
+			res.Anomalies = map[string]int{}
+		}
+		res.Anomalies[name]++
+	}
+	if x.Verdict == result.Violated || x.Verdict == result.Unknown && res.Verdict == result.Holds {
+		res.Verdict, res.Why = x.Verdict, x.Why
+	}
+}
+
+// firstOf is the first name of a count, in alphabetical order.
+func firstOf(m map[string]int) string {
+	first := ""
+	for name := range m { // any order: the least is looked for
+		if first == "" || name < first {
+			first = name
+		}
+	}
+	return first
+}
