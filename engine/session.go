@@ -139,7 +139,7 @@ func (c *Session) addMaster(commands []byte) error {
 	c.raw = append(c.raw[:copy(c.raw, c.raw[c.rawDone:])], commands...)
 	c.rawDone, c.rawEnds = 0, c.rawEnds[:0]
 	for base := len(c.raw) - len(commands); len(commands) > 0; {
-		complete, argv, _, rest, err := redcon.ReadNextCommand(commands, nil)
+		complete, argv, _, rest, err := redcon.ReadNextCommand(commands, c.args[len(c.args):])
 		if err != nil {
 			return err
 		}

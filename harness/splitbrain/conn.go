@@ -87,18 +87,21 @@ type role struct {
 
 // parseRole reads the reply of ROLE; ok is false when it is none of a server's.
 func parseRole(reply redcon.RESP) (r role, ok bool) {
-	var fields []redcon.RESP
-	if reply.Type == redcon.Array {
-		reply.ForEach(func(f redcon.RESP) bool {
-			fields = append(fields, f)
-			return true
-		})
+	if reply.Type != redcon.Array || reply.Count != 3 && reply.Count != 5 {
+		return role{}, false
 	}
+	var fields [5]redcon.RESP
+	n := 0
+	reply.ForEach(func(f redcon.RESP) bool {
+		fields[n] = f
+		n++
+		return n < reply.Count
+	})
 	switch {
-	case len(fields) == 3 && string(fields[0].Data) == "master":
+	case n == 3 && string(fields[0].Data) == "master":
 		r.master, r.offset = true, fields[1].Int()
 		return r, true
-	case len(fields) == 5 && string(fields[0].Data) == "slave":
+	case n == 5 && string(fields[0].Data) == "slave":
 		r.of = string(fields[1].Data) + ":" + string(fields[2].Data)
 		r.state, r.offset = string(fields[3].Data), fields[4].Int()
 		return r, true

@@ -76,7 +76,7 @@ func (r *run) awaitReady() error {
 		if r.stopping() {
 			return ErrInterrupted
 		}
-		r.env.Sleep(readyEvery)
+		r.env.Sleep(max(readyEvery, r.s.Poll))
 	}
 	return fmt.Errorf("the cluster is not ready after %v: %s", readyLimit, lacks)
 }

@@ -27,6 +27,7 @@ func (r *run) dump(node string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", node, err)
 	}
+	state.Keys = make([]history.KV, 0, reply.Count)
 	reply.ForEach(func(key redcon.RESP) bool {
 		state.Keys = append(state.Keys, history.KV{Key: string(key.Data)})
 		return true
