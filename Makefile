@@ -3,6 +3,7 @@
 GO          ?= go
 FUZZTIME    ?= 20s
 BENCHTIME   ?= 1s
+CLUSTER_SEEDS ?= 1000
 PROVE_SEEDS ?= 20000
 HISTORIES   ?= 100000
 # Pinned, so that a new release of the linter is a change like any other.
@@ -49,6 +50,7 @@ bench-mount: ## redis-server on the fault disk, against the host's file system a
 
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness
+	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestSchedules' ./harness/simcluster
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup
