@@ -269,18 +269,9 @@ func (c *policiesCmd) campaign() (*harness.Campaign, error) {
 		return nil, err
 	}
 	k := &harness.Campaign{Workload: workloads.Default(), Personality: c.Personality, Profile: c.Profile, Seed: c.Seed, Runs: c.Runs, Keep: 3}
-	names := c.Crash
-	if len(names) == 0 {
-		names = policyCrashes
-	}
-	for _, n := range names {
-		kind, err := crash(n)
-		if err != nil {
-			return nil, err
-		}
-		k.Crashes = append(k.Crashes, kind)
-	}
-	return k, nil
+	var err error
+	k.Crashes, err = crashKinds(c.Crash, policyCrashes)
+	return k, err
 }
 
 // serverBinary is the program whose costs are measured. The engine is torntail

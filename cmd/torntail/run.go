@@ -206,18 +206,8 @@ func (c *runCmd) pairs(k *harness.Campaign) (notes []string, err error) {
 		}
 		k.Modes[i] = m.With(more)
 	}
-	names := c.Crash
-	if len(names) == 0 {
-		names = harness.DefaultCrashes
-	}
-	for _, name := range names {
-		kind, err := crash(name)
-		if err != nil {
-			return nil, err
-		}
-		k.Crashes = append(k.Crashes, kind)
-	}
-	return notes, nil
+	k.Crashes, err = crashKinds(c.Crash, harness.DefaultCrashes)
+	return notes, err
 }
 
 // modes are those of --mode and --conf, and what is to be said of the latter:

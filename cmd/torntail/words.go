@@ -64,6 +64,21 @@ func crash(name string) (harness.CrashKind, error) {
 	return harness.CrashByName(name)
 }
 
+// crashKinds are those of --crash, or others when it names none.
+func crashKinds(names, otherwise []string) (list []harness.CrashKind, err error) {
+	if len(names) == 0 {
+		names = otherwise
+	}
+	for _, name := range names {
+		kind, err := crash(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, kind)
+	}
+	return list, nil
+}
+
 // plants reads --plant.
 func plants(text string) (harness.Plants, error) {
 	names := namesOf(harness.AllPlants(), func(p *harness.Plant) string { return p.Name })

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/plot/plotter"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/reports/reporttest"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -274,6 +275,39 @@ func TestFates(t *testing.T) {
 		got = append(got, d.fate)
 	}
 	require.Equal(t, []fate{isGone, isReplaced, isKept, isRead, isFailed, isPending, isKept, isGone}, got)
+}
+
+// TestFatesThatAreNoLoss: what was deleted or has expired is not shown as gone,
+// and what no value tells about is not shown as kept.
+func TestFatesThatAreNoLoss(t *testing.T) {
+	after := &history.State{At: 100, Keys: []history.KV{{Key: "n", Value: "3"}}}
+	h := &history.History{Ops: []history.Op{
+		{Kind: history.Write, Key: "a", Value: "1", Invoke: 1, Return: 2, Outcome: history.OK},
+		{Kind: history.Delete, Key: "a", Invoke: 3, Return: 4, Outcome: history.OK},
+		{Kind: history.Write, Key: "x", Value: "2", Invoke: 5, Return: 6, Outcome: history.OK, More: &history.More{Deadline: 50}},
+		{Kind: history.Write, Key: "y", Value: "3", Invoke: 7, Return: 8, Outcome: history.OK, More: &history.More{Deadline: 500}},
+		{Kind: history.Incr, Key: "n", Value: "1", Invoke: 9, Return: 10, Outcome: history.OK},
+	}}
+	var got []fate
+	for _, d := range fates(h, 20, after) {
+		got = append(got, d.fate)
+	}
+	require.Equal(t, []fate{isReplaced, isOpen, isExpired, isGone, isOpen}, got)
+}
+
+func TestClaimsAreShown(t *testing.T) {
+	r := reporttest.Report()
+	r.Claims = []result.Claim{
+		{ID: "P1", Quote: "always loses <nothing>", Configuration: "always", Fault: "power", Expected: "holds", Outcome: "holds", Figure: "0 of 12", Verdict: result.Holds},
+		{ID: "P2", Quote: "b", Expected: "?", NotMeasured: "no FUSE here", Verdict: result.Unknown},
+	}
+	all := parse(t, write(t, r))
+	require.Equal(t, "unknown: 1 of 2 claims measured", find(all, "h1")[0].text)
+	var cells []string
+	for _, e := range find(all, "td") {
+		cells = append(cells, e.text)
+	}
+	require.Equal(t, []string{"always loses <nothing>always; power", "holds", "holds", "0 of 12", "holds", "b", "?", "not measured", "no FUSE here", "unknown"}, cells)
 }
 
 func writeWith(t testing.TB, r *result.Report, find Finder) string {

@@ -36,7 +36,8 @@ const (
 	isKept     fate = "kept"         // acknowledged, and there after the restart
 	isReplaced fate = "overwritten"  // acknowledged; a later write of its key is there
 	isGone     fate = "gone"         // acknowledged, and neither it nor a later write of its key is there
-	isOpen     fate = "acknowledged" // nothing was read after it
+	isExpired  fate = "expired"      // acknowledged; its key had expired when the state was read
+	isOpen     fate = "acknowledged" // nothing was read after it, or its effect cannot be told from a value
 )
 
 // drawn is an operation on the timeline.
@@ -119,9 +120,11 @@ func fates(h *history.History, crash time.Duration, after *history.State) []draw
 	}
 	survivor := map[string]time.Duration{} // key: invocation of the last write of it that is there
 	for i := range h.Ops {
-		for _, w := range writesOf(&h.Ops[i]) {
-			if h.Ops[i].Writes() && found[w.Key][w.Value] {
-				survivor[w.Key] = max(survivor[w.Key], h.Ops[i].Invoke)
+		op := &h.Ops[i]
+		for _, w := range writesOf(op) {
+			removed := (w.Kind == history.Delete || w.Kind == history.Pop) && found[w.Key] == nil && op.Outcome != history.Failed
+			if op.Writes() && (found[w.Key][w.Value] || removed) {
+				survivor[w.Key] = max(survivor[w.Key], op.Invoke)
 			}
 		}
 	}
@@ -140,23 +143,34 @@ func fates(h *history.History, crash time.Duration, after *history.State) []draw
 		case op.Outcome == history.Unknown:
 			d.fate = isPending
 		case after != nil:
-			d.fate = isKept
-			for _, w := range writesOf(op) {
-				at, some := survivor[w.Key]
-				switch {
-				case w.Kind != history.Write && w.Kind != history.Append && w.Kind != history.SetAdd || found[w.Key][w.Value]:
-				case some && op.Invoke < at:
-					if d.fate == isKept {
-						d.fate = isReplaced
-					}
-				default:
-					d.fate = isGone
-				}
-			}
+			d.fate = fateOf(op, found, survivor, after.At)
 		}
 		list = append(list, d)
 	}
 	return list
+}
+
+// fateOf is what became of an acknowledged write: of a transaction, the worst
+// that became of a part of it.
+func fateOf(op *history.Op, found map[string]map[string]bool, survivor map[string]time.Duration, read time.Duration) fate {
+	worst := isKept
+	for _, w := range writesOf(op) {
+		at, some := survivor[w.Key]
+		switch {
+		case w.Kind == history.Read || found[w.Key][w.Value]:
+		case w.Kind != history.Write && w.Kind != history.Append && w.Kind != history.SetAdd:
+			worst = isOpen
+		case some && op.Invoke < at:
+			if worst == isKept {
+				worst = isReplaced
+			}
+		case w.More != nil && w.More.Deadline > 0 && w.More.Deadline <= read:
+			worst = isExpired
+		default:
+			return isGone
+		}
+	}
+	return worst
 }
 
 // stretch is what is drawn: from a little before the first write that is gone to
@@ -288,6 +302,7 @@ func describe(d drawn, crash time.Duration) string {
 	fmt.Fprintf(&b, "; %s", map[fate]string{
 		isRead: "a read", isPending: "no reply: it may have taken effect or not", isFailed: "refused", isKept: "acknowledged, and there after the restart",
 		isReplaced: "acknowledged; a later write of its key is there after the restart", isGone: "acknowledged, and gone after the restart", isOpen: "acknowledged",
+		isExpired: "acknowledged; its key had expired when the state was read",
 	}[d.fate])
 	return b.String()
 }
