@@ -2,6 +2,8 @@
 
 package guard
 
+import "os"
+
 // Space is where servers run. There is none here.
 type Space struct{}
 
@@ -14,3 +16,6 @@ func Open() (*Space, error) { return nil, errNotLinux }
 func (s *Space) Do(f func()) { f() }
 
 func (s *Space) Private() bool { return false }
+
+// RemoveDir removes a directory and its content. Nothing of ours is mounted here.
+func RemoveDir(path string) error { return os.RemoveAll(path) }
