@@ -37,18 +37,22 @@ type browser struct {
 	complaints []string
 }
 
+// patience is how long a browser may hang before a test gives up: a machine that
+// builds and tests other things takes its time to start one.
+const patience = 4 * time.Minute
+
 func newBrowser(t testing.TB) *browser {
 	path := needs.Program(t, "chromium")
 	b := &browser{t: t}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-features", "IsolateSandboxedIframes,Translate"), // frames can be looked into
 		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.WindowSize(1280, 1000))
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.WindowSize(1280, 1000), chromedp.WSURLReadTimeout(patience))
 	ctx, endProcess := chromedp.NewExecAllocator(t.Context(), flags...)
 	t.Cleanup(endProcess)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(end)
-	ctx, giveUp := context.WithTimeout(ctx, 2*time.Minute) // a browser that hangs, on a machine under load
+	ctx, giveUp := context.WithTimeout(ctx, patience)
 	t.Cleanup(giveUp)
 	b.ctx = ctx
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -182,7 +186,7 @@ func TestInTheBrowser(t *testing.T) {
 			}))
 			return n
 		}
-		require.Eventually(t, func() bool { return bars() == 5*3 }, time.Minute, 50*time.Millisecond, "a bar for each operation of five failures")
+		require.Eventually(t, func() bool { return bars() == 5*3 }, patience, 50*time.Millisecond, "a bar for each operation of five failures")
 		b.shoot("porcupine")
 	})
 
