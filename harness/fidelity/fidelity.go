@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -180,21 +181,34 @@ func runOn(ctx context.Context, h *blocklog.Host, fs blocklog.FS, o *Options, li
 		c.rows[p.Name] = &row{seen: map[string]bool{}}
 		c.total += len(p.runs(o.Epilogues, o.Between))
 	}
-	g, inner := errgroup.WithContext(ctx)
-	g.SetLimit(o.Workers)
+	type job struct {
+		p       Program
+		variant run
+	}
+	var jobs []job
 	for _, p := range o.Programs {
 		for _, variant := range p.runs(o.Epilogues, o.Between) {
-			g.Go(func() error {
-				if inner.Err() != nil || !limit.IsZero() && time.Now().After(limit) {
-					c.skip(p)
-					return nil
-				}
-				if err := c.program(inner, p, variant); err != nil {
-					return fmt.Errorf("%s: %w", p.Name, err)
-				}
-				return nil
-			})
+			jobs = append(jobs, job{p, variant})
 		}
+	}
+	if o.For > 0 {
+		// What time is left for is a sample of all programs.
+		rng := rand.New(rand.NewPCG(o.Seed, 0))
+		rng.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
+	}
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(o.Workers)
+	for _, j := range jobs {
+		g.Go(func() error {
+			if inner.Err() != nil || !limit.IsZero() && time.Now().After(limit) {
+				c.skip(j.p)
+				return nil
+			}
+			if err := c.program(inner, j.p, j.variant); err != nil {
+				return fmt.Errorf("%s: %w", j.p.Name, err)
+			}
+			return nil
+		})
 	}
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return nil, err
