@@ -256,6 +256,12 @@ func (s *ServerRunner) blockPowerCut(choice disk.Choice, l *life) {
 		s.mu.Unlock()
 	case err != nil:
 		s.fail(fmt.Errorf("after the power cut: %w", err))
+	default:
+		s.files(func(fsys vfs.FS) {
+			if betweenIncrs(fsys) {
+				s.out.oldIncrUnsynced = true
+			}
+		})
 	}
 }
 
@@ -268,6 +274,24 @@ func (s *ServerRunner) pendingWrite() bool {
 		if o := &s.hist.Ops[i]; o.Outcome == history.Unknown && o.Writes() {
 			return true
 		}
+	}
+	return false
+}
+
+// betweenIncrs reports whether the manifest names two incr files, so that a rewrite
+// has gone on to the next one and not ended: where nobody sees the server's calls,
+// the cause of F3.
+func betweenIncrs(fsys vfs.FS) bool {
+	names, err := fsys.List(aofDir)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".manifest") {
+			continue
+		}
+		data, err := vfs.ReadFile(fsys, aofDir+"/"+name)
+		return err == nil && bytes.Count(data, []byte(" type i")) > 1
 	}
 	return false
 }

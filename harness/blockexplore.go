@@ -231,7 +231,7 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	if err != nil {
 		return err
 	}
-	got, start, read, err := s.startOn(ctx, v)
+	got, between, start, read, err := s.startOn(ctx, v)
 	if uerr := v.Unmount(); err == nil {
 		err = uerr
 	}
@@ -243,7 +243,7 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	for i, t := range []time.Duration{built, v.Times.Attach, v.Times.Mount, start, read, v.Times.Unmount} {
 		e.times[i] += t
 	}
-	e.judge(c, &got)
+	e.judge(c, &got, between)
 	return nil
 }
 
@@ -259,13 +259,20 @@ func (e *blockExplorer) unmountable(c blocklog.Crash, why error) {
 
 // startOn starts the server on a mounted image, with its repair tool if it refuses,
 // and reads it. start and read are how long that took.
-func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume) (r Recovered, start, read time.Duration, err error) {
+func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume) (r Recovered, between bool, start, read time.Duration, err error) {
 	r.How = ByItself
+	if s.mode.AOF {
+		fsys, err := filesOn(v)
+		if err != nil {
+			return r, false, 0, 0, err
+		}
+		r.NULBytes, between = nulBytes(fsys), betweenIncrs(fsys)
+	}
 	began := time.Now()
 	redis, refusal, err := s.launch(ctx, v.Dir())
 	if err == nil && refusal != nil {
 		r.How, r.Refusal = RefusedToStart, lastWords(refusal)
-		if r.NULBytes, err = strayOn(v); err == nil && s.mode.AOF && s.rig.repair != nil {
+		if s.mode.AOF && s.rig.repair != nil {
 			var fixed bool
 			if fixed, err = repairAOF(ctx, s.rig.repair, v.Dir(), s.rig.clock); err == nil && fixed {
 				if redis, refusal, err = s.launch(ctx, v.Dir()); err == nil && refusal == nil {
@@ -276,31 +283,24 @@ func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume) (r Recove
 	}
 	start = time.Since(began)
 	if err != nil || redis == nil {
-		return r, start, 0, err
+		return r, between, start, 0, err
 	}
 	defer end(redis)
 	began = time.Now()
 	err = s.dump(redis.Addr, &r)
 	r.At = s.rig.clock()
-	if read = time.Since(began); err == nil && s.mode.AOF && !r.NULBytes {
-		r.NULBytes, err = strayOn(v)
-	}
-	return r, start, read, err
-}
-
-// strayOn reports whether an incr file on a volume holds stray bytes.
-func strayOn(v *blocklog.Volume) (bool, error) {
-	fsys, err := filesOn(v)
-	return err == nil && nulBytes(fsys), err
+	return r, between, start, time.Since(began), err
 }
 
 // judge judges what came back from a crash. The caller holds mu.
-func (e *blockExplorer) judge(c blocklog.Crash, got *Recovered) {
+//
+// between: the manifest of the image names two incr files.
+func (e *blockExplorer) judge(c blocklog.Crash, got *Recovered, between bool) {
 	at := e.rec.ended
 	if c.At < e.log.Len() {
 		at = e.log.Record(c.At).At - 1 // as late as may be: all replies before the next request count
 	}
-	o := e.rec.judgeAt(at, got)
+	o := e.rec.judgeAt(at, got, between)
 	switch got.How {
 	case ByItself:
 		e.out.ByItself++
@@ -346,7 +346,8 @@ func (e *blockExplorer) finish(took time.Duration) {
 }
 
 // judgeAt judges what came back from a power cut at an instant of a recorded run.
-func (r *Recording) judgeAt(at time.Duration, got *Recovered) *Outcome {
+// between: a rewrite was under way in the image.
+func (r *Recording) judgeAt(at time.Duration, got *Recovered, between bool) *Outcome {
 	h := &history.History{Epochs: []history.Epoch{{Began: r.hist.Epochs[0].Began, Ended: at, How: history.PowerCut}}}
 	for i := range r.hist.Ops {
 		op := r.hist.Ops[i]
@@ -359,7 +360,7 @@ func (r *Recording) judgeAt(at time.Duration, got *Recovered) *Outcome {
 		h.Ops = append(h.Ops, op)
 	}
 	got.follow(h, at)
-	working := slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
+	working := between || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
 	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, nulBytes: got.NULBytes, oldIncrUnsynced: working}
 	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
 	x := *r.x
