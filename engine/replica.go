@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -107,6 +108,10 @@ func (s *Server) sessionOf(r *replication.Replica) *Session {
 
 // replicate carries out what the machine wants done.
 func (s *Server) replicate() {
+	if !s.repl.Pending() {
+		return
+	}
+	s.noteRole()
 	for s.repl.Pending() {
 		for _, e := range append([]replication.Effect(nil), s.repl.Take()...) {
 			if e.Replica == nil {
@@ -115,6 +120,15 @@ func (s *Server) replicate() {
 				s.doForReplica(c, e)
 			}
 		}
+	}
+}
+
+// noteRole lets the configuration say whom this server follows, as CONFIG REWRITE
+// writes it: perhaps in the transaction that changed it.
+func (s *Server) noteRole() {
+	s.cfg.ReplicaOf = ""
+	if u := s.repl.Up; u != nil {
+		s.cfg.ReplicaOf = u.Host + " " + strconv.FormatInt(u.Port, 10)
 	}
 }
 
@@ -266,9 +280,14 @@ func (c *Session) sendReplica() {
 			r.sent += int64(c.writeOut(b[:n]))
 			return
 		}
-		r.file.Close()
-		r.file, r.phase = nil, sendingNothing
-		_ = err // the end of the file; a real failure leaves the replica with too few bytes, which it notices
+		r.phase = sendingNothing
+		_ = r.file.Close() // nothing was written
+		if err != nil && err != io.EOF {
+			// What came next would be taken for the rest of the file.
+			s.warn("Read error sending DB to replica: " + aof.Reason(err))
+			c.kill()
+			return
+		}
 		s.post(func() { s.repl.FileSent(s.env.Now(), r.Replica) })
 	}
 }
@@ -292,6 +311,9 @@ func (s *Server) replicaGone(c *Session) {
 	c.replica = nil
 	if r.transfer != nil {
 		r.transfer.leave(c)
+	}
+	if r.phase == sendingFile {
+		_ = r.file.Close() // nothing was written
 	}
 	s.post(func() { s.repl.Gone(s.env.Now(), r.Replica) })
 }

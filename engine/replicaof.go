@@ -19,7 +19,7 @@ func cmdReplicaof(s *Server, c *Session, argv [][]byte) {
 	if same(argv[1], "no") && same(argv[2], "one") {
 		if s.repl.Up != nil {
 			s.repl.Promote(s.env.Now())
-			s.cfg.ReplicaOf = ""
+			s.noteRole()
 			s.notice("MASTER MODE enabled (user request from '" + c.String() + "')")
 		}
 		c.ok()
@@ -41,7 +41,7 @@ func cmdReplicaof(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	s.repl.Follow(s.env.Now(), host, port)
-	s.cfg.ReplicaOf = host + " " + string(argv[2])
+	s.noteRole()
 	s.notice("REPLICAOF " + host + ":" + string(argv[2]) + " enabled (user request from '" + c.String() + "')")
 	c.ok()
 }

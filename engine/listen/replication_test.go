@@ -311,6 +311,8 @@ func TestFailover(t *testing.T) {
 		converge(r, m)
 		assert.Equal(t, "0", r.info("sync_full"))
 		assert.Equal(t, "no-failover", m.info("master_failover_state"))
+		assert.Equal(t, "replicaof\n127.0.0.1 "+r.port, m.do("CONFIG", "GET", "replicaof"))
+		assert.Equal(t, "replicaof\n", r.do("CONFIG", "GET", "replicaof"))
 	})
 }
 
