@@ -9,6 +9,7 @@ type relation struct {
 	byID  bool    // calls took effect in the order of their IDs
 	where []int32 // for each place in the list: its item, or -1
 	need  []edge  // sorted by from
+	spare []edge  // scratch of sorting
 	first []int32 // first[i]: where item i's edges begin in need; one more at the end
 	logs  []int32 // scratch: items in the metadata log, in its order
 	late  []int32 // scratch: see relateLog
@@ -56,24 +57,31 @@ func (d *Disk) relate() *relation {
 	return r
 }
 
-// index sorts the edges by where they start.
+// index sorts the edges by where they start, keeping their order otherwise: it
+// counts them, and where they are not sorted already puts each in its place.
 func (r *relation) index() {
+	r.first = slices.Grow(r.first[:0], len(r.items)+1)[:len(r.items)+1]
+	clear(r.first)
 	sorted := true
-	for i := 1; i < len(r.need) && sorted; i++ {
-		sorted = r.need[i-1].from <= r.need[i].from
+	for i := range r.need {
+		r.first[r.need[i].from+1]++
+		sorted = sorted && (i == 0 || r.need[i-1].from <= r.need[i].from)
 	}
-	if !sorted {
-		slices.SortStableFunc(r.need, func(a, b edge) int { return int(a.from - b.from) })
-	}
-	r.first = r.first[:0]
-	k := 0
 	for i := range r.items {
-		for k < len(r.need) && int(r.need[k].from) < i {
-			k++
-		}
-		r.first = append(r.first, int32(k))
+		r.first[i+1] += r.first[i]
 	}
-	r.first = append(r.first, int32(len(r.need)))
+	if sorted {
+		return
+	}
+	r.spare = slices.Grow(r.spare[:0], len(r.need))[:len(r.need)]
+	for _, e := range r.need {
+		r.spare[r.first[e.from]] = e
+		r.first[e.from]++
+	}
+	r.need, r.spare = r.spare, r.need
+	// Each place is now that of the next item.
+	copy(r.first[1:], r.first)
+	r.first[0] = 0
 }
 
 // needs are the items that item i cannot survive without.

@@ -1,9 +1,13 @@
 package sim
 
 import (
+	"bytes"
+	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -150,4 +154,47 @@ func run(t testing.TB, w *World, until time.Duration) {
 	if _, ok := err.(*DeadlockError); err != nil && !ok {
 		t.Fatal(err)
 	}
+}
+
+// BenchmarkDiskCalls is one call to the disk of a simulated node, through its
+// gate, with the latencies of a profile: an append of 58 bytes, after every so
+// many an fdatasync.
+func BenchmarkDiskCalls(b *testing.B) {
+	for _, every := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("profile=nvme/appends-per-sync=%d", every), func(b *testing.B) {
+			w := New(Options{})
+			defer w.Close()
+			n := w.Node("n1", disk.New(disk.Options{}))
+			command := bytes.Repeat([]byte("x"), 58)
+			n.Start(func(_ env.Env, fs vfs.FS) {
+				var f vfs.File
+				for i := range b.N {
+					if i%100_000 == 0 { // a new file now and then: an AOF is rewritten too
+						f, _ = fs.Open("appendonly.aof", vfs.WriteOnly|vfs.Create|vfs.Append|vfs.Truncate)
+					}
+					if i%(every+1) == every {
+						f.SyncData()
+					} else {
+						f.Write(command)
+					}
+				}
+			})
+			b.ReportAllocs()
+			b.ResetTimer()
+			used := processorTime(b)
+			run(b, w, forever)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			b.ReportMetric(float64(b.N)/(processorTime(b)-used).Seconds(), "calls/cpu-s")
+		})
+	}
+}
+
+// processorTime is what the process has had of the processors, which on a busy
+// machine says more than the time that went by.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
