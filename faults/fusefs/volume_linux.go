@@ -342,7 +342,9 @@ func (v *Volume) leave(c *disk.Call, errno syscall.Errno) syscall.Errno {
 func (v *Volume) inFlight(tid uint32, d disk.Decision, progress func()) syscall.Errno {
 	before := time.Duration(0)
 	if d.Place == disk.PlaceInFlight {
-		before = time.Duration(float64(d.Delay) * min(max(d.Fraction, 0), 1))
+		if d.Strike != nil { // otherwise what is slow or fails is so from there on
+			before = time.Duration(float64(d.Delay) * min(max(d.Fraction, 0), 1))
+		}
 		if errno := v.sleep(before); errno != 0 {
 			return errno
 		}

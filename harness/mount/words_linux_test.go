@@ -40,7 +40,7 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			record := filepath.Join(t.TempDir(), "record")
-			m := open(t, Options{Personality: patient, Record: record})
+			m := open(t, Options{Personality: patient, Failure: w.failureMode(t), Record: record})
 			m.call(t, "fault", w.plan)
 			out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + w.script}, Dir: m.Dir(), Space: m.space})
 			require.NoError(t, err)

@@ -36,6 +36,8 @@ type word struct {
 	logged string
 	// missed: the last statement does not strike, for this reason.
 	missed string
+	// failure is what a failed sync leaves behind; "" is what it does on ext4.
+	failure string
 	// only is the world in which the call can be made at all: Linux answers
 	// sync_file_range itself, and no server in the simulation makes links.
 	only plan.Backend
@@ -79,6 +81,22 @@ var words = map[string]word{
 	"fail in flight, after half its pages": {plan: "at n1 fsync(f)#1 in-flight 0.5: fail fsync(f) EIO for 1 calls",
 		script: "write f a*8192; fsync f; write f b*4096; fsync f", says: "write ok, fsync EIO, write ok, fsync ok",
 		memory: "f:a8192 b4096", durable: "f:a4096 z4096 b4096"},
+	// What a failed sync leaves behind (ATC 2020): memory keeps the new data or
+	// reverts, and the error comes at once or at the next sync.
+	"fail fsync, ext4: memory keeps, the next sync says nothing": {plan: secondFails, failure: "ext4", script: failing,
+		says: failingSays + "fsync EIO, fsync ok", memory: "f:a4096 b4096", durable: "f:a4096 z4096"},
+	"fail fsync, xfs: memory keeps, the next sync says nothing": {plan: secondFails, failure: "xfs", script: failing,
+		says: failingSays + "fsync EIO, fsync ok", memory: "f:a4096 b4096", durable: "f:a4096 z4096"},
+	"fail fsync, btrfs: memory reverts": {plan: secondFails, failure: "btrfs", script: failing,
+		says: failingSays + "fsync EIO, fsync ok", memory: "f:a4096", durable: "f:a4096"},
+	"fail fsync, ext4-journal: the next sync says it": {plan: secondFails, failure: "ext4-journal", script: failing,
+		says: failingSays + "fsync ok, fsync EIO", memory: "f:a4096 b4096", durable: "f:a4096 z4096"},
+	"fail fsync, each descriptor is told once": {plan: secondFails, script: "open2 f; " + failing + "; fsync2 f; fsync2 f",
+		says: "open2 ok, " + failingSays + "fsync EIO, fsync ok, fsync2 EIO, fsync2 ok", memory: "f:a4096 b4096", durable: "f:a4096 z4096"},
+	"slow in flight, after half its pages, then power-cut": {plan: "at n1 fsync(f)#2 in-flight 0.5: slow fsync(f) 2s for 1 calls; at +5ms: power-cut n1 keep none",
+		script: "write f a*8192; fsync f; overwrite f b*8192; fsync f; write f c*1", says: "write ok, fsync ok, overwrite ok",
+		memory: "f:b4096 a4096", durable: "f:b4096 a4096"},
+
 	"fail for a time":      {plan: "fail write(f) EIO for 1h", script: "write f a*1; write f a*1", says: "write EIO, write EIO", memory: "f:"},
 	"fail until a call":    {plan: "fail write(f) EIO for until n1 mkdir(d)#1", script: "write f a*1; mkdir d; write f a*1", says: "write EIO, mkdir ok, write ok", memory: "d/ f:a1"},
 	"fail on another node": {plan: "fail n1 write(g) EIO", script: "write f a*1; write g a*1", says: "write ok, write EIO", memory: "f:a1 g:"},
@@ -139,6 +157,14 @@ var words = map[string]word{
 	"power-cut keep drop":   {plan: "at n1 mkdir(x)#1: power-cut n1 keep drop 1", script: "mkdir d; mkdir x", says: "mkdir ok"},
 }
 
+// failing makes a file of two pages, the second of which meets a sync that fails
+// and one that does not.
+const (
+	secondFails = "at n1 fsync(f)#2: fail fsync(f) EIO for 1 calls"
+	failing     = "write f a*4096; fsync f; write f b*4096; fsync f; fsync f"
+	failingSays = "write ok, fsync ok, write ok, "
+)
+
 const fourSays = "write ok, fsync ok, dirsync ok, write ok, write ok"
 
 // player is the program: it makes the calls of a script, one after the other,
@@ -165,6 +191,19 @@ func play(script string, fs vfs.FS, say func(string)) {
 
 func (p *player) step(f []string) error {
 	switch f[0] {
+	case "open2", "fsync2": // through a descriptor of its own
+		key := "2 " + f[1]
+		if p.open[key] == nil {
+			file, err := p.fs.Open(f[1], vfs.ReadWrite|vfs.Create)
+			if err != nil {
+				return err
+			}
+			p.open[key] = file
+		}
+		if f[0] == "open2" {
+			return nil
+		}
+		return p.open[key].Sync()
 	case "open", "write", "overwrite", "truncate", "allocate", "fsync", "syncrange", "read":
 		file := p.open[f[1]]
 		if file == nil {
@@ -334,6 +373,16 @@ func (w *word) check(t *testing.T, said []string, memory *disk.Disk, log []disk.
 	}
 }
 
+func (w *word) failureMode(t *testing.T) *disk.FailureMode {
+	t.Helper()
+	if w.failure == "" {
+		return nil
+	}
+	mode, err := disk.FailureModeByName(w.failure)
+	require.NoError(t, err)
+	return mode
+}
+
 // sameImages compares the images that a disk may leave with those that its record
 // makes, byte for byte.
 func sameImages(t *testing.T, live *disk.Disk, record io.Reader) {
@@ -433,7 +482,7 @@ func TestEveryWordStrikesInSimulation(t *testing.T) {
 			}})
 			defer world.Close()
 			tape := &disk.Tape{Through: true}
-			node = world.Node(Node, disk.New(disk.Options{Personality: patient, KeepLog: true, Tape: tape}))
+			node = world.Node(Node, disk.New(disk.Options{Personality: patient, Failure: w.failureMode(t), KeepLog: true, Tape: tape}))
 			for _, trigger := range runner.Due(0) {
 				carryOut(trigger)
 			}
