@@ -61,6 +61,12 @@ type Measurement struct {
 	Runs int
 }
 
+// Cannot reports whether the target is one on which the claim has no meaning, as
+// against one that nothing measures yet.
+func (c *Claim) Cannot(target *Target) bool {
+	return target.real() && c.notOnServer != "" || !target.real() && c.notOnEngine != ""
+}
+
 // Measurable says why a target cannot measure the claim; "" when it can.
 func (c *Claim) Measurable(target *Target) string {
 	switch {

@@ -13,7 +13,6 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/fusefs"
-	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/workloads"
 )
@@ -65,46 +64,34 @@ func refused(err error) bool {
 
 // Target is what the claims are measured on.
 type Target struct {
-	Name    string
 	Backend harness.Backend // for campaigns of crash experiments
 
 	plants harness.Plants // bugs of the embedded engine, to see a claim refuted
 	binary string         // "" for the embedded engine in simulation
 	tool   string         // the server's repair tool; "" when there is none
-	rig    *harness.Rig
 	mount  *fusefs.Mount
 	began  time.Time
 }
 
 // Engine is the embedded engine in simulation, with these bugs planted.
 func Engine(plants harness.Plants) *Target {
-	return &Target{Name: "engine", Backend: harness.Simulation(), plants: plants}
+	return &Target{Backend: harness.Simulation(), plants: plants}
 }
 
-// Server is a server binary on the fault disk. Close it when done.
-func Server(binary string) (*Target, error) {
-	version, err := process.Version(binary)
-	if err != nil {
-		return nil, err
-	}
-	t := &Target{Name: binary, binary: binary, tool: harness.RepairTool(binary), began: time.Now()}
-	if t.rig, err = harness.NewRig(binary); err != nil {
-		return nil, err
-	}
-	t.Backend = harness.RealServer(t.rig, version)
-	if t.mount, err = fusefs.Serve("", fusefs.Options{Clock: t.now}); err != nil {
-		t.rig.Close()
-		return nil, err
-	}
-	return t, nil
+// Server is a server binary on a fault disk; b runs it there. Close it when done.
+func Server(b harness.Backend, binary string) (*Target, error) {
+	t := &Target{Backend: b, binary: binary, tool: harness.RepairTool(binary), began: time.Now()}
+	var err error
+	t.mount, err = fusefs.Serve("", fusefs.Options{Clock: t.now})
+	return t, err
 }
 
-// Close takes the disks away.
+// Close takes the disk away.
 func (t *Target) Close() error {
 	if !t.real() {
 		return nil
 	}
-	return errors.Join(t.mount.Close(), t.rig.Close())
+	return t.mount.Close()
 }
 
 func (t *Target) real() bool { return t.binary != "" }

@@ -1,10 +1,10 @@
 package html
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // claim is a row of the table of claims.
@@ -34,21 +34,6 @@ func claimsOf(claims []result.Claim) []claim {
 
 // claimsHeadline is the page's verdict when claims are all there is.
 func claimsHeadline(claims []result.Claim) (class, text string) {
-	other, unknown := 0, 0
-	for i := range claims {
-		switch claims[i].Verdict {
-		case result.Violated:
-			other++
-		case result.Unknown:
-			unknown++
-		}
-	}
-	measured := fmt.Sprintf("%d of %d claims measured", result.Measured(claims), len(claims))
-	switch {
-	case other > 0:
-		return "violated", fmt.Sprintf("violated: %d claims came out other than expected; %s", other, measured)
-	case unknown > 0:
-		return "unknown", "unknown: " + measured
-	}
-	return "holds", "holds: every claim came out as expected; " + measured
+	v, text := wording.Claims(claims)
+	return string(v), string(v) + ": " + text
 }

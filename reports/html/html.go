@@ -81,7 +81,7 @@ func Write(w io.Writer, r *result.Report) error { return WriteWith(w, r, nil) }
 func WriteWith(w io.Writer, r *result.Report, find Finder, pictures ...Picture) error {
 	v := view{
 		Script:  template.JS(script),
-		Meaning: clean(wording.Meaning(r.Results)),
+		Meaning: clean(wording.Report(r)),
 		Meta: []pair{
 			{"Command", clean(r.Command)},
 			{"Seed", fmt.Sprint(r.Seed)},

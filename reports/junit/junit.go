@@ -75,7 +75,7 @@ func Write(w io.Writer, r *result.Report) error {
 		},
 	}
 	var out strings.Builder
-	out.WriteString(wording.Meaning(r.Results) + "\n\n" + findings(r.Results))
+	out.WriteString(wording.Report(r) + "\n\n" + findings(r.Results))
 	for i := range r.Results {
 		c := caseOf(&r.Results[i])
 		s.add(c)

@@ -18,9 +18,10 @@ const failuresShown = 3
 // Write writes the report.
 func Write(w io.Writer, r *result.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## torntail: %s\n\n%s\n", headline(r.Results), text(wording.Meaning(r.Results)))
+	fmt.Fprintf(&b, "## torntail: %s\n\n%s\n", headline(r), text(wording.Report(r)))
 	costs(&b, r)
 	table(&b, r.Results)
+	claims(&b, r.Claims)
 	failures(&b, r.Results)
 	findings(&b, r.Results)
 	fmt.Fprintf(&b, "\n<sub>torntail %s, seed %d, took %s: %s</sub>\n",
@@ -32,7 +33,12 @@ func Write(w io.Writer, r *result.Report) error {
 }
 
 // headline counts the verdicts, worst first.
-func headline(results []result.Result) string {
+func headline(r *result.Report) string {
+	if len(r.Results) == 0 && len(r.Claims) > 0 {
+		v, _ := wording.Claims(r.Claims)
+		return string(v)
+	}
+	results := r.Results
 	var parts []string
 	for _, v := range []result.Verdict{result.Violated, result.Unknown, result.Holds, result.NotApplicable} {
 		n := 0
@@ -49,6 +55,24 @@ func headline(results []result.Result) string {
 		return "nothing was run"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// claims is a row for each claim.
+func claims(b *strings.Builder, list []result.Claim) {
+	for i := range list {
+		c := &list[i]
+		if i == 0 {
+			b.WriteString("\n### Claims\n\n| id | target | claim | expected | outcome | figure |\n|---|---|---|---|---|---|\n")
+		}
+		outcome, figure := c.Outcome, c.Figure
+		switch {
+		case c.Verdict == result.Violated:
+			outcome = "**" + outcome + "**"
+		case c.NotMeasured != "":
+			figure = "not measured: " + c.NotMeasured
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", text(c.ID), text(c.Target), text(c.Quote), text(c.Expected), text(outcome), text(figure))
+	}
 }
 
 func table(b *strings.Builder, results []result.Result) {

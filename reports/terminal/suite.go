@@ -123,14 +123,18 @@ func (p *printer) claims(claims []result.Claim) {
 			p.line("")
 			p.line(p.paint(bold, "Claims"))
 		}
-		p.wrap("  ", fmt.Sprintf("%s %s: %s", c.ID, c.Verdict, c.Quote))
+		p.wrap("  ", fmt.Sprintf("%s on %s: \"%s\"", c.ID, c.Target, c.Quote))
 		switch {
+		case c.Verdict == result.NotApplicable:
+			p.wrap("      ", "n/a: "+c.NotMeasured)
 		case c.NotMeasured != "":
 			p.wrap("      ", "not measured: "+c.NotMeasured)
 		case c.Outcome == c.Expected:
 			p.wrap("      ", fmt.Sprintf("%s, as expected: %s", c.Outcome, c.Figure))
+		case c.Expected == "?":
+			p.wrap("      ", fmt.Sprintf("%s: %s", c.Outcome, c.Figure))
 		default:
-			p.wrap("      ", fmt.Sprintf("%s, expected %s: %s", c.Outcome, c.Expected, c.Figure))
+			p.wrap("      ", fmt.Sprintf("%s, NOT as expected (%s): %s", c.Outcome, c.Expected, c.Figure))
 		}
 	}
 }

@@ -46,7 +46,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.failures(r.Results)
 		p.findings(r.Results)
 		p.line("")
-		p.wrap("", wording.Meaning(r.Results))
+		p.wrap("", wording.Report(r))
 		p.advice(r.Policies)
 	}
 	if o.Out != "" {
