@@ -111,3 +111,42 @@ func TestRecordingIsTheSameEachTime(t *testing.T) {
 	assert.Equal(t, seen[0], seen[1])
 	assert.Greater(t, len(seen[0]), 60)
 }
+
+// BenchmarkJudge is how long a crash image of a real run takes to be judged by
+// a running server and by one that is started on it.
+func BenchmarkJudge(b *testing.B) {
+	o := options(b, "always", "ext4", "", "prefix", 300)
+	o.Server = realServer(b)
+	x, err := o.experiment()
+	require.NoError(b, err)
+	rec, err := o.Server.Rig.Record(b.Context(), x)
+	require.NoError(b, err)
+	var image *harness.CrashImage
+	rec.Watch(func(m *harness.Moment) {
+		if m.Kind == harness.MomentExit {
+			image, err = harness.NewCrashImage(m.Disk(), &o.Mode)
+		}
+	})
+	require.NoError(b, err)
+	dir, remove, err := o.Server.Rig.ImageDir()
+	require.NoError(b, err)
+	b.Cleanup(remove)
+	s, err := o.Server.Rig.NewImageServer(x, 0, dir)
+	require.NoError(b, err)
+	b.Cleanup(s.Close)
+	b.Run("way=start", func(b *testing.B) {
+		for b.Loop() {
+			_, _, err := s.Start(b.Context(), image, false)
+			require.NoError(b, err)
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
+	})
+	b.Run("way=reload", func(b *testing.B) {
+		for b.Loop() {
+			_, known, err := s.Reload(b.Context(), image)
+			require.NoError(b, err)
+			require.True(b, known)
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
+	})
+}

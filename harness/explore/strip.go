@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"html"
 	"io"
 )
 
@@ -34,9 +35,13 @@ func (r *Report) WriteStrip(w io.Writer) error {
 	b := []byte(nil)
 	add := func(format string, a ...any) { b = fmt.Appendf(b, format+"\n", a...) }
 	add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12" role="img">`, stripWidth+2*stripMargin, height)
-	add(`<title>%s on %s: %d crash states at %d moments</title>`, r.Mode, r.Personality, r.States, len(r.Positions))
+	of := ""
+	if r.Server != nil {
+		of = html.EscapeString(r.Server.Target+" "+r.Server.Version) + ", "
+	}
+	add(`<title>%s%s on %s: %d crash states at %d moments</title>`, of, r.Mode, r.Personality, r.States, len(r.Positions))
 	add(`<rect width="100%%" height="100%%" fill="white"/>`)
-	add(`<text x="%d" y="16">%s on %s, bound %s: crash states at each of %d moments (tallest bar: %d)</text>`, stripMargin, r.Mode, r.Personality, r.Bound, len(r.Positions), most)
+	add(`<text x="%d" y="16">%s%s on %s, bound %s: crash states at each of %d moments (tallest bar: %d)</text>`, stripMargin, of, r.Mode, r.Personality, r.Bound, len(r.Positions), most)
 	x := stripMargin
 	for _, k := range []struct{ colour, word string }{{colourHolds, "holds"}, {colourExcused, "known finding"}, {colourViolated, "violated"}, {colourUnknown, "unknown"}} {
 		add(`<rect x="%d" y="24" width="10" height="10" fill="%s"/><text x="%d" y="33">%s</text>`, x, k.colour, x+14, k.word)
