@@ -304,6 +304,9 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	if r.Why != "" {
 		p("  %s", r.Why)
 	}
+	if r.Verdict == result.NotApplicable {
+		return
+	}
 	p("  run       %d commands, %d writes acknowledged, %d calls that change or sync, at most %d in play; %d appends cross a page; %d writes during a rewrite or snapshot",
 		r.Commands, r.Acknowledged, r.Calls, r.Most, r.Crossings, r.InRewrite)
 	p("  bound     %s: %s", r.Bound, r.Tried)

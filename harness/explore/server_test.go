@@ -66,6 +66,21 @@ func TestRealServer(t *testing.T) {
 func TestRealServerOnALyingDisk(t *testing.T) {
 	o := options(t, "always", "prefix", "disk-ignores-fsync", "prefix", 60)
 	o.Server = realServer(t)
+	violates(t, o, "returned")
+}
+
+// TestRealServerThatDoesNotSync: a server that is told not to sync cannot keep
+// what appendfsync always promises, and the sync that comes too late is named.
+func TestRealServerThatDoesNotSync(t *testing.T) {
+	o := options(t, "always", "ext4", "", "prefix", 60)
+	o.Mode = o.Mode.With([]harness.Directive{{Name: "appendfsync", Value: "no"}})
+	o.Server = realServer(t)
+	violates(t, o, "late")
+}
+
+// violates explores and expects a lost write whose sync is at fault in this way.
+func violates(t *testing.T, o *Options, sync string) {
+	t.Helper()
 	r := explore(t, o)
 	require.Equal(t, result.Violated, r.Verdict, r.Why)
 	crashes := map[string]*Crash{}
@@ -75,9 +90,9 @@ func TestRealServerOnALyingDisk(t *testing.T) {
 	}))
 	v := r.Groups[0]
 	assert.Equal(t, "lost-write", v.Anomaly)
-	assert.Equal(t, "returned", v.Cause.Sync)
+	assert.Equal(t, sync, v.Cause.Sync)
 	assert.True(t, v.Confirmed)
-	assert.NotEmpty(t, crashes["always-prefix-1"].Image.Files)
+	assert.NotEmpty(t, crashes["always-"+o.Personality+"-1"].Image.Files)
 }
 
 // TestRecordingIsTheSameEachTime: what is recorded plays the same moments, with
