@@ -86,6 +86,7 @@ type Saved struct {
 	Instants int `json:"instants"` // moments at which nothing had changed
 	Partial  int `json:"partial"`  // partial states of calls that the triad leaves out
 	Sets     int `json:"sets"`     // sets that stand for another of the same classes
+	Most     int `json:"most"`     // micro-operations in play at the fullest moment, whose sets the bound cuts off at a size
 }
 
 // span is the parts of one call: parts[from:to].
@@ -103,6 +104,7 @@ func (e *enumerator) choices(d *disk.Disk, try func(disk.Choice)) {
 		e.calls[len(e.calls)-1].to = i + 1
 	}
 	e.most = max(e.most, len(e.calls))
+	e.saved.Most = max(e.saved.Most, len(e.parts))
 	stale := d.Personality().Has(disk.OldBytes)
 	both := func(c disk.Choice) {
 		try(c)

@@ -322,6 +322,9 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	if r.Saved.Sets > 0 {
 		saved += fmt.Sprintf("; sets of the same classes %d", r.Saved.Sets)
 	}
+	if b, err := BoundByName(r.Bound); err == nil && b.size > 0 && !b.all && r.Saved.Most > b.size {
+		saved += fmt.Sprintf("; sets of more than %d of the up to %d micro-operations in play: 2^%d at the fullest moment", b.size, r.Saved.Most, r.Saved.Most)
+	}
 	p("  saved     %s", saved)
 	if r.Window > 0 {
 		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
