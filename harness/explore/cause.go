@@ -43,6 +43,7 @@ type group struct {
 	// Of a recovery that harms the next start: what happened, and the file of
 	// which the start said that it had cut the tail off, and whether it had.
 	second    string
+	life      time.Duration // one of secondLives
 	file      string
 	truncated bool
 
@@ -385,16 +386,17 @@ func (g *group) experiment(x *harness.Experiment) *harness.Experiment {
 	again, p := *x, *x.Plan
 	p.Statements = append(slices.Clone(p.Statements), g.cut)
 	if g.second != "" {
-		p.Statements = append(p.Statements, plan.Statement{At: plan.Instant{Kind: plan.AtAfter, Time: secondLife},
+		p.Statements = append(p.Statements, plan.Statement{At: plan.Instant{Kind: plan.AtAfter, Time: g.life},
 			Action: &plan.PowerCut{Node: harness.Server, Keep: disk.Choice{Mode: disk.KeepAll}, HasKeep: true}})
 	}
 	again.Plan = &p
 	return &again
 }
 
-// secondLife is how long a server that has come back serves before it is cut
-// down again, keeping all it wrote, to show what its recovery left.
-const secondLife = 200 * time.Millisecond
+// secondLives are how long a server that has come back may serve before it is cut
+// down again, keeping all it wrote, to show what its recovery left: long enough
+// to start and to write, and not until the next rewrite has cleared it away.
+var secondLives = []time.Duration{200 * time.Millisecond, 100 * time.Millisecond, 50 * time.Millisecond, 25 * time.Millisecond}
 
 // same reports whether a run again shows what the exploration saw.
 func (g *group) same(o *harness.Outcome) bool {

@@ -56,6 +56,8 @@ type explorer struct {
 	repaired int // images whose recovery changed a file
 	appends  []appended
 	working  []history.Interval // rewrites and snapshots, from the temporary file to its rename
+	// rewrites and snapshots that were written whole.
+	rewrites, snapshots int
 
 	groups  []*group
 	groupOf map[uint64]*group // by signature
@@ -210,6 +212,7 @@ func (e *explorer) close() {
 // moment. It returns the run's history and the hash of its trace, if it has one.
 func (e *explorer) record(f func(m *harness.Moment)) (h *history.History, trace string, err error) {
 	e.calls, e.seen, e.appends, e.working = make(map[uint64]*call), make(map[string]int), nil, nil
+	e.rewrites, e.snapshots = 0, 0
 	watch := func(m *harness.Moment) {
 		if m.Number == 0 {
 			e.startUp(m)
@@ -274,7 +277,13 @@ func (e *explorer) measure(m *harness.Moment) {
 	case c.Kind == disk.OpCreate && temporary:
 		e.working = append(e.working, history.Interval{From: c.Enter, To: history.Never})
 	case c.Kind == disk.OpRename && temporary && len(e.working) > 0:
-		e.working[len(e.working)-1].To = m.At
+		if w := &e.working[len(e.working)-1]; w.To == history.Never {
+			if w.To = m.At; strings.HasSuffix(c.Path, ".rdb") {
+				e.snapshots++
+			} else {
+				e.rewrites++
+			}
+		}
 	}
 }
 

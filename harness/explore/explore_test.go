@@ -90,16 +90,16 @@ func replayed(t *testing.T, dir string) {
 // and the run holds all that it is meant to.
 func TestCleanEngineHolds(t *testing.T) {
 	for _, c := range []struct {
-		mode, personality string
-		commands          int
-		findings          string // all that may be shown
+		mode, personality, bound string
+		commands                 int
+		findings                 string // all that may be shown
 	}{
-		{"always", "ext4", 400, "F2"}, {"always", "posix", 400, "F1 F2 F4 F5"}, {"always", "btrfs", 400, "F5"},
-		{"everysec", "ext4", 200, "F2 F3 F4"}, {"hybrid", "xfs", 200, "F2 F3 F4"},
-		{"rdb", "posix", 300, ""}, {"everysec+rdb", "prefix", 300, ""},
+		{"always", "ext4", "triad", 400, "F2"}, {"always", "posix", "triad", 400, "F1 F2 F4 F5"}, {"always", "btrfs", "triad", 400, "F5"},
+		{"everysec", "ext4", "prefix", 300, "F2 F3 F4"}, {"hybrid", "xfs", "prefix", 300, "F2 F3 F4"},
+		{"rdb", "posix", "triad", 400, "F1"}, {"everysec+rdb", "prefix", "triad", 400, ""},
 	} {
 		t.Run(c.mode+"/"+c.personality, func(t *testing.T) {
-			r := explore(t, options(t, c.mode, c.personality, "", "triad", c.commands))
+			r := explore(t, options(t, c.mode, c.personality, "", c.bound, c.commands))
 			assert.Equal(t, result.Holds, r.Verdict, "%s %+v", r.Why, r.Groups)
 			for _, f := range r.Findings {
 				assert.Contains(t, strings.Fields(c.findings), f.Name)
@@ -107,6 +107,12 @@ func TestCleanEngineHolds(t *testing.T) {
 			assert.Greater(t, r.ImagesOfTwo, 0)
 			assert.Greater(t, r.Compared, 0)
 			assert.GreaterOrEqual(t, r.InRewrite, duringRewrite)
+			assert.GreaterOrEqual(t, r.Snapshots, 1)
+			if c.mode == "rdb" {
+				assert.GreaterOrEqual(t, r.Snapshots, 2)
+			} else {
+				assert.Equal(t, 2, r.Rewrites)
+			}
 			if c.mode != "rdb" {
 				assert.Greater(t, r.Crossings, 2)
 			}

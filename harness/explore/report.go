@@ -32,8 +32,10 @@ type Report struct {
 	Acknowledged int `json:"acknowledged"` // writes
 	Calls        int `json:"calls"`        // that changed or synced something
 	Crossings    int `json:"crossings"`    // writes to the log that cross a page
-	InRewrite    int `json:"in_rewrite"`   // writes acknowledged during the longest rewrite or snapshot
-	Most         int `json:"most"`         // operations in play at the fullest moment
+	Rewrites     int `json:"rewrites"`     // of the AOF
+	Snapshots    int `json:"snapshots"`
+	InRewrite    int `json:"in_rewrite"` // writes acknowledged during the longest rewrite or snapshot
+	Most         int `json:"most"`       // operations in play at the fullest moment
 
 	States      int   `json:"states"`
 	Built       int   `json:"built"`         // images made
@@ -307,8 +309,8 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	if r.Verdict == result.NotApplicable {
 		return
 	}
-	p("  run       %d commands, %d writes acknowledged, %d calls that change or sync, at most %d in play; %d appends cross a page; %d writes during a rewrite or snapshot",
-		r.Commands, r.Acknowledged, r.Calls, r.Most, r.Crossings, r.InRewrite)
+	p("  run       %d commands, %d writes acknowledged, %d calls that change or sync, at most %d in play; %d appends cross a page; %d rewrites and %d snapshots, one of them with %d writes meanwhile",
+		r.Commands, r.Acknowledged, r.Calls, r.Most, r.Crossings, r.Rewrites, r.Snapshots, r.InRewrite)
 	p("  bound     %s: %s", r.Bound, r.Tried)
 	p("  left out  %s", r.LeftOut)
 	p("  states    %d at %d moments: %d hold, %d are explained by known findings, %d violate, %d unknown; %.0f a second",

@@ -79,13 +79,11 @@ func (r *Report) Save(o *Options, save func(name string, x *harness.Experiment, 
 		if !v.g.found {
 			continue
 		}
-		again := v.g.experiment(x)
-		v.Plan = again.Plan.String()
-		out, err := s.Run(again, nil)
+		again, out, err := v.confirm(s, x)
 		if err != nil {
 			return err
 		}
-		if v.Confirmed = v.g.same(out); !v.Confirmed {
+		if !v.Confirmed {
 			continue
 		}
 		if v.Dir, err = save(fmt.Sprintf("%s-%s-%d", r.Mode, r.Personality, i+1), again, out); err != nil {
@@ -105,4 +103,24 @@ func (r *Report) Save(o *Options, save func(name string, x *harness.Experiment, 
 		}
 	}
 	return nil
+}
+
+// confirm runs the example once more. Of a recovery that harms the next start it
+// looks for a second life that shows the harm.
+func (v *Violated) confirm(s *harness.Simulator, x *harness.Experiment) (again *harness.Experiment, out *harness.Outcome, err error) {
+	lives := secondLives
+	if v.g.second == "" {
+		lives = lives[:1] // there is none
+	}
+	for _, v.g.life = range lives {
+		again = v.g.experiment(x)
+		v.Plan = again.Plan.String()
+		if out, err = s.Run(again, nil); err != nil {
+			return nil, nil, err
+		}
+		if v.Confirmed = v.g.same(out); v.Confirmed {
+			return again, out, nil
+		}
+	}
+	return again, out, nil
 }
