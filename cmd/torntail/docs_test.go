@@ -14,9 +14,12 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/harness/suite"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -127,13 +130,25 @@ func TestDocumentedCommandLines(t *testing.T) {
 					d.args[i] = "saved"
 				}
 			}
-			out, code := inPlace(t, work, d.args...)
+			out, code := inPlace(t, work, fewer(d.args)...)
 			if code != result.ExitHolds && code != result.ExitViolated {
 				t.Errorf("%s: torntail %s: exit status %d\n%s", d.where, line, code, out)
 			}
 		}
 	}
 	require.Greater(t, ran, 15, "most documents have command lines that can be run")
+}
+
+// fewer is a command line that makes three crashes of a pair, not hundreds.
+func fewer(args []string) []string {
+	if args[0] != "run" && args[0] != "suite" || slices.Contains(args, "--list") {
+		return args
+	}
+	if i := slices.Index(args, "--runs"); i > 0 {
+		args[i+1] = "3"
+		return args
+	}
+	return append(args, "--runs", "3")
 }
 
 func excepted(line string) bool {
@@ -178,4 +193,47 @@ func inPlace(t *testing.T, dir string, args ...string) (out string, code int) {
 		code = exit.ExitCode()
 	}
 	return string(text), code
+}
+
+// fenced are the blocks of a language in a document.
+func fenced(t *testing.T, file, language string) (blocks []string) {
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, part := range strings.Split(string(text), "```"+language+"\n")[1:] {
+		block, _, ok := strings.Cut(part, "```")
+		require.True(t, ok, file)
+		blocks = append(blocks, block)
+	}
+	return blocks
+}
+
+// The pipelines that are shown whole are YAML, the suite and the target are read.
+func TestDocumentedFilesAreRead(t *testing.T) {
+	pipelines := fenced(t, "../../docs/nightly.md", "yaml")
+	require.Len(t, pipelines, 2)
+	for _, text := range pipelines {
+		var any map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(text), &any))
+		require.Greater(t, len(any), 2)
+	}
+	targets := fenced(t, "../../docs/targets.md", "yaml")
+	require.Len(t, targets, 1)
+	_, err := target.Parse("docs/targets.md", []byte(targets[0]))
+	require.NoError(t, err)
+
+	text, err := os.ReadFile("../../docs/suite.md")
+	require.NoError(t, err)
+	var block []string
+	for _, line := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(line, "    suite: 1") || len(block) > 0 && (line == "" || strings.HasPrefix(line, "    ")) {
+			block = append(block, strings.TrimPrefix(line, "    "))
+		} else if len(block) > 0 {
+			break
+		}
+	}
+	work := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(work, "redis.conf"), []byte("appendonly yes\n"), 0o644))
+	f, err := suite.Parse(filepath.Join(work, "suite.md"), []byte(strings.Join(block, "\n")))
+	require.NoError(t, err)
+	require.Greater(t, len(f.Cells), 10)
 }
