@@ -27,7 +27,7 @@ run: ## build, then show what each persistence mode loses
 splitbrain: ## build, then partition a master as Kingsbury did in 2013 and account for every write
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
-	bin/torntail splitbrain aphyr-2013
+	bin/torntail splitbrain aphyr-2013 --target redis-server
 
 # The last lines of the output are go test's own.
 test: ## vet and test everything

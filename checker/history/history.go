@@ -119,7 +119,7 @@ const (
 	FaultStruck  EventKind = "fault"     // another fault of the plan struck (Text is the statement)
 	ConfigChange EventKind = "config"    // Text is "directive value"
 
-	Promoted EventKind = "promoted" // a replica became master; Offset is its second_repl_offset, recorded at this promotion
+	Promoted EventKind = "promoted" // a replica became master; Offset is its second_repl_offset, Text its master_replid2 and master_replid, as they were then
 	RoleSeen EventKind = "role"     // a poll of ROLE answered; Text is "master" or "slave"
 	CutOff   EventKind = "cut"      // Node was cut off from others; Text says which
 	Healed   EventKind = "heal"     // all cuts are gone

@@ -146,3 +146,40 @@ func TestExposureIsTheTimeWithTheOldMaster(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, replication.Steps{Cut: 100 * ms, Odown: 200 * ms, Promoted: 300 * ms, LastAck: 600 * ms, Demoted: 700 * ms}, steps)
 }
+
+// TestAFailoverThatWasCalledOff: a promoted server that goes back to the old master
+// costs what it alone had acknowledged, and nothing of the old master's.
+func TestAFailoverThatWasCalledOff(t *testing.T) {
+	h := &history.History{
+		Events: []history.Event{
+			{At: 10 * ms, Kind: history.RoleSeen, Node: "n1", Text: "master"},
+			{At: 100 * ms, Kind: history.CutOff, Node: "n1"},
+			{At: 300 * ms, Kind: history.Promoted, Node: "n2", Offset: 20, Text: "aaa bbb"},
+			{At: 300 * ms, Kind: history.RoleSeen, Node: "n2", Text: "master"},
+			{At: 500 * ms, Kind: history.RoleSeen, Node: "n2", Text: "slave"},
+			{At: 900 * ms, Kind: history.RoleSeen, Node: "n1", Text: "master"},
+			{At: 900 * ms, Kind: history.RoleSeen, Node: "n2", Text: "slave"},
+		},
+	}
+	write := func(node, key string, at time.Duration, offset int64) {
+		h.Ops = append(h.Ops, history.Op{ID: len(h.Ops), Kind: history.Write, Key: key, Value: key, Invoke: at - ms, Return: at, Outcome: history.OK,
+			More: &history.More{Node: node, Offset: offset}})
+	}
+	write("n1", "a", 50*ms, 10)
+	write("n1", "b", 150*ms, 30)
+	write("n2", "c", 350*ms, 25)
+	write("n1", "d", 600*ms, 40)
+	a := replication.Of(h, "n1")
+	require.Equal(t, []replication.LostWrite{{Op: 2, Phase: replication.AfterPromotion, Promotion: 2}}, a.Lost)
+
+	// The old master is cut off again, and n3 takes over from it: its history branched
+	// from the old master's, not from that of n2.
+	h.Events = append(h.Events, history.Event{At: 1000 * ms, Kind: history.Promoted, Node: "n3", Offset: 35, Text: "aaa ccc"},
+		history.Event{At: 1000 * ms, Kind: history.RoleSeen, Node: "n3", Text: "master"}, history.Event{At: 1100 * ms, Kind: history.RoleSeen, Node: "n1", Text: "slave"})
+	a = replication.Of(h, "n1")
+	lost := map[int]bool{}
+	for _, l := range a.Lost {
+		lost[l.Op] = true
+	}
+	require.Equal(t, map[int]bool{2: true, 3: true}, lost, "b is at an offset that n3 shares, c is in nobody's history, d is behind it")
+}

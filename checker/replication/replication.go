@@ -86,6 +86,7 @@ type SplitBrainWrite struct {
 // Of accounts for h. master is the node that was master when the history began.
 func Of(h *history.History, master string) Account {
 	a := accountant{h: h, terms: terms(h, master)}
+	a.line = lineage(h, a.terms)
 	a.writes()
 	a.dualMasters()
 	a.divergence()
@@ -97,8 +98,9 @@ func Of(h *history.History, master string) Account {
 type term struct {
 	node       string
 	from, to   time.Duration
-	event      int   // of the promotion that began it; -1 for the first
-	notShared  int64 // first offset not shared with the predecessor
+	event      int    // of the promotion that began it; -1 for the first
+	notShared  int64  // first offset not shared with the history that it branched from
+	id, of     string // name of its history, and of that; "" when not known
 	cut, odown time.Duration
 }
 
@@ -120,7 +122,8 @@ func terms(h *history.History, master string) []term {
 				continue // elected twice: it is master already
 			}
 			last.to = ev.At
-			all = append(all, term{node: ev.Node, from: ev.At, to: history.Never, event: i, notShared: ev.Offset, cut: history.Never, odown: history.Never})
+			of, id, _ := strings.Cut(ev.Text, " ")
+			all = append(all, term{node: ev.Node, from: ev.At, to: history.Never, event: i, notShared: ev.Offset, id: id, of: of, cut: history.Never, odown: history.Never})
 		case history.CutOff:
 			if ev.Node == last.node {
 				last.cut = min(last.cut, ev.At)
@@ -137,6 +140,7 @@ func terms(h *history.History, master string) []term {
 type accountant struct {
 	h     *history.History
 	terms []term
+	line  []int // see lineage
 	out   Account
 }
 
@@ -179,9 +183,64 @@ func (a *accountant) termOf(op *history.Op) int {
 	return -1
 }
 
-// lost reports whether a later term's history lacks op, and which one's.
+// lineage are the terms whose histories led to the one that is left, oldest first.
+// A promotion is not always one of them: a Sentinel may call a failover off, or be
+// overruled, and the promoted server goes back to the old master.
+func lineage(h *history.History, all []term) []int {
+	t := len(all) - 1
+	if left := leftMaster(h); left != "" && left != all[t].node {
+		for t > 0 && all[t].node != left {
+			t--
+		}
+	}
+	line := []int{t}
+	for t > 0 {
+		before := t - 1
+		if all[t].of != "" {
+			for before > 0 && all[before].id != all[t].of {
+				before--
+			}
+		}
+		t = before
+		line = append(line, t)
+	}
+	slices.Reverse(line)
+	return line
+}
+
+// leftMaster is the only server whose role was last seen as master; "" when there is
+// not exactly one.
+func leftMaster(h *history.History) string {
+	type seen struct {
+		at     time.Duration
+		master bool
+	}
+	last := map[string]seen{}
+	for i := range h.Events {
+		if ev := &h.Events[i]; ev.Kind == history.RoleSeen && ev.At >= last[ev.Node].at {
+			last[ev.Node] = seen{ev.At, ev.Text == "master"}
+		}
+	}
+	left := ""
+	for node, s := range last { // any order: more than one is none
+		switch {
+		case s.master && left != "":
+			return ""
+		case s.master:
+			left = node
+		}
+	}
+	return left
+}
+
+// lost reports whether the history that is left lacks op, and which term of it began
+// without: its own, when nothing of it is left.
 func (a *accountant) lost(op *history.Op, t int) (bool, int) {
-	for later := t + 1; later < len(a.terms); later++ {
+	at := slices.Index(a.line, t)
+	if at < 0 {
+		return true, t
+	}
+	for _, later := range a.line[at+1:] {
 		// Below 1 it is not known: a history begins with offset 1.
 		if begins := a.terms[later].notShared; begins >= 1 && op.More.Offset >= begins {
 			return true, later
@@ -193,7 +252,7 @@ func (a *accountant) lost(op *history.Op, t int) (bool, int) {
 func (a *accountant) phase(op *history.Op, t int) Phase {
 	term := &a.terms[t]
 	switch {
-	case op.Return >= term.to:
+	case op.Return >= term.to, !slices.Contains(a.line, t):
 		return AfterPromotion
 	case op.Return >= term.odown:
 		return DownToPromoted

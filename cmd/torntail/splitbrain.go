@@ -13,6 +13,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -21,7 +22,7 @@ import (
 type splitbrainCmd struct {
 	Name string `arg:"" optional:"" help:"A named scenario (torntail list scenarios), or a scenario's file; flags change what they name." placeholder:"SCENARIO"`
 
-	Target       string         `default:"redis-server" help:"redis-server, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
+	Target       string         `default:"engine" help:"engine (in simulation), redis-server, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
 	Topology     string         `help:"Servers and Sentinels: 3+3, 5+5, chain, chain:4+3; default 3+3." placeholder:"N+M" group:"What is tested"`
 	Directive    []string       `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
 	Conf         string         `help:"A redis.conf whose lines the servers get; what torntail decides itself is printed." placeholder:"FILE" type:"existingfile" group:"What is tested"`
@@ -45,6 +46,7 @@ type splitbrainCmd struct {
 	Runs         int            `default:"1" help:"Experiments, of each setting; default ${default}." placeholder:"N" group:"How many"`
 	Until        string         `help:"Run again and again, at most --runs times (then 20), until this holds, such as lost>0." placeholder:"COND" group:"How many"`
 	Sweep        []string       `help:"A setting and values to try, NAME=A,B,C; twice for a table of two. NAME is a directive, or down-after, failover-timeout, lag, cut-for, wait-replicas, quorum, clients, partition, routing, topology." placeholder:"N=A,B" sep:"none" group:"How many"`
+	Plant        string         `help:"Planted bugs of the engine, to see them found (torntail list plants)." placeholder:"NAMES" group:"What is tested"`
 	Seed         uint64         `default:"1" help:"Seed of the first run; default ${default}." group:"How many"`
 	Out          string         `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
 	JSON         string         `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
@@ -55,10 +57,10 @@ type splitbrainCmd struct {
 
 func (c *splitbrainCmd) Help() string {
 	return `Partitions a master while its Sentinels watch and clients write, heals, and accounts
-for every acknowledged write. Without faults of the disk and without FUSE: it needs
-redis-server only. Examples:
+for every acknowledged write: on the embedded engine in simulation, or on real servers
+and Sentinels behind proxies, which need redis-server, and no FUSE. Examples:
   torntail splitbrain
-  torntail splitbrain aphyr-2013
+  torntail splitbrain aphyr-2013 --target redis-server
   torntail splitbrain --partition master+replica --directive min-replicas-to-write=1
   torntail splitbrain --directive min-replicas-to-write=1 --sweep min-replicas-max-lag=0,1,3,10 --sweep down-after=500ms,5s
   torntail splitbrain incident.yaml --until 'lost>0'`
@@ -100,10 +102,11 @@ func (c *splitbrainCmd) Run(a *app) error {
 	if runs < 1 {
 		return usage(fmt.Errorf("--runs %d: want at least 1", runs))
 	}
-	backend, err := splitbrainBackend(c.Target)
+	backend, done, err := splitbrainBackend(c.Target, c.Plant)
 	if err != nil {
 		return err
 	}
+	defer done()
 	for _, cell := range cells {
 		if err := cell.Scenario.Check(backend.Plan); err != nil {
 			return usage(err)
@@ -137,12 +140,25 @@ func (c *splitbrainCmd) progress() *terminal.Progress {
 	return terminal.NewProgress(os.Stderr)
 }
 
-// splitbrainBackend is where a target's experiments run.
-func splitbrainBackend(target string) (splitbrain.Backend, error) {
-	if _, err := backendOf(target, ""); err != nil {
-		return splitbrain.Backend{}, usage(err)
+// splitbrainBackend is where a target's experiments run; done releases it.
+func splitbrainBackend(target, planted string) (b splitbrain.Backend, done func(), err error) {
+	where, err := backendOf(target, "")
+	if err != nil {
+		return b, nil, usage(err)
 	}
-	return cluster.Backend(target, lacking)
+	p, err := plants(planted)
+	if err == nil && (p.Disk != 0 || p.ReopenUncrashed || p.ClientLies || where != plan.Sim && p.Engine != 0) {
+		err = fmt.Errorf("--plant %s: only bugs of the engine can be planted, in the engine", planted)
+	}
+	if err != nil {
+		return b, nil, usage(err)
+	}
+	if where == plan.Sim {
+		b, done = simcluster.Backend(p.Engine)
+		return b, done, nil
+	}
+	b, err = cluster.Backend(target, lacking)
+	return b, func() {}, err
 }
 
 // options gathers what the user says: a scenario, and what flags change of it.
@@ -322,6 +338,7 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 			if err != nil {
 				return err
 			}
+			r.Plants = b.c.Plant
 			b.done++
 			dir := b.out
 			if b.total > 1 {
@@ -393,6 +410,9 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 		fmt.Fprintf(text, "%s: %s in %d runs\n", b.c.Until, word, b.done)
 	}
 	fmt.Fprintln(text, "Reports:", b.out)
+	if b.total == 1 && len(last.Reports) == 1 && last.Reports[0].Lost > 0 {
+		fmt.Fprintln(text, "Again:   torntail replay", b.out)
+	}
 	if code := splitbrain.ExitCode(cells); code != result.ExitHolds {
 		return status(code)
 	}
@@ -446,10 +466,11 @@ func (c *replayCmd) splitbrain(a *app) error {
 		return usage(err)
 	}
 	s.Directives = append(s.Directives, o.Directives...)
-	backend, err := splitbrainBackend(saved.Target)
+	backend, done, err := splitbrainBackend(saved.Target, saved.Plants)
 	if err != nil {
 		return err
 	}
+	defer done()
 	ctx, stop := a.interruptible()
 	defer stop()
 	r, _, err := backend.Experiment(ctx, s, saved.Seed)

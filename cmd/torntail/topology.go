@@ -53,7 +53,10 @@ func (c *topologyUpCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	if _, err := splitbrainBackend(c.Target); err != nil {
+	if c.Target == "engine" {
+		return usage(errors.New("--target engine: the simulation has no addresses to connect to: want redis-server or the path of a server binary"))
+	}
+	if _, _, err := splitbrainBackend(c.Target, ""); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

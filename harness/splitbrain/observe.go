@@ -69,11 +69,13 @@ func (r *run) turned(l *link, node string, master, known bool) {
 			reply, err = l.do(adminLimit, "INFO", "replication")
 		}
 		turn.SecondOffset = -1
+		ids := ""
 		if err == nil {
 			info := parseInfo(reply)
 			turn.SecondOffset, turn.SecondID = number(info["second_repl_offset"]), info["master_replid2"]
+			ids = turn.SecondID + " " + info["master_replid"]
 		}
-		r.out.History.Events = append(r.out.History.Events, history.Event{At: turn.At, Kind: history.Promoted, Node: node, Offset: turn.SecondOffset})
+		r.out.History.Events = append(r.out.History.Events, history.Event{At: turn.At, Kind: history.Promoted, Node: node, Offset: turn.SecondOffset, Text: ids})
 	}
 	r.out.Turns = append(r.out.Turns, turn)
 	r.roleSeen(node, master)

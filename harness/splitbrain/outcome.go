@@ -56,6 +56,15 @@ type Outcome struct {
 	Executed   []Executed    // what the files of each server say that it has executed
 	// Why says what an experiment lacked that proved nothing.
 	Why string
+
+	Trace    uint64    // in simulation: the hash of everything that happened
+	Findings []Finding // in simulation: what its own judge found wrong
+}
+
+// Finding is something that must not happen in any schedule.
+type Finding struct {
+	Anomaly string // by the names of the checkers; "liveness" when it does not converge
+	Text    string
 }
 
 // Executed is what one server's append-only files hold, old files included.

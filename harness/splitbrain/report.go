@@ -67,7 +67,9 @@ type Report struct {
 	AOFDiffer int `json:"aof_differ"`
 
 	Anomalies map[string]int `json:"anomalies,omitempty"`
-	Struck    bool           `json:"struck"` // every statement of the plan did
+	Plants    string         `json:"plants,omitempty"`
+	Trace     string         `json:"trace,omitempty"` // simulation: the hash of everything that happened, hexadecimal
+	Struck    bool           `json:"struck"`          // every statement of the plan did
 	Verdict   result.Verdict `json:"verdict"`
 	Why       string         `json:"why,omitempty"`
 	Story     string         `json:"story,omitempty"` // of the first anomaly that violates
@@ -147,16 +149,22 @@ func Judge(s *Scenario, o *Outcome) *Report {
 	for phase, n := range a.LostBy() { // any order: into a map
 		r.LostBy[string(phase)] = n
 	}
+	if o.Trace != 0 {
+		r.Trace = fmt.Sprintf("%016x", o.Trace)
+	}
 	r.judge(s, o, &a, &fates)
 	return r
 }
 
-// lastMaster is the server that was promoted last.
+// lastMaster is the server that is left as master: of those whose last turn made them
+// masters the one that turned last.
 func lastMaster(o *Outcome) string {
+	turned := map[string]bool{}
 	for _, t := range slices.Backward(o.Turns) {
-		if t.Master {
+		if t.Master && !turned[t.Node] {
 			return t.Node
 		}
+		turned[t.Node] = true
 	}
 	return ""
 }
@@ -256,6 +264,12 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 				break
 			}
 		}
+	}
+	for _, f := range o.Findings {
+		if f.Anomaly != "divergence" { // which is counted above
+			r.Anomalies[f.Anomaly]++
+		}
+		r.violated(f.Anomaly + ": " + f.Text)
 	}
 	if bound, limited := minReplicasBound(s); limited && r.AcceptMS > ms(bound) {
 		r.Anomalies["refused"]++

@@ -116,6 +116,8 @@ func Load(dir string) (*Scenario, *Report, error) {
 // where there was one, or the same verdict where it was not holds.
 func (r *Report) Again(saved *Report) (same bool, word string) {
 	switch {
+	case r.Trace != "" && r.Trace == saved.Trace:
+		return true, fmt.Sprintf("exactly the same: %s, %d acknowledged writes lost, trace %s", r.Verdict, r.Lost, r.Trace)
 	case r.Verdict != saved.Verdict:
 		return false, fmt.Sprintf("it was %s, and is %s", saved.Verdict, r.Verdict)
 	case (r.Lost > 0) != (saved.Lost > 0):

@@ -1,0 +1,33 @@
+package simcluster
+
+import (
+	"context"
+
+	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/splitbrain"
+)
+
+// Backend runs experiments on the embedded engine, with these bugs planted, in one
+// simulator; close releases it.
+func Backend(planted bugs.Set) (b splitbrain.Backend, close func()) {
+	c := New()
+	return splitbrain.Backend{
+		Name: "sim", Target: "engine", Plan: plan.Sim,
+		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
+			if err := context.Cause(ctx); err != nil {
+				return nil, "", err
+			}
+			out, trace, err := c.Run(s, Options{Seed: seed, Bugs: planted})
+			if err != nil {
+				return nil, "", err
+			}
+			out.Trace = trace
+			for _, f := range c.Judge(out) {
+				out.Findings = append(out.Findings, splitbrain.Finding(f))
+			}
+			return out, "as redis " + engine.RedisVersion, nil
+		},
+	}, c.Close
+}
