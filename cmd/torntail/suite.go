@@ -88,10 +88,11 @@ func (c *suiteCmd) Run(a *app) error {
 	defer targets.close()
 	o.Open = targets.open
 	o.OpenCluster = func(target string) (splitbrain.Backend, error) {
-		b, err := splitbrainBackend(target)
+		b, done, err := splitbrainBackend(target, "")
 		if err != nil {
 			return b, &suite.Lacking{Why: err.Error()}
 		}
+		targets.done = append(targets.done, done)
 		return b, nil
 	}
 	ctx, stop := a.interruptible()
@@ -241,6 +242,7 @@ func (c *suiteOutput) compare(w io.Writer, r *result.Report) (code int, err erro
 type openTargets struct {
 	disk   string // what --disk asks for
 	opened map[string]opened
+	done   []func() // release the backends of clusters
 }
 
 type opened struct {
@@ -276,6 +278,9 @@ func (t *openTargets) open(target, disk string) (harness.Backend, error) {
 }
 
 func (t *openTargets) close() {
+	for _, done := range t.done {
+		done()
+	}
 	for _, o := range t.opened { // any order: they know nothing of each other
 		if o.err == nil {
 			o.done()
