@@ -298,12 +298,13 @@ func betweenIncrs(fsys vfs.FS) bool {
 
 // filesOn is a copy of a volume's files in memory: torntail itself never uses a
 // file system whose disk it serves.
-func filesOn(v *blocklog.Volume) (vfs.FS, error) {
+func filesOn(v *blocklog.Volume) (*disk.Disk, error) {
 	files, err := v.Files(".")
 	if err != nil {
 		return nil, err
 	}
-	fsys := disk.New(disk.Options{}).FS(nil)
+	d := disk.New(disk.Options{})
+	fsys := d.FS(nil)
 	for _, name := range sortedNames(files) {
 		if dir, _, ok := strings.Cut(name, "/"); ok {
 			if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -317,7 +318,7 @@ func filesOn(v *blocklog.Volume) (vfs.FS, error) {
 			return nil, err
 		}
 	}
-	return fsys, nil
+	return d, nil
 }
 
 func sortedNames(files map[string][]byte) []string {

@@ -30,6 +30,9 @@ type BlockExploration struct {
 	Seed     uint64
 	Workers  int
 	Progress func(done, all int) // nil is silent
+	// Save keeps the first image that shows something, and returns its directory;
+	// nil keeps none.
+	Save func(what string, x *Experiment, o *Outcome, image *CrashImage) (string, error)
 }
 
 // BlockReport is what an exploration of blocks showed.
@@ -62,6 +65,7 @@ type BlockExample struct {
 	What  string `json:"what"`
 	Crash string `json:"crash"`
 	Story string `json:"story,omitempty"`
+	Dir   string `json:"dir,omitempty"` // what torntail replay takes
 }
 
 // BlockTimes are how long the steps of judging an image took, in milliseconds.
@@ -231,7 +235,18 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	if err != nil {
 		return err
 	}
-	got, between, start, read, err := s.startOn(ctx, v)
+	is := blockImage{crash: c}
+	d, err := filesOn(v)
+	if err == nil {
+		fsys := d.FS(nil)
+		is.between, is.nul = s.mode.AOF && betweenIncrs(fsys), s.mode.AOF && nulBytes(fsys)
+		is.files, err = NewCrashImage(d, &s.mode)
+	}
+	var got Recovered
+	var start, read time.Duration
+	if err == nil {
+		got, start, read, err = s.startOn(ctx, v, is.nul)
+	}
 	if uerr := v.Unmount(); err == nil {
 		err = uerr
 	}
@@ -243,8 +258,15 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	for i, t := range []time.Duration{built, v.Times.Attach, v.Times.Mount, start, read, v.Times.Unmount} {
 		e.times[i] += t
 	}
-	e.judge(c, &got, between)
-	return nil
+	return e.judge(is, &got)
+}
+
+// blockImage is a crash image as files.
+type blockImage struct {
+	crash   blocklog.Crash
+	files   *CrashImage
+	between bool // the manifest names two incr files
+	nul     bool // an incr file holds stray bytes
 }
 
 // unmountable counts an image that the file system refused.
@@ -252,22 +274,15 @@ func (e *blockExplorer) unmountable(c blocklog.Crash, why error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.out.Unmountable++; e.out.Unmountable == 1 {
-		e.out.Examples = append(e.out.Examples, BlockExample{"unmountable", e.log.String(c), why.Error()})
+		e.out.Examples = append(e.out.Examples, BlockExample{What: "unmountable", Crash: e.log.String(c), Story: why.Error()})
 	}
 	e.out.Verdict = result.Violated
 }
 
 // startOn starts the server on a mounted image, with its repair tool if it refuses,
 // and reads it. start and read are how long that took.
-func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume) (r Recovered, between bool, start, read time.Duration, err error) {
-	r.How = ByItself
-	if s.mode.AOF {
-		fsys, err := filesOn(v)
-		if err != nil {
-			return r, false, 0, 0, err
-		}
-		r.NULBytes, between = nulBytes(fsys), betweenIncrs(fsys)
-	}
+func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, nul bool) (r Recovered, start, read time.Duration, err error) {
+	r.How, r.NULBytes = ByItself, nul
 	began := time.Now()
 	redis, refusal, err := s.launch(ctx, v.Dir())
 	if err == nil && refusal != nil {
@@ -283,24 +298,22 @@ func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume) (r Recove
 	}
 	start = time.Since(began)
 	if err != nil || redis == nil {
-		return r, between, start, 0, err
+		return r, start, 0, err
 	}
 	defer end(redis)
 	began = time.Now()
 	err = s.dump(redis.Addr, &r)
 	r.At = s.rig.clock()
-	return r, between, start, time.Since(began), err
+	return r, start, time.Since(began), err
 }
 
 // judge judges what came back from a crash. The caller holds mu.
-//
-// between: the manifest of the image names two incr files.
-func (e *blockExplorer) judge(c blocklog.Crash, got *Recovered, between bool) {
-	at := e.rec.ended
+func (e *blockExplorer) judge(is blockImage, got *Recovered) (err error) {
+	c, at := is.crash, e.rec.ended
 	if c.At < e.log.Len() {
 		at = e.log.Record(c.At).At - 1 // as late as may be: all replies before the next request count
 	}
-	o := e.rec.judgeAt(at, got, between)
+	o := e.rec.judgeAt(at, got, is.between)
 	switch got.How {
 	case ByItself:
 		e.out.ByItself++
@@ -316,9 +329,14 @@ func (e *blockExplorer) judge(c blocklog.Crash, got *Recovered, between bool) {
 		e.out.WindowMS = max(e.out.WindowMS, w)
 	}
 	note := func(into map[string]int, what, story string) {
-		if into[what]++; into[what] == 1 {
-			e.out.Examples = append(e.out.Examples, BlockExample{what, fmt.Sprintf("at %v, %s", at.Round(time.Microsecond), e.log.String(c)), story})
+		if into[what]++; into[what] > 1 {
+			return
 		}
+		example := BlockExample{What: what, Crash: fmt.Sprintf("at %v, %s", at.Round(time.Microsecond), e.log.String(c)), Story: story}
+		if e.o.Save != nil && err == nil {
+			example.Dir, err = e.o.Save(what, e.rec.x, o, is.files)
+		}
+		e.out.Examples = append(e.out.Examples, example)
 	}
 	for _, f := range o.Findings {
 		note(e.out.Findings, f, got.Refusal)
@@ -334,6 +352,7 @@ func (e *blockExplorer) judge(c blocklog.Crash, got *Recovered, between bool) {
 			e.out.Verdict, e.out.Why = result.Unknown, o.Why
 		}
 	}
+	return err
 }
 
 func (e *blockExplorer) finish(took time.Duration) {

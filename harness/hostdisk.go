@@ -124,12 +124,12 @@ func (s *ServerRunner) settle(d *disk.Disk) (err error) {
 // files is what is at the place now. Nobody may be writing.
 func (s *ServerRunner) files(f func(fsys vfs.FS)) {
 	if s.block != nil {
-		fsys, err := filesOn(s.block)
+		d, err := filesOn(s.block)
 		if err != nil {
 			s.fail(fmt.Errorf("read what the server left: %w", err))
 			return
 		}
-		f(fsys)
+		f(d.FS(nil))
 		return
 	}
 	if s.volume == nil {

@@ -43,10 +43,15 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 	}
 	var reports []*harness.BlockReport
 	var verdicts []result.Verdict
+	backend := harness.BlockServer(rig, v)
 	for _, x := range all {
 		state := terminal.State{What: x.Mode.Name + " on " + fs.String() + ": recording"}
 		progress.Update(state)
 		r, err := rig.ExploreBlocks(ctx, x, harness.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
+			Save: func(what string, x *harness.Experiment, o *harness.Outcome, image *harness.CrashImage) (string, error) {
+				dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s", x.Mode.Name, what))
+				return dir, harness.SaveCrash(dir, version, backend, x, o, image)
+			},
 			Progress: func(done, all int) {
 				progress.Update(terminal.State{What: x.Mode.Name + " on " + fs.String() + ", images", Done: done, Total: all})
 			}})
@@ -152,6 +157,9 @@ func (c *exploreCmd) reportBlocks(a *app, serverVersion string, reports []*harne
 		}
 		for _, e := range r.Examples {
 			fmt.Fprintf(w, "    %s: %s\n", e.What, e.Crash)
+			if e.Dir != "" {
+				fmt.Fprintf(w, "      torntail replay %s\n", e.Dir)
+			}
 			if e.Story != "" && !c.Quiet {
 				fmt.Fprintf(w, "      %s\n", wording.Clean(e.Story, true))
 			}
