@@ -80,7 +80,7 @@ func (p *Player) PeekChoice() Choice {
 	if s == nil || s.kind != StepCut {
 		return Choice{}
 	}
-	c, _ := ParseChoice(string(p.t.data[s.from:s.mid])) // looked through when it was read
+	c, _ := ParseChoice(p.text(s)) // looked through when it was read
 	return c
 }
 
@@ -130,9 +130,11 @@ func (p *Player) peek() (*step, *played) {
 	return s, &p.calls[i]
 }
 
+// text is the path or the choice that a step is about.
+func (p *Player) text(s *step) string { return string(p.t.data[s.from:s.mid]) }
+
 // play carries one step out.
 func (p *Player) play(c *played, s *step) {
-	text := string(p.t.data[s.from:s.mid])
 	if c != nil {
 		p.d.nextID = max(p.d.nextID, c.ID)
 	}
@@ -166,13 +168,13 @@ func (p *Player) play(c *played, s *step) {
 	case StepTime:
 		p.d.SetTime(s.ino, time.Duration(s.n))
 	case StepCorrupt:
-		p.d.CorruptAt(text, s.n, byte(s.ino2))
+		p.d.CorruptAt(p.text(s), s.n, byte(s.ino2))
 	case StepZero:
-		p.d.ZeroAt(text, s.n)
+		p.d.ZeroAt(p.text(s), s.n)
 	case StepShorten:
-		p.d.TruncateAtRest(text, s.n)
+		p.d.TruncateAtRest(p.text(s), s.n)
 	case StepCut:
-		p.cut(text, s.at)
+		p.cut(p.text(s), s.at)
 	}
 }
 

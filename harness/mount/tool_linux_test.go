@@ -425,14 +425,18 @@ func (h *host) smallDisk(t testing.TB, kib int) {
 }
 
 func TestFullHostDiskUnderTheLog(t *testing.T) {
-	h := newHost(t)
-	h.smallDisk(t, 64)
-	p := h.mount(t, "--log", "small/log")
-	h.sh(t, "while echo x 2>/dev/null >> g; do :; done; echo writer ends >> $SAID")
-	require.Equal(t, 5, p.end(t))
-	require.Equal(t, "torntail: the log cannot be written: write small/log: no space left on device\n", p.stderr.String())
-	require.False(t, h.mounted(t))
-	eventually(t, "the writer ends", func() bool { return strings.Contains(h.said(t), "writer ends") })
+	for _, what := range []string{"log", "record"} {
+		t.Run(what, func(t *testing.T) {
+			h := newHost(t)
+			h.smallDisk(t, 16)
+			p := h.mount(t, "--"+what, "small/"+what)
+			h.sh(t, "while echo x 2>/dev/null >> g; do :; done; echo writer ends >> $SAID")
+			require.Equal(t, 5, p.end(t))
+			require.Equal(t, "torntail: the "+what+" cannot be written: write small/"+what+": no space left on device\n", p.stderr.String())
+			require.False(t, h.mounted(t))
+			eventually(t, "the writer ends", func() bool { return strings.Contains(h.said(t), "writer ends") })
+		})
+	}
 }
 
 func TestFullHostDiskUnderTheBacking(t *testing.T) {
