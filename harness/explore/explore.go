@@ -171,10 +171,12 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	} else if err = e.newEngine(); err != nil {
 		return nil, err
 	}
-	if e.contract, err = contractOf("power"); err != nil {
-		return nil, err
+	e.contract, err = contractOf("power")
+	if err == nil {
+		e.final, err = contractOf("term")
 	}
-	if e.final, err = contractOf("term"); err != nil {
+	if err != nil {
+		e.close()
 		return nil, err
 	}
 	// After an orderly end a power cut may take nothing that the end has synced.

@@ -142,7 +142,7 @@ type Twice struct {
 func newReport(o *Options, x *harness.Experiment) *Report {
 	r := &Report{Schema: Schema, Mode: o.Mode.Name, Personality: o.Personality, Profile: o.Profile, Seed: o.Seed, Plants: o.Plants.String(),
 		Plan: x.Plan.String(), Bound: o.Bound.Name, Tried: o.Bound.About, LeftOut: o.Bound.Left}
-	for _, d := range o.Mode.Directives {
+	for _, d := range x.Mode.Directives {
 		r.Directives = append(r.Directives, d.String())
 	}
 	return r

@@ -276,6 +276,8 @@ func (s *server) judgeAll() error {
 func (s *server) image(m *harness.Moment, f *fresh) (*harness.CrashImage, error) {
 	if f.hash%compareShare == 0 {
 		if m.Disk().Image(&s.e.second, f.choice); s.e.second.Hash() != f.hash {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.e.out.doubt("%s, %q: made from its neighbour the image is not what it is when it is made from nothing", m.At, f.choice)
 		}
 		return harness.NewCrashImage(&s.e.second, &s.e.o.Mode)
