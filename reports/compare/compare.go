@@ -162,6 +162,9 @@ type pair struct{ before, after *result.Result }
 // name is how a pair is called: mode and crash kind, and what else tells it
 // from others.
 func name(r *result.Result) string {
+	if r.Cell != "" {
+		return r.Cell
+	}
 	s := r.Mode + ", " + r.Crash
 	if r.Workload != "" {
 		s += ", " + r.Workload
@@ -172,14 +175,21 @@ func name(r *result.Result) string {
 	return s + " (" + r.Target + ")"
 }
 
-// match puts cells together, in OLD's order; added are NEW's that OLD lacks.
+// match puts cells together, in OLD's order; added are NEW's that OLD lacks. The
+// cells of suites have names, which tell them apart by all that a suite varies.
 func match(before, after []result.Result) (pairs []pair, added []*result.Result) {
 	oneEach := len(targets(before)) == 1 && len(targets(after)) == 1
+	unnamed := func(r result.Result) bool { return r.Cell == "" }
+	named := !slices.ContainsFunc(before, unnamed) && !slices.ContainsFunc(after, unnamed)
 	index := func(results []result.Result) (keys []string, byKey map[string]*result.Result) {
 		byKey = map[string]*result.Result{}
 		for i := range results {
 			r := &results[i]
 			parts := []string{r.Target, r.Backend, r.Mode, r.Crash, r.Workload, r.Personality}
+			if named {
+				_, rest, _ := strings.Cut(r.Cell, "/") // without the target
+				parts = append(parts, rest)
+			}
 			if oneEach {
 				parts[0] = ""
 			}

@@ -284,3 +284,22 @@ func TestTheSameTwice(t *testing.T) {
 	before, after := report(r, 100, 1, 800), report(r, 100, 3, 500)
 	require.Equal(t, Reports(before, after, Options{}), Reports(before, after, Options{}))
 }
+
+// Cells of suites that share all that a result says (one has a planted bug, say)
+// are matched by their names, whatever their order.
+func TestCellsAreMatchedByName(t *testing.T) {
+	cell := func(name string, v result.Verdict) result.Result {
+		return result.Result{Target: "engine", Backend: "sim", Mode: "always", Crash: "power", Verdict: v, Struck: 1, Cell: "engine/" + name}
+	}
+	before := &result.Report{Results: []result.Result{cell("plain", result.Holds), cell("planted", result.Violated)}}
+	after := &result.Report{Results: []result.Result{cell("planted", result.Violated), cell("new", result.Holds), cell("plain", result.Holds)}}
+	c := Reports(before, after, Options{})
+	if len(c.Changes) != 0 || c.Cells != 2 {
+		t.Fatalf("%d cells, changes %+v", c.Cells, c.Changes)
+	}
+	after.Results[2].Verdict = result.Violated
+	c = Reports(before, after, Options{})
+	if len(c.Changes) != 1 || c.Changes[0].Cell != "engine/plain" || c.Changes[0].Direction != Worse {
+		t.Fatalf("changes %+v", c.Changes)
+	}
+}
