@@ -40,6 +40,11 @@ var Schedules = []Schedule{
 	{Name: "kill", About: "the master is killed and comes back", text: func(r *rand.Rand) string {
 		return fmt.Sprintf("at %v: kill n1\nat %v: restart n1\n", when(r, 500*ms, 3*sec), when(r, 6*sec, 8*sec))
 	}},
+	{Name: "candidates", About: "the master is killed while Sentinels hear of each other late, so that several want to lead", text: func(r *rand.Rand) string {
+		late := when(r, 100*ms, 250*ms)
+		return fmt.Sprintf("at 200ms: delay s1 -> s2,s3 %v for 7s\nat 200ms: delay s2 -> s1,s3 %v for 7s\nat 200ms: delay s3 -> s1,s2 %v for 7s\nat %v: kill n1\nat %v: restart n1\n",
+			late, late, late, when(r, 1*sec, 2*sec), when(r, 7*sec, 8*sec))
+	}},
 	{Name: "two-failovers", About: "the master is cut off while its successor is killed", text: func(r *rand.Rand) string {
 		victim := [...]string{"n2", "n3"}[r.IntN(2)]
 		return fmt.Sprintf("at %v: cut n1 -> %s both for %v\nat %v: kill %s\nat %v: restart %s\n",

@@ -3,6 +3,7 @@ package simcluster
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/redcon"
@@ -26,7 +27,9 @@ func (f Finding) String() string { return f.Anomaly + ": " + f.Text }
 
 // Judge says what was wrong about the experiment that has just run:
 //
-//   - it has not converged in time, though all faults have ended (liveness);
+//   - it has not converged in time, though all faults have ended (liveness, or
+//     two-masters when it is for that);
+//   - two Sentinels led a failover in the same epoch (two-leaders);
 //   - the converged servers differ (divergence);
 //   - a write is lost that nothing allows to be lost: without faults any, and with
 //     WAIT for all replicas any that was acknowledged;
@@ -34,8 +37,15 @@ func (f Finding) String() string { return f.Anomaly + ": " + f.Text }
 //   - a key past its time was served.
 func (c *Simulator) Judge(out *splitbrain.Outcome) []Finding {
 	found := append([]Finding(nil), c.found...)
+	if f, ok := c.twoLeaders(out); ok {
+		found = append(found, f)
+	}
 	if !out.Converged {
-		return append(found, Finding{"liveness", out.Why})
+		anomaly := "liveness"
+		if strings.HasSuffix(out.Why, " are masters") {
+			anomaly = "two-masters"
+		}
+		return append(found, Finding{anomaly, out.Why})
 	}
 	account := replication.Of(out.History, splitbrain.Server(0))
 	for _, d := range account.Diverged {
@@ -49,6 +59,29 @@ func (c *Simulator) Judge(out *splitbrain.Outcome) []Finding {
 		found = append(found, f)
 	}
 	return found
+}
+
+// twoLeaders finds an epoch with two elected leaders. Whoever is elected has
+// announced a vote for itself, which names the epoch.
+func (c *Simulator) twoLeaders(out *splitbrain.Outcome) (Finding, bool) {
+	epoch := map[string]string{}  // in which a Sentinel last voted for itself
+	leader := map[string]string{} // of an epoch
+	for _, n := range out.Notes {
+		switch n.Event {
+		case "+vote-for-leader": // "ID EPOCH"
+			voted, in, _ := strings.Cut(n.Text, " ")
+			if i, err := strconv.Atoi(n.Node[1:]); err == nil && voted == id(i-1) {
+				epoch[n.Node] = in
+			}
+		case "+elected-leader":
+			in := epoch[n.Node]
+			if other := leader[in]; in != "" && other != "" && other != n.Node {
+				return Finding{"two-leaders", fmt.Sprintf("%s and %s were both elected in epoch %s", other, n.Node, in)}, true
+			}
+			leader[in] = n.Node
+		}
+	}
+	return Finding{}, false
 }
 
 // calm reports whether no fault struck.

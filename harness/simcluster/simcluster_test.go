@@ -85,6 +85,8 @@ var huntedBy = []struct {
 	{bugs.PromotedWithoutSecondID, "kill", []string{"full-sync"}},
 	{bugs.AckBeforeApply, "wait-all", []string{"lost-write"}},
 	{bugs.ExpiredServed, "partition", []string{"resurrection"}},
+	{bugs.VoteTwice, "candidates", []string{"two-leaders"}},
+	{bugs.OldMasterForgotten, "partition", []string{"two-masters"}},
 }
 
 // hunt runs a schedule with a bug until it is found, and returns after how many seeds.
