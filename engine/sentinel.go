@@ -34,6 +34,9 @@ type probe struct {
 	ended bool
 }
 
+// maxProbeInput is how much of a reply may be waiting for its end, in bytes.
+const maxProbeInput = 32 << 20
+
 // startSentinel makes the server a Sentinel. The error is about the configuration
 // (*config.ParseError), or that there is no file to keep the state in.
 func (s *Server) startSentinel() error {
@@ -205,21 +208,33 @@ func (w *watcher) talk(p *probe, addr string) string {
 			return err.Error()
 		}
 		in = append(in, buf[:n]...)
-		var replies []sentinel.Reply
-		for {
-			r, rest, err := sentinel.Parse(in)
-			if errors.Is(err, sentinel.ErrIncomplete) {
-				break
-			}
-			if err != nil {
-				return err.Error()
-			}
-			replies = append(replies, r)
-			in = rest
+		replies, rest, err := parseReplies(in)
+		if err != nil {
+			return err.Error()
+		}
+		in = in[:copy(in, rest)]
+		if len(in) > maxProbeInput {
+			return "a reply that does not end"
 		}
 		if len(replies) > 0 {
 			w.s.post(func() { w.received(p, replies) })
 		}
+	}
+}
+
+// parseReplies reads the replies that are complete, and returns what follows them.
+func parseReplies(in []byte) (replies []sentinel.Reply, rest []byte, err error) {
+	for {
+		var r sentinel.Reply
+		r, rest, err = sentinel.Parse(in)
+		if errors.Is(err, sentinel.ErrIncomplete) {
+			return replies, in, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		replies = append(replies, r)
+		in = rest
 	}
 }
 

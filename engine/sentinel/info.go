@@ -55,7 +55,7 @@ func parseInfo(text string) (r report) {
 		}
 		switch name {
 		case "master_host":
-			r.masterHost = &value
+			r.masterHost = ptr(value)
 		case "master_port":
 			r.masterPort = ptr(int(int32(atoi(value))))
 		case "master_link_status":

@@ -16,7 +16,7 @@ import (
 // epoch, and no epoch has two leaders. Once the faults stop, all Sentinels agree
 // on one master in bounded time, and every server follows it.
 func TestRandomFaults(t *testing.T) {
-	seeds := uint64(30)
+	seeds := uint64(20)
 	if testing.Short() {
 		seeds = 5
 	}
