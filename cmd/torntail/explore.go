@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/explore"
+	"github.com/torntail/torntail/reports/html"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
@@ -324,13 +326,16 @@ func (c *exploreCmd) report(a *app, file *explore.File, out string, interrupted 
 			return usage(fmt.Errorf("--json: %w", err))
 		}
 	}
+	var text strings.Builder
 	for _, r := range file.Reports {
+		r.Write(&text, func(story string) string { return wording.Clean(story, true) })
+		fmt.Fprintln(&text)
 		if c.Quiet {
 			fmt.Fprintf(w, "%s on %s: %s\n", r.Mode, r.Personality, r.Verdict)
-			continue
 		}
-		r.Write(w, func(story string) string { return wording.Clean(story, true) })
-		fmt.Fprintln(w)
+	}
+	if !c.Quiet {
+		fmt.Fprint(w, text.String())
 	}
 	fmt.Fprintf(w, "%d states, %d distinct images in %.1f s: %.0f states a second\n", file.States, file.Images, file.ElapsedS, file.Rate)
 	fmt.Fprintf(w, "reports in %s\n", out)
@@ -340,6 +345,12 @@ func (c *exploreCmd) report(a *app, file *explore.File, out string, interrupted 
 	code := file.Exit()
 	if interrupted && code != result.ExitViolated {
 		code = result.ExitUnknown
+	}
+	if err := writeDocument(out, &html.Document{
+		Verdict: verdictOf(code), Headline: fmt.Sprintf("%s: %d crash states of %s", verdictOf(code), file.States, plural(len(file.Reports), "run", "runs")),
+		Text: text.String(), Meta: [][2]string{{"Command", file.Command}, {"Seed", fmt.Sprint(file.Seed)}, {"torntail", file.Torntail}, {"Machine", wording.Machine(file.Machine)}},
+	}); err != nil {
+		return err
 	}
 	if code != result.ExitHolds {
 		return status(code)

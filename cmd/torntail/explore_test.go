@@ -78,6 +78,11 @@ func TestExploreLeavesWhatItSays(t *testing.T) {
 		assert.NotEmpty(t, file.Reports[0].Positions)
 	}
 	assert.FileExists(t, filepath.Join(out, "map-always-ext4.svg"))
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), `<h1 class="violated">violated: `)
+	assert.Contains(t, string(page), `alt="map-always-ext4"`)
+	assert.Contains(t, string(page), "lost-write")
 	replay := regexp.MustCompile(`torntail replay (\S+)`).FindAllStringSubmatch(o.String(), -1)
 	require.NotEmpty(t, replay)
 	var ro, re bytes.Buffer

@@ -114,6 +114,48 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return nil
 }
 
+// writeDocument writes report.html for a command whose findings are text and
+// pictures: those in the directory itself, and one level below.
+func writeDocument(out string, d *html.Document) error {
+	dirs := []string{out}
+	below, err := filepath.Glob(filepath.Join(out, "*", "*.svg"))
+	if err != nil {
+		return err
+	}
+	for _, name := range below {
+		if dir := filepath.Dir(name); dir != dirs[len(dirs)-1] && len(dirs) < mostPictured {
+			dirs = append(dirs, dir)
+		}
+	}
+	for i, dir := range dirs {
+		pictures, err := harness.Pictures(dir)
+		if err != nil {
+			return err
+		}
+		for _, p := range pictures {
+			if i > 0 {
+				p.Title = filepath.Base(dir) + ": " + p.Title
+			}
+			d.Pictures = append(d.Pictures, p)
+		}
+	}
+	return writeFile(filepath.Join(out, "report.html"), func(w io.Writer) error { return html.WriteDocument(w, d) })
+}
+
+// mostPictured is how many directories of experiments a page shows pictures of.
+const mostPictured = 20
+
+// verdictOf is an exit status as a verdict.
+func verdictOf(code int) result.Verdict {
+	switch code {
+	case result.ExitHolds:
+		return result.Holds
+	case result.ExitViolated:
+		return result.Violated
+	}
+	return result.Unknown
+}
+
 // onGitHub says what GitHub shows beside a run: annotations, and the report as
 // the step's summary. Elsewhere it does nothing.
 func onGitHub(w io.Writer, r *result.Report) error {

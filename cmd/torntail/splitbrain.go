@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/reports/html"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 )
@@ -369,10 +370,12 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 
 // report prints what was found and turns it into the exit status.
 func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Cell, remarks []string) error {
-	text := io.Writer(b.a.stdout)
+	out := io.Writer(b.a.stdout)
 	if b.c.JSON == "-" {
-		text = b.a.stderr // what reads the JSON wants nothing else
+		out = b.a.stderr // what reads the JSON wants nothing else
 	}
+	var found strings.Builder // the same, for the page
+	text := io.MultiWriter(out, &found)
 	file := splitbrain.NewFile(version, result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), b.c.Seed, b.started, sweeps, cells, remarks)
 	if err := b.json(file); err != nil {
 		return err
@@ -413,7 +416,14 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 	if b.total == 1 && len(last.Reports) == 1 && last.Reports[0].Lost > 0 {
 		fmt.Fprintln(text, "Again:   torntail replay", b.out)
 	}
-	if code := splitbrain.ExitCode(cells); code != result.ExitHolds {
+	code := splitbrain.ExitCode(cells)
+	if err := writeDocument(b.out, &html.Document{
+		Verdict: verdictOf(code), Headline: fmt.Sprintf("%s: split brain, %s", verdictOf(code), plural(b.done, "run", "runs")), Text: found.String(),
+		Meta: [][2]string{{"Command", file.Command}, {"Seed", fmt.Sprint(b.c.Seed)}, {"torntail", version}},
+	}); err != nil {
+		return err
+	}
+	if code != result.ExitHolds {
 		return status(code)
 	}
 	return nil

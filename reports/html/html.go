@@ -43,6 +43,7 @@ type view struct {
 	Costs                             *costs
 	Sections                          []section
 	Pictures                          []embedded
+	Text                              string // what the terminal shows, where there is no table
 	Claims                            []claim
 	Failures                          []failure
 	Findings                          []finding
@@ -80,7 +81,7 @@ func Write(w io.Writer, r *result.Report) error { return WriteWith(w, r, nil) }
 // that belong to the run as a whole, such as a map of crash states.
 func WriteWith(w io.Writer, r *result.Report, find Finder, pictures ...Picture) error {
 	v := view{
-		Script:  template.JS(script),
+		Script:  pageScriptJS(),
 		Meaning: clean(wording.Report(r)),
 		Meta: []pair{
 			{"Command", clean(r.Command)},
@@ -124,6 +125,8 @@ func WriteWith(w io.Writer, r *result.Report, find Finder, pictures ...Picture) 
 	}
 	return nil
 }
+
+func pageScriptJS() template.JS { return template.JS(script) }
 
 // clean is text from outside without what XML cannot hold, on one line.
 func clean(s string) string { return wording.Clean(strings.Join(strings.Fields(s), " "), false) }

@@ -295,6 +295,18 @@ func TestFatesThatAreNoLoss(t *testing.T) {
 	require.Equal(t, []fate{isReplaced, isOpen, isExpired, isGone, isOpen}, got)
 }
 
+func TestDocumentShowsTextAndPictures(t *testing.T) {
+	var b strings.Builder
+	require.NoError(t, WriteDocument(&b, &Document{Verdict: result.Violated, Headline: "violated: <script>", Text: "key <script>\x1b[31m\nline 2\n",
+		Pictures: []Picture{{"map <b>", []byte("<svg/>")}}, Meta: [][2]string{{"Command", "torntail explore"}}}))
+	all := parse(t, b.String())
+	require.Equal(t, "violated: <script>", find(all, "h1")[0].text)
+	require.Equal(t, "violated", find(all, "h1")[0].attributes["class"])
+	require.Equal(t, `key <script>\x1b[31m`+"\nline 2\n", find(all, "pre")[0].text)
+	require.Equal(t, "map <b>", find(all, "img")[0].attributes["alt"])
+	require.Equal(t, "torntail explore", find(all, "dd")[0].text)
+}
+
 func TestClaimsAreShown(t *testing.T) {
 	r := reporttest.Report()
 	r.Claims = []result.Claim{
