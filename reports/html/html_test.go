@@ -314,7 +314,7 @@ func TestClaimsAreShown(t *testing.T) {
 		{ID: "P2", Quote: "b", Expected: "?", NotMeasured: "no FUSE here", Verdict: result.Unknown},
 	}
 	all := parse(t, write(t, r))
-	require.Equal(t, "unknown: 1 of 2 claims measured", find(all, "h1")[0].text)
+	require.Equal(t, "unknown: what was measured came out as expected; 1 of 2 claims measured", find(all, "h1")[0].text)
 	var cells []string
 	for _, e := range find(all, "td") {
 		cells = append(cells, e.text)
