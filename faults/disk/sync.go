@@ -263,6 +263,11 @@ func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errn
 			}
 			if settles {
 				d.settle(m)
+			} else if m.kind == microData {
+				// Written, and so allocated, though it may still be lost: no later sync has
+				// that to log.
+				at := d.inodes[m.ino]
+				at.allocated = max(at.allocated, pageEnd(m.off+int64(m.len)))
 			}
 			return true
 		})
