@@ -249,3 +249,16 @@ func FuzzReadFile(f *testing.F) {
 		require.NoError(t, err)
 	})
 }
+
+// TestSummarySaysWhatManyRunsShow: also that a run in which nobody was promoted shows nothing.
+func TestSummarySaysWhatManyRunsShow(t *testing.T) {
+	s, o := failedOver(t, Options{})
+	reports := []*Report{Judge(s, o), {Lost: 0, ConvergeMS: -1, Unattributed: 1, Verdict: result.Unknown}}
+	var b bytes.Buffer
+	WriteSummary(&b, reports)
+	require.Contains(t, b.String(), "2 runs: 1 converged, 1 failed over; every lost write attributed in 1; lost 0 to 2")
+	require.Contains(t, reports[1].Line(), "not converged, nobody promoted: unknown")
+	b.Reset()
+	(&Report{Verdict: result.Holds}).WriteText(&b)
+	require.Contains(t, b.String(), "nobody was promoted")
+}

@@ -35,14 +35,18 @@ func (c *Cell) Name() string {
 
 // Line is a run in one line.
 func (r *Report) Line() string {
-	return fmt.Sprintf("seed %d: %d of %d acknowledged writes lost, %d unattributed, %s: %s", r.Seed, r.Lost, r.Acknowledged, r.Unattributed,
-		map[bool]string{true: "converged after " + seconds(r.ConvergeMS), false: "not converged"}[r.ConvergeMS >= 0], r.Verdict)
+	nobody := ""
+	if r.Promotions == 0 {
+		nobody = ", nobody promoted"
+	}
+	return fmt.Sprintf("seed %d: %d of %d acknowledged writes lost, %d unattributed, %s%s: %s", r.Seed, r.Lost, r.Acknowledged, r.Unattributed,
+		map[bool]string{true: "converged after " + seconds(r.ConvergeMS), false: "not converged"}[r.ConvergeMS >= 0], nobody, r.Verdict)
 }
 
 // WriteSummary prints several runs of one scenario, a line each, and what they have in common.
 func WriteSummary(w io.Writer, reports []*Report) {
 	var lost, per []float64
-	converged, attributed := 0, 0
+	converged, attributed, failedOver := 0, 0, 0
 	for _, r := range reports {
 		lost = append(lost, float64(r.Lost))
 		if p := r.lostPerSecond(); p > 0 {
@@ -51,11 +55,14 @@ func WriteSummary(w io.Writer, reports []*Report) {
 		if r.ConvergeMS >= 0 {
 			converged++
 		}
+		if r.Promotions > 0 {
+			failedOver++
+		}
 		if r.Unattributed+r.Refuted+r.AOFDiffer == 0 {
 			attributed++
 		}
 	}
-	fmt.Fprintf(w, "\n%d runs: %d converged; every lost write attributed in %d; lost %s\n", len(reports), converged, attributed, spread(lost, "%.0f"))
+	fmt.Fprintf(w, "\n%d runs: %d converged, %d failed over; every lost write attributed in %d; lost %s\n", len(reports), converged, failedOver, attributed, spread(lost, "%.0f"))
 	if len(per) > 0 {
 		fmt.Fprintf(w, "lost per second that a client was exposed: %s\n", spread(per, "%.1f"))
 	}

@@ -161,6 +161,9 @@ func (r *Report) verdict(line func(string, ...any)) {
 	switch r.Verdict {
 	case result.Holds:
 		switch {
+		case r.Lost == 0 && r.Promotions == 0:
+			line("holds: no acknowledged write was lost; but nobody was promoted, so the run says")
+			line("nothing of failovers.")
 		case r.Lost == 0:
 			line("holds: no acknowledged write was lost. That proves nothing by itself:")
 			line("replication stays asynchronous, and this was one schedule.")
