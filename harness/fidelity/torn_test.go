@@ -1,6 +1,7 @@
 package fidelity
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/torntail/torntail/faults/blocklog"
@@ -57,6 +58,13 @@ func TestEpiloguesFillIn(t *testing.T) {
 	}
 	if len(Programs()) < 60 {
 		t.Error("programs are missing")
+	}
+	for _, p := range Programs() {
+		for _, step := range append(append([]string(nil), p.Base...), p.Run...) {
+			if strings.HasSuffix(step, " z") {
+				t.Errorf("%s: %s: z is the file of epilogues", p.Name, step)
+			}
+		}
 	}
 }
 
