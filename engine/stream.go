@@ -17,6 +17,7 @@ type stream struct {
 	// unsent is what the transport has not taken yet: the queue and what is
 	// being written. Limits count it.
 	unsent  int64
+	soft    softLimit
 	wake    env.Cond // the writer waits here
 	drained env.Cond // whoever waits for unsent to become 0
 	marked  bool     // in Server.pushed
@@ -106,11 +107,20 @@ func (s *Server) pushTo(c *Session, b []byte) {
 	}
 }
 
-// sendPushed wakes the writers of what was pushed during the turn.
+// sendPushed wakes the writers of what was pushed during the turn, and ends the
+// subscribers that have let too much pile up (redis 7.0.15 networking.c
+// checkClientOutputBufferLimits).
 func (s *Server) sendPushed() {
 	for _, c := range s.pushed {
-		c.stream.marked = false
-		c.stream.wake.Signal()
+		st := c.stream
+		st.marked = false
+		// A replica's limit is about the replication stream, which is not here.
+		if c.class() == pubsubClient && st.soft.over(s.cfg.OutputLimits.Pubsub, st.unsent, s.env.Now()) {
+			s.warn("Client " + c.String() + " scheduled to be closed ASAP for overcoming of output buffer limits.")
+			c.kill()
+			continue
+		}
+		st.wake.Signal()
 	}
 	clear(s.pushed)
 	s.pushed = s.pushed[:0]

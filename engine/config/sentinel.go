@@ -24,13 +24,11 @@ func AskedForSentinel(program string, args []string) (rest []string, asked bool)
 	return rest, len(rest) < len(args) || strings.Contains(path.Base(program), "redis-sentinel")
 }
 
-// MakeSentinel gives a fresh configuration what a Sentinel starts from: another
-// port, and no data (redis 7.0.15 sentinel.c initSentinelConfig).
+// MakeSentinel gives a fresh configuration what a Sentinel starts from (redis
+// 7.0.15 sentinel.c initSentinelConfig).
 func (c *Config) MakeSentinel() {
 	c.SentinelMode = true
 	c.Port = SentinelPort
-	c.Save, c.saveSeen = nil, true
-	c.AppendOnly = false
 }
 
 const errNotSentinel reason = "sentinel directive while not in sentinel mode"

@@ -125,6 +125,23 @@ func readFrame(w *strings.Builder, r *bufio.Reader) error {
 	return nil
 }
 
+// A subscriber that lets more pile up than its limit is disconnected.
+func TestSubscriberOverItsLimit(t *testing.T) {
+	r := start(t, t.TempDir(), "--client-output-buffer-limit", "pubsub 8mb 0 0")
+	slow := r.dial()
+	io.WriteString(slow, "SUBSCRIBE c\r\n")
+	_, err := bufio.NewReader(slow).ReadString('\n')
+	require.NoError(t, err)
+	payload := strings.Repeat("x", 1<<20)
+	for range 32 { // the limit and what the kernel takes
+		if strings.HasPrefix(r.exchange("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$1048576\r\n"+payload+"\r\nQUIT\r\n"), ":0") {
+			assert.Contains(t, r.log.String(), "for overcoming of output buffer limits")
+			return
+		}
+	}
+	t.Fatal("32 MiB wait for a subscriber that may have 8 MiB")
+}
+
 // A subscriber that does not read blocks nobody, and is gone once it is killed.
 func TestSlowSubscriberBlocksNobody(t *testing.T) {
 	r := start(t, t.TempDir())
