@@ -292,7 +292,8 @@ func (c *Campaign) applicable(cells []*cell) int {
 func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, deadline time.Time, take func(*Experiment, *Outcome) error) error {
 	enough := func() bool {
 		if c.For > 0 {
-			return c.Until.met(&cell.tally) || !time.Now().Before(deadline)
+			// However little time there is: a pair that was never tried says nothing.
+			return c.Until.met(&cell.tally) || cell.tally.runs > 0 && !time.Now().Before(deadline)
 		}
 		return c.Until.met(&cell.tally) || cell.tally.struck >= c.Runs || cell.tally.runs >= attempts*c.Runs
 	}

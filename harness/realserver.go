@@ -546,10 +546,12 @@ func (s *ServerRunner) afterCrash(l *life) (goOn bool, err error) {
 // takeFacts takes from the disk's log what it says of the life that has ended.
 // The server's output must have been read to its end.
 func (s *ServerRunner) takeFacts(log []disk.Record, tc time.Duration) {
+	epoch := &s.hist.Epochs[len(s.hist.Epochs)-1]
 	s.mu.Lock()
 	forks, working := s.log.forks, s.log.working
+	s.log.children(&s.x.Mode, epoch)
 	s.mu.Unlock()
-	s.facts.read(log[s.logFrom:], forks, &s.hist.Epochs[len(s.hist.Epochs)-1])
+	s.facts.read(log[s.logFrom:], forks, epoch)
 	s.out.manifestAhead = s.facts.ahead
 	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)
 	s.out.inFsync = syncInFlight(log[s.logFrom:], tc)

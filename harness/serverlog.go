@@ -45,3 +45,11 @@ func (l *serverLog) line(at time.Duration, msg string) {
 		l.working = false
 	}
 }
+
+// children notes in an epoch when a child ran, in modes whose promise depends on it:
+// those with no-appendfsync-on-rewrite, which sync nothing meanwhile.
+func (l *serverLog) children(m *Mode, e *history.Epoch) {
+	if m.Get("no-appendfsync-on-rewrite") == "yes" {
+		e.ChildRunning = append([]history.Interval(nil), l.worked...)
+	}
+}
