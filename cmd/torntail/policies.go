@@ -29,7 +29,7 @@ type policiesCmd struct {
 	Rate        float64       `help:"Operations a second to offer (open loop: what is late counts as late); 0: as fast as replies come." placeholder:"OPS" group:"Costs"`
 	Pipeline    int           `default:"1" help:"Commands a client sends at once." group:"Costs"`
 	ValueSize   int           `default:"100" help:"Bytes of a value; default ${default}." group:"Costs"`
-	ReadRatio   float64       `help:"Share of reads; default 0." group:"Costs"`
+	ReadRatio   float64       `help:"Share of reads; default 0." placeholder:"SHARE" group:"Costs"`
 	Keys        int           `default:"10000" help:"Number of keys; default ${default}." group:"Costs"`
 	Rounds      int           `default:"3" help:"How often each setting has its turn; default ${default}." group:"Costs"`
 	Round       time.Duration `default:"1.5s" help:"How long one turn lasts; default ${default}." group:"Costs"`
@@ -104,6 +104,9 @@ func (c *policiesCmd) Run(a *app) error {
 		mode := s.mode
 		mode.Name = s.label
 		m.Modes = append(m.Modes, mode)
+		if c.Verbose {
+			fmt.Fprintf(a.stderr, "%-14s %s\n", s.label, joinDirectives(mode.Directives))
+		}
 	}
 	var progress *terminal.Progress
 	if !c.Quiet {

@@ -47,7 +47,7 @@ func (c *Comparison) Summary() string {
 	} else {
 		s += strings.Join(parts, ", ")
 	}
-	s += fmt.Sprintf(" (two equal runs would differ in anything at most %.3g times in 100)", 100*c.Alpha)
+	s += fmt.Sprintf(" (two equal runs differ in anything with a chance of %.3g %% at most)", 100*c.Alpha)
 	if c.TooFew > 0 {
 		s += fmt.Sprintf("; %d figures had too few crashes", c.TooFew)
 	}
