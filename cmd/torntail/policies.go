@@ -32,7 +32,7 @@ type policiesCmd struct {
 	ReadRatio   float64       `help:"Share of reads; default 0." placeholder:"SHARE" group:"Costs"`
 	Keys        int           `default:"10000" help:"Number of keys; default ${default}." group:"Costs"`
 	Rounds      int           `default:"3" help:"How often each setting has its turn; default ${default}." group:"Costs"`
-	Round       time.Duration `default:"1.5s" help:"How long one turn lasts; default ${default}." group:"Costs"`
+	Round       time.Duration `default:"1s" help:"How long one turn lasts; default ${default}." group:"Costs"`
 	Restart     int           `default:"100000" help:"Writes before the restart that is timed; 0: none." placeholder:"N" group:"Costs"`
 	Crash       []string      `help:"Situations to lose in (torntail list crashes); default kill,power,power-slow-fsync,power-in-rewrite." placeholder:"LIST" group:"Losses"`
 	Runs        int           `help:"Crashes that must strike in each; 0: 200 in simulation, 20 on real servers." placeholder:"N" group:"Losses"`
@@ -277,24 +277,10 @@ func (c *policiesCmd) campaign() (*harness.Campaign, error) {
 	return k, err
 }
 
-// serverBinary is the program whose costs are measured. The engine is torntail
-// itself, which acts as a server when it is called redis-server.
+// serverBinary is the program whose costs are measured.
 func serverBinary(target string) (binary string, release func(), err error) {
-	if target != "engine" {
-		return target, func() {}, nil
+	if target == "engine" {
+		return policies.Engine()
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
-	dir, err := os.MkdirTemp("", "torntail-engine-")
-	if err != nil {
-		return "", nil, err
-	}
-	binary = filepath.Join(dir, "redis-server")
-	if err := os.Symlink(self, binary); err != nil {
-		os.RemoveAll(dir)
-		return "", nil, err
-	}
-	return binary, func() { os.RemoveAll(dir) }, nil
+	return target, func() {}, nil
 }

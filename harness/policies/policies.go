@@ -58,11 +58,11 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		}
 		p.Policies = append(p.Policies, one)
 	}
-	dir, err := os.MkdirTemp(m.Dir, ".torntail-policies-")
+	dir, remove, err := directory(m.Dir, ".torntail-policies-")
 	if err != nil {
 		return nil, fmt.Errorf("measure in %s: %w", m.Dir, err)
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	syncs, err := fusefs.MeasureSync(dir)
 	if err != nil {
 		return nil, err
