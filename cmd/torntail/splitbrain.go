@@ -322,8 +322,7 @@ type splitbrainRun struct {
 	progress *terminal.Progress
 	done     int
 	state    terminal.State
-	saved    []string // directories of runs, in order
-	met      bool     // --until
+	met      bool // --until
 }
 
 // all runs every cell as often as is asked for.
@@ -400,7 +399,11 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 		fmt.Fprintln(text, "no experiment was finished")
 	default:
 		r := last.Reports[len(last.Reports)-1]
-		if !b.c.Quiet {
+		if b.c.Quiet {
+			for _, one := range last.Reports {
+				fmt.Fprintln(text, one.Line())
+			}
+		} else {
 			r.WriteText(text)
 			b.beside(text, r)
 		}
