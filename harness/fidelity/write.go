@@ -68,7 +68,11 @@ func (r *Report) Write(w io.Writer, unconfirmed bool) {
 		open += len(row.Unconfirmed)
 		allowed += len(row.Unconfirmed) + len(row.Seen)
 	}
-	fmt.Fprintf(w, "  %d of %d allowed images were never seen (unconfirmed)\n", open, allowed)
+	if r.Cut {
+		fmt.Fprintf(w, "  what was never seen is known of programs tried whole only: %d images (unconfirmed)\n", open)
+	} else {
+		fmt.Fprintf(w, "  %d of %d allowed images were never seen (unconfirmed)\n", open, allowed)
+	}
 	if r.Cut {
 		fmt.Fprintf(w, "  time was up before all was tried: what was not tried is unknown\n")
 	}
