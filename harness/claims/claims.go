@@ -67,6 +67,9 @@ func (c *Claim) Cannot(target *Target) bool {
 	return target.real() && c.notOnServer != "" || !target.real() && c.notOnEngine != ""
 }
 
+// NeedsCluster reports whether the claim is about several servers.
+func (c *Claim) NeedsCluster() bool { return strings.HasPrefix(c.ID, "H") }
+
 // Measurable says why a target cannot measure the claim; "" when it can.
 func (c *Claim) Measurable(target *Target) string {
 	switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -65,6 +66,8 @@ func refused(err error) bool {
 // Target is what the claims are measured on.
 type Target struct {
 	Backend harness.Backend // for campaigns of crash experiments
+	// Clusters are for experiments with several servers; none without Run.
+	Clusters splitbrain.Backend
 
 	plants harness.Plants // bugs of the embedded engine, to see a claim refuted
 	binary string         // "" for the embedded engine in simulation

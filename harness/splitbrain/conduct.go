@@ -109,6 +109,9 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r.sortEvents()
 	r.out.Statements = r.runner.Report()
 	r.readFiles()
+	if s.Finally != nil && r.failure == nil {
+		r.failure = s.Finally(c)
+	}
 	return r.out, r.failure
 }
 

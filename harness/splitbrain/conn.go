@@ -77,6 +77,23 @@ func (l *link) do(limit time.Duration, args ...string) (redcon.RESP, error) {
 	return reply, nil
 }
 
+// Command sends a command to a node on an administrative connection of its own,
+// as a task of Admin's environment.
+func Command(c Cluster, node string, args ...string) (redcon.RESP, error) {
+	l := &link{env: c.Env(Admin), addr: c.AdminAddr(node)}
+	defer l.close()
+	return l.do(adminLimit, args...)
+}
+
+// Info is a node's INFO, by field.
+func Info(c Cluster, node string) (map[string]string, error) {
+	reply, err := Command(c, node, "INFO", "everything")
+	if err != nil {
+		return nil, err
+	}
+	return parseInfo(reply), nil
+}
+
 // role is what ROLE says of a server.
 type role struct {
 	master bool

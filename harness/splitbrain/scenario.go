@@ -55,6 +55,9 @@ type Scenario struct {
 	Span time.Duration
 	// Poll is the time between two polls of each server's role.
 	Poll time.Duration
+	// Finally, when not nil, looks at the cluster when it has converged, or could
+	// not; its error fails the experiment. It is no part of a saved scenario.
+	Finally func(c Cluster) error
 }
 
 // Options are what a user says of a scenario; zero values take the defaults.

@@ -85,6 +85,12 @@ func (r *claimRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		}
 		defer target.Close()
 	}
+	if j.OpenCluster != nil {
+		// A claim about clusters says itself that it has none.
+		if target.Clusters, err = j.OpenCluster(r.target); err != nil && r.row.NeedsCluster() {
+			return nil, err
+		}
+	}
 	if c.NotMeasured = r.row.Measurable(target); c.NotMeasured != "" {
 		if r.row.Cannot(target) {
 			c.Verdict = result.NotApplicable

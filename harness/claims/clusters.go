@@ -1,0 +1,409 @@
+package claims
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/splitbrain"
+)
+
+// This file measures what is said of replication, Sentinel and split brain (H1 to
+// H13), on clusters.
+
+// cluster runs a scenario once. check, when not nil, looks at the cluster before
+// it ends.
+func (l *lab) cluster(o splitbrain.Options, check func(c splitbrain.Cluster) error) (*splitbrain.Report, error) {
+	if l.target.Clusters.Run == nil {
+		return nil, errors.New("there are no clusters of this target here")
+	}
+	s, err := splitbrain.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s.Finally = check
+	l.seed++
+	r, _, err := l.target.Clusters.Experiment(l.ctx, s, l.seed)
+	if err != nil {
+		return nil, err
+	}
+	if !r.Struck {
+		return nil, fmt.Errorf("a fault did not strike: %s", r.Why)
+	}
+	return r, nil
+}
+
+// planned is a scenario with a plan of its own, every client reaching everybody.
+func planned(topology string, span time.Duration, text string) splitbrain.Options {
+	o := splitbrain.Options{Span: span, Places: map[splitbrain.Side]int{splitbrain.Everywhere: 5}}
+	if err := o.Topology.UnmarshalText([]byte(topology)); err != nil {
+		panic(err) // topologies and plans are this package's own
+	}
+	p, err := plan.Parse("plan 1\n" + text)
+	if err != nil {
+		panic(err)
+	}
+	o.Plan = p
+	return o
+}
+
+func (o *lab) directives(list ...string) (out []splitbrain.Directive) {
+	for _, line := range list {
+		name, value, _ := strings.Cut(line, " ")
+		out = append(out, splitbrain.Directive{Name: name, Value: value})
+	}
+	return out
+}
+
+// count is a number of INFO.
+func count(c splitbrain.Cluster, node, field string) (int64, error) {
+	info, err := splitbrain.Info(c, node)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(info[field], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("INFO of %s: %s %q is not a number", node, field, info[field])
+	}
+	return n, nil
+}
+
+// asynchronous lets the master's machine die: what it has sent and not delivered
+// is lost with it. Its replicas are behind by as long as the network drops what it
+// sends before that.
+func asynchronous(l *lab) (Measurement, error) {
+	figure, lost := "", 0
+	for _, behind := range []time.Duration{0, time.Millisecond, 50 * time.Millisecond} {
+		text := "at 2s: kill n1\nat +3s: restart n1"
+		if behind > 0 {
+			text = fmt.Sprintf("at 2s: cut n1 -> n2,n3 drop for 2s\nat +%s: kill n1\nat +3s: restart n1", behind)
+		}
+		o := planned("3+3", 7*time.Second, text)
+		o.Rate = 1000
+		r, err := l.cluster(o, nil)
+		if err != nil {
+			return Measurement{}, err
+		}
+		figure += fmt.Sprintf("; replicas %s behind: lost %d of %d", behind, r.Lost, r.Acknowledged)
+		lost += r.Lost
+	}
+	return decide(lost > 0, 3, "the master dies at up to 1000 writes/s%s", figure)
+}
+
+func isolatedGoesOn(l *lab) (Measurement, error) {
+	r, err := l.cluster(splitbrain.Options{}, nil)
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(r.Lost > 0 && r.SplitBrain > 0 && r.SplitLost == r.SplitBrain, 1,
+		"of %d acknowledged writes %d were lost; %d of the %d that the deposed master took after its successor's promotion; it took writes for %.1f s of the cut",
+		r.Acknowledged, r.Lost, r.SplitLost, r.SplitBrain, r.AcceptMS/1000)
+}
+
+// syncs sums up over the servers how many synchronisations each has served.
+func syncs(into *[2]int64) func(c splitbrain.Cluster) error {
+	return func(c splitbrain.Cluster) error {
+		for i, field := range []string{"sync_full", "sync_partial_ok"} {
+			for _, node := range []string{"n1", "n2", "n3"} {
+				n, err := count(c, node, field)
+				if err != nil {
+					return err
+				}
+				into[i] += n
+			}
+		}
+		return nil
+	}
+}
+
+// fullResync has a deposed master with and without writes that it alone has. At
+// the start two replicas synchronise in full.
+func fullResync(l *lab) (Measurement, error) {
+	var without, with [2]int64
+	// Its clients have made their last write long before the cut.
+	quiet := splitbrain.Options{Writes: 250, CutAt: 3 * time.Second}
+	if _, err := l.cluster(quiet, syncs(&without)); err != nil {
+		return Measurement{}, err
+	}
+	if _, err := l.cluster(splitbrain.Options{Places: map[splitbrain.Side]int{splitbrain.WithMaster: 4}}, syncs(&with)); err != nil {
+		return Measurement{}, err
+	}
+	return decide(without[0] > 2, 2, "beyond the two at the start: without a write that it alone has %d full and %d partial, with such writes %d full and %d partial",
+		without[0]-2, without[1], with[0]-2, with[1])
+}
+
+func minReplicas(l *lab) (Measurement, error) {
+	base, err := l.cluster(splitbrain.Options{CutFor: 5 * time.Second}, nil)
+	if err != nil {
+		return Measurement{}, err
+	}
+	figure := fmt.Sprintf("lost without it %d of %d", base.Lost, base.Acknowledged)
+	var alone, accompanied int
+	for _, row := range []struct{ partition, lag string }{{"master-alone", "1"}, {"master-alone", "3"}, {"master-alone", "10"}, {"master+replica", "1"}} {
+		r, err := l.cluster(splitbrain.Options{Partition: row.partition, CutFor: 5 * time.Second,
+			Directives: l.directives("min-replicas-to-write 1", "min-replicas-max-lag "+row.lag)}, nil)
+		if err != nil {
+			return Measurement{}, err
+		}
+		figure += fmt.Sprintf("; %s, max-lag %s: %d of %d", row.partition, row.lag, r.Lost, r.Acknowledged)
+		switch {
+		case row.partition != "master-alone":
+			accompanied = r.Lost
+		case row.lag == "1":
+			alone = r.Lost
+		}
+	}
+	return decide(alone == 0 && accompanied == 0, 5, "%s", figure)
+}
+
+func waitMakesSafe(l *lab) (Measurement, error) {
+	rows := []struct {
+		o    splitbrain.Options
+		name string
+	}{
+		{splitbrain.Options{Wait: 1}, "WAIT 1 of 3 servers, master alone"},
+		{splitbrain.Options{Wait: 1, Partition: "master+replica"}, "WAIT 1 of 3, a replica on its side"},
+		{splitbrain.Options{Wait: 2, Partition: "master+replica", Topology: splitbrain.Topology{Servers: 5, Sentinels: 5}}, "WAIT 2 of 5, a replica on its side"},
+	}
+	var lost [3]int
+	figure := ""
+	for i, row := range rows {
+		r, err := l.cluster(row.o, nil)
+		if err != nil {
+			return Measurement{}, err
+		}
+		lost[i] = r.Lost
+		figure += fmt.Sprintf("; %s: lost %d of %d", row.name, r.Lost, r.Acknowledged)
+	}
+	if lost[1] > 0 && lost[2] == 0 {
+		return depends(3, "not below the majority, and no loss seen is no proof%s", figure)
+	}
+	return decide(lost[0]+lost[1]+lost[2] == 0, 3, "%s", figure[2:])
+}
+
+func timedOutIsGone(l *lab) (Measurement, error) {
+	o := planned("3+3", 6*time.Second, "at 1500ms: delay n1 -> n2,n3 400ms for 2s")
+	o.Wait = 2
+	s, err := splitbrain.New(o)
+	if err != nil {
+		return Measurement{}, err
+	}
+	s.WaitFor = 100 * time.Millisecond
+	l.seed++
+	r, _, err := l.target.Clusters.Experiment(l.ctx, s, l.seed)
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(r.UnknownThere == 0 && r.Unknown > 0, 1, "of %d writes that WAIT did not see on 2 replicas within 100 ms, %d are there", r.Unknown, r.UnknownThere)
+}
+
+// backlogDecides breaks a replica's connection for a while, with a backlog that
+// holds what is written meanwhile, and with one that does not.
+func backlogDecides(l *lab) (Measurement, error) {
+	var full, partial [2]int64
+	for i, backlog := range []string{"4mb", "16kb"} {
+		o := planned("3+3", 5*time.Second, "at 1500ms: cut n1 -> n3 reset both for 2s")
+		o.Directives, o.Rate = l.directives("repl-backlog-size "+backlog), 500
+		if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
+			if full[i], err = count(c, "n1", "sync_full"); err != nil {
+				return err
+			}
+			partial[i], err = count(c, "n1", "sync_partial_ok")
+			return err
+		}); err != nil {
+			return Measurement{}, err
+		}
+	}
+	return decide(full[0] == 2 && partial[0] > 0 && full[1] > 2, 2,
+		"a cut of 2 s at 500 writes/s, beyond the two at the start: backlog of 4 MB %d full, %d partial; 16 kB %d full, %d partial", full[0]-2, partial[0], full[1]-2, partial[1])
+}
+
+func emptyRestart(l *lab) (Measurement, error) {
+	var lost, acked [2]int
+	for i, down := range []string{"100ms", "3s"} {
+		o := planned("3+3", 8*time.Second, "at 3s: kill n1\nat +"+down+": restart n1")
+		o.Directives = l.directives("appendonly no", `save ""`)
+		r, err := l.cluster(o, nil)
+		if err != nil {
+			return Measurement{}, err
+		}
+		lost[i], acked[i] = r.Lost, r.Acknowledged
+	}
+	if lost[0] > acked[0]/4 && lost[1] < acked[1]/4 {
+		return decide(true, 2, "restarted after 100 ms (down-after is 500 ms): %d of %d lost; after 3 s: %d of %d", lost[0], acked[0], lost[1], acked[1])
+	}
+	return decide(false, 2, "restarted after 100 ms (down-after is 500 ms): %d of %d lost; after 3 s: %d of %d", lost[0], acked[0], lost[1], acked[1])
+}
+
+// failovers counts promotions in a scenario in which the master is down for 8 s,
+// or is not.
+func (l *lab) failovers(topology string, quorum int, text string) (int, error) {
+	o := planned(topology, 12*time.Second, text)
+	o.Quorum = quorum
+	r, err := l.cluster(o, nil)
+	if err != nil {
+		return 0, err
+	}
+	return r.Promotions, nil
+}
+
+func twoSentinels(l *lab) (Measurement, error) {
+	var n [2]int
+	for i, quorum := range []int{1, 2} {
+		var err error
+		if n[i], err = l.failovers("3+2", quorum, "at 1s: kill s1\nat +500ms: kill n1\nat +8s: restart n1"); err != nil {
+			return Measurement{}, err
+		}
+	}
+	return decide(n[0] == 0 && n[1] == 0, 2, "failovers within 8 s (8 failover timeouts) of the master's death, one of two Sentinels dead: quorum 1 %d, quorum 2 %d", n[0], n[1])
+}
+
+func threeSentinels(l *lab) (Measurement, error) {
+	n, err := l.failovers("3+3", 2, "at 1s: kill s1\nat +500ms: kill n1\nat +8s: restart n1")
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(n >= 1, 1, "failovers with one of three Sentinels dead, quorum 2: %d", n)
+}
+
+func oneSentinelCutOff(l *lab) (Measurement, error) {
+	n, err := l.failovers("3+3", 2, "at 1500ms: cut s1 -> n1 both for 6s")
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(n == 0, 1, "one Sentinel cut off from the master for 6 s (down-after 0.5 s): %d failovers", n)
+}
+
+func leaderNeedsQuorum(l *lab) (Measurement, error) {
+	n, err := l.failovers("3+5", 4, "at 1s: kill s1\nat +10ms: kill s2\nat +500ms: kill n1\nat +8s: restart n1")
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(n == 0, 1, "five Sentinels, quorum 4, three left: %d failovers", n)
+}
+
+// falseFailovers counts failovers of a master that lives, under short cuts.
+func falseFailovers(l *lab) (Measurement, error) {
+	figure := ""
+	var n [3]int
+	const seeds = 20
+	for i, sentinels := range []int{1, 3, 5} {
+		for k := range seeds {
+			var text strings.Builder
+			for j := range 4 { // each Sentinel in turn loses the master for longer than down-after
+				fmt.Fprintf(&text, "at %dms: cut s%d -> n1 both for %dms\n", 1000+2000*j+37*k, 1+(j+k)%sentinels, 600+50*((j*7+k)%8))
+			}
+			p, err := l.failovers("3+"+strconv.Itoa(sentinels), 0, text.String())
+			if err != nil {
+				return Measurement{}, err
+			}
+			n[i] += p
+		}
+		figure += fmt.Sprintf("; %d Sentinels: %d", sentinels, n[i])
+	}
+	return decide(n[0] > n[1] && n[1] >= n[2], 3*seeds, "failovers of a living master under four short cuts from single Sentinels, %d runs each%s", seeds, figure)
+}
+
+// expiryThroughMaster looks at a key that expires on a replica: hidden by its
+// deadline, removed by the master's DEL.
+func expiryThroughMaster(l *lab) (Measurement, error) {
+	var hidden, deleted bool
+	o := planned("3+3", 3*time.Second, "at 500ms: do n1 CONFIG SET hz 10")
+	_, err := l.cluster(o, func(c splitbrain.Cluster) error {
+		// The replica's own look at the clock, with the master's removal held back.
+		if _, err := splitbrain.Command(c, "n1", "CONFIG", "SET", "enable-debug-command", "local"); err != nil {
+			_ = err // not changeable at run time: the removal may then come first, which is as good
+		}
+		if _, err := splitbrain.Command(c, "n1", "SET", "claim-h8", "x", "PX", "300"); err != nil {
+			return err
+		}
+		e := c.Env(splitbrain.Admin)
+		e.Sleep(150 * time.Millisecond)
+		before, err := splitbrain.Command(c, "n2", "GET", "claim-h8")
+		if err != nil {
+			return err
+		}
+		if string(before.Data) != "x" {
+			return errors.New("the key did not reach the replica")
+		}
+		e.Sleep(155 * time.Millisecond)
+		for range 100 {
+			after, err := splitbrain.Command(c, "n2", "GET", "claim-h8")
+			if err != nil {
+				return err
+			}
+			if hidden = after.Data == nil; hidden {
+				break
+			}
+			e.Sleep(time.Millisecond)
+		}
+		e.Sleep(time.Second) // the master's expiry cycle, and the replica's next write
+		fsys := c.Data("n2")
+		if fsys == nil {
+			return errors.New("the replica's files cannot be read")
+		}
+		deleted, err = logHas(fsys, "DEL\r\n$8\r\nclaim-h8", "UNLINK\r\n$8\r\nclaim-h8")
+		return err
+	})
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(hidden && deleted, 1, "on the replica the key reads as absent past its deadline (%t), and its log has the master's DEL (%t)", hidden, deleted)
+}
+
+// logHas reports whether an append-only file holds one of these, in any case.
+func logHas(fsys vfs.FS, words ...string) (bool, error) {
+	names, err := fsys.List("appendonlydir")
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		data, err := vfs.ReadFile(fsys, "appendonlydir/"+name)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(string(data)), strings.ToLower(w)) }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func chainSpares(l *lab) (Measurement, error) {
+	var full, bytes [2]int64
+	for i, topology := range []string{"5+3", "chain:5+3"} {
+		o := planned(topology, 3*time.Second, "at 500ms: do n1 PING")
+		if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
+			if full[i], err = count(c, "n1", "sync_full"); err != nil {
+				return err
+			}
+			bytes[i], err = count(c, "n1", "total_net_output_bytes")
+			return err
+		}); err != nil {
+			return Measurement{}, err
+		}
+	}
+	return decide(full[1] < full[0] && bytes[1] < bytes[0], 2, "4 replicas, flat and chained: full synchronisations served by the master %d and %d, bytes sent %d k and %d k", full[0], full[1], bytes[0]>>10, bytes[1]>>10)
+}
+
+func chainConverges(l *lab) (Measurement, error) {
+	o := planned("chain:4+3", 8*time.Second, "at 1s: cut n1 -> n2 reset both for 1s\nat +2s: cut n2 -> n3 reset both for 1s\nat +2s: cut n3 -> n4 both for 1s")
+	r, err := l.cluster(o, nil)
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(r.ConvergeMS >= 0 && r.Lost == 0, 1, "a chain of four, cut at each level in turn: converged %.1f s after the last cut, lost %d of %d", r.ConvergeMS/1000, r.Lost, r.Acknowledged)
+}
+
+func oldMasterDemoted(l *lab) (Measurement, error) {
+	r, err := l.cluster(splitbrain.Options{}, nil)
+	if err != nil {
+		return Measurement{}, err
+	}
+	return decide(r.DemoteMS >= 0, 1, "demoted %.1f s after the heal; two masters at once for %.1f s", r.DemoteMS/1000, r.DualMasterMS/1000)
+}
