@@ -1,5 +1,5 @@
 // Package claims measures what tutorials, interview guides and documentation
-// say of Redis's persistence: one claim, one configuration, one fault, one
+// say of Redis's persistence and replication: one claim, one configuration, one fault, one
 // quantity. A measurement drives one server by hand, on a fault disk, in the
 // simulated world (the embedded engine) or for real (redis-server), or runs a
 // campaign of crash experiments; then it says whether the claim held, with the

@@ -11,12 +11,14 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/internal/needs"
 )
 
 // quick are the claims that are measured on the engine in well under a second;
 // `torntail suite suites/claims.yaml` measures all, on real servers too.
-var quick = []string{"P2b", "P4a", "P4c", "P4d", "P5c", "P5d", "P6", "P7b", "P8", "P10", "P11a", "P12", "P16", "P17", "P18", "P20", "P21"}
+var quick = []string{"P2b", "P4a", "P4c", "P4d", "P5c", "P5d", "P6", "P7b", "P8", "P10", "P11a", "P12", "P16", "P17", "P18", "P20", "P21",
+	"H1", "H2b", "H4b", "H5", "H7c", "H8", "H9b", "H13"}
 
 func measure(t *testing.T, id string, target *Target) Measurement {
 	t.Helper()
@@ -31,10 +33,14 @@ func measure(t *testing.T, id string, target *Target) Measurement {
 
 // The embedded engine follows redis-server 7.0.15: it shows what that shows.
 func TestEngineShowsWhatIsExpected(t *testing.T) {
+	target := Engine(harness.Plants{})
+	clusters, done := simcluster.Backend(0)
+	defer done()
+	target.Clusters = clusters
 	for _, id := range quick {
 		c, err := ByID(id)
 		require.NoError(t, err)
-		m := measure(t, id, Engine(harness.Plants{}))
+		m := measure(t, id, target)
 		assert.True(t, c.As(m), "%s: expected %s, not %s: %s", id, c.Expected, m.Outcome, m.Figure)
 	}
 }

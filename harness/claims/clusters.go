@@ -3,6 +3,7 @@ package claims
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func planned(topology string, span time.Duration, text string) splitbrain.Option
 	return o
 }
 
-func (o *lab) directives(list ...string) (out []splitbrain.Directive) {
+func (l *lab) directives(list ...string) (out []splitbrain.Directive) {
 	for _, line := range list {
 		name, value, _ := strings.Cut(line, " ")
 		out = append(out, splitbrain.Directive{Name: name, Value: value})
@@ -105,36 +106,73 @@ func isolatedGoesOn(l *lab) (Measurement, error) {
 		r.Acknowledged, r.Lost, r.SplitLost, r.SplitBrain, r.AcceptMS/1000)
 }
 
-// syncs sums up over the servers how many synchronisations each has served.
-func syncs(into *[2]int64) func(c splitbrain.Cluster) error {
-	return func(c splitbrain.Cluster) error {
-		for i, field := range []string{"sync_full", "sync_partial_ok"} {
-			for _, node := range []string{"n1", "n2", "n3"} {
-				n, err := count(c, node, field)
-				if err != nil {
-					return err
-				}
-				into[i] += n
+// fullResync deposes a master by hand, with and without a write that it alone has,
+// and by Sentinels.
+func fullResync(l *lab) (Measurement, error) {
+	var full [3]int64
+	for i, write := range []bool{false, true} {
+		o := planned("3+0", 2*time.Second, "at 500ms: do n1 PING")
+		o.Directives = l.directives("repl-ping-replica-period 60")
+		if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
+			full[i], err = deposed(c, write)
+			return err
+		}); err != nil {
+			return Measurement{}, err
+		}
+	}
+	// Its clients have made their last write long before the cut.
+	quiet := splitbrain.Options{Writes: 250, CutAt: 3 * time.Second, Directives: l.directives("repl-ping-replica-period 60")}
+	if _, err := l.cluster(quiet, func(c splitbrain.Cluster) error {
+		for _, node := range []string{"n2", "n3"} {
+			n, err := count(c, node, "sync_full")
+			if err != nil {
+				return err
 			}
+			full[2] += n
 		}
 		return nil
+	}); err != nil {
+		return Measurement{}, err
 	}
+	return decide(full[0] > 0, 3, "full synchronisations by the new master: deposed by hand without a write of its own %d, with one %d; by Sentinels, whose hello messages are writes to it until it is demoted, %d",
+		full[0], full[1], full[2])
 }
 
-// fullResync has a deposed master with and without writes that it alone has. At
-// the start two replicas synchronise in full.
-func fullResync(l *lab) (Measurement, error) {
-	var without, with [2]int64
-	// Its clients have made their last write long before the cut.
-	quiet := splitbrain.Options{Writes: 250, CutAt: 3 * time.Second}
-	if _, err := l.cluster(quiet, syncs(&without)); err != nil {
-		return Measurement{}, err
+// deposed makes n2 the master of n1 and n3, n1 having made a write that only it
+// has or not, and returns how many full synchronisations n2 has then served.
+func deposed(c splitbrain.Cluster, write bool) (int64, error) {
+	if _, err := splitbrain.Command(c, "n2", "REPLICAOF", "NO", "ONE"); err != nil {
+		return 0, err
 	}
-	if _, err := l.cluster(splitbrain.Options{Places: map[splitbrain.Side]int{splitbrain.WithMaster: 4}}, syncs(&with)); err != nil {
-		return Measurement{}, err
+	if write {
+		if _, err := splitbrain.Command(c, "n1", "SET", "only-here", "1"); err != nil {
+			return 0, err
+		}
 	}
-	return decide(without[0] > 2, 2, "beyond the two at the start: without a write that it alone has %d full and %d partial, with such writes %d full and %d partial",
-		without[0]-2, without[1], with[0]-2, with[1])
+	host, port, err := net.SplitHostPort(c.Addr("n2"))
+	if err != nil {
+		return 0, err
+	}
+	for _, node := range []string{"n1", "n3"} {
+		if _, err := splitbrain.Command(c, node, "REPLICAOF", host, port); err != nil {
+			return 0, err
+		}
+	}
+	e := c.Env(splitbrain.Admin)
+	for from := e.Now(); e.Now()-from < replyLimit; e.Sleep(20 * time.Millisecond) {
+		if n, err := count(c, "n2", "connected_slaves"); err != nil || n < 2 {
+			continue
+		}
+		up := true
+		for _, node := range []string{"n1", "n3"} {
+			info, err := splitbrain.Info(c, node)
+			up = up && err == nil && info["master_link_status"] == "up"
+		}
+		if up {
+			return count(c, "n2", "sync_full")
+		}
+	}
+	return 0, errors.New("the old master did not synchronise with the new one")
 }
 
 func minReplicas(l *lab) (Measurement, error) {
