@@ -140,6 +140,9 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 	}
 	if verdict.Verdict == result.Unknown {
 		o.Why = verdict.Why
+		// A crash before anything was acknowledged (behind one slow fsync, say) had
+		// nothing to lose: another takes its place.
+		o.Struck = verdict.Assumption != checker.Enough
 	}
 	if o.refused != "" {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
