@@ -58,7 +58,7 @@ var more = []struct{ name, base, run string }{
 	{"rename over existing, fsync of the file", "create t; write t OLD", "create n; write n NEW; rename n t; fsync t"},
 	{"rename over existing, big file", "create t; write t OLD", "create n; write n N*16384; rename n t"},
 	{"link, fsync of another file", "create f; create g; write f A", "link f h; write g A; fsync g"},
-	{"append large", "create f; write f AAAA", "write f B*40000"},
+	{"append large", "create f; write f AAAA", "write f B*12000"},
 	{"append twice, fdatasync between", "create f", "write f A*100; fdatasync f; write f B*100; write f C*4000"},
 	{"grown by allocate, written, fdatasync", "create f", "alloc f 0 8192; pwrite f 0 BB; fdatasync f"},
 }
