@@ -110,13 +110,18 @@ type blockExplorer struct {
 	times [6]time.Duration
 }
 
-// places are where the writes in play are the most, from the time at which the
-// server served.
+// places are where the writes in play are the most, from the first write on that a
+// client was told of.
 func (e *blockExplorer) places() []int {
 	var at []int
-	began := e.rec.hist.Epochs[0].Began
+	began := e.rec.ended // the first reply to a write: before it nothing is promised
+	for i := range e.rec.hist.Ops {
+		if o := &e.rec.hist.Ops[i]; o.Acked() && o.Writes() {
+			began = min(began, o.Return+1)
+		}
+	}
 	for i := range e.log.Len() {
-		if r := e.log.Record(i); r.Kind == blocklog.Flush && r.At >= began {
+		if r := e.log.Record(i); r.Kind == blocklog.Flush && r.At > began {
 			at = append(at, i)
 		}
 	}
