@@ -55,6 +55,14 @@ func namesInAnyOrder(personality string) bool {
 	return err == nil && !p.Has(disk.MetaInOrder) && !p.Has(disk.AllInOrder)
 }
 
+// commitsCarryData reports whether a disk that makes a name or a size durable
+// makes all data durable that was written before: its log has the data too, or
+// everything is in order.
+func commitsCarryData(personality string) bool {
+	p, err := disk.PersonalityByName(personality)
+	return err == nil && (p.Has(disk.DataInLog) || p.Has(disk.AllInOrder))
+}
+
 // strayBytes are what stands where the size of an append survived and its data
 // did not: zeroes, or what the block held before (disk.OldBytesText, without
 // its line end). No command of a workload has any of them.

@@ -24,6 +24,9 @@ type facts struct {
 	// not returned; nothing was removed since. ahead: so has the manifest, right
 	// after it.
 	fresh, ahead bool
+	// carries: where the disk commits one thing it commits all that came before,
+	// data included (see commitsCarryData).
+	carries bool
 }
 
 // incrFile is what the log says of one incr file.
@@ -65,6 +68,9 @@ func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch)
 		c := &log[i]
 		if isIncr(c.Path) {
 			f.follow(c)
+		}
+		if f.carries && c.Kind.IsSync() && c.Kind != disk.OpSyncRange && c.Err == 0 {
+			f.carried(c.Return == disk.Never)
 		}
 		f.switching(&c.Call)
 		switch {
@@ -129,6 +135,20 @@ func (f *facts) follow(c *disk.Record) {
 			}
 			w.bytes = 0
 		}
+	}
+}
+
+// carried notes a sync of anything, or a commit of the kernel's own: what was
+// written before it may be durable with it.
+func (f *facts) carried(inFlight bool) {
+	for i := range f.incrs {
+		w := &f.incrs[i]
+		if inFlight {
+			w.inFlight += w.bytes
+		} else {
+			w.inFlight = 0
+		}
+		w.bytes = 0
 	}
 }
 

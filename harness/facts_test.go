@@ -57,6 +57,20 @@ func TestFactsOfTheLog(t *testing.T) {
 	require.Equal(t, int64(100), f.unsynced(9*time.Millisecond, false), "write 4; write 7 is covered by a sync in flight")
 	require.Equal(t, int64(200), f.unsynced(9*time.Millisecond, true))
 	require.Zero(t, f.unsynced(time.Minute, true), "the kernel may have written it back")
+
+	f.carries = true
+	f.read(b.log, nil, &e)
+	require.Zero(t, f.unsynced(9*time.Millisecond, false), "the sync in flight may have carried write 4")
+	require.Equal(t, int64(200), f.unsynced(9*time.Millisecond, true), "one that has done nothing yet has not")
+	b.call(disk.OpSyncFS, "", 0).ID = 0
+	f.read(b.log, nil, &e)
+	require.Zero(t, f.unsynced(10*time.Millisecond, true), "a commit of the kernel's carries what came before")
+	b.call(disk.OpWrite, two, 0)
+	f.read(b.log, nil, &e)
+	require.Equal(t, int64(100), f.unsynced(11*time.Millisecond, false), "and not what comes after")
+	f.carries = false
+	b.log = b.log[:len(b.log)-2]
+	f.read(b.log, nil, &e)
 	require.True(t, syncInFlight(b.log, 9*time.Millisecond))
 	require.False(t, syncInFlight(b.log[:7], 9*time.Millisecond))
 

@@ -551,6 +551,7 @@ func (s *ServerRunner) takeFacts(log []disk.Record, tc time.Duration) {
 	forks, working := s.log.forks, s.log.working
 	s.log.children(&s.x.Mode, epoch)
 	s.mu.Unlock()
+	s.facts.carries = commitsCarryData(s.x.Personality)
 	s.facts.read(log[s.logFrom:], forks, epoch)
 	s.out.manifestAhead = s.facts.ahead
 	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)

@@ -271,6 +271,7 @@ func (s *Simulator) readFacts(epoch *history.Epoch) {
 }
 
 func (s *Simulator) takeFacts(log []disk.Record, epoch *history.Epoch) {
+	s.facts.carries = commitsCarryData(s.x.Personality)
 	s.facts.read(log, s.log.forks, epoch)
 	s.log.children(&s.x.Mode, epoch)
 	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc, s.midway)
