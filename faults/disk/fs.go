@@ -200,6 +200,15 @@ func (f *pathFS) OpenDir(name string) (vfs.File, error) {
 	return h, nil
 }
 
+func (f *pathFS) SyncFS() error {
+	c := Call{Kind: OpSyncFS, Path: "."}
+	dec := f.enter(&c)
+	if e := f.leaveSync(&c, f.d.BeginSync(&c), dec, nil); e != 0 {
+		return vfs.PathError("syncfs", ".", e)
+	}
+	return nil
+}
+
 func (f *pathFS) Rename(oldname, newname string) error {
 	c := Call{Kind: OpRename, Path: oldname, Path2: newname}
 	dec := f.enter(&c)

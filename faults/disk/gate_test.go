@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/torntail/torntail/faults/vfs"
 )
 
@@ -154,6 +156,28 @@ func named(t *testing.T, name string) *Personality {
 }
 
 // TestFailedCallsHaveNoEffect: each kind of call, failed by a fault, changes nothing.
+// A syncfs that has returned has made everything durable, names and data, of
+// every file; what comes after it is in play.
+func TestSyncFSMakesEverythingDurable(t *testing.T) {
+	for _, p := range Personalities {
+		d := New(Options{Personality: p})
+		fsys := d.FS(nil)
+		require.NoError(t, fsys.Mkdir("d"))
+		require.NoError(t, vfs.WriteFile(fsys, "d/f", []byte("data")))
+		require.NoError(t, vfs.WriteFile(fsys, "gone", []byte("x")))
+		require.NoError(t, fsys.Remove("gone"))
+		require.NoError(t, fsys.SyncFS())
+		require.NoError(t, vfs.WriteFile(fsys, "late", []byte("late")))
+		image, _ := d.PowerCut(Choice{Mode: KeepNone}, 0)
+		data, err := vfs.ReadFile(image.FS(nil), "d/f")
+		require.NoError(t, err, p.Name)
+		require.Equal(t, "data", string(data), p.Name)
+		names, err := image.FS(nil).List(".")
+		require.NoError(t, err)
+		require.Equal(t, []string{"d"}, names, p.Name)
+	}
+}
+
 func TestFailedCallsHaveNoEffect(t *testing.T) {
 	calls := []struct {
 		word string

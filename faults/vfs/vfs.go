@@ -88,6 +88,9 @@ type FS interface {
 	Mkdir(name string) error
 	// List returns the names in a directory, sorted.
 	List(name string) ([]string, error)
+	// SyncFS is syncfs(2): on return without error everything written to the file
+	// system before is durable. (On a FUSE mount the kernel answers it by itself.)
+	SyncFS() error
 	Stat(name string) (Info, error)
 }
 

@@ -43,6 +43,8 @@ func (f *lockedFS) file(open func() (vfs.File, error)) (vfs.File, error) {
 	return &lockedFile{env: f.env, f: file}, nil
 }
 
+func (f *lockedFS) SyncFS() error { return f.env.outside(f.fs.SyncFS) }
+
 func (f *lockedFS) Rename(oldname, newname string) error {
 	return f.env.outside(func() error { return f.fs.Rename(oldname, newname) })
 }

@@ -3,6 +3,7 @@ package osfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -71,6 +72,19 @@ func hostFlags(flag vfs.Flag) int {
 		}
 	}
 	return out
+}
+
+// SyncFS syncs the whole file system that the directory is on.
+func (f *FS) SyncFS() error {
+	dir, err := os.Open(f.root)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := syncFS(dir); err != nil {
+		return fmt.Errorf("syncfs %s: %w", f.root, err)
+	}
+	return nil
 }
 
 // OpenDir implements vfs.FS.

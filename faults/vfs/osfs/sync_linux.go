@@ -2,6 +2,7 @@ package osfs
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,8 @@ func (f *file) control(call func(fd int) error) error {
 }
 
 func (f *file) syncData() error { return f.control(unix.Fdatasync) }
+
+func syncFS(dir *os.File) error { return (&file{f: dir}).control(unix.Syncfs) }
 
 func (f *file) syncRange(off, n int64) error {
 	return f.control(func(fd int) error {

@@ -340,6 +340,18 @@ var Cases = []Case{
 		must(t, fs.Remove("d"))
 		wantNames(t, fs, ".")
 	}},
+	{"syncfs: files, names and removals keep what they are", func(t *testing.T, fs vfs.FS) {
+		put(t, fs, "f", "abc")
+		must(t, fs.Mkdir("d"))
+		put(t, fs, "d/g", "x")
+		must(t, fs.SyncFS())
+		must(t, fs.Rename("f", "d/h"))
+		must(t, fs.Remove("d/g"))
+		must(t, fs.SyncFS())
+		wantFile(t, fs, "d/h", "abc")
+		wantNames(t, fs, "d", "h")
+		must(t, fs.SyncFS()) // with nothing to do
+	}},
 	{"remove: a directory that is open", func(t *testing.T, fs vfs.FS) {
 		must(t, fs.Mkdir("d"))
 		h, err := fs.OpenDir("d")
