@@ -23,14 +23,6 @@ func (c *Session) error(msg string) {
 	c.out = redcon.AppendError(c.out, msg)
 }
 
-func (c *Session) flag(b bool) {
-	if b {
-		c.int(1)
-	} else {
-		c.int(0)
-	}
-}
-
 func (c *Session) null() {
 	if c.resp == 3 {
 		c.out = append(c.out, "_\r\n"...)

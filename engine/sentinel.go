@@ -41,6 +41,7 @@ const maxProbeInput = 32 << 20
 // (*config.ParseError), or that there is no file to keep the state in.
 func (s *Server) startSentinel() error {
 	if s.o.ConfigFile == "" || s.o.ConfigFS == nil {
+		//lint:ignore ST1005 redis-server words it so
 		return errors.New("Sentinel needs config file on disk!!! Exiting...")
 	}
 	var lines []sentinel.ConfigLine

@@ -1,5 +1,7 @@
 package engine
 
+//lint:file-ignore ST1005 errors of a link become lines of the log, worded as redis-server words them
+
 import (
 	"bytes"
 	"errors"

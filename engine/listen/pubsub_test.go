@@ -144,7 +144,7 @@ func TestSubscriberOverItsLimit(t *testing.T) {
 
 // A subscriber that does not read blocks nobody, and is gone once it is killed.
 func TestSlowSubscriberBlocksNobody(t *testing.T) {
-	r := start(t, t.TempDir())
+	r := start(t, t.TempDir(), "--client-output-buffer-limit", "pubsub 0 0 0") // however long it takes, only CLIENT KILL ends it
 	slow := r.dial()
 	io.WriteString(slow, "SUBSCRIBE c\r\n")
 	_, err := bufio.NewReader(slow).ReadString('\n')

@@ -86,7 +86,7 @@ func (m *member) start() {
 		m.cmd = exec.Command(self, args...)
 		m.cmd.Env = append(os.Environ(), asServer+"=1")
 	}
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	diesWithUs(m.cmd)
 	require.NoError(m.t, m.cmd.Start())
 	cmd := m.cmd
 	m.t.Cleanup(func() {

@@ -42,7 +42,6 @@ type Upstream struct {
 
 	State   LinkState
 	expect  []step // replies of the handshake that are still to come
-	asked   time.Duration
 	lastIO  time.Duration
 	downAt  time.Duration // since when the link is not Connected; <0: never was
 	full    position      // of the snapshot being received

@@ -152,8 +152,10 @@ func (ri *instance) String() string {
 
 var (
 	errDuplicate = errors.New("duplicate")
-	errHost      = errors.New("Can't resolve instance hostname.")
-	errPort      = errors.New("Invalid port number.")
+	//lint:ignore ST1005 redis-server words it so
+	errHost = errors.New("Can't resolve instance hostname.")
+	//lint:ignore ST1005 redis-server words it so
+	errPort = errors.New("Invalid port number.")
 )
 
 // validAddr follows createSentinelAddr. Names are never resolved here: with

@@ -34,7 +34,6 @@ type Record struct {
 type Log struct {
 	base    *Image
 	records []Record
-	first   uint64 // Seq of the first of them
 }
 
 // Len is the number of records; positions in the log run from 0 (before all of

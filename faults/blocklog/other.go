@@ -20,7 +20,7 @@ func AvailableFS(string) error { return ErrUnsupported }
 // Host, Volume, View and Times stand for what Linux has.
 type (
 	Host   struct{}
-	Volume struct{}
+	Volume struct{ Times Times }
 )
 
 func NewHost() (*Host, error)                               { return nil, ErrUnsupported }

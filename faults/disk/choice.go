@@ -65,6 +65,15 @@ func (c Choice) String() string {
 	return string(b)
 }
 
+// Clause is the choice behind a power cut, as plans and commands write it: "keep
+// none", "keep drop 3", "keep 6-7".
+func (c Choice) Clause() string {
+	if c.Mode == KeepOnly {
+		return c.String() // begins with keep by itself
+	}
+	return "keep " + c.String()
+}
+
 // appendIDs writes "3,5-9,12.1": calls, calls from to, and a part of a call.
 func appendIDs(b []byte, ids []PartID) []byte {
 	for i, id := range ids {
@@ -85,13 +94,17 @@ func appendIDs(b []byte, ids []PartID) []byte {
 // choiceArguments are the words of choices and how many words follow.
 var choiceArguments = map[string]int{"none": 0, "all": 0, "prefix": 1, "torn": 1, "drop": 1, "keep": 1, "random": 1}
 
-// ParseChoice reads what String writes.
+// ParseChoice reads what String writes, and what follows the keep of Clause: IDs
+// alone are what is kept.
 func ParseChoice(s string) (Choice, error) {
 	fields := strings.Fields(s)
 	c := Choice{}
 	if n := len(fields); n > 0 && fields[n-1] == "stale" {
 		c.Stale = true
 		fields = fields[:n-1]
+	}
+	if len(fields) > 0 && '0' <= fields[0][0] && fields[0][0] <= '9' {
+		fields = append([]string{"keep"}, fields...)
 	}
 	word := ""
 	if len(fields) > 0 {

@@ -12,6 +12,7 @@ func TestParseChoice(t *testing.T) {
 		{"none", "none"}, {"all", "all"}, {"prefix 0", "prefix 0"}, {"torn 512", "torn 512"},
 		{"drop 3,5", "drop 3,5"}, {"keep 3-7,9.0,9.12", "keep 3-7,9.0,9.12"}, {"random 18446744073709551615", "random 18446744073709551615"},
 		{"  keep   4  stale ", "keep 4 stale"}, {"none stale", "none stale"},
+		{"6-7", "keep 6-7"}, {"3,5.1 stale", "keep 3,5.1 stale"},
 	} {
 		c, err := ParseChoice(tt.text)
 		if err != nil || c.String() != tt.want {

@@ -13,9 +13,8 @@
 // passthrough is off, because with it the kernel does not ask at all. Requests
 // are up to 1 MiB; a longer write(2) arrives in several. A few calls never
 // reach a FUSE server and so are not modelled under FUSE: sync_file_range(2)
-// and syncfs(2), which Linux answers itself (fs/fuse/inode.c fuse_sync_fs asks
-// only servers of virtiofs and of block devices): both succeed, and nothing is
-// durable by them.
+// and syncfs(2). As observed on Linux 6.18 they succeed and no request arrives, so
+// nothing is durable by them.
 //
 // # Faults
 //

@@ -62,11 +62,7 @@ func (a *PowerCut) String() string {
 	if !a.HasKeep {
 		return s
 	}
-	choice := a.Keep.String()
-	if a.Keep.Mode == disk.KeepOnly {
-		return s + " " + choice // its own text begins with keep
-	}
-	return s + " keep " + choice
+	return s + " " + a.Keep.Clause()
 }
 func (a *Clock) String() string {
 	sign := "+"
@@ -190,13 +186,10 @@ func parsePowerCut(c *cursor) (Action, *Error) {
 	// writes: both are read, the short one is printed.
 	w, pos := c.word()
 	rest := strings.TrimSpace(c.text[c.pos:])
-	text := c.text[pos:]
-	if w != "" && w[0] >= '0' && w[0] <= '9' {
-		text = "keep " + text
-	} else if !knownChoice(w) {
+	if !knownChoice(w) && (w == "" || w[0] < '0' || w[0] > '9') {
 		return nil, c.misspelt(pos, w, "what survives: none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED", choiceWords)
 	}
-	choice, perr := disk.ParseChoice(text)
+	choice, perr := disk.ParseChoice(c.text[pos:])
 	if perr != nil || (w == "none" || w == "all") && rest != "" {
 		return nil, c.expected(pos, "what survives: none, all, prefix K, torn BYTES, drop IDS, keep IDS or random SEED")
 	}

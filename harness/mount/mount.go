@@ -323,7 +323,7 @@ func Describe(cut disk.Cut) string {
 	if cut.Ops == 0 {
 		choice = cut.Asked
 	}
-	return fmt.Sprintf("power cut, keep %v: %s (%s) not durable, %d of them (%s) lost", choice,
+	return fmt.Sprintf("power cut, %s: %s (%s) not durable, %d of them (%s) lost", choice.Clause(),
 		plural(cut.Ops, "call"), plural(int(cut.Bytes), "byte"), cut.LostOps, plural(int(cut.LostBytes), "byte"))
 }
 

@@ -107,6 +107,16 @@ func FuzzReadImage(f *testing.F) {
 	})
 }
 
+// What a power cut prints behind "keep" is what --keep takes.
+func TestDescribeNamesTheChoice(t *testing.T) {
+	for _, keep := range []string{"none", "all", "prefix 3", "torn 512", "drop 3", "6-7", "6-7 stale", "random 9"} {
+		choice, err := disk.ParseChoice(keep)
+		require.NoError(t, err)
+		require.Equal(t, "power cut, keep "+keep+": 2 calls (9 bytes) not durable, 1 of them (1 byte) lost",
+			Describe(disk.Cut{Choice: choice, Ops: 2, Bytes: 9, LostOps: 1, LostBytes: 1}))
+	}
+}
+
 func TestLogKeepsTheLastLines(t *testing.T) {
 	l, err := newLog("")
 	require.NoError(t, err)
