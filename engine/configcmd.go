@@ -41,6 +41,12 @@ func configGet(s *Server, c *Session, argv [][]byte) {
 			}
 		}
 	})
+	for _, p := range argv[2:] {
+		if name := lower(p); s.cfg.Hidden(name) {
+			value, _ := s.cfg.Value(name)
+			pairs = append(pairs, string(p), value)
+		}
+	}
 	c.mapOf(len(pairs) / 2)
 	for _, p := range pairs {
 		c.bulkText(p)

@@ -50,6 +50,8 @@ type Config struct {
 	RdbCompression          bool
 	RdbChecksum             bool
 	RdbSaveIncrementalFsync bool
+	// RdbKeySaveDelay makes a child save slowly, for tests: microseconds for each key.
+	RdbKeySaveDelay         int64
 	StopWritesOnBgsaveError bool
 
 	// Replication. Times are seconds, sizes bytes.
@@ -200,11 +202,20 @@ func (c *Config) Value(name string) (string, bool) {
 	return d.get(c), true
 }
 
+// Hidden reports whether there is a directive of that name which Each leaves out.
+func (c *Config) Hidden(name string) bool {
+	d := lookup(name)
+	return d != nil && d.hidden
+}
+
 // Each calls f with every directive's name and value, sorted by name; a
-// directive with two names (replica-…, slave-…) comes under both.
+// directive with two names (replica-…, slave-…) comes under both. Those that
+// are for tests only (Redis's HIDDEN_CONFIG) are left out.
 func (c *Config) Each(f func(name, value string)) {
 	for _, n := range names {
-		f(n, directives[n].get(c))
+		if d := directives[n]; !d.hidden {
+			f(n, d.get(c))
+		}
 	}
 }
 

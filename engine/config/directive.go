@@ -14,6 +14,7 @@ type directive struct {
 	immutable bool // only at start-up
 	protected bool // at run time only with enable-protected-configs
 	multi     bool // takes any number of arguments
+	hidden    bool // CONFIG GET shows it only by its whole name
 	get       func(*Config) string
 	set       func(*Config, []string) error
 	// written is a value as CONFIG REWRITE writes it; nil writes what get returns.
@@ -22,9 +23,10 @@ type directive struct {
 	lines func(*Config) []string
 }
 
-// immutably, protectedly and named change a directive while the table is built.
+// immutably, protectedly, secretly and named change a directive while the table is built.
 func (d *directive) immutably() *directive       { d.immutable = true; return d }
 func (d *directive) protectedly() *directive     { d.protected = true; return d }
+func (d *directive) secretly() *directive        { d.hidden = true; return d }
 func (d *directive) named(old string) *directive { d.alias = old; return d }
 
 func boolean(name string, field func(*Config) *bool) *directive {

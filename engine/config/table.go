@@ -27,6 +27,7 @@ var table = []*directive{
 	fileName("dbfilename", func(c *Config) *string { return &c.Dbfilename }).protectedly(),
 	boolean("rdbcompression", func(c *Config) *bool { return &c.RdbCompression }),
 	boolean("rdbchecksum", func(c *Config) *bool { return &c.RdbChecksum }).immutably(),
+	integer("rdb-key-save-delay", 0, maxInt, func(c *Config) *int64 { return &c.RdbKeySaveDelay }).secretly(),
 	boolean("rdb-save-incremental-fsync", func(c *Config) *bool { return &c.RdbSaveIncrementalFsync }),
 	boolean("stop-writes-on-bgsave-error", func(c *Config) *bool { return &c.StopWritesOnBgsaveError }),
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/env"
@@ -57,6 +58,19 @@ func (m *Manager) fork(kind childKind, name string, work func(*child) error) {
 		c.err = work(c)
 		c.exited = true
 	})
+}
+
+// dawdle is how a child takes its time when rdb-key-save-delay says so (redis
+// 7.0.15 rdb.c rdbSaveKeyValuePair), all of it before the first key.
+func (m *Manager) dawdle(c *child, us int64) error {
+	const step = 10 * time.Millisecond
+	for left := time.Duration(us) * time.Microsecond * time.Duration(c.data.Len()); left > 0; left -= step {
+		if c.killed {
+			return errKilled
+		}
+		m.o.Env.Sleep(min(left, step))
+	}
+	return nil
 }
 
 // killChild ends the child and waits for it, as a signal and waitpid do. A call

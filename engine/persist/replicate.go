@@ -27,6 +27,9 @@ func (m *Manager) SaveForReplicas(sink io.Writer) {
 	}
 	j := m.job()
 	m.fork(rdbChild, "bgsave", func(c *child) error {
+		if err := m.dawdle(c, j.cfg.RdbKeySaveDelay); err != nil {
+			return err
+		}
 		var w rdb.Writer
 		return w.Write(&killableSink{c, sink}, c.data, j.options)
 	})

@@ -140,6 +140,9 @@ func (m *Manager) startBgsave() {
 	m.lastBgsaveTry = m.unix()
 	j := m.job()
 	m.fork(rdbChild, "bgsave", func(c *child) error {
+		if err := m.dawdle(c, j.cfg.RdbKeySaveDelay); err != nil {
+			return err
+		}
 		in := j.in(c)
 		return in.saveRDB(c.data)
 	})

@@ -261,6 +261,29 @@ func backlogDecides(l *lab) (Measurement, error) {
 		"a cut of 2 s at 500 writes/s, beyond the two at the start: backlog of 4 MB %d full, %d partial; 16 kB %d full, %d partial", full[0]-2, partial[0], full[1]-2, partial[1])
 }
 
+// overflowLoops lets a replica synchronise in full while the child that makes the
+// snapshot takes two seconds and more, and the limit of the replica's output
+// buffer holds what is written in a fraction of that. When the writes have ended it comes through.
+func overflowLoops(l *lab) (Measurement, error) {
+	var limited, replicas int64
+	o := planned("3+0", 12*time.Second, "at 3s: do n1 CONFIG SET client-output-buffer-limit \"replica 20kb 20kb 60\"\n"+
+		"at +1ms: do n1 CONFIG SET rdb-key-save-delay 4000\n"+
+		"at +10ms: cut n1 -> n3 reset both for 1s\n"+
+		"at 11900ms: do n1 PING")
+	o.Rate = 500
+	o.Directives = l.directives("repl-backlog-size 16kb", "repl-timeout 60")
+	if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
+		if limited, err = count(c, "n1", "sync_full"); err != nil {
+			return err
+		}
+		replicas, err = count(c, "n1", "connected_slaves")
+		return err
+	}); err != nil {
+		return Measurement{}, err
+	}
+	return decide(limited-2 > 1 && replicas == 2, 1, "limit of 20 kB, a snapshot that takes seconds, 500 writes/s: %d full synchronisations of one replica in 9 s beyond the two at the start; when the writes had ended it came through (%d replicas)", limited-2, replicas)
+}
+
 func emptyRestart(l *lab) (Measurement, error) {
 	var lost, acked [2]int
 	for i, down := range []string{"100ms", "3s"} {
