@@ -14,15 +14,20 @@ type infoText struct {
 	argv [][]byte
 }
 
+// infoRoom is more than the lines of a server with some replicas need.
+const infoRoom = 4 << 10
+
 // section starts a section and reports whether it is wanted.
 func (t *infoText) section(name string) bool {
-	if !wantSection(t.argv, strings.ToLower(name)) {
+	if !wantSection(t.argv, name) {
 		return false
 	}
 	if t.b.Len() > 0 {
 		t.b.WriteString("\r\n")
 	}
-	t.b.WriteString("# " + name + "\r\n")
+	t.b.WriteString("# ")
+	t.b.WriteString(name)
+	t.b.WriteString("\r\n")
 	return true
 }
 
@@ -32,16 +37,29 @@ func wantSection(argv [][]byte, name string) bool {
 		return true
 	}
 	for _, a := range argv[1:] {
-		switch strings.ToLower(string(a)) {
-		case name, "all", "default", "everything":
+		if same(a, name) || same(a, "all") || same(a, "default") || same(a, "everything") {
 			return true
 		}
 	}
 	return false
 }
 
-func (t *infoText) text(name, value string)     { t.b.WriteString(name + ":" + value + "\r\n") }
-func (t *infoText) number(name string, n int64) { t.text(name, strconv.FormatInt(n, 10)) }
+// text adds a line. Sentinels ask every server for some eighty of them at each
+// INFO, so none is put together beforehand.
+func (t *infoText) text(name, value string) {
+	t.b.WriteString(name)
+	t.b.WriteByte(':')
+	t.b.WriteString(value)
+	t.b.WriteString("\r\n")
+}
+
+func (t *infoText) number(name string, n int64) {
+	t.b.WriteString(name)
+	t.b.WriteByte(':')
+	var digits [20]byte
+	t.b.Write(strconv.AppendInt(digits[:0], n, 10))
+	t.b.WriteString("\r\n")
+}
 
 func (t *infoText) flag(name string, on bool) {
 	if on {
@@ -61,6 +79,7 @@ func (t *infoText) status(name string, ok bool) {
 
 func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	t := &infoText{argv: argv}
+	t.b.Grow(infoRoom)
 	s.infoServer(t)
 	s.infoClients(t)
 	if s.sentinel != nil {

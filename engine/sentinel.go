@@ -30,6 +30,7 @@ type probe struct {
 	id    int
 	wire  env.Conn // nil while it is dialed
 	queue []byte
+	spare []byte   // the queue's memory while the other is being written
 	wake  env.Cond // the writer waits here
 	ended bool
 }
@@ -257,10 +258,13 @@ func (p *probe) write() {
 			continue
 		}
 		out := p.queue
-		p.queue = nil
+		p.queue, p.spare = p.spare[:0], nil
 		if _, err := p.wire.Write(out); err != nil {
 			p.wire.Close() // the reader notices and tells
 			return
+		}
+		if cap(out) <= maxIdleReply {
+			p.spare = out
 		}
 	}
 }

@@ -55,6 +55,11 @@ type Reader struct {
 
 	spans []span
 	argv  [][]byte
+
+	// Passing says that arguments are looked at and not kept: they are valid
+	// until the next call, and all share one piece of memory.
+	Passing bool
+	mem     []byte
 }
 
 // Reset starts on a file of size bytes at offset start.
@@ -66,8 +71,8 @@ func (r *Reader) Reset(file string, f io.ReaderAt, start, size int64) {
 // Offset is where the next command begins, and so the end of the last one.
 func (r *Reader) Offset() int64 { return r.base + int64(r.pos) }
 
-// Next returns the next command. The arguments have memory of their own, the
-// slice of them is reused. At a clean end the error is io.EOF, otherwise a
+// Next returns the next command. The arguments have memory of their own (unless
+// Passing), the slice of them is reused. At a clean end the error is io.EOF, otherwise a
 // *ReadError.
 func (r *Reader) Next() ([][]byte, error) {
 	for {
@@ -130,13 +135,19 @@ func (r *Reader) take() {
 	for _, s := range r.spans {
 		total += s.to - s.from
 	}
-	mem := make([]byte, 0, total)
+	mem := r.mem[:0]
+	if !r.Passing || cap(mem) < total {
+		mem = make([]byte, 0, total)
+	}
 	r.argv = r.argv[:0]
 	b := r.buf[r.pos:]
 	for _, s := range r.spans {
 		from := len(mem)
 		mem = append(mem, b[s.from:s.to]...)
 		r.argv = append(r.argv, mem[from:len(mem):len(mem)])
+	}
+	if r.Passing {
+		r.mem = mem
 	}
 }
 

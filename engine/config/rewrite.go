@@ -114,6 +114,10 @@ func (c *Config) RewriteInto(r *Rewriter) {
 	for _, d := range table {
 		value := d.get(c)
 		changed := value != d.get(&defaults)
+		if !changed && len(r.at[d.name]) == 0 {
+			r.Done(d.name) // a default that the file does not mention: no line
+			continue
+		}
 		for _, text := range d.texts(c, value) {
 			r.Line(d.name, d.name+" "+text, changed)
 		}

@@ -59,19 +59,18 @@ func parse(b []byte, depth int) (r Reply, rest []byte, err error) {
 	if len(line) == 0 {
 		return r, b, errors.New("empty line where a reply was expected")
 	}
-	text := string(line[1:])
 	switch line[0] {
 	case '+':
-		return Reply{Kind: Status, Text: text}, b, nil
+		return Reply{Kind: Status, Text: string(line[1:])}, b, nil
 	case '-':
-		return Reply{Kind: Error, Text: text}, b, nil
+		return Reply{Kind: Error, Text: string(line[1:])}, b, nil
 	case ':', '$', '*':
 	default:
 		return r, b, fmt.Errorf("a reply begins with %q", line[0])
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	n, err := strconv.ParseInt(string(line[1:]), 10, 64)
 	if err != nil {
-		return r, b, fmt.Errorf("number in a reply: %.40q", text)
+		return r, b, fmt.Errorf("number in a reply: %.40q", line[1:])
 	}
 	switch {
 	case line[0] == ':':

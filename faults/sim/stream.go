@@ -389,14 +389,8 @@ const bufferStart = 1 << 10
 func (p *pipe) grow(need int) {
 	old := p.buf
 	if old == nil && need <= bufferKeep {
-		// One that is too small is dropped for a larger one, so that there are never
-		// more buffers than pipes were in use at once.
-		if n := len(p.s.w.buffers); n > 0 {
-			p.buf = p.s.w.buffers[n-1]
-			p.s.w.buffers = p.s.w.buffers[:n-1]
-			if len(p.buf) >= need {
-				return
-			}
+		if p.buf = p.s.w.buffer(need); len(p.buf) >= need {
+			return
 		}
 	}
 	size := max(len(old), bufferStart)
@@ -410,6 +404,25 @@ func (p *pipe) grow(need int) {
 			p.buf[i&uint64(size-1)] = old[i&mask]
 		}
 	}
+}
+
+// buffer takes a free buffer of at least need bytes. When all are smaller, one is
+// dropped, for the caller will make a larger one: so there are never more buffers
+// than pipes were in use at once.
+func (w *World) buffer(need int) []byte {
+	last := len(w.buffers) - 1
+	if last < 0 {
+		return nil
+	}
+	i := last
+	for i > 0 && len(w.buffers[i]) < need {
+		i--
+	}
+	b := w.buffers[i]
+	w.buffers[i] = w.buffers[last]
+	w.buffers[last] = nil
+	w.buffers = w.buffers[:last]
+	return b
 }
 
 // Read blocks until something has arrived.

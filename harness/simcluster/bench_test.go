@@ -1,6 +1,7 @@
 package simcluster
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ import (
 // BenchmarkCluster is one experiment: 3 servers, 3 Sentinels, 20 s of virtual
 // time, 2,000 writes of 5 clients; calm has no fault, cut a partition of 8 s.
 func BenchmarkCluster(b *testing.B) {
+	collectAsCommand(b)
 	for _, kind := range []string{"calm", "cut"} {
 		b.Run("faults="+kind, func(b *testing.B) {
 			s := benchmarked(b, kind)
@@ -49,6 +51,7 @@ func benchmarked(b *testing.B, kind string) *splitbrain.Scenario {
 
 // BenchmarkClusters is the rate with one simulator on each processor.
 func BenchmarkClusters(b *testing.B) {
+	collectAsCommand(b)
 	s := benchmarked(b, "cut")
 	var seed atomic.Uint64
 	before := cpuTime(b)
@@ -64,6 +67,12 @@ func BenchmarkClusters(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "experiments/s")
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N)/1000, "cpu-ms/op")
+}
+
+// collectAsCommand sets the garbage collector as the command does (cmd/torntail/main.go).
+func collectAsCommand(b *testing.B) {
+	before := debug.SetGCPercent(400)
+	b.Cleanup(func() { debug.SetGCPercent(before) })
 }
 
 // cpuTime is what this process has used so far, the garbage collector included.

@@ -1,7 +1,9 @@
 package splitbrain
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/redcon"
@@ -15,7 +17,7 @@ import (
 const (
 	connectLimit = 250 * time.Millisecond // to a server, and its first ROLE
 	askLimit     = 100 * time.Millisecond // of a Sentinel
-	askEvery     = 100 * time.Millisecond // how often a client that follows asks each Sentinel
+	askEvery     = time.Second            // how often a client that follows asks each Sentinel that announces nothing
 	silentFor    = time.Second            // how long one that did not answer is left alone
 	retryAfter   = 50 * time.Millisecond  // between two attempts to find the master
 )
@@ -35,17 +37,21 @@ type client struct {
 	last   string // node it was connected to last
 	told   string // master that the Sentinels named last
 	writes int
+	prefix string         // of its keys
+	more   []history.More // memory for its next writes
 
 	sentinels []link
-	said      []string // what each Sentinel named last
+	heard     []*workloads.Conn // subscribed to what each Sentinel announces
+	said      []string          // what each Sentinel named last
 	silent    []time.Duration
 }
 
 func newClient(r *run, i int) *client {
-	c := &client{run: r, number: i, place: r.s.Clients[i], env: r.c.Env(Client(i))}
+	c := &client{run: r, number: i, place: r.s.Clients[i], env: r.c.Env(Client(i)), prefix: Client(i) + ":"}
 	for _, name := range r.s.Topology.SentinelNames() {
 		c.sentinels = append(c.sentinels, link{env: c.env, addr: r.c.Addr(name)})
 	}
+	c.heard = make([]*workloads.Conn, len(c.sentinels))
 	c.said = make([]string, len(c.sentinels))
 	c.silent = make([]time.Duration, len(c.sentinels))
 	return c
@@ -112,10 +118,15 @@ func (c *client) connect() bool {
 // write sends one write and takes what comes back.
 func (c *client) write() {
 	r := c.run
-	key := Client(c.number) + ":" + strconv.Itoa(c.writes)
+	key := c.prefix + strconv.Itoa(c.writes)
 	c.writes++
-	id := r.rec.Invoke(history.Op{Client: c.number, Kind: history.Write, Key: key, Value: key, Invoke: c.env.Now(),
-		More: &history.More{Node: c.at, Offset: -1}})
+	if len(c.more) == 0 {
+		c.more = make([]history.More, 64)
+	}
+	more := &c.more[0]
+	c.more = c.more[1:]
+	more.Node, more.Offset = c.at, -1
+	id := r.rec.Invoke(history.Op{Client: c.number, Kind: history.Write, Key: key, Value: key, Invoke: c.env.Now(), More: more})
 	limit := r.s.Timeout
 	if r.s.Wait > 0 {
 		limit += r.s.WaitFor
@@ -228,25 +239,78 @@ func (c *client) askOne(i int) string {
 	return c.run.c.NodeAt(address(reply))
 }
 
-// watch is the task of a client that follows: it asks every Sentinel again and
-// again, and believes one that names another master than before, as a client that
-// has subscribed to +switch-master would.
-func (c *client) watch() {
-	defer func() {
-		for i := range c.sentinels {
-			c.sentinels[i].close()
-		}
-	}()
+// switchChannel is where a Sentinel announces that there is another master.
+const switchChannel = "+switch-master"
+
+// watch is a task of a client that follows, one for each Sentinel. It does what
+// client libraries do: it subscribes to the announcement of another master, asks
+// who it is now, and asks again now and then, so that a Sentinel that went
+// silently is noticed. A Sentinel that names another master than before is believed.
+func (c *client) watch(i int) {
+	defer c.sentinels[i].close()
 	for !c.run.stopped {
-		for i := range c.sentinels {
-			named := c.askOne(i)
-			if c.run.stopped {
-				return
-			}
-			if named != "" && named != c.said[i] {
-				c.said[i], c.told = named, named
-			}
+		c.hear(i)
+		if !c.run.stopped {
+			c.run.wait(c.env, silentFor)
 		}
-		c.run.wait(c.env, askEvery)
 	}
+}
+
+// hear listens to a Sentinel until it does not answer, or the run is over.
+func (c *client) hear(i int) {
+	conn, err := dial(c.env, c.sentinels[i].addr, askLimit)
+	if err != nil {
+		return
+	}
+	c.heard[i] = conn
+	defer func() {
+		c.heard[i] = nil
+		conn.Close()
+	}()
+	_, err = conn.Do(askLimit, "SUBSCRIBE", switchChannel)
+	for err == nil && !c.run.stopped {
+		c.believe(i, c.askOne(i))
+		if c.silent[i] > c.env.Now() || c.run.stopped {
+			return
+		}
+		conn.Deadline(askEvery)
+		var reply redcon.RESP
+		if reply, err = conn.Reply(); err == nil {
+			c.believe(i, c.run.c.NodeAt(switched(reply)))
+		} else if errors.Is(err, env.ErrTimeout) {
+			err = nil
+		}
+	}
+}
+
+func (c *client) believe(i int, named string) {
+	if named != "" && named != c.said[i] {
+		c.said[i], c.told = named, named
+	}
+}
+
+// hangUp ends the client's waiting for announcements, once the run is over.
+func (c *client) hangUp() {
+	for _, conn := range c.heard {
+		if conn != nil {
+			conn.Close()
+		}
+	}
+}
+
+// switched reads the address of the new master from a message: "message",
+// channel, "mymaster OLD-HOST OLD-PORT HOST PORT". It is "" when it is none.
+func switched(reply redcon.RESP) string {
+	if reply.Type != redcon.Array {
+		return ""
+	}
+	parts := elements(reply)
+	if len(parts) != 3 || parts[0] != "message" || parts[1] != switchChannel {
+		return ""
+	}
+	f := strings.Fields(parts[2])
+	if len(f) != 5 || f[0] != Master {
+		return ""
+	}
+	return f[3] + ":" + f[4]
 }

@@ -80,19 +80,27 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r.out.Began = r.began
 	r.runner = s.Plan.Start()
 	r.runner.Seed = seed
-	var clients []env.Task
+	r.out.History.Ops = make([]history.Op, 0, s.expected())
+	var clients []*client
+	var tasks []env.Task
 	for i := range s.Clients {
 		cl := newClient(r, i)
-		if cl.place.Routing == Follow && len(cl.sentinels) > 0 {
-			clients = append(clients, cl.env.Go("watch", cl.watch))
+		clients = append(clients, cl)
+		if cl.place.Routing == Follow {
+			for i := range cl.sentinels {
+				tasks = append(tasks, cl.env.Go("watch", func() { cl.watch(i) }))
+			}
 		}
-		clients = append(clients, cl.env.Go("client", cl.live))
+		tasks = append(tasks, cl.env.Go("client", cl.live))
 	}
 	r.keepTime()
 	r.heal()
 	r.stopped = true
 	r.pause.Broadcast()
-	for _, t := range clients {
+	for _, cl := range clients {
+		cl.hangUp()
+	}
+	for _, t := range tasks {
 		t.Wait()
 	}
 	r.out.Ended = r.env.Now()

@@ -157,12 +157,12 @@ func address(reply redcon.RESP) string {
 	if reply.Type != redcon.Array || reply.Count != 2 {
 		return ""
 	}
-	var parts []string
+	var host, port []byte
 	reply.ForEach(func(f redcon.RESP) bool {
-		parts = append(parts, string(f.Data))
+		host, port = port, f.Data
 		return true
 	})
-	return parts[0] + ":" + parts[1]
+	return string(host) + ":" + string(port)
 }
 
 func number(text string) int64 {

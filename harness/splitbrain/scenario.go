@@ -262,6 +262,15 @@ func (s *Scenario) Check(b plan.Backend) error {
 	return s.Plan.Check(b, s.Nodes())
 }
 
+// expected is about how many writes there will be, for memory.
+func (s *Scenario) expected() int {
+	n := s.Rate * s.Span.Seconds()
+	if s.Writes > 0 && (n == 0 || n > float64(s.Writes)) {
+		n = float64(s.Writes)
+	}
+	return int(min(n, 1<<16))
+}
+
 // ParallelSyncs is how many replicas are reconfigured at once.
 func (s *Scenario) ParallelSyncs() int {
 	return or(s.Timing.ParallelSyncs, max(1, s.Topology.Servers-1))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -28,11 +27,10 @@ func (r *run) dump(node string) error {
 		return fmt.Errorf("read %s: %w", node, err)
 	}
 	state.Keys = make([]history.KV, 0, reply.Count)
-	reply.ForEach(func(key redcon.RESP) bool {
-		state.Keys = append(state.Keys, history.KV{Key: string(key.Data)})
-		return true
-	})
-	sort.Slice(state.Keys, func(i, j int) bool { return state.Keys[i].Key < state.Keys[j].Key })
+	for _, key := range elements(reply) {
+		state.Keys = append(state.Keys, history.KV{Key: key})
+	}
+	slices.SortFunc(state.Keys, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
 	const batch = 512
 	for from := 0; from < len(state.Keys); from += batch {
 		part := state.Keys[from:min(from+batch, len(state.Keys))]
@@ -44,14 +42,12 @@ func (r *run) dump(node string) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", node, err)
 		}
-		i := 0
-		reply.ForEach(func(value redcon.RESP) bool {
-			part[i].Value = string(value.Data)
-			i++
-			return true
-		})
-		if i != len(part) {
-			return fmt.Errorf("read %s: MGET of %d keys answered with %d values", node, len(part), i)
+		values := elements(reply)
+		if len(values) != len(part) {
+			return fmt.Errorf("read %s: MGET of %d keys answered with %d values", node, len(part), len(values))
+		}
+		for i, v := range values {
+			part[i].Value = v
 		}
 	}
 	state.At = r.env.Now()
@@ -218,10 +214,16 @@ func (r *run) readFiles() {
 const aofDir = "appendonlydir"
 
 // executed are the keys that the SETs in all incr files name, in order.
-func executed(fsys vfs.FS) (keys []string, err error) {
+func executed(fsys vfs.FS) ([]string, error) {
+	var keys texts
+	err := addExecuted(fsys, &keys)
+	return keys.list(), err
+}
+
+func addExecuted(fsys vfs.FS, keys *texts) error {
 	entries, err := fsys.List(aofDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	type file struct {
 		name string
@@ -235,43 +237,43 @@ func executed(fsys vfs.FS) (keys []string, err error) {
 		}
 		seq, err := strconv.Atoi(stem[strings.LastIndexByte(stem, '.')+1:])
 		if err != nil {
-			return nil, fmt.Errorf("%s: an incr file without a number", name)
+			return fmt.Errorf("%s: an incr file without a number", name)
 		}
 		files = append(files, file{name, seq})
 	}
 	slices.SortFunc(files, func(a, b file) int { return a.seq - b.seq })
 	for _, f := range files {
-		if keys, err = setsIn(fsys, aofDir+"/"+f.name, keys); err != nil {
-			return keys, err
+		if err := addSets(fsys, aofDir+"/"+f.name, keys); err != nil {
+			return err
 		}
 	}
-	return keys, nil
+	return nil
 }
 
-// setsIn appends the keys of one file's SETs. A command that is cut off at the end
+// addSets adds the keys of one file's SETs. A command that is cut off at the end
 // is none: its server was killed in it.
-func setsIn(fsys vfs.FS, name string, keys []string) ([]string, error) {
+func addSets(fsys vfs.FS, name string, keys *texts) error {
 	f, err := fsys.Open(name, vfs.ReadOnly)
 	if err != nil {
-		return keys, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return keys, err
+		return err
 	}
-	var commands aof.Reader
+	commands := aof.Reader{Passing: true}
 	commands.Reset(name, f, 0, info.Size)
 	for {
 		argv, err := commands.Next()
 		switch {
 		case err == io.EOF || errors.Is(err, aof.ErrTruncated):
-			return keys, nil
+			return nil
 		case err != nil:
-			return keys, err
+			return err
 		}
 		if len(argv) >= 3 && strings.EqualFold(string(argv[0]), "SET") {
-			keys = append(keys, string(argv[1]))
+			keys.add(argv[1])
 		}
 	}
 }
