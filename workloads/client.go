@@ -108,7 +108,7 @@ func (c *Conn) Reply() (redcon.RESP, error) {
 				return redcon.RESP{}, err
 			}
 			if n > 0 {
-				_, reply := redcon.ReadNextRESP(c.in[c.r : c.r+n])
+				reply := measured(c.in[c.r : c.r+n])
 				c.r += n
 				return reply, nil
 			}

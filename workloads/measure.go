@@ -70,6 +70,18 @@ func measure(b []byte, depth int) (int, error) {
 	return end, nil
 }
 
+// measured is the reply in b, which measure has found to be one and no more. An
+// array is not gone through once more, as redcon.ReadNextRESP would.
+func measured(b []byte) redcon.RESP {
+	if b[0] != redcon.Array {
+		_, reply := redcon.ReadNextRESP(b)
+		return reply
+	}
+	end := bytes.IndexByte(b, '\n') + 1
+	n, _ := strconv.Atoi(string(b[1 : end-2])) // measure has read it
+	return redcon.RESP{Type: redcon.Array, Raw: b, Data: b[end:], Count: n}
+}
+
 func kind(b byte) error {
 	switch b {
 	case redcon.Integer, redcon.String, redcon.Bulk, redcon.Array, redcon.Error:

@@ -112,13 +112,13 @@ func parseRole(reply redcon.RESP) (r role, ok bool) {
 	reply.ForEach(func(f redcon.RESP) bool {
 		fields[n] = f
 		n++
-		return n < reply.Count
+		return n < reply.Count && (reply.Count == 5 || n < 2) // a master's replicas are of no interest
 	})
 	switch {
-	case n == 3 && string(fields[0].Data) == "master":
+	case reply.Count == 3 && string(fields[0].Data) == "master":
 		r.master, r.offset = true, fields[1].Int()
 		return r, true
-	case n == 5 && string(fields[0].Data) == "slave":
+	case reply.Count == 5 && string(fields[0].Data) == "slave":
 		r.of = string(fields[1].Data) + ":" + string(fields[2].Data)
 		r.state, r.offset = string(fields[3].Data), fields[4].Int()
 		return r, true

@@ -26,11 +26,12 @@ func (r *run) dump(node string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", node, err)
 	}
-	state.Keys = make([]history.KV, 0, reply.Count)
-	for _, key := range elements(reply) {
-		state.Keys = append(state.Keys, history.KV{Key: key})
+	keys := elements(reply)
+	slices.Sort(keys)
+	state.Keys = make([]history.KV, len(keys))
+	for i, key := range keys {
+		state.Keys[i].Key = key
 	}
-	slices.SortFunc(state.Keys, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
 	const batch = 512
 	for from := 0; from < len(state.Keys); from += batch {
 		part := state.Keys[from:min(from+batch, len(state.Keys))]
