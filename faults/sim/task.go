@@ -175,6 +175,15 @@ func (t *task) yield() {
 // sleepUntil blocks the running task.
 func (t *task) sleepUntil(at time.Duration, why where, on any) {
 	w := t.w
+	if w.alone(at) && !t.p.paused {
+		// What choose would come to, without the heap and the list of ready tasks.
+		w.now = max(w.now, at)
+		w.event(traceSwitch, t.id, 0)
+		if w.trace != nil {
+			w.line("run %s/%s", t.p.node.name, t.name)
+		}
+		return
+	}
 	if at <= w.now {
 		w.makeReady(t)
 	} else {
@@ -182,6 +191,12 @@ func (t *task) sleepUntil(at time.Duration, why where, on any) {
 		w.timers.arm(&t.timer, at)
 	}
 	t.park()
+}
+
+// alone reports whether nothing but the running task can happen up to an instant.
+func (w *World) alone(at time.Duration) bool {
+	return len(w.ready) == 0 && at <= w.until && !w.stopped && w.failure == nil &&
+		(len(w.timers.h) == 0 || w.timers.h[0].at > max(at, w.now))
 }
 
 // use takes CPU of the task's process, after what its tasks have used before,
@@ -201,8 +216,7 @@ func (t *task) spend(d time.Duration) {
 	w := t.w
 	at := t.use(d)
 	// The usual case, that nothing else happens before, needs no scheduler.
-	if len(w.ready) == 0 && at <= w.until && !w.stopped && w.failure == nil &&
-		(len(w.timers.h) == 0 || w.timers.h[0].at > at) {
+	if w.alone(at) {
 		w.now = at
 		w.mix(uint64(at))
 		return

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ type client struct {
 	last   string // node it was connected to last
 	told   string // master that the Sentinels named last
 	writes int
-	prefix string         // of its keys
+	key    []byte         // "c1:", and the number of the last write
 	more   []history.More // memory for its next writes
 
 	sentinels []link
@@ -47,7 +48,7 @@ type client struct {
 }
 
 func newClient(r *run, i int) *client {
-	c := &client{run: r, number: i, place: r.s.Clients[i], env: r.c.Env(Client(i)), prefix: Client(i) + ":"}
+	c := &client{run: r, number: i, place: r.s.Clients[i], env: r.c.Env(Client(i)), key: []byte(Client(i) + ":")}
 	for _, name := range r.s.Topology.SentinelNames() {
 		c.sentinels = append(c.sentinels, link{env: c.env, addr: r.c.Addr(name)})
 	}
@@ -118,7 +119,8 @@ func (c *client) connect() bool {
 // write sends one write and takes what comes back.
 func (c *client) write() {
 	r := c.run
-	key := c.prefix + strconv.Itoa(c.writes)
+	c.key = strconv.AppendInt(c.key[:bytes.IndexByte(c.key, ':')+1], int64(c.writes), 10)
+	key := string(c.key)
 	c.writes++
 	if len(c.more) == 0 {
 		c.more = make([]history.More, 64)
