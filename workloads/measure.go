@@ -19,27 +19,29 @@ const (
 
 // measure is the length of the first reply in b, 0 when it is not all there yet.
 func measure(b []byte, depth int) (int, error) {
-	end := bytes.IndexByte(b, '\n')
-	if end < 0 {
-		if len(b) > 64<<10 && b[0] != redcon.String && b[0] != redcon.Error {
-			return 0, fmt.Errorf("%w: a line of more than 64 KiB", ErrProtocol)
+	n, end, usual := header(b)
+	if !usual {
+		if end = bytes.IndexByte(b, '\n'); end < 0 {
+			if len(b) > 64<<10 && b[0] != redcon.String && b[0] != redcon.Error {
+				return 0, fmt.Errorf("%w: a line of more than 64 KiB", ErrProtocol)
+			}
+			return 0, kind(b[0])
 		}
-		return 0, kind(b[0])
-	}
-	if end < 2 || b[end-1] != '\r' {
-		return 0, fmt.Errorf("%w: a line %.20q that does not end in CR LF", ErrProtocol, b[:end+1])
-	}
-	line := b[1 : end-1]
-	end++
-	if b[0] == redcon.String || b[0] == redcon.Error {
-		return end, nil
-	}
-	if err := kind(b[0]); err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(string(line), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %.20q where a number was expected", ErrProtocol, line)
+		if end < 2 || b[end-1] != '\r' {
+			return 0, fmt.Errorf("%w: a line %.20q that does not end in CR LF", ErrProtocol, b[:end+1])
+		}
+		line := b[1 : end-1]
+		end++
+		if b[0] == redcon.String || b[0] == redcon.Error {
+			return end, nil
+		}
+		if err := kind(b[0]); err != nil {
+			return 0, err
+		}
+		var err error
+		if n, err = strconv.ParseInt(string(line), 10, 64); err != nil {
+			return 0, fmt.Errorf("%w: %.20q where a number was expected", ErrProtocol, line)
+		}
 	}
 	switch {
 	case b[0] == redcon.Integer || n == -1:
@@ -68,6 +70,26 @@ func measure(b []byte, depth int) (int, error) {
 		end += m
 	}
 	return end, nil
+}
+
+// header reads the line of an integer, a bulk string or an array when it is as
+// usual: some digits and no sign. What is not is left to measure itself.
+func header(b []byte) (n int64, end int, usual bool) {
+	if b[0] != redcon.Integer && b[0] != redcon.Bulk && b[0] != redcon.Array {
+		return 0, 0, false
+	}
+	const digits = 18 // which cannot overflow
+	for i := 1; i < len(b)-1 && i <= digits+1; i++ {
+		switch d := b[i] - '0'; {
+		case d <= 9 && i <= digits:
+			n = 10*n + int64(d)
+		case i > 1 && b[i] == '\r' && b[i+1] == '\n':
+			return n, i + 2, true
+		default:
+			return 0, 0, false
+		}
+	}
+	return 0, 0, false
 }
 
 // measured is the reply in b, which measure has found to be one and no more. An

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/redcon"
 	"pgregory.net/rapid"
 
 	"github.com/torntail/torntail/checker/history"
@@ -286,4 +287,36 @@ func FuzzReply(f *testing.F) {
 		}
 		t.Fatal("more replies than bytes")
 	})
+}
+
+// The quick reading of a reply's first line and the careful one agree.
+func TestMeasure(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want int
+		err  string
+	}{
+		{":7\r\n+OK", 4, ""}, {":-7\r\n", 5, ""}, {":\r\n", 0, "where a number was expected"}, {":7\n", 0, "CR LF"}, {":7", 0, ""},
+		{":999999999999999999\r\n", 21, ""}, {":9999999999999999999\r\n", 0, "where a number was expected"},
+		{":000000000000000000001\r\n", 24, ""}, {"$3\r\nabc\r\n", 9, ""}, {"$3\r\nabc", 0, ""}, {"$3\r\nabcd\r\n", 0, "CR LF"},
+		{"$-1\r\n", 5, ""}, {"$-2\r\n", 0, "length -2"}, {"$600000000\r\n", 0, "length 600000000"},
+		{"*0\r\n", 4, ""}, {"*2\r\n:1\r\n*1\r\n$0\r\n\r\n", 18, ""}, {"*2\r\n:1\r\n", 0, ""}, {"*-1\r\n", 5, ""}, {"*1x\r\n", 0, "where a number was expected"},
+		{"*1\r\n?\r\n", 0, "type byte"},
+	} {
+		n, err := measure([]byte(c.in), 0)
+		require.Equal(t, c.want, n, "%q", c.in)
+		if c.err != "" {
+			require.ErrorContains(t, err, c.err, "%q", c.in)
+			continue
+		}
+		require.NoError(t, err, "%q", c.in)
+		if n > 0 {
+			reply := measured([]byte(c.in)[:n])
+			_, want := redcon.ReadNextRESP([]byte(c.in)[:n])
+			require.Equal(t, want.Type, reply.Type, "%q", c.in)
+			require.Equal(t, want.Count, reply.Count, "%q", c.in)
+			require.Equal(t, string(want.Raw), string(reply.Raw), "%q", c.in)
+			require.Equal(t, string(want.Data), string(reply.Data), "%q", c.in)
+		}
+	}
 }
