@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkCluster is one experiment: 3 servers, 3 Sentinels, 20 s of virtual
-// time, 2,000 writes of 5 clients; calm has no fault, cut a partition of 8 s.
+// time, 2,000 writes of 2 clients; calm has no fault, cut a partition of 8 s.
 func BenchmarkCluster(b *testing.B) {
 	collectAsCommand(b)
 	for _, kind := range []string{"calm", "cut"} {
