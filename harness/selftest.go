@@ -54,7 +54,7 @@ var recipes = map[string]func(r recipe) recipe{
 	},
 	"rdb-rename-before-fsync":   func(r recipe) recipe { r.crashes = []string{"power-in-fsync"}; return r },
 	"base-rename-without-fsync": func(r recipe) recipe { r.plan, r.crashes = afterRewrite, []string{"power"}; return r },
-	"manifest-before-base":      func(r recipe) recipe { r.plan, r.crashes = afterRewrite, []string{"power"}; return r },
+	"manifest-before-base":      func(r recipe) recipe { r.plan, r.crashes = atManifest, []string{"power"}; return r },
 	"rename-without-dirsync": func(r recipe) recipe {
 		// ext4 commits names in order with any fsync; btrfs does not.
 		r.plan, r.crashes, r.personality = afterRewrite, []string{"power"}, "btrfs"
@@ -70,13 +70,22 @@ var recipes = map[string]func(r recipe) recipe{
 	},
 }
 
-// afterRewrite cuts the power within 60 ms of the start of a rewrite.
+// afterRewrite cuts the power within 200 ms of the start of a rewrite: its end is
+// noticed by the server's cron, which comes by every 100 ms.
 func afterRewrite(m *Mode, d *draws) *plan.Plan {
 	t := d.between(m.Period, m.Span)
 	return &plan.Plan{Statements: []plan.Statement{
 		at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}),
-		{At: plan.Instant{Kind: plan.AtAfter, Time: d.between(0, 60*time.Millisecond)}, Action: powerCut(d)},
+		{At: plan.Instant{Kind: plan.AtAfter, Time: d.between(0, 200*time.Millisecond)}, Action: powerCut(d)},
 	}}
+}
+
+// atManifest cuts the power as a rewrite has renamed the manifest at its end.
+func atManifest(m *Mode, d *draws) *plan.Plan {
+	t := d.between(m.Period, m.Span)
+	cut := at(0, powerCut(d))
+	cut.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "rename", Glob: "*.manifest"}, N: 2, Time: t, Place: 2}
+	return &plan.Plan{Statements: []plan.Statement{at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}), cut}}
 }
 
 // atUnlink kills the server as it has removed a file at the end of a rewrite.

@@ -138,9 +138,7 @@ func TestPowerCutKillsWhoHasFilesOpen(t *testing.T) {
 // syncs the directory after that (sqlite.org/pragma.html#pragma_synchronous). A
 // disk that cannot lose an unlink does not show the difference.
 func TestSQLiteLosesWhatItsManualSays(t *testing.T) {
-	if _, err := exec.LookPath("sqlite3"); err != nil {
-		t.Skip("no sqlite3 here")
-	}
+	needs.Program(t, "sqlite3")
 	for _, c := range []struct {
 		journal, synchronous string
 		rows                 int // of 6

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/internal/needs"
 )
 
 // These tests are about torntail mount as a program: the faults are those of
@@ -360,9 +361,7 @@ func (h *host) private(t testing.TB) {
 		t.Skip("it needs root")
 	}
 	space, err := guard.NewSpace(true)
-	if err != nil {
-		t.Skipf("no private mount namespace: %v", err)
-	}
+	needs.Working(t, err)
 	h.space = space
 }
 
@@ -380,9 +379,7 @@ func (h *host) nobody(t testing.TB) {
 }
 
 func TestUserWithoutRoot(t *testing.T) {
-	if _, err := exec.LookPath("fusermount3"); err != nil {
-		t.Skip("no fusermount3: run scripts/setup")
-	}
+	needs.Program(t, "fusermount3")
 	h := newHost(t)
 	h.nobody(t)
 	p := h.mount(t, "--backing", "b")
