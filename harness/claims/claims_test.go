@@ -18,7 +18,7 @@ import (
 // quick are the claims that are measured on the engine in well under a second;
 // `torntail suite suites/claims.yaml` measures all, on real servers too.
 var quick = []string{"P2b", "P4a", "P4c", "P4d", "P5c", "P5d", "P6", "P7b", "P8", "P10", "P11a", "P12", "P16", "P17", "P18", "P20", "P21",
-	"H1", "H2b", "H4b", "H5", "H7c", "H8", "H9b", "H11", "H13"}
+	"H1", "H2b", "H4b", "H5", "H7c", "H8", "H9b", "H11", "H13", "D1b", "D7", "D9"}
 
 func measure(t *testing.T, id string, target *Target) Measurement {
 	t.Helper()

@@ -3,7 +3,7 @@ package claims
 // Why rows are not measured.
 const (
 	byItself    = "the embedded engine runs in virtual time: it has no fork, no memory and no speed of its own"
-	needsModels = "needs an application's model (a consumer, a cache and its database), which no workload of today has"
+	needsModels = "needs a workload of its own (consumers, locks, a cache and its database, other types), which there is not today"
 )
 
 // Table is every claim, in the order of its reports. Expected outcomes are those
@@ -69,4 +69,25 @@ var Table = []Claim{
 	{ID: "H11", From: "T", Text: "a replica's output buffer overflow drops the link and starts a full sync again", Quantity: "limit below the write rate x sync time: syncs per minute", Expected: Holds, measure: overflowLoops},
 	{ID: "H12", From: "T", Text: "the client keeps writes and sends them again later: nothing is lost", Quantity: "client journal, replay after failover", Expected: Refuted, Why: needsModels},
 	{ID: "H13", From: "T", Text: "after the heal the old master becomes a replica", Quantity: "time from heal to role change", Expected: Holds, measure: oldMasterDemoted},
+	{ID: "D1a", From: "T", Text: "EXEC is all or nothing across a crash", Quantity: "kill and power, always and everysec: torn transactions", Expected: Holds, measure: transactionsWhole},
+	{ID: "D1b", From: "T", Text: "an error while queueing cancels all; an error while executing cancels only that command", Quantity: "replies, state, and state after restart", Expected: Holds, measure: errorsInTransactions},
+	{ID: "D1c", From: "T", Text: "WATCH finds interference", Quantity: "conflicting writers, expiry, restart between WATCH and EXEC", Expected: Holds, Why: needsModels},
+	{ID: "D2a", From: "T", Text: "RPOP/BRPOP loses the message of a dead consumer", Quantity: "messages neither processed nor in a list", Expected: Holds, Why: needsModels},
+	{ID: "D2b", From: "T", Text: "BRPOPLPUSH (LMOVE) does not", Quantity: "the same, per persistence mode and under failover", Expected: Holds, Why: needsModels},
+	{ID: "D2c", From: "T", Text: "ids make the consumer idempotent", Quantity: "duplicates processed after a crash", Expected: Depends, Why: needsModels},
+	{ID: "D3a", From: "T", Text: "a stream group delivers at least once across crashes", Quantity: "entries acknowledged by XADD and never delivered", Expected: Holds, Why: needsModels},
+	{ID: "D3b", From: "T", Text: "pub/sub loses for absent subscribers", Quantity: "messages missed", Expected: Holds, Why: needsModels},
+	{ID: "D4a", From: "T", Text: "SET NX PX gives mutual exclusion", Quantity: "two holders at once", Expected: Refuted, Why: needsModels},
+	{ID: "D4b", From: "T", Text: "Redlock repairs it", Quantity: "the same on 5 masters, with pause, clock step, restart", Expected: Refuted, Why: needsModels},
+	{ID: "D5a", From: "T", Text: "cache-aside: update then delete is rarely stale", Quantity: "stale reads per million and their age", Expected: Open, Why: needsModels},
+	{ID: "D5b", From: "T", Text: "write-through is never stale", Quantity: "the same, crash between cache and database", Expected: Refuted, Why: needsModels},
+	{ID: "D5c", From: "T", Text: "write-behind loses on a crash", Quantity: "unflushed updates lost, per mode", Expected: Holds, Why: needsModels},
+	{ID: "D5d", From: "T", Text: "update both under a lock, or with a short TTL", Quantity: "stale reads, age against the TTL", Expected: Open, Why: needsModels},
+	{ID: "D6", From: "T", Text: "counters, carts, rankings, sets, bitmaps, HyperLogLog, geo: total after a crash = prefix of acknowledged", Quantity: "drift per type and mode", Expected: Holds, Why: needsModels},
+	{ID: "D7", From: "T", Text: "TTL survives restarts, expired keys do not return", Quantity: "deadline before and after; RDB, AOF, hybrid", Expected: Holds, measure: deadlinesSurvive},
+	{ID: "D8", From: "T", Text: "eviction looks like loss to a client", Quantity: "missing keys explained by evicted_keys, 8 policies", Expected: Holds, Why: needsModels},
+	{ID: "D9", From: "T", Text: "UNLINK and FLUSHALL ASYNC are as durable as DEL and FLUSHALL", Quantity: "crash right after the reply", Expected: Holds, measure: unlinkAsDurable},
+	{ID: "D10", From: "T", Text: "commands with a random or relative effect give the same state after replay and on replicas", Quantity: "divergence", Expected: Holds, Why: needsModels},
+	{ID: "D11", From: "T", Text: "avalanche, breakdown, penetration: the known remedies", Quantity: "database reads per second at the peak", Expected: Open, Why: needsModels},
+	{ID: "D12", From: "T", Text: "pipelining is not a transaction", Quantity: "kill in mid-pipeline: the surviving part is a prefix", Expected: Holds, Why: needsModels},
 }
