@@ -376,10 +376,6 @@ func expiryThroughMaster(l *lab) (Measurement, error) {
 	var hidden, deleted bool
 	o := planned("3+3", 3*time.Second, "at 500ms: do n1 CONFIG SET hz 10")
 	_, err := l.cluster(o, func(c splitbrain.Cluster) error {
-		// The replica's own look at the clock, with the master's removal held back.
-		if _, err := splitbrain.Command(c, "n1", "CONFIG", "SET", "enable-debug-command", "local"); err != nil {
-			_ = err // not changeable at run time: the removal may then come first, which is as good
-		}
 		if _, err := splitbrain.Command(c, "n1", "SET", "claim-h8", "x", "PX", "300"); err != nil {
 			return err
 		}

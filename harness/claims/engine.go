@@ -84,7 +84,6 @@ func (m *engineMachine) addr() string          { return engineAddr }
 func (m *engineMachine) onCall(h disk.Hook)    { m.hook = h }
 func (m *engineMachine) running() bool         { return m.node.Running() && m.serving }
 func (m *engineMachine) resident() int64       { return 0 }
-func (m *engineMachine) close()                {}
 func (m *engineMachine) downAt() time.Duration { return m.ended }
 
 func (m *engineMachine) start(conf ...string) error {

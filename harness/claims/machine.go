@@ -27,7 +27,7 @@ type machine interface {
 	// start starts the server with these directives, on what the disk holds; a
 	// *refusal when it does not start.
 	start(conf ...string) error
-	// restart starts the server with the directives of the last start.
+	// again starts the server with the directives of the last start.
 	again() error
 	running() bool
 	kill()
@@ -49,7 +49,6 @@ type machine interface {
 	repair() (bool, error)
 	// resident is the server's memory in bytes, with its children's; 0: not known.
 	resident() int64
-	close()
 }
 
 // refusal is a server that does not start on what its disk holds.

@@ -109,7 +109,6 @@ func (m *serverMachine) onCall(h disk.Hook) {
 func (m *serverMachine) env() env.Env  { return m.e }
 func (m *serverMachine) addr() string  { return m.redis.Addr }
 func (m *serverMachine) running() bool { return m.redis != nil && !m.redis.Exited() }
-func (m *serverMachine) close()        {}
 
 func (m *serverMachine) downAt() time.Duration { return m.ended }
 
