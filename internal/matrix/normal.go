@@ -136,6 +136,9 @@ var timings = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z| UTC)?`), "STARTED"},
 }
 
+// digits are what differs in reasons that are otherwise the same.
+var digits = regexp.MustCompile(`\d+(\.\d+)?`)
+
 // text is printed text without them.
 func text(data []byte) []byte {
 	for _, t := range timings {
