@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // CrashKind is a way in which a server's life ends, as --crash names it.
@@ -15,9 +16,9 @@ type CrashKind struct {
 	About string
 	Power bool // the page cache goes too
 	// needs says why the kind has nothing to strike in a mode; "" when it has.
-	needs func(m *Mode) string
+	needs func(m *product.Mode) string
 	// strike draws the statements that end the server's life at about t.
-	strike func(m *Mode, t time.Duration, d *draws) []plan.Statement
+	strike func(m *product.Mode, t time.Duration, d *draws) []plan.Statement
 }
 
 // Server is the name of the one server of a crash experiment.
@@ -38,71 +39,71 @@ func plainKind(crash string) string {
 	return crash
 }
 
-func always(*Mode) string { return "" }
+func always(*product.Mode) string { return "" }
 
 // CrashKinds are all of them, in the order in which tables show them.
 var CrashKinds = []CrashKind{
 	{
 		Name: "kill", About: "SIGKILL: memory is gone, what reached write(2) survives", needs: always,
-		strike: func(_ *Mode, t time.Duration, _ *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, _ *draws) []plan.Statement {
 			return []plan.Statement{at(t, &plan.Kill{Node: server})}
 		},
 	},
 	{
 		Name: "power", About: "power cut: memory and page cache are gone", Power: true, needs: always,
-		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			return []plan.Statement{at(t, powerCut(d))}
 		},
 	},
 	{
 		Name: "power-in-fsync", About: "power cut in the middle of an fsync", Power: true, needs: needsFsync,
-		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			return []plan.Statement{inFsync(m, t, d, powerCut(d))}
 		},
 	},
 	{
 		Name: "kill-in-fsync", About: "SIGKILL in the middle of an fsync", needs: needsFsync,
-		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			return []plan.Statement{inFsync(m, t, d, &plan.Kill{Node: server})}
 		},
 	},
 	{
 		Name: "term", About: "SIGTERM: an orderly shutdown", needs: always,
-		strike: func(_ *Mode, t time.Duration, _ *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, _ *draws) []plan.Statement {
 			return []plan.Statement{at(t, &plan.Term{Node: server})}
 		},
 	},
 	{
-		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, needs: func(m *Mode) string {
+		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, needs: func(m *product.Mode) string {
 			if !m.AOF || m.Get("appendfsync") == "no" {
 				return "no fsync of a log while clients write, so that there is none to slow down"
 			}
 			return ""
 		},
-		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, By: slowSync}
 			return []plan.Statement{at(max(t-5*time.Second, t/2), slow), at(t, powerCut(d))}
 		},
 	},
 	{
-		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, needs: func(m *Mode) string {
+		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, needs: func(m *product.Mode) string {
 			if !m.AOF && !m.RDB {
 				return "without persistence nothing is rewritten"
 			}
 			return ""
 		},
-		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			return []plan.Statement{at(t, powerCut(d))}
 		},
 	},
 	{
-		Name: "tail-cut", About: "SIGKILL, then the last bytes of the AOF are missing", needs: func(m *Mode) string {
+		Name: "tail-cut", About: "SIGKILL, then the last bytes of the AOF are missing", needs: func(m *product.Mode) string {
 			if !m.AOF {
 				return "there is no AOF whose tail could be cut"
 			}
 			return ""
 		},
-		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			return []plan.Statement{
 				at(t, &plan.Kill{Node: server}),
 				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: "*.incr.aof", By: int64(1 + d.below(128))}},
@@ -126,7 +127,7 @@ func CrashByName(name string) (CrashKind, error) {
 	return CrashKind{}, fmt.Errorf("crash kind %q is not known: want one of %s", name, strings.Join(names, ", "))
 }
 
-func needsFsync(m *Mode) string {
+func needsFsync(m *product.Mode) string {
 	if !m.AOF && !m.RDB {
 		return "without persistence there is no fsync to strike in"
 	}
@@ -139,7 +140,7 @@ func at(t time.Duration, a plan.Action) plan.Statement {
 
 // inFsync is a statement that strikes inside the first fsync that enters at or
 // after t, at a random share of its duration.
-func inFsync(m *Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
+func inFsync(m *product.Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
 	glob := "*.incr.aof"
 	switch {
 	case !m.AOF:
@@ -184,7 +185,7 @@ var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsy
 // its start, in another tenth at one of the rewrite's own disk calls: often
 // enough to meet every step of it, and seldom enough not to colour the
 // distribution of loss windows (a rewrite syncs the log it leaves).
-func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
+func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	d := &draws{state: mix(seed, 1)}
 	t := d.between(m.Period, m.Span).Round(10 * time.Microsecond)
 	p := &plan.Plan{}

@@ -8,6 +8,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -16,7 +17,7 @@ import (
 // simulation it is the whole of it, so that the same experiment gives the same
 // trace; on real servers it is what can be repeated.
 type Experiment struct {
-	Mode        Mode
+	Mode        product.Mode
 	Crash       string
 	Workload    workloads.Spec
 	Personality string

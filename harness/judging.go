@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -20,12 +21,12 @@ import (
 //
 // Whether a crash "in fsync" struck inside one is the harness's to say: it
 // sees the calls in flight. The promise is that of the plain kind.
-func ContractOf(m *Mode, crash, personality string, own *contract.File) (contract.Contract, error) {
+func ContractOf(m *product.Mode, crash, personality string, own *contract.File) (contract.Contract, error) {
 	return contractOf(m, crash, personality, own, 0)
 }
 
 // contractOf is ContractOf with another slack than the default; 0 is the default.
-func contractOf(m *Mode, crash, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
+func contractOf(m *product.Mode, crash, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
 	back := disk.DefaultWriteBack
 	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
 		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
@@ -41,7 +42,7 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 		// What the flusher has written can be read back once the journal has committed the size.
 		conf.WriteBackInterval += p.Commit
 	}
-	if m.states("save") {
+	if m.States("save") {
 		save, err := savePoints(m.Get("save"))
 		if err != nil {
 			return contract.Contract{}, err

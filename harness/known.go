@@ -5,6 +5,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -92,7 +93,7 @@ func phantomsHoldNUL(h *history.History) bool {
 	for i := range h.States {
 		for _, kv := range h.States[i].Keys {
 			for _, v := range append(kv.List, kv.Value) {
-				if v != "" && !written[v] && !strings.ContainsAny(v, strayBytes) {
+				if v != "" && !written[v] && !strings.ContainsAny(v, product.StrayBytes) {
 					return false
 				}
 			}

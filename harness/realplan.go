@@ -7,6 +7,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -229,7 +230,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	l.redis.OutputDone()
 	// The disk is frozen as it was at the cut.
 	s.out.image = cut.Image
-	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), hasData(before.FS(nil), &s.x.Mode)
+	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), product.HasData(before.FS(nil), &s.x.Mode)
 	s.env.Enter()
 	s.takeFacts(before.Log(), l.at)
 	s.env.Leave()
@@ -289,7 +290,7 @@ func (s *ServerRunner) command(addr string, args []string) {
 			return // the server is gone, and the plan's next statement will say so
 		}
 		defer conn.Close()
-		conn.Do(replyLimit, args...)
+		conn.Do(product.ReplyLimit, args...)
 	})
 }
 

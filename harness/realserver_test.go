@@ -20,6 +20,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -69,7 +70,7 @@ func usersOf(dir string) (pids []string) {
 
 // realExperiment is an experiment with a plan given as text.
 func realExperiment(t *testing.T, mode, crash, text string) *Experiment {
-	m, err := ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
 	w := workloads.Default()
 	w.Rate = m.Rate
@@ -216,11 +217,11 @@ func TestRealCancelled(t *testing.T) {
 	}
 	t.Run("in a campaign", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		m, err := ModeByName("none")
+		m, err := product.ModeByName("none")
 		require.NoError(t, err)
 		kind, err := CrashByName("kill")
 		require.NoError(t, err)
-		c := &Campaign{Modes: []Mode{m}, Crashes: []CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
+		c := &Campaign{Modes: []product.Mode{m}, Crashes: []CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
 			Seed: 1, Runs: 1000, Workers: 4, Progress: func(p Progress) {
 				if p.Done == 3 {
 					cancel()
@@ -238,7 +239,7 @@ func TestRealCancelled(t *testing.T) {
 func TestRealServerDoesNotStart(t *testing.T) {
 	rig := newRig(t)
 	x := realExperiment(t, "always", "kill", "at ack#10: kill n1")
-	x.Mode = x.Mode.With([]Directive{{"appenddirname", "/not/a/name"}})
+	x.Mode = x.Mode.With([]product.Directive{{Name: "appenddirname", Value: "/not/a/name"}})
 	_, err := rig.NewRunner().Run(context.Background(), x)
 	require.ErrorContains(t, err, "on an empty disk")
 	var refusal *process.StartError

@@ -58,7 +58,7 @@ func (s *ServerRunner) record(l *life) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.hist, r.ended, r.forks, r.worked = s.hist, l.at, slices.Clone(s.log.forks), slices.Clone(s.log.worked)
+	r.hist, r.ended, r.forks, r.worked = s.hist, l.at, slices.Clone(s.log.Forks), slices.Clone(s.log.Worked)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -40,15 +41,15 @@ type Saved struct {
 	Version  string `json:"version"` // of the target
 	Backend  string `json:"backend"`
 
-	Mode        string         `json:"mode"`
-	Span        time.Duration  `json:"span_ns,omitempty"` // how long clients write in one life; 0: the mode\'s own
-	Directives  []Directive    `json:"directives"`
-	Crash       string         `json:"crash"`
-	Workload    workloads.Spec `json:"workload"`
-	Personality string         `json:"personality"`
-	Profile     string         `json:"profile"`
-	Seed        uint64         `json:"seed"`
-	Plants      string         `json:"plants,omitempty"`
+	Mode        string              `json:"mode"`
+	Span        time.Duration       `json:"span_ns,omitempty"` // how long clients write in one life; 0: the mode\'s own
+	Directives  []product.Directive `json:"directives"`
+	Crash       string              `json:"crash"`
+	Workload    workloads.Spec      `json:"workload"`
+	Personality string              `json:"personality"`
+	Profile     string              `json:"profile"`
+	Seed        uint64              `json:"seed"`
+	Plants      string              `json:"plants,omitempty"`
 
 	Anomaly string `json:"anomaly,omitempty"` // name of the first
 	Finding string `json:"finding,omitempty"`
@@ -138,8 +139,8 @@ func LoadSaved(dir string) (*Saved, error) {
 }
 
 // Experiment is the experiment on file, with directives that override its own.
-func (s *Saved) Experiment(override []Directive) (*Experiment, error) {
-	m, err := ModeByName(s.Mode)
+func (s *Saved) Experiment(override []product.Directive) (*Experiment, error) {
+	m, err := product.ModeByName(s.Mode)
 	if err != nil {
 		return nil, err
 	}

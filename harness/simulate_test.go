@@ -11,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -31,7 +32,7 @@ func seeds(t *testing.T, sample int) int {
 func campaign(t testing.TB, seed uint64, runs int, modes, crashes []string) *Campaign {
 	c := &Campaign{Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: seed, Runs: runs}
 	for _, name := range modes {
-		m, err := ModeByName(name)
+		m, err := product.ModeByName(name)
 		require.NoError(t, err)
 		c.Modes = append(c.Modes, m)
 	}
@@ -55,7 +56,7 @@ func pairs(c *Campaign) (list [][2]int) {
 }
 
 func modeNames() (names []string) {
-	for _, m := range Modes {
+	for _, m := range product.Modes {
 		names = append(names, m.Name)
 	}
 	return names
@@ -330,7 +331,7 @@ func TestResultsDoNotDependOnWorkers(t *testing.T) {
 // nothing in the clean engine.
 func TestSampledPowerCuts(t *testing.T) {
 	for plant, finds := range map[string]bool{"reply-before-fsync": true, "": false} { // any order: independent
-		m, err := ModeByName("always")
+		m, err := product.ModeByName("always")
 		require.NoError(t, err)
 		plants, err := ParsePlants(plant)
 		require.NoError(t, err)

@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
 
 // failing is the first experiment of a pair that shows a planted bug.
 func failing(tb testing.TB, sim *harness.Simulator, mode, crash, plant, workload string) (x *harness.Experiment, anomaly string) {
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(tb, err)
 	k, err := harness.CrashByName(crash)
 	require.NoError(tb, err)
