@@ -39,7 +39,7 @@ func commitsCarryData(personality string) bool {
 func (o *Outcome) damage(d *disk.Disk, t plan.Trigger) (why string) {
 	untouched := d.Hash() == o.image
 	files, why := t.Apply(d, server)
-	o.cutFiles += files
+	o.CutFiles += files
 	if untouched {
 		o.image = d.Hash()
 	}

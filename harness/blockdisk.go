@@ -218,7 +218,7 @@ func (s *ServerRunner) blockPowerCut(choice disk.Choice, l *life) {
 		crash = log.CrashOf(log.Len(), disk.Choice{Mode: disk.KeepAll})
 	}
 	s.mu.Lock()
-	s.out.oldIncrUnsynced, s.out.inFsync = s.log.Working, s.inFlush
+	s.out.OldIncrUnsynced, s.out.InFsync = s.log.Working, s.inFlush
 	if s.log.Working {
 		s.out.CrashPoint = "a rewrite or snapshot under way"
 	}
@@ -245,7 +245,7 @@ func (s *ServerRunner) blockPowerCut(choice disk.Choice, l *life) {
 	default:
 		s.files(func(fsys vfs.FS) {
 			if product.BetweenIncrs(fsys) {
-				s.out.oldIncrUnsynced = true
+				s.out.OldIncrUnsynced = true
 			}
 		})
 	}

@@ -386,7 +386,7 @@ func (r *Recording) judgeAt(at time.Duration, got *Recovered, between bool) *Out
 	}
 	got.follow(h, at)
 	working := between || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
-	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, nulBytes: got.NULBytes, oldIncrUnsynced: working}
+	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, Seen: Seen{NULBytes: got.NULBytes, OldIncrUnsynced: working}}
 	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
 	x := *r.x
 	x.Crash = "power"

@@ -230,8 +230,8 @@ func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, err
 	if err != nil {
 		return nil, err
 	}
-	first := &Outcome{Seed: s.Seed, History: h, wholeAOFVanished: s.Seen.WholeAOFVanished,
-		oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead}
+	first := &Outcome{Seed: s.Seed, History: h, Seen: Seen{WholeAOFVanished: s.Seen.WholeAOFVanished,
+		OldIncrUnsynced: s.Seen.OldIncrUnsynced, ManifestAhead: s.Seen.ManifestAhead}}
 	if r == nil {
 		return first.AgainInSimulation(x, image)
 	}

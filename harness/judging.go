@@ -112,7 +112,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Unknown
 		return
 	}
-	if power && o.wholeAOFVanished && namesMayVanish(x.Personality) {
+	if power && o.WholeAOFVanished && namesMayVanish(x.Personality) {
 		// F1: the file system was never asked to keep the directory's name. What
 		// the rest of the run would say about the contract is drowned by it.
 		excuse(o, "F1")
@@ -126,7 +126,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 	if j.contract != nil {
 		c = *j.contract
 	}
-	if o.cutFiles > 0 && x.Crash != "tail-cut" {
+	if o.CutFiles > 0 && x.Crash != "tail-cut" {
 		// The plan damaged files at rest. No configuration promises anything about
 		// that but that what is loaded is a prefix; refusing is right, too.
 		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
@@ -145,13 +145,13 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		// nothing to lose: another takes its place.
 		o.Struck = verdict.Assumption != checker.Enough
 	}
-	if o.refused != "" {
+	if o.Refusal != "" {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
-			"after the restart the server refuses a write: " + o.refused})
+			"after the restart the server refuses a write: " + o.Refusal})
 		o.Verdict = result.Violated
 	}
 	o.InPlay = inPlay(x, o)
-	o.manifestAhead = o.manifestAhead && namesInAnyOrder(x.Personality)
+	o.ManifestAhead = o.ManifestAhead && namesInAnyOrder(x.Personality)
 	known(o, power)
 }
 
@@ -172,7 +172,7 @@ func struck(x *Experiment, o *Outcome) (bool, string) {
 	if how != want {
 		return false, fmt.Sprintf("the server's life ended by %s, not by %s", how, want)
 	}
-	if strings.HasSuffix(x.Crash, "-in-fsync") && !o.inFsync {
+	if strings.HasSuffix(x.Crash, "-in-fsync") && !o.InFsync {
 		return false, "no fsync was in flight when the crash struck"
 	}
 	if strings.HasSuffix(x.Crash, "-slow-fsync") && !syncWasSlow(&o.History.Epochs[0]) {
@@ -181,8 +181,8 @@ func struck(x *Experiment, o *Outcome) (bool, string) {
 	if strings.HasSuffix(x.Crash, "-in-rewrite") && o.CrashPoint == "" {
 		return false, "no rewrite or snapshot was going on when the crash struck"
 	}
-	if x.Crash == "tail-cut" && o.cutFiles != 1 {
-		return false, fmt.Sprintf("%d incr files were cut, not the one at the tail", o.cutFiles)
+	if x.Crash == "tail-cut" && o.CutFiles != 1 {
+		return false, fmt.Sprintf("%d incr files were cut, not the one at the tail", o.CutFiles)
 	}
 	return true, ""
 }

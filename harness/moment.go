@@ -187,8 +187,8 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	now := m.At
 	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
 	r.follow(h, now)
-	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
-		wholeAOFVanished: r.NoData && m.hasData(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
+	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{NULBytes: r.NULBytes,
+		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}
 	x := *m.of.x
 	x.Crash = "power"
 	m.of.judging.contract = c

@@ -72,7 +72,7 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 		return nil, nil
 	}
 	if crashed == history.PowerCut {
-		s.files(func(fsys vfs.FS) { s.out.wholeAOFVanished = s.hadAOF && !product.HasData(fsys, &s.x.Mode) })
+		s.files(func(fsys vfs.FS) { s.out.WholeAOFVanished = s.hadAOF && !product.HasData(fsys, &s.x.Mode) })
 	}
 	s.mu.Lock()
 	s.log.Reset()
@@ -89,7 +89,7 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 	}
 	s.event(history.Event{Kind: history.Refused, Text: product.LastWords(refusal)})
 	s.out.Recovery = RefusedToStart
-	s.files(func(fsys vfs.FS) { s.out.nulBytes = product.HasStrayBytes(fsys) })
+	s.files(func(fsys vfs.FS) { s.out.NULBytes = product.HasStrayBytes(fsys) })
 	if !s.x.Mode.AOF || s.rig.repair == nil {
 		return nil, nil
 	}
@@ -142,11 +142,11 @@ func (s *ServerRunner) dump(l *life) error {
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
-	if s.x.Mode.AOF && !s.out.nulBytes {
-		s.files(func(fsys vfs.FS) { s.out.nulBytes = product.HasStrayBytes(fsys) })
+	if s.x.Mode.AOF && !s.out.NULBytes {
+		s.files(func(fsys vfs.FS) { s.out.NULBytes = product.HasStrayBytes(fsys) })
 	}
 	if !s.crashPending() {
-		s.out.refused, err = product.Probe(conn)
+		s.out.Refusal, err = product.Probe(conn)
 	}
 	return err
 }

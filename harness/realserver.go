@@ -526,9 +526,9 @@ func (s *ServerRunner) takeFacts(log []disk.Record, tc time.Duration) {
 	s.mu.Unlock()
 	s.facts.carries = commitsCarryData(s.x.Personality)
 	s.facts.read(log[s.logFrom:], forks, epoch)
-	s.out.manifestAhead = s.facts.ahead
-	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)
-	s.out.inFsync = syncInFlight(log[s.logFrom:], tc)
+	s.out.ManifestAhead = s.facts.ahead
+	s.out.OldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)
+	s.out.InFsync = syncInFlight(log[s.logFrom:], tc)
 	if working {
 		s.out.CrashPoint = crashPoint(log[s.logFrom:], tc)
 	}

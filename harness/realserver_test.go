@@ -94,7 +94,7 @@ func TestRealCrashes(t *testing.T) {
 			func(t *testing.T, o *Outcome) {
 				assert.Zero(t, o.Lost)
 				assert.GreaterOrEqual(t, o.Acked, 59)
-				assert.True(t, o.inFsync, "the disk's log has an fsync in flight")
+				assert.True(t, o.InFsync, "the disk's log has an fsync in flight")
 				require.NotEmpty(t, o.Cut.InFlight, "and so has the cut")
 				assert.True(t, o.Cut.InFlight[0].Kind.IsSync())
 				assert.Equal(t, ByItself, o.Recovery)
@@ -103,7 +103,7 @@ func TestRealCrashes(t *testing.T) {
 			"at n1 fsync(*.incr.aof)#60 in-flight 0.5: kill n1",
 			func(t *testing.T, o *Outcome) {
 				assert.Zero(t, o.Lost)
-				assert.True(t, o.inFsync)
+				assert.True(t, o.InFsync)
 				assert.Equal(t, ByItself, o.Recovery)
 			}},
 		{"everysec loses what came after its last sync", "everysec", "power",
@@ -138,7 +138,7 @@ func TestRealCrashes(t *testing.T) {
 		{"a cut tail loads by itself", "always", "tail-cut",
 			"at ack#50: kill n1\nat +0s: truncate *.incr.aof by 7",
 			func(t *testing.T, o *Outcome) {
-				assert.Equal(t, 1, o.cutFiles)
+				assert.Equal(t, 1, o.CutFiles)
 				assert.Equal(t, ByItself, o.Recovery)
 				assert.LessOrEqual(t, o.Lost, 1)
 			}},

@@ -70,7 +70,7 @@ func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 		Schema: SavedSchema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
 		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
 		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
-		Verdict: o.Verdict, Seen: seenIn(o),
+		Verdict: o.Verdict, Seen: o.Seen,
 	}
 	var story strings.Builder
 	for i, a := range o.Anomalies {

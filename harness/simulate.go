@@ -274,9 +274,9 @@ func (s *Simulator) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.carries = commitsCarryData(s.x.Personality)
 	s.facts.read(log, s.log.Forks, epoch)
 	s.log.Children(&s.x.Mode, epoch)
-	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc, s.midway)
-	s.out.manifestAhead = s.facts.ahead
-	s.out.inFsync = syncInFlight(log, s.tc)
+	s.out.OldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc, s.midway)
+	s.out.ManifestAhead = s.facts.ahead
+	s.out.InFsync = syncInFlight(log, s.tc)
 	if s.log.Working {
 		s.out.CrashPoint = crashPoint(log, s.tc)
 	}
@@ -308,7 +308,7 @@ func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
 	if s.out.Distrust = audit(s.out, s.node.Disk().Hash(), s.run.Replies()); s.out.Distrust != "" {
 		return false
 	}
-	s.out.wholeAOFVanished = s.hadAOF && !product.HasData(s.node.Disk().FS(nil), &s.x.Mode)
+	s.out.WholeAOFVanished = s.hadAOF && !product.HasData(s.node.Disk().FS(nil), &s.x.Mode)
 	s.log.Reset()
 	s.crashed, s.termed = "", false
 	s.hist.Events = append(s.hist.Events, history.Event{At: e.Now(), Kind: history.Restarted, Node: server})
@@ -321,7 +321,7 @@ func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
 	if !s.x.Mode.AOF {
 		return false
 	}
-	s.out.nulBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
+	s.out.NULBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
 	fixed := errors.New("the tool did not end")
 	s.exited = false
 	s.node.Start(func(e env.Env, fs vfs.FS) { fixed = product.FixAOF(fs, conf, e) })
@@ -357,13 +357,13 @@ func (s *Simulator) dump(e env.Env) bool {
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
-	if s.x.Mode.AOF && !s.out.nulBytes {
-		s.out.nulBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
+	if s.x.Mode.AOF && !s.out.NULBytes {
+		s.out.NULBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
 	}
 	if crashPending(&s.plan, s.x.Plan) {
 		return true
 	}
-	s.out.refused, err = product.Probe(conn)
+	s.out.Refusal, err = product.Probe(conn)
 	if err != nil {
 		s.out.Why = err.Error()
 	}
