@@ -133,13 +133,13 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		c.AllowRepair, c.AllowRefusal = true, true
 	}
 	verdict := j.judge.Judge(o.History, c)
-	o.Verdict, o.Why = verdict.Verdict, ""
+	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
 	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
 	o.Window, o.Censored = verdict.WindowCertain, verdict.Censored
 	for _, a := range verdict.Anomalies {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
 	}
-	if verdict.Verdict == result.Unknown {
+	if o.Verdict == result.Unknown {
 		o.Why = verdict.Why
 		// A crash before anything was acknowledged (behind one slow fsync, say) had
 		// nothing to lose: another takes its place.
