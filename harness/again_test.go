@@ -33,7 +33,7 @@ func TestSavedFailuresAreJudgedTheSame(t *testing.T) {
 				c.Plants = planted
 				c.Workload.Name = []string{"registers", "transactions", "lists"}[(i+j)%3]
 				for n := range uint64(3) {
-					x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
+					x := c.Experiment(&c.Modes[0], c.Crashes[0], n)
 					o, err := s.Run(x, nil)
 					require.NoError(t, err)
 					if !o.toKeep() {
@@ -81,7 +81,7 @@ func TestContractIsKeptWithTheFailure(t *testing.T) {
 	defer s.Close()
 	for n := uint64(0); ; n++ {
 		require.Less(t, n, uint64(50), "no run of everysec loses anything")
-		x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
+		x := c.Experiment(&c.Modes[0], c.Crashes[0], n)
 		o, err := s.Run(x, nil)
 		require.NoError(t, err)
 		if o.Verdict != result.Violated {

@@ -110,10 +110,10 @@ const (
 
 // needsFiles is why a crash kind cannot strike on a real file system.
 func needsFiles(k *CrashKind) string {
-	switch k.Name {
-	case "tail-cut":
+	switch {
+	case k.AtRest:
 		return "files at rest are in reach on the fault disk only"
-	case "power-slow-fsync":
+	case k.When == SlowSync:
 		return "whose flush was slow cannot be told apart on a real file system (--plan 'plan 1 ... slow fsync(block/*) 2s' slows all)"
 	}
 	return ""

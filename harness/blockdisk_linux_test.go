@@ -37,7 +37,7 @@ func blockCampaign(t *testing.T, b Backend, fs, mode, crash string, runs int, ch
 	require.NoError(t, err)
 	k, err := CrashByName(crash)
 	require.NoError(t, err)
-	c := &Campaign{Modes: []product.Mode{m}, Crashes: []CrashKind{k}, Workload: workloads.Default(), Personality: measured + fs, Profile: "nvme", Seed: 1, Runs: runs, Keep: 1}
+	c := &Campaign{Modes: []product.Mode{m}, Crashes: []*CrashKind{k}, Workload: workloads.Default(), Personality: measured + fs, Profile: "nvme", Seed: 1, Runs: runs, Keep: 1}
 	if change != nil {
 		change(c)
 	}
@@ -91,11 +91,11 @@ func TestFailedBlockWriteUnderEverysec(t *testing.T) {
 func TestBlockPlansAreOfBlocks(t *testing.T) {
 	for i := range product.Modes {
 		for j := range CrashKinds {
-			if CrashKinds[j].needs(&product.Modes[i]) != "" || needsFiles(&CrashKinds[j]) != "" {
+			if CrashKinds[j].needs(&product.Modes[i]) != "" || needsFiles(CrashKinds[j]) != "" {
 				continue
 			}
 			for seed := range uint64(20) {
-				p := withBlocks(GeneratePlan(&product.Modes[i], &CrashKinds[j], seed), seed)
+				p := withBlocks(GeneratePlan(&product.Modes[i], CrashKinds[j], seed), seed)
 				require.NoError(t, p.Check(plan.Block, []string{Server}))
 				require.NotContains(t, p.String(), "aof)")
 			}

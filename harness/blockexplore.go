@@ -389,7 +389,7 @@ func (r *Recording) judgeAt(at time.Duration, got *Recovered, between bool) *Out
 	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, Seen: Seen{NULBytes: got.NULBytes, OldIncrUnsynced: working}}
 	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
 	x := *r.x
-	x.Crash = "power"
+	x.Crash = PowerLoss()
 	r.judged.run(&x, o)
 	return o
 }
@@ -415,7 +415,7 @@ func BlockExperiment(m product.Mode, w workloads.Spec, fs blocklog.FS, commands 
 	if err != nil {
 		return nil, fmt.Errorf("plan of the recorded run: %w", err)
 	}
-	return &Experiment{Mode: m, Crash: "power", Workload: w, Personality: RealFS(fs), Profile: "nvme", Seed: seed, Plan: p}, nil
+	return &Experiment{Mode: m, Crash: PowerLoss(), Workload: w, Personality: RealFS(fs), Profile: "nvme", Seed: seed, Plan: p}, nil
 }
 
 // longLife is how long keys that expire live when none shall expire while images

@@ -27,7 +27,7 @@ type Progress struct {
 // Campaign is a table of experiments: modes by crash kinds, each pair many times.
 type Campaign struct {
 	Modes       []product.Mode
-	Crashes     []CrashKind
+	Crashes     []*CrashKind
 	Workload    workloads.Spec // Rate and Span 0: the mode's own
 	Personality string
 	Profile     string
@@ -177,7 +177,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	var cells []*cell
 	for i := range c.Modes {
 		for j := range c.Crashes {
-			cells = append(cells, &cell{mode: &c.Modes[i], crash: &c.Crashes[j], index: len(cells)})
+			cells = append(cells, &cell{mode: &c.Modes[i], crash: c.Crashes[j], index: len(cells)})
 		}
 	}
 	results := make([]result.Result, len(cells))
@@ -333,7 +333,7 @@ func (c *Campaign) Experiment(m *product.Mode, crash *CrashKind, n uint64) *Expe
 		}
 	}
 	return &Experiment{
-		Mode: *m, Crash: crash.Name, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
+		Mode: *m, Crash: crash, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
 		Seed: seed, Plan: p, Plants: c.Plants, Contract: c.Contract,
 	}
 }

@@ -18,7 +18,7 @@ import (
 // trace; on real servers it is what can be repeated.
 type Experiment struct {
 	Mode        product.Mode
-	Crash       string
+	Crash       *CrashKind
 	Workload    workloads.Spec
 	Personality string
 	Profile     string

@@ -70,7 +70,7 @@ func TestContractWithoutLog(t *testing.T) {
 	} {
 		m, err := product.ModeByName(mode)
 		require.NoError(t, err)
-		c, err := ContractOf(&m, "kill", HostDisk, nil)
+		c, err := ContractOf(&m, mustCrash("kill"), HostDisk, nil)
 		require.NoError(t, err)
 		assert.Equal(t, want, c.MaxWindow, mode)
 		assert.Equal(t, want < 0, c.Level == contract.Durable && c.Keeps == contract.KeepsAll, mode)
@@ -86,7 +86,7 @@ func TestPlansForTheHostDisk(t *testing.T) {
 	require.NoError(t, err)
 	changed := 0
 	for seed := range uint64(200) {
-		drawn := GeneratePlan(&always, &kill, seed)
+		drawn := GeneratePlan(&always, kill, seed)
 		p := withoutCalls(drawn, seed)
 		require.NoError(t, p.Check(plan.ProcessHost, []string{Server}))
 		if drawn.Check(plan.ProcessHost, nil) != nil {

@@ -190,7 +190,7 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{NULBytes: r.NULBytes,
 		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}
 	x := *m.of.x
-	x.Crash = "power"
+	x.Crash = PowerLoss()
 	m.of.judging.contract = c
 	m.of.judging.run(&x, o)
 	m.of.judging.contract = nil

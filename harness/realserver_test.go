@@ -77,7 +77,7 @@ func realExperiment(t *testing.T, mode, crash, text string) *Experiment {
 	p, err := plan.Parse("plan 1\n" + text)
 	require.NoError(t, err)
 	require.NoError(t, p.Check(plan.Process, []string{Server}))
-	return &Experiment{Mode: m, Crash: crash, Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
+	return &Experiment{Mode: m, Crash: mustCrash(crash), Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
 }
 
 // Crashes of a real redis-server: what they must take, and what they must not.
@@ -221,7 +221,7 @@ func TestRealCancelled(t *testing.T) {
 		require.NoError(t, err)
 		kind, err := CrashByName("kill")
 		require.NoError(t, err)
-		c := &Campaign{Modes: []product.Mode{m}, Crashes: []CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
+		c := &Campaign{Modes: []product.Mode{m}, Crashes: []*CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
 			Seed: 1, Runs: 1000, Workers: 4, Progress: func(p Progress) {
 				if p.Done == 3 {
 					cancel()

@@ -91,7 +91,7 @@ func (r *Recording) Deadline(limit time.Duration) time.Duration {
 
 // Contract is what the mode promises about a crash of this kind on a real
 // server; see ContractOf.
-func (r *Recording) Contract(crash string) (contract.Contract, error) {
+func (r *Recording) Contract(crash *CrashKind) (contract.Contract, error) {
 	return contractOf(&r.x.Mode, crash, r.x.Personality, r.x.Contract, realSlack)
 }
 

@@ -68,7 +68,7 @@ type Saved struct {
 func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 	s := Saved{
 		Schema: SavedSchema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
-		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
+		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash.Name, Workload: x.Workload,
 		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
 		Verdict: o.Verdict, Seen: o.Seen,
 	}
@@ -155,7 +155,11 @@ func (s *Saved) Experiment(override []product.Directive) (*Experiment, error) {
 	if err := s.Workload.Check(); err != nil {
 		return nil, err
 	}
-	return &Experiment{Mode: m.With(override), Crash: s.Crash, Workload: s.Workload, Personality: s.Personality,
+	crash, err := CrashByName(s.Crash)
+	if err != nil {
+		return nil, err
+	}
+	return &Experiment{Mode: m.With(override), Crash: crash, Workload: s.Workload, Personality: s.Personality,
 		Profile: s.Profile, Seed: s.Seed, Plan: s.plan, Plants: plants, Contract: s.contract}, nil
 }
 

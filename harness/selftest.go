@@ -179,13 +179,13 @@ func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestL
 		if err != nil {
 			return line, err
 		}
-		x := &Experiment{Mode: m, Crash: crash.Name, Workload: workloads.Default(), Personality: r.personality,
+		x := &Experiment{Mode: m, Crash: crash, Workload: workloads.Default(), Personality: r.personality,
 			Profile: "cloud-ssd", Seed: mix(seed, uint64(n)), Plants: plants}
 		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
 		if r.plan != nil {
 			x.Plan = r.plan(&m, &draws{state: x.Seed})
 		} else {
-			x.Plan = GeneratePlan(&m, &crash, x.Seed)
+			x.Plan = GeneratePlan(&m, crash, x.Seed)
 		}
 		o, err := s.Run(x, nil)
 		if err != nil {
@@ -238,7 +238,7 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 			if CrashKinds[j].needs(&product.Modes[i]) == "" {
 				w := workloads.Default()
 				w.Rate = product.Modes[i].Rate
-				pairs = append(pairs, &Experiment{Mode: product.Modes[i], Crash: CrashKinds[j].Name, Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
+				pairs = append(pairs, &Experiment{Mode: product.Modes[i], Crash: CrashKinds[j], Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
 			}
 		}
 	}
@@ -252,8 +252,7 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 	err = pool.run(ctx, workers, total, func(n int) *Experiment {
 		x := *pairs[n%len(pairs)]
 		x.Seed = mix(seed, hashName("clean"), uint64(n))
-		crash, _ := CrashByName(x.Crash)
-		x.Plan = GeneratePlan(&x.Mode, &crash, x.Seed)
+		x.Plan = GeneratePlan(&x.Mode, x.Crash, x.Seed)
 		return &x
 	}, func(x *Experiment, o *Outcome) error {
 		runs++
@@ -280,8 +279,8 @@ func SamplePowerCuts(ctx context.Context, x *Experiment, tries int) (found, firs
 			return found, first, ctx.Err()
 		}
 		one := *x
-		one.Crash, one.Seed, one.Workload.Rate = crash.Name, mix(x.Seed, uint64(n)), x.Mode.Rate
-		one.Plan = GeneratePlan(&one.Mode, &crash, one.Seed)
+		one.Crash, one.Seed, one.Workload.Rate = crash, mix(x.Seed, uint64(n)), x.Mode.Rate
+		one.Plan = GeneratePlan(&one.Mode, crash, one.Seed)
 		o, err := s.Run(&one, nil)
 		if err != nil {
 			return found, first, err

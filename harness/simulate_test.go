@@ -78,11 +78,11 @@ func TestSameSeedSameTrace(t *testing.T) {
 	for n := range 200 {
 		p := list[n%len(list)]
 		name := fmt.Sprintf("%s, %s, %d", c.Modes[p[0]].Name, c.Crashes[p[1]].Name, n)
-		first, err := used.Run(c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n)), nil)
+		first, err := used.Run(c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n)), nil)
 		require.NoError(t, err, name)
 		trace, acked, lost := first.Trace, first.Acked, first.Lost
 		fresh := NewSimulator()
-		again, err := fresh.Run(c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n)), nil)
+		again, err := fresh.Run(c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n)), nil)
 		require.NoError(t, err, name)
 		fresh.Close()
 		require.Equal(t, trace, again.Trace, name)
@@ -110,7 +110,7 @@ func TestNoFalseAlarm(t *testing.T) {
 	counts := map[string]int{}
 	err = pool.run(context.Background(), workers, total, func(n int) *Experiment {
 		p := list[n%len(list)]
-		x := c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n))
+		x := c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n))
 		x.Personality = personalities[n/len(list)%len(personalities)]
 		x.Profile = profiles[n/7%len(profiles)]
 		x.Workload.Name = kinds[n/11%len(kinds)]
@@ -210,7 +210,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				n := from
 				for ; ; n++ {
 					require.Less(t, n-from, plant.within, "not found in so many tries")
-					o, err := s.Run(c.Experiment(&c.Modes[0], &c.Crashes[0], uint64(n)), nil)
+					o, err := s.Run(c.Experiment(&c.Modes[0], c.Crashes[0], uint64(n)), nil)
 					require.NoError(t, err)
 					if o.Verdict == result.Violated {
 						require.Contains(t, plant.anomalies, o.Anomalies[0].Name, o.Anomalies[0].Story)
@@ -261,7 +261,7 @@ func TestCrashesStrikeInsideRewritesAndSnapshots(t *testing.T) {
 		defer s.Close()
 		points := map[string]int{}
 		for n := range uint64(1500) {
-			o, err := s.Run(c.Experiment(&c.Modes[0], &c.Crashes[n%2], n), nil)
+			o, err := s.Run(c.Experiment(&c.Modes[0], c.Crashes[n%2], n), nil)
 			require.NoError(t, err)
 			if o.Struck && o.CrashPoint != "" {
 				points[o.CrashPoint]++

@@ -44,7 +44,7 @@ func TestUntilEndsAPair(t *testing.T) {
 		require.NoError(t, err)
 		until, err := ParseUntil("lost>=100")
 		require.NoError(t, err)
-		c := &Campaign{Modes: []product.Mode{everysec}, Crashes: []CrashKind{power}, Workload: workloads.Default(),
+		c := &Campaign{Modes: []product.Mode{everysec}, Crashes: []*CrashKind{power}, Workload: workloads.Default(),
 			Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Runs: 200, Workers: workers, Until: until}
 		results, err := c.Run(context.Background(), Simulation())
 		require.NoError(t, err)

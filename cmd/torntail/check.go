@@ -204,7 +204,11 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 			return usage(err)
 		}
 		m = m.With(more)
-		if promise, err = harness.ContractOf(&m, c.Crash, c.Personality, own); err != nil {
+		kind, err := harness.CrashByName(c.Crash)
+		if err != nil {
+			return usage(err)
+		}
+		if promise, err = harness.ContractOf(&m, kind, c.Personality, own); err != nil {
 			return usage(err)
 		}
 	} else if own != nil {

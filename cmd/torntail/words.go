@@ -34,7 +34,7 @@ func modeNames() []string {
 }
 
 func crashNames() []string {
-	return namesOf(harness.CrashKinds, func(c *harness.CrashKind) string { return c.Name })
+	return namesOf(harness.CrashKinds, func(c **harness.CrashKind) string { return (*c).Name })
 }
 
 func workloadNames() []string {
@@ -58,15 +58,15 @@ func mode(name string) (product.Mode, error) {
 	return product.ModeByName(name)
 }
 
-func crash(name string) (harness.CrashKind, error) {
+func crash(name string) (*harness.CrashKind, error) {
 	if err := known("--crash", name, crashNames()); err != nil {
-		return harness.CrashKind{}, err
+		return nil, err
 	}
 	return harness.CrashByName(name)
 }
 
 // crashKinds are those of --crash, or others when it names none.
-func crashKinds(names, otherwise []string) (list []harness.CrashKind, err error) {
+func crashKinds(names, otherwise []string) (list []*harness.CrashKind, err error) {
 	if len(names) == 0 {
 		names = otherwise
 	}

@@ -37,7 +37,7 @@ func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *harne
 	if err != nil {
 		return loss{}, err
 	}
-	c := &harness.Campaign{Crashes: []harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
+	c := &harness.Campaign{Crashes: []*harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
 	if l.target.real() {
 		c.Runs = 40
 	}

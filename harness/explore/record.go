@@ -38,7 +38,7 @@ type Options struct {
 // beside the AOF, a rewrite under the new configuration, and an orderly end. The
 // server looks after its children often, so that one is over before the next.
 func (o *Options) experiment() (*harness.Experiment, error) {
-	x := &harness.Experiment{Mode: o.Mode, Crash: "power", Workload: o.Workload, Personality: o.Personality,
+	x := &harness.Experiment{Mode: o.Mode, Crash: harness.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
 		Profile: o.Profile, Seed: o.Seed, Plants: o.Plants}
 	w := &x.Workload
 	w.Ops = o.Commands

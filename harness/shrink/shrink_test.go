@@ -28,7 +28,7 @@ func failing(tb testing.TB, sim *harness.Simulator, mode, crash, plant, workload
 	c.Plants, err = harness.ParsePlants(plant)
 	require.NoError(tb, err)
 	for n := range uint64(2000) {
-		x := c.Experiment(&m, &k, n)
+		x := c.Experiment(&m, k, n)
 		o, err := sim.Run(x, nil)
 		require.NoError(tb, err)
 		if o.Verdict == result.Violated {

@@ -109,7 +109,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 	case "modes":
 		s.modes, err = f.configurations(n, s)
 	case "crashes":
-		s.crashes, err = n.Words("crash kind", names(harness.CrashKinds, func(c *harness.CrashKind) string { return c.Name }))
+		s.crashes, err = n.Words("crash kind", names(harness.CrashKinds, func(c **harness.CrashKind) string { return (*c).Name }))
 	case "workloads":
 		s.workloads, err = n.Words("workload", names(workloads.Names(), func(w *[2]string) string { return w[0] }))
 	case "personalities":
@@ -448,7 +448,7 @@ func value[T any](p *T) (v T) {
 type crashRunner struct {
 	target, label        string
 	mode                 product.Mode
-	crash                harness.CrashKind
+	crash                *harness.CrashKind
 	workload             workloads.Spec
 	personality, profile string
 	plan                 *plan.Plan
@@ -475,7 +475,7 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		return nil, err
 	}
 	c := &harness.Campaign{
-		Modes: []product.Mode{r.mode}, Crashes: []harness.CrashKind{r.crash}, Workload: r.workload,
+		Modes: []product.Mode{r.mode}, Crashes: []*harness.CrashKind{r.crash}, Workload: r.workload,
 		Personality: r.personality, Profile: r.profile, Seed: j.Seed, Runs: r.runs, Workers: r.workers,
 		Plan: r.plan, Plants: r.plants, Contract: r.own, Keep: j.Keep,
 	}

@@ -93,7 +93,7 @@ func crash(t *testing.T, x *Target, mode string) result.Result {
 	require.NoError(t, err)
 	kill, err := harness.CrashByName("kill")
 	require.NoError(t, err)
-	c := &harness.Campaign{Modes: []product.Mode{m}, Crashes: []harness.CrashKind{kill}, Workload: workloads.Default(),
+	c := &harness.Campaign{Modes: []product.Mode{m}, Crashes: []*harness.CrashKind{kill}, Workload: workloads.Default(),
 		Personality: harness.HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
 	results, err := c.Run(context.Background(), harness.HostServer(rig, "?"))
 	require.NoError(t, err)
