@@ -73,6 +73,7 @@ import (
 	{{if .Contract}}"github.com/torntail/torntail/checker/contract"
 	{{end}}"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -83,12 +84,12 @@ func {{.Name}}(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode, err := harness.ModeByName({{printf "%q" .Mode}})
+	mode, err := product.ModeByName({{printf "%q" .Mode}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mode.Span = {{.Span}} // {{.SpanText}}
-	mode.Directives = []harness.Directive{
+	mode.Directives = []product.Directive{
 {{.Directives}}	}
 	crash, err := harness.CrashByName({{printf "%q" .Crash}})
 	if err != nil {
