@@ -76,7 +76,7 @@ func replace(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+unfinished)
 	if err != nil {
-		return reason(err)
+		return reason(err, "")
 	}
 	defer os.Remove(f.Name()) // fails after the rename, as it should
 	w := bufio.NewWriterSize(f, 1<<16)
@@ -99,13 +99,14 @@ func replace(path string, write func(io.Writer) error) error {
 	if err == nil {
 		err = syncDir(dir)
 	}
-	return err
+	return reason(err, f.Name())
 }
 
-// reason is what is wrong without the drawn name, which says nothing to anybody.
-func reason(err error) error {
+// reason is what is wrong without the drawn name, which says nothing to anybody;
+// name is that, "" while there is none.
+func reason(err error, name string) error {
 	var path *os.PathError
-	if errors.As(err, &path) {
+	if errors.As(err, &path) && (name == "" || path.Path == name) {
 		return path.Err
 	}
 	return err
