@@ -8,6 +8,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -209,7 +210,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	l.how, l.at = history.PowerCut, s.cutClients()
 	choice := a.Keep
 	if !a.HasKeep {
-		choice = disk.Choice{Mode: disk.KeepRandom, Seed: mix(s.x.Seed, 4)}
+		choice = disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(s.x.Seed, 4)}
 	}
 	if s.rig.block != nil {
 		s.blockPowerCut(choice, l)

@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -238,13 +239,13 @@ func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error)
 func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.hist = new(history.History)
 	s.x, s.out = x, &Outcome{Seed: x.Seed, History: s.hist}
-	s.env = s.rig.newEnv(mix(x.Seed, 6))
+	s.env = s.rig.newEnv(seeding.Derive(x.Seed, 6))
 	s.rec.Reset(s.hist)
 	s.rec.OnAck = s.onAck
 	if x.Plants.ClientLies {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
-	s.draws = draws{state: mix(x.Seed, 5)}
+	s.draws = draws{state: seeding.Derive(x.Seed, 5)}
 	s.options = fusefs.VolumeOptions{
 		Hook: s.onCall,
 		SyncLatency: func(*disk.Call) time.Duration {
@@ -256,7 +257,7 @@ func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan.Reset(x.Plan)
-	s.plan.Seed = mix(x.Seed, 7)
+	s.plan.Seed = seeding.Derive(x.Seed, 7)
 	s.planAt, s.life, s.atRest, s.gone, s.failure, s.closed = 0, nil, nil, true, nil, false
 	s.inFlush, s.unmountable = false, ""
 	s.log.Reset()

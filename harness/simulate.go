@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -106,7 +107,7 @@ func (s *Simulator) Run(x *Experiment, trace io.Writer) (*Outcome, error) {
 		s.disk.Reset(options)
 	}
 	s.reset(x)
-	s.world.Reset(sim.Options{Seed: mix(x.Seed, 3), Profile: profile, Trace: trace, Hook: s.onCall})
+	s.world.Reset(sim.Options{Seed: seeding.Derive(x.Seed, 3), Profile: profile, Trace: trace, Hook: s.onCall})
 	s.node = s.world.Node(server, s.disk)
 	s.clients = s.world.Node("c1", nil)
 	s.control = s.world.Node("c0", nil)
@@ -135,7 +136,7 @@ func (s *Simulator) reset(x *Experiment) {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
 	s.plan.Reset(x.Plan)
-	s.plan.Seed = mix(x.Seed, 7)
+	s.plan.Seed = seeding.Derive(x.Seed, 7)
 	s.log.Reset()
 	s.serving, s.exited, s.loadErr, s.crashed = false, false, nil, ""
 	s.moments = 0
@@ -479,7 +480,7 @@ func (s *Simulator) act(t plan.Trigger) string {
 	case *plan.PowerCut:
 		choice := a.Keep
 		if !a.HasKeep {
-			choice = disk.Choice{Mode: disk.KeepRandom, Seed: mix(s.x.Seed, 4)}
+			choice = disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(s.x.Seed, 4)}
 		}
 		// A sync that is about to return has done its work; any other in flight has
 		// something left to do.
