@@ -2,7 +2,6 @@ package harness
 
 import (
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/faults/plan"
 )
 
 // This file is what happens to a disk at rest, between a crash and the
@@ -36,9 +35,9 @@ func commitsCarryData(personality string) bool {
 // nothing to strike, or "". The damaged image takes the place of the one that
 // the crash left as what the server must be started on, unless that had been
 // replaced already: then the audit is to find it.
-func (o *Outcome) damage(d *disk.Disk, t plan.Trigger) (why string) {
+func (o *Outcome) damage(d *disk.Disk, do func(*disk.Disk, string) (int, string)) (why string) {
 	untouched := d.Hash() == o.image
-	files, why := t.Apply(d, server)
+	files, why := do(d, server)
 	o.CutFiles += files
 	if untouched {
 		o.image = d.Hash()

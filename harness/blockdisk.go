@@ -128,11 +128,7 @@ func withBlocks(p *plan.Plan, seed uint64) *plan.Plan {
 	out := &plan.Plan{Statements: slices.Clone(p.Statements)}
 	for i := range out.Statements {
 		s := &out.Statements[i]
-		if slow, ok := s.Action.(*plan.Slow); ok {
-			copied := *slow
-			copied.Call.Glob = "block/*"
-			s.Action = &copied
-		}
+		s.Action = plan.OnFiles(s.Action, blockDir+"*")
 		switch {
 		case s.At.Kind != plan.AtCall:
 		case s.At.Call.Op == "fsync", s.At.Call.Op == "write":

@@ -77,7 +77,7 @@ func TestAlwaysOnRealFileSystems(t *testing.T) {
 func TestFailedBlockWriteUnderEverysec(t *testing.T) {
 	p, err := plan.Parse("plan 1\nat n1 write(block/aof)#2 enter: fail n1 write(block/aof) EIO for 1 calls\nat 4s: power-cut n1 keep none\n")
 	require.NoError(t, err)
-	require.NoError(t, p.Check(plan.Block, []string{Server}))
+	require.NoError(t, p.Check(System(plan.Block), []string{Server}))
 	r := blockCampaign(t, blockBackend(t, "ext4"), "ext4", "everysec", "power", 2, func(c *Campaign) {
 		c.Modes[0] = c.Modes[0].Spanning(5e9)
 		c.Plan = p
@@ -96,7 +96,7 @@ func TestBlockPlansAreOfBlocks(t *testing.T) {
 			}
 			for seed := range uint64(20) {
 				p := withBlocks(GeneratePlan(&product.Modes[i], CrashKinds[j], seed), seed)
-				require.NoError(t, p.Check(plan.Block, []string{Server}))
+				require.NoError(t, p.Check(System(plan.Block), []string{Server}))
 				require.NotContains(t, p.String(), "aof)")
 			}
 		}

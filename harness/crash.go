@@ -339,32 +339,3 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	p.Statements = append(p.Statements, strike...)
 	return p
 }
-
-// endsLife reports whether a statement is meant to end the server's life.
-func endsLife(s *plan.Statement) bool {
-	switch s.Action.(type) {
-	case *plan.Kill, *plan.PowerCut, *plan.Term:
-		return true
-	}
-	return false
-}
-
-// crashPending reports whether a plan has a crash that has not had its turn.
-func crashPending(r *plan.Runner, p *plan.Plan) bool {
-	for i, report := range r.Report() {
-		if endsLife(&p.Statements[i]) && !report.Struck {
-			return true
-		}
-	}
-	return false
-}
-
-// whyNoCrash says why the first crash of a plan that did not strike did not.
-func whyNoCrash(r *plan.Runner, p *plan.Plan) string {
-	for i, report := range r.Report() {
-		if endsLife(&p.Statements[i]) && !report.Struck {
-			return report.Why
-		}
-	}
-	return "the plan has no crash"
-}

@@ -88,8 +88,8 @@ func TestPlansForTheHostDisk(t *testing.T) {
 	for seed := range uint64(200) {
 		drawn := GeneratePlan(&always, kill, seed)
 		p := withoutCalls(drawn, seed)
-		require.NoError(t, p.Check(plan.ProcessHost, []string{Server}))
-		if drawn.Check(plan.ProcessHost, nil) != nil {
+		require.NoError(t, p.Check(System(plan.ProcessHost), []string{Server}))
+		if drawn.Check(System(plan.ProcessHost), nil) != nil {
 			changed++
 		}
 	}

@@ -1,221 +1,255 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
-// This file is how a plan is carried out on a real server: who keeps its time,
-// and what its statements do.
+// This file is what a plan's statements do to a real server, and what its conductor
+// needs of the real world.
 
-// keepTime carries out what the plan has at given times, until the life ends.
-func (s *ServerRunner) keepTime(l *life) {
-	for {
-		s.mu.Lock()
-		next, ok := s.plan.NextTime()
-		s.nextAt = next
-		wait := s.planAt + next - s.rig.clock()
-		s.mu.Unlock()
-		if !ok {
-			wait = time.Hour // news will come before
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-l.over:
-			timer.Stop()
-			return
-		case <-l.news:
-			timer.Stop()
-		case <-timer.C:
-		}
-		for _, t := range s.due(l) {
-			s.carryOut(t)
-		}
-	}
-}
+// realWorld is the world of the plan of one experiment.
+type realWorld struct{ s *ServerRunner }
 
-// due is what the plan has for now; nothing once the life is over, for then it
-// waits until the server is gone.
-func (s *ServerRunner) due(l *life) []plan.Trigger {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-l.over:
+func (w realWorld) Lock()                   { w.s.mu.Lock() }
+func (w realWorld) Unlock()                 { w.s.mu.Unlock() }
+func (w realWorld) Now() time.Duration      { return w.s.rig.clock() }
+func (w realWorld) Outside(f func())        { w.s.begin(f) }
+func (w realWorld) Wake(next time.Duration) { w.s.timekeeper.Wake(next) }
+
+// Strike implements conduct.World. It takes no lock while the fault strikes.
+func (w realWorld) Strike(plan.Trigger) conduct.Strike {
+	s := w.s
+	if !s.enter() {
 		return nil
-	default:
-		return append([]plan.Trigger(nil), s.plan.Due(s.rig.clock()-s.planAt)...)
 	}
+	k := &realServer{s: s, l: s.lastLife()}
+	switch {
+	case s.rig.mount != nil:
+		return faultDiskServer{k}
+	case s.rig.block != nil:
+		return blockServer{k}
+	}
+	return k
 }
+
+// System is what the plan of an experiment with one server strikes in a backend; nil
+// when there is no such backend.
+func System(b plan.Backend) plan.System {
+	switch b {
+	case plan.Sim:
+		return simulatedServer{}
+	case plan.Process:
+		return faultDiskServer{}
+	case plan.ProcessHost:
+		return (*realServer)(nil)
+	case plan.Block:
+		return blockServer{}
+	}
+	return nil
+}
+
+// blockDir is where the requests of a logged disk seem to be files: block/aof is a
+// write that carries a part of an append-only file, block/other any other write,
+// block/flush a flush, whose word is fsync.
+const blockDir = "block/"
 
 // onCall is asked about every disk call as it enters, under the volume's lock.
-func (s *ServerRunner) onCall(c *disk.Call) disk.Decision {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.planAt == 0 {
-		return disk.Decision{}
-	}
-	now := s.rig.clock() - s.planAt
-	triggers := append([]plan.Trigger(nil), s.plan.OnCall(server, c, now)...)
-	d := s.plan.Decide(server, c, now)
-	s.hurry()
-	if len(triggers) > 0 {
-		last := triggers[len(triggers)-1]
-		d.Place, d.Fraction = last.Place, last.Fraction
-		d.Strike = func() {
-			for _, t := range triggers {
-				s.carryOut(t)
-			}
-		}
-	}
-	return d
+func (s *ServerRunner) onCall(c *disk.Call) disk.Decision { return s.conductor.OnCall(server, c) }
+
+// realServer is a server and its processes while a fault strikes: all that is in
+// reach on the host's own disk.
+type realServer struct {
+	s    *ServerRunner
+	l    *life
+	ends bool // the strike has ended the life
 }
 
-// onAck is told of each acknowledgement, under the clients' exclusion.
-func (s *ServerRunner) onAck(n int) {
-	s.mu.Lock()
-	triggers := append([]plan.Trigger(nil), s.plan.OnAck(n, s.rig.clock()-s.planAt)...)
-	s.hurry()
-	s.mu.Unlock()
-	if len(triggers) == 0 {
-		return
+// Name implements plan.System.
+func (*realServer) Name() string { return string(plan.ProcessHost) }
+
+// Lacks implements plan.System.
+func (*realServer) Lacks(n plan.Need) string {
+	switch n {
+	case plan.NeedPower, plan.NeedAtRest:
+		return "the host's own disk cannot lose what it was not told to keep; it needs --disk fuse"
+	case plan.NeedCalls, plan.NeedHeldCalls, plan.NeedDisks:
+		return "calls on the host's own disk are out of reach; it needs --disk fuse"
 	}
-	s.begin(func() {
-		for _, t := range triggers {
-			s.carryOut(t)
-		}
-	})
+	return ""
 }
 
-// carryOut makes a statement of the plan happen. It is called without any lock.
-func (s *ServerRunner) carryOut(t plan.Trigger) {
-	if !s.enter() {
-		return
-	}
-	defer s.leave()
-	s.mu.Lock()
-	l := s.life
-	if s.plan.Arm(t, s.rig.clock()-s.planAt) {
-		s.mu.Unlock()
-		l.tell()
-		return
-	}
-	if isAtRest(t.Statement.Action) && l.claimed && !s.gone {
-		s.atRest = append(s.atRest, t)
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
+// CountsAcks implements plan.Acks.
+func (*realServer) CountsAcks() {}
 
-	ends, why := s.act(t, l)
-	if why == "" {
-		s.event(history.Event{Kind: history.FaultStruck, Text: t.Statement.String()})
+// Done implements conduct.Strike.
+func (k *realServer) Done(t plan.Trigger, why string, err error) {
+	defer k.s.leave()
+	switch {
+	case errors.Is(err, plan.ErrNotYet):
+	case err != nil:
+		k.s.fail(err)
+	case why == "" && !t.End:
+		k.s.event(history.Event{Kind: history.FaultStruck, Text: t.Statement.String()})
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := s.rig.clock() - s.planAt; why != "" {
-		s.plan.Missed(t, now, why)
-	} else {
-		s.plan.Struck(t, now)
-	}
-	if ends {
-		close(l.over) // only now: who waits for it asks the plan next
-	}
-	l.tell()
-}
-
-// hurry wakes the timekeeper when the plan has something sooner than what it
-// waits for: a fault that the plan put in place itself may have been what the
-// next statement counts its time from. The caller holds mu.
-func (s *ServerRunner) hurry() {
-	if at, ok := s.plan.NextTime(); ok && at < s.nextAt {
-		s.life.tell()
+	if k.ends {
+		close(k.l.over) // only now: who waits for it asks the plan next
 	}
 }
 
-// tell wakes the timekeeper.
-func (l *life) tell() {
-	select {
-	case l.news <- struct{}{}:
-	default: // it has not looked since it was last told
+// Kill implements plan.Processes.
+func (k *realServer) Kill(_ string, tree bool) (why string, err error) {
+	if !k.s.claim(k.l) {
+		return down, nil
 	}
+	k.ends = true
+	k.l.how, k.l.at = history.ProcessKill, k.s.cutClients()
+	k.l.redis.Kill(tree)
+	return "", nil
 }
 
-func isAtRest(a plan.Action) bool {
-	switch a.(type) {
-	case *plan.TruncateAtRest, *plan.CorruptAtRest:
-		return true
+// isDown is why a statement about a running server misses; "" when it runs.
+func (k *realServer) isDown() string {
+	if k.l.redis.Exited() {
+		return down
 	}
-	return false
+	return ""
 }
 
-// down is why a statement about a running server missed.
-const down = "the server was down already"
-
-// act does what a statement says. ends: it ended the life, which the caller
-// must declare over. why: it had nothing to strike.
-func (s *ServerRunner) act(t plan.Trigger, l *life) (ends bool, why string) {
-	switch a := t.Statement.Action.(type) {
-	case *plan.Stall:
-		s.volume.Resume()
-		return false, ""
-	case *plan.TruncateAtRest, *plan.CorruptAtRest:
-		return false, s.damage(t)
-	case *plan.Full, *plan.ReadOnly:
-		s.volume.With(func(d *disk.Disk) { _, why = t.Apply(d, server) })
-		return false, why
-	case *plan.Kill:
-		if !s.claim(l) {
-			return false, down
-		}
-		l.how, l.at = history.ProcessKill, s.cutClients()
-		l.redis.Kill(a.Tree)
-		return true, ""
-	case *plan.PowerCut:
-		if !s.claim(l) {
-			return false, down
-		}
-		s.powerCut(a, l)
-		return true, ""
+// Terminate implements plan.Processes.
+func (k *realServer) Terminate(string) (why string, err error) {
+	if why = k.isDown(); why == "" {
+		k.l.redis.Term()
 	}
-	if l.redis.Exited() {
-		return false, down
-	}
-	switch a := t.Statement.Action.(type) {
-	case *plan.Term:
-		l.redis.Term()
-	case *plan.Pause:
-		if t.End {
-			l.redis.Resume()
-		} else {
-			l.redis.Pause()
-		}
-	case *plan.Do:
-		s.command(l.redis.Addr, a.Args)
-	default:
-		return false, fmt.Sprintf("%q has no effect in an experiment with one server", a.Verb())
-	}
-	return false, ""
+	return why, nil
 }
 
-// powerCut cuts the power of the machine whose server this is. The caller has
-// claimed the life.
-func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
-	l.how, l.at = history.PowerCut, s.cutClients()
-	choice := a.Keep
-	if !a.HasKeep {
-		choice = disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(s.x.Seed, 4)}
+// Pause implements plan.Processes.
+func (k *realServer) Pause(string) (why string, err error) {
+	if why = k.isDown(); why == "" {
+		k.l.redis.Pause()
 	}
-	if s.rig.block != nil {
-		s.blockPowerCut(choice, l)
-		return
+	return why, nil
+}
+
+// Resume implements plan.Processes.
+func (k *realServer) Resume(string) (why string, err error) {
+	if why = k.isDown(); why == "" {
+		k.l.redis.Resume()
 	}
+	return why, nil
+}
+
+// Restart implements plan.Restarts: the experiment restarts the server itself.
+func (k *realServer) Restart(string) (why string, err error) {
+	if why = k.isDown(); why == "" {
+		why = noRestart
+	}
+	return why, nil
+}
+
+// Command implements plan.Commands.
+func (k *realServer) Command(_ string, args []string) (why string, err error) {
+	if why = k.isDown(); why == "" {
+		k.s.command(k.l.redis.Addr, args)
+	}
+	return why, nil
+}
+
+// cutPower cuts the power of the server's machine.
+func (k *realServer) cutPower(keep *disk.Choice, cut func(disk.Choice, *life)) (why string, err error) {
+	if !k.s.claim(k.l) {
+		return down, nil
+	}
+	k.ends = true
+	k.l.how, k.l.at = history.PowerCut, k.s.cutClients()
+	cut(kept(keep, k.s.x.Seed), k.l)
+	return "", nil
+}
+
+// blockServer is a server on a real file system over a logged disk.
+type blockServer struct{ *realServer }
+
+// Name implements plan.System.
+func (blockServer) Name() string { return string(plan.Block) }
+
+// Lacks implements plan.System.
+func (blockServer) Lacks(n plan.Need) string {
+	switch n {
+	case plan.NeedHeldCalls, plan.NeedDisks, plan.NeedAtRest:
+		return "the file system is the kernel's own; of its disk, requests can fail, be slow or be short"
+	}
+	return ""
+}
+
+// Unseen implements plan.Calls.
+func (blockServer) Unseen(p plan.CallPattern) string {
+	if strings.HasPrefix(p.Glob, blockDir) && (p.Op == "write" || p.Op == "fsync") {
+		return ""
+	}
+	return "the block backend sees blocks, not calls: write(block/*), write(block/aof) and fsync(block/*) are the disk's requests"
+}
+
+// PowerCut implements plan.Power.
+func (k blockServer) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+	return k.cutPower(keep, k.s.blockPowerCut)
+}
+
+// faultDiskServer is a server on the fault disk.
+type faultDiskServer struct{ *realServer }
+
+// Name implements plan.System.
+func (faultDiskServer) Name() string { return string(plan.Process) }
+
+// Lacks implements plan.System.
+func (faultDiskServer) Lacks(plan.Need) string { return "" }
+
+// Unseen implements plan.Calls.
+func (faultDiskServer) Unseen(p plan.CallPattern) string { return plan.UnseenOnFUSE(p) }
+
+// PowerCut implements plan.Power.
+func (k faultDiskServer) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+	return k.cutPower(keep, k.s.powerCut)
+}
+
+// ReleaseCalls implements plan.HeldCalls.
+func (k faultDiskServer) ReleaseCalls(string) (why string, err error) {
+	k.s.volume.Resume()
+	return "", nil
+}
+
+// OnDisk implements plan.Disks.
+func (k faultDiskServer) OnDisk(_ string, f func(*disk.Disk)) (why string, err error) {
+	k.s.volume.With(f)
+	return "", nil
+}
+
+// AtRest implements plan.AtRest. While the server is dying it is put off.
+func (k faultDiskServer) AtRest(_ string, damage func(*disk.Disk, string) (int, string)) (why string, err error) {
+	k.s.mu.Lock()
+	gone, dying := k.s.gone, k.l.claimed
+	k.s.mu.Unlock()
+	switch {
+	case !gone && dying:
+		return "", plan.ErrNotYet
+	case !gone:
+		return notAtRest, nil
+	}
+	k.s.volume.With(func(d *disk.Disk) { why = k.s.out.damage(d, damage) })
+	return why, nil
+}
+
+// powerCut cuts the power of the fault disk. The caller has claimed the life.
+func (s *ServerRunner) powerCut(choice disk.Choice, l *life) {
 	var before *disk.Disk
 	s.volume.With(func(d *disk.Disk) {
 		before = d
@@ -252,32 +286,8 @@ func (s *ServerRunner) fail(err error) {
 func (s *ServerRunner) damageAtRest() {
 	s.mu.Lock()
 	s.gone = true
-	due := s.atRest
-	s.atRest = nil
 	s.mu.Unlock()
-	for {
-		for _, t := range due {
-			s.carryOut(t)
-		}
-		s.mu.Lock()
-		due = append([]plan.Trigger(nil), s.plan.Due(s.rig.clock()-s.planAt)...)
-		s.mu.Unlock()
-		if len(due) == 0 {
-			return
-		}
-	}
-}
-
-// damage carries out one statement about files at rest.
-func (s *ServerRunner) damage(t plan.Trigger) (why string) {
-	s.mu.Lock()
-	gone := s.gone
-	s.mu.Unlock()
-	if !gone {
-		return "the server runs, so its files are not at rest"
-	}
-	s.volume.With(func(d *disk.Disk) { why = s.out.damage(d, t) })
-	return why
+	s.conductor.CatchUp()
 }
 
 // command sends a command to the server on a connection of its own; whether it
@@ -293,16 +303,4 @@ func (s *ServerRunner) command(addr string, args []string) {
 		defer conn.Close()
 		conn.Do(product.ReplyLimit, args...)
 	})
-}
-
-func (s *ServerRunner) whyNot() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return whyNoCrash(&s.plan, s.x.Plan)
-}
-
-func (s *ServerRunner) crashPending() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return crashPending(&s.plan, s.x.Plan)
 }

@@ -31,7 +31,7 @@ func (s *ServerRunner) startServer(ctx context.Context) (l *life, refusal *proce
 		return nil, nil, err
 	}
 	s.out.Took = redis.Took
-	l = &life{redis: redis, over: make(chan struct{}), news: make(chan struct{}, 1)}
+	l = &life{redis: redis, over: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.life, s.gone = l, false
@@ -145,7 +145,7 @@ func (s *ServerRunner) dump(l *life) error {
 	if s.x.Mode.AOF && !s.out.NULBytes {
 		s.files(func(fsys vfs.FS) { s.out.NULBytes = product.HasStrayBytes(fsys) })
 	}
-	if !s.crashPending() {
+	if !s.given.CrashPending() {
 		s.out.Refusal, err = product.Probe(conn)
 	}
 	return err

@@ -17,9 +17,9 @@ import (
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
@@ -146,17 +146,17 @@ type ServerRunner struct {
 	uncrashed *disk.Disk
 	clients   []env.Task
 
+	conductor  *conduct.Conductor
+	timekeeper *conduct.Timekeeper
+	given      *conduct.Given // the plan, once its clock runs
+
 	mu      sync.Mutex
-	plan    plan.Runner
-	planAt  time.Duration // when the plan's clock began; 0: it has not
-	nextAt  time.Duration // on the plan's clock: what the timekeeper waits for
 	log     product.Log
-	life    *life          // the server that runs, or the last one
-	atRest  []plan.Trigger // damage that waits until the server is gone
-	gone    bool           // no process of the last life is left
-	failure error          // of the environment, met outside the experiment's goroutine
-	closed  bool           // nothing new may begin
-	busy    int            // goroutines between enter and leave
+	life    *life // the server that runs, or the last one
+	gone    bool  // no process of the last life is left
+	failure error // of the environment, met outside the experiment's goroutine
+	closed  bool  // nothing new may begin
+	busy    int   // goroutines between enter and leave
 	// On a real file system:
 	inFlush     bool   // the plan struck inside a flush of the disk
 	unmountable string // what the power cut left could not be mounted, and why
@@ -172,12 +172,12 @@ type life struct {
 	how     history.EventKind
 	at      time.Duration
 	over    chan struct{}
-	news    chan struct{} // one slot: the plan has something new to wait for
 }
 
 // NewRunner makes a runner.
 func (r *Rig) NewRunner() *ServerRunner {
-	s := &ServerRunner{rig: r, judging: judging{slack: realSlack}}
+	s := &ServerRunner{rig: r, judging: judging{slack: realSlack}, timekeeper: conduct.NewTimekeeper()}
+	s.conductor = conduct.New(realWorld{s})
 	s.idle.L = &s.mu
 	return s
 }
@@ -241,7 +241,7 @@ func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.x, s.out = x, &Outcome{Seed: x.Seed, History: s.hist}
 	s.env = s.rig.newEnv(seeding.Derive(x.Seed, 6))
 	s.rec.Reset(s.hist)
-	s.rec.OnAck = s.onAck
+	s.rec.OnAck = s.conductor.OnAck
 	if x.Plants.ClientLies {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
@@ -253,12 +253,11 @@ func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 		},
 	}
 	s.logFrom, s.hadAOF, s.uncrashed, s.clients = 0, false, nil, s.clients[:0]
+	s.conductor.Reset()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.plan.Reset(x.Plan)
-	s.plan.Seed = seeding.Derive(x.Seed, 7)
-	s.planAt, s.life, s.atRest, s.gone, s.failure, s.closed = 0, nil, nil, true, nil, false
+	s.given, s.life, s.gone, s.failure, s.closed = nil, nil, true, nil, false
 	s.inFlush, s.unmountable = false, ""
 	s.log.Reset()
 }
@@ -358,16 +357,14 @@ func (s *ServerRunner) experiment(ctx context.Context) error {
 		return fmt.Errorf("on an empty disk: %w", refusal)
 	}
 	began := s.rig.clock()
-	s.mu.Lock()
-	s.planAt = began
-	s.mu.Unlock()
+	s.given = s.conductor.Give(s.x.Plan, seeding.Derive(s.x.Seed, 7))
 	s.env.Enter()
 	s.run.Reset(s.env, l.redis.Addr, s.x.Workload, &s.rec)
 	s.env.Leave()
 	for {
 		s.live(l)
 		if !s.awaitCrash(ctx, l) {
-			s.out.Why = "the crash did not strike: " + s.whyNot()
+			s.out.Why = "the crash did not strike: " + s.given.WhyNoCrash()
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -384,7 +381,7 @@ func (s *ServerRunner) experiment(ctx context.Context) error {
 			s.out.Why = err.Error()
 			return nil
 		}
-		if !s.crashPending() {
+		if !s.given.CrashPending() {
 			return nil
 		}
 	}
@@ -401,7 +398,7 @@ func (s *ServerRunner) live(l *life) {
 		s.clients = append(s.clients, s.env.Go("client", c.Run))
 	}
 	s.env.Leave()
-	s.begin(func() { s.keepTime(l) })
+	s.begin(func() { s.timekeeper.Keep(s.conductor, l.over) })
 	s.begin(func() { s.awaitExit(l) })
 }
 

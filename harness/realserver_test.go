@@ -76,7 +76,7 @@ func realExperiment(t *testing.T, mode, crash, text string) *Experiment {
 	w.Rate = m.Rate
 	p, err := plan.Parse("plan 1\n" + text)
 	require.NoError(t, err)
-	require.NoError(t, p.Check(plan.Process, []string{Server}))
+	require.NoError(t, p.Check(System(plan.Process), []string{Server}))
 	return &Experiment{Mode: m, Crash: mustCrash(crash), Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
@@ -42,23 +42,23 @@ type Simulator struct {
 	run     workloads.Run
 	rec     workloads.Recorder
 	hist    *history.History
-	plan    plan.Runner
 	facts   facts
 	judging judging
 	config  map[string]*config.Config // by mode
 	keys    *keyspace.Keyspace
 
 	// The run under way.
-	x       *Experiment
-	out     *Outcome
-	log     product.Log
-	node    *sim.Node
-	control *sim.Node
-	clients *sim.Node
-	wake    env.Cond // of the control task: something it may wait for has happened
-	planAt  time.Duration
-	planOn  bool
-	armed   time.Duration // time for which a callback is pending
+	x         *Experiment
+	out       *Outcome
+	log       product.Log
+	node      *sim.Node
+	control   *sim.Node
+	clients   *sim.Node
+	wake      env.Cond // of the control task: something it may wait for has happened
+	conductor *conduct.Conductor
+	given     *conduct.Given // the plan, once its clock runs
+	planAt    time.Duration
+	armed     time.Duration // time for which a callback is pending, plus 1; 0: none
 
 	serving   bool // the server accepts connections
 	exited    bool
@@ -79,7 +79,9 @@ type Simulator struct {
 
 // NewSimulator makes a simulator. Close it when done.
 func NewSimulator() *Simulator {
-	return &Simulator{world: sim.New(sim.Options{}), hist: new(history.History), config: make(map[string]*config.Config), keys: keyspace.New()}
+	s := &Simulator{world: sim.New(sim.Options{}), hist: new(history.History), config: make(map[string]*config.Config), keys: keyspace.New()}
+	s.conductor = conduct.New(simulatedWorld{s})
+	return s
 }
 
 // Close ends what is left of the last run.
@@ -135,12 +137,12 @@ func (s *Simulator) reset(x *Experiment) {
 	if x.Plants.ClientLies {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
-	s.plan.Reset(x.Plan)
-	s.plan.Seed = seeding.Derive(x.Seed, 7)
+	s.conductor.Reset()
+	s.given = nil
 	s.log.Reset()
 	s.serving, s.exited, s.loadErr, s.crashed = false, false, nil, ""
 	s.moments = 0
-	s.planOn, s.armed, s.logFrom, s.uncrashed, s.termed, s.hadAOF = false, 0, 0, nil, false, false
+	s.armed, s.logFrom, s.uncrashed, s.termed, s.hadAOF = 0, 0, nil, false, false
 }
 
 // experiment is the control task: one life of the server after the other, as
@@ -151,7 +153,7 @@ func (s *Simulator) experiment(e env.Env, conf *config.Config) {
 		return
 	}
 	began := e.Now()
-	s.planAt, s.planOn = began, true
+	s.planAt, s.given = began, s.conductor.Give(s.x.Plan, seeding.Derive(s.x.Seed, 7))
 	s.run.Reset(s.clients.Env(), serverAddr, s.x.Workload, &s.rec)
 	for life := 0; ; life++ {
 		s.hist.Epochs = append(s.hist.Epochs, history.Epoch{Began: e.Now(), Ended: history.Never, DiskSeen: true})
@@ -160,9 +162,9 @@ func (s *Simulator) experiment(e env.Env, conf *config.Config) {
 		for _, c := range s.run.Clients() {
 			s.clients.Go("client", func(env.Env) { c.Run() })
 		}
-		s.arm()
+		s.conductor.Arm()
 		if !s.awaitCrash(e) {
-			s.out.Why = "the crash did not strike: " + whyNoCrash(&s.plan, s.x.Plan)
+			s.out.Why = "the crash did not strike: " + s.given.WhyNoCrash()
 			return
 		}
 		s.out.Span = s.tc - began
@@ -170,7 +172,7 @@ func (s *Simulator) experiment(e env.Env, conf *config.Config) {
 		if !s.restart(e, conf) || !s.dump(e) {
 			return
 		}
-		if !crashPending(&s.plan, s.x.Plan) {
+		if !s.given.CrashPending() {
 			return
 		}
 	}
@@ -361,7 +363,7 @@ func (s *Simulator) dump(e env.Env) bool {
 	if s.x.Mode.AOF && !s.out.NULBytes {
 		s.out.NULBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
 	}
-	if crashPending(&s.plan, s.x.Plan) {
+	if s.given.CrashPending() {
 		return true
 	}
 	s.out.Refusal, err = product.Probe(conn)
@@ -369,144 +371,6 @@ func (s *Simulator) dump(e env.Env) bool {
 		s.out.Why = err.Error()
 	}
 	return err == nil
-}
-
-// onCall is asked about every disk call as it enters.
-func (s *Simulator) onCall(n *sim.Node, c *disk.Call) disk.Decision {
-	if !s.planOn || n != s.node {
-		return disk.Decision{}
-	}
-	now := s.world.Now() - s.planAt
-	var strike func()
-	var place disk.Place
-	var fraction float64
-	for _, t := range s.plan.OnCall(server, c, now) {
-		then := strike
-		strike = func() {
-			if then != nil {
-				then()
-			}
-			s.carryOut(t)
-		}
-		place, fraction = t.Place, t.Fraction
-	}
-	d := s.plan.Decide(server, c, now)
-	s.arm() // a fault that the plan put in place itself may be what the next one counts from
-	if strike != nil {
-		d.Strike, d.Place, d.Fraction = strike, place, fraction
-	}
-	return s.observed(c, d)
-}
-
-// onAck is told of each acknowledgement.
-func (s *Simulator) onAck(n int) {
-	s.world.Mark("ack", uint64(n))
-	for _, t := range s.plan.OnAck(n, s.world.Now()-s.planAt) {
-		s.world.Outside(func() { s.carryOut(t) })
-	}
-	s.arm()
-	// The value of a read is not on record yet, and its reply promises nothing.
-	if s.hist.Ops[s.rec.LastAcked()].Writes() {
-		s.watch(MomentAck, nil, n)
-	}
-}
-
-// arm asks the scheduler to call at the plan's next instant.
-func (s *Simulator) arm() {
-	next, ok := s.plan.NextTime()
-	if !ok || s.armed == next+1 {
-		return
-	}
-	s.armed = next + 1
-	s.world.At(s.planAt+next, func() {
-		s.armed = 0
-		for _, t := range s.plan.Due(s.world.Now() - s.planAt) {
-			s.carryOut(t)
-		}
-		s.arm()
-	})
-}
-
-// carryOut makes a statement of the plan happen. It runs outside all tasks.
-func (s *Simulator) carryOut(t plan.Trigger) {
-	now := s.world.Now() - s.planAt
-	if s.plan.Arm(t, now) {
-		return
-	}
-	if why := s.act(t); why != "" {
-		s.plan.Missed(t, now, why)
-	} else {
-		s.plan.Struck(t, now)
-		s.hist.Events = append(s.hist.Events, history.Event{At: s.world.Now(), Kind: history.FaultStruck, Node: server, Text: t.Statement.String()})
-	}
-	s.arm()
-}
-
-// act does what a statement says; "" or why it had nothing to strike.
-func (s *Simulator) act(t plan.Trigger) string {
-	switch a := t.Statement.Action.(type) {
-	case *plan.Stall:
-		s.node.ReleaseStalled()
-		return ""
-	case *plan.TruncateAtRest, *plan.CorruptAtRest:
-		if s.node.Running() {
-			return "the server runs, so its files are not at rest"
-		}
-		return s.out.damage(s.node.Disk(), t)
-	case *plan.Pause:
-		if t.End {
-			s.node.Resume()
-			return ""
-		}
-		if !s.node.Running() {
-			return "the server was down already"
-		}
-		s.node.Pause()
-		return ""
-	case *plan.Clock:
-		s.node.SetClock(a.By)
-		return ""
-	case *plan.Full, *plan.ReadOnly:
-		_, why := t.Apply(s.node.Disk(), server)
-		return why
-	}
-	if !s.node.Running() || s.crashed != "" {
-		return "the server was down already"
-	}
-	switch a := t.Statement.Action.(type) {
-	case *plan.Kill:
-		s.node.Kill(a.Tree)
-		s.crash(history.ProcessKill)
-	case *plan.PowerCut:
-		choice := a.Keep
-		if !a.HasKeep {
-			choice = disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(s.x.Seed, 4)}
-		}
-		// A sync that is about to return has done its work; any other in flight has
-		// something left to do.
-		s.midway = t.Statement.At.Kind != plan.AtCall || t.Place != disk.PlaceReturn
-		s.powerCut(choice)
-	case *plan.Term:
-		s.termed = true
-		s.node.Go("signal", func(env.Env) { s.server.Terminate("SIGTERM") })
-	case *plan.Do:
-		s.command(a.Args...)
-	default:
-		return fmt.Sprintf("%q has no effect in an experiment with one server", a.Verb())
-	}
-	return ""
-}
-
-// command sends a command to the server on a connection of its own.
-func (s *Simulator) command(args ...string) {
-	s.control.Go("do", func(e env.Env) {
-		conn, err := workloads.Dial(e, serverAddr)
-		if err != nil {
-			return // the server is gone, and the plan's next statement will say so
-		}
-		defer conn.Close()
-		conn.Do(product.ReplyLimit, args...) // whether it did anything shows in the disk's log
-	})
 }
 
 // configFor is a mode's configuration, parsed once.

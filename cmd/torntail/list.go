@@ -11,6 +11,9 @@ import (
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/mount"
+	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -45,10 +48,8 @@ var lists = []struct {
 		for _, v := range plan.Verbs() {
 			row(a, v.Name, v.Doc)
 			row(a, "", v.Example)
-			for _, b := range plan.Backends {
-				if ok, why := v.Available(b); !ok {
-					row(a, "", "not in "+string(b)+": "+why)
-				}
+			for _, not := range unavailable(v) {
+				row(a, "", not)
 			}
 		}
 	}},
@@ -86,6 +87,32 @@ var lists = []struct {
 			}
 		}
 	}},
+}
+
+// systems are what plans strike, as torntail runs, splitbrain, topology and mount have it.
+var systems = []plan.System{
+	harness.System(plan.Sim), simcluster.System(), harness.System(plan.Process), harness.System(plan.ProcessHost), harness.System(plan.Block),
+	mount.System(), cluster.System(), cluster.ControlSystem(),
+}
+
+// unavailable are the systems in which a fault cannot strike, a line for each reason.
+func unavailable(v *plan.Verb) (lines []string) {
+	in := map[string]int{} // line of a reason
+	for _, s := range systems {
+		ok, why := v.Available(s)
+		if ok {
+			continue
+		}
+		at, known := in[why]
+		if !known {
+			in[why] = len(lines)
+			lines = append(lines, "not in "+s.Name()+": "+why)
+			continue
+		}
+		names, _, _ := strings.Cut(lines[at], ": ")
+		lines[at] = names + ", " + s.Name() + ": " + why
+	}
+	return lines
 }
 
 // profileAbout says what a profile is like: how long a sync takes.

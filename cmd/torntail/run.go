@@ -272,7 +272,7 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	if c.Disk == onHost {
 		backend = plan.ProcessHost
 	}
-	if err := p.Check(backend, []string{harness.Server}); err != nil {
+	if err := p.Check(harness.System(backend), []string{harness.Server}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil

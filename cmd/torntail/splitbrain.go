@@ -109,7 +109,7 @@ func (c *splitbrainCmd) Run(a *app) error {
 	}
 	defer done()
 	for _, cell := range cells {
-		if err := cell.Scenario.Check(backend.Plan); err != nil {
+		if err := cell.Scenario.Check(backend.System); err != nil {
 			return usage(err)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
 )
 

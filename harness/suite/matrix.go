@@ -401,7 +401,7 @@ func (f *File) crashCell(n *Node, s *settings, target string, c configuration, c
 		if target == "engine" {
 			backend = plan.Sim
 		}
-		if err := s.plan.Check(backend, []string{harness.Server}); err != nil {
+		if err := s.plan.Check(harness.System(backend), []string{harness.Server}); err != nil {
 			return cell, n.At(err)
 		}
 	}

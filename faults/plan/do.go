@@ -1,6 +1,8 @@
 package plan
 
-import "strings"
+import (
+	"strings"
+)
 
 // Do sends a command to a node, on a connection of its own.
 type Do struct {
@@ -21,6 +23,34 @@ func (a *Do) String() string {
 }
 
 func (a *Do) nodes() []string { return []string{a.Node} }
+
+// Do sends the command.
+func (a *Do) Do(_ Trigger, on System) (why string, err error) {
+	c, why := reach[Commands](on, NeedCommands)
+	if why != "" {
+		return why, nil
+	}
+	return c.Command(a.Node, a.Args)
+}
+
+func init() {
+	register(Verb{
+		Name: "do", Form: "do NODE COMMAND [ARGS...]", Example: "at 1.2s: do n1 BGREWRITEAOF",
+		Doc: "send a command to a node", needs: []Need{NeedCommands}, weight: 2,
+		parse: func(c *cursor) (Action, *Error) {
+			n, err := c.node()
+			if err != nil {
+				return nil, err
+			}
+			args, err := c.arguments()
+			if err == nil && len(args) == 0 {
+				err = c.expected(c.pos, "a command, such as BGSAVE")
+			}
+			return &Do{Node: n, Args: args}, err
+		},
+		generate: func(g *generator) Action { return &Do{Node: g.server(), Args: g.command()} },
+	})
+}
 
 // arguments reads everything up to the end of the line, as redis-cli would.
 func (c *cursor) arguments() ([]string, *Error) {
@@ -47,23 +77,4 @@ func (c *cursor) arguments() ([]string, *Error) {
 		args = append(args, c.text[pos:c.pos])
 	}
 	return args, nil
-}
-
-func init() {
-	register(Verb{
-		Name: "do", Form: "do NODE COMMAND [ARGS...]", Example: "at 1.2s: do n1 BGREWRITEAOF",
-		Doc: "send a command to a node", weight: 2, available: needsServers,
-		parse: func(c *cursor) (Action, *Error) {
-			n, err := c.node()
-			if err != nil {
-				return nil, err
-			}
-			args, err := c.arguments()
-			if err == nil && len(args) == 0 {
-				err = c.expected(c.pos, "a command, such as BGSAVE")
-			}
-			return &Do{Node: n, Args: args}, err
-		},
-		generate: func(g *generator) Action { return &Do{Node: g.server(), Args: g.command()} },
-	})
 }
