@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // Judge judges the history of a saved failure again, as the run did, with what
@@ -27,23 +28,23 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 	o := &Outcome{Seed: s.Seed, History: h, Recovery: recoveryIn(h), Seen: s.Seen}
 	j := judging{}
 	if strings.HasPrefix(s.Backend, "process") || s.Backend == string(plan.Block) {
-		j.slack = realSlack
+		j.slack = machine.RealSlack
 	}
 	j.run(x, o)
 	return o, nil
 }
 
 // recoveryIn is how the server came back from its last crash, as the history says.
-func recoveryIn(h *history.History) Recovery {
-	how := NotRestarted
+func recoveryIn(h *history.History) machine.Recovery {
+	how := machine.NotRestarted
 	for i := range h.Events {
 		switch h.Events[i].Kind {
 		case history.Restarted:
-			how = ByItself
+			how = machine.ByItself
 		case history.Refused:
-			how = RefusedToStart
+			how = machine.RefusedToStart
 		case history.Repaired:
-			how = Repaired
+			how = machine.Repaired
 		}
 	}
 	return how
@@ -63,7 +64,7 @@ func (o *Outcome) Again(ctx context.Context, w *ImageServer, x *Experiment, imag
 	if err != nil {
 		return nil, second, err
 	}
-	again, err := o.with(&r, x, realSlack)
+	again, err := o.with(&r, x, machine.RealSlack)
 	return again, second, err
 }
 

@@ -1,18 +1,20 @@
 package harness
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
@@ -25,16 +27,17 @@ import (
 // start in the simulated world, against which explorations compare it.
 type Bare struct {
 	mode   *product.Mode
-	plants Plants
-	conf   *config.Config
+	engine machine.Engine
 	size   int // of values
 	tokens workloads.Tokens
-	keys   *keyspace.Keyspace
 	kvs    []history.KV
 	names  map[string]string
 	env    bareEnv
 	cut    bool // the start cut a truncated tail off
-	log    func(level byte, msg string)
+
+	// What is started on.
+	image *disk.Disk
+	gate  disk.Gate
 }
 
 // NewBare makes one for the images of an experiment's runs.
@@ -43,14 +46,24 @@ func NewBare(x *Experiment) (*Bare, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bare{mode: &x.Mode, plants: x.Plants, conf: conf, size: x.Workload.ValueSize, keys: keyspace.New(), names: make(map[string]string)}
+	b := &Bare{mode: &x.Mode, size: x.Workload.ValueSize, names: make(map[string]string)}
+	b.engine = machine.Engine{
+		Config: func(vfs.FS) (*config.Config, error) {
+			c := *conf
+			return &c, nil
+		},
+		Bugs: x.Plants.Engine, Keyspace: keyspace.New(),
+		Log: func(_ time.Duration, _ byte, msg string) {
+			_, cut := product.CutOff(msg)
+			b.cut = b.cut || cut
+		},
+	}
 	for c := range x.Workload.Clients {
 		b.tokens.Token(c, tokensAhead) // handed out, so that values come back as shared strings
 		for n := range tokensAhead {
 			b.tokens.Token(c, n)
 		}
 	}
-	b.log = func(_ byte, msg string) { b.cut = b.cut || strings.HasPrefix(msg, "!!! Truncating the AOF") }
 	return b, nil
 }
 
@@ -63,20 +76,11 @@ const tokensAhead = 512
 // not nil, is passed by every call to the disk. What is returned is good until
 // the next call.
 func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recovered {
-	fsys := image.FS(gate)
-	b.env.now = at
-	r := Recovered{NoData: !product.HasData(image.FS(nil), b.mode), How: ByItself}
-	b.cut = false
-	if err := b.start(image, gate); err != nil {
-		r.How, r.Refusal = RefusedToStart, err.Error()
-		if !b.mode.AOF {
-			return r
-		}
-		r.NULBytes = product.HasStrayBytes(image.FS(nil))
-		if product.FixAOF(fsys, b.conf, &b.env) != nil || b.start(image, gate) != nil {
-			return r
-		}
-		r.How = Repaired
+	b.env.now, b.image, b.gate, b.cut = at, image, gate, false
+	r := Recovered{NoData: !product.HasData(image.FS(nil), b.mode)}
+	r.take(machine.Recover(context.Background(), (*bareImage)(b), b.mode, nil)) // its errors are refusals
+	if r.How == machine.RefusedToStart {
+		return r
 	}
 	r.Truncated = b.cut
 	r.State.Keys = b.dump()
@@ -86,16 +90,30 @@ func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recov
 	return r
 }
 
-func (b *Bare) start(image *disk.Disk, gate disk.Gate) error {
-	c := *b.conf
-	return engine.New(engine.Options{Env: &b.env, FS: image.FS(gate), Config: &c, Bugs: b.plants.Engine, Keyspace: b.keys, Log: b.log}).Load()
+// bareImage is a Bare as something that a server is brought back on.
+type bareImage Bare
+
+func (b *bareImage) Start(context.Context) error {
+	if err := b.engine.Load(&b.env, b.image.FS(b.gate)); err != nil {
+		return &machine.Refusal{Words: err.Error()}
+	}
+	return nil
+}
+
+func (b *bareImage) Repair(ctx context.Context) (fixed bool, err error) {
+	return b.engine.Fix(ctx, &b.env, b.image.FS(b.gate)) == nil, nil
+}
+
+func (b *bareImage) Files(f func(fsys vfs.FS)) error {
+	f(b.image.FS(nil))
+	return nil
 }
 
 // dump reads database 0 as workloads.Run.Dump does through a client.
 func (b *Bare) dump() []history.KV {
 	b.kvs = b.kvs[:0]
 	now := b.env.Wall().UnixMilli()
-	b.keys.DB(0).Each(func(key string, o *keyspace.Object, expireAtMs int64) bool {
+	b.engine.Keyspace.DB(0).Each(func(key string, o *keyspace.Object, expireAtMs int64) bool {
 		if expireAtMs != 0 && expireAtMs <= now {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -24,10 +25,10 @@ func blockBackend(t *testing.T, text string) Backend {
 	fs, err := blocklog.ParseFS(text)
 	require.NoError(t, err)
 	needs.Working(t, blocklog.AvailableFS(fs.Kind))
-	rig, err := NewBlockRig("redis-server", fs)
+	rig, err := machine.NewRig("redis-server", machine.BlockDisks(fs))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rig.Close()) })
-	return BlockServer(rig, "7.0.15")
+	return RealServer(rig, "7.0.15")
 }
 
 // blockCampaign runs one pair.
@@ -77,7 +78,7 @@ func TestAlwaysOnRealFileSystems(t *testing.T) {
 func TestFailedBlockWriteUnderEverysec(t *testing.T) {
 	p, err := plan.Parse("plan 1\nat n1 write(block/aof)#2 enter: fail n1 write(block/aof) EIO for 1 calls\nat 4s: power-cut n1 keep none\n")
 	require.NoError(t, err)
-	require.NoError(t, p.Check(System(plan.Block), []string{Server}))
+	require.NoError(t, p.Check(machine.System(plan.Block), []string{Server}))
 	r := blockCampaign(t, blockBackend(t, "ext4"), "ext4", "everysec", "power", 2, func(c *Campaign) {
 		c.Modes[0] = c.Modes[0].Spanning(5e9)
 		c.Plan = p
@@ -91,12 +92,12 @@ func TestFailedBlockWriteUnderEverysec(t *testing.T) {
 func TestBlockPlansAreOfBlocks(t *testing.T) {
 	for i := range product.Modes {
 		for j := range CrashKinds {
-			if CrashKinds[j].needs(&product.Modes[i]) != "" || needsFiles(CrashKinds[j]) != "" {
+			if CrashKinds[j].needs(&product.Modes[i]) != "" || (onBlocks{}).Lacks(CrashKinds[j]) != "" {
 				continue
 			}
 			for seed := range uint64(20) {
-				p := withBlocks(GeneratePlan(&product.Modes[i], CrashKinds[j], seed), seed)
-				require.NoError(t, p.Check(System(plan.Block), []string{Server}))
+				p := onBlocks{}.Adapt(GeneratePlan(&product.Modes[i], CrashKinds[j], seed), seed)
+				require.NoError(t, p.Check(machine.System(plan.Block), []string{Server}))
 				require.NotContains(t, p.String(), "aof)")
 			}
 		}
@@ -122,14 +123,14 @@ func TestExploreBlocks(t *testing.T) {
 			require.NoError(t, err)
 			needs.Program(t, "redis-server")
 			needs.Working(t, blocklog.Available())
-			rig, err := NewBlockRig("redis-server", fs)
+			rig, err := machine.NewRig("redis-server", machine.BlockDisks(fs))
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rig.Close()) }()
 			m, err := product.ModeByName(mode)
 			require.NoError(t, err)
 			x, err := BlockExperiment(m, workloads.Default(), fs, 60, 1)
 			require.NoError(t, err)
-			r, err := rig.ExploreBlocks(context.Background(), x, BlockExploration{Images: 12, Seed: 1, Workers: 2})
+			r, err := ExploreBlocks(context.Background(), rig, x, BlockExploration{Images: 12, Seed: 1, Workers: 2})
 			require.NoError(t, err)
 			require.Equal(t, result.Holds, r.Verdict, "%+v", r)
 			require.Positive(t, r.Images)

@@ -15,7 +15,10 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/blocklog"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -79,13 +82,17 @@ type BlockTimes struct {
 const perPlace = 8
 
 // ExploreBlocks records a run on the rig's file system and judges images of it.
-func (r *Rig) ExploreBlocks(ctx context.Context, x *Experiment, o BlockExploration) (*BlockReport, error) {
-	recording, err := r.Record(ctx, x)
+func ExploreBlocks(ctx context.Context, r *machine.Rig, x *Experiment, o BlockExploration) (*BlockReport, error) {
+	blocks, ok := r.Disks.(*machine.Blocks)
+	if !ok {
+		return nil, errors.New("the disks of the rig are no blocks")
+	}
+	recording, err := Record(ctx, r, x)
 	if err != nil {
 		return nil, err
 	}
-	e := &blockExplorer{rig: r, rec: recording, log: recording.blocks, o: o, sums: map[uint64]bool{},
-		out: &BlockReport{Mode: x.Mode.Name, FS: r.fs.String(), Findings: map[string]int{}, Anomalies: map[string]int{}, Verdict: result.Holds}}
+	e := &blockExplorer{rig: r, blocks: blocks, rec: recording, log: recording.blocks, o: o, sums: map[uint64]bool{},
+		out: &BlockReport{Mode: x.Mode.Name, FS: blocks.FS.String(), Findings: map[string]int{}, Anomalies: map[string]int{}, Verdict: result.Holds}}
 	places := e.places()
 	e.describe(places)
 	began := time.Now()
@@ -100,10 +107,11 @@ func (r *Rig) ExploreBlocks(ctx context.Context, x *Experiment, o BlockExplorati
 }
 
 type blockExplorer struct {
-	rig *Rig
-	rec *Recording
-	log *blocklog.Log
-	o   BlockExploration
+	rig    *machine.Rig
+	blocks *machine.Blocks
+	rec    *Recording
+	log    *blocklog.Log
+	o      BlockExploration
 
 	mu    sync.Mutex
 	sums  map[uint64]bool // of images taken
@@ -173,7 +181,7 @@ func (e *blockExplorer) run(ctx context.Context, places []int) error {
 		g.Go(func() error {
 			// It has the server's start, its repair and its reading; its own
 			// directories are not used.
-			s, err := e.rig.NewImageServer(e.rec.x, 0, filepath.Join(e.rig.block.Dir(), "unused"))
+			s, err := NewImageServer(e.rig, e.rec.x, 0, filepath.Join(e.blocks.Host.Dir(), "unused"))
 			if err != nil {
 				return err
 			}
@@ -232,7 +240,7 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	}
 	device := blocklog.NewDevice(image, blocklog.DeviceOptions{})
 	device.PowerCut() // nobody needs the log
-	v, err := e.rig.block.Mount(device, e.rig.fs)
+	v, err := e.blocks.Host.Mount(device, e.blocks.FS)
 	var refused *blocklog.RefusedError
 	if errors.As(err, &refused) {
 		e.unmountable(c, refused)
@@ -242,16 +250,15 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 		return err
 	}
 	is := blockImage{crash: c}
-	d, err := filesOn(v)
+	d, err := machine.FilesOn(v)
 	if err == nil {
-		fsys := d.FS(nil)
-		is.between, is.nul = s.mode.AOF && product.BetweenIncrs(fsys), s.mode.AOF && product.HasStrayBytes(fsys)
+		is.between = s.mode.AOF && product.BetweenIncrs(d.FS(nil))
 		is.files, err = NewCrashImage(d, &s.mode)
 	}
 	var got Recovered
 	var start, read time.Duration
 	if err == nil {
-		got, start, read, err = s.startOn(ctx, v, is.nul)
+		got, start, read, err = s.startOn(ctx, v, &is, d)
 	}
 	if uerr := v.Unmount(); err == nil {
 		err = uerr
@@ -272,7 +279,6 @@ type blockImage struct {
 	crash   blocklog.Crash
 	files   *CrashImage
 	between bool // the manifest names two incr files
-	nul     bool // an incr file holds stray bytes
 }
 
 // unmountable counts an image that the file system refused.
@@ -286,31 +292,19 @@ func (e *blockExplorer) unmountable(c blocklog.Crash, why error) {
 }
 
 // startOn starts the server on a mounted image, with its repair tool if it refuses,
-// and reads it. start and read are how long that took.
-func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, nul bool) (r Recovered, start, read time.Duration, err error) {
-	r.How, r.NULBytes = ByItself, nul
+// and reads it. files are those of the image; start and read are how long that took.
+func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, is *blockImage, files *disk.Disk) (r Recovered, start, read time.Duration, err error) {
+	r.NoData = is.files.none
+	d := &directory{s: s, dir: v.Dir(), look: func(f func(fsys vfs.FS)) error {
+		f(files.FS(nil))
+		return nil
+	}}
+	defer func() { machine.End(d.redis) }()
 	began := time.Now()
-	redis, refusal, err := s.launch(ctx, v.Dir())
-	if err == nil && refusal != nil {
-		r.How, r.Refusal = RefusedToStart, product.LastWords(refusal)
-		if s.mode.AOF && s.rig.repair != nil {
-			var fixed bool
-			if fixed, err = product.RunRepair(ctx, s.rig.repair, v.Dir(), s.rig.clock); err == nil && fixed {
-				if redis, refusal, err = s.launch(ctx, v.Dir()); err == nil && refusal == nil {
-					r.How = Repaired
-				}
-			}
-		}
-	}
-	start = time.Since(began)
-	if err != nil || redis == nil {
-		return r, start, 0, err
-	}
-	defer end(redis)
-	began = time.Now()
-	err = s.dump(redis.Addr, &r)
-	r.At = s.rig.clock()
-	return r, start, time.Since(began), err
+	reading, err := s.bringBack(ctx, d, &r)
+	r.At = s.rig.Clock()
+	r.NULBytes = is.files.stray
+	return r, reading.Sub(began), time.Since(reading), err
 }
 
 // judge judges what came back from a crash. The caller holds mu.
@@ -321,9 +315,9 @@ func (e *blockExplorer) judge(is blockImage, got *Recovered) (err error) {
 	}
 	o := e.rec.judgeAt(at, got, is.between)
 	switch got.How {
-	case ByItself:
+	case machine.ByItself:
 		e.out.ByItself++
-	case Repaired:
+	case machine.Repaired:
 		e.out.Repaired++
 	default:
 		e.out.Refused++
@@ -331,7 +325,7 @@ func (e *blockExplorer) judge(is blockImage, got *Recovered) (err error) {
 	if !o.Excused && o.Lost > e.out.Lost {
 		e.out.Lost = o.Lost
 	}
-	if w := ms(o.Window); !o.Excused && got.How != RefusedToStart {
+	if w := ms(o.Window); !o.Excused && got.How != machine.RefusedToStart {
 		e.out.WindowMS = max(e.out.WindowMS, w)
 	}
 	note := func(into map[string]int, what, story string) {
@@ -386,7 +380,7 @@ func (r *Recording) judgeAt(at time.Duration, got *Recovered, between bool) *Out
 	}
 	got.follow(h, at)
 	working := between || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
-	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, Seen: Seen{NULBytes: got.NULBytes, OldIncrUnsynced: working}}
+	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, Seen: Seen{NULBytes: got.NULBytes, OldIncrUnsynced: working, WholeAOFVanished: got.NoData && r.x.Mode.AOF}}
 	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
 	x := *r.x
 	x.Crash = PowerLoss()

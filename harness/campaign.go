@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/checker/contract"
-	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
@@ -50,95 +48,6 @@ type Campaign struct {
 	Progress func(Progress)
 }
 
-// runner runs one experiment after another; each worker has its own. One that
-// takes long in real time gives up when ctx ends, and returns ctx's error.
-type runner interface {
-	Run(ctx context.Context, x *Experiment) (*Outcome, error)
-	Close()
-}
-
-// Backend is where a campaign's experiments run and what they run.
-type Backend struct {
-	Target, Version, Name string
-	// Parallel is how many experiments of a mode may run side by side.
-	Parallel func(m *product.Mode) int
-	// Together says of a mode whether its pairs may run beside other pairs.
-	Together func(m *product.Mode) bool
-	// Runs is Campaign.Runs for a campaign that does not say.
-	Runs      int
-	suit      func(m product.Mode) product.Mode // makes a mode's span bearable
-	newRunner func() (runner, error)
-	// needs, when not nil, is why a crash kind cannot strike here; "" when it can.
-	needs func(k *CrashKind) string
-	// lacksMode, when not nil, is why the target cannot run in a mode; "" when it can.
-	lacksMode func(m *product.Mode) string
-	// adapt, when not nil, makes a drawn plan one that can strike here.
-	adapt func(p *plan.Plan, seed uint64) *plan.Plan
-}
-
-// lacks is why a pair has nothing to strike, or nothing to strike with; "" when
-// it can be run.
-func (b *Backend) lacks(m *product.Mode, k *CrashKind) string {
-	if b.lacksMode != nil {
-		if why := b.lacksMode(m); why != "" {
-			return why
-		}
-	}
-	if why := k.needs(m); why != "" || b.needs == nil {
-		return why
-	}
-	return b.needs(k)
-}
-
-// Simulation is the embedded engine in the simulated world.
-func Simulation() Backend {
-	return Backend{Target: "engine", Version: "as redis " + engine.RedisVersion, Name: "sim",
-		Parallel: func(*product.Mode) int { return runtime.GOMAXPROCS(0) }, Together: func(*product.Mode) bool { return false },
-		Runs: 200, suit: func(m product.Mode) product.Mode { return m },
-		newRunner: func() (runner, error) { return simulated{NewSimulator()}, nil }}
-}
-
-// realRuns is how many crashes of a pair must strike on real servers, whose
-// time is real too: of the default modes and crash kinds 11 pairs are power
-// cuts, which makes 660 of them in about three minutes.
-const realRuns = 60
-
-// RealServer is a real server on the fault disk of a rig.
-func RealServer(r *Rig, version string) Backend {
-	return Backend{Target: r.binary, Version: version, Name: "process",
-		Parallel: sideBySide, Together: func(m *product.Mode) bool { return m.Rate > 0 },
-		Runs: realRuns, suit: product.Mode.InRealTime, lacksMode: r.lacksMode,
-		newRunner: func() (runner, error) { return r.NewRunner(), nil }}
-}
-
-// RunOnce runs a single experiment; its outcome keeps its history.
-func (b Backend) RunOnce(ctx context.Context, x *Experiment) (*Outcome, error) {
-	r, err := b.newRunner()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return r.Run(ctx, x)
-}
-
-// sideBySide is how many real servers may run at once. Closed loops compete for
-// the CPU. Paced runs wait most of the time: 30 of them for each CPU make 2,400
-// operations a second, which take a quarter of it with the server, its clients
-// and its disk, and leave room for the starts.
-func sideBySide(m *product.Mode) int {
-	if m.Rate == 0 {
-		return 2 * runtime.GOMAXPROCS(0)
-	}
-	return 30 * runtime.GOMAXPROCS(0)
-}
-
-// simulated is a Simulator without a trace.
-type simulated struct{ *Simulator }
-
-func (s simulated) Run(_ context.Context, x *Experiment) (*Outcome, error) {
-	return s.Simulator.Run(x, nil)
-}
-
 // wanted is how many crashes must strike in each pair; 0 when time decides.
 func (c *Campaign) wanted() int {
 	if c.For > 0 {
@@ -165,11 +74,11 @@ type cell struct {
 func (c *Campaign) Run(ctx context.Context, b Backend) ([]result.Result, error) {
 	suited := *c
 	if suited.Runs == 0 {
-		suited.Runs = b.Runs
+		suited.Runs = b.Runs()
 	}
 	suited.Modes = make([]product.Mode, len(c.Modes))
 	for i, m := range c.Modes {
-		suited.Modes[i] = b.suit(m)
+		suited.Modes[i] = b.Suit(m)
 	}
 	return suited.runCells(ctx, b)
 }
@@ -341,8 +250,8 @@ func (c *Campaign) Experiment(m *product.Mode, crash *CrashKind, n uint64) *Expe
 
 // on is an experiment as the backend can run it.
 func (c *Campaign) on(b Backend, x *Experiment) *Experiment {
-	if b.adapt != nil && c.Plan == nil {
-		x.Plan = b.adapt(x.Plan, x.Seed)
+	if c.Plan == nil {
+		x.Plan = b.Adapt(x.Plan, x.Seed)
 	}
 	return x
 }
@@ -402,14 +311,14 @@ func (c *Campaign) keep(x *Experiment, o *Outcome, res *result.Result) error {
 
 // pool is the runners of a campaign, which the pairs that run at the same time share.
 type pool struct {
-	all  []runner
-	idle chan runner
+	all  []*Runner
+	idle chan *Runner
 }
 
 func newPool(b Backend, n int) (*pool, error) {
-	p := &pool{idle: make(chan runner, n)}
+	p := &pool{idle: make(chan *Runner, n)}
 	for range n {
-		r, err := b.newRunner()
+		r, err := b.NewRunner()
 		if err != nil {
 			p.close()
 			return nil, err

@@ -35,7 +35,7 @@ type CrashKind struct {
 	// needs says why the kind has nothing to strike in a mode; "" when it has.
 	needs func(m *product.Mode) string
 	// strike draws the statements that end the server's life at about t.
-	strike func(m *product.Mode, t time.Duration, d *draws) []plan.Statement
+	strike func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement
 	// promise, when not nil, is what is promised instead of the mode's contract.
 	promise func(m *product.Mode) contract.Contract
 	// seen, when not nil, is what else must have been seen; "" when it was.
@@ -87,20 +87,20 @@ const slowSync = 2 * time.Second
 func always(*product.Mode) string { return "" }
 
 // atTime strikes at the time that is drawn, with the action made by f.
-func atTime(f func(d *draws) plan.Action) func(*product.Mode, time.Duration, *draws) []plan.Statement {
-	return func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
+func atTime(f func(d *seeding.Draws) plan.Action) func(*product.Mode, time.Duration, *seeding.Draws) []plan.Statement {
+	return func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
 		return []plan.Statement{at(t, f(d))}
 	}
 }
 
 // inSync strikes inside a sync, with the action made by f.
-func inSync(f func(d *draws) plan.Action) func(*product.Mode, time.Duration, *draws) []plan.Statement {
-	return func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
+func inSync(f func(d *seeding.Draws) plan.Action) func(*product.Mode, time.Duration, *seeding.Draws) []plan.Statement {
+	return func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
 		return []plan.Statement{inFsync(m, t, d, f(d))}
 	}
 }
 
-func kill(*draws) plan.Action { return &plan.Kill{Node: server} }
+func kill(*seeding.Draws) plan.Action { return &plan.Kill{Node: server} }
 
 // CrashKinds are all of them, in the order in which tables show them.
 var CrashKinds = []*CrashKind{
@@ -123,7 +123,7 @@ var CrashKinds = []*CrashKind{
 	{
 		Name: "term", About: "SIGTERM: an orderly shutdown",
 		Ends: history.Terminated, needs: always,
-		strike: atTime(func(*draws) plan.Action { return &plan.Term{Node: server} }),
+		strike: atTime(func(*seeding.Draws) plan.Action { return &plan.Term{Node: server} }),
 	},
 	{
 		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, When: SlowSync, Plain: "power",
@@ -134,7 +134,7 @@ var CrashKinds = []*CrashKind{
 			}
 			return ""
 		},
-		strike: func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
 			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, By: slowSync}
 			return []plan.Statement{at(max(t-5*time.Second, t/2), slow), at(t, powerCut(d))}
 		},
@@ -171,10 +171,10 @@ var CrashKinds = []*CrashKind{
 			}
 			return ""
 		},
-		strike: func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
 			return []plan.Statement{
 				at(t, kill(d)),
-				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: "*.incr.aof", By: int64(1 + d.below(128))}},
+				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: "*.incr.aof", By: int64(1 + d.Below(128))}},
 			}
 		},
 		promise: tailCutPromise,
@@ -253,7 +253,7 @@ func at(t time.Duration, a plan.Action) plan.Statement {
 
 // inFsync is a statement that strikes inside the first fsync that enters at or
 // after t, at a random share of its duration.
-func inFsync(m *product.Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
+func inFsync(m *product.Mode, t time.Duration, d *seeding.Draws, a plan.Action) plan.Statement {
 	glob := "*.incr.aof"
 	switch {
 	case !m.AOF:
@@ -263,24 +263,24 @@ func inFsync(m *product.Mode, t time.Duration, d *draws, a plan.Action) plan.Sta
 	}
 	return plan.Statement{
 		At: plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "fsync", Glob: glob}, N: 1, Time: t,
-			Place: disk.PlaceInFlight, Fraction: float64(1+d.below(99)) / 100},
+			Place: disk.PlaceInFlight, Fraction: float64(1+d.Below(99)) / 100},
 		Action: a,
 	}
 }
 
 // powerCut draws what survives: nothing but what is durable (the most a disk
 // may lose), a random subset, a prefix, or a torn last write.
-func powerCut(d *draws) plan.Action {
+func powerCut(d *seeding.Draws) plan.Action {
 	cut := &plan.PowerCut{Node: server, HasKeep: true}
-	switch n := d.below(10); {
+	switch n := d.Below(10); {
 	case n < 6:
 		cut.Keep = disk.Choice{Mode: disk.KeepNone}
 	case n < 8:
-		cut.Keep = disk.Choice{Mode: disk.KeepRandom, Seed: d.next() >> 32}
+		cut.Keep = disk.Choice{Mode: disk.KeepRandom, Seed: d.Next() >> 32}
 	case n < 9:
-		cut.Keep = disk.Choice{Mode: disk.KeepPrefix, K: int64(d.below(8))}
+		cut.Keep = disk.Choice{Mode: disk.KeepPrefix, K: int64(d.Below(8))}
 	default:
-		cut.Keep = disk.Choice{Mode: disk.KeepTorn, K: int64(1 + d.below(200))}
+		cut.Keep = disk.Choice{Mode: disk.KeepTorn, K: int64(1 + d.Below(200))}
 	}
 	return cut
 }
@@ -299,8 +299,8 @@ var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsy
 // enough to meet every step of it, and seldom enough not to colour the
 // distribution of loss windows (a rewrite syncs the log it leaves).
 func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
-	d := &draws{state: seeding.Derive(seed, 1)}
-	t := d.between(m.Period, m.Span).Round(10 * time.Microsecond)
+	d := seeding.NewDraws(seeding.Derive(seed, 1))
+	t := d.Between(m.Period, m.Span).Round(10 * time.Microsecond)
 	p := &plan.Plan{}
 	if !m.AOF && !m.RDB {
 		p.Statements = crash.strike(m, t, d)
@@ -310,22 +310,22 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	if !m.AOF {
 		command = "BGSAVE"
 	}
-	begin := d.between(0, t)
-	near := d.below(10)
+	begin := d.Between(0, t)
+	near := d.Below(10)
 	if crash.When == InRewrite {
 		near = 0
 	}
 	if near < 2 || m.Get("appendfsync") == "no" && crash.When == InSync {
-		begin = max(0, t-d.between(0, rewriteWidth))
+		begin = max(0, t-d.Between(0, rewriteWidth))
 	}
 	begin = begin.Round(10 * time.Microsecond)
 	p.Statements = append(p.Statements, at(begin, &plan.Do{Node: server, Args: []string{command}}))
 	if near < 1 && crash.oneBlow() {
 		statement := crash.strike(m, t, d)[0]
 		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
-		place := places[d.below(len(places))]
-		statement.At = plan.Instant{Kind: plan.AtCall, Node: server, Time: begin, N: 1 + d.below(3), Place: place,
-			Call: plan.CallPattern{Op: rewriteCalls[d.below(len(rewriteCalls))], Glob: "*"}}
+		place := places[d.Below(len(places))]
+		statement.At = plan.Instant{Kind: plan.AtCall, Node: server, Time: begin, N: 1 + d.Below(3), Place: place,
+			Call: plan.CallPattern{Op: rewriteCalls[d.Below(len(rewriteCalls))], Glob: "*"}}
 		if place == disk.PlaceInFlight {
 			statement.At.Fraction = 0.5
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -221,7 +222,7 @@ func (s *Saved) HasImage() bool {
 
 // Start starts the server on the saved crash image and judges what it makes of
 // it. Without a rig it is the engine, in a simulated world.
-func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, error) {
+func (s *Saved) Start(ctx context.Context, r *machine.Rig, x *Experiment) (*Outcome, error) {
 	image, err := ReadCrashImage(filepath.Join(s.dir, imageDir), &x.Mode)
 	if err != nil {
 		return nil, fmt.Errorf("crash image: %w", err)
@@ -239,12 +240,12 @@ func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, err
 	for i := range h.States {
 		read = h.States[i].At
 	}
-	dir, remove, err := r.ImageDir()
+	dir, remove, err := ImageDir()
 	if err != nil {
 		return nil, err
 	}
 	defer remove()
-	w, err := r.NewImageServer(x, read, dir)
+	w, err := NewImageServer(r, x, read, dir)
 	if err != nil {
 		return nil, err
 	}

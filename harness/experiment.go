@@ -8,8 +8,8 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -29,16 +29,6 @@ type Experiment struct {
 	// Contract is the user's own; nil: the built-in ones judge.
 	Contract *contract.File
 }
-
-// Recovery is how a server came back.
-type Recovery uint8
-
-const (
-	NotRestarted Recovery = iota
-	ByItself
-	Repaired // with the product's own tool
-	RefusedToStart
-)
 
 // Outcome is what one experiment showed.
 type Outcome struct {
@@ -71,7 +61,7 @@ type Outcome struct {
 	Window   time.Duration
 	Censored bool
 
-	Recovery Recovery
+	Recovery machine.Recovery
 	Took     time.Duration // from the restart until it served
 	Span     time.Duration // for how long clients wrote
 	Trace    uint64        // trace hash; simulation only
@@ -105,25 +95,6 @@ type Seen struct {
 type Anomaly struct {
 	Name  string
 	Story string
-}
-
-// draws is a small seeded generator for what is decided before a run begins.
-type draws struct{ state uint64 }
-
-func (d *draws) next() uint64 {
-	d.state++
-	return seeding.Derive(0x746f726e7461696c, d.state)
-}
-
-// below returns a number in [0, n).
-func (d *draws) below(n int) int { return int(d.next() >> 33 % uint64(n)) }
-
-// between returns a duration in [from, to).
-func (d *draws) between(from, to time.Duration) time.Duration {
-	if to <= from {
-		return from
-	}
-	return from + time.Duration(d.next()>>1%uint64(to-from))
 }
 
 // Shows reports whether the run shows an anomaly, as the first that went wrong,

@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -22,7 +23,7 @@ import (
 func TestHostDisk(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	t.Setenv("TMPDIR", t.TempDir())
-	rig, err := NewHostRig(binary)
+	rig, err := machine.NewRig(binary, machine.HostDirs)
 	require.NoError(t, err)
 	version, err := process.Version(binary)
 	require.NoError(t, err)
@@ -37,7 +38,7 @@ func TestHostDisk(t *testing.T) {
 		require.NoError(t, err)
 		c.Crashes = append(c.Crashes, k)
 	}
-	results, err := c.Run(context.Background(), HostServer(rig, version))
+	results, err := c.Run(context.Background(), RealServer(rig, version))
 	require.NoError(t, err)
 	for _, r := range results {
 		if r.Crash != "kill" {
@@ -53,7 +54,7 @@ func TestHostDisk(t *testing.T) {
 	liar, none := c.Modes[0], c.Modes[2]
 	liar.Directives = none.Directives
 	c.Modes, c.Crashes = []product.Mode{liar}, c.Crashes[:1]
-	results, err = c.Run(context.Background(), HostServer(rig, version))
+	results, err = c.Run(context.Background(), RealServer(rig, version))
 	require.NoError(t, err)
 	assert.Equal(t, result.Violated, results[0].Verdict)
 	require.NoError(t, rig.Close())
@@ -87,9 +88,9 @@ func TestPlansForTheHostDisk(t *testing.T) {
 	changed := 0
 	for seed := range uint64(200) {
 		drawn := GeneratePlan(&always, kill, seed)
-		p := withoutCalls(drawn, seed)
-		require.NoError(t, p.Check(System(plan.ProcessHost), []string{Server}))
-		if drawn.Check(System(plan.ProcessHost), nil) != nil {
+		p := onHost{}.Adapt(drawn, seed)
+		require.NoError(t, p.Check(machine.System(plan.ProcessHost), []string{Server}))
+		if drawn.Check(machine.System(plan.ProcessHost), nil) != nil {
 			changed++
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,9 @@ import (
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
@@ -34,7 +35,7 @@ import (
 // nothing, or refuse, the running server exits or answers an error, and Reload
 // says that it does not know.
 type ImageServer struct {
-	rig  *Rig
+	rig  *machine.Rig
 	mode product.Mode
 	read time.Duration // Recovered.At
 	dir  string
@@ -79,8 +80,8 @@ func (t *Tally) Rate() float64 {
 // NewImageServer makes one for the images of an experiment's run. What they hold
 // will be read at the given time of its clock, or later. dir is for its files,
 // and its own.
-func (r *Rig) NewImageServer(x *Experiment, read time.Duration, dir string) (*ImageServer, error) {
-	s := &ImageServer{rig: r, mode: x.Mode, read: read, dir: dir, env: r.newEnv(0)}
+func NewImageServer(r *machine.Rig, x *Experiment, read time.Duration, dir string) (*ImageServer, error) {
+	s := &ImageServer{rig: r, mode: x.Mode, read: read, dir: dir, env: r.Env(0)}
 	for _, d := range []string{s.coldDir(), s.liveDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
@@ -110,116 +111,108 @@ func (s *ImageServer) drop() {
 		s.conn.Close()
 		s.env.Leave()
 	}
-	end(s.live)
+	machine.End(s.live)
 	s.live, s.conn, s.has = nil, nil, nil
-}
-
-// end kills a server and waits until nothing is left of it.
-func end(r *process.Redis) {
-	r.KillTree()
-	r.WaitTree()
-	r.OutputDone()
-}
-
-// launch starts the server in a directory.
-func (s *ImageServer) launch(ctx context.Context, dir string, more ...product.Directive) (*process.Redis, *process.StartError, error) {
-	var list []process.Directive
-	for _, d := range append(s.mode.Directives, more...) {
-		list = append(list, process.Directive{Name: d.Name, Args: d.Arguments()})
-	}
-	r, err := process.StartRedis(ctx, s.rig.spec(dir, list, s.onLine))
-	var refusal *process.StartError
-	if errors.As(err, &refusal) && product.Refused(refusal) {
-		return nil, refusal, nil
-	}
-	return r, nil, err
 }
 
 // onLine notes when the server says that it cuts a torn tail off.
 func (s *ImageServer) onLine(l process.Line) {
-	if _, rest, ok := strings.Cut(l.Text, "!!! Truncating the AOF "); ok {
-		file, _, _ := strings.Cut(rest, " ")
+	if file, ok := product.CutOff(l.Text); ok {
 		s.cut.Store(&file)
 	}
+}
+
+// directory is what a server is brought back on (machine.Startable): a directory with
+// the files of an image.
+type directory struct {
+	s     *ImageServer
+	dir   string
+	look  func(f func(fsys vfs.FS)) error // at the files
+	redis *process.Redis                  // that serves; nil: none
+}
+
+func (d *directory) Start(ctx context.Context) (err error) {
+	d.redis, err = d.s.rig.Launch(ctx, d.dir, d.s.mode.Directives, d.s.onLine)
+	return err
+}
+
+func (d *directory) Repair(ctx context.Context) (fixed bool, err error) {
+	return d.s.rig.Repair(ctx, d.dir)
+}
+
+func (d *directory) Files(f func(fsys vfs.FS)) error { return d.look(f) }
+
+// bringBack starts the server on a directory, with its repair tool if it refuses, and
+// reads it. began: when it was about to read.
+func (s *ImageServer) bringBack(ctx context.Context, d *directory, r *Recovered) (began time.Time, err error) {
+	s.cut.Store(nil)
+	err = r.take(machine.Recover(ctx, d, &s.mode, nil))
+	began = time.Now()
+	if err != nil || r.How == machine.RefusedToStart {
+		return began, err
+	}
+	err = s.dump(d.redis.Addr, r)
+	r.Truncated = s.cut.Load() != nil
+	return began, err
 }
 
 // Start starts the server on an image. When second is asked for and the server
 // came back, it takes a write, is killed, and is started once more.
 func (s *ImageServer) Start(ctx context.Context, image *CrashImage, second bool) (Recovered, SecondLife, error) {
 	began := time.Now()
-	r := Recovered{NoData: image.none, How: ByItself, At: s.read}
+	r := Recovered{NoData: image.none, At: s.read}
 	var then SecondLife
 	if err := image.WriteTo(s.coldDir(), nil); err != nil {
 		return r, then, err
 	}
-	s.cut.Store(nil)
-	redis, refusal, err := s.launch(ctx, s.coldDir())
-	if err == nil && refusal != nil {
-		redis, err = s.repaired(ctx, &r, refusal, image)
-	}
-	if err != nil || redis == nil {
+	cold := osfs.New(s.coldDir())
+	d := &directory{s: s, dir: s.coldDir(), look: func(f func(fsys vfs.FS)) error {
+		f(cold)
+		return nil
+	}}
+	defer func() { machine.End(d.redis) }()
+	_, err := s.bringBack(ctx, d, &r)
+	if err != nil || r.How == machine.RefusedToStart {
 		s.Starts.since(began)
 		return r, then, err
 	}
-	defer func() { end(redis) }()
-	if err := s.dump(redis.Addr, &r); err != nil {
-		return r, then, err
+	if r.Truncated {
+		then.Cut = *s.cut.Load()
 	}
-	if cut := s.cut.Load(); cut != nil {
-		r.Truncated, then.Cut = true, *cut
-	}
-	if r.How == ByItself && image.stray {
-		r.NULBytes = !r.Truncated || product.HasStrayBytes(osfs.New(s.coldDir()))
+	if r.How == machine.ByItself && image.stray {
+		r.NULBytes = !r.Truncated || product.HasStrayBytes(cold)
 	}
 	if !second {
-		end(redis)
+		machine.End(d.redis)
 	}
 	s.Starts.since(began)
-	if !second {
-		return r, then, nil
+	if second {
+		err = s.second(ctx, d, image, &r, &then)
 	}
-	then.Truncated = then.Cut == "" || s.shorter(image, then.Cut)
-	if then.Wrong, err = s.poke(redis.Addr); err != nil || then.Wrong != "" {
-		return r, then, err
-	}
-	redis.KillTree()
-	redis.WaitTree()
-	again, refusal, err := s.launch(ctx, s.coldDir())
-	switch {
-	case err != nil:
-		return r, then, err
-	case refusal != nil:
-		then.Wrong = "it came back, took a write, was killed, and would not start again: " + product.LastWords(refusal)
-		return r, then, nil
-	}
-	redis.OutputDone()
-	redis = again
-	after := Recovered{At: s.read}
-	if err := s.dump(again.Addr, &after); err != nil {
-		return r, then, err
-	}
-	if missing := lacks(&after.State, &r.State); missing != "" {
-		then.Wrong = fmt.Sprintf("it came back with key %q, took a write of another key, was killed, and came back without it", missing)
-	}
-	return r, then, nil
+	return r, then, err
 }
 
-// repaired runs the repair tool and starts the server again; nil when it will not.
-func (s *ImageServer) repaired(ctx context.Context, r *Recovered, refusal *process.StartError, image *CrashImage) (*process.Redis, error) {
-	r.How, r.Refusal = RefusedToStart, product.LastWords(refusal)
-	r.NULBytes = image.stray
-	if !s.mode.AOF || s.rig.repair == nil {
-		return nil, nil
+// second is the second life of a server that has come back.
+func (s *ImageServer) second(ctx context.Context, d *directory, image *CrashImage, r *Recovered, then *SecondLife) (err error) {
+	then.Truncated = then.Cut == "" || s.shorter(image, then.Cut)
+	if then.Wrong, err = s.poke(d.redis.Addr); err != nil || then.Wrong != "" {
+		return err
 	}
-	fixed, err := product.RunRepair(ctx, s.rig.repair, s.coldDir(), s.rig.clock)
-	if err != nil || !fixed {
-		return nil, err
+	machine.End(d.redis)
+	var refusal *machine.Refusal
+	switch err := d.Start(ctx); {
+	case errors.As(err, &refusal):
+		then.Wrong = wouldNotStart + refusal.Words
+		return nil
+	case err != nil:
+		return err
 	}
-	redis, refusal, err := s.launch(ctx, s.coldDir())
-	if err == nil && refusal == nil {
-		r.How = Repaired
+	after := Recovered{At: s.read}
+	if err := s.dump(d.redis.Addr, &after); err != nil {
+		return err
 	}
-	return redis, err
+	then.compare(&after.State, &r.State)
+	return nil
 }
 
 // shorter reports whether a file of the image has been cut in the server's directory.
@@ -264,7 +257,7 @@ func (s *ImageServer) poke(addr string) (wrong string, err error) {
 // Reload has the running server load an image. known is false when it does not
 // say what a start would make of it.
 func (s *ImageServer) Reload(ctx context.Context, image *CrashImage) (r Recovered, known bool, err error) {
-	r = Recovered{NoData: image.none, NULBytes: image.stray, How: ByItself, At: s.read}
+	r = Recovered{NoData: image.none, NULBytes: image.stray, How: machine.ByItself, At: s.read}
 	if s.live == nil {
 		if err := s.wait(ctx); err != nil {
 			return r, false, err
@@ -306,13 +299,10 @@ func (s *ImageServer) wait(ctx context.Context) error {
 	if err := nothing.WriteTo(s.liveDir(), nil); err != nil {
 		return err
 	}
-	live, refusal, err := s.launch(ctx, s.liveDir(), product.Directive{Name: "appendonly", Value: "no"}, product.Directive{Name: "save", Value: ""},
-		product.Directive{Name: "enable-debug-command", Value: "yes"}, product.Directive{Name: "loglevel", Value: "warning"})
-	if err == nil && refusal != nil {
-		err = fmt.Errorf("a server to load crash images into: %w", refusal)
-	}
+	live, err := s.rig.Launch(ctx, s.liveDir(), s.mode.With([]product.Directive{{Name: "appendonly", Value: "no"}, {Name: "save", Value: ""},
+		{Name: "enable-debug-command", Value: "yes"}, {Name: "loglevel", Value: "warning"}}).Directives, s.onLine)
 	if err != nil {
-		return err
+		return fmt.Errorf("a server to load crash images into: %w", err)
 	}
 	s.live, s.has = live, nothing
 	s.env.Enter()
@@ -323,7 +313,7 @@ func (s *ImageServer) wait(ctx context.Context) error {
 
 // ImageDir makes a directory for crash images: where TMPDIR says, else in memory
 // where the host has that. Syncing is not what is tested there.
-func (r *Rig) ImageDir() (dir string, remove func(), err error) {
+func ImageDir() (dir string, remove func(), err error) {
 	base := ""
 	if info, err := os.Stat(memory); os.Getenv("TMPDIR") == "" && err == nil && info.IsDir() {
 		base = memory

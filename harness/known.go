@@ -5,6 +5,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -20,7 +21,7 @@ func known(o *Outcome, power bool) {
 	if !power {
 		return
 	}
-	if o.Recovery == Repaired && o.NULBytes {
+	if o.Recovery == machine.Repaired && o.NULBytes {
 		o.Findings = append(o.Findings, "F2")
 	}
 	if o.Verdict != result.Violated {
@@ -35,9 +36,9 @@ func known(o *Outcome, power bool) {
 	case o.NULBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History),
 		// A command that the stray bytes spoilt is an error that nobody hears while
 		// the file is loaded. (A file that ends in them is refused, and says nothing here.)
-		o.NULBytes && o.Recovery == ByItself && only(o.Anomalies, anomaly.Phantom, anomaly.Hole) && phantomsHoldNUL(o.History):
+		o.NULBytes && o.Recovery == machine.ByItself && only(o.Anomalies, anomaly.Phantom, anomaly.Hole) && phantomsHoldNUL(o.History):
 		excuse(o, "F4")
-	case o.ManifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == RefusedToStart && missesFile(o.History):
+	case o.ManifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == machine.RefusedToStart && missesFile(o.History):
 		// The manifest's new name survived, and that of a file it speaks of did not:
 		// one sync of the directory is to make both durable.
 		excuse(o, "F5")

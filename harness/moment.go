@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 )
 
@@ -65,31 +66,33 @@ func (k MomentKind) String() string {
 // effect add to what is in play, and only syncs and the kernel's own
 // write-back take from it. f runs outside the simulated world, which does not
 // notice it: the same experiment gives the same trace with and without.
-func (s *Simulator) Watch(f func(m *Moment)) { s.watcher = f }
+func (s *Simulator) Watch(f func(m *Moment)) {
+	s.watcher, s.disk = f, s.m.(*machine.Simulated).Disk
+}
 
 // watch tells the watcher of a moment.
-func (s *Simulator) watch(kind MomentKind, c *disk.Call, ack int) {
-	if s.watcher == nil || s.crashed != "" || len(s.hist.Epochs) != 1 || s.hist.Epochs[0].Ended != history.Never {
+func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
+	if r.watcher == nil || r.over || len(r.hist.Epochs) != 1 || r.hist.Epochs[0].Ended != history.Never {
 		return
 	}
-	m := &s.moment
-	d := s.node.Disk()
-	of := watched{s.x, d, s.hist, d.Log()[s.logFrom:], s.log.Forks, &s.facts, &s.judging}
-	*m = Moment{of: of, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
-	s.moments++
-	s.watcher(m)
+	m := &r.moment
+	d := r.disk()
+	of := watched{r.x, d, r.hist, d.Log()[r.logFrom:], r.log.Forks, &r.facts, &r.judging}
+	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
+	r.moments++
+	r.watcher(m)
 }
 
 // observed adds to a decision about a call what tells the watcher of it.
-func (s *Simulator) observed(c *disk.Call, d disk.Decision) disk.Decision {
-	if s.watcher == nil || d.Strike != nil {
+func (r *Runner) observed(c *disk.Call, d disk.Decision) disk.Decision {
+	if r.watcher == nil || d.Strike != nil || r.given == nil {
 		return d
 	}
 	switch {
 	case c.Kind.IsSync():
-		d.Strike, d.Place = func() { s.watch(MomentReturn, c, 0) }, disk.PlaceReturn
+		d.Strike, d.Place = func() { r.watch(MomentReturn, c, 0) }, disk.PlaceReturn
 	case c.Kind.Mutates():
-		d.Strike, d.Place, d.Fraction = func() { s.watch(MomentFlight, c, 0) }, disk.PlaceInFlight, 0
+		d.Strike, d.Place, d.Fraction = func() { r.watch(MomentFlight, c, 0) }, disk.PlaceInFlight, 0
 	}
 	return d
 }
@@ -169,7 +172,7 @@ func ManifestAhead(log []disk.Record) bool {
 // Recovered is what a server made of a crash image.
 type Recovered struct {
 	State    history.State // when it started
-	How      Recovery
+	How      machine.Recovery
 	Refusal  string // why it did not start by itself
 	NULBytes bool   // an incr file of the image held NUL bytes
 	NoData   bool   // the image has no manifest, or no snapshot in a mode without AOF
@@ -178,6 +181,12 @@ type Recovered struct {
 	At time.Duration
 	// Truncated: the start cut a torn tail off, so that what is written next goes behind the cut.
 	Truncated bool
+}
+
+// take takes how a server came back.
+func (r *Recovered) take(got machine.Return, err error) error {
+	r.How, r.Refusal, r.NULBytes = got.How, got.Refusal, got.Stray
+	return err
 }
 
 // Judge judges what came back from an image of this moment as a run is judged
@@ -201,13 +210,13 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 func (r *Recovered) follow(h *history.History, now time.Duration) {
 	h.Events = append(h.Events, history.Event{At: now, Kind: history.PowerCut, Node: server},
 		history.Event{At: now, Kind: history.Restarted, Node: server})
-	if r.How != ByItself {
+	if r.How != machine.ByItself {
 		h.Events = append(h.Events, history.Event{At: now, Kind: history.Refused, Node: server, Text: r.Refusal})
 	}
-	if r.How == Repaired {
+	if r.How == machine.Repaired {
 		h.Events = append(h.Events, history.Event{At: now, Kind: history.Repaired, Node: server})
 	}
-	if r.How != RefusedToStart {
+	if r.How != machine.RefusedToStart {
 		state := r.State
 		at := max(now, r.At)
 		state.Began, state.At, state.Node, state.Epoch = at, at, server, 1

@@ -20,6 +20,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // newRig is a rig for redis-server, whose end checks that nothing is left: no
 // server, no mount, no directory, no goroutine.
-func newRig(tb testing.TB) *Rig {
+func newRig(tb testing.TB) *machine.Rig {
 	tb.Helper()
 	lacks := fusefs.Available()
 	if _, err := exec.LookPath("redis-server"); lacks == nil {
@@ -42,15 +43,15 @@ func newRig(tb testing.TB) *Rig {
 	}
 	needs.Working(tb, lacks)
 	before := goleak.IgnoreCurrent()
-	rig, err := NewRig("redis-server")
+	rig, err := machine.NewRig("redis-server", machine.FaultDisks)
 	require.NoError(tb, err)
 	// Started once for a process, and kept.
 	kept := []goleak.Option{before, goleak.IgnoreTopFunction("github.com/torntail/torntail/faults/guard.NewSpace.func1"),
 		goleak.IgnoreAnyFunction("os.(*Process).Wait")}
 	tb.Cleanup(func() {
-		assert.Empty(tb, usersOf(rig.mount.Dir()), "processes still name the mount")
+		assert.Empty(tb, usersOf(rig.Disks.Dir()), "processes still name the mount")
 		require.NoError(tb, rig.Close())
-		assert.NoDirExists(tb, rig.mount.Dir())
+		assert.NoDirExists(tb, rig.Disks.Dir())
 		assert.NoError(tb, goleak.Find(kept...))
 	})
 	return rig
@@ -76,7 +77,7 @@ func realExperiment(t *testing.T, mode, crash, text string) *Experiment {
 	w.Rate = m.Rate
 	p, err := plan.Parse("plan 1\n" + text)
 	require.NoError(t, err)
-	require.NoError(t, p.Check(System(plan.Process), []string{Server}))
+	require.NoError(t, p.Check(machine.System(plan.Process), []string{Server}))
 	return &Experiment{Mode: m, Crash: mustCrash(crash), Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
 }
 
@@ -97,14 +98,14 @@ func TestRealCrashes(t *testing.T) {
 				assert.True(t, o.InFsync, "the disk's log has an fsync in flight")
 				require.NotEmpty(t, o.Cut.InFlight, "and so has the cut")
 				assert.True(t, o.Cut.InFlight[0].Kind.IsSync())
-				assert.Equal(t, ByItself, o.Recovery)
+				assert.Equal(t, machine.ByItself, o.Recovery)
 			}},
 		{"always loses nothing to a kill in the middle of an fsync", "always", "kill-in-fsync",
 			"at n1 fsync(*.incr.aof)#60 in-flight 0.5: kill n1",
 			func(t *testing.T, o *Outcome) {
 				assert.Zero(t, o.Lost)
 				assert.True(t, o.InFsync)
-				assert.Equal(t, ByItself, o.Recovery)
+				assert.Equal(t, machine.ByItself, o.Recovery)
 			}},
 		{"everysec loses what came after its last sync", "everysec", "power",
 			"at n1 fsync(*.incr.aof)#3: power-cut n1 keep none",
@@ -139,7 +140,7 @@ func TestRealCrashes(t *testing.T) {
 			"at ack#50: kill n1\nat +0s: truncate *.incr.aof by 7",
 			func(t *testing.T, o *Outcome) {
 				assert.Equal(t, 1, o.CutFiles)
-				assert.Equal(t, ByItself, o.Recovery)
+				assert.Equal(t, machine.ByItself, o.Recovery)
 				assert.LessOrEqual(t, o.Lost, 1)
 			}},
 		{"SIGTERM loses nothing", "everysec", "term", "at ack#50: term n1",
@@ -154,7 +155,7 @@ func TestRealCrashes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			o, err := rig.NewRunner().Run(context.Background(), realExperiment(t, c.mode, c.crash, c.plan))
+			o, err := NewRunner(rig.Machine()).Run(context.Background(), realExperiment(t, c.mode, c.crash, c.plan))
 			require.NoError(t, err)
 			require.True(t, o.Struck, "%s %s", o.Why, o.Distrust)
 			assert.Equal(t, result.Holds, o.Verdict, "%s %v", o.Why, o.Anomalies)
@@ -183,7 +184,7 @@ func TestRealPlants(t *testing.T) {
 			var err error
 			x.Plants, err = ParsePlants(c.plant)
 			require.NoError(t, err)
-			o, err := rig.NewRunner().Run(context.Background(), x)
+			o, err := NewRunner(rig.Machine()).Run(context.Background(), x)
 			require.NoError(t, err)
 			assert.NotEqual(t, result.Holds, o.Verdict)
 			assert.NotContains(t, o.Why, "did not strike")
@@ -211,7 +212,7 @@ func TestRealCancelled(t *testing.T) {
 			defer cancel()
 			x := realExperiment(t, "always", "kill", c.plan)
 			x.Mode.Span = 16 * time.Second
-			_, err := rig.NewRunner().Run(ctx, x)
+			_, err := NewRunner(rig.Machine()).Run(ctx, x)
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 	}
@@ -240,7 +241,7 @@ func TestRealServerDoesNotStart(t *testing.T) {
 	rig := newRig(t)
 	x := realExperiment(t, "always", "kill", "at ack#10: kill n1")
 	x.Mode = x.Mode.With([]product.Directive{{Name: "appenddirname", Value: "/not/a/name"}})
-	_, err := rig.NewRunner().Run(context.Background(), x)
+	_, err := NewRunner(rig.Machine()).Run(context.Background(), x)
 	require.ErrorContains(t, err, "on an empty disk")
 	var refusal *process.StartError
 	assert.ErrorAs(t, err, &refusal)

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // Recording is one life of a real server, from its start on an empty disk to
@@ -31,47 +32,33 @@ type Recording struct {
 	worked []history.Interval
 }
 
-// Record runs an experiment whose plan ends the server's life in an orderly
-// way, and records it.
-func (r *Rig) Record(ctx context.Context, x *Experiment) (*Recording, error) {
-	s := r.NewRunner()
-	defer s.Close()
-	s.recording = &Recording{x: x, judged: judging{slack: realSlack}}
-	out, err := s.Run(ctx, x)
+// Record runs an experiment whose plan ends the server's life in an orderly way, on a
+// machine of the rig's, and records it.
+func Record(ctx context.Context, rig *machine.Rig, x *Experiment) (*Recording, error) {
+	r := NewRunner(rig.Machine())
+	defer r.Close()
+	r.recording = &Recording{x: x, judged: judging{slack: r.judging.slack}}
+	out, err := r.Run(ctx, x)
 	switch {
 	case err != nil:
 		return nil, err
-	case s.recording.hist == nil:
+	case r.recording.hist == nil:
 		return nil, fmt.Errorf("the run that was to be recorded did not end: %s", out.Why)
 	}
-	return s.recording, nil
+	return r.recording, nil
 }
 
-// record keeps what the life that has just ended was.
-func (s *ServerRunner) record(l *life) error {
-	if l.how != history.Terminated {
-		return fmt.Errorf("the run that was to be recorded ended by %s, not by SHUTDOWN; the server's last lines:\n%s", l.how, l.redis.Tail())
+// take keeps what the life that has just ended was.
+func (r *Recording) take(of *Runner) error {
+	how, at := of.m.Down()
+	if how != history.Terminated {
+		return fmt.Errorf("the run that was to be recorded ended by %s, not by SHUTDOWN; the server's last lines:\n%s", how, of.m.LastWords())
 	}
-	r := s.recording
-	if s.block != nil {
-		r.blocks = s.block.Device().PowerCut()
+	if b, ok := of.m.(*machine.OnBlocks); ok {
+		r.blocks = b.Log()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r.hist, r.ended, r.forks, r.worked = s.hist, l.at, slices.Clone(s.log.Forks), slices.Clone(s.log.Worked)
+	r.hist, r.ended, r.forks, r.worked = of.hist, at, slices.Clone(of.log.Forks), slices.Clone(of.log.Worked)
 	return nil
-}
-
-// WaitUntil waits for an instant of the rig's clock.
-func (r *Rig) WaitUntil(ctx context.Context, at time.Duration) error {
-	timer := time.NewTimer(at - r.clock())
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // History is the record of the whole run.
@@ -92,7 +79,7 @@ func (r *Recording) Deadline(limit time.Duration) time.Duration {
 // Contract is what the mode promises about a crash of this kind on a real
 // server; see ContractOf.
 func (r *Recording) Contract(crash *CrashKind) (contract.Contract, error) {
-	return contractOf(&r.x.Mode, crash, r.x.Personality, r.x.Contract, realSlack)
+	return contractOf(&r.x.Mode, crash, r.x.Personality, r.x.Contract, r.judged.slack)
 }
 
 // Watch plays the recording and calls f at each moment from the time at which

@@ -27,7 +27,7 @@ type recipe struct {
 	workload    string
 	personality string
 	// plan, when not nil, draws the plan instead of GeneratePlan.
-	plan func(m *product.Mode, d *draws) *plan.Plan
+	plan func(m *product.Mode, d *seeding.Draws) *plan.Plan
 	// anomalies are the names that count as found, any of them; nil: the one in
 	// the registry.
 	anomalies []string
@@ -74,42 +74,42 @@ var recipes = map[string]func(r recipe) recipe{
 
 // afterRewrite cuts the power within 200 ms of the start of a rewrite: its end is
 // noticed by the server's cron, which comes by every 100 ms.
-func afterRewrite(m *product.Mode, d *draws) *plan.Plan {
-	t := d.between(m.Period, m.Span)
+func afterRewrite(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	t := d.Between(m.Period, m.Span)
 	return &plan.Plan{Statements: []plan.Statement{
 		at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}),
-		{At: plan.Instant{Kind: plan.AtAfter, Time: d.between(0, 200*time.Millisecond)}, Action: powerCut(d)},
+		{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(0, 200*time.Millisecond)}, Action: powerCut(d)},
 	}}
 }
 
 // atManifest cuts the power as a rewrite has renamed the manifest at its end.
-func atManifest(m *product.Mode, d *draws) *plan.Plan {
-	t := d.between(m.Period, m.Span)
+func atManifest(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	t := d.Between(m.Period, m.Span)
 	cut := at(0, powerCut(d))
 	cut.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "rename", Glob: "*.manifest"}, N: 2, Time: t, Place: 2}
 	return &plan.Plan{Statements: []plan.Statement{at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}), cut}}
 }
 
 // atUnlink kills the server as it has removed a file at the end of a rewrite.
-func atUnlink(m *product.Mode, d *draws) *plan.Plan {
-	t := d.between(m.Period, m.Span)
+func atUnlink(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	t := d.Between(m.Period, m.Span)
 	kill := at(0, &plan.Kill{Node: server})
-	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "unlink", Glob: "*"}, N: 1 + d.below(2), Time: t, Place: 2}
+	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "unlink", Glob: "*"}, N: 1 + d.Below(2), Time: t, Place: 2}
 	return &plan.Plan{Statements: []plan.Statement{at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}), kill}}
 }
 
 // atWrite kills the server as a write to the log has returned.
-func atWrite(m *product.Mode, d *draws) *plan.Plan {
+func atWrite(m *product.Mode, d *seeding.Draws) *plan.Plan {
 	kill := at(0, &plan.Kill{Node: server})
-	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "write", Glob: "*.incr.aof"}, N: 1 + d.below(2),
-		Time: d.between(m.Period, m.Span), Place: 2}
+	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "write", Glob: "*.incr.aof"}, N: 1 + d.Below(2),
+		Time: d.Between(m.Period, m.Span), Place: 2}
 	return &plan.Plan{Statements: []plan.Statement{kill}}
 }
 
 // tornTwice tears the tail, lets the server come back and go on, and kills it again.
-func tornTwice(m *product.Mode, d *draws) *plan.Plan {
+func tornTwice(m *product.Mode, d *seeding.Draws) *plan.Plan {
 	crash, _ := CrashByName("tail-cut")
-	p := &plan.Plan{Statements: crash.strike(m, d.between(m.Period, m.Span/2), d)}
+	p := &plan.Plan{Statements: crash.strike(m, d.Between(m.Period, m.Span/2), d)}
 	p.Statements = append(p.Statements, plan.Statement{
 		At: plan.Instant{Kind: plan.AtAfter, Time: 200 * time.Millisecond}, Action: &plan.Kill{Node: server}})
 	return p
@@ -184,7 +184,7 @@ func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestL
 			Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants}
 		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
 		if r.plan != nil {
-			x.Plan = r.plan(&m, &draws{state: x.Seed})
+			x.Plan = r.plan(&m, seeding.NewDraws(x.Seed))
 		} else {
 			x.Plan = GeneratePlan(&m, crash, x.Seed)
 		}

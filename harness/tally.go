@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -48,7 +49,7 @@ func (t *tally) add(o *Outcome) {
 	if o.InPlay {
 		t.inPlay++
 	}
-	if !o.Excused && o.Recovery != RefusedToStart {
+	if !o.Excused && o.Recovery != machine.RefusedToStart {
 		t.windows = append(t.windows, o.Window)
 		t.samples.WindowMS = append(t.samples.WindowMS, ms(o.Window))
 		t.samples.Lost = append(t.samples.Lost, o.Lost)
@@ -66,14 +67,14 @@ func (t *tally) add(o *Outcome) {
 		t.lostMax = max(t.lostMax, int64(o.Lost))
 	}
 	switch o.Recovery {
-	case ByItself:
+	case machine.ByItself:
 		t.recovery.ByItself++
-	case Repaired:
+	case machine.Repaired:
 		t.recovery.Repaired++
-	case RefusedToStart:
+	case machine.RefusedToStart:
 		t.recovery.Refused++
 	}
-	if o.Recovery == ByItself || o.Recovery == Repaired {
+	if o.Recovery == machine.ByItself || o.Recovery == machine.Repaired {
 		t.took = append(t.took, o.Took)
 		t.samples.RecoveryMS = append(t.samples.RecoveryMS, ms(o.Took))
 	}

@@ -7,13 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/reports/result"
 )
 
 // TestVerdictOfAPair: what makes a pair unknown or violated, and that nothing
 // else does. Unknown is never success.
 func TestVerdictOfAPair(t *testing.T) {
-	good := Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Recovery: ByItself, Span: time.Second}
+	good := Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Recovery: machine.ByItself, Span: time.Second}
 	with := func(change func(o *Outcome)) Outcome {
 		o := good
 		change(&o)
@@ -79,8 +80,8 @@ func repeat(o Outcome, n int) (list []Outcome) {
 // as struck and acknowledged, and in its finding.
 func TestExcusedRunsAreInNoOtherFigure(t *testing.T) {
 	var tally tally
-	tally.add(&Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 2, Window: time.Second, Recovery: ByItself})
-	tally.add(&Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 9, Window: time.Hour, Recovery: RefusedToStart,
+	tally.add(&Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 2, Window: time.Second, Recovery: machine.ByItself})
+	tally.add(&Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 9, Window: time.Hour, Recovery: machine.RefusedToStart,
 		Excused: true, Findings: []string{"F3"}, Anomalies: []Anomaly{{Name: "unrecoverable"}}})
 	var r result.Result
 	tally.finish(&r, 2, nil)

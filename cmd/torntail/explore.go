@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/explore"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/html"
 	"github.com/torntail/torntail/reports/result"
@@ -75,7 +76,7 @@ func (c *exploreCmd) Run(a *app) error {
 		return usage(err)
 	}
 	file := &explore.File{Schema: explore.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
-		Seed: c.Seed, Started: started.UTC(), Machine: machine(c.backend())}
+		Seed: c.Seed, Started: started.UTC(), Machine: thisMachine(c.backend())}
 	explore, done, err := c.explorer(a, all, out)
 	if err != nil {
 		undo()
@@ -195,7 +196,7 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 
 // exploreReal runs the explorations of a real server one after the other: each
 // has all of the machine.
-func (c *exploreCmd) exploreReal(ctx context.Context, rig *harness.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
+func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
 	var progress *terminal.Progress
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)

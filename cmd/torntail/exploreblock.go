@@ -43,11 +43,11 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 	}
 	var reports []*harness.BlockReport
 	var verdicts []result.Verdict
-	backend := harness.BlockServer(rig, v)
+	backend := harness.RealServer(rig, v)
 	for _, x := range all {
 		state := terminal.State{What: x.Mode.Name + " on " + fs.String() + ": recording"}
 		progress.Update(state)
-		r, err := rig.ExploreBlocks(ctx, x, harness.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
+		r, err := harness.ExploreBlocks(ctx, rig, x, harness.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
 			Save: func(what string, x *harness.Experiment, o *harness.Outcome, image *harness.CrashImage) (string, error) {
 				dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s", x.Mode.Name, what))
 				return dir, harness.SaveCrash(dir, version, backend, x, o, image)

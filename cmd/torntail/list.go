@@ -10,9 +10,10 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
-	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/mount"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
@@ -91,7 +92,7 @@ var lists = []struct {
 
 // systems are what plans strike, as torntail runs, splitbrain, topology and mount have it.
 var systems = []plan.System{
-	harness.System(plan.Sim), simcluster.System(), harness.System(plan.Process), harness.System(plan.ProcessHost), harness.System(plan.Block),
+	machine.System(plan.Sim), simcluster.System(), machine.System(plan.Process), machine.System(plan.ProcessHost), machine.System(plan.Block),
 	mount.System(), cluster.System(), cluster.ControlSystem(),
 }
 

@@ -136,7 +136,7 @@ func (c *policiesCmd) Run(a *app) error {
 	}
 	costs.MaxLossMS, costs.MinRate = limits, c.MinRate
 	policies.Advise(costs, results)
-	machine := machine(backend.Name)
+	machine := thisMachine(backend.Name)
 	machine.FileSystem = costs.Host.FileSystem
 	return c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),

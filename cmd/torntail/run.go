@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/reports/result"
@@ -123,7 +124,7 @@ func (c *runCmd) Run(a *app) error {
 	return c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
 		Seed: c.Seed, Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
-		Machine: machine(backend.Name), Results: results,
+		Machine: thisMachine(backend.Name), Results: results,
 	}, out)
 }
 
@@ -272,7 +273,7 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	if c.Disk == onHost {
 		backend = plan.ProcessHost
 	}
-	if err := p.Check(harness.System(backend), []string{harness.Server}); err != nil {
+	if err := p.Check(machine.System(backend), []string{harness.Server}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil

@@ -66,7 +66,7 @@ func (c *suiteCmd) Run(a *app) error {
 		}
 		return nil
 	}
-	o := suite.Options{Workers: c.Workers, Torntail: version, Command: commandLine(), Machine: machine("")}
+	o := suite.Options{Workers: c.Workers, Torntail: version, Command: commandLine(), Machine: thisMachine("")}
 	if o.Shard, err = c.shard(); err != nil {
 		return usage(err)
 	}

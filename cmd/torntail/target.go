@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/target"
 )
 
@@ -93,17 +94,12 @@ func openTarget(target, disk string) (b harness.Backend, done func(), err error)
 	switch {
 	case err != nil:
 		return b, nil, err
-	case disk == onHost:
-		return harness.HostServer(rig, v), func() { rig.Close() }, nil
-	}
-	if _, ok := harness.IsRealFS(disk); ok {
-		return harness.BlockServer(rig, v), func() { rig.Close() }, nil
 	}
 	return harness.RealServer(rig, v), func() { rig.Close() }, nil
 }
 
 // openRig prepares a disk for a real server, and finds out its version.
-func openRig(target, disk string) (*harness.Rig, string, error) {
+func openRig(target, disk string) (*machine.Rig, string, error) {
 	described, err := describedTarget(target)
 	if err != nil {
 		return nil, "", err
@@ -128,14 +124,14 @@ func openRig(target, disk string) (*harness.Rig, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	open := harness.NewRig
-	if block {
-		open = func(binary string) (*harness.Rig, error) { return harness.NewBlockRig(binary, fs) }
+	disks := machine.FaultDisks
+	switch {
+	case block:
+		disks = machine.BlockDisks(fs)
+	case disk == onHost:
+		disks = machine.HostDirs
 	}
-	if disk == onHost {
-		open = harness.NewHostRig
-	}
-	rig, err := open(target)
+	rig, err := machine.NewRig(target, disks)
 	var refused *blocklog.RefusedError
 	switch {
 	case errors.As(err, &refused):

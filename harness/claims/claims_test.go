@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -78,12 +79,10 @@ func TestWhatIsNotMeasuredSaysWhy(t *testing.T) {
 func TestRealServerShowsWhatIsExpected(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := harness.NewRig(binary)
+	rig, err := machine.NewRig(binary, machine.FaultDisks)
 	require.NoError(t, err)
 	defer rig.Close()
-	target, err := Server(harness.RealServer(rig, "7.0.15"), binary)
-	require.NoError(t, err)
-	defer target.Close()
+	target := Server(harness.RealServer(rig, "7.0.15"))
 	for _, id := range []string{"P4d", "P6", "P17"} {
 		c, err := ByID(id)
 		require.NoError(t, err)

@@ -116,7 +116,7 @@ func everysecOnKill(l *lab) (Measurement, error) {
 // killUnderFsync kills an everysec server 600 ms after an fsync of that length
 // has begun; with 0, while none is in flight.
 func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
-	err = l.on(machineOptions{}, func(m machine) error {
+	err = l.on(options{}, func(m *computer) error {
 		if err := m.start(preset("everysec")...); err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
 }
 
 // inFlight reports whether a sync of the log is under way.
-func inFlight(m machine) (is bool) {
+func inFlight(m *computer) (is bool) {
 	m.files(func(d *disk.Disk) {
 		log := d.Log()
 		for i := len(log) - 1; i >= 0 && i > len(log)-4000; i-- {
@@ -188,7 +188,7 @@ func noLosesMost(l *lab) (Measurement, error) {
 	var lost [3]float64
 	for i, mode := range modes {
 		for k := range cuts {
-			err := l.on(machineOptions{profile: "cloud-ssd"}, func(m machine) error {
+			err := l.on(options{profile: "cloud-ssd"}, func(m *computer) error {
 				if err := m.start(preset(mode)...); err != nil {
 					return err
 				}
@@ -235,7 +235,7 @@ func slowFsync(l *lab) (Measurement, error) {
 // underSlowFsync cuts the power of a server whose fsyncs take that long, in the
 // middle of one: what was lost, and the longest wait for a reply.
 func (l *lab) underSlowFsync(mode string, length time.Duration) (a account, stall time.Duration, err error) {
-	err = l.on(machineOptions{latency: length}, func(m machine) error {
+	err = l.on(options{latency: length}, func(m *computer) error {
 		if err := m.start(preset(mode)...); err != nil {
 			return err
 		}
@@ -262,7 +262,7 @@ func failedFsync(l *lab) (Measurement, error) {
 	for _, mode := range []string{"always", "everysec", "no"} {
 		var a account
 		exited, refusedStart, failed := false, false, false
-		err := l.on(machineOptions{personality: "ext4"}, func(m machine) error {
+		err := l.on(options{personality: "ext4"}, func(m *computer) error {
 			if err := m.start(preset(mode)...); err != nil {
 				return err
 			}

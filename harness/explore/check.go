@@ -7,6 +7,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // compareShare: one image of so many is started on again from cold.
@@ -21,7 +22,7 @@ const mostRepaired = 100
 // by a client: what came back in the bare environment must come back there.
 // Then that server has a second life.
 func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *recovered) {
-	changed := r.Truncated || r.How == harness.Repaired
+	changed := r.Truncated || r.How == machine.Repaired
 	if changed {
 		e.repaired++
 	}

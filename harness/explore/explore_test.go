@@ -15,6 +15,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -227,14 +228,14 @@ func TestWatchedRunIsTheSame(t *testing.T) {
 // TestDifferentDataIsNoticed: a bare start that read something else than the
 // cold one would be told of.
 func TestDifferentDataIsNoticed(t *testing.T) {
-	a := harness.Recovered{How: harness.ByItself, State: history.State{Keys: []history.KV{{Key: "k1", Value: "0:1"}}}}
+	a := harness.Recovered{How: machine.ByItself, State: history.State{Keys: []history.KV{{Key: "k1", Value: "0:1"}}}}
 	b := a
 	assert.Empty(t, a.Differs(&b))
 	for name, change := range map[string]func(r *harness.Recovered){ // any order: independent
 		"value":   func(r *harness.Recovered) { r.State.Keys = []history.KV{{Key: "k1", Value: "0:2"}} },
 		"key":     func(r *harness.Recovered) { r.State.Keys = []history.KV{{Key: "k2", Value: "0:1"}} },
 		"nothing": func(r *harness.Recovered) { r.State.Keys = nil },
-		"refusal": func(r *harness.Recovered) { r.How = harness.RefusedToStart },
+		"refusal": func(r *harness.Recovered) { r.How = machine.RefusedToStart },
 		"repair":  func(r *harness.Recovered) { r.Truncated = true },
 	} {
 		c := a

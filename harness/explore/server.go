@@ -13,12 +13,13 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/workloads"
 )
 
 // Server is a real server to be explored.
 type Server struct {
-	Rig             *harness.Rig
+	Rig             *machine.Rig
 	Target, Version string
 	// Workers is how many images are judged side by side; 0: two for each CPU.
 	Workers int
@@ -98,7 +99,7 @@ type ServerReport struct {
 func newServer(e *explorer, o *Server) (*server, error) {
 	s := &server{e: e, o: o, out: ServerReport{Target: o.Target, Version: o.Version}}
 	var err error
-	if s.run, err = o.Rig.Record(e.ctx, e.x); err != nil {
+	if s.run, err = harness.Record(e.ctx, o.Rig, e.x); err != nil {
 		return nil, err
 	}
 	if s.out.By = "DEBUG RELOAD NOSAVE"; e.o.Mode.AOF {
@@ -110,7 +111,7 @@ func newServer(e *explorer, o *Server) (*server, error) {
 	if err := o.Rig.WaitUntil(e.ctx, read); err != nil {
 		return nil, err
 	}
-	dir, remove, err := o.Rig.ImageDir()
+	dir, remove, err := harness.ImageDir()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func newServer(e *explorer, o *Server) (*server, error) {
 		n = 2 * runtime.GOMAXPROCS(0)
 	}
 	for i := range n {
-		w, err := o.Rig.NewImageServer(e.x, read, filepath.Join(dir, fmt.Sprint(i)))
+		w, err := harness.NewImageServer(o.Rig, e.x, read, filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil {
 			s.close()
 			return nil, err
@@ -207,7 +208,7 @@ func (s *server) ask(f fresh, image *disk.Disk) fresh {
 	}
 	r := s.oracle.Recover(image, f.at, nil)
 	r.State.Keys = slices.Clone(r.State.Keys)
-	f.engine, f.plain = &r, r.How == harness.ByItself && !r.Truncated && !r.NoData
+	f.engine, f.plain = &r, r.How == machine.ByItself && !r.Truncated && !r.NoData
 	return f
 }
 
@@ -250,7 +251,7 @@ func (s *server) judgeAll() error {
 			}
 			// Of those that a running server may load the first in any case.
 			j := job{n: next, image: image, both: f.hash%compareShare == 0 || f.plain && plain == 1}
-			if r := f.engine; r != nil && (r.Truncated || r.How == harness.Repaired) {
+			if r := f.engine; r != nil && (r.Truncated || r.How == machine.Repaired) {
 				cut++
 				j.again = cut <= mostLives
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -25,7 +26,7 @@ func realServer(t testing.TB) *Server {
 	t.Helper()
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := harness.NewRig(binary)
+	rig, err := machine.NewRig(binary, machine.FaultDisks)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, rig.Close()) })
 	return &Server{Rig: rig, Target: "redis-server"}
@@ -103,7 +104,7 @@ func TestRecordingIsTheSameEachTime(t *testing.T) {
 	o.Server = realServer(t)
 	x, err := o.experiment()
 	require.NoError(t, err)
-	rec, err := o.Server.Rig.Record(t.Context(), x)
+	rec, err := harness.Record(t.Context(), o.Server.Rig, x)
 	require.NoError(t, err)
 	type moment struct {
 		kind      harness.MomentKind
@@ -135,7 +136,7 @@ func BenchmarkJudge(b *testing.B) {
 	o.Server = realServer(b)
 	x, err := o.experiment()
 	require.NoError(b, err)
-	rec, err := o.Server.Rig.Record(b.Context(), x)
+	rec, err := harness.Record(b.Context(), o.Server.Rig, x)
 	require.NoError(b, err)
 	var image *harness.CrashImage
 	rec.Watch(func(m *harness.Moment) {
@@ -144,10 +145,10 @@ func BenchmarkJudge(b *testing.B) {
 		}
 	})
 	require.NoError(b, err)
-	dir, remove, err := o.Server.Rig.ImageDir()
+	dir, remove, err := harness.ImageDir()
 	require.NoError(b, err)
 	b.Cleanup(remove)
-	s, err := o.Server.Rig.NewImageServer(x, 0, dir)
+	s, err := harness.NewImageServer(o.Server.Rig, x, 0, dir)
 	require.NoError(b, err)
 	b.Cleanup(s.Close)
 	b.Run("way=start", func(b *testing.B) {

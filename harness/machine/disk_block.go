@@ -54,6 +54,7 @@ type Blocks struct {
 // files, and for a rewrite of them beside them.
 func blockSize(fs blocklog.FS) int64 { return max(64<<20, fs.SmallestSize()) }
 
+func (b *Blocks) Dir() string  { return b.Host.Dir() }
 func (b *Blocks) Close() error { return b.Host.Close() }
 
 func (b *Blocks) machine(p *Process) Machine { return &OnBlocks{Process: p} }
@@ -113,6 +114,9 @@ func (b *blocks) Files(f func(fsys vfs.FS)) error {
 // write that carries a part of an append-only file, block/other any other write,
 // block/flush a flush, whose word is fsync.
 const blockDir = "block/"
+
+// AnyBlock matches all of them.
+const AnyBlock = blockDir + "*"
 
 // onRequest is asked about every request of the disk. Its strike must not wait for
 // the server's end, which may wait for this request.

@@ -25,6 +25,7 @@ type faultDisks struct {
 	volumes atomic.Uint64
 }
 
+func (f *faultDisks) Dir() string  { return f.mount.Dir() }
 func (f *faultDisks) Close() error { return f.mount.Close() }
 
 func (f *faultDisks) machine(p *Process) Machine { return &OnFaultDisk{Process: p} }

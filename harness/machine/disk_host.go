@@ -35,6 +35,8 @@ type hostDirs struct {
 	release func() // takes it off the watchdog's list
 }
 
+func (h *hostDirs) Dir() string { return h.dir }
+
 func (h *hostDirs) Close() error {
 	err := guard.RemoveDir(h.dir)
 	h.release()

@@ -58,6 +58,10 @@ type Machine interface {
 	// KeepTime lets the instants of the plans come, until the life is over.
 	KeepTime()
 
+	// Reset makes it a fresh machine with an empty disk. Nobody drives it.
+	Reset(s *Setup) error
+	Close()
+
 	// Drive runs f as the task that drives the machine, and ends what is left when f
 	// has returned. f's error is returned as it is; any other is the world's own
 	// failure, or ctx's.
@@ -86,9 +90,16 @@ type Machine interface {
 	// Strike begins a strike of a plan: the end of a life that it brings about counts
 	// from the call of end. ok is false when nothing may strike any more.
 	Strike(t plan.Trigger) (end func(), ok bool)
+	// Running reports whether the server runs.
+	Running() bool
 	// AwaitDown waits until the life is over, at most until that instant of Env's
-	// clock, and reports whether it is. One that is not is given up.
+	// clock, and reports whether it is.
 	AwaitDown(ctx context.Context, until time.Duration) bool
+	// GiveUp ends a life that nobody has ended; over: somebody had.
+	GiveUp() (over bool)
+	// AwaitGone waits until no process of the last life is left, children included; where
+	// time is virtual it looks that often.
+	AwaitGone(every time.Duration) error
 	// Down is how and when the last life ended.
 	Down() (how history.EventKind, at time.Duration)
 	// Settle waits for all that outlives a life: replies under way, clients, snapshot
@@ -97,6 +108,22 @@ type Machine interface {
 	// AtRestNow calls f, which carries out what waited for the files to be at rest;
 	// not in a world in which nothing has to wait.
 	AtRestNow(f func())
+
+	// LastWords are the last lines that the server wrote; "" where nobody keeps them.
+	LastWords() string
+	// Resident is the server's memory in bytes, with its children's; 0: not known.
+	Resident() int64
+	// GiveWay runs f, which blocks or strikes, while others have the exclusion of Env.
+	GiveWay(f func())
+	// Exclusively runs f under the exclusion of Env, for what strikes from elsewhere.
+	Exclusively(f func())
+	// Mark puts a mark into the world's trace, and Trace is that trace's hash; 0 where
+	// there is none.
+	Mark(what string, n uint64)
+	Trace() uint64
+	// Slack is how much later than on a machine with nothing else to do the server's own
+	// timers may fire (contract.Config.Slack); 0: the contracts' default.
+	Slack() time.Duration
 
 	// Files gives what the disk holds. Nobody may be writing.
 	Files(f func(fsys vfs.FS)) error
@@ -112,6 +139,19 @@ type Machine interface {
 	Damaged() int
 	// Cut is the last power cut.
 	Cut() *PowerLoss
+}
+
+// Kinds are the machines that there are, as prototypes to ask what can strike there.
+var Kinds = []plan.System{(*Simulated)(nil), (*OnFaultDisk)(nil), (*OnHost)(nil), (*OnBlocks)(nil)}
+
+// System is the kind that a backend has; nil when there is no such backend.
+func System(b plan.Backend) plan.System {
+	for _, k := range Kinds {
+		if k.Name() == string(b) {
+			return k
+		}
+	}
+	return nil
 }
 
 // PowerLoss is a power cut and what is known of it.

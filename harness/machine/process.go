@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -345,6 +347,7 @@ func (p *Process) hearsOf(l *life, how history.EventKind, at time.Duration, late
 		at = p.env.Now()
 	}
 	l.lifeOf = lifeOf{how, at}
+	p.last = l.lifeOf
 	if down := p.setup.Watch.Down; down != nil {
 		down(how, at, late)
 	}
@@ -401,12 +404,11 @@ func (p *Process) awaitExit(l *life) {
 // AwaitDown implements Machine.
 func (p *Process) AwaitDown(ctx context.Context, until time.Duration) (ended bool) {
 	l := p.lastLife()
-	p.outside(func() { ended = p.awaitOver(ctx, l, until-p.rig.Clock()) })
-	p.last = l.lifeOf
+	p.outside(func() { ended = awaitOver(ctx, l, until-p.rig.Clock()) })
 	return ended
 }
 
-func (p *Process) awaitOver(ctx context.Context, l *life, limit time.Duration) bool {
+func awaitOver(ctx context.Context, l *life, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
@@ -417,35 +419,47 @@ func (p *Process) awaitOver(ctx context.Context, l *life, limit time.Duration) b
 		<-l.over
 		return true
 	case <-timer.C:
+		return false
 	}
-	if !p.claim(l) {
-		<-l.over
-		return true
-	}
-	p.hearsOf(l, history.Exited, 0, false)
-	p.finish(l)
-	return false
+}
+
+// GiveUp implements Machine.
+func (p *Process) GiveUp() (over bool) {
+	l := p.lastLife()
+	p.outside(func() {
+		if over = !p.claim(l); over {
+			<-l.over
+			return
+		}
+		p.hearsOf(l, history.Exited, 0, false)
+		p.finish(l)
+	})
+	return over
 }
 
 // Down implements Machine.
 func (p *Process) Down() (how history.EventKind, at time.Duration) { return p.last.how, p.last.at }
 
 // Settle implements Machine.
-func (p *Process) Settle() (err error) {
+func (p *Process) Settle() error {
+	if err := p.AwaitGone(0); err != nil {
+		return fmt.Errorf("after the crash: %w", err)
+	}
+	p.awaitTasks()
+	return nil
+}
+
+// AwaitGone implements Machine.
+func (p *Process) AwaitGone(time.Duration) (err error) {
 	l := p.lastLife()
 	p.outside(func() {
 		l.redis.Wait()
 		// A snapshot child goes on after its parent's death and may still rename its
 		// file: what it leaves is what the crash left.
-		if err = l.redis.WaitChildren(ChildLimit); err != nil {
-			err = fmt.Errorf("after the crash: %w", err)
-			return
+		if err = l.redis.WaitChildren(ChildLimit); err == nil {
+			l.redis.OutputDone() // forks that were announced are known from here on
 		}
-		l.redis.OutputDone() // forks that were announced are known from here on
 	})
-	if err == nil {
-		p.awaitTasks()
-	}
 	return err
 }
 
@@ -457,6 +471,58 @@ func (p *Process) AtRestNow(f func()) {
 	p.mu.Unlock()
 	p.outside(f)
 }
+
+// LastWords implements Machine.
+func (p *Process) LastWords() string { return p.Redis().Tail() }
+
+// Resident implements Machine. It is read from /proc/PID/smaps_rollup: shared pages
+// count once.
+func (p *Process) Resident() int64 {
+	var sum int64
+	redis := p.Redis()
+	for _, pid := range append(redis.Children(), redis.Pid()) {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			continue // it has ended
+		}
+		for _, line := range strings.Split(string(data), "\n") {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "Pss:" {
+				kb, _ := strconv.ParseInt(f[1], 10, 64)
+				sum += kb << 10
+			}
+		}
+	}
+	return sum
+}
+
+// GiveWay implements Machine.
+func (p *Process) GiveWay(f func()) { p.outside(f) }
+
+// Exclusively implements Machine.
+func (p *Process) Exclusively(f func()) {
+	p.env.Enter()
+	defer p.env.Leave()
+	f()
+}
+
+// Mark implements Machine.
+func (*Process) Mark(string, uint64) {}
+
+// Trace implements Machine.
+func (*Process) Trace() uint64 { return 0 }
+
+// Slack implements Machine: contracts allow for Redis's own timers on a machine with
+// nothing else to do. Here tens of servers share the CPU with their clients and with
+// the process that is their disk, and each start of one takes some 30 ms of it: a
+// server may not run for a second. A server that never syncs is found all the same,
+// for an everysec run lasts up to 7 s.
+func (*Process) Slack() time.Duration { return RealSlack }
+
+// RealSlack is the slack of every machine with a real server.
+const RealSlack = 2 * time.Second
+
+// Close implements Machine: nothing is held between two setups.
+func (*Process) Close() {}
 
 // Files implements Machine.
 func (p *Process) Files(f func(fsys vfs.FS)) error { return p.disk.Files(f) }

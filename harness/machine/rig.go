@@ -29,6 +29,8 @@ type Rig struct {
 // Disks are where the disks of real servers come from: the fault disk (FaultDisks),
 // directories of the host (HostDirs), real file systems on logged disks (BlockDisks).
 type Disks interface {
+	// Dir is where they appear on the host.
+	Dir() string
 	// machine is one that has a disk of that kind.
 	machine(p *Process) Machine
 	// open makes the empty disk of a machine.

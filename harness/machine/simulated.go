@@ -51,7 +51,8 @@ type Simulated struct {
 	conductor *conduct.Conductor
 	armed     time.Duration // time for which a callback is pending, plus 1; 0: none
 
-	life   lifeOf
+	life   lifeOf // that goes on
+	last   lifeOf
 	termed bool // asked to terminate
 	midway bool // of the strike under way
 	atRest
@@ -86,7 +87,7 @@ func NewSimulated() *Simulated {
 // Close ends what is left of the last setup.
 func (m *Simulated) Close() { m.world.Close() }
 
-// Reset makes it a fresh machine, with an empty disk.
+// Reset implements Machine. Clients' tasks have a machine of their own, named c1.
 func (m *Simulated) Reset(s *Setup) error {
 	personality, err := disk.PersonalityByName(s.Personality)
 	if err != nil {
@@ -98,10 +99,14 @@ func (m *Simulated) Reset(s *Setup) error {
 	} else {
 		m.spare.Reset(options)
 	}
-	return m.ResetOn(s, m.spare, 3)
+	if err := m.ResetOn(s, m.spare, 3); err != nil {
+		return err
+	}
+	m.clients = m.world.Node("c1", nil)
+	return nil
 }
 
-// ResetOn makes it a machine whose disk holds an image. stream tells the world's draws
+// ResetOn makes it a machine without clients whose disk holds an image. stream tells the world's draws
 // from those of others with the same seed; 0: the seed is the world's own.
 func (m *Simulated) ResetOn(s *Setup, image *disk.Disk, stream uint64) error {
 	profile, err := sim.ProfileByName(s.Profile)
@@ -132,7 +137,7 @@ func (m *Simulated) ResetOn(s *Setup, image *disk.Disk, stream uint64) error {
 	m.world.Reset(options)
 	m.node, m.clients, m.control = m.world.Node(Node, image), nil, nil
 	m.node.OnExit(m.onExit)
-	m.serving, m.exited, m.refusal, m.life, m.termed = false, false, nil, lifeOf{}, false
+	m.serving, m.exited, m.refusal, m.life, m.last, m.termed = false, false, nil, lifeOf{}, lifeOf{}, false
 	m.atRest, m.cut, m.uncrashed = atRest{}, PowerLoss{}, nil
 	return nil
 }
@@ -155,10 +160,6 @@ func (m *Simulated) configFor(mode *product.Mode) (*config.Config, error) {
 	}
 	return c, err
 }
-
-// WithClients gives the machine clients' tasks a machine of their own, named c1, before
-// it is driven.
-func (m *Simulated) WithClients() { m.clients = m.world.Node("c1", nil) }
 
 // World is the world that the machine is in.
 func (m *Simulated) World() *sim.World { return m.world }
@@ -263,6 +264,7 @@ func (m *Simulated) onExit() {
 // over notes that the server's life has ended, now.
 func (m *Simulated) over(how history.EventKind, late bool) {
 	m.life = lifeOf{how, m.world.Now()}
+	m.last = m.life
 	if tell := m.setup.Watch.Down; tell != nil {
 		tell(how, m.life.at, late)
 	}
@@ -278,16 +280,16 @@ func (m *Simulated) AwaitDown(_ context.Context, until time.Duration) bool {
 }
 
 // Down implements Machine.
-func (m *Simulated) Down() (how history.EventKind, at time.Duration) { return m.life.how, m.life.at }
+func (m *Simulated) Down() (how history.EventKind, at time.Duration) { return m.last.how, m.last.at }
 
 // Running reports whether the server serves.
 func (m *Simulated) Running() bool { return m.node.Running() && m.serving && m.life.how == "" }
 
 // Settle implements Machine.
 func (m *Simulated) Settle() error {
-	if m.life.how != history.PowerCut {
+	if m.last.how != history.PowerCut {
 		m.env.Sleep(quiet)
-		m.AwaitChildren(10 * time.Millisecond)
+		m.AwaitGone(10 * time.Millisecond)
 	}
 	if m.clients != nil {
 		m.clients.Kill(true)
@@ -295,11 +297,15 @@ func (m *Simulated) Settle() error {
 	return nil
 }
 
-// AwaitChildren waits for snapshot children, and looks that often.
-func (m *Simulated) AwaitChildren(every time.Duration) {
+// GiveUp implements Machine: nothing goes on when nobody drives.
+func (m *Simulated) GiveUp() (over bool) { return m.life.how != "" }
+
+// AwaitGone implements Machine.
+func (m *Simulated) AwaitGone(every time.Duration) error {
 	for from := m.env.Now(); m.node.Children() > 0 && m.env.Now()-from < ChildLimit; {
 		m.env.Sleep(every)
 	}
+	return nil
 }
 
 // AtRestNow implements Machine: nothing has to wait, for one thing happens at a time.
@@ -325,6 +331,27 @@ func (m *Simulated) Damaged() int { return m.damaged }
 
 // Cut implements Machine.
 func (m *Simulated) Cut() *PowerLoss { return &m.cut }
+
+// LastWords implements Machine.
+func (*Simulated) LastWords() string { return "" }
+
+// Resident implements Machine.
+func (*Simulated) Resident() int64 { return 0 }
+
+// GiveWay implements Machine.
+func (*Simulated) GiveWay(f func()) { f() }
+
+// Exclusively implements Machine: one task runs at a time.
+func (*Simulated) Exclusively(f func()) { f() }
+
+// Mark implements Machine.
+func (m *Simulated) Mark(what string, n uint64) { m.world.Mark(what, n) }
+
+// Trace implements Machine.
+func (m *Simulated) Trace() uint64 { return m.world.Hash() }
+
+// Slack implements Machine.
+func (*Simulated) Slack() time.Duration { return 0 }
 
 // Name implements plan.System.
 func (*Simulated) Name() string { return string(plan.Sim) }

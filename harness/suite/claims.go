@@ -80,10 +80,7 @@ func (r *claimRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		if b.Name == string(plan.ProcessHost) {
 			return nil, &Lacking{Why: "the claims need the fault disk"}
 		}
-		if target, err = claims.Server(b, r.target); err != nil {
-			return nil, err
-		}
-		defer target.Close()
+		target = claims.Server(b)
 	}
 	if j.OpenCluster != nil {
 		// A claim about clusters says itself that it has none.

@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -401,7 +402,7 @@ func (f *File) crashCell(n *Node, s *settings, target string, c configuration, c
 		if target == "engine" {
 			backend = plan.Sim
 		}
-		if err := s.plan.Check(harness.System(backend), []string{harness.Server}); err != nil {
+		if err := s.plan.Check(machine.System(backend), []string{harness.Server}); err != nil {
 			return cell, n.At(err)
 		}
 	}

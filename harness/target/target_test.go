@@ -22,6 +22,7 @@ import (
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -85,7 +86,7 @@ func TestExamples(t *testing.T) {
 
 // crash runs two kills of a described server on the host's own disk.
 func crash(t *testing.T, x *Target, mode string) result.Result {
-	rig, err := harness.NewHostRig(x.Path)
+	rig, err := machine.NewRig(x.Path, machine.HostDirs)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rig.Close()) }()
 	rig.Describe(&x.Server, x.Within, x.Repair, x.Modes)
@@ -95,7 +96,7 @@ func crash(t *testing.T, x *Target, mode string) result.Result {
 	require.NoError(t, err)
 	c := &harness.Campaign{Modes: []product.Mode{m}, Crashes: []*harness.CrashKind{kill}, Workload: workloads.Default(),
 		Personality: harness.HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
-	results, err := c.Run(context.Background(), harness.HostServer(rig, "?"))
+	results, err := c.Run(context.Background(), harness.RealServer(rig, "?"))
 	require.NoError(t, err)
 	return results[0]
 }

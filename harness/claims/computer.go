@@ -12,55 +12,22 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
-	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
 
-// machine is one computer: a fault disk and at most one server on it, driven by
-// hand. Its methods block; they are called from the measurement's own task,
-// which holds the environment's exclusion.
-type machine interface {
-	env() env.Env
-	addr() string
-	// start starts the server with these directives, on what the disk holds; a
-	// *refusal when it does not start.
-	start(conf ...string) error
-	// again starts the server with the directives of the last start.
-	again() error
-	running() bool
-	kill()
-	term()
-	powerCut(keep disk.Choice)
-	// onCall is asked about every call of the server to its disk; nil: nothing.
-	onCall(h disk.Hook)
-	// cutAt is a decision that cuts the power at that call.
-	cutAt(place disk.Place, keep disk.Choice) disk.Decision
-	// awaitDown waits until the server is gone, by itself or by cutAt; false when
-	// it still runs after that time.
-	awaitDown(limit time.Duration) bool
-	// downAt is when the server's last life was ended by kill, powerCut or cutAt.
-	downAt() time.Duration
-	// files calls f with the disk; nothing else uses it meanwhile.
-	files(f func(d *disk.Disk))
-	// repair runs the server's own repair tool on the append-only files and
-	// reports whether it says that they are in order now.
-	repair() (bool, error)
-	// resident is the server's memory in bytes, with its children's; 0: not known.
-	resident() int64
-}
-
-// refusal is a server that does not start on what its disk holds.
-type refusal struct{ words string }
-
-func (r *refusal) Error() string { return "the server does not start: " + r.words }
-
-// refused reports whether an error of a start is the server's own refusal.
-func refused(err error) bool {
-	var r *refusal
-	return errors.As(err, &r)
+// computer is a machine with a fault disk and a server, driven by hand. Its methods
+// block; they are called from the measurement's own task, which holds the
+// environment's exclusion.
+type computer struct {
+	machine.Machine
+	ctx     context.Context
+	hook    disk.Hook // under the machine's lock
+	latency time.Duration
 }
 
 // Target is what the claims are measured on.
@@ -70,10 +37,6 @@ type Target struct {
 	Clusters splitbrain.Backend
 
 	plants harness.Plants // bugs of the embedded engine, to see a claim refuted
-	binary string         // "" for the embedded engine in simulation
-	tool   string         // the server's repair tool; "" when there is none
-	mount  *fusefs.Mount
-	began  time.Time
 }
 
 // Engine is the embedded engine in simulation, with these bugs planted.
@@ -81,25 +44,10 @@ func Engine(plants harness.Plants) *Target {
 	return &Target{Backend: harness.Simulation(), plants: plants}
 }
 
-// Server is a server binary on a fault disk; b runs it there. Close it when done.
-func Server(b harness.Backend, binary string) (*Target, error) {
-	t := &Target{Backend: b, binary: binary, tool: product.RepairTool(binary), began: time.Now()}
-	var err error
-	t.mount, err = fusefs.Serve("", fusefs.Options{Clock: t.now})
-	return t, err
-}
+// Server is a real server on the fault disk.
+func Server(b harness.Backend) *Target { return &Target{Backend: b} }
 
-// Close takes the disk away.
-func (t *Target) Close() error {
-	if !t.real() {
-		return nil
-	}
-	return t.mount.Close()
-}
-
-func (t *Target) real() bool { return t.binary != "" }
-
-func (t *Target) now() time.Duration { return time.Since(t.began) }
+func (t *Target) real() bool { return t.Backend.Rig() != nil }
 
 // lab is where one claim is measured.
 type lab struct {
@@ -108,22 +56,41 @@ type lab struct {
 	seed   uint64
 }
 
-// on drives a fresh machine by hand. f runs as a task of the machine's world; an
-// error that it returns is the measurement's.
-func (l *lab) on(o machineOptions, f func(m machine) error) error {
+// on drives a fresh computer by hand. f runs as a task of its world; an error that it
+// returns is the measurement's.
+func (l *lab) on(o options, f func(m *computer) error) error {
 	if err := l.ctx.Err(); err != nil {
 		return context.Cause(l.ctx)
 	}
 	l.seed++
+	o = o.withDefaults()
+	m := &computer{ctx: l.ctx, latency: o.latency}
+	setup := &machine.Setup{Mode: &product.Mode{}, Personality: o.personality, Profile: o.profile, Seed: l.seed, SyncLatency: o.latency,
+		Bugs: l.target.plants.Engine, Watch: machine.Watch{Call: m.ask}}
+	run := func() error { return f(m) }
 	if l.target.real() {
-		return onServer(l.ctx, l.target, l.seed, o, f)
+		m.Machine = l.target.Backend.Rig().Machine()
+		if err := m.Reset(setup); err != nil {
+			return err
+		}
+		return m.Drive(l.ctx, run)
 	}
-	return onEngine(l.seed, l.target.plants.Engine, o, f)
+	personality, err := disk.PersonalityByName(o.personality)
+	if err != nil {
+		return err
+	}
+	sim := machine.NewSimulated()
+	defer sim.Close()
+	m.Machine = sim
+	if err := sim.ResetOn(setup, disk.New(disk.Options{Personality: personality, KeepLog: true}), 0); err != nil {
+		return err
+	}
+	return sim.DriveFrom("c1", o.limit, run)
 }
 
-// machineOptions are what a measurement asks of its machine. The zero value is
-// ext4 on an NVMe disk.
-type machineOptions struct {
+// options are what a measurement asks of its computer. The zero value is ext4 on an
+// NVMe disk.
+type options struct {
 	personality string
 	profile     string
 	// latency, when not 0, is how long every sync takes, instead of the profile's.
@@ -131,7 +98,7 @@ type machineOptions struct {
 	limit   time.Duration // of virtual time in simulation; 0: ten minutes
 }
 
-func (o machineOptions) withDefaults() machineOptions {
+func (o options) withDefaults() options {
 	if o.personality == "" {
 		o.personality = "ext4"
 	}
@@ -142,6 +109,108 @@ func (o machineOptions) withDefaults() machineOptions {
 		o.limit = 10 * time.Minute
 	}
 	return o
+}
+
+// ask is asked about every call of the server to its disk.
+func (m *computer) ask(c *disk.Call) disk.Decision {
+	m.Lock()
+	h := m.hook
+	m.Unlock()
+	var d disk.Decision
+	if h != nil {
+		d = h(c)
+	}
+	if _, simulated := m.Machine.(*machine.Simulated); simulated && c.Kind.IsSync() {
+		d.Delay += m.latency // beside the profile's
+	}
+	return d
+}
+
+// onCall has h asked about every call of the server to its disk; nil: nothing.
+func (m *computer) onCall(h disk.Hook) {
+	m.Lock()
+	defer m.Unlock()
+	m.hook = h
+}
+
+// start starts the server with these directives, on what the disk holds; a
+// *machine.Refusal when it does not start.
+func (m *computer) start(conf ...string) error {
+	mode := &product.Mode{}
+	for _, line := range conf {
+		name, value, _ := strings.Cut(line, " ")
+		if value == `""` {
+			value = ""
+		}
+		mode.Directives = append(mode.Directives, product.Directive{Name: name, Value: value})
+	}
+	if err := m.Configure(mode); err != nil {
+		return err
+	}
+	return m.again()
+}
+
+// again starts the server with the directives of the last start.
+func (m *computer) again() error { return m.Start(m.ctx) }
+
+func (m *computer) env() env.Env  { return m.Env() }
+func (m *computer) addr() string  { return m.Addr() }
+func (m *computer) running() bool { return m.Running() }
+
+// resident is the server's memory in bytes, with its children's; 0: not known.
+func (m *computer) resident() int64 { return m.Resident() }
+
+// childrenEvery is how often is looked whether children of a server have ended.
+const childrenEvery = time.Millisecond
+
+func (m *computer) kill() {
+	m.GiveWay(func() { m.Kill(machine.Node, false) })
+	m.AwaitGone(childrenEvery)
+}
+
+func (m *computer) term() {
+	m.Terminate(machine.Node)
+	m.awaitDown(replyLimit)
+}
+
+func (m *computer) powerCut(keep disk.Choice) { m.GiveWay(func() { m.cutPower(keep) }) }
+
+func (m *computer) cutPower(keep disk.Choice) {
+	m.Machine.(plan.Power).PowerCut(machine.Node, &keep) // a failure of the world ends the driving
+}
+
+// cutAt is a decision that cuts the power at that call.
+func (m *computer) cutAt(place disk.Place, keep disk.Choice) disk.Decision {
+	return disk.Decision{Place: place, Fraction: 0.5, Strike: func() { m.cutPower(keep) }}
+}
+
+// awaitDown waits until the server is gone, by itself or by cutAt; false when
+// it still runs after that time.
+func (m *computer) awaitDown(limit time.Duration) bool {
+	if !m.AwaitDown(m.ctx, m.env().Now()+limit) {
+		return false
+	}
+	m.AwaitGone(childrenEvery)
+	return true
+}
+
+// downAt is when the server's last life ended.
+func (m *computer) downAt() time.Duration {
+	_, at := m.Down()
+	return at
+}
+
+// files calls f with the disk; nothing else uses it meanwhile.
+func (m *computer) files(f func(d *disk.Disk)) { m.Machine.(plan.Disks).OnDisk(machine.Node, f) }
+
+// repair runs the server's own repair tool on the append-only files and
+// reports whether it says that they are in order now.
+func (m *computer) repair() (bool, error) { return m.Repair(m.ctx) }
+
+// refused reports whether an error of a start is the server's own refusal.
+func refused(err error) bool {
+	var r *machine.Refusal
+	return errors.As(err, &r)
 }
 
 // words are the directives of a mode's preset, as start takes them, with others behind.
@@ -155,18 +224,6 @@ func preset(mode string, more ...string) []string {
 		conf = append(conf, d.String())
 	}
 	return append(conf, more...)
-}
-
-// directive splits a line of redis.conf; "" stands for an empty argument.
-func directive(line string) (name string, args []string) {
-	fields := strings.Fields(line)
-	for _, f := range fields[1:] {
-		if f == `""` {
-			f = ""
-		}
-		args = append(args, f)
-	}
-	return fields[0], args
 }
 
 // replyLimit is how long the measurements wait for a reply.
@@ -187,12 +244,12 @@ func (r reply) int() int64 {
 
 // client is a connection of a measurement.
 type client struct {
-	m    machine
+	m    *computer
 	conn *workloads.Conn
 }
 
 // dial connects to the machine's server.
-func dial(m machine) (*client, error) {
+func dial(m *computer) (*client, error) {
 	c, err := workloads.Dial(m.env(), m.addr())
 	if err != nil {
 		return nil, err
@@ -254,7 +311,7 @@ func (c *client) pipeline(n int, f func(i int) []string) (ok int, err error) {
 }
 
 // do sends one command on a connection of its own.
-func do(m machine, args ...string) (reply, error) {
+func do(m *computer, args ...string) (reply, error) {
 	c, err := dial(m)
 	if err != nil {
 		return reply{}, err
@@ -264,7 +321,7 @@ func do(m machine, args ...string) (reply, error) {
 }
 
 // must is do for commands that have to succeed.
-func must(m machine, args ...string) (reply, error) {
+func must(m *computer, args ...string) (reply, error) {
 	r, err := do(m, args...)
 	if err == nil && r.error {
 		err = fmt.Errorf("%s: %s", strings.Join(args, " "), r.text)
@@ -273,7 +330,7 @@ func must(m machine, args ...string) (reply, error) {
 }
 
 // info reads a field of INFO.
-func info(m machine, field string) (string, error) {
+func info(m *computer, field string) (string, error) {
 	r, err := must(m, "INFO", "everything")
 	if err != nil {
 		return "", err
@@ -287,7 +344,7 @@ func info(m machine, field string) (string, error) {
 }
 
 // await waits until INFO's field has the value.
-func await(m machine, field, value string) error {
+func await(m *computer, field, value string) error {
 	for from := m.env().Now(); m.env().Now()-from < replyLimit; m.env().Sleep(5 * time.Millisecond) {
 		got, err := info(m, field)
 		if err != nil {
@@ -301,7 +358,7 @@ func await(m machine, field, value string) error {
 }
 
 // rewritten lets the server rewrite its append-only file and waits for the end.
-func rewritten(m machine) error {
+func rewritten(m *computer) error {
 	if _, err := must(m, "BGREWRITEAOF"); err != nil {
 		return err
 	}
@@ -309,7 +366,7 @@ func rewritten(m machine) error {
 }
 
 // idle waits until no child of the server works or waits to.
-func idle(m machine) error {
+func idle(m *computer) error {
 	for _, field := range []string{"aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress"} {
 		if err := await(m, field, "0"); err != nil {
 			return err
@@ -319,7 +376,7 @@ func idle(m machine) error {
 }
 
 // set writes n keys of that prefix one after the other, each acknowledged.
-func set(m machine, prefix string, n int) error {
+func set(m *computer, prefix string, n int) error {
 	c, err := dial(m)
 	if err != nil {
 		return err
@@ -338,7 +395,7 @@ func set(m machine, prefix string, n int) error {
 }
 
 // keys counts the keys there are.
-func keys(m machine) (int64, error) {
+func keys(m *computer) (int64, error) {
 	r, err := must(m, "DBSIZE")
 	return r.int(), err
 }
