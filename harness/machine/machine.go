@@ -214,9 +214,12 @@ type Refusal struct {
 	// ByDisk: the file system itself could not be mounted, so that there is nothing to
 	// repair.
 	ByDisk bool
+	// Cause, when not nil, has the whole of its last lines.
+	Cause error
 }
 
 func (r *Refusal) Error() string { return "the server does not start: " + r.Words }
+func (r *Refusal) Unwrap() error { return r.Cause }
 
 // atRest is the account of what plans do to files at rest.
 type atRest struct {

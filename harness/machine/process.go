@@ -68,7 +68,8 @@ type life struct {
 	ended   bool // how and when is known
 	strikes int  // of plans under way; the life is over when they are
 	lifeOf
-	over chan struct{} // closed when it is
+	over   chan struct{} // closed when it is
+	closed bool
 }
 
 // Machine makes a machine of the rig's. Reset it before it is driven.
@@ -358,7 +359,14 @@ func (p *Process) finish(l *life) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.ended = true
-	if l.strikes == 0 {
+	l.end()
+}
+
+// end closes over when the life has ended and no strike is under way. The caller
+// holds mu.
+func (l *life) end() {
+	if l.ended && l.strikes == 0 && !l.closed {
+		l.closed = true
 		close(l.over)
 	}
 }
@@ -377,9 +385,8 @@ func (p *Process) Strike(plan.Trigger) (end func(), ok bool) {
 	return func() {
 		p.mu.Lock()
 		if l != nil {
-			if l.strikes--; l.strikes == 0 && l.ended {
-				close(l.over)
-			}
+			l.strikes--
+			l.end()
 		}
 		p.mu.Unlock()
 		p.leave()

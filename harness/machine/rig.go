@@ -124,7 +124,7 @@ func Launch(ctx context.Context, s process.RedisSpec) (*process.Redis, error) {
 	redis, err := process.StartRedis(ctx, s)
 	var start *process.StartError
 	if errors.As(err, &start) && product.Refused(start) {
-		return nil, &Refusal{Words: product.LastWords(start)}
+		return nil, &Refusal{Words: product.LastWords(start), Cause: start}
 	}
 	return redis, err
 }
