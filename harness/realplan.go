@@ -91,14 +91,15 @@ func (*realServer) Lacks(n plan.Need) string {
 // CountsAcks implements plan.Acks.
 func (*realServer) CountsAcks() {}
 
-// Done implements conduct.Strike.
+// Done implements conduct.Strike. The end of a span is on record too, when it did
+// something.
 func (k *realServer) Done(t plan.Trigger, why string, err error) {
 	defer k.s.leave()
 	switch {
 	case errors.Is(err, plan.ErrNotYet):
 	case err != nil:
 		k.s.fail(err)
-	case why == "" && !t.End:
+	case why == "":
 		k.s.event(history.Event{Kind: history.FaultStruck, Text: t.Statement.String()})
 	}
 	if k.ends {

@@ -96,9 +96,10 @@ func (simulatedServer) Unseen(p plan.CallPattern) string {
 	return ""
 }
 
-// Done implements conduct.Strike.
+// Done implements conduct.Strike. The end of a span is on record too, when it did
+// something.
 func (k simulatedServer) Done(t plan.Trigger, why string, _ error) {
-	if why == "" && !t.End {
+	if why == "" {
 		k.s.hist.Events = append(k.s.hist.Events, history.Event{At: k.s.world.Now(), Kind: history.FaultStruck, Node: server, Text: t.Statement.String()})
 	}
 }
