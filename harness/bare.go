@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -147,7 +148,7 @@ func (e *bareEnv) Dial(string) (env.Conn, error)       { return nil, errBare }
 // Uint64 draws from a generator of its own: the world's must not notice.
 func (e *bareEnv) Uint64() uint64 {
 	e.draws++
-	return mix(e.draws)
+	return seeding.Derive(e.draws)
 }
 
 // Go and Fork run what they are given to its end: nothing else could go on meanwhile.

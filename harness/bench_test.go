@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -23,7 +24,7 @@ func shortExperiment(tb testing.TB, mode string, n int) *Experiment {
 	w := workloads.Default()
 	w.ReadRatio, w.Rate = 0, 0
 	return &Experiment{
-		Mode: m, Crash: PowerLoss(), Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: mix(1, uint64(n)),
+		Mode: m, Crash: PowerLoss(), Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: seeding.Derive(1, uint64(n)),
 		Plan: &plan.Plan{Statements: []plan.Statement{{
 			At:     plan.Instant{Kind: plan.AtAck, N: 100},
 			Action: &plan.PowerCut{Node: Server, HasKeep: true, Keep: disk.Choice{Mode: disk.KeepRandom, Seed: uint64(n)}},

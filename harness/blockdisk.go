@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // This file is what is different for real servers on a real file system over a
@@ -123,7 +124,7 @@ func needsFiles(k *CrashKind) string {
 // flush, a write a write of blocks. Other calls are replaced by a time within the
 // width of the rewrite that they would have been part of.
 func withBlocks(p *plan.Plan, seed uint64) *plan.Plan {
-	d := draws{state: mix(seed, 8)}
+	d := draws{state: seeding.Derive(seed, 8)}
 	out := &plan.Plan{Statements: slices.Clone(p.Statements)}
 	for i := range out.Statements {
 		s := &out.Statements[i]

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -324,7 +325,7 @@ func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, 
 // from the campaign's seed, the names of the pair, and n.
 func (c *Campaign) Experiment(m *product.Mode, crash *CrashKind, n uint64) *Experiment {
 	// 53 bits, so that a seed survives a reader of JSON that knows only floats.
-	seed := mix(c.Seed, hashName(m.Name), hashName(crash.Name), n) >> 11
+	seed := seeding.Derive(c.Seed, hashName(m.Name), hashName(crash.Name), n) >> 11
 	p := c.Plan
 	if p == nil {
 		p = GeneratePlan(m, crash, seed)

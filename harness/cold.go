@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -70,7 +71,7 @@ type SecondLife struct {
 // Recover starts a server on the image at the given time of the run and reads
 // it through a client. If it came back, it has a second life.
 func (c *Cold) Recover(image *disk.Disk, at time.Duration) (Recovered, SecondLife, error) {
-	c.world.Reset(sim.Options{Seed: mix(c.x.Seed, 5), Profile: c.profile})
+	c.world.Reset(sim.Options{Seed: seeding.Derive(c.x.Seed, 5), Profile: c.profile})
 	c.node = c.world.Node(server, image)
 	c.node.SetClock(at)
 	control := c.world.Node("c0", nil)

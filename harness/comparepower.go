@@ -7,6 +7,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -74,7 +75,7 @@ func ComparisonPower(ctx context.Context, pairs int, seed uint64, o compare.Opti
 	lines := []PowerLine{{What: "no change", Pairs: 5 * pairs}}
 	done, total := 0, 5*pairs+1+pairs*len(changes)
 	run := func(what string, n int, plant func(c *Campaign)) (*result.Report, error) {
-		r, err := powerRun(ctx, mix(seed, hashName(what), uint64(n))>>11, plant)
+		r, err := powerRun(ctx, seeding.Derive(seed, hashName(what), uint64(n))>>11, plant)
 		done++
 		tell(what, done, total)
 		return r, err

@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // CrashKind is a way in which a server's life ends, as --crash names it: what it
@@ -298,7 +299,7 @@ var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsy
 // enough to meet every step of it, and seldom enough not to colour the
 // distribution of loss windows (a rewrite syncs the log it leaves).
 func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
-	d := &draws{state: mix(seed, 1)}
+	d := &draws{state: seeding.Derive(seed, 1)}
 	t := d.between(m.Period, m.Span).Round(10 * time.Microsecond)
 	p := &plan.Plan{}
 	if !m.AOF && !m.RDB {

@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -106,25 +107,12 @@ type Anomaly struct {
 	Story string
 }
 
-// mix derives a seed from a seed and a path of numbers (splitmix64's finalizer
-// over their running sum), so that the experiments of a campaign are
-// independent and each can be run alone.
-func mix(seed uint64, path ...uint64) uint64 {
-	for _, p := range path {
-		seed += 0x9e3779b97f4a7c15 * (p + 1)
-		seed = (seed ^ seed>>30) * 0xbf58476d1ce4e5b9
-		seed = (seed ^ seed>>27) * 0x94d049bb133111eb
-		seed ^= seed >> 31
-	}
-	return seed
-}
-
 // draws is a small seeded generator for what is decided before a run begins.
 type draws struct{ state uint64 }
 
 func (d *draws) next() uint64 {
 	d.state++
-	return mix(0x746f726e7461696c, d.state)
+	return seeding.Derive(0x746f726e7461696c, d.state)
 }
 
 // below returns a number in [0, n).

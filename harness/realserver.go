@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -238,13 +239,13 @@ func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error)
 func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.hist = new(history.History)
 	s.x, s.out = x, &Outcome{Seed: x.Seed, History: s.hist}
-	s.env = s.rig.newEnv(mix(x.Seed, 6))
+	s.env = s.rig.newEnv(seeding.Derive(x.Seed, 6))
 	s.rec.Reset(s.hist)
 	s.rec.OnAck = s.conductor.OnAck
 	if x.Plants.ClientLies {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
-	s.draws = draws{state: mix(x.Seed, 5)}
+	s.draws = draws{state: seeding.Derive(x.Seed, 5)}
 	s.options = fusefs.VolumeOptions{
 		Hook: s.onCall,
 		SyncLatency: func(*disk.Call) time.Duration {
@@ -356,7 +357,7 @@ func (s *ServerRunner) experiment(ctx context.Context) error {
 		return fmt.Errorf("on an empty disk: %w", refusal)
 	}
 	began := s.rig.clock()
-	s.given = s.conductor.Give(s.x.Plan, mix(s.x.Seed, 7))
+	s.given = s.conductor.Give(s.x.Plan, seeding.Derive(s.x.Seed, 7))
 	s.env.Enter()
 	s.run.Reset(s.env, l.redis.Addr, s.x.Workload, &s.rec)
 	s.env.Leave()

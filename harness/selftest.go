@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -170,7 +171,7 @@ func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestL
 	}
 	var plants Plants
 	p.set(&plants)
-	seed = mix(seed, hashName(p.Name))
+	seed = seeding.Derive(seed, hashName(p.Name))
 	for n := range maxTries {
 		if ctx.Err() != nil {
 			return line, ctx.Err()
@@ -180,7 +181,7 @@ func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestL
 			return line, err
 		}
 		x := &Experiment{Mode: m, Crash: crash, Workload: workloads.Default(), Personality: r.personality,
-			Profile: "cloud-ssd", Seed: mix(seed, uint64(n)), Plants: plants}
+			Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants}
 		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
 		if r.plan != nil {
 			x.Plan = r.plan(&m, &draws{state: x.Seed})
@@ -251,7 +252,7 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 	defer pool.close()
 	err = pool.run(ctx, workers, total, func(n int) *Experiment {
 		x := *pairs[n%len(pairs)]
-		x.Seed = mix(seed, hashName("clean"), uint64(n))
+		x.Seed = seeding.Derive(seed, hashName("clean"), uint64(n))
 		x.Plan = GeneratePlan(&x.Mode, x.Crash, x.Seed)
 		return &x
 	}, func(x *Experiment, o *Outcome) error {
@@ -279,7 +280,7 @@ func SamplePowerCuts(ctx context.Context, x *Experiment, tries int) (found, firs
 			return found, first, ctx.Err()
 		}
 		one := *x
-		one.Crash, one.Seed, one.Workload.Rate = crash, mix(x.Seed, uint64(n)), x.Mode.Rate
+		one.Crash, one.Seed, one.Workload.Rate = crash, seeding.Derive(x.Seed, uint64(n)), x.Mode.Rate
 		one.Plan = GeneratePlan(&one.Mode, crash, one.Seed)
 		o, err := s.Run(&one, nil)
 		if err != nil {

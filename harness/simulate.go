@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -108,7 +109,7 @@ func (s *Simulator) Run(x *Experiment, trace io.Writer) (*Outcome, error) {
 		s.disk.Reset(options)
 	}
 	s.reset(x)
-	s.world.Reset(sim.Options{Seed: mix(x.Seed, 3), Profile: profile, Trace: trace, Hook: s.onCall})
+	s.world.Reset(sim.Options{Seed: seeding.Derive(x.Seed, 3), Profile: profile, Trace: trace, Hook: s.onCall})
 	s.node = s.world.Node(server, s.disk)
 	s.clients = s.world.Node("c1", nil)
 	s.control = s.world.Node("c0", nil)
@@ -152,7 +153,7 @@ func (s *Simulator) experiment(e env.Env, conf *config.Config) {
 		return
 	}
 	began := e.Now()
-	s.planAt, s.given = began, s.conductor.Give(s.x.Plan, mix(s.x.Seed, 7))
+	s.planAt, s.given = began, s.conductor.Give(s.x.Plan, seeding.Derive(s.x.Seed, 7))
 	s.run.Reset(s.clients.Env(), serverAddr, s.x.Workload, &s.rec)
 	for life := 0; ; life++ {
 		s.hist.Epochs = append(s.hist.Epochs, history.Epoch{Began: e.Now(), Ended: history.Never, DiskSeen: true})

@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -174,7 +175,7 @@ func (k simulatedServer) PowerCut(_ string, keep *disk.Choice) (why string, err 
 // kept is what survives a power cut.
 func kept(keep *disk.Choice, seed uint64) disk.Choice {
 	if keep == nil {
-		return disk.Choice{Mode: disk.KeepRandom, Seed: mix(seed, 4)}
+		return disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(seed, 4)}
 	}
 	return *keep
 }

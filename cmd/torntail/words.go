@@ -12,7 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/harness/spelling"
+	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/workloads"
 )
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // System is what a plan strikes: the machines, disks and links of one world. What
@@ -241,7 +242,7 @@ func (s *Statement) checkNodes(nodes []string) error {
 			continue
 		}
 		hint := ""
-		if near := nearest(n, nodes); near != "" {
+		if near := spelling.Nearest(n, nodes); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -68,7 +68,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		return nil, err
 	}
 	p.Host = PlaceOf(m.Dir)
-	p.Host.Fsync = &result.Fsync{P50: ms(syncs.Median()), P99: ms(syncs[len(syncs)*99/100])}
+	p.Host.Fsync = &result.Fsync{P50: ms(quantile.Median(syncs)), P99: ms(quantile.Of(syncs, 0.99))}
 	p.Disk = result.Place{FileSystem: "fuse.torntail", Fsync: p.Host.Fsync}
 	places := []place{}
 	if p.Host.Why == "" {
@@ -132,7 +132,7 @@ func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.P
 			r := of(at, &m.Modes[i])
 			at.fill(&p.Policies[i], r)
 			if len(r.restarts) > 0 {
-				p.Policies[i].RestartMS, p.Policies[i].FileBytes = median(r.restarts), r.size
+				p.Policies[i].RestartMS, p.Policies[i].FileBytes = quantile.Median(quantile.Sorted(r.restarts)), r.size
 			}
 		}
 	}
@@ -297,7 +297,7 @@ func medians(costs []result.Cost) *result.Cost {
 		for i := range costs {
 			list = append(list, f(&costs[i]))
 		}
-		return median(list)
+		return quantile.Median(quantile.Sorted(list))
 	}
 	c.Rate = pick(func(c *result.Cost) float64 { return c.Rate })
 	c.P50, c.P99 = pick(func(c *result.Cost) float64 { return c.P50 }), pick(func(c *result.Cost) float64 { return c.P99 })
@@ -309,13 +309,6 @@ func medians(costs []result.Cost) *result.Cost {
 		}
 	}
 	return c
-}
-
-// median is the value in the middle, the lower of two.
-func median(list []float64) float64 {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return list[(len(list)-1)/2]
 }
 
 // ms is a duration in milliseconds, to the microsecond.

@@ -10,8 +10,8 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/simcluster"
-	"github.com/torntail/torntail/harness/spelling"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/reports/result"
 )
 
