@@ -137,6 +137,7 @@ func (k *realServer) Terminate(string) (why string, err error) {
 // Pause implements plan.Processes.
 func (k *realServer) Pause(string) (why string, err error) {
 	if why = k.isDown(); why == "" {
+		k.pause(true)
 		k.l.redis.Pause()
 	}
 	return why, nil
@@ -144,10 +145,19 @@ func (k *realServer) Pause(string) (why string, err error) {
 
 // Resume implements plan.Processes.
 func (k *realServer) Resume(string) (why string, err error) {
-	if why = k.isDown(); why == "" {
-		k.l.redis.Resume()
+	if was := k.pause(false); !was || k.l.redis.Exited() {
+		return pausedIsGone, nil
 	}
-	return why, nil
+	k.l.redis.Resume()
+	return "", nil
+}
+
+// pause notes whether the process is paused, and says whether it was.
+func (k *realServer) pause(on bool) (was bool) {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	was, k.l.paused = k.l.paused, on
+	return was
 }
 
 // Restart implements plan.Restarts: the experiment restarts the server itself.

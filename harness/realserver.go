@@ -169,6 +169,7 @@ type ServerRunner struct {
 type life struct {
 	redis   *process.Redis
 	claimed bool // under the runner's mu
+	paused  bool // under it, too
 	how     history.EventKind
 	at      time.Duration
 	over    chan struct{}

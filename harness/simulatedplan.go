@@ -145,12 +145,15 @@ func (k simulatedServer) Pause(string) (why string, err error) {
 
 // Resume implements plan.Processes.
 func (k simulatedServer) Resume(string) (why string, err error) {
-	if !k.s.node.Running() {
-		why = down
+	if !k.s.node.Paused() {
+		why = pausedIsGone
 	}
 	k.s.node.Resume()
 	return why, nil
 }
+
+// pausedIsGone is why the end of a pause has nothing to do.
+const pausedIsGone = "the process that was paused is gone"
 
 // Restart implements plan.Restarts: the experiment restarts the server itself.
 func (k simulatedServer) Restart(string) (why string, err error) {
