@@ -367,10 +367,10 @@ type blow struct {
 func (b blow) Unwrap() plan.System { return b.System }
 
 // Done implements conduct.Strike: only after it may the life be over, for who waits for
-// that asks the plan next.
+// that asks the plan next. The end of a span is on record too, when it did something.
 func (b blow) Done(t plan.Trigger, why string, err error) {
 	defer b.end()
-	if why != "" || t.End || errors.Is(err, plan.ErrNotYet) {
+	if why != "" || errors.Is(err, plan.ErrNotYet) {
 		return
 	}
 	b.r.m.Exclusively(func() { b.r.event(history.FaultStruck, t.Statement.String()) })

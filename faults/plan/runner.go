@@ -88,6 +88,7 @@ type state struct {
 	open       bool          // of a flap in place: its links are open
 	firedAt    time.Duration
 	placedAt   time.Duration
+	placed     bool // it has been in place
 	struckAt   time.Duration
 	hits       int
 	draws      uint64 // matching calls that a fault with a percentage has drawn for
@@ -304,7 +305,7 @@ func (r *Runner) fire(i int, now time.Duration) {
 // next statement counts from.
 func (r *Runner) place(i int, now time.Duration) {
 	st, span := &r.states[i], &r.statements[i].Span
-	st.phase, st.placedAt = inPlace, now
+	st.phase, st.placedAt, st.placed = inPlace, now, true
 	r.timed = r.timed || !span.IsZero()
 	switch {
 	case span.Kind == SpanTime:
@@ -516,7 +517,7 @@ func (r *Runner) whyNot(i int) string {
 		return st.missed
 	case st.phase == fired:
 		return fmt.Sprintf("its instant came at %v, but it was not carried out", st.firedAt)
-	case st.phase != waiting:
+	case st.placed: // a fault of calls: any other has struck then
 		if st.draws > 0 {
 			return fmt.Sprintf("in place from %v, but of %d calls %s none was drawn", st.placedAt, st.draws, st.own.calls())
 		}

@@ -66,6 +66,7 @@ type Conductor struct {
 	world  World
 	given  []*Given // in the order in which they were given
 	putOff []strike
+	caught uint64   // how often CatchUp has looked at putOff
 	spare  []*Given // memory
 }
 
@@ -204,6 +205,7 @@ func (c *Conductor) CatchUp() {
 		now := c.world.Now()
 		list := c.putOff
 		c.putOff = nil
+		c.caught++
 		c.world.Unlock()
 		if list = c.due(now, list); len(list) == 0 {
 			return
@@ -220,42 +222,48 @@ func (c *Conductor) carryOut(list []strike) {
 }
 
 func (c *Conductor) strike(s *strike) {
-	c.world.Lock()
-	now := c.world.Now() - s.of.began
-	armed := s.of.runner.Arm(s.t, now)
-	if armed {
-		c.wake()
+	for again := true; again; {
+		c.world.Lock()
+		now := c.world.Now() - s.of.began
+		caught := c.caught
+		armed := s.of.runner.Arm(s.t, now)
+		if armed {
+			c.wake()
+		}
+		c.world.Unlock()
+		if armed {
+			return
+		}
+		on := c.world.Strike(s.t)
+		if on == nil {
+			return
+		}
+		why, err := s.t.Statement.Action.Do(s.t, on)
+		if err != nil && why == "" && !errors.Is(err, plan.ErrNotYet) {
+			why = err.Error()
+		}
+		again = c.account(s, now, why, err, caught)
+		on.Done(s.t, why, err)
+		c.Arm()
 	}
-	c.world.Unlock()
-	if armed {
-		return
-	}
-	on := c.world.Strike(s.t)
-	if on == nil {
-		return
-	}
-	why, err := s.t.Statement.Action.Do(s.t, on)
-	c.account(s, now, &why, err)
-	on.Done(s.t, why, err)
-	c.Arm()
 }
 
-// account tells the plan what came of a statement.
-func (c *Conductor) account(s *strike, now time.Duration, why *string, err error) {
+// account tells the plan what came of a statement. again: it was to be put off, but
+// what it waited for has come since it asked (caught).
+func (c *Conductor) account(s *strike, now time.Duration, why string, err error, caught uint64) (again bool) {
 	c.world.Lock()
 	defer c.world.Unlock()
-	if errors.Is(err, plan.ErrNotYet) {
-		c.putOff = append(c.putOff, *s)
-		return
-	}
-	if err != nil && *why == "" {
-		*why = err.Error()
-	}
-	if *why != "" {
-		s.of.runner.Missed(s.t, now, *why)
-	} else {
+	switch {
+	case errors.Is(err, plan.ErrNotYet):
+		if again = c.caught != caught; !again {
+			c.putOff = append(c.putOff, *s)
+		}
+	case why != "":
+		s.of.runner.Missed(s.t, now, why)
+	default:
 		s.of.runner.Struck(s.t, now)
 	}
+	return again
 }
 
 // End ends all plans: what is in place is undone, what waits will not strike.

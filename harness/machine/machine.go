@@ -240,9 +240,10 @@ func (a *atRest) damage(d *disk.Disk, f func(d *disk.Disk, node string) (files i
 	return why
 }
 
-// Why statements of a plan miss.
+// Why statements of a plan miss, or the end of a pause has nothing to do.
 const (
-	down      = "the server was down already"
-	notAtRest = "the server runs, so its files are not at rest"
-	noRestart = `"restart" has no effect in an experiment with one server`
+	pausedIsGone = "the process that was paused is gone"
+	down         = "the server was down already"
+	notAtRest    = "the server runs, so its files are not at rest"
+	noRestart    = `"restart" has no effect in an experiment with one server`
 )

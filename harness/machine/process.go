@@ -65,6 +65,7 @@ type Process struct {
 type life struct {
 	redis   *process.Redis
 	claimed bool // somebody ends it
+	paused  bool
 	ended   bool // how and when is known
 	strikes int  // of plans under way; the life is over when they are
 	lifeOf
@@ -597,6 +598,7 @@ func (p *Process) Terminate(string) (why string, err error) {
 // Pause implements plan.Processes.
 func (p *Process) Pause(string) (why string, err error) {
 	if why = p.isDown(); why == "" {
+		p.paused(true)
 		p.Redis().Pause()
 	}
 	return why, nil
@@ -604,10 +606,21 @@ func (p *Process) Pause(string) (why string, err error) {
 
 // Resume implements plan.Processes.
 func (p *Process) Resume(string) (why string, err error) {
-	if why = p.isDown(); why == "" {
-		p.Redis().Resume()
+	if was := p.paused(false); !was || p.isDown() != "" {
+		return pausedIsGone, nil
 	}
-	return why, nil
+	p.Redis().Resume()
+	return "", nil
+}
+
+// paused notes whether the process is, and says whether it was.
+func (p *Process) paused(on bool) (was bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.life != nil {
+		was, p.life.paused = p.life.paused, on
+	}
+	return was
 }
 
 // Restart implements plan.Restarts: whoever drives restarts the server.

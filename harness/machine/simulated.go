@@ -452,8 +452,8 @@ func (m *Simulated) Pause(string) (why string, err error) {
 
 // Resume implements plan.Processes.
 func (m *Simulated) Resume(string) (why string, err error) {
-	if !m.node.Running() {
-		why = down
+	if !m.node.Paused() {
+		why = pausedIsGone
 	}
 	m.node.Resume()
 	return why, nil
