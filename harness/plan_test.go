@@ -83,5 +83,5 @@ func TestWhatOneServerCannotSuffer(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualError(t, s.Check(machine.System(c.on), nil), `"`+s.String()+`" cannot strike here: `+c.want)
 	}
-	require.Nil(t, System("moon"))
+	require.Nil(t, machine.System("moon"))
 }
