@@ -36,6 +36,7 @@ var floors = []struct {
 	{"harness", 40},
 	{"cmd", 50},
 	{"internal/atomicfile", 0},
+	{"internal/jsonform", 0},
 	{"internal/quantile", 0},
 	{"internal/redisconf", 0},
 	{"internal/seeding", 0},
