@@ -44,6 +44,9 @@ func Steps(end float64) []float64 {
 		return []float64{0, 1}
 	}
 	step := niceStep(end)
+	if step <= 0 || !finite(step) { // end is at the edge of what a float64 can hold
+		return []float64{0, end}
+	}
 	var list []float64
 	for i := 0; float64(i)*step < end+step*0.999; i++ {
 		list = append(list, float64(i)*step)

@@ -201,7 +201,7 @@ func (d *Drawing) File() []byte {
 // in width, a little more than in most fonts.
 const (
 	textSize = 12
-	average  = 0.56
+	average  = 0.61
 )
 
 // TextWidth is about how wide a text is.
