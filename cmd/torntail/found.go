@@ -140,7 +140,7 @@ func (f foundSplitBrain) report(from string) (*model.Report, error) {
 		r.Dir = movedRun(r.Dir, from, len(all) == 1)
 	}
 	m := f.Model()
-	for _, r := range all {
+	for i, r := range all {
 		if r.Verdict == result.Violated || r.Dir == "" || len(m.Pictures) == mostPictured {
 			continue
 		}
@@ -150,7 +150,7 @@ func (f foundSplitBrain) report(from string) (*model.Report, error) {
 		}
 		for _, p := range pictures {
 			if p.Title+".svg" == splitbrain.TimelineFile {
-				p.Title = fmt.Sprintf("timeline of seed %d", r.Seed)
+				p.Title = "timeline: " + m.Sections[0].Entries[i].Name()
 				m.Pictures = append(m.Pictures, p)
 			}
 		}

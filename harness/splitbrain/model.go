@@ -96,8 +96,10 @@ func (f *File) Model() *model.Report {
 
 func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	name := or(or(r.Name, r.Partition), "plan")
-	e := model.Entry{Labels: []string{name}, Target: r.Target, Verdict: r.Verdict, Why: r.Why, Anomalies: r.Anomalies, Of: "run",
-		Detail: strings.Join(r.Directives, ", ")}
+	e := model.Entry{Labels: []string{name}, Target: r.Target, Verdict: r.Verdict, Why: r.Why, Anomalies: r.Anomalies, Of: "case"}
+	if len(values) == 0 { // else they are labels
+		e.Detail = strings.Join(r.Directives, ", ")
+	}
 	title := []string{name}
 	for i, v := range values {
 		e.Labels = append(e.Labels, sweeps[i].Label(v))

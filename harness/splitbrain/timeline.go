@@ -13,7 +13,7 @@ import (
 
 // Sizes of the timeline, in its own units.
 const (
-	lineWidth  = 960 // of the time axis
+	lineWidth  = 900 // of the time axis
 	lineLeft   = 110
 	lineTop    = 92
 	laneHeight = 30

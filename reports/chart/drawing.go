@@ -177,8 +177,10 @@ func (d *Drawing) Inline() string {
 	if d.Steps {
 		how = `role="group" tabindex="0" aria-label="` + escape(d.Title) + `; the arrow keys go from mark to mark"`
 	}
-	// As wide as its text needs to be read; what a page has no room for is scrolled to.
-	return fmt.Sprintf(`<svg class="%s" viewBox="0 0 %s %s" style="min-width:%spx" %s xmlns="http://www.w3.org/2000/svg">`, class, num(d.Width), num(d.Height), num(math.Round(0.8*d.Width)), how) +
+	// As wide as its text needs to be read, and no wider than it looks well; what a
+	// page has no room for is scrolled to.
+	return fmt.Sprintf(`<svg class="%s" viewBox="0 0 %s %s" style="min-width:%spx;max-width:%spx" %s xmlns="http://www.w3.org/2000/svg">`, class,
+		num(d.Width), num(d.Height), num(math.Round(0.8*d.Width)), num(math.Round(1.5*d.Width)), how) +
 		"\n<title>" + escape(d.Title) + "</title>\n" + d.about() + string(d.b) + "</svg>"
 }
 
