@@ -141,9 +141,14 @@ func (c *Chart) lastHalf() float64 {
 }
 
 func (c *Chart) grid(d *Drawing, x, y scale) {
+	below := math.Inf(1)
 	for _, v := range c.Y.marks() {
-		d.Line("grid", x.from, y.at(v), x.to, y.at(v), "")
-		d.Text("", x.from-6, y.at(v)+4, End, c.Y.words(v))
+		at := y.at(v)
+		d.Line("grid", x.from, at, x.to, at, "")
+		if at <= below-textSize { // else it would cover the one before
+			d.Text("", x.from-6, at+4, End, c.Y.words(v))
+			below = at
+		}
 	}
 	d.Line("axis", x.from, y.from, x.to, y.from, "")
 	taken := math.Inf(-1)

@@ -27,6 +27,7 @@ type heading struct {
 	Text       string
 	Cols, Rows int
 	Group      bool
+	Verdict    bool
 }
 
 // group is entries with one first label, where there are several labels.
@@ -116,7 +117,7 @@ func head(s *model.Section) [][]heading {
 		second = append(second, heading{Text: clean(c.Name), Cols: 1, Rows: 1})
 	}
 	if !s.Unjudged {
-		first = append(first, heading{Text: "verdict", Cols: 1, Rows: rows})
+		first = append(first, heading{Text: "verdict", Cols: 1, Rows: rows, Verdict: true})
 	}
 	if rows == 1 {
 		return [][]heading{first}
