@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -29,7 +28,7 @@ func needsFaultDisk(k *CrashKind) string {
 	switch {
 	case k.Power:
 		return "power cuts need the fault disk (--disk fuse)"
-	case strings.HasSuffix(k.Name, "-in-fsync"), k.Name == "tail-cut":
+	case k.When != AnyTime, k.AtRest:
 		return "calls are in reach on the fault disk only (--disk fuse)"
 	}
 	return ""

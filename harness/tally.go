@@ -111,7 +111,7 @@ func (c *cell) blank(k *Campaign, b Backend) result.Result {
 	for _, d := range c.mode.Directives {
 		r.Directives = append(r.Directives, d.String())
 	}
-	if contract, err := ContractOf(c.mode, c.crash.Name, k.Personality, k.Contract); err == nil {
+	if contract, err := ContractOf(c.mode, c.crash, k.Personality, k.Contract); err == nil {
 		for _, bound := range contract.Bounds {
 			r.Bounds = append(r.Bounds, result.Bound{Name: bound.Name, Value: ms(bound.Value)})
 		}

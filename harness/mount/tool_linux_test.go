@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/internal/needs"
 )

@@ -23,7 +23,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs/osfs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -32,7 +32,7 @@ import (
 type Measurement struct {
 	Binary string // the server
 	Dir    string // where on the host; files are made in a directory of its own below it
-	Modes  []harness.Mode
+	Modes  []product.Mode
 	Load   result.Offered
 	Rounds int
 	Round  time.Duration // how long one lasts
@@ -104,7 +104,7 @@ type rounds struct {
 
 func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.Policies) error {
 	all := map[string]*rounds{} // place and mode
-	of := func(pl place, mode *harness.Mode) *rounds {
+	of := func(pl place, mode *product.Mode) *rounds {
 		key := pl.name() + " " + mode.Name + " " + joined(mode)
 		if all[key] == nil {
 			all[key] = new(rounds)
@@ -139,7 +139,7 @@ func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.P
 	return nil
 }
 
-func joined(m *harness.Mode) string {
+func joined(m *product.Mode) string {
 	var words []string
 	for _, d := range m.Directives {
 		words = append(words, d.String())
@@ -148,7 +148,7 @@ func joined(m *harness.Mode) string {
 }
 
 // one is one round of one setting at one place, on an empty disk.
-func (m *Measurement) one(ctx context.Context, at place, mode *harness.Mode, r *rounds, restart bool) error {
+func (m *Measurement) one(ctx context.Context, at place, mode *product.Mode, r *rounds, restart bool) error {
 	dir, release, err := at.open(r)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (m *Measurement) one(ctx context.Context, at place, mode *harness.Mode, r *
 }
 
 // start starts the server in a directory with a mode's directives.
-func (m *Measurement) start(ctx context.Context, dir string, mode *harness.Mode) (*process.Redis, error) {
+func (m *Measurement) start(ctx context.Context, dir string, mode *product.Mode) (*process.Redis, error) {
 	var directives []process.Directive
 	for _, d := range mode.Directives {
 		words := strings.Fields(d.Value)
