@@ -128,7 +128,7 @@ func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 			what = append(what, a)
 		}
 		slices.Sort(what)
-		e.Failures = []model.Failure{{What: strings.Join(what, ", "), Where: fmt.Sprintf("seed %d", r.Seed), Story: r.Story, Plan: r.Plan, Dir: r.Dir, Command: again}}
+		e.Failures = []model.Failure{{What: strings.Join(what, ", "), Story: r.Story, Plan: r.Plan, Dir: r.Dir, Command: again}}
 	case r.Lost > 0 && again != "":
 		e.Notes = []string{"see it again: " + again}
 	}

@@ -159,14 +159,19 @@ func message(e *model.Entry) string {
 // command that shows it again.
 func failure(e *model.Entry) string {
 	var b strings.Builder
-	b.WriteString(inWords(e))
+	for _, l := range e.InWords {
+		b.WriteString(l + "\n")
+	}
 	for i := range e.Failures {
 		f := &e.Failures[i]
 		what := f.What
 		if f.Where != "" {
 			what = f.Where + ": " + what
 		}
-		b.WriteString("\n" + what + "\n")
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(what + "\n")
 		if f.Story != "" {
 			b.WriteString(strings.TrimRight(f.Story, "\n") + "\n")
 		}

@@ -141,7 +141,9 @@ func failures(b *strings.Builder, r *model.Report) {
 				name += ", " + f.Where
 			}
 			fmt.Fprintf(b, "\n**%s** %s\n", text(name), text(f.What))
-			if f.Story != "" {
+			if strings.Contains(strings.TrimSpace(f.Story), "\n") {
+				block(b, "text", f.Story)
+			} else if f.Story != "" {
 				fmt.Fprintf(b, "\n%s\n", text(f.Story))
 			}
 			block(b, "text", f.Plan)
