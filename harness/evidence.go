@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/reports/html"
+	"github.com/torntail/torntail/reports/model"
 )
 
 // largestPicture bounds what is read of a picture: a report is opened in a browser.
@@ -81,12 +82,12 @@ func orderView(dir string, h *history.History) ([]byte, error) {
 }
 
 // Pictures are the SVG images in a directory, by their names.
-func Pictures(dir string) ([]html.Picture, error) {
+func Pictures(dir string) ([]model.Picture, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.svg"))
 	if err != nil {
 		return nil, err
 	}
-	var list []html.Picture
+	var list []model.Picture
 	for _, name := range names {
 		info, err := os.Stat(name)
 		if err != nil {
@@ -99,7 +100,7 @@ func Pictures(dir string) ([]html.Picture, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, html.Picture{Title: strings.TrimSuffix(filepath.Base(name), ".svg"), SVG: data})
+		list = append(list, model.Picture{Title: strings.TrimSuffix(filepath.Base(name), ".svg"), SVG: data})
 	}
 	return list, nil
 }

@@ -302,7 +302,7 @@ func (a *app) verdict(v result.Verdict, why string) error {
 		text = why
 	}
 	fmt.Fprintln(a.stdout, wording.Clean(text, false))
-	if code := result.ExitCode([]result.Result{{Verdict: v}}); code != result.ExitHolds {
+	if code := result.Exit([]result.Verdict{v}, false); code != result.ExitHolds {
 		return status(code)
 	}
 	return nil

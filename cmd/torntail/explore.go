@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,7 +17,7 @@ import (
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/reports/html"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
@@ -94,7 +93,8 @@ func (c *exploreCmd) Run(a *app) error {
 		}
 	}
 	file.Finish(time.Since(started))
-	return c.report(a, file, out, ctx.Err() != nil)
+	file.Interrupted = ctx.Err() != nil
+	return c.report(a, file, out)
 }
 
 // options checks the flags: one exploration for each mode and personality.
@@ -299,63 +299,32 @@ func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) err
 
 // draw writes the map of an exploration.
 func (c *exploreCmd) draw(r *explore.Report, out string) error {
-	f, err := os.Create(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)))
-	if err != nil {
-		return err
-	}
-	err = r.WriteStrip(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return atomicfile.Write(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)), r.WriteStrip)
 }
 
 // report writes and prints what was found.
-func (c *exploreCmd) report(a *app, file *explore.File, out string, interrupted bool) error {
-	if err := file.Save(filepath.Join(out, "explore.json")); err != nil {
+func (c *exploreCmd) report(a *app, file *explore.File, out string) error {
+	flags := outputFlags{JSON: c.JSON}
+	w, err := flags.json(a, file, out, exploreFile)
+	if err != nil {
 		return err
 	}
-	w := a.stdout
-	switch c.JSON {
-	case "":
-	case "-":
-		w = a.stderr
-		if err := file.Write(a.stdout); err != nil {
-			return err
-		}
-	default:
-		if err := file.Save(c.JSON); err != nil {
-			return usage(fmt.Errorf("--json: %w", err))
-		}
-	}
-	var text strings.Builder
 	for _, r := range file.Reports {
-		r.Write(&text, func(story string) string { return wording.Clean(story, true) })
-		fmt.Fprintln(&text)
 		if c.Quiet {
 			fmt.Fprintf(w, "%s on %s: %s\n", r.Mode, r.Personality, r.Verdict)
+			continue
 		}
-	}
-	if !c.Quiet {
-		fmt.Fprint(w, text.String())
+		r.Write(w, func(story string) string { return wording.Clean(story, true) })
+		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "%d states, %d distinct images in %.1f s: %.0f states a second\n", file.States, file.Images, file.ElapsedS, file.Rate)
 	fmt.Fprintf(w, "reports in %s\n", out)
-	if interrupted {
+	if file.Interrupted {
 		fmt.Fprintln(w, "interrupted before all explorations were done: what was not explored is unknown")
 	}
-	code := file.Exit()
-	if interrupted && code != result.ExitViolated {
-		code = result.ExitUnknown
-	}
-	if err := writeDocument(out, &html.Document{
-		Verdict: verdictOf(code), Headline: fmt.Sprintf("%s: %d crash states of %s", verdictOf(code), file.States, plural(len(file.Reports), "run", "runs")),
-		Text: text.String(), Meta: [][2]string{{"Command", file.Command}, {"Seed", fmt.Sprint(file.Seed)}, {"torntail", file.Torntail}, {"Machine", wording.Machine(file.Machine)}},
-	}); err != nil {
+	m, err := flags.reports(w, foundStates{file}, out)
+	if err != nil {
 		return err
 	}
-	if code != result.ExitHolds {
-		return status(code)
-	}
-	return nil
+	return exit(m)
 }

@@ -254,10 +254,10 @@ func TestStrip(t *testing.T) {
 	}}
 	var b bytes.Buffer
 	require.NoError(t, r.WriteStrip(&b))
-	for _, want := range []string{colourHolds, colourViolated, colourExcused, "acknowledgement #1", "fsync #7 of f returned"} {
+	for _, want := range []string{`class="holds"`, `class="violated"`, `class="excused"`, "acknowledgement #1", "fsync #7 of f returned"} {
 		assert.Contains(t, b.String(), want)
 	}
-	assert.Equal(t, 4+3, strings.Count(b.String(), `<rect x=`), "the legend's and the bars'")
+	assert.Equal(t, 1+4+3, strings.Count(b.String(), `<rect `), "the ground's, the legend's and the bars'")
 }
 
 func TestBoundNames(t *testing.T) {

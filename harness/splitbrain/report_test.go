@@ -188,7 +188,7 @@ func TestTimelineShowsWhatWasLost(t *testing.T) {
 	wellFormed(t, svg.String())
 	red := 0
 	for line := range strings.Lines(svg.String()) {
-		if strings.Contains(line, "<path") && strings.Contains(line, colourLost) {
+		if strings.Contains(line, "<path") && strings.Contains(line, `class="tick lost"`) {
 			red += strings.Count(line, "M")
 		}
 	}
