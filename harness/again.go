@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,17 +58,17 @@ func IsSaved(dir string) bool {
 // Again starts a real server once more on a crash image that led to the
 // outcome, and judges what it makes of it. If it comes back, it is made to write,
 // killed, and started again.
-func (o *Outcome) Again(ctx context.Context, w *ImageServer, x *Experiment, image *CrashImage) (*Outcome, SecondLife, error) {
+func Again(ctx context.Context, o *Outcome, w *ImageServer, x *Experiment, image *CrashImage) (*Outcome, SecondLife, error) {
 	r, second, err := w.Start(ctx, image, true)
 	if err != nil {
 		return nil, second, err
 	}
-	again, err := o.with(&r, x, machine.RealSlack)
+	again, err := o.With(&r, x, machine.RealSlack)
 	return again, second, err
 }
 
 // AgainInSimulation is Again for the embedded engine.
-func (o *Outcome) AgainInSimulation(x *Experiment, image *CrashImage) (*Outcome, error) {
+func AgainInSimulation(o *Outcome, x *Experiment, image *CrashImage) (*Outcome, error) {
 	personality, err := disk.PersonalityByName(x.Personality)
 	if err != nil {
 		return nil, err
@@ -91,19 +90,5 @@ func (o *Outcome) AgainInSimulation(x *Experiment, image *CrashImage) (*Outcome,
 	if err != nil {
 		return nil, err
 	}
-	return o.with(&r, x, 0)
-}
-
-// with is the outcome if this is what the server had made of what the crash left.
-func (o *Outcome) with(r *Recovered, x *Experiment, slack time.Duration) (*Outcome, error) {
-	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
-	if len(h.Epochs) == 0 {
-		return nil, errors.New("the history has no life of the server that the crash could have ended")
-	}
-	r.follow(h, h.Epochs[0].Ended)
-	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How,
-		Seen: Seen{NULBytes: r.NULBytes, WholeAOFVanished: o.WholeAOFVanished, OldIncrUnsynced: o.OldIncrUnsynced, ManifestAhead: o.ManifestAhead}}
-	j := judging{slack: slack}
-	j.run(x, with)
-	return with, nil
+	return o.With(&r, x, 0)
 }

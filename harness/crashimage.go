@@ -234,7 +234,7 @@ func (s *Saved) Start(ctx context.Context, r *machine.Rig, x *Experiment) (*Outc
 	first := &Outcome{Seed: s.Seed, History: h, Seen: Seen{WholeAOFVanished: s.Seen.WholeAOFVanished,
 		OldIncrUnsynced: s.Seen.OldIncrUnsynced, ManifestAhead: s.Seen.ManifestAhead}}
 	if r == nil {
-		return first.AgainInSimulation(x, image)
+		return AgainInSimulation(first, x, image)
 	}
 	read := time.Duration(0)
 	for i := range h.States {
@@ -250,7 +250,7 @@ func (s *Saved) Start(ctx context.Context, r *machine.Rig, x *Experiment) (*Outc
 		return nil, err
 	}
 	defer w.Close()
-	o, life, err := first.Again(ctx, w, x, image)
+	o, life, err := Again(ctx, first, w, x, image)
 	if err == nil && life.Wrong != "" && o.Verdict != result.Violated {
 		o.Verdict = result.Violated
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Unrecoverable), life.Wrong})

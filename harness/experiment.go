@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -104,4 +105,18 @@ func (o *Outcome) Shows(name string) bool {
 		return len(o.Anomalies) > 0 && o.Anomalies[0].Name == name
 	}
 	return slices.Contains(o.Findings, name)
+}
+
+// With is the outcome if this is what the server had made of what the crash left.
+func (o *Outcome) With(r *Recovered, x *Experiment, slack time.Duration) (*Outcome, error) {
+	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
+	if len(h.Epochs) == 0 {
+		return nil, errors.New("the history has no life of the server that the crash could have ended")
+	}
+	r.follow(h, h.Epochs[0].Ended)
+	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How,
+		Seen: Seen{NULBytes: r.NULBytes, WholeAOFVanished: o.WholeAOFVanished, OldIncrUnsynced: o.OldIncrUnsynced, ManifestAhead: o.ManifestAhead}}
+	j := judging{slack: slack}
+	j.run(x, with)
+	return with, nil
 }

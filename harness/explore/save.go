@@ -41,7 +41,7 @@ func (r *Report) SaveTwice(save func(name string, c *Crash) (string, error)) err
 		if t.crash == nil {
 			continue
 		}
-		o, err := t.crash.Outcome.AgainInSimulation(t.crash.Experiment, t.crash.Image)
+		o, err := harness.AgainInSimulation(t.crash.Outcome, t.crash.Experiment, t.crash.Image)
 		if err != nil {
 			return err
 		}

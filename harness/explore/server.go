@@ -385,7 +385,7 @@ func (s *server) confirm() error {
 		if g.crash == nil {
 			continue
 		}
-		o, life, err := g.crash.Outcome.Again(s.e.ctx, s.workers[0], g.crash.Experiment, g.crash.Image)
+		o, life, err := harness.Again(s.e.ctx, g.crash.Outcome, s.workers[0], g.crash.Experiment, g.crash.Image)
 		if err != nil {
 			return err
 		}
