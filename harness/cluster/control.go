@@ -171,7 +171,7 @@ func (world) Outside(f func())          { f() } // nobody counts acknowledgement
 // Strike implements conduct.World. One strikes at a time.
 func (w world) Strike(plan.Trigger) conduct.Strike {
 	w.k.acting.Lock()
-	return strike{w.k}
+	return strike(w)
 }
 
 // strike is a cluster that stays while a fault strikes.
