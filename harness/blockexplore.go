@@ -258,7 +258,7 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	var got Recovered
 	var start, read time.Duration
 	if err == nil {
-		got, start, read, err = s.startOn(ctx, v, &is, d)
+		got, start, read, err = s.startOn(ctx, v, is.files, d)
 	}
 	if uerr := v.Unmount(); err == nil {
 		err = uerr
@@ -293,8 +293,8 @@ func (e *blockExplorer) unmountable(c blocklog.Crash, why error) {
 
 // startOn starts the server on a mounted image, with its repair tool if it refuses,
 // and reads it. files are those of the image; start and read are how long that took.
-func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, is *blockImage, files *disk.Disk) (r Recovered, start, read time.Duration, err error) {
-	r.NoData = is.files.none
+func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, image *CrashImage, files *disk.Disk) (r Recovered, start, read time.Duration, err error) {
+	r.NoData = image.none
 	d := &directory{s: s, dir: v.Dir(), look: func(f func(fsys vfs.FS)) error {
 		f(files.FS(nil))
 		return nil
@@ -303,7 +303,7 @@ func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, is *block
 	began := time.Now()
 	reading, err := s.bringBack(ctx, d, &r)
 	r.At = s.rig.Clock()
-	r.NULBytes = is.files.stray
+	r.NULBytes = image.stray
 	return r, reading.Sub(began), time.Since(reading), err
 }
 
