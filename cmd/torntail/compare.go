@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/result"
@@ -105,7 +105,7 @@ func (c *compareCmd) power(a *app, o compare.Options) error {
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
 	}
-	lines, err := harness.ComparisonPower(ctx, c.Power, c.Seed, o, func(what string, done, total int) {
+	lines, err := campaign.ComparisonPower(ctx, c.Power, c.Seed, o, func(what string, done, total int) {
 		progress.Update(terminal.State{What: what, Done: done, Total: total, Unit: "runs"})
 	})
 	progress.Finish()

@@ -13,10 +13,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -224,7 +226,7 @@ func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVe
 		}
 		err = r.SaveCrashes(func(name string, crash *explore.Crash) (string, error) {
 			dir := filepath.Join(out, "failures", name)
-			return dir, harness.SaveCrash(dir, version, harness.RealServer(rig, serverVersion), crash.Experiment, crash.Outcome, crash.Image)
+			return dir, saved.SaveCrash(dir, version, campaign.RealServer(rig, serverVersion), crash.Experiment, crash.Outcome, crash.Image)
 		})
 		if err == nil {
 			err = c.draw(r, out)
@@ -280,16 +282,16 @@ func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out st
 
 // keep saves an exploration's examples and draws its map.
 func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) error {
-	err := r.Save(o, func(name string, x *harness.Experiment, outcome *harness.Outcome) (string, error) {
+	err := r.Save(o, func(name string, x *experiment.Experiment, outcome *experiment.Outcome) (string, error) {
 		dir := filepath.Join(out, "failures", name)
-		return dir, harness.Save(dir, version, harness.Simulation(), x, outcome)
+		return dir, saved.Save(dir, version, campaign.Simulation(), x, outcome)
 	})
 	if err != nil {
 		return err
 	}
 	err = r.SaveTwice(func(name string, crash *explore.Crash) (string, error) {
 		dir := filepath.Join(out, "failures", name)
-		return dir, harness.SaveCrash(dir, version, harness.Simulation(), crash.Experiment, crash.Outcome, crash.Image)
+		return dir, saved.SaveCrash(dir, version, campaign.Simulation(), crash.Experiment, crash.Outcome, crash.Image)
 	})
 	if err != nil {
 		return err

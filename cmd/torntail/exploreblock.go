@@ -10,7 +10,11 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/explore"
+	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/workloads"
@@ -30,7 +34,7 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	rig, v, err := openRig(c.Target, harness.RealFS(fs))
+	rig, v, err := openRig(c.Target, experiment.RealFS(fs))
 	if err != nil {
 		undo()
 		return err
@@ -41,16 +45,16 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 		progress = terminal.NewProgress(os.Stderr)
 		defer progress.Finish()
 	}
-	file := &harness.BlockFile{Schema: harness.BlockSchema, Torntail: version, Target: c.Target, Version: v, Kernel: kernelRelease(), Seed: c.Seed,
-		Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), Started: started.UTC(), Machine: thisMachine(string(plan.Block)), Reports: []*harness.BlockReport{}}
-	backend := harness.RealServer(rig, v)
+	file := &explore.BlockFile{Schema: explore.BlockSchema, Torntail: version, Target: c.Target, Version: v, Kernel: kernelRelease(), Seed: c.Seed,
+		Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), Started: started.UTC(), Machine: thisMachine(string(plan.Block)), Reports: []*explore.BlockReport{}}
+	backend := campaign.RealServer(rig, v)
 	for _, x := range all {
 		state := terminal.State{What: x.Mode.Name + " on " + fs.String() + ": recording"}
 		progress.Update(state)
-		r, err := harness.ExploreBlocks(ctx, rig, x, harness.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
-			Save: func(what string, x *harness.Experiment, o *harness.Outcome, image *harness.CrashImage) (string, error) {
+		r, err := explore.ExploreBlocks(ctx, rig, x, explore.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
+			Save: func(what string, x *experiment.Experiment, o *experiment.Outcome, image *image.CrashImage) (string, error) {
 				dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s", x.Mode.Name, what))
-				return dir, harness.SaveCrash(dir, version, backend, x, o, image)
+				return dir, saved.SaveCrash(dir, version, backend, x, o, image)
 			},
 			Progress: func(done, all int) {
 				progress.Update(terminal.State{What: x.Mode.Name + " on " + fs.String() + ", images", Done: done, Total: all})
@@ -70,7 +74,7 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 }
 
 // blockExperiments are the runs to explore, one for each mode.
-func (c *exploreCmd) blockExperiments() ([]*harness.Experiment, blocklog.FS, error) {
+func (c *exploreCmd) blockExperiments() ([]*experiment.Experiment, blocklog.FS, error) {
 	if _, err := backendOf(c.Target, c.Backend); err != nil {
 		return nil, blocklog.FS{}, err
 	}
@@ -100,13 +104,13 @@ func (c *exploreCmd) blockExperiments() ([]*harness.Experiment, blocklog.FS, err
 	if len(names) == 0 {
 		names = modesOnDisk()
 	}
-	var all []*harness.Experiment
+	var all []*experiment.Experiment
 	for _, name := range names {
 		m, err := mode(name)
 		if err != nil {
 			return nil, fs, err
 		}
-		x, err := harness.BlockExperiment(m.With(more), w, fs, c.Commands, c.Seed)
+		x, err := explore.BlockExperiment(m.With(more), w, fs, c.Commands, c.Seed)
 		if err != nil {
 			return nil, fs, err
 		}
@@ -116,7 +120,7 @@ func (c *exploreCmd) blockExperiments() ([]*harness.Experiment, blocklog.FS, err
 }
 
 // reportBlocks writes and prints what was found.
-func (c *exploreCmd) reportBlocks(a *app, file *harness.BlockFile, out string) error {
+func (c *exploreCmd) reportBlocks(a *app, file *explore.BlockFile, out string) error {
 	flags := outputFlags{JSON: c.JSON}
 	w, err := flags.json(a, file, out, exploreFile)
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/fidelity"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/model"
@@ -25,7 +25,7 @@ type found interface {
 type (
 	foundRun        struct{ *result.Report }
 	foundStates     struct{ *explore.File }
-	foundBlocks     struct{ *harness.BlockFile }
+	foundBlocks     struct{ *explore.BlockFile }
 	foundSplitBrain struct{ *splitbrain.File }
 	foundFidelity   struct{ *fidelity.File }
 )
@@ -38,7 +38,7 @@ var forms = []struct {
 }{
 	{"results", "", func(data []byte) (found, error) { r, err := result.Parse(data); return foundRun{r}, err }},
 	{"cells", "", func(data []byte) (found, error) { f, err := splitbrain.Parse(data); return foundSplitBrain{f}, err }},
-	{"explorations", "fs", func(data []byte) (found, error) { f, err := harness.ParseBlocks(data); return foundBlocks{f}, err }},
+	{"explorations", "fs", func(data []byte) (found, error) { f, err := explore.ParseBlocks(data); return foundBlocks{f}, err }},
 	{"explorations", "", func(data []byte) (found, error) { f, err := explore.Parse(data); return foundStates{f}, err }},
 	{"reports", "", func(data []byte) (found, error) { f, err := fidelity.Parse(data); return foundFidelity{f}, err }},
 }
@@ -98,7 +98,7 @@ func (f foundRun) report(from string) (*model.Report, error) {
 		}
 	}
 	m := losses.Report(f.Report, result.KnownFindings())
-	pictures, err := harness.Pictures(from)
+	pictures, err := saved.Pictures(from)
 	m.Pictures = pictures
 	return m, err
 }
@@ -144,7 +144,7 @@ func (f foundSplitBrain) report(from string) (*model.Report, error) {
 		if r.Verdict == result.Violated || r.Dir == "" || len(m.Pictures) == mostPictured {
 			continue
 		}
-		pictures, err := harness.Pictures(r.Dir)
+		pictures, err := saved.Pictures(r.Dir)
 		if err != nil {
 			return nil, err
 		}

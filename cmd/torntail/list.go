@@ -9,8 +9,8 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
-	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/mount"
 	"github.com/torntail/torntail/harness/product"
@@ -41,7 +41,7 @@ var lists = []struct {
 		}
 	}},
 	{"crashes", func(a *app) {
-		for _, k := range harness.CrashKinds {
+		for _, k := range experiment.CrashKinds {
 			row(a, k.Name, k.About)
 		}
 	}},
@@ -60,7 +60,7 @@ var lists = []struct {
 		}
 	}},
 	{"plants", func(a *app) {
-		for _, p := range harness.AllPlants() {
+		for _, p := range experiment.AllPlants() {
 			row(a, p.Name, fmt.Sprintf("%s: %s", p.Where, p.Doc))
 			if p.Must != "" {
 				row(a, "", "must be reported as "+p.Must)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/github"
 	"github.com/torntail/torntail/reports/html"
@@ -75,7 +75,7 @@ var reportFiles = []struct {
 	write func(w io.Writer, m *model.Report) error
 }{
 	{"report.md", markdown.Write},
-	{"report.html", func(w io.Writer, m *model.Report) error { return html.Write(w, m, harness.Evidence) }},
+	{"report.html", func(w io.Writer, m *model.Report) error { return html.Write(w, m, saved.Evidence) }},
 	{"junit.xml", junit.Write},
 }
 

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -30,7 +30,7 @@ what survives, while the same anomaly remains. In simulation only. Examples:
 }
 
 func (c *shrinkCmd) Run(a *app) error {
-	saved, err := harness.LoadSaved(c.Dir)
+	saved, err := saved.Load(c.Dir)
 	if err != nil {
 		return usage(err)
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/target"
 )
@@ -82,20 +83,20 @@ func (f *targetFlags) place() string {
 		return f.Disk
 	}
 	fs, _ := blocklog.ParseFS(f.FS) // it has been checked
-	return harness.RealFS(fs)
+	return experiment.RealFS(fs)
 }
 
 // openTarget prepares the backend for a target on a disk; done releases it.
-func openTarget(target, disk string) (b harness.Backend, done func(), err error) {
+func openTarget(target, disk string) (b campaign.Backend, done func(), err error) {
 	if target == "engine" {
-		return harness.Simulation(), func() {}, nil
+		return campaign.Simulation(), func() {}, nil
 	}
 	rig, v, err := openRig(target, disk)
 	switch {
 	case err != nil:
 		return b, nil, err
 	}
-	return harness.RealServer(rig, v), func() { rig.Close() }, nil
+	return campaign.RealServer(rig, v), func() { rig.Close() }, nil
 }
 
 // openRig prepares a disk for a real server, and finds out its version.
@@ -109,7 +110,7 @@ func openRig(target, disk string) (*machine.Rig, string, error) {
 			return nil, "", lacking(target, err)
 		}
 	}
-	fs, block := harness.IsRealFS(disk)
+	fs, block := experiment.IsRealFS(disk)
 	switch {
 	case block:
 		if err := errors.Join(blocklog.Available(), blocklog.AvailableFS(fs.Kind)); err != nil {

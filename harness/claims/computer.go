@@ -13,7 +13,8 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -32,20 +33,20 @@ type computer struct {
 
 // Target is what the claims are measured on.
 type Target struct {
-	Backend harness.Backend // for campaigns of crash experiments
+	Backend campaign.Backend // for campaigns of crash experiments
 	// Clusters are for experiments with several servers; none without Run.
 	Clusters splitbrain.Backend
 
-	plants harness.Plants // bugs of the embedded engine, to see a claim refuted
+	plants experiment.Plants // bugs of the embedded engine, to see a claim refuted
 }
 
 // Engine is the embedded engine in simulation, with these bugs planted.
-func Engine(plants harness.Plants) *Target {
-	return &Target{Backend: harness.Simulation(), plants: plants}
+func Engine(plants experiment.Plants) *Target {
+	return &Target{Backend: campaign.Simulation(), plants: plants}
 }
 
 // Server is a real server on the fault disk.
-func Server(b harness.Backend) *Target { return &Target{Backend: b} }
+func Server(b campaign.Backend) *Target { return &Target{Backend: b} }
 
 func (t *Target) real() bool { return t.Backend.Rig() != nil }
 

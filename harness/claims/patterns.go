@@ -7,7 +7,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/product"
 )
 
@@ -17,7 +17,7 @@ func transactionsWhole(l *lab) (Measurement, error) {
 	torn, runs := 0, 0
 	for _, mode := range []string{"always", "everysec"} {
 		for _, crash := range []string{"kill", "power-in-fsync"} {
-			x, err := l.campaign(mode, crash, func(_ *product.Mode, c *harness.Campaign) {
+			x, err := l.campaign(mode, crash, func(_ *product.Mode, c *campaign.Campaign) {
 				c.Workload.Name = "transactions"
 				c.Runs /= 2
 			})

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -28,16 +29,16 @@ type loss struct {
 func ms(x float64) time.Duration { return time.Duration(x * float64(time.Millisecond)) }
 
 // campaign crashes a mode many times, as `torntail run` does.
-func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *harness.Campaign)) (loss, error) {
+func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *campaign.Campaign)) (loss, error) {
 	m, err := product.ModeByName(mode)
 	if err != nil {
 		return loss{}, err
 	}
-	kind, err := harness.CrashByName(crash)
+	kind, err := experiment.CrashByName(crash)
 	if err != nil {
 		return loss{}, err
 	}
-	c := &harness.Campaign{Crashes: []*harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
+	c := &campaign.Campaign{Crashes: []*experiment.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
 	if l.target.real() {
 		c.Runs = 40
 	}

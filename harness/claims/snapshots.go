@@ -8,7 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/product"
 )
 
@@ -401,7 +401,7 @@ func savePointsBound(l *lab) (Measurement, error) {
 	runs := 0
 	figure := ""
 	for _, rate := range []float64{1, 40, 400} {
-		x, err := l.campaign("rdb", "kill", func(m *product.Mode, c *harness.Campaign) {
+		x, err := l.campaign("rdb", "kill", func(m *product.Mode, c *campaign.Campaign) {
 			m.Rate = rate
 			c.Runs /= 2
 			c.Workload.ReadRatio = 0

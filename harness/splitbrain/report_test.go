@@ -216,7 +216,7 @@ func TestAScenarioIsSavedAndReadAgain(t *testing.T) {
 	r := Judge(s, o)
 	dir := t.TempDir()
 	require.NoError(t, Save(dir, s, o, r))
-	require.True(t, IsSaved(dir))
+	require.True(t, Is(dir))
 	again, saved, err := Load(dir)
 	require.NoError(t, err)
 	require.Equal(t, s, again)
