@@ -58,9 +58,6 @@ func (v *Verb) ofLinks() bool {
 	return false
 }
 
-// Spans reports whether the fault may last: for a time, for N calls.
-func (v *Verb) Spans() (time, calls bool) { return v.spans&timeSpan != 0, v.spans&callSpan != 0 }
-
 func (v *Verb) tail() []string { return slices.Clone(v.optional) }
 
 // spanSet says which spans a verb takes.

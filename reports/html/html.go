@@ -74,9 +74,6 @@ type row struct {
 
 type finding struct{ Title, Text, Command string }
 
-// Write writes the page without the evidence of its failures.
-func Write(w io.Writer, r *result.Report) error { return WriteWith(w, r, nil) }
-
 // WriteWith writes the page with the evidence that find finds, and with pictures
 // that belong to the run as a whole, such as a map of crash states.
 func WriteWith(w io.Writer, r *result.Report, find Finder, pictures ...Picture) error {

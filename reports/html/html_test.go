@@ -18,7 +18,7 @@ import (
 func write(t testing.TB, r *result.Report) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, r))
+	require.NoError(t, WriteWith(&b, r, nil))
 	return b.String()
 }
 
