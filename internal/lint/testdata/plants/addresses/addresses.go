@@ -66,7 +66,7 @@ type hidden struct{ at time.Time }
 func Wrapped(e env.Env, n *node) {
 	var l logger = &buffer{}
 	e.Go("task", func() {
-		l.logf("%-10p", &[]int{1}) // want address: %p // want address: fmt.Sprintf
+		l.logf("%-10p", &[]int{1}) // want address: %p
 		l.logf("%5.1f%% of %*d", 1, 2, 3)
 		_ = fmt.Sprint(hidden{})       // want address: fmt.Sprint prints the address in a *time.Location
 		_ = fmt.Sprint(e.Wall().UTC()) //
