@@ -30,9 +30,6 @@ func (v *Verb) Available(on System) (ok bool, why string) {
 // betweenNodes reports whether the fault needs two nodes.
 func (v *Verb) betweenNodes() bool { return slices.Contains(v.needs, NeedLinks) }
 
-// Spans reports whether the fault may last: for a time, for N calls.
-func (v *Verb) Spans() (time, calls bool) { return v.spans&timeSpan != 0, v.spans&callSpan != 0 }
-
 func (v *Verb) tail() []string { return slices.Clone(v.optional) }
 
 // spanSet says which spans a verb takes.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/workloads"
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) {
 // start starts a cluster for tests that use it without an experiment.
 func start(t *testing.T, o splitbrain.Options) *Cluster {
 	t.Helper()
-	needs.Working(t, process.Available("redis-server"))
+	needs.Program(t, "redis-server")
 	s, err := splitbrain.New(o)
 	require.NoError(t, err)
 	c, err := Start(context.Background(), s, Options{Seed: 1})

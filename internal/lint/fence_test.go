@@ -49,10 +49,22 @@ var read struct {
 	err  error
 }
 
+// moduleProgram is the module's program, made once.
+func moduleProgram(t *testing.T) *program {
+	src, real := module(t)
+	made.Do(func() { made.p = newProgram(src, real) })
+	return made.p
+}
+
+var made struct {
+	sync.Once
+	p *program
+}
+
 // TestSource holds the whole module against the floors and the fence.
 func TestSource(t *testing.T) {
 	src, real := module(t)
-	w := explore(newProgram(src, real), &fence)
+	w := explore(moduleProgram(t), &fence)
 	for _, f := range append(Floors(src, real), w.findings...) {
 		f.File = strings.TrimPrefix(f.File, root(t)+"/")
 		t.Error(f)
@@ -61,6 +73,26 @@ func TestSource(t *testing.T) {
 	t.Logf("the world has %d functions; the scheduler calls %d that stand outside its trees", len(w.reached), handed)
 	if handed < 20 {
 		t.Error("too few functions were seen to be given to the scheduler: the fence has a hole")
+	}
+}
+
+// TestRowsAreNeeded: a row of the tables that nothing needs is reported, and one
+// that something needs is missed.
+func TestRowsAreNeeded(t *testing.T) {
+	tables := fence
+	tables.May = append([]Permission{{"engine", "go", "engine starts no goroutine"}}, slices.DeleteFunc(slices.Clone(fence.May), func(m Permission) bool {
+		return m.Where == "faults/sim.coroutine.run"
+	})...)
+	tables.Elsewhere = append([]Row{{"engine/nowhere", "is not there"}}, fence.Elsewhere...)
+	tables.Outside = append([]Row{{"checker/history.Gone", "is not there"}}, fence.Outside...)
+	var got []string
+	for _, f := range explore(moduleProgram(t), &tables).findings {
+		got = append(got, f.Rule+" "+strings.TrimPrefix(f.File, root(t)+"/"))
+	}
+	slices.Sort(got)
+	want := []string{"recover faults/sim/coroutine.go", "table checker/history.Gone", "table engine", "table engine/nowhere", "use faults/sim/coroutine.go"}
+	if !slices.Equal(got, want) {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -24,9 +24,9 @@ import (
 // be called by it then and there, may come out of it, and may be kept in what
 // else it was given (see pot).
 //
-// It is no use to callgraph/vta here, which says what is called from bodies but
-// not what reaches a function without one: a less given to sort.Slice, an
-// io.Reader given to bufio.
+// golang.org/x/tools/go/callgraph/vta does not serve here: it says what bodies
+// call, not what reaches a function that has none, such as a comparison given to
+// sort.Slice or a reader given to bufio.
 type flow struct {
 	prog  *ssa.Program
 	read  map[*types.Package]bool // whose source is known

@@ -13,7 +13,7 @@ type program struct {
 	src      *Source
 	ssa      *ssa.Program
 	flow     *flow
-	list     []*Package
+	list     []*Package // dependencies first
 	packages map[*types.Package]*Package
 }
 

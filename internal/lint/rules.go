@@ -4,6 +4,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -135,6 +136,7 @@ func (w *World) callRules(fn *ssa.Function, call ssa.CallInstruction) {
 		}
 		return
 	}
+	w.pointers(fn, call)
 	callee := call.Common().StaticCallee()
 	if callee == nil {
 		return
@@ -218,19 +220,11 @@ func zoneless(fn *ssa.Function) bool {
 // prints maps in the order of their keys, but a pointer within a value as a number.
 func (w *World) formatting(fn *ssa.Function, call ssa.CallInstruction, name string) {
 	args := call.Common().Args
-	if len(args) == 0 {
-		return
-	}
-	if format := formatOf(call.Common().StaticCallee().Signature, args); strings.Contains(format, "%p") || strings.Contains(format, "%#p") || strings.Contains(format, "%v%p") {
-		w.report(fn, call, "address", "address", "%%p prints an address: it differs in each run")
-		return
-	}
-	format := formatOf(call.Common().StaticCallee().Signature, args)
-	if strings.Contains(name, "can") { // Sscan is given addresses to write to
+	if len(args) == 0 || strings.Contains(name, "can") { // Sscan is given addresses to write to
 		return
 	}
 	print := func(t types.Type) {
-		if in := addressIn(t, 0, nil); in != nil {
+		if in := addressIn(t, 0, false, nil); in != nil {
 			w.report(fn, call, "address", "address", "fmt.%s prints the address in a %s: it differs in each run", name, types.TypeString(in, (*types.Package).Name))
 		}
 	}
@@ -239,8 +233,9 @@ func (w *World) formatting(fn *ssa.Function, call ssa.CallInstruction, name stri
 	if values == nil { // args...
 		w.p.flow.typesIn(last, print)
 	}
+	verbs := verbsOf(constantFormat(call))
 	for n, v := range values {
-		if verbOf(format, n) == 'T' {
+		if n < len(verbs) && verbs[n] == 'T' {
 			continue
 		}
 		if m, ok := v.(*ssa.MakeInterface); ok {
@@ -251,42 +246,46 @@ func (w *World) formatting(fn *ssa.Function, call ssa.CallInstruction, name stri
 	}
 }
 
-// formatOf is the constant format that a print function is given, "" when it has none.
-func formatOf(sig *types.Signature, args []ssa.Value) string {
-	for i := range sig.Params().Len() {
-		if sig.Params().At(i).Name() != "format" || i >= len(args) {
-			continue
-		}
-		if c, ok := args[i].(*ssa.Const); ok && c.Value != nil && c.Value.Kind() == constant.String {
-			return constant.StringVal(c.Value)
-		}
+// pointers checks the constant format of any function that takes one, fmt's or
+// a wrapper's.
+func (w *World) pointers(fn *ssa.Function, call ssa.CallInstruction) {
+	if strings.IndexByte(string(verbsOf(constantFormat(call))), 'p') >= 0 {
+		w.report(fn, call, "address", "address", "%%p prints an address: it differs in each run")
+	}
+}
+
+// constantFormat is the format in a call of a function that ends in (format
+// string, args ...any), "" when it has none or is not known.
+func constantFormat(call ssa.CallInstruction) string {
+	sig, args := call.Common().Signature(), call.Common().Args
+	if n := len(args); !sig.Variadic() || n < 2 || !types.IsInterface(sig.Params().At(sig.Params().Len()-1).Type().(*types.Slice).Elem()) {
+		return ""
+	} else if c, ok := args[n-2].(*ssa.Const); ok && c.Value != nil && c.Value.Kind() == constant.String {
+		return constant.StringVal(c.Value)
 	}
 	return ""
 }
 
-// verbOf is the verb for the n-th argument of a format; 'v' when it is not plain.
-func verbOf(format string, n int) byte {
-	if format == "" || strings.ContainsAny(format, "[*") {
-		return 'v'
-	}
+// verbsOf are the verbs of a format, one for each argument ('*' for a width that
+// is an argument); nil when arguments have explicit indexes.
+func verbsOf(format string) (verbs []byte) {
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
 			continue
 		}
-		for i++; i < len(format) && strings.IndexByte("+-# 0123456789.", format[i]) >= 0; i++ {
+		for i++; i < len(format) && strings.IndexByte("+-# 0123456789.*[", format[i]) >= 0; i++ {
+			switch format[i] {
+			case '*':
+				verbs = append(verbs, '*')
+			case '[':
+				return nil
+			}
 		}
-		if i == len(format) {
-			break
+		if i < len(format) && format[i] != '%' {
+			verbs = append(verbs, format[i])
 		}
-		if format[i] == '%' {
-			continue
-		}
-		if n == 0 {
-			return format[i]
-		}
-		n--
 	}
-	return 'v'
+	return verbs
 }
 
 // variadic are the values stored in the slice that the compiler makes of
@@ -317,17 +316,27 @@ func variadic(v ssa.Value) []ssa.Value {
 
 // addressIn is the type within t whose values package fmt prints as an address,
 // nil when there is none. depth is that of fmt's printValue: a pointer to a
-// composite is followed at depth 0 only.
-func addressIn(t types.Type, depth int, above []types.Type) types.Type {
-	for _, a := range above {
-		if types.Identical(a, t) {
-			return nil
-		}
+// composite is followed at depth 0 only. What is hidden in an unexported field
+// cannot print itself.
+func addressIn(t types.Type, depth int, hidden bool, above []types.Type) types.Type {
+	if types.IsInterface(t) || !hidden && printsItself(t) { // the type in an interface was looked at where it was made
+		return nil
 	}
-	if printsItself(t) || len(above) > 8 {
+	if _, ok := t.Underlying().(*types.Pointer); ok && depth > 0 {
+		return t
+	}
+	if slices.ContainsFunc(above, func(a types.Type) bool { return types.Identical(a, t) }) {
 		return nil
 	}
 	above = append(above, t)
+	first := func(all ...types.Type) types.Type {
+		for _, in := range all {
+			if a := addressIn(in, depth+1, hidden, above); a != nil {
+				return a
+			}
+		}
+		return nil
+	}
 	switch u := t.Underlying().(type) {
 	case *types.Signature, *types.Chan:
 		return t
@@ -336,34 +345,20 @@ func addressIn(t types.Type, depth int, above []types.Type) types.Type {
 			return t
 		}
 	case *types.Pointer:
-		if depth > 0 {
-			return t
-		}
 		switch u.Elem().Underlying().(type) {
 		case *types.Struct, *types.Array, *types.Slice, *types.Map:
-			return addressIn(u.Elem(), depth+1, above)
+			return first(u.Elem())
 		}
 		return t
 	case *types.Slice:
-		return addressIn(u.Elem(), depth+1, above)
+		return first(u.Elem())
 	case *types.Array:
-		return addressIn(u.Elem(), depth+1, above)
+		return first(u.Elem())
 	case *types.Map:
-		if k := addressIn(u.Key(), depth+1, above); k != nil {
-			return k
-		}
-		return addressIn(u.Elem(), depth+1, above)
+		return first(u.Key(), u.Elem())
 	case *types.Struct:
-		for i := range u.NumFields() {
-			v := u.Field(i)
-			if _, isFunc := v.Type().Underlying().(*types.Signature); !v.Exported() && !isFunc {
-				// Its methods are not called, what it is shows all the same.
-				if a := addressBelow(v.Type(), depth+1, above); a != nil {
-					return a
-				}
-				continue
-			}
-			if a := addressIn(v.Type(), depth+1, above); a != nil {
+		for v := range u.Fields() {
+			if a := addressIn(v.Type(), depth+1, hidden || !v.Exported(), above); a != nil {
 				return a
 			}
 		}
@@ -371,22 +366,11 @@ func addressIn(t types.Type, depth int, above []types.Type) types.Type {
 	return nil
 }
 
-// addressBelow is addressIn for what cannot print itself: an unexported field.
-func addressBelow(t types.Type, depth int, above []types.Type) types.Type {
-	if _, ok := t.Underlying().(*types.Pointer); ok {
-		return t
-	}
-	return addressIn(t, depth, above)
-}
-
 // printsItself reports whether package fmt calls a method of the value instead
 // of looking into it.
 func printsItself(t types.Type) bool {
-	if types.IsInterface(t) {
-		return true // its dynamic type was looked at where the interface was made
-	}
 	mset := types.NewMethodSet(t)
-	for _, name := range []string{"Error", "String", "Format", "GoString"} {
+	for _, name := range []string{"Error", "String", "Format"} {
 		if mset.Lookup(nil, name) != nil {
 			return true
 		}

@@ -6,19 +6,20 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// Tables are what the fence is made of.
+// Tables are what the fence is made of. Each row of them has a reason, and one
+// that nothing needs any more is a finding.
 type Tables struct {
 	Scheduler string // the package that runs the tasks
-	Trees     []Row  // packages all of whose functions are of the world
-	Outside   []Row  // functions in them that are not
+	Trees     []Row  // of the world as a whole, whether tasks reach them or not
+	Outside   []Row  // what stands in a tree and is not of the world
 	Allowed   []Allowed
 	May       []Permission
-	Elsewhere []Row
+	Elsewhere []Row // what seams lead to in a real run: calls through them are not followed
 }
 
 // Row is a package, a tree, a type or a function, and why it is where it is.
 type Row struct {
-	Where string // "engine/listen", "checker/history.Save", "harness/machine.Process" (a type and its methods)
+	Where string // "engine/listen", "checker/history.Save", "harness.ServerRunner" (a type's methods)
 	Why   string
 }
 

@@ -30,9 +30,10 @@ type World struct {
 
 	findings []Finding
 	reported map[string]bool
-	excused  map[int]bool // rows of Tables.May that were needed
-	cut      map[int]bool // rows of Tables.Elsewhere that were needed
-	left     map[int]bool // rows of Tables.Outside that were needed
+	excused  map[int]bool    // rows of Tables.May that were needed
+	cut      map[int]bool    // rows of Tables.Elsewhere that were needed
+	left     map[int]bool    // rows of Tables.Outside that were needed
+	used     map[string]bool // packages of Tables.Allowed that were needed
 }
 
 // arrival is how a function was reached first.
@@ -63,7 +64,7 @@ func explore(p *program, t *Tables) *World {
 		p: p, tables: t,
 		reached: map[*ssa.Function]arrival{}, packages: map[*types.Package]bool{}, globals: map[*ssa.Global]bool{},
 		stores: map[*ssa.Package]map[*ssa.Global][]*ssa.Store{}, anyOrder: map[string]map[int]bool{},
-		reported: map[string]bool{}, excused: map[int]bool{}, cut: map[int]bool{}, left: map[int]bool{},
+		reported: map[string]bool{}, excused: map[int]bool{}, cut: map[int]bool{}, left: map[int]bool{}, used: map[string]bool{},
 	}
 	for _, pkg := range p.list {
 		if !pkg.Own {
@@ -170,7 +171,7 @@ func (w *World) instruction(fn *ssa.Function, instr ssa.Instruction) {
 		if unordered(made) && !w.orderDoesNotMatter(fn, instr) {
 			w.report(fn, instr, "map", "map", "what maps.%s has made is in no order", nameOf(made))
 		}
-		if !w.tables.allows(packageOf(made), nameOf(made)) {
+		if !w.allows(packageOf(made), nameOf(made)) {
 			w.report(fn, instr, "use", packageOf(made)+"."+nameOf(made), "calls what %s.%s has made, which is not on the list", packageOf(made), nameOf(made))
 		}
 	}
@@ -202,7 +203,7 @@ func (w *World) mention(fn *ssa.Function, instr ssa.Instruction, to *ssa.Functio
 		how = " (through " + w.through(dynamic, to) + ")"
 	}
 	foreign := pkg != "" && !strings.HasPrefix(pkg, Module) && (pkg != packageOf(fn) || wraps(fn))
-	if foreign && !w.tables.allows(pkg, name) && !wraps(to) {
+	if foreign && !w.allows(pkg, name) && !wraps(to) {
 		w.report(fn, instr, "use", pkg+"."+name, "%s.%s is not on the list of what the world may use%s", pkg, name, how)
 		return
 	}
@@ -222,6 +223,14 @@ func (w *World) mention(fn *ssa.Function, instr ssa.Instruction, to *ssa.Functio
 		pos = w.position(fn, instr)
 	}
 	w.reach(to, fn, pos)
+}
+
+func (w *World) allows(pkg, name string) bool {
+	if !w.tables.allows(pkg, name) {
+		return false
+	}
+	w.used[pkg] = true
+	return true
 }
 
 // wraps reports whether a function only calls a method of another package that
@@ -250,7 +259,7 @@ func (w *World) through(site ssa.CallInstruction, to *ssa.Function) string {
 func (w *World) global(fn *ssa.Function, instr ssa.Instruction, g *ssa.Global) {
 	pkg := g.Pkg.Pkg
 	if standard(pkg.Path()) {
-		if !w.tables.allows(pkg.Path(), g.Name()) {
+		if !w.allows(pkg.Path(), g.Name()) {
 			w.report(fn, instr, "use", pkg.Path()+"."+g.Name(), "%s.%s is not on the list of what the world may use", pkg.Path(), g.Name())
 		}
 		return
@@ -416,6 +425,11 @@ func (w *World) path(fn *ssa.Function) string {
 
 // unneeded reports the rows that nothing needs any more.
 func (w *World) unneeded() {
+	for _, a := range w.tables.Allowed {
+		if !w.used[a.Package] {
+			w.findings = append(w.findings, Finding{File: a.Package, Rule: "table", Text: "allowed, but nothing in the world uses it: remove it"})
+		}
+	}
 	for i, m := range w.tables.May {
 		if !w.excused[i] {
 			w.findings = append(w.findings, Finding{File: m.Where, Rule: "table", Text: m.What + ": permission that nothing needs: remove it"})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 	"unsafe"
 
 	"github.com/torntail/torntail/faults/env"
@@ -24,7 +25,7 @@ func (named) String() string { return "named" }
 
 func Direct(e env.Env, n *node, data []byte) {
 	e.Go("task", func() {
-		_ = fmt.Sprintf("%p", n)                     // want address: %p
+		_ = fmt.Sprintf("%p", n)                     // want address: %p // want address: fmt.Sprintf
 		_ = fmt.Sprint(*n)                           // want address: fmt.Sprint
 		_ = fmt.Sprintf("%s: %v", n.name, n)         // want address: fmt.Sprintf
 		_ = fmt.Sprint(n.f)                          // want address: fmt.Sprint
@@ -50,8 +51,31 @@ func Handed(e env.Env, n *node) {
 	})
 }
 
+// logger has a format of its own.
+type logger interface {
+	logf(format string, args ...any)
+}
+
+type buffer struct{ text []byte }
+
+func (b *buffer) logf(format string, args ...any) { b.text = fmt.Appendf(b.text, format, args...) }
+
+// hidden has a time in a field where it cannot print itself.
+type hidden struct{ at time.Time }
+
+func Wrapped(e env.Env, n *node) {
+	var l logger = &buffer{}
+	e.Go("task", func() {
+		l.logf("%-10p", &[]int{1}) // want address: %p
+		l.logf("%5.1f%% of %*d", 1, 2, 3)
+		_ = fmt.Sprint(hidden{})       // want address: fmt.Sprint prints the address in a *time.Location
+		_ = fmt.Sprint(e.Wall().UTC()) //
+	})
+}
+
 // all is the outside: what runs before the world does.
 func all(n *sim.Node) {
 	Direct(n.Env(), nil, nil)
 	Handed(n.Env(), nil)
+	Wrapped(n.Env(), nil)
 }
