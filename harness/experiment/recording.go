@@ -54,7 +54,7 @@ func (r *Recording) take(of *Runner) error {
 	if how != history.Terminated {
 		return fmt.Errorf("the run that was to be recorded ended by %s, not by SHUTDOWN; the server's last lines:\n%s", how, of.m.LastWords())
 	}
-	if b, ok := of.m.(*machine.OnBlocks); ok {
+	if b, ok := of.m.(interface{ Log() *blocklog.Log }); ok {
 		r.Blocks = b.Log()
 	}
 	r.Hist, r.Ended, r.forks, r.worked = of.hist, at, slices.Clone(of.log.Forks), slices.Clone(of.log.Worked)

@@ -160,7 +160,7 @@ func (r *Runner) strike(ctx context.Context) bool {
 	}
 	_, at := r.m.Down()
 	r.out.Span = at - r.began
-	return ctx.Err() == nil
+	return r.m.Wanted(ctx)
 }
 
 // settle lets what outlives the server end, closes the record of its life, and takes

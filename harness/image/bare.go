@@ -68,6 +68,9 @@ func NewBare(x *experiment.Experiment) (*Bare, error) {
 	return b, nil
 }
 
+// background is the context of starts that nobody calls off.
+var background = context.Background()
+
 // TokensAhead is for how many writes of a client values are recognised without
 // an allocation.
 const TokensAhead = 512
@@ -79,7 +82,7 @@ const TokensAhead = 512
 func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) experiment.Recovered {
 	b.env.now, b.image, b.gate, b.cut = at, image, gate, false
 	r := experiment.Recovered{NoData: !product.HasData(image.FS(nil), b.mode)}
-	r.Take(machine.Recover(context.Background(), (*bareImage)(b), b.mode, nil)) // its errors are refusals
+	r.Take(machine.Recover(background, (*bareImage)(b), b.mode, nil)) // its errors are refusals
 	if r.How == machine.RefusedToStart {
 		return r
 	}

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,7 +65,7 @@ func (c *Cold) Recover(image *disk.Disk, at time.Duration) (r experiment.Recover
 		return r, second, err
 	}
 	c.m.MoveClock(machine.Node, at)
-	err = c.m.Drive(context.Background(), func() error {
+	err = c.m.Drive(background, func() error {
 		c.run.Reset(c.m.Env(), c.m.Addr(), c.x.Workload, &c.rec)
 		c.rec.Reset(&c.hist)
 		c.run.Expect(TokensAhead)
@@ -82,7 +81,7 @@ func (c *Cold) Recover(image *disk.Disk, at time.Duration) (r experiment.Recover
 func (c *Cold) first(r *experiment.Recovered, image *disk.Disk) error {
 	*r = experiment.Recovered{NoData: !product.HasData(image.FS(nil), &c.x.Mode)}
 	c.cut = ""
-	err := r.Take(machine.Recover(context.Background(), c.m, &c.x.Mode, nil))
+	err := r.Take(machine.Recover(background, c.m, &c.x.Mode, nil))
 	if err != nil || r.How == machine.RefusedToStart {
 		return err
 	}
@@ -113,7 +112,7 @@ func (c *Cold) again(r *experiment.Recovered, second *SecondLife) error {
 	c.m.Kill(machine.Node, false)
 	c.m.AwaitGone(10 * time.Millisecond)
 	var refusal *machine.Refusal
-	if err := c.m.Start(context.Background()); errors.As(err, &refusal) {
+	if err := c.m.Start(background); errors.As(err, &refusal) {
 		second.Wrong = wouldNotStart + refusal.Words
 		return nil
 	}

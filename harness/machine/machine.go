@@ -67,6 +67,9 @@ type Machine interface {
 	// failure, or ctx's.
 	Drive(ctx context.Context, f func() error) error
 
+	// Wanted reports whether the driving goes on; not after ctx has ended.
+	Wanted(ctx context.Context) bool
+
 	// Env is the environment of the task that drives. Clients is that of the
 	// clients' tasks.
 	Env() env.Env

@@ -132,6 +132,9 @@ func (p *Process) Drive(ctx context.Context, f func() error) error {
 // Conducted implements Machine.
 func (p *Process) Conducted(by *conduct.Conductor) { p.conductor = by }
 
+// Wanted implements Machine.
+func (*Process) Wanted(ctx context.Context) bool { return ctx.Err() == nil }
+
 // Lock implements conduct.World, as do the next four.
 func (p *Process) Lock()                   { p.mu.Lock() }
 func (p *Process) Unlock()                 { p.mu.Unlock() }

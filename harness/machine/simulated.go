@@ -202,6 +202,9 @@ func (m *Simulated) DriveFrom(name string, limit time.Duration, f func() error) 
 	return failed
 }
 
+// Wanted implements Machine: virtual time takes no time.
+func (*Simulated) Wanted(context.Context) bool { return true }
+
 // Env implements Machine.
 func (m *Simulated) Env() env.Env { return m.env }
 
