@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/result"
@@ -65,7 +66,7 @@ func (c *compareCmd) Run(a *app) error {
 	if c.JSON != "" {
 		text, err := json.MarshalIndent(x, "", "  ")
 		if err == nil {
-			err = os.WriteFile(c.JSON, append(text, '\n'), 0o644)
+			err = atomicfile.WriteBytes(c.JSON, append(text, '\n'))
 		}
 		if err != nil {
 			return usage(fmt.Errorf("--json: %w", err))

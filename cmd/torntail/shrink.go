@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
@@ -79,7 +80,7 @@ func (c *shrinkCmd) writeGoTest(r *shrink.Result, want string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.GoTest, text, 0o644); err != nil {
+	if err := atomicfile.WriteBytes(c.GoTest, text); err != nil {
 		return usage(fmt.Errorf("--go-test: %w", err))
 	}
 	return nil
