@@ -20,9 +20,9 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
-	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/fidelity"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -93,7 +93,7 @@ func readAll(t *testing.T, work, name string) string {
 		if name == "suite-shard-1" {
 			say("merge", "suite-shard-1", "suite-shard-2", "--out", "merged")
 		}
-	case splitbrain.IsSaved(filepath.Join(work, name)) && name == "splitbrain-sim":
+	case splitbrain.Is(filepath.Join(work, name)) && name == "splitbrain-sim":
 		say("replay", name)
 	}
 	if exists(name + "/result.json") {
@@ -104,7 +104,7 @@ func readAll(t *testing.T, work, name string) string {
 		say("check", dir)
 		mode, crash := pairOf(t, filepath.Join(work, dir))
 		say("check", dir+"/history.jsonl", "--mode", mode, "--crash", crash)
-		if saved, err := harness.LoadSaved(filepath.Join(work, dir)); err == nil && saved.Backend == "sim" && saved.Target == "engine" {
+		if saved, err := saved.Load(filepath.Join(work, dir)); err == nil && saved.Backend == "sim" && saved.Target == "engine" {
 			say("replay", dir)
 			if !strings.HasSuffix(dir, "shrunk") && !saved.HasImage() {
 				say("shrink", dir, "--out", "shrunk")
@@ -172,7 +172,7 @@ func TestReportsOfEarlierVersions(t *testing.T) {
 		"splitbrain-sweep/result.json":   new(splitbrain.File),
 		"splitbrain-process/result.json": new(splitbrain.File),
 		"explore-block/explore.json": new(struct {
-			Explorations []harness.BlockReport `json:"explorations"`
+			Explorations []explore.BlockReport `json:"explorations"`
 			Torntail     string                `json:"torntail"`
 			Kernel       string                `json:"kernel"`
 			Seed         uint64                `json:"seed"`

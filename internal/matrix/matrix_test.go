@@ -134,6 +134,7 @@ func TestDigestsSeeEveryFile(t *testing.T) {
 	assert.True(t, strings.HasSuffix(lines[0], "  run/a"), "%s", was)
 	assert.True(t, strings.HasSuffix(lines[1], "  run/b"), "%s", was)
 	assert.Equal(t, was, digest("run/b/text.txt=x", "run/a/text.txt=x", "run/a/out/failures/f/plan.txt=y"))
+	assert.Equal(t, was, digest("run/a/text.txt=x", "run/a/out/failures/f/plan.txt=y", "run/a/out/report.md=z", "run/a/out/junit.xml=z", "run/a/out/map.svg.sha256=z", "run/b/text.txt=x"))
 	assert.NotEqual(t, was, digest("run/a/text.txt=x", "run/a/out/failures/f/plan.txt=z", "run/b/text.txt=x"))
 	assert.NotEqual(t, was, digest("run/a/text.txt=x", "run/a/out/failures/g/plan.txt=y", "run/b/text.txt=x"))
 }
