@@ -66,7 +66,11 @@ func (l *lab) on(o options, f func(m *computer) error) error {
 	l.seed++
 	o = o.withDefaults()
 	m := &computer{ctx: l.ctx, latency: o.latency}
-	setup := &machine.Setup{Mode: &product.Mode{}, Personality: o.personality, Profile: o.profile, Seed: l.seed, SyncLatency: o.latency,
+	var syncs func(*disk.Call) time.Duration
+	if o.latency > 0 {
+		syncs = func(*disk.Call) time.Duration { return o.latency }
+	}
+	setup := &machine.Setup{Mode: &product.Mode{}, Personality: o.personality, Profile: o.profile, Seed: l.seed, SyncLatency: syncs,
 		Bugs: l.target.plants.Engine, Watch: machine.Watch{Call: m.ask}}
 	run := func() error { return f(m) }
 	if l.target.real() {
