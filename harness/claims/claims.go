@@ -46,7 +46,7 @@ type Claim struct {
 	Expected Outcome
 
 	// measure does it; nil: Why says why nothing does.
-	measure func(l *lab) (Measurement, error)
+	measure func(l *lab) Measurement
 	// only is why one of the targets cannot measure it; "" when both can.
 	notOnEngine, notOnServer string
 	Why                      string
@@ -99,8 +99,8 @@ func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (Measuremen
 	if why := c.Measurable(t); why != "" {
 		return Measurement{}, fmt.Errorf("claim %s: not measured: %s", c.ID, why)
 	}
-	m, err := c.measure(&lab{ctx: ctx, target: t, seed: seed})
-	if err != nil {
+	var m Measurement
+	if err := attempt(func() { m = c.measure(&lab{ctx: ctx, target: t, seed: seed}) }); err != nil {
 		return Measurement{}, fmt.Errorf("claim %s: %w", c.ID, err)
 	}
 	return m, nil
@@ -112,15 +112,15 @@ func (c *Claim) As(m Measurement) bool {
 }
 
 // decide is a measurement of a claim that either holds or is refuted.
-func decide(holds bool, runs int, format string, args ...any) (Measurement, error) {
+func decide(holds bool, runs int, format string, args ...any) Measurement {
 	m := Measurement{Outcome: Refuted, Figure: fmt.Sprintf(format, args...), Runs: runs}
 	if holds {
 		m.Outcome = Holds
 	}
-	return m, nil
+	return m
 }
 
 // depends is a measurement of a claim that holds in one setting only.
-func depends(runs int, format string, args ...any) (Measurement, error) {
-	return Measurement{Outcome: Depends, Figure: fmt.Sprintf(format, args...), Runs: runs}, nil
+func depends(runs int, format string, args ...any) Measurement {
+	return Measurement{Outcome: Depends, Figure: fmt.Sprintf(format, args...), Runs: runs}
 }
