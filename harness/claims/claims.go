@@ -95,15 +95,17 @@ func ByID(id string) (*Claim, error) {
 
 // Measure measures a claim on a target. An error is torntail's own failure, the
 // machine's, or ctx's: nothing is known of the claim then.
-func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (Measurement, error) {
+func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (m Measurement, err error) {
 	if why := c.Measurable(t); why != "" {
 		return Measurement{}, fmt.Errorf("claim %s: not measured: %s", c.ID, why)
 	}
-	var m Measurement
-	if err := attempt(func() { m = c.measure(&lab{ctx: ctx, target: t, seed: seed}) }); err != nil {
-		return Measurement{}, fmt.Errorf("claim %s: %w", c.ID, err)
-	}
-	return m, nil
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("claim %s: %w", c.ID, err)
+		}
+	}()
+	defer ended(&err)
+	return c.measure(&lab{ctx: ctx, target: t, seed: seed}), nil
 }
 
 // As reports whether a measurement is what was expected.

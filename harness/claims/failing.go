@@ -27,15 +27,18 @@ func get[T any](v T, err error) T {
 
 // attempt runs a part of a measurement, and returns why it could not go on.
 func attempt(part func()) (err error) {
-	defer func() {
-		switch why := recover().(type) {
-		case nil:
-		case failed:
-			err = why.error
-		default:
-			panic(why)
-		}
-	}()
+	defer ended(&err)
 	part()
 	return nil
+}
+
+// ended, when deferred, makes an error of why a measurement could not go on.
+func ended(err *error) {
+	switch why := recover().(type) {
+	case nil:
+	case failed:
+		*err = why.error
+	default:
+		panic(why)
+	}
 }

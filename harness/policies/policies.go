@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -169,10 +168,13 @@ func (at *place) fill(p *result.Policy, r *rounds) {
 // one is one round of one setting at one place, on an empty disk.
 func (m *Measurement) one(ctx context.Context, at *place, mode *product.Mode, r *rounds, restart bool) error {
 	at.machines++
-	var counting atomic.Bool
-	count := func(c *disk.Call) disk.Decision { // under the disk's lock
+	host := at.rig.Machine()
+	counting := false // under the machine's lock, as what is counted
+	count := func(c *disk.Call) disk.Decision {
+		host.Lock()
+		defer host.Unlock()
 		switch {
-		case !counting.Load():
+		case !counting:
 		case c.Kind == disk.OpWrite:
 			r.bytes += c.Len
 		case c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync:
@@ -180,7 +182,11 @@ func (m *Measurement) one(ctx context.Context, at *place, mode *product.Mode, r 
 		}
 		return disk.Decision{}
 	}
-	host := at.rig.Machine()
+	counts := func(on bool) {
+		host.Lock()
+		defer host.Unlock()
+		counting = on
+	}
 	if err := host.Reset(&machine.Setup{Mode: mode, Personality: "ext4", Profile: "nvme", Seed: at.machines, Forget: true,
 		SyncLatency: at.syncs.Source(at.machines), Watch: machine.Watch{Call: count}}); err != nil {
 		return err
@@ -195,9 +201,9 @@ func (m *Measurement) one(ctx context.Context, at *place, mode *product.Mode, r 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		counting.Store(true)
+		counts(true)
 		took, err := offer(ctx, host.Addr(), &m.Load, warmUp, m.Round)
-		counting.Store(false)
+		counts(false)
 		if err != nil {
 			return err
 		}
