@@ -130,7 +130,7 @@ func openRig(target, disk string) (*machine.Rig, string, error) {
 	case block:
 		disks = machine.BlockDisks(fs)
 	case disk == onHost:
-		disks = machine.HostDirs
+		disks = machine.HostDirs("")
 	}
 	rig, err := machine.NewRig(target, disks)
 	var refused *blocklog.RefusedError

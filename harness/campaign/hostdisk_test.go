@@ -24,7 +24,7 @@ import (
 func TestHostDisk(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	t.Setenv("TMPDIR", t.TempDir())
-	rig, err := machine.NewRig(binary, machine.HostDirs)
+	rig, err := machine.NewRig(binary, machine.HostDirs(""))
 	require.NoError(t, err)
 	version, err := process.Version(binary)
 	require.NoError(t, err)

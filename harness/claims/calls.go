@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // This file strikes at every disk call of something a server does, one fresh
@@ -22,19 +23,14 @@ type step struct {
 
 // everyCall lets begin start something on a prepared machine, cuts the power at
 // the k-th call that changes the disk, for k = 1, 2, ..., until begin's work ends
-// before the k-th, and gives what each cut left. done reports whether the work has ended.
-func (l *lab) everyCall(o options, conf []string, prepare func(m *computer) error, begin func(m *computer) error, keep disk.Choice, most int) ([]step, error) {
-	var steps []step
+// before the k-th, and gives what each cut left.
+func (l *lab) everyCall(o options, conf []string, prepare, begin func(m *computer), keep disk.Choice, most int) (steps []step) {
 	for k := 1; k <= most; k++ {
 		var st step
 		over := false
-		err := l.on(o, func(m *computer) error {
-			if err := m.start(conf...); err != nil {
-				return err
-			}
-			if err := prepare(m); err != nil {
-				return err
-			}
+		l.on(o, func(m *computer) {
+			m.start(conf...)
+			prepare(m)
 			writes := write(m, "w", time.Millisecond, 64)
 			m.env().Sleep(20 * time.Millisecond)
 			var seen atomic.Int64
@@ -49,46 +45,32 @@ func (l *lab) everyCall(o options, conf []string, prepare func(m *computer) erro
 				st.call = fmt.Sprintf("%s %s", c.Kind, c.Path)
 				return m.cutAt(disk.PlaceInFlight, keep)
 			})
-			if err := begin(m); err == nil && idle(m) == nil && st.call == "" {
+			work := func() {
+				begin(m)
+				idle(m)
+			}
+			if attempt(work) == nil && st.call == "" {
 				over = true
 				writes.halt()
-				return nil
+				return
 			}
 			if !m.awaitDown(replyLimit) {
-				return fmt.Errorf("the power was cut at %s, and the server lives", st.call)
+				fail("the power was cut at %s, and the server lives", st.call)
 			}
 			m.onCall(nil)
 			writes.halt()
-			err := m.again()
-			if refused(err) {
-				fixed, ferr := m.repair()
-				if ferr != nil {
-					return ferr
-				}
-				if fixed {
-					err = m.again()
-				}
-				if st.fixed = fixed && err == nil; !st.fixed {
-					st.refused = true
-					return nil
-				}
+			how := m.recover()
+			st.refused, st.fixed = how == machine.RefusedToStart, how == machine.Repaired
+			if !st.refused {
+				st.kept = keys(m)
+				st.account = writes.audit(m.downAt())
 			}
-			if err != nil {
-				return err
-			}
-			if st.kept, err = keys(m); err != nil {
-				return err
-			}
-			st.account, err = writes.audit(m.downAt())
-			return err
 		})
-		if err != nil {
-			return steps, err
-		}
 		if over {
-			return steps, nil
+			return steps
 		}
 		steps = append(steps, st)
 	}
-	return steps, fmt.Errorf("not over after a cut at each of %d calls", most)
+	fail("not over after a cut at each of %d calls", most)
+	return nil
 }

@@ -46,7 +46,7 @@ type Claim struct {
 	Expected Outcome
 
 	// measure does it; nil: Why says why nothing does.
-	measure func(l *lab) (Measurement, error)
+	measure func(l *lab) Measurement
 	// only is why one of the targets cannot measure it; "" when both can.
 	notOnEngine, notOnServer string
 	Why                      string
@@ -95,15 +95,17 @@ func ByID(id string) (*Claim, error) {
 
 // Measure measures a claim on a target. An error is torntail's own failure, the
 // machine's, or ctx's: nothing is known of the claim then.
-func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (Measurement, error) {
+func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (m Measurement, err error) {
 	if why := c.Measurable(t); why != "" {
 		return Measurement{}, fmt.Errorf("claim %s: not measured: %s", c.ID, why)
 	}
-	m, err := c.measure(&lab{ctx: ctx, target: t, seed: seed})
-	if err != nil {
-		return Measurement{}, fmt.Errorf("claim %s: %w", c.ID, err)
-	}
-	return m, nil
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("claim %s: %w", c.ID, err)
+		}
+	}()
+	defer ended(&err)
+	return c.measure(&lab{ctx: ctx, target: t, seed: seed}), nil
 }
 
 // As reports whether a measurement is what was expected.
@@ -112,15 +114,15 @@ func (c *Claim) As(m Measurement) bool {
 }
 
 // decide is a measurement of a claim that either holds or is refuted.
-func decide(holds bool, runs int, format string, args ...any) (Measurement, error) {
+func decide(holds bool, runs int, format string, args ...any) Measurement {
 	m := Measurement{Outcome: Refuted, Figure: fmt.Sprintf(format, args...), Runs: runs}
 	if holds {
 		m.Outcome = Holds
 	}
-	return m, nil
+	return m
 }
 
 // depends is a measurement of a claim that holds in one setting only.
-func depends(runs int, format string, args ...any) (Measurement, error) {
-	return Measurement{Outcome: Depends, Figure: fmt.Sprintf(format, args...), Runs: runs}, nil
+func depends(runs int, format string, args ...any) Measurement {
+	return Measurement{Outcome: Depends, Figure: fmt.Sprintf(format, args...), Runs: runs}
 }

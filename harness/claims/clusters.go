@@ -1,7 +1,6 @@
 package claims
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -17,39 +16,34 @@ import (
 // This file measures what is said of replication, Sentinel and split brain (H1 to
 // H13), on clusters.
 
-// cluster runs a scenario once. check, when not nil, looks at the cluster before
+// cluster runs a scenario once. look, when not nil, looks at the cluster before
 // it ends.
-func (l *lab) cluster(o splitbrain.Options, check func(c splitbrain.Cluster) error) (*splitbrain.Report, error) {
+func (l *lab) cluster(o splitbrain.Options, look func(c splitbrain.Cluster)) *splitbrain.Report {
+	s := get(splitbrain.New(o))
+	if look != nil {
+		s.Finally = func(c splitbrain.Cluster) error { return attempt(func() { look(c) }) }
+	}
+	return l.conduct(s)
+}
+
+func (l *lab) conduct(s *splitbrain.Scenario) *splitbrain.Report {
 	if l.target.Clusters.Run == nil {
-		return nil, errors.New("there are no clusters of this target here")
+		fail("there are no clusters of this target here")
 	}
-	s, err := splitbrain.New(o)
-	if err != nil {
-		return nil, err
-	}
-	s.Finally = check
 	l.seed++
 	r, _, err := l.target.Clusters.Experiment(l.ctx, s, l.seed)
-	if err != nil {
-		return nil, err
-	}
+	check(err)
 	if !r.Struck {
-		return nil, fmt.Errorf("a fault did not strike: %s", r.Why)
+		fail("a fault did not strike: %s", r.Why)
 	}
-	return r, nil
+	return r
 }
 
 // planned is a scenario with a plan of its own, every client reaching everybody.
 func planned(topology string, span time.Duration, text string) splitbrain.Options {
 	o := splitbrain.Options{Span: span, Places: map[splitbrain.Side]int{splitbrain.Everywhere: 5}}
-	if err := o.Topology.UnmarshalText([]byte(topology)); err != nil {
-		panic(err) // topologies and plans are this package's own
-	}
-	p, err := plan.Parse("plan 1\n" + text)
-	if err != nil {
-		panic(err)
-	}
-	o.Plan = p
+	check(o.Topology.UnmarshalText([]byte(topology)))
+	o.Plan = get(plan.Parse("plan 1\n" + text))
 	return o
 }
 
@@ -62,22 +56,19 @@ func (l *lab) directives(list ...string) (out []splitbrain.Directive) {
 }
 
 // count is a number of INFO.
-func count(c splitbrain.Cluster, node, field string) (int64, error) {
-	info, err := splitbrain.Info(c, node)
-	if err != nil {
-		return 0, err
-	}
+func count(c splitbrain.Cluster, node, field string) int64 {
+	info := get(splitbrain.Info(c, node))
 	n, err := strconv.ParseInt(info[field], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("INFO of %s: %s %q is not a number", node, field, info[field])
+		fail("INFO of %s: %s %q is not a number", node, field, info[field])
 	}
-	return n, nil
+	return n
 }
 
 // asynchronous lets the master's machine die: what it has sent and not delivered
 // is lost with it. Its replicas are behind by as long as the network drops what it
 // sends before that.
-func asynchronous(l *lab) (Measurement, error) {
+func asynchronous(l *lab) Measurement {
 	figure, lost := "", 0
 	for _, behind := range []time.Duration{0, time.Millisecond, 50 * time.Millisecond} {
 		text := "at 2s: kill n1\nat +3s: restart n1"
@@ -86,21 +77,15 @@ func asynchronous(l *lab) (Measurement, error) {
 		}
 		o := planned("3+3", 7*time.Second, text)
 		o.Rate = 1000
-		r, err := l.cluster(o, nil)
-		if err != nil {
-			return Measurement{}, err
-		}
+		r := l.cluster(o, nil)
 		figure += fmt.Sprintf("; replicas %s behind: lost %d of %d", behind, r.Lost, r.Acknowledged)
 		lost += r.Lost
 	}
 	return decide(lost > 0, 3, "the master dies at up to 1000 writes/s%s", figure)
 }
 
-func isolatedGoesOn(l *lab) (Measurement, error) {
-	r, err := l.cluster(splitbrain.Options{}, nil)
-	if err != nil {
-		return Measurement{}, err
-	}
+func isolatedGoesOn(l *lab) Measurement {
+	r := l.cluster(splitbrain.Options{}, nil)
 	return decide(r.Lost > 0 && r.SplitBrain > 0 && r.SplitLost == r.SplitBrain, 1,
 		"of %d acknowledged writes %d were lost; %d of the %d that the deposed master took after its successor's promotion; it took writes for %.1f s of the cut",
 		r.Acknowledged, r.Lost, r.SplitLost, r.SplitBrain, r.AcceptMS/1000)
@@ -108,59 +93,39 @@ func isolatedGoesOn(l *lab) (Measurement, error) {
 
 // fullResync deposes a master by hand, with and without a write that it alone has,
 // and by Sentinels.
-func fullResync(l *lab) (Measurement, error) {
+func fullResync(l *lab) Measurement {
 	var full [3]int64
 	for i, write := range []bool{false, true} {
 		o := planned("3+0", 2*time.Second, "at 500ms: do n1 PING")
 		o.Directives = l.directives("repl-ping-replica-period 60")
-		if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
-			full[i], err = deposed(c, write)
-			return err
-		}); err != nil {
-			return Measurement{}, err
-		}
+		l.cluster(o, func(c splitbrain.Cluster) { full[i] = deposed(c, write) })
 	}
 	// Its clients have made their last write long before the cut.
 	quiet := splitbrain.Options{Writes: 250, CutAt: 3 * time.Second, Directives: l.directives("repl-ping-replica-period 60")}
-	if _, err := l.cluster(quiet, func(c splitbrain.Cluster) error {
+	l.cluster(quiet, func(c splitbrain.Cluster) {
 		for _, node := range []string{"n2", "n3"} {
-			n, err := count(c, node, "sync_full")
-			if err != nil {
-				return err
-			}
-			full[2] += n
+			full[2] += count(c, node, "sync_full")
 		}
-		return nil
-	}); err != nil {
-		return Measurement{}, err
-	}
+	})
 	return decide(full[0] > 0, 3, "full synchronisations by the new master: deposed by hand without a write of its own %d, with one %d; by Sentinels, whose hello messages are writes to it until it is demoted, %d",
 		full[0], full[1], full[2])
 }
 
 // deposed makes n2 the master of n1 and n3, n1 having made a write that only it
 // has or not, and returns how many full synchronisations n2 has then served.
-func deposed(c splitbrain.Cluster, write bool) (int64, error) {
-	if _, err := splitbrain.Command(c, "n2", "REPLICAOF", "NO", "ONE"); err != nil {
-		return 0, err
-	}
+func deposed(c splitbrain.Cluster, write bool) int64 {
+	get(splitbrain.Command(c, "n2", "REPLICAOF", "NO", "ONE"))
 	if write {
-		if _, err := splitbrain.Command(c, "n1", "SET", "only-here", "1"); err != nil {
-			return 0, err
-		}
+		get(splitbrain.Command(c, "n1", "SET", "only-here", "1"))
 	}
 	host, port, err := net.SplitHostPort(c.Addr("n2"))
-	if err != nil {
-		return 0, err
-	}
+	check(err)
 	for _, node := range []string{"n1", "n3"} {
-		if _, err := splitbrain.Command(c, node, "REPLICAOF", host, port); err != nil {
-			return 0, err
-		}
+		get(splitbrain.Command(c, node, "REPLICAOF", host, port))
 	}
 	e := c.Env(splitbrain.Admin)
 	for from := e.Now(); e.Now()-from < replyLimit; e.Sleep(20 * time.Millisecond) {
-		if n, err := count(c, "n2", "connected_slaves"); err != nil || n < 2 {
+		if info, err := splitbrain.Info(c, "n2"); err != nil || info["connected_slaves"] != "2" {
 			continue
 		}
 		up := true
@@ -172,22 +137,17 @@ func deposed(c splitbrain.Cluster, write bool) (int64, error) {
 			return count(c, "n2", "sync_full")
 		}
 	}
-	return 0, errors.New("the old master did not synchronise with the new one")
+	fail("the old master did not synchronise with the new one")
+	return 0
 }
 
-func minReplicas(l *lab) (Measurement, error) {
-	base, err := l.cluster(splitbrain.Options{CutFor: 5 * time.Second}, nil)
-	if err != nil {
-		return Measurement{}, err
-	}
+func minReplicas(l *lab) Measurement {
+	base := l.cluster(splitbrain.Options{CutFor: 5 * time.Second}, nil)
 	figure := fmt.Sprintf("lost without it %d of %d", base.Lost, base.Acknowledged)
 	var alone, accompanied int
 	for _, row := range []struct{ partition, lag string }{{"master-alone", "1"}, {"master-alone", "3"}, {"master-alone", "10"}, {"master+replica", "1"}} {
-		r, err := l.cluster(splitbrain.Options{Partition: row.partition, CutFor: 5 * time.Second,
+		r := l.cluster(splitbrain.Options{Partition: row.partition, CutFor: 5 * time.Second,
 			Directives: l.directives("min-replicas-to-write 1", "min-replicas-max-lag "+row.lag)}, nil)
-		if err != nil {
-			return Measurement{}, err
-		}
 		figure += fmt.Sprintf("; %s, max-lag %s: %d of %d", row.partition, row.lag, r.Lost, r.Acknowledged)
 		switch {
 		case row.partition != "master-alone":
@@ -199,7 +159,7 @@ func minReplicas(l *lab) (Measurement, error) {
 	return decide(alone == 0 && accompanied == 0, 5, "%s", figure)
 }
 
-func waitMakesSafe(l *lab) (Measurement, error) {
+func waitMakesSafe(l *lab) Measurement {
 	rows := []struct {
 		o    splitbrain.Options
 		name string
@@ -211,10 +171,7 @@ func waitMakesSafe(l *lab) (Measurement, error) {
 	var lost [3]int
 	figure := ""
 	for i, row := range rows {
-		r, err := l.cluster(row.o, nil)
-		if err != nil {
-			return Measurement{}, err
-		}
+		r := l.cluster(row.o, nil)
 		lost[i] = r.Lost
 		figure += fmt.Sprintf("; %s: lost %d of %d", row.name, r.Lost, r.Acknowledged)
 	}
@@ -224,38 +181,26 @@ func waitMakesSafe(l *lab) (Measurement, error) {
 	return decide(lost[0]+lost[1]+lost[2] == 0, 3, "%s", figure[2:])
 }
 
-func timedOutIsGone(l *lab) (Measurement, error) {
+func timedOutIsGone(l *lab) Measurement {
 	o := planned("3+3", 6*time.Second, "at 1500ms: delay n1 -> n2,n3 400ms for 2s")
 	o.Wait = 2
-	s, err := splitbrain.New(o)
-	if err != nil {
-		return Measurement{}, err
-	}
+	s := get(splitbrain.New(o))
 	s.WaitFor = 100 * time.Millisecond
-	l.seed++
-	r, _, err := l.target.Clusters.Experiment(l.ctx, s, l.seed)
-	if err != nil {
-		return Measurement{}, err
-	}
+	r := l.conduct(s)
 	return decide(r.UnknownThere == 0 && r.Unknown > 0, 1, "of %d writes that WAIT did not see on 2 replicas within 100 ms, %d are there", r.Unknown, r.UnknownThere)
 }
 
 // backlogDecides breaks a replica's connection for a while, with a backlog that
 // holds what is written meanwhile, and with one that does not.
-func backlogDecides(l *lab) (Measurement, error) {
+func backlogDecides(l *lab) Measurement {
 	var full, partial [2]int64
 	for i, backlog := range []string{"4mb", "16kb"} {
 		o := planned("3+3", 5*time.Second, "at 1500ms: cut n1 -> n3 reset both for 2s")
 		o.Directives, o.Rate = l.directives("repl-backlog-size "+backlog), 500
-		if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
-			if full[i], err = count(c, "n1", "sync_full"); err != nil {
-				return err
-			}
-			partial[i], err = count(c, "n1", "sync_partial_ok")
-			return err
-		}); err != nil {
-			return Measurement{}, err
-		}
+		l.cluster(o, func(c splitbrain.Cluster) {
+			full[i] = count(c, "n1", "sync_full")
+			partial[i] = count(c, "n1", "sync_partial_ok")
+		})
 	}
 	return decide(full[0] == 2 && partial[0] > 0 && full[1] > 2, 2,
 		"a cut of 2 s at 500 writes/s, beyond the two at the start: backlog of 4 MB %d full, %d partial; 16 kB %d full, %d partial", full[0]-2, partial[0], full[1]-2, partial[1])
@@ -264,7 +209,7 @@ func backlogDecides(l *lab) (Measurement, error) {
 // overflowLoops lets a replica synchronise in full while the child that makes the
 // snapshot takes two seconds and more, and the limit of the replica's output
 // buffer holds what is written in a fraction of that. When the writes have ended it comes through.
-func overflowLoops(l *lab) (Measurement, error) {
+func overflowLoops(l *lab) Measurement {
 	var limited, replicas int64
 	o := planned("3+0", 12*time.Second, "at 3s: do n1 CONFIG SET client-output-buffer-limit \"replica 20kb 20kb 60\"\n"+
 		"at +1ms: do n1 CONFIG SET rdb-key-save-delay 4000\n"+
@@ -272,84 +217,57 @@ func overflowLoops(l *lab) (Measurement, error) {
 		"at 11900ms: do n1 PING")
 	o.Rate = 500
 	o.Directives = l.directives("repl-backlog-size 16kb", "repl-timeout 60")
-	if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
-		if limited, err = count(c, "n1", "sync_full"); err != nil {
-			return err
-		}
-		replicas, err = count(c, "n1", "connected_slaves")
-		return err
-	}); err != nil {
-		return Measurement{}, err
-	}
+	l.cluster(o, func(c splitbrain.Cluster) {
+		limited = count(c, "n1", "sync_full")
+		replicas = count(c, "n1", "connected_slaves")
+	})
 	return decide(limited-2 > 1 && replicas == 2, 1, "limit of 20 kB, a snapshot that takes seconds, 500 writes/s: %d full synchronisations of one replica in 9 s beyond the two at the start; when the writes had ended it came through (%d replicas)", limited-2, replicas)
 }
 
-func emptyRestart(l *lab) (Measurement, error) {
+func emptyRestart(l *lab) Measurement {
 	var lost, acked [2]int
 	for i, down := range []string{"100ms", "3s"} {
 		o := planned("3+3", 8*time.Second, "at 3s: kill n1\nat +"+down+": restart n1")
 		o.Directives = l.directives("appendonly no", `save ""`)
-		r, err := l.cluster(o, nil)
-		if err != nil {
-			return Measurement{}, err
-		}
+		r := l.cluster(o, nil)
 		lost[i], acked[i] = r.Lost, r.Acknowledged
 	}
-	if lost[0] > acked[0]/4 && lost[1] < acked[1]/4 {
-		return decide(true, 2, "restarted after 100 ms (down-after is 500 ms): %d of %d lost; after 3 s: %d of %d", lost[0], acked[0], lost[1], acked[1])
-	}
-	return decide(false, 2, "restarted after 100 ms (down-after is 500 ms): %d of %d lost; after 3 s: %d of %d", lost[0], acked[0], lost[1], acked[1])
+	return decide(lost[0] > acked[0]/4 && lost[1] < acked[1]/4, 2, "restarted after 100 ms (down-after is 500 ms): %d of %d lost; after 3 s: %d of %d", lost[0], acked[0], lost[1], acked[1])
 }
 
 // failovers counts promotions in a scenario in which the master is down for 8 s,
 // or is not.
-func (l *lab) failovers(topology string, quorum int, text string) (int, error) {
+func (l *lab) failovers(topology string, quorum int, text string) int {
 	o := planned(topology, 12*time.Second, text)
 	o.Quorum = quorum
-	r, err := l.cluster(o, nil)
-	if err != nil {
-		return 0, err
-	}
-	return r.Promotions, nil
+	return l.cluster(o, nil).Promotions
 }
 
-func twoSentinels(l *lab) (Measurement, error) {
+func twoSentinels(l *lab) Measurement {
 	var n [2]int
 	for i, quorum := range []int{1, 2} {
-		var err error
-		if n[i], err = l.failovers("3+2", quorum, "at 1s: kill s1\nat +500ms: kill n1\nat +8s: restart n1"); err != nil {
-			return Measurement{}, err
-		}
+		n[i] = l.failovers("3+2", quorum, "at 1s: kill s1\nat +500ms: kill n1\nat +8s: restart n1")
 	}
 	return decide(n[0] == 0 && n[1] == 0, 2, "failovers within 8 s (8 failover timeouts) of the master's death, one of two Sentinels dead: quorum 1 %d, quorum 2 %d", n[0], n[1])
 }
 
-func threeSentinels(l *lab) (Measurement, error) {
-	n, err := l.failovers("3+3", 2, "at 1s: kill s1\nat +500ms: kill n1\nat +8s: restart n1")
-	if err != nil {
-		return Measurement{}, err
-	}
+func threeSentinels(l *lab) Measurement {
+	n := l.failovers("3+3", 2, "at 1s: kill s1\nat +500ms: kill n1\nat +8s: restart n1")
 	return decide(n >= 1, 1, "failovers with one of three Sentinels dead, quorum 2: %d", n)
 }
 
-func oneSentinelCutOff(l *lab) (Measurement, error) {
-	n, err := l.failovers("3+3", 2, "at 1500ms: cut s1 -> n1 both for 6s")
-	if err != nil {
-		return Measurement{}, err
-	}
+func oneSentinelCutOff(l *lab) Measurement {
+	n := l.failovers("3+3", 2, "at 1500ms: cut s1 -> n1 both for 6s")
 	return decide(n == 0, 1, "one Sentinel cut off from the master for 6 s (down-after 0.5 s): %d failovers", n)
 }
 
-func leaderNeedsQuorum(l *lab) (Measurement, error) {
-	n, err := l.failovers("3+5", 4, "at 1s: kill s1\nat +10ms: kill s2\nat +500ms: kill n1\nat +8s: restart n1")
-	if err != nil {
-		return Measurement{}, err
-	}
+func leaderNeedsQuorum(l *lab) Measurement {
+	n := l.failovers("3+5", 4, "at 1s: kill s1\nat +10ms: kill s2\nat +500ms: kill n1\nat +8s: restart n1")
 	return decide(n == 0, 1, "five Sentinels, quorum 4, three left: %d failovers", n)
 }
 
 // falseFailovers counts failovers of a master that lives, under short cuts.
-func falseFailovers(l *lab) (Measurement, error) {
+func falseFailovers(l *lab) Measurement {
 	figure := ""
 	var n [3]int
 	const seeds = 20
@@ -359,11 +277,7 @@ func falseFailovers(l *lab) (Measurement, error) {
 			for j := range 4 { // each Sentinel in turn loses the master for longer than down-after
 				fmt.Fprintf(&text, "at %dms: cut s%d -> n1 both for %dms\n", 1000+2000*j+37*k, 1+(j+k)%sentinels, 600+50*((j*7+k)%8))
 			}
-			p, err := l.failovers("3+"+strconv.Itoa(sentinels), 0, text.String())
-			if err != nil {
-				return Measurement{}, err
-			}
-			n[i] += p
+			n[i] += l.failovers("3+"+strconv.Itoa(sentinels), 0, text.String())
 		}
 		figure += fmt.Sprintf("; %d Sentinels: %d", sentinels, n[i])
 	}
@@ -372,28 +286,20 @@ func falseFailovers(l *lab) (Measurement, error) {
 
 // expiryThroughMaster looks at a key that expires on a replica: hidden by its
 // deadline, removed by the master's DEL.
-func expiryThroughMaster(l *lab) (Measurement, error) {
+func expiryThroughMaster(l *lab) Measurement {
 	var hidden, deleted bool
 	o := planned("3+3", 3*time.Second, "at 500ms: do n1 CONFIG SET hz 10")
-	_, err := l.cluster(o, func(c splitbrain.Cluster) error {
-		if _, err := splitbrain.Command(c, "n1", "SET", "claim-h8", "x", "PX", "300"); err != nil {
-			return err
-		}
+	l.cluster(o, func(c splitbrain.Cluster) {
+		get(splitbrain.Command(c, "n1", "SET", "claim-h8", "x", "PX", "300"))
 		e := c.Env(splitbrain.Admin)
 		e.Sleep(150 * time.Millisecond)
-		before, err := splitbrain.Command(c, "n2", "GET", "claim-h8")
-		if err != nil {
-			return err
-		}
+		before := get(splitbrain.Command(c, "n2", "GET", "claim-h8"))
 		if string(before.Data) != "x" {
-			return errors.New("the key did not reach the replica")
+			fail("the key did not reach the replica")
 		}
 		e.Sleep(155 * time.Millisecond)
 		for range 100 {
-			after, err := splitbrain.Command(c, "n2", "GET", "claim-h8")
-			if err != nil {
-				return err
-			}
+			after := get(splitbrain.Command(c, "n2", "GET", "claim-h8"))
 			if hidden = after.Data == nil; hidden {
 				break
 			}
@@ -402,65 +308,44 @@ func expiryThroughMaster(l *lab) (Measurement, error) {
 		e.Sleep(time.Second) // the master's expiry cycle, and the replica's next write
 		fsys := c.Data("n2")
 		if fsys == nil {
-			return errors.New("the replica's files cannot be read")
+			fail("the replica's files cannot be read")
 		}
-		deleted, err = logHas(fsys, "DEL\r\n$8\r\nclaim-h8", "UNLINK\r\n$8\r\nclaim-h8")
-		return err
+		deleted = logHas(fsys, "DEL\r\n$8\r\nclaim-h8", "UNLINK\r\n$8\r\nclaim-h8")
 	})
-	if err != nil {
-		return Measurement{}, err
-	}
 	return decide(hidden && deleted, 1, "on the replica the key reads as absent past its deadline (%t), and its log has the master's DEL (%t)", hidden, deleted)
 }
 
 // logHas reports whether an append-only file holds one of these, in any case.
-func logHas(fsys vfs.FS, words ...string) (bool, error) {
-	names, err := fsys.List("appendonlydir")
-	if err != nil {
-		return false, err
-	}
+func logHas(fsys vfs.FS, words ...string) bool {
+	names := get(fsys.List("appendonlydir"))
 	for _, name := range names {
-		data, err := vfs.ReadFile(fsys, "appendonlydir/"+name)
-		if err != nil {
-			return false, err
-		}
+		data := get(vfs.ReadFile(fsys, "appendonlydir/"+name))
 		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(string(data)), strings.ToLower(w)) }) {
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
-func chainSpares(l *lab) (Measurement, error) {
+func chainSpares(l *lab) Measurement {
 	var full, bytes [2]int64
 	for i, topology := range []string{"5+3", "chain:5+3"} {
 		o := planned(topology, 3*time.Second, "at 500ms: do n1 PING")
-		if _, err := l.cluster(o, func(c splitbrain.Cluster) (err error) {
-			if full[i], err = count(c, "n1", "sync_full"); err != nil {
-				return err
-			}
-			bytes[i], err = count(c, "n1", "total_net_output_bytes")
-			return err
-		}); err != nil {
-			return Measurement{}, err
-		}
+		l.cluster(o, func(c splitbrain.Cluster) {
+			full[i] = count(c, "n1", "sync_full")
+			bytes[i] = count(c, "n1", "total_net_output_bytes")
+		})
 	}
 	return decide(full[1] < full[0] && bytes[1] < bytes[0], 2, "4 replicas, flat and chained: full synchronisations served by the master %d and %d, bytes sent %d k and %d k", full[0], full[1], bytes[0]>>10, bytes[1]>>10)
 }
 
-func chainConverges(l *lab) (Measurement, error) {
+func chainConverges(l *lab) Measurement {
 	o := planned("chain:4+3", 8*time.Second, "at 1s: cut n1 -> n2 reset both for 1s\nat +2s: cut n2 -> n3 reset both for 1s\nat +2s: cut n3 -> n4 both for 1s")
-	r, err := l.cluster(o, nil)
-	if err != nil {
-		return Measurement{}, err
-	}
+	r := l.cluster(o, nil)
 	return decide(r.ConvergeMS >= 0 && r.Lost == 0, 1, "a chain of four, cut at each level in turn: converged %.1f s after the last cut, lost %d of %d", r.ConvergeMS/1000, r.Lost, r.Acknowledged)
 }
 
-func oldMasterDemoted(l *lab) (Measurement, error) {
-	r, err := l.cluster(splitbrain.Options{}, nil)
-	if err != nil {
-		return Measurement{}, err
-	}
+func oldMasterDemoted(l *lab) Measurement {
+	r := l.cluster(splitbrain.Options{}, nil)
 	return decide(r.DemoteMS >= 0, 1, "demoted %.1f s after the heal; two masters at once for %.1f s", r.DemoteMS/1000, r.DualMasterMS/1000)
 }

@@ -57,36 +57,33 @@ type lab struct {
 	seed   uint64
 }
 
-// on drives a fresh computer by hand. f runs as a task of its world; an error that it
-// returns is the measurement's.
-func (l *lab) on(o options, f func(m *computer) error) error {
-	if err := l.ctx.Err(); err != nil {
-		return context.Cause(l.ctx)
+// on drives a fresh computer by hand. f runs as a task of its world.
+func (l *lab) on(o options, f func(m *computer)) {
+	if l.ctx.Err() != nil {
+		check(context.Cause(l.ctx))
 	}
 	l.seed++
 	o = o.withDefaults()
 	m := &computer{ctx: l.ctx, latency: o.latency}
-	setup := &machine.Setup{Mode: &product.Mode{}, Personality: o.personality, Profile: o.profile, Seed: l.seed, SyncLatency: o.latency,
+	var syncs func(*disk.Call) time.Duration
+	if o.latency > 0 {
+		syncs = func(*disk.Call) time.Duration { return o.latency }
+	}
+	setup := &machine.Setup{Mode: &product.Mode{}, Personality: o.personality, Profile: o.profile, Seed: l.seed, SyncLatency: syncs,
 		Bugs: l.target.plants.Engine, Watch: machine.Watch{Call: m.ask}}
-	run := func() error { return f(m) }
+	run := func() error { return attempt(func() { f(m) }) }
 	if l.target.real() {
 		m.Machine = l.target.Backend.Rig().Machine()
-		if err := m.Reset(setup); err != nil {
-			return err
-		}
-		return m.Drive(l.ctx, run)
+		check(m.Reset(setup))
+		check(m.Drive(l.ctx, run))
+		return
 	}
-	personality, err := disk.PersonalityByName(o.personality)
-	if err != nil {
-		return err
-	}
+	personality := get(disk.PersonalityByName(o.personality))
 	sim := machine.NewSimulated()
 	defer sim.Close()
 	m.Machine = sim
-	if err := sim.ResetOn(setup, disk.New(disk.Options{Personality: personality, KeepLog: true}), 0); err != nil {
-		return err
-	}
-	return sim.DriveFrom("c1", o.limit, run)
+	check(sim.ResetOn(setup, disk.New(disk.Options{Personality: personality, KeepLog: true}), 0))
+	check(sim.DriveFrom("c1", o.limit, run))
 }
 
 // options are what a measurement asks of its computer. The zero value is ext4 on an
@@ -134,9 +131,14 @@ func (m *computer) onCall(h disk.Hook) {
 	m.hook = h
 }
 
-// start starts the server with these directives, on what the disk holds; a
-// *machine.Refusal when it does not start.
-func (m *computer) start(conf ...string) error {
+// start starts the server with these directives, on what the disk holds.
+func (m *computer) start(conf ...string) {
+	m.configure(conf...)
+	m.again()
+}
+
+// configure gives the server's next lives these directives.
+func (m *computer) configure(conf ...string) {
 	mode := &product.Mode{}
 	for _, line := range conf {
 		name, value, _ := strings.Cut(line, " ")
@@ -145,14 +147,28 @@ func (m *computer) start(conf ...string) error {
 		}
 		mode.Directives = append(mode.Directives, product.Directive{Name: name, Value: value})
 	}
-	if err := m.Configure(mode); err != nil {
-		return err
-	}
-	return m.again()
+	check(m.Configure(mode))
 }
 
 // again starts the server with the directives of the last start.
-func (m *computer) again() error { return m.Start(m.ctx) }
+func (m *computer) again() { check(m.Start(m.ctx)) }
+
+// starts is again for a server that may refuse, and reports whether it did not.
+func (m *computer) starts() bool {
+	err := m.Start(m.ctx)
+	var refusal *machine.Refusal
+	if errors.As(err, &refusal) {
+		return false
+	}
+	check(err)
+	return true
+}
+
+// recover is again for a server that may refuse and whose own repair tool is run on its
+// append-only files then.
+func (m *computer) recover() machine.Recovery {
+	return get(machine.Recover(m.ctx, m, &product.Mode{AOF: true}, nil)).How
+}
 
 func (m *computer) env() env.Env  { return m.Env() }
 func (m *computer) addr() string  { return m.Addr() }
@@ -204,24 +220,17 @@ func (m *computer) downAt() time.Duration {
 // files calls f with the disk; nothing else uses it meanwhile.
 func (m *computer) files(f func(d *disk.Disk)) { m.Machine.(plan.Disks).OnDisk(machine.Node, f) }
 
-// repair runs the server's own repair tool on the append-only files and
-// reports whether it says that they are in order now.
-func (m *computer) repair() (bool, error) { return m.Repair(m.ctx) }
-
-// refused reports whether an error of a start is the server's own refusal.
-func refused(err error) bool {
-	var r *machine.Refusal
-	return errors.As(err, &r)
+// change is files for what may not work.
+func (m *computer) change(f func(d *disk.Disk) error) {
+	var err error
+	m.files(func(d *disk.Disk) { err = f(d) })
+	check(err)
 }
 
 // words are the directives of a mode's preset, as start takes them, with others behind.
 func preset(mode string, more ...string) []string {
-	m, err := product.ModeByName(mode)
-	if err != nil {
-		panic(err) // names are this package's own
-	}
 	var conf []string
-	for _, d := range m.Directives {
+	for _, d := range get(product.ModeByName(mode)).Directives {
 		conf = append(conf, d.String())
 	}
 	return append(conf, more...)
@@ -322,81 +331,58 @@ func do(m *computer, args ...string) (reply, error) {
 }
 
 // must is do for commands that have to succeed.
-func must(m *computer, args ...string) (reply, error) {
-	r, err := do(m, args...)
-	if err == nil && r.error {
-		err = fmt.Errorf("%s: %s", strings.Join(args, " "), r.text)
+func must(m *computer, args ...string) reply {
+	r := get(do(m, args...))
+	if r.error {
+		fail("%s: %s", strings.Join(args, " "), r.text)
 	}
-	return r, err
+	return r
 }
 
 // info reads a field of INFO.
-func info(m *computer, field string) (string, error) {
-	r, err := must(m, "INFO", "everything")
-	if err != nil {
-		return "", err
-	}
-	for _, line := range strings.Split(r.text, "\r\n") {
+func info(m *computer, field string) string {
+	for _, line := range strings.Split(must(m, "INFO", "everything").text, "\r\n") {
 		if name, value, ok := strings.Cut(line, ":"); ok && name == field {
-			return value, nil
+			return value
 		}
 	}
-	return "", fmt.Errorf("INFO has no field %s", field)
+	fail("INFO has no field %s", field)
+	return ""
 }
 
 // await waits until INFO's field has the value.
-func await(m *computer, field, value string) error {
+func await(m *computer, field, value string) {
 	for from := m.env().Now(); m.env().Now()-from < replyLimit; m.env().Sleep(5 * time.Millisecond) {
-		got, err := info(m, field)
-		if err != nil {
-			return err
-		}
-		if got == value {
-			return nil
+		if info(m, field) == value {
+			return
 		}
 	}
-	return fmt.Errorf("INFO's %s did not become %s within %s", field, value, replyLimit)
+	fail("INFO's %s did not become %s within %s", field, value, replyLimit)
 }
 
 // rewritten lets the server rewrite its append-only file and waits for the end.
-func rewritten(m *computer) error {
-	if _, err := must(m, "BGREWRITEAOF"); err != nil {
-		return err
-	}
-	return idle(m)
+func rewritten(m *computer) {
+	must(m, "BGREWRITEAOF")
+	idle(m)
 }
 
 // idle waits until no child of the server works or waits to.
-func idle(m *computer) error {
+func idle(m *computer) {
 	for _, field := range []string{"aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress"} {
-		if err := await(m, field, "0"); err != nil {
-			return err
-		}
+		await(m, field, "0")
 	}
-	return nil
 }
 
 // set writes n keys of that prefix one after the other, each acknowledged.
-func set(m *computer, prefix string, n int) error {
-	c, err := dial(m)
-	if err != nil {
-		return err
-	}
+func set(m *computer, prefix string, n int) {
+	c := get(dial(m))
 	defer c.close()
 	for i := range n {
-		r, err := c.do("SET", prefix+strconv.Itoa(i), "v"+strconv.Itoa(i))
-		if err != nil {
-			return err
-		}
-		if r.error {
-			return fmt.Errorf("SET: %s", r.text)
+		if r := get(c.do("SET", prefix+strconv.Itoa(i), "v"+strconv.Itoa(i))); r.error {
+			fail("SET: %s", r.text)
 		}
 	}
-	return nil
 }
 
 // keys counts the keys there are.
-func keys(m *computer) (int64, error) {
-	r, err := must(m, "DBSIZE")
-	return r.int(), err
-}
+func keys(m *computer) int64 { return must(m, "DBSIZE").int() }

@@ -1,7 +1,6 @@
 package claims
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -96,21 +95,16 @@ type account struct {
 }
 
 // audit reads every key of the ledger back. tc is the instant of the crash.
-func (l *ledger) audit(tc time.Duration) (a account, err error) {
-	c, err := dial(l.m)
-	if err != nil {
-		return a, err
-	}
+func (l *ledger) audit(tc time.Duration) (a account) {
+	c := get(dial(l.m))
 	defer c.close()
 	a.acked = len(l.acked)
 	survivors := 0
 	for n := len(l.acked) - 1; n >= 0; n-- {
-		r, err := c.do("GET", l.key(n))
+		r := get(c.do("GET", l.key(n)))
 		switch {
-		case err != nil:
-			return a, err
 		case r.error:
-			return a, fmt.Errorf("GET: %s", r.text)
+			fail("GET: %s", r.text)
 		case r.null:
 			a.lost++
 			a.window = tc - min(l.acked[n], tc)
@@ -123,7 +117,7 @@ func (l *ledger) audit(tc time.Duration) (a account, err error) {
 			survivors++
 		}
 	}
-	return a, nil
+	return a
 }
 
 func firstWord(s string) string {

@@ -11,20 +11,15 @@ import (
 
 // sanitizedPayloads restores payloads with one random bit flipped and a checksum
 // that is right for them, and reads what was accepted.
-func sanitizedPayloads(l *lab) (Measurement, error) {
+func sanitizedPayloads(l *lab) Measurement {
 	const n = 300
 	figure := ""
 	var crashed [2]int
 	for i, value := range []string{"yes", "no"} {
 		accepted, rejected := 0, 0
-		err := l.on(options{}, func(m *computer) error {
-			if err := m.start(preset("none", "sanitize-dump-payload "+value)...); err != nil {
-				return err
-			}
-			dumps, err := payloads(m)
-			if err != nil {
-				return err
-			}
+		l.on(options{}, func(m *computer) {
+			m.start(preset("none", "sanitize-dump-payload "+value)...)
+			dumps := payloads(m)
 			for k := range n {
 				payload := []byte(dumps[k%len(dumps)])
 				body := payload[:len(payload)-8]
@@ -44,27 +39,20 @@ func sanitizedPayloads(l *lab) (Measurement, error) {
 				}
 				if !m.running() || err != nil {
 					if !m.awaitDown(replyLimit) {
-						return fmt.Errorf("RESTORE: %w", err)
+						fail("RESTORE: %w", err)
 					}
 					crashed[i]++
-					if err := m.again(); err != nil {
-						return err
-					}
+					m.again()
 				}
 			}
-			return nil
 		})
-		if err != nil {
-			return Measurement{}, err
-		}
 		figure += fmt.Sprintf("; %s: %d of %d damaged payloads rejected, %d accepted, %d crashed the server", value, rejected, n, accepted, crashed[i])
 	}
 	return decide(crashed[0] == 0, 2*n, "%s", figure[2:])
 }
 
 // payloads are DUMPs of small values of each type that has a packed encoding.
-func payloads(m *computer) ([]string, error) {
-	var dumps []string
+func payloads(m *computer) (dumps []string) {
 	for i, create := range [][]string{
 		{"RPUSH", "l", "a", "bb", "300", "-7", "70000", "a longer element of the list"},
 		{"HSET", "h", "f", "1", "g", "two", "i", "333333"},
@@ -72,19 +60,14 @@ func payloads(m *computer) ([]string, error) {
 		{"SADD", "s", "1", "2", "300", "70000"},
 		{"SET", "t", "a string"},
 	} {
-		if _, err := must(m, create...); err != nil {
-			return nil, err
-		}
-		r, err := must(m, "DUMP", create[1])
-		if err != nil {
-			return nil, err
-		}
+		must(m, create...)
+		r := must(m, "DUMP", create[1])
 		if len(r.text) < 11 {
-			return nil, fmt.Errorf("DUMP %s has %s bytes (value %d)", create[1], strconv.Itoa(len(r.text)), i)
+			fail("DUMP %s has %s bytes (value %d)", create[1], strconv.Itoa(len(r.text)), i)
 		}
 		dumps = append(dumps, r.text)
 	}
-	return dumps, nil
+	return dumps
 }
 
 // checksum is that of DUMP payloads (redis 7.0.15 crc64.c: the Jones polynomial,

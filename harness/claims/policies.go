@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -29,15 +30,9 @@ type loss struct {
 func ms(x float64) time.Duration { return time.Duration(x * float64(time.Millisecond)) }
 
 // campaign crashes a mode many times, as `torntail run` does.
-func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *campaign.Campaign)) (loss, error) {
-	m, err := product.ModeByName(mode)
-	if err != nil {
-		return loss{}, err
-	}
-	kind, err := experiment.CrashByName(crash)
-	if err != nil {
-		return loss{}, err
-	}
+func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *campaign.Campaign)) loss {
+	m := get(product.ModeByName(mode))
+	kind := get(experiment.CrashByName(crash))
 	c := &campaign.Campaign{Crashes: []*experiment.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
 	if l.target.real() {
 		c.Runs = 40
@@ -46,47 +41,33 @@ func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *campa
 		change(&m, c)
 	}
 	c.Modes = []product.Mode{m}
-	results, err := c.Run(l.ctx, l.target.Backend)
-	if err != nil {
-		return loss{}, err
-	}
-	if err := l.ctx.Err(); err != nil {
-		return loss{}, err
-	}
+	results := get(c.Run(l.ctx, l.target.Backend))
+	check(l.ctx.Err())
 	r := &results[0]
 	if r.Verdict == result.Unknown {
-		return loss{}, fmt.Errorf("%s, %s: nothing proved: %s", mode, crash, r.Why)
+		fail("%s, %s: nothing proved: %s", mode, crash, r.Why)
 	}
 	out := loss{runs: int64(r.Struck), lost: r.Lost, refused: int64(r.Recovery.Refused), violated: r.Verdict == result.Violated, anomalies: r.Anomalies}
 	if w := r.LossWindow; w != nil {
 		out.p50, out.p99, out.max, out.censored = ms(w.P50), ms(w.P99), ms(w.Max), w.Censored > 0
 	}
-	return out, nil
+	return out
 }
 
 func rounded(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
-func alwaysLosesNothing(l *lab) (Measurement, error) {
+func alwaysLosesNothing(l *lab) Measurement {
 	var runs, lost int64
 	for _, crash := range []string{"kill", "power", "kill-in-fsync", "power-in-fsync"} {
-		x, err := l.campaign("always", crash, nil)
-		if err != nil {
-			return Measurement{}, err
-		}
+		x := l.campaign("always", crash, nil)
 		runs, lost = runs+x.runs, lost+x.lost
 	}
 	return decide(lost == 0, int(runs), "%d acknowledged writes lost in %d crashes", lost, runs)
 }
 
-func everysecOneSecond(l *lab) (Measurement, error) {
-	quick, err := l.campaign("everysec", "power", nil)
-	if err != nil {
-		return Measurement{}, err
-	}
-	slow, _, err := l.underSlowFsync("everysec", 2*time.Second)
-	if err != nil {
-		return Measurement{}, err
-	}
+func everysecOneSecond(l *lab) Measurement {
+	quick := l.campaign("everysec", "power", nil)
+	slow, _ := l.underSlowFsync("everysec", 2*time.Second)
 	figure := fmt.Sprintf("window p50 %s, p99 %s, max %s on a quick disk; %s where fsync takes 2 s (source: 2 s + fsync)",
 		rounded(quick.p50), rounded(quick.p99), rounded(quick.max), rounded(slow.window))
 	if quick.p99 <= 1100*time.Millisecond && slow.window > 1500*time.Millisecond {
@@ -97,30 +78,21 @@ func everysecOneSecond(l *lab) (Measurement, error) {
 
 // everysecOnKill shows both halves: outside of an fsync nothing, inside one what
 // was postponed behind it.
-func everysecOnKill(l *lab) (Measurement, error) {
+func everysecOnKill(l *lab) Measurement {
 	outside, inside := 0, 0
 	const rounds = 3
 	for range rounds {
-		lost, err := l.killUnderFsync(0)
-		if err != nil {
-			return Measurement{}, err
-		}
-		outside += lost
-		if lost, err = l.killUnderFsync(4 * time.Second); err != nil {
-			return Measurement{}, err
-		}
-		inside += lost
+		outside += l.killUnderFsync(0)
+		inside += l.killUnderFsync(4 * time.Second)
 	}
 	return decide(outside == 0 && inside == 0, 2*rounds, "%d lost in %d kills with no fsync in flight, %d in %d kills inside one of 4 s", outside, rounds, inside, rounds)
 }
 
 // killUnderFsync kills an everysec server 600 ms after an fsync of that length
 // has begun; with 0, while none is in flight.
-func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
-	err = l.on(options{}, func(m *computer) error {
-		if err := m.start(preset("everysec")...); err != nil {
-			return err
-		}
+func (l *lab) killUnderFsync(length time.Duration) (lost int) {
+	l.on(options{}, func(m *computer) {
+		m.start(preset("everysec")...)
 		slow := false
 		m.onCall(func(c *disk.Call) disk.Decision {
 			if length > 0 && c.Kind == disk.OpFdatasync && !slow {
@@ -140,20 +112,16 @@ func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
 		if length > 0 {
 			m.env().Sleep(600 * time.Millisecond)
 			if !inFlight(m) {
-				return fmt.Errorf("no fsync was in flight when the server was to be killed")
+				fail("no fsync was in flight when the server was to be killed")
 			}
 		}
 		m.kill()
 		m.onCall(nil)
 		w.halt()
-		if err := m.again(); err != nil {
-			return err
-		}
-		a, err := w.audit(m.downAt())
-		lost = a.lost
-		return err
+		m.again()
+		lost = w.audit(m.downAt()).lost
 	})
-	return lost, err
+	return lost
 }
 
 // inFlight reports whether a sync of the log is under way.
@@ -171,11 +139,8 @@ func inFlight(m *computer) (is bool) {
 	return is
 }
 
-func kernelFlushes(l *lab) (Measurement, error) {
-	x, err := l.campaign("no", "power", nil)
-	if err != nil {
-		return Measurement{}, err
-	}
+func kernelFlushes(l *lab) Measurement {
+	x := l.campaign("no", "power", nil)
 	if l.target.real() {
 		return decide(x.max > 2*time.Second, int(x.runs), "window p50 %s, max >=%s (the run is short; only the block backend measures the kernel's write-back)", rounded(x.p50), rounded(x.max))
 	}
@@ -183,46 +148,35 @@ func kernelFlushes(l *lab) (Measurement, error) {
 }
 
 // noLosesMost cuts the power at different times of a run at one rate.
-func noLosesMost(l *lab) (Measurement, error) {
+func noLosesMost(l *lab) Measurement {
 	modes := []string{"always", "everysec", "no"}
 	const cuts = 6
 	var lost [3]float64
 	for i, mode := range modes {
 		for k := range cuts {
-			err := l.on(options{profile: "cloud-ssd"}, func(m *computer) error {
-				if err := m.start(preset(mode)...); err != nil {
-					return err
-				}
+			l.on(options{profile: "cloud-ssd"}, func(m *computer) {
+				m.start(preset(mode)...)
 				w := write(m, "w", 2*time.Millisecond, 64)
 				m.env().Sleep(3*time.Second + time.Duration(k)*170*time.Millisecond)
 				m.powerCut(disk.Choice{Mode: disk.KeepNone})
 				w.halt()
-				if err := m.again(); err != nil {
-					return err
-				}
-				a, err := w.audit(m.downAt())
+				m.again()
+				a := w.audit(m.downAt())
 				lost[i] += float64(a.lost) / cuts
-				return err
 			})
-			if err != nil {
-				return Measurement{}, err
-			}
 		}
 	}
 	return decide(lost[2] > lost[1] && lost[1] > lost[0], len(modes)*cuts, "lost in a power cut at up to 500 writes/s after 3 to 4 s: always %.0f, everysec %.0f, no %.0f", lost[0], lost[1], lost[2])
 }
 
 // slowFsync gives the longest stall of a client and the window for each length.
-func slowFsync(l *lab) (Measurement, error) {
+func slowFsync(l *lab) Measurement {
 	figure := ""
 	refuted := false
 	runs := 0
 	for _, mode := range []string{"always", "everysec", "no"} {
 		for _, length := range []time.Duration{100 * time.Millisecond, time.Second, 3 * time.Second} {
-			a, stall, err := l.underSlowFsync(mode, length)
-			if err != nil {
-				return Measurement{}, err
-			}
+			a, stall := l.underSlowFsync(mode, length)
 			runs++
 			figure += fmt.Sprintf("; %s %s: stall %s, window %s", mode, length, rounded(stall), rounded(a.window))
 			if mode == "everysec" && a.window > 2*time.Second {
@@ -235,38 +189,30 @@ func slowFsync(l *lab) (Measurement, error) {
 
 // underSlowFsync cuts the power of a server whose fsyncs take that long, in the
 // middle of one: what was lost, and the longest wait for a reply.
-func (l *lab) underSlowFsync(mode string, length time.Duration) (a account, stall time.Duration, err error) {
-	err = l.on(options{latency: length}, func(m *computer) error {
-		if err := m.start(preset(mode)...); err != nil {
-			return err
-		}
+func (l *lab) underSlowFsync(mode string, length time.Duration) (a account, stall time.Duration) {
+	l.on(options{latency: length}, func(m *computer) {
+		m.start(preset(mode)...)
 		w := write(m, "w", time.Millisecond, 64)
 		m.env().Sleep(3*length + 2500*time.Millisecond)
 		m.powerCut(disk.Choice{Mode: disk.KeepNone})
 		w.halt()
 		stall = w.longest
-		if err := m.again(); err != nil {
-			return err
-		}
-		var err error
-		a, err = w.audit(m.downAt())
-		return err
+		m.again()
+		a = w.audit(m.downAt())
 	})
-	return a, stall, err
+	return a, stall
 }
 
 // failedFsync fails the k-th fsync of the log once, and cuts the power a second later.
-func failedFsync(l *lab) (Measurement, error) {
+func failedFsync(l *lab) Measurement {
 	figure := ""
 	alwaysHeld, othersLost := true, false
 	runs := 0
 	for _, mode := range []string{"always", "everysec", "no"} {
 		var a account
 		exited, refusedStart, failed := false, false, false
-		err := l.on(options{personality: "ext4"}, func(m *computer) error {
-			if err := m.start(preset(mode)...); err != nil {
-				return err
-			}
+		l.on(options{personality: "ext4"}, func(m *computer) {
+			m.start(preset(mode)...)
 			w := write(m, "w", time.Millisecond, 512)
 			m.env().Sleep(1500 * time.Millisecond)
 			m.onCall(func(c *disk.Call) disk.Decision {
@@ -278,39 +224,22 @@ func failedFsync(l *lab) (Measurement, error) {
 			})
 			if mode == "no" {
 				// Only closing the old log syncs it.
-				if _, err := must(m, "BGREWRITEAOF"); err != nil {
-					return err
-				}
+				must(m, "BGREWRITEAOF")
 			}
 			exited = m.awaitDown(2500 * time.Millisecond)
 			m.powerCut(disk.Choice{Mode: disk.KeepNone})
 			m.onCall(nil)
 			w.halt()
 			if !failed {
-				return fmt.Errorf("%s: no fsync of the log came to fail", mode)
+				fail("%s: no fsync of the log came to fail", mode)
 			}
-			err := m.again()
-			if refused(err) {
-				refusedStart = true
-				fixed, ferr := m.repair()
-				if ferr != nil {
-					return ferr
-				}
-				if !fixed {
-					a.lost = len(w.acked)
-					return nil
-				}
-				err = m.again()
+			how := m.recover()
+			if refusedStart = how != machine.ByItself; how == machine.RefusedToStart {
+				a.lost = len(w.acked)
+				return
 			}
-			if err != nil {
-				return err
-			}
-			a, err = w.audit(m.downAt())
-			return err
+			a = w.audit(m.downAt())
 		})
-		if err != nil {
-			return Measurement{}, err
-		}
 		runs++
 		figure += fmt.Sprintf("; %s: exits %t, lost %d of %d (%d behind a survivor), starts by itself %t", mode, exited, a.lost, a.acked, a.holes, !refusedStart)
 		if mode == "always" {

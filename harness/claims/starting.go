@@ -9,75 +9,45 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // This file measures what a start makes of the files there are (P5c, P5d, P6, P7, P16, P17, P19).
 
-func hybridNeedsBoth(l *lab) (Measurement, error) {
+func hybridNeedsBoth(l *lab) Measurement {
 	var head []byte
-	err := l.on(options{}, func(m *computer) error {
-		if err := m.start(preset("hybrid")...); err != nil {
-			return err
-		}
-		if err := set(m, "w", 10); err != nil {
-			return err
-		}
-		if err := rewritten(m); err != nil {
-			return err
-		}
+	l.on(options{}, func(m *computer) {
+		m.start(preset("hybrid")...)
+		set(m, "w", 10)
+		rewritten(m)
 		m.files(func(d *disk.Disk) { _, head = fileLike(d, ".base.") })
-		return nil
 	})
-	if err != nil {
-		return Measurement{}, err
-	}
 	return decide(!bytes.HasPrefix(head, []byte("REDIS")), 1, `with save "" the base begins with %q`, head[:min(9, len(head))])
 }
 
-func hybridIsSwitchedOn(l *lab) (Measurement, error) {
+func hybridIsSwitchedOn(l *lab) Measurement {
 	var value string
-	err := l.on(options{}, func(m *computer) error {
-		if err := m.start("appendonly yes"); err != nil {
-			return err
-		}
-		r, err := must(m, "CONFIG", "GET", "aof-use-rdb-preamble")
+	l.on(options{}, func(m *computer) {
+		m.start("appendonly yes")
+		r := must(m, "CONFIG", "GET", "aof-use-rdb-preamble")
 		if len(r.list) == 2 {
 			value = r.list[1]
 		}
-		return err
 	})
-	if err != nil {
-		return Measurement{}, err
-	}
 	return decide(value == "no", 1, "aof-use-rdb-preamble is %s by default", value)
 }
 
-func aofWins(l *lab) (Measurement, error) {
+func aofWins(l *lab) Measurement {
 	var value string
-	err := l.on(options{}, func(m *computer) error {
-		if err := m.start(preset("always", "save 3600 1")...); err != nil {
-			return err
-		}
-		if _, err := must(m, "SET", "who", "rdb"); err != nil {
-			return err
-		}
-		if _, err := must(m, "SAVE"); err != nil {
-			return err
-		}
-		if _, err := must(m, "SET", "who", "aof"); err != nil {
-			return err
-		}
+	l.on(options{}, func(m *computer) {
+		m.start(preset("always", "save 3600 1")...)
+		must(m, "SET", "who", "rdb")
+		must(m, "SAVE")
+		must(m, "SET", "who", "aof")
 		m.kill()
-		if err := m.again(); err != nil {
-			return err
-		}
-		r, err := must(m, "GET", "who")
-		value = r.text
-		return err
+		m.again()
+		value = must(m, "GET", "who").text
 	})
-	if err != nil {
-		return Measurement{}, err
-	}
 	return decide(value == "aof", 1, "dump.rdb and AOF differ: the value is the one of the %s", value)
 }
 
@@ -96,23 +66,14 @@ type started struct {
 
 // startOn writes keys w0..w(n-1), ends the server in an orderly way and starts it
 // on each damage in turn, of the same whole files.
-func (l *lab) startOn(conf []string, n int, rewrite bool, repair bool, damages func(d *disk.Disk) []damage) ([]started, error) {
-	var out []started
-	err := l.on(options{limit: time.Hour}, func(m *computer) error {
-		if err := m.start(conf...); err != nil {
-			return err
-		}
-		if err := set(m, "w", n/2); err != nil {
-			return err
-		}
+func (l *lab) startOn(conf []string, n int, rewrite bool, repair bool, damages func(d *disk.Disk) []damage) (out []started) {
+	l.on(options{limit: time.Hour}, func(m *computer) {
+		m.start(conf...)
+		set(m, "w", n/2)
 		if rewrite {
-			if err := rewritten(m); err != nil {
-				return err
-			}
+			rewritten(m)
 		}
-		if err := set(m, "x", n-n/2); err != nil {
-			return err
-		}
+		set(m, "x", n-n/2)
 		m.kill()
 		whole := map[string][]byte{}
 		var list []damage
@@ -127,44 +88,23 @@ func (l *lab) startOn(conf []string, n int, rewrite bool, repair bool, damages f
 			}
 		})
 		for _, dm := range list {
-			var err error
-			m.files(func(d *disk.Disk) { err = dm.do(d) })
-			if err != nil {
-				return fmt.Errorf("%s: %w", dm.what, err)
-			}
+			m.change(dm.do)
 			st := started{what: dm.what}
-			err = m.again()
-			if err != nil && !refused(err) {
-				return err
-			}
-			st.itself = err == nil
-			if err != nil && repair {
-				fixed, ferr := m.repair()
-				if ferr != nil {
-					return ferr
-				}
-				if fixed {
-					if err = m.again(); err != nil && !refused(err) {
-						return err
-					}
-					st.repaired = err == nil
-				}
+			if repair {
+				how := m.recover()
+				st.itself, st.repaired = how == machine.ByItself, how == machine.Repaired
+			} else {
+				st.itself = m.starts()
 			}
 			if st.itself || st.repaired {
-				if st.kept, err = keys(m); err != nil {
-					return err
-				}
+				st.kept = keys(m)
 				m.kill()
 			}
 			out = append(out, st)
-			m.files(func(d *disk.Disk) { err = putBack(d.FS(nil), whole) })
-			if err != nil {
-				return err
-			}
+			m.change(func(d *disk.Disk) error { return putBack(d.FS(nil), whole) })
 		}
-		return nil
 	})
-	return out, err
+	return out
 }
 
 // putBack makes appendonlydir hold these files and no others.
@@ -185,7 +125,7 @@ func putBack(fsys vfs.FS, whole map[string][]byte) error {
 			}
 		}
 	}
-	for _, name := range sortedNames(whole) {
+	for _, name := range slices.Sorted(maps.Keys(whole)) {
 		if err := vfs.WriteFile(fsys, "appendonlydir/"+name, whole[name]); err != nil {
 			return err
 		}
@@ -193,7 +133,7 @@ func putBack(fsys vfs.FS, whole map[string][]byte) error {
 	return nil
 }
 
-func truncatedStarts(l *lab) (Measurement, error) {
+func truncatedStarts(l *lab) Measurement {
 	const n = 6
 	cuts := func(d *disk.Disk) []damage {
 		name, data := fileLike(d, ".incr.aof")
@@ -206,14 +146,8 @@ func truncatedStarts(l *lab) (Measurement, error) {
 		}})
 		return list
 	}
-	yes, err := l.startOn(preset("always"), n, false, false, cuts)
-	if err != nil {
-		return Measurement{}, err
-	}
-	no, err := l.startOn(preset("always", "aof-load-truncated no"), n, false, false, cuts)
-	if err != nil {
-		return Measurement{}, err
-	}
+	yes := l.startOn(preset("always"), n, false, false, cuts)
+	no := l.startOn(preset("always", "aof-load-truncated no"), n, false, false, cuts)
 	started, refusals, last := 0, 0, int64(n)
 	inOrder := true
 	for _, s := range yes[:len(yes)-1] {
@@ -237,9 +171,9 @@ func truncatedStarts(l *lab) (Measurement, error) {
 	return decide(started == all && inOrder && nul, len(yes)+len(no), "%s", figure)
 }
 
-func checkAOFRepairs(l *lab) (Measurement, error) {
+func checkAOFRepairs(l *lab) Measurement {
 	const n = 40
-	got, err := l.startOn(preset("hybrid"), n, true, true, func(d *disk.Disk) []damage {
+	got := l.startOn(preset("hybrid"), n, true, true, func(d *disk.Disk) []damage {
 		incr, log := fileLike(d, ".incr.aof")
 		baseName, _ := fileLike(d, ".base.rdb")
 		middle := int64(bytes.Index(log[len(log)/2:], []byte("\r\n*3")) + len(log)/2 + 2)
@@ -253,9 +187,6 @@ func checkAOFRepairs(l *lab) (Measurement, error) {
 			{"manifest lost", func(d *disk.Disk) error { return d.FS(nil).Remove("appendonlydir/appendonly.aof.manifest") }},
 		}
 	})
-	if err != nil {
-		return Measurement{}, err
-	}
 	figure := ""
 	tail, other := true, true
 	for i, s := range got {
@@ -280,100 +211,58 @@ func checkAOFRepairs(l *lab) (Measurement, error) {
 	return decide(tail && other, len(got), "%s", figure[2:])
 }
 
-func nothingByDefault(l *lab) (Measurement, error) {
+func nothingByDefault(l *lab) Measurement {
 	var save, aof string
 	var killed, termed int64
-	err := l.on(options{}, func(m *computer) error {
-		if err := m.start(); err != nil {
-			return err
-		}
-		r, err := must(m, "CONFIG", "GET", "save")
-		if err != nil {
-			return err
-		}
-		save = r.list[1]
-		if r, err = must(m, "CONFIG", "GET", "appendonly"); err != nil {
-			return err
-		}
-		aof = r.list[1]
-		if err := set(m, "w", 50); err != nil {
-			return err
-		}
+	l.on(options{}, func(m *computer) {
+		m.start()
+		save = must(m, "CONFIG", "GET", "save").list[1]
+		aof = must(m, "CONFIG", "GET", "appendonly").list[1]
+		set(m, "w", 50)
 		m.kill()
-		if err := m.again(); err != nil {
-			return err
-		}
-		if killed, err = keys(m); err != nil {
-			return err
-		}
-		if err := set(m, "w", 50); err != nil {
-			return err
-		}
+		m.again()
+		killed = keys(m)
+		set(m, "w", 50)
 		m.term()
-		if err := m.again(); err != nil {
-			return err
-		}
-		termed, err = keys(m)
-		return err
+		m.again()
+		termed = keys(m)
 	})
-	if err != nil {
-		return Measurement{}, err
-	}
 	return decide(save == "" && termed == 0, 2, "save %q, appendonly %s: %d of 50 keys after kill -9, %d of 50 after SIGTERM", save, aof, killed, termed)
 }
 
-func switchByRestart(l *lab) (Measurement, error) {
+func switchByRestart(l *lab) Measurement {
 	var edited, configured int64
 	for _, first := range []bool{false, true} {
-		err := l.on(options{}, func(m *computer) error {
-			if err := m.start(preset("rdb", "save 3600 1")...); err != nil {
-				return err
-			}
-			if err := set(m, "w", 50); err != nil {
-				return err
-			}
+		l.on(options{}, func(m *computer) {
+			m.start(preset("rdb", "save 3600 1")...)
+			set(m, "w", 50)
 			if first {
-				if _, err := must(m, "CONFIG", "SET", "appendonly", "yes"); err != nil {
-					return err
-				}
-				if err := idle(m); err != nil {
-					return err
-				}
+				must(m, "CONFIG", "SET", "appendonly", "yes")
+				idle(m)
 			}
 			m.term()
-			if err := m.start(preset("everysec", "save 3600 1")...); err != nil {
-				return err
-			}
-			n, err := keys(m)
+			m.start(preset("everysec", "save 3600 1")...)
 			if first {
-				configured = n
+				configured = keys(m)
 			} else {
-				edited = n
+				edited = keys(m)
 			}
-			return err
 		})
-		if err != nil {
-			return Measurement{}, err
-		}
 	}
 	return decide(edited == 50, 2, "edit and restart: %d of 50 keys; CONFIG SET appendonly yes first: %d of 50", edited, configured)
 }
 
 // copyIsBackup copies the files one after the other while clients write and a
 // rewrite goes on, as cp -r does, and starts on the copy.
-func copyIsBackup(l *lab) (Measurement, error) {
+func copyIsBackup(l *lab) Measurement {
 	var quietOK, busyOK, rounds int
 	const n = 12
 	for i := range n {
 		for _, busy := range []bool{false, true} {
 			var good bool
-			err := l.on(options{}, func(m *computer) error {
-				if err := m.start(preset("everysec")...); err != nil {
-					return err
-				}
-				if err := set(m, "old", 200); err != nil {
-					return err
-				}
+			l.on(options{}, func(m *computer) {
+				m.start(preset("everysec")...)
+				set(m, "old", 200)
 				w := write(m, "w", 200*time.Microsecond, 64)
 				m.env().Sleep(20 * time.Millisecond)
 				if busy {
@@ -383,9 +272,7 @@ func copyIsBackup(l *lab) (Measurement, error) {
 						}
 						return disk.Decision{}
 					})
-					if _, err := must(m, "BGREWRITEAOF"); err != nil {
-						return err
-					}
+					must(m, "BGREWRITEAOF")
 					m.env().Sleep(time.Duration(i) * 3 * time.Millisecond)
 				}
 				copied := map[string][]byte{}
@@ -403,25 +290,9 @@ func copyIsBackup(l *lab) (Measurement, error) {
 				m.kill()
 				w.halt()
 				m.onCall(nil)
-				var err error
-				m.files(func(d *disk.Disk) { err = putBack(d.FS(nil), copied) })
-				if err != nil {
-					return err
-				}
-				err = m.again()
-				if refused(err) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
-				have, err := keys(m)
-				good = int(have) >= 200+acked
-				return err
+				m.change(func(d *disk.Disk) error { return putBack(d.FS(nil), copied) })
+				good = m.starts() && int(keys(m)) >= 200+acked
 			})
-			if err != nil {
-				return Measurement{}, err
-			}
 			switch {
 			case good && busy:
 				busyOK++
@@ -437,5 +308,3 @@ func copyIsBackup(l *lab) (Measurement, error) {
 	}
 	return decide(quietOK == rounds && busyOK == rounds, 2*rounds, "%s", figure)
 }
-
-func sortedNames(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }

@@ -25,6 +25,7 @@ import (
 	"github.com/torntail/torntail/faults/proxy"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
 
@@ -147,7 +148,7 @@ func (c *Cluster) startSentinel(ctx context.Context, name string) error {
 
 func (c *Cluster) startNode(ctx context.Context, name, config string, sentinel bool) error {
 	target := c.node(name).Target
-	r, err := process.StartRedis(ctx, process.RedisSpec{Binary: c.o.Binary, Addr: target.Addr().String(), Port: int(target.Port()),
+	r, err := machine.Launch(ctx, process.RedisSpec{Binary: c.o.Binary, Addr: target.Addr().String(), Port: int(target.Port()),
 		Config: config, Sentinel: sentinel, Clock: func() time.Duration { return time.Since(c.start) }})
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -169,8 +170,7 @@ func (c *Cluster) Close() error {
 		p.KillTree()
 	}
 	for _, p := range c.processes { // any order: all are awaited
-		p.WaitTree()
-		p.OutputDone()
+		machine.End(p)
 	}
 	if c.net != nil {
 		c.net.Close()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -115,4 +116,30 @@ func TestAServerComesBackInTheRoleThatSentinelsGaveIt(t *testing.T) {
 	reply, err := conn.Do(0, "ROLE")
 	require.NoError(t, err)
 	require.Contains(t, string(reply.Raw), "slave")
+}
+
+// TestWhoKilledAServerThatStarts: one that gives up has refused, and the statement
+// missed; one that was killed from outside, as for lack of memory, says nothing about
+// itself, and the experiment with it.
+func TestWhoKilledAServerThatStarts(t *testing.T) {
+	c := start(t, splitbrain.Options{})
+	why, err := c.Kill("n1", true)
+	require.NoError(t, err)
+	require.Empty(t, why)
+	script := filepath.Join(t.TempDir(), "redis-server")
+	c.o.Binary = script
+	for end, refuses := range map[string]bool{"exit 1": true, "kill -SEGV $$": true, "kill -KILL $$": false} {
+		require.NoError(t, os.WriteFile(script, []byte(`#!/bin/sh
+[ "$1" = --version ] && echo "Redis server v=7.0.15" && exit
+echo "cannot go on"
+`+end+"\n"), 0o700))
+		why, err := c.Restart("n1")
+		if refuses {
+			require.NoError(t, err, end)
+			require.Contains(t, why, "cannot go on", end)
+		} else {
+			require.Empty(t, why, end)
+			require.ErrorContains(t, err, "cannot go on", end)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
 
@@ -132,7 +133,7 @@ func (c *Cluster) Restart(node string) (why string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
 	err = c.startNode(ctx, node, config, filepath.Base(config) == "sentinel.conf")
-	var refused *process.StartError
+	var refused *machine.Refusal
 	if errors.As(err, &refused) {
 		return refused.Error(), nil
 	}

@@ -36,8 +36,8 @@ func (f *faultDisks) open(p *Process) (Disk, error) {
 		return nil, err
 	}
 	d := &volume{disks: f, options: fusefs.VolumeOptions{
-		Hook: p.setup.Watch.Call, SyncLatency: func(*disk.Call) time.Duration { return p.syncs() }}}
-	return d, d.attach(disk.New(disk.Options{Personality: personality, KeepLog: true, Plant: p.setup.DiskPlant, Tape: p.setup.Tape}))
+		Hook: p.setup.Watch.Call, SyncLatency: p.syncs}}
+	return d, d.attach(disk.New(disk.Options{Personality: personality, KeepLog: !p.setup.Forget, Plant: p.setup.DiskPlant, Tape: p.setup.Tape}))
 }
 
 // volume is a volume of the fault disk.

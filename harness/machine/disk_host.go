@@ -3,6 +3,7 @@ package machine
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -16,18 +17,26 @@ import (
 // /dev/fuse. Processes are killed there; the power cannot be cut, calls cannot be
 // struck at, and nobody logs what the server wrote.
 
-// HostDirs are directories of the host's own, below the directory for temporary files.
-func HostDirs(func() time.Duration) (Disks, error) {
-	dir, err := os.MkdirTemp("", "torntail-host-")
-	if err != nil {
-		return nil, err
+// HostDirs are directories of the host's own, below one; "": the one for temporary
+// files. They do not outlive torntail, however that ends.
+func HostDirs(below string) func(clock func() time.Duration) (Disks, error) {
+	return func(func() time.Duration) (Disks, error) {
+		watchdog, err := guard.Default()
+		if err != nil {
+			return nil, err
+		}
+		if below == "" {
+			below = os.TempDir()
+		}
+		if below, err = filepath.Abs(below); err != nil {
+			return nil, err
+		}
+		dir, err := os.MkdirTemp(below, ".torntail-host-")
+		if err != nil {
+			return nil, err
+		}
+		return &hostDirs{dir: dir, release: watchdog.Dir(dir)}, nil
 	}
-	watchdog, err := guard.Default()
-	if err != nil {
-		os.Remove(dir)
-		return nil, err
-	}
-	return &hostDirs{dir: dir, release: watchdog.Dir(dir)}, nil
 }
 
 type hostDirs struct {

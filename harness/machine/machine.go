@@ -195,8 +195,9 @@ type Setup struct {
 	Personality string        // of the disk; see disk.Personalities
 	Profile     string        // of latencies; see sim.ProfileNames
 	Seed        uint64        // the experiment's, of which the machine's own are derived
-	// SyncLatency, when not 0, is how long every sync of a real server takes.
-	SyncLatency time.Duration
+	// SyncLatency is how long each sync of a real server takes on the fault disk; nil:
+	// drawn as Profile has it. Under the disk's lock.
+	SyncLatency func(*disk.Call) time.Duration
 
 	// Planted faults: in the engine, in the disk, and in the harness, which starts
 	// the server again on the disk as it was before the power cut.
@@ -207,8 +208,9 @@ type Setup struct {
 	Watch Watch
 	Trace io.Writer  // of the simulated world; nil: none
 	Tape  *disk.Tape // records the fault disk; nil: none
-	// KeepBlocks keeps the log of a logged disk; see OnBlocks.
-	KeepBlocks bool
+	// KeepBlocks keeps the log of a logged disk; see OnBlocks. Forget keeps none of the
+	// fault disk, for measurements: then nothing has Calls, and the power cannot be cut.
+	KeepBlocks, Forget bool
 }
 
 // Refusal is a server's own word that it does not start on what its disk holds.
@@ -221,7 +223,13 @@ type Refusal struct {
 	Cause error
 }
 
-func (r *Refusal) Error() string { return "the server does not start: " + r.Words }
+func (r *Refusal) Error() string {
+	if r.Cause != nil {
+		return r.Cause.Error()
+	}
+	return "the server does not start: " + r.Words
+}
+
 func (r *Refusal) Unwrap() error { return r.Cause }
 
 // atRest is the account of what plans do to files at rest.

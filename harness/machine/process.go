@@ -40,7 +40,7 @@ type Process struct {
 	mode  *product.Mode
 	env   *osenv.Env
 	disk  Disk
-	syncs func() time.Duration // how long the next sync takes; under the disk's lock
+	syncs func(*disk.Call) time.Duration
 
 	tasks []env.Task // of clients; under Env's exclusion
 	took  time.Duration
@@ -88,10 +88,10 @@ func (p *Process) Reset(s *Setup) (err error) {
 	}
 	p.setup, p.mode = s, s.Mode
 	p.env = p.rig.Env(seeding.Derive(s.Seed, 6))
-	p.syncs = func() time.Duration { return s.SyncLatency }
-	if s.SyncLatency == 0 {
+	p.syncs = s.SyncLatency
+	if p.syncs == nil {
 		rng := seeding.NewDraws(seeding.Derive(s.Seed, 5))
-		p.syncs = func() time.Duration { return profile.SyncTime(uint32(rng.Next()), 0) }
+		p.syncs = func(*disk.Call) time.Duration { return profile.SyncTime(uint32(rng.Next()), 0) }
 	}
 	p.tasks, p.took, p.last, p.cut = p.tasks[:0], 0, lifeOf{}, PowerLoss{}
 	p.mu.Lock()

@@ -14,15 +14,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs"
-	"github.com/torntail/torntail/faults/process"
-	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
@@ -58,31 +55,31 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		}
 		p.Policies = append(p.Policies, one)
 	}
-	dir, remove, err := directory(m.Dir, ".torntail-policies-")
+	host, err := machine.NewRig(m.Binary, machine.HostDirs(m.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("measure in %s: %w", m.Dir, err)
 	}
-	defer remove()
-	syncs, err := fusefs.MeasureSync(dir)
+	defer host.Close()
+	syncs, err := fusefs.MeasureSync(host.Disks.Dir())
 	if err != nil {
 		return nil, err
 	}
 	p.Host = PlaceOf(m.Dir)
 	p.Host.Fsync = &result.Fsync{P50: ms(quantile.Median(syncs)), P99: ms(quantile.Of(syncs, 0.99))}
 	p.Disk = result.Place{FileSystem: "fuse.torntail", Fsync: p.Host.Fsync}
-	places := []place{}
+	var places []*place
 	if p.Host.Why == "" {
-		places = append(places, &hostPlace{dir: dir})
+		places = append(places, &place{name: "the host", rig: host})
 	}
 	if err := fusefs.Available(); err != nil {
 		p.Disk.Why, p.Disk.Fsync = err.Error(), nil
 	} else {
-		mount, err := fusefs.Serve("", fusefs.Options{})
+		rig, err := machine.NewRig(m.Binary, machine.FaultDisks)
 		if err != nil {
 			return nil, err
 		}
-		defer mount.Close()
-		places = append(places, &faultPlace{mount: mount, syncs: syncs})
+		defer rig.Close()
+		places = append(places, &place{name: "the fault disk", rig: rig, faults: true, syncs: syncs})
 	}
 	if len(places) == 0 {
 		return nil, errors.New("costs can be measured neither on the host (" + p.Host.Why + ") nor on the fault disk (" + p.Disk.Why + ")")
@@ -102,10 +99,10 @@ type rounds struct {
 	size               int64
 }
 
-func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.Policies) error {
+func (m *Measurement) takeTurns(ctx context.Context, places []*place, p *result.Policies) error {
 	all := map[string]*rounds{} // place and mode
-	of := func(pl place, mode *product.Mode) *rounds {
-		key := pl.name() + " " + mode.Name + " " + joined(mode)
+	of := func(pl *place, mode *product.Mode) *rounds {
+		key := pl.name + " " + mode.Name + " " + joined(mode)
 		if all[key] == nil {
 			all[key] = new(rounds)
 		}
@@ -118,10 +115,10 @@ func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.P
 			for j := range places {
 				at := places[(j+round)%len(places)]
 				if m.Tell != nil {
-					m.Tell(mode.Name+" on "+at.name(), done, total)
+					m.Tell(mode.Name+" on "+at.name, done, total)
 				}
 				if err := m.one(ctx, at, mode, of(at, mode), at == places[0]); err != nil {
-					return fmt.Errorf("%s on %s: %w", mode.Name, at.name(), err)
+					return fmt.Errorf("%s on %s: %w", mode.Name, at.name, err)
 				}
 				done++
 			}
@@ -147,142 +144,76 @@ func joined(m *product.Mode) string {
 	return strings.Join(words, "; ")
 }
 
-// one is one round of one setting at one place, on an empty disk.
-func (m *Measurement) one(ctx context.Context, at place, mode *product.Mode, r *rounds, restart bool) error {
-	dir, release, err := at.open(r)
-	if err != nil {
-		return err
-	}
-	defer release()
-	server, err := m.start(ctx, dir, mode)
-	if err != nil {
-		return err
-	}
-	defer func() { end(server) }()
-	if err := fillKeys(server.Addr, &m.Load); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	at.counting(r, true)
-	took, err := offer(ctx, server.Addr, &m.Load, warmUp, m.Round)
-	at.counting(r, false)
-	if err != nil {
-		return err
-	}
-	r.ops += took.all
-	r.costs = append(r.costs, took.cost())
-	if restart && m.RestartWrites > 0 {
-		server, err = m.timeRestart(ctx, server, at, dir, mode, r)
-	}
-	return err
+// place is where servers keep their files.
+type place struct {
+	name     string
+	rig      *machine.Rig
+	faults   bool             // it is the fault disk, which sees what is synced and written
+	syncs    fusefs.Latencies // how long that takes there: as on the host
+	machines uint64           // so far
 }
 
-// start starts the server in a directory with a mode's directives.
-func (m *Measurement) start(ctx context.Context, dir string, mode *product.Mode) (*process.Redis, error) {
-	var directives []process.Directive
-	for _, d := range mode.Directives {
-		words := strings.Fields(d.Value)
-		if len(words) == 0 {
-			words = []string{""}
-		}
-		directives = append(directives, process.Directive{Name: d.Name, Args: words})
-	}
-	return process.StartRedis(ctx, process.RedisSpec{Binary: m.Binary, Dir: dir, Directives: directives})
-}
-
-func end(server *process.Redis) {
-	if server == nil {
+// fill writes what came of all rounds into the policy.
+func (at *place) fill(p *result.Policy, r *rounds) {
+	if !at.faults {
+		p.Host = medians(r.costs)
 		return
 	}
-	server.KillTree()
-	server.WaitTree()
-	server.OutputDone()
-}
-
-// place is where servers can keep their files.
-type place interface {
-	name() string
-	// open makes an empty directory, as the server will see it.
-	open(r *rounds) (dir string, release func(), err error)
-	// size is the bytes in the files of the directory that open made.
-	size(dir string) (int64, error)
-	// counting begins or ends the counting of calls, where the place sees them.
-	counting(r *rounds, on bool)
-	// fill writes what came of all rounds into the policy.
-	fill(p *result.Policy, r *rounds)
-}
-
-// hostPlace is the host's own file system.
-type hostPlace struct {
-	dir string
-	n   int
-}
-
-func (h *hostPlace) name() string { return "the host" }
-
-func (h *hostPlace) open(*rounds) (string, func(), error) {
-	h.n++
-	dir := filepath.Join(h.dir, fmt.Sprint(h.n))
-	return dir, func() { os.RemoveAll(dir) }, os.Mkdir(dir, 0o755)
-}
-
-func (h *hostPlace) size(dir string) (int64, error) { return sizeOf(osfs.New(dir), ".") }
-
-func (h *hostPlace) counting(*rounds, bool) {}
-
-func (h *hostPlace) fill(p *result.Policy, r *rounds) { p.Host = medians(r.costs) }
-
-// faultPlace is the fault disk, with syncs that take as long as the host's.
-type faultPlace struct {
-	mount *fusefs.Mount
-	syncs fusefs.Latencies
-	n     int
-	now   *fusefs.Volume
-	on    bool
-}
-
-func (f *faultPlace) name() string { return "the fault disk" }
-
-func (f *faultPlace) open(r *rounds) (string, func(), error) {
-	f.n++
-	f.on = false
-	v, err := f.mount.Attach(fmt.Sprint("v", f.n), disk.New(disk.Options{}), fusefs.VolumeOptions{
-		SyncLatency: f.syncs.Source(uint64(f.n)),
-		Hook: func(c *disk.Call) disk.Decision { // under the volume's lock, as counting is
-			if f.on {
-				switch c.Kind {
-				case disk.OpWrite:
-					r.bytes += c.Len
-				case disk.OpFsync, disk.OpFdatasync:
-					r.fsyncs++
-				}
-			}
-			return disk.Decision{}
-		},
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	f.now = v
-	return v.Path(), v.Detach, nil
-}
-
-func (f *faultPlace) size(string) (n int64, err error) {
-	f.now.With(func(d *disk.Disk) { n, err = sizeOf(d.FS(nil), ".") })
-	return n, err
-}
-
-func (f *faultPlace) counting(_ *rounds, on bool) {
-	f.now.With(func(*disk.Disk) { f.on = on })
-}
-
-func (f *faultPlace) fill(p *result.Policy, r *rounds) {
 	p.FaultDisk = medians(r.costs)
 	if r.ops > 0 {
 		p.FsyncsPerOp, p.BytesPerOp = float64(r.fsyncs)/float64(r.ops), float64(r.bytes)/float64(r.ops)
 	}
+}
+
+// one is one round of one setting at one place, on an empty disk.
+func (m *Measurement) one(ctx context.Context, at *place, mode *product.Mode, r *rounds, restart bool) error {
+	at.machines++
+	host := at.rig.Machine()
+	counting := false // under the machine's lock, as what is counted
+	count := func(c *disk.Call) disk.Decision {
+		host.Lock()
+		defer host.Unlock()
+		switch {
+		case !counting:
+		case c.Kind == disk.OpWrite:
+			r.bytes += c.Len
+		case c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync:
+			r.fsyncs++
+		}
+		return disk.Decision{}
+	}
+	counts := func(on bool) {
+		host.Lock()
+		defer host.Unlock()
+		counting = on
+	}
+	if err := host.Reset(&machine.Setup{Mode: mode, Personality: "ext4", Profile: "nvme", Seed: at.machines, Forget: true,
+		SyncLatency: at.syncs.Source(at.machines), Watch: machine.Watch{Call: count}}); err != nil {
+		return err
+	}
+	return host.Drive(ctx, func() error {
+		if err := host.Start(ctx); err != nil {
+			return err
+		}
+		if err := fillKeys(host.Addr(), &m.Load); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		counts(true)
+		took, err := offer(ctx, host.Addr(), &m.Load, warmUp, m.Round)
+		counts(false)
+		if err != nil {
+			return err
+		}
+		r.ops += took.all
+		r.costs = append(r.costs, took.cost())
+		if restart && m.RestartWrites > 0 {
+			return m.timeRestart(ctx, host, mode, r)
+		}
+		return nil
+	})
 }
 
 // medians is each figure's median over the rounds; what happened over time is

@@ -15,6 +15,7 @@ import (
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -84,13 +85,13 @@ func TestCostsOfARealServer(t *testing.T) {
 func TestASlowDiskCostsThroughput(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	mount, err := fusefs.Serve("", fusefs.Options{})
+	rig, err := machine.NewRig(binary, machine.FaultDisks)
 	require.NoError(t, err)
-	defer mount.Close()
-	m := &Measurement{Binary: binary, Load: result.Offered{Clients: 2, Pipeline: 1, ValueSize: 10, Keys: 10}, Round: 300 * time.Millisecond}
+	defer rig.Close()
+	m := &Measurement{Load: result.Offered{Clients: 2, Pipeline: 1, ValueSize: 10, Keys: 10}, Round: 300 * time.Millisecond}
 	rate := func(mode string, sync time.Duration) float64 {
 		r := new(rounds)
-		require.NoError(t, m.one(t.Context(), &faultPlace{mount: mount, syncs: fusefs.Latencies{sync}}, &modes(t, mode)[0], r, false))
+		require.NoError(t, m.one(t.Context(), &place{rig: rig, faults: true, syncs: fusefs.Latencies{sync}}, &modes(t, mode)[0], r, false))
 		return r.costs[0].Rate
 	}
 	require.LessOrEqual(t, rate("always", 20*time.Millisecond), 2*1000.0/20, "two clients, one reply for each fsync")

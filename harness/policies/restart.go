@@ -2,13 +2,14 @@ package policies
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 )
 
@@ -18,39 +19,39 @@ const restartKeysShare = 2
 
 // timeRestart fills a fresh life of the server with the writes that a restart
 // loads, has it rewrite or save in the middle (so that a hybrid log is one),
-// shuts it down in order, and times its start. It returns the server that runs.
-func (m *Measurement) timeRestart(ctx context.Context, server *process.Redis, at place, dir string, mode *product.Mode, r *rounds) (*process.Redis, error) {
-	c, err := dial(server.Addr, &m.Load, 8)
+// shuts it down in order, and times its start.
+func (m *Measurement) timeRestart(ctx context.Context, host machine.Machine, mode *product.Mode, r *rounds) error {
+	c, err := dial(host.Addr(), &m.Load, 8)
 	if err != nil {
-		return server, err
+		return err
 	}
 	defer c.conn.Close()
 	if _, err := c.do("FLUSHALL"); err != nil {
-		return server, err
+		return err
 	}
 	keys := max(1, m.RestartWrites/restartKeysShare)
 	if err := c.setAll(0, m.RestartWrites/2, keys); err != nil {
-		return server, err
+		return err
 	}
 	if err := background(ctx, c, mode); err != nil {
-		return server, err
+		return err
 	}
 	if err := c.setAll(m.RestartWrites/2, m.RestartWrites, keys); err != nil {
-		return server, err
+		return err
 	}
-	server.Term() // saves, or flushes and syncs the log
-	server.Wait()
-	server.WaitTree()
-	server.OutputDone()
-	if r.size, err = at.size(dir); err != nil {
-		return nil, err
+	host.Terminate(machine.Node) // it saves, or flushes and syncs the log
+	if err := host.AwaitGone(0); err != nil {
+		return err
 	}
-	server, err = m.start(ctx, dir, mode)
-	if err != nil {
-		return nil, fmt.Errorf("the restart that was to be timed: %w", err)
+	var sized error
+	if err := host.Files(func(fsys vfs.FS) { r.size, sized = sizeOf(fsys, ".") }); err != nil || sized != nil {
+		return errors.Join(err, sized)
 	}
-	r.restarts = append(r.restarts, ms(server.Took))
-	return server, nil
+	if err := host.Start(ctx); err != nil {
+		return fmt.Errorf("the restart that was to be timed: %w", err)
+	}
+	r.restarts = append(r.restarts, ms(host.Took()))
+	return nil
 }
 
 // background has the server rewrite its log, or save, and waits for the end.

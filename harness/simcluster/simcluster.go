@@ -24,6 +24,7 @@ import (
 	"github.com/torntail/torntail/faults/network"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
 
@@ -63,6 +64,7 @@ type node struct {
 	*sim.Node
 	sentinel bool
 	port     int
+	process  machine.Engine
 	server   *engine.Server // of the process that runs
 	refused  error          // why the last start failed
 }
@@ -169,48 +171,33 @@ func (c *Simulator) addNode(name string, sentinel bool, conf string, p *disk.Per
 	if err := vfs.WriteFile(d.FS(nil), n.file(), []byte(conf)); err != nil {
 		panic("simcluster: an empty disk takes no file: " + err.Error())
 	}
+	n.process = machine.Engine{Config: n.config, ConfigFile: n.file(), Listen: ":" + strconv.Itoa(n.port),
+		Bugs: c.o.Bugs, Made: func(s *engine.Server) { n.server = s }}
+	if !sentinel {
+		if c.keys[name] == nil {
+			c.keys[name] = keyspace.New()
+		}
+		n.process.Keyspace = c.keys[name]
+	}
+	if c.o.Log != nil {
+		n.process.Log = func(at time.Duration, level byte, text string) { c.o.Log(at, name, level, text) }
+	}
 	c.nodes = append(c.nodes, n)
+}
+
+// config reads a node's configuration file.
+func (n *node) config(fs vfs.FS) (*config.Config, error) {
+	c := config.Default()
+	if n.sentinel {
+		c.MakeSentinel()
+	}
+	return c, c.ParseFile(n.file(), func(name string) ([]byte, error) { return vfs.ReadFile(fs, name) })
 }
 
 // start starts the process of a node.
 func (c *Simulator) start(n *node) {
 	n.refused = nil
-	n.Start(func(e env.Env, fs vfs.FS) { n.refused = c.main(n, e, fs) })
-}
-
-// main is the process.
-func (c *Simulator) main(n *node, e env.Env, fs vfs.FS) error {
-	conf := config.Default()
-	if n.sentinel {
-		conf.MakeSentinel()
-	}
-	if err := conf.ParseFile(n.file(), func(name string) ([]byte, error) { return vfs.ReadFile(fs, name) }); err != nil {
-		return err
-	}
-	o := engine.Options{Env: e, FS: fs, Config: conf, Bugs: c.o.Bugs, ConfigFile: n.file(), ConfigFS: fs}
-	if c.o.Log != nil {
-		o.Log = func(level byte, text string) { c.o.Log(e.Now(), n.Name(), level, text) }
-	}
-	if !n.sentinel {
-		o.Keyspace = c.keys[n.Name()]
-		if o.Keyspace == nil {
-			o.Keyspace = keyspace.New()
-			c.keys[n.Name()] = o.Keyspace
-		}
-	}
-	srv := engine.New(o)
-	n.server = srv
-	// A Sentinel listens before it has a word to say; a server after it has its data.
-	if err := srv.Load(); err != nil {
-		return err
-	}
-	l, err := e.Listen(":" + strconv.Itoa(n.port))
-	if err != nil {
-		return err
-	}
-	e.Go("accept", func() { srv.Serve(l) })
-	srv.Run()
-	return nil
+	n.Start(func(e env.Env, fs vfs.FS) { n.refused = n.process.Main(e, fs) })
 }
 
 // node finds a server or Sentinel; nil when there is none of that name.

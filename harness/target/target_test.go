@@ -87,7 +87,7 @@ func TestExamples(t *testing.T) {
 
 // crash runs two kills of a described server on the host's own disk.
 func crash(t *testing.T, x *Target, mode string) result.Result {
-	rig, err := machine.NewRig(x.Path, machine.HostDirs)
+	rig, err := machine.NewRig(x.Path, machine.HostDirs(""))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rig.Close()) }()
 	rig.Describe(&x.Server, x.Within, x.Repair, x.Modes)
