@@ -29,7 +29,7 @@ func (r *Run) Dump(c *Conn, timeout time.Duration) (history.State, error) {
 		return true
 	})
 	sort.Slice(state.Keys, func(i, j int) bool { return state.Keys[i].Key < state.Keys[j].Key })
-	lists := r.spec.Name == "lists"
+	lists := workloads[r.spec.Name].lists
 	const batch = 256 // commands sent at once, so that neither side's socket buffer can fill up
 	for from := 0; from < len(state.Keys); from += batch {
 		to := min(from+batch, len(state.Keys))

@@ -7,6 +7,10 @@ import (
 	"github.com/torntail/torntail/checker/history"
 )
 
+func init() {
+	register("mixed", workload{about: "SET, MULTI/EXEC, SET with an expiry time, and GET over a few keys", step: (*Client).mixedStep})
+}
+
 // Shares of the writes of the mixed workload, in percent; the rest are SETs of
 // one key.
 const (

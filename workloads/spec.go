@@ -24,17 +24,22 @@ type Spec struct {
 	Timeout  time.Duration // how long a client waits for a reply before it calls it unknown and gives up
 }
 
-// A workload draws the next operation of a client.
+// A workload is what draws the next operation of a client.
 type workload struct {
 	about string
 	step  func(c *Client)
+	lists bool // its keys hold lists
 }
 
-var workloads = map[string]workload{
-	"registers":    {"SET of unique values and GET over a few keys", (*Client).registerStep},
-	"transactions": {"MULTI/EXEC writing two or three keys at once, and GET", (*Client).transactionStep},
-	"mixed":        {"SET, MULTI/EXEC, SET with an expiry time, and GET over a few keys", (*Client).mixedStep},
-	"lists":        {"RPUSH of unique elements and LRANGE over a few lists", (*Client).listStep},
+// workloads has each by its name, as its file registers it.
+var workloads = map[string]workload{}
+
+// register makes a workload known. It is called from init functions only.
+func register(name string, w workload) {
+	if _, ok := workloads[name]; ok {
+		panic("workloads: " + name + " registered twice")
+	}
+	workloads[name] = w
 }
 
 // Names lists the workloads with what they do, sorted.

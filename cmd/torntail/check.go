@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -165,7 +166,7 @@ func (c *checkCmd) again(a *app, dir string, h *history.History, own *contract.F
 		return a.verdict(o.Verdict, "")
 	}
 	for _, f := range o.Findings {
-		fmt.Fprintf(a.stdout, "finding %s: %s\n", f, result.LookupFinding(f).Title)
+		fmt.Fprintf(a.stdout, "finding %s: %s\n", f, finding.Title(f))
 	}
 	a.stories(o.Anomalies)
 	if o.Acked > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/fidelity"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/losses"
@@ -97,7 +98,7 @@ func (f foundRun) report(from string) (*model.Report, error) {
 			x.Dir = moved(x.Dir, from)
 		}
 	}
-	m := losses.Report(f.Report, result.KnownFindings())
+	m := losses.Report(f.Report, finding.Catalogue())
 	pictures, err := saved.Pictures(from)
 	m.Pictures = pictures
 	return m, err
@@ -117,7 +118,7 @@ func (f foundStates) report(from string) (*model.Report, error) {
 			}
 		}
 	}
-	return f.Model(result.KnownFindings()), nil
+	return f.Model(finding.Catalogue()), nil
 }
 
 func (f foundBlocks) report(from string) (*model.Report, error) {
@@ -126,7 +127,7 @@ func (f foundBlocks) report(from string) (*model.Report, error) {
 			r.Examples[i].Dir = moved(r.Examples[i].Dir, from)
 		}
 	}
-	return f.Model(result.KnownFindings()), nil
+	return f.Model(finding.Catalogue()), nil
 }
 
 // report has the timelines of its first experiments as pictures; those of

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -136,7 +137,7 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if file, ok := table.(*os.File); ok {
 		color = terminal.UseColor(file)
 	}
-	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Findings: result.KnownFindings()}); err != nil {
+	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Findings: finding.Catalogue()}); err != nil {
 		return err
 	}
 	m, err := f.reports(table, foundRun{r}, dir)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
@@ -182,7 +183,7 @@ func asOnFile(a *app, saved *saved.Saved, o *experiment.Outcome, changed bool) e
 func show(a *app, o *experiment.Outcome, want string) string {
 	for _, f := range o.Findings {
 		if f == want {
-			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, result.LookupFinding(f).Title)
+			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, finding.Title(f))
 			return f
 		}
 	}

@@ -76,7 +76,7 @@ func backendOf(target, name string) (plan.Backend, error) {
 // onHost is the value of --disk that stands for the host's own disk.
 const onHost = "host"
 
-// place is where a target writes: fuse, host, or what harness.RealFS says of a file
+// place is where a target writes: fuse, host, or what experiment.RealFS says of a file
 // system of the block backend.
 func (f *targetFlags) place() string {
 	if f.Backend != string(plan.Block) {

@@ -1,3 +1,6 @@
+// Package campaign runs many experiments: every pair of mode and crash kind, so often on
+// one Backend, side by side as far as that bears it. It tallies their outcomes into the
+// figures of a report. The self-test, and the power of comparisons, are campaigns too.
 package campaign
 
 import (

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/harness/product/finding"
 )
 
 // Until is a condition on what a pair has shown so far, at which it is let be:
@@ -46,7 +46,7 @@ func Quantities() []string {
 	for _, q := range quantities {
 		names = append(names, q.name)
 	}
-	return append(names, result.FindingNames()...)
+	return append(names, finding.Names()...)
 }
 
 // ParseUntil reads a condition.
@@ -66,7 +66,7 @@ func ParseUntil(text string) (*Until, error) {
 		}
 	}
 	if u.value == nil {
-		if !slices.Contains(result.FindingNames(), name) {
+		if !slices.Contains(finding.Names(), name) {
 			return nil, fmt.Errorf("%q: %q is no quantity: want one of %s", text, name, strings.Join(Quantities(), ", "))
 		}
 		u.value = func(t *tally) float64 { return float64(t.findings[name]) }

@@ -62,8 +62,8 @@ func (k *CrashKind) contract() contract.Crash {
 	return contract.Crash(k.Name)
 }
 
-// oneBlow reports whether the kind is one statement that may strike at any call.
-func (k *CrashKind) oneBlow() bool {
+// atAnyCall reports whether the kind, when it is one statement, may strike at any call.
+func (k *CrashKind) atAnyCall() bool {
 	return (k.When == AnyTime || k.When == InRewrite) && k.Ends != history.Terminated && !k.AtRest
 }
 
@@ -318,8 +318,9 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	}
 	begin = begin.Round(10 * time.Microsecond)
 	p.Statements = append(p.Statements, At(begin, &plan.Do{Node: Server, Args: []string{command}}))
-	if near < 1 && crash.oneBlow() {
-		statement := crash.Strike(m, t, d)[0]
+	strike := crash.Strike(m, t, d)
+	if near < 1 && crash.atAnyCall() && len(strike) == 1 {
+		statement := strike[0]
 		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
 		place := places[d.Below(len(places))]
 		statement.At = plan.Instant{Kind: plan.AtCall, Node: Server, Time: begin, N: 1 + d.Below(3), Place: place,
@@ -330,7 +331,6 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 		p.Statements = append(p.Statements, statement)
 		return p
 	}
-	strike := crash.Strike(m, t, d)
 	if crash.When == InSync && m.AOF && m.Get("appendfsync") == "no" {
 		strike[0].At.Time = begin
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -82,14 +83,11 @@ type Outcome struct {
 // Seen is what the harness saw of a run that its history does not say, and
 // that the verdict depends on.
 type Seen struct {
-	InFsync          bool   `json:"in_fsync,omitempty"`           // a sync was in flight when the crash struck
-	CutFiles         int    `json:"cut_files,omitempty"`          // files that were cut at rest
-	WholeAOFVanished bool   `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
-	NULBytes         bool   `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
-	OldIncrUnsynced  bool   `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
-	ManifestAhead    bool   `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
-	CrashPoint       string `json:"crash_point,omitempty"`        // where in a rewrite or snapshot the crash struck
-	Refusal          string `json:"refusal,omitempty"`            // the error that a write after the restart got
+	InFsync  bool `json:"in_fsync,omitempty"`  // a sync was in flight when the crash struck
+	CutFiles int  `json:"cut_files,omitempty"` // files that were cut at rest
+	finding.Signs
+	CrashPoint string `json:"crash_point,omitempty"` // where in a rewrite or snapshot the crash struck
+	Refusal    string `json:"refusal,omitempty"`     // the error that a write after the restart got
 }
 
 // Anomaly is one thing that must not be, with its story.
@@ -114,8 +112,8 @@ func (o *Outcome) With(r *Recovered, x *Experiment, slack time.Duration) (*Outco
 		return nil, errors.New("the history has no life of the server that the crash could have ended")
 	}
 	r.follow(h, h.Epochs[0].Ended)
-	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How,
-		Seen: Seen{NULBytes: r.NULBytes, WholeAOFVanished: o.WholeAOFVanished, OldIncrUnsynced: o.OldIncrUnsynced, ManifestAhead: o.ManifestAhead}}
+	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: o.Signs}}
+	with.NULBytes = r.NULBytes
 	j := judging{slack: slack}
 	j.run(x, with)
 	return with, nil

@@ -11,7 +11,9 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -98,7 +100,6 @@ type judging struct {
 
 // run turns the history of a run into its verdict.
 func (j *judging) run(x *Experiment, o *Outcome) {
-	power := x.Crash.Power
 	if o.Why != "" || o.Distrust != "" {
 		o.Verdict = result.Unknown
 		return
@@ -107,10 +108,9 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Unknown
 		return
 	}
-	if power && o.WholeAOFVanished && namesMayVanish(x.Personality) {
-		// F1: the file system was never asked to keep the directory's name. What
-		// the rest of the run would say about the contract is drowned by it.
-		excuse(o, "F1")
+	if f := finding.Drowning(o.asFindingsSee(x)); f != nil {
+		o.Findings = append(o.Findings, f.Name)
+		o.excuse()
 		return
 	}
 	c, err := contractOf(&x.Mode, x.Crash, x.Personality, x.Contract, j.slack)
@@ -146,9 +146,28 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Violated
 	}
 	o.InPlay = inPlay(x, o)
-	o.ManifestAhead = o.ManifestAhead && namesInAnyOrder(x.Personality)
-	known(o, power)
+	names, excused := finding.Shown(o.asFindingsSee(x))
+	if o.Findings = append(o.Findings, names...); excused {
+		o.excuse()
+	}
 }
+
+// asFindingsSee is what known findings see of a run.
+func (o *Outcome) asFindingsSee(x *Experiment) *finding.Run {
+	r := &finding.Run{Power: x.Crash.Power, Personality: x.Personality, Signs: o.Signs, Postponed: o.Postponed, History: o.History,
+		ByItself: o.Recovery == machine.ByItself, Repaired: o.Recovery == machine.Repaired, Refused: o.Recovery == machine.RefusedToStart}
+	if o.Verdict == result.Violated {
+		for _, a := range o.Anomalies {
+			r.Anomalies = append(r.Anomalies, anomaly.Name(a.Name))
+		}
+	}
+	return r
+}
+
+// excuse counts a run under the last of its findings alone. What it lost, it lost to
+// a file that was damaged or refused as a whole, and says nothing about how far back
+// this fsync policy loses.
+func (o *Outcome) excuse() { o.Verdict, o.Excused = result.Holds, true }
 
 // struck reports whether the crash happened as the plan asked, as the disk and
 // the process saw it, and if not, what was seen instead.

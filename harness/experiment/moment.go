@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 )
 
 // Moment is an instant of a run at which the power could be cut: the disk as it
@@ -176,8 +177,8 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	now := m.At
 	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
 	r.follow(h, now)
-	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{NULBytes: r.NULBytes,
-		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}
+	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: finding.Signs{NULBytes: r.NULBytes,
+		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}}
 	x := *m.of.x
 	x.Crash = PowerLoss()
 	m.of.judging.contract = c

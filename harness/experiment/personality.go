@@ -75,20 +75,6 @@ func withoutLog(c contract.Contract) contract.Contract {
 	return c
 }
 
-// may think is there: one that is not persisted with its file or directory, or
-// a rename of which neither the old nor the new name survives.
-func namesMayVanish(personality string) bool {
-	p, err := disk.PersonalityByName(personality)
-	return err == nil && (!p.Has(disk.SyncNames) || !p.Has(disk.AtomicNames))
-}
-
-// namesInAnyOrder reports whether a personality may make a later name durable
-// before an earlier one.
-func namesInAnyOrder(personality string) bool {
-	p, err := disk.PersonalityByName(personality)
-	return err == nil && !p.Has(disk.MetaInOrder) && !p.Has(disk.AllInOrder)
-}
-
 // commitsCarryData reports whether a disk that makes a name or a size durable
 // makes all data durable that was written before: its log has the data too, or
 // everything is in order.

@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product/finding"
 )
 
 // Recording is one life of a real server, from its start on an empty disk to
@@ -209,7 +210,8 @@ func (r *Recording) JudgeAt(at time.Duration, got *Recovered, between bool) *Out
 	}
 	got.follow(h, at)
 	working := between || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
-	o := &Outcome{Seed: r.X.Seed, History: h, Recovery: got.How, Seen: Seen{NULBytes: got.NULBytes, OldIncrUnsynced: working, WholeAOFVanished: got.NoData && r.X.Mode.AOF}}
+	o := &Outcome{Seed: r.X.Seed, History: h, Recovery: got.How, Seen: Seen{Signs: finding.Signs{
+		NULBytes: got.NULBytes, OldIncrUnsynced: working, WholeAOFVanished: got.NoData && r.X.Mode.AOF}}}
 	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
 	x := *r.X
 	x.Crash = PowerLoss()

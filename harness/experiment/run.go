@@ -1,3 +1,8 @@
+// Package experiment is one run of a server through a crash, from an empty disk to a
+// verdict. Runner.Run is the whole of it, the same on every machine. The rest of the
+// package is what such a run is made of (Experiment, CrashKind, GeneratePlan), what it
+// showed (Outcome), what the disk's log says of it (facts), and how it is judged (Judge).
+// Of a run that is explored, a Moment or a Recording stands for the crash.
 package experiment
 
 import (

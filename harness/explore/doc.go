@@ -3,7 +3,7 @@
 //
 // The run is an experiment of the harness: clients, a rewrite, a snapshot,
 // changes of the configuration and an orderly end. At each of its moments
-// (harness.Moment: a call has taken effect, a sync is over, a client has been
+// (experiment.Moment: a call has taken effect, a sync is over, a client has been
 // answered) the power could be cut; what is in play then may survive in any
 // combination that the disk's personality allows. A Bound says which combinations
 // are tried. Each is a state: an image that the server is started on, by its own
@@ -14,7 +14,7 @@
 // experiment, in the simulated world, makes the images, and the history that it
 // is writing is judged. So a state is reached again by the same experiment with
 // one more statement in its plan, and that is what is saved of a finding. A real
-// server's run cannot be made again. It is recorded (harness.Recording) and
+// server's run cannot be made again. It is recorded (experiment.Recording) and
 // played, its images are judged by real servers (server), and what is saved of a
 // finding is the image itself.
 package explore

@@ -2,11 +2,11 @@ package explore
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/product/finding"
 )
 
 // again crashes recoveries: at each operation by which a start changes the
@@ -61,7 +61,7 @@ func (a *again) end(first int32) {
 		if v.class != violated {
 			continue
 		}
-		if s.ahead && strings.Contains(a.e.results[s.result].Refusal, "Unable to obtain the AOF file") {
+		if s.ahead && finding.MissesFile(a.e.results[s.result].Refusal) {
 			a.out.Excused++ // F5, now of the manifest that the recovery wrote
 			continue
 		}

@@ -74,7 +74,7 @@ type call struct {
 	Path  string
 	Path2 string
 	Ino   disk.Ino
-	n     int // it is the n-th of its operation and path; see harness.Moment.Cut
+	n     int // it is the n-th of its operation and path; see experiment.Moment.Cut
 	enter time.Duration
 	done  int // moment at which its effect was there: of a sync, its return
 }

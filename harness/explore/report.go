@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -184,7 +185,7 @@ func (e *explorer) finding(name string, m *experiment.Moment, s *state) {
 		e.out.Findings[i].g = g
 		return
 	}
-	e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: result.LookupFinding(name).Title, States: 1, g: g})
+	e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: finding.Title(name), States: 1, g: g})
 }
 
 // finish adds up and decides.

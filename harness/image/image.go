@@ -1,3 +1,7 @@
+// Package image has crash images, the files that a crash may leave, and those who start a
+// server on one and say what it made of it: the engine's own loader in memory (Bare), the
+// whole engine in a simulated world (Cold), a real server that takes one after the other
+// (Server), and a real server on a mounted file system.
 package image
 
 import (

@@ -2,7 +2,7 @@
 // many operations a second a server takes and how long each waits, on the
 // host's file system and on the fault disk; what it syncs and writes for each;
 // how long it needs to come back. What a setting can lose is measured by
-// campaigns of package harness; here the two are put together and advice is
+// harness/campaign; here the two are put together and advice is
 // given.
 //
 // A machine has moods: a neighbour, a full cache, a hot CPU. So nothing is

@@ -49,8 +49,7 @@ func (s *Saved) Start(ctx context.Context, r *machine.Rig, x *experiment.Experim
 	if err != nil {
 		return nil, err
 	}
-	first := &experiment.Outcome{Seed: s.Seed, History: h, Seen: experiment.Seen{WholeAOFVanished: s.Seen.WholeAOFVanished,
-		OldIncrUnsynced: s.Seen.OldIncrUnsynced, ManifestAhead: s.Seen.ManifestAhead}}
+	first := &experiment.Outcome{Seed: s.Seed, History: h, Seen: experiment.Seen{Signs: s.Seen.Signs}}
 	if r == nil {
 		return AgainInSimulation(first, x, left)
 	}

@@ -1,3 +1,6 @@
+// Package saved is a failure on file: the experiment that showed it, its plan, its story,
+// its history, and the crash image where the run cannot be made again. What is saved is
+// loaded and run again, judged again, or started on again.
 package saved
 
 import (

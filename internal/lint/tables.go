@@ -19,7 +19,7 @@ type Tables struct {
 
 // Row is a package, a tree, a type or a function, and why it is where it is.
 type Row struct {
-	Where string // "engine/listen", "checker/history.Save", "harness.ServerRunner" (a type's methods)
+	Where string // "engine/listen", "checker/history.Save", "harness/machine.OnHost" (a type's methods)
 	Why   string
 }
 

@@ -13,7 +13,7 @@ import (
 
 func write(t *testing.T, r *result.Report) []string {
 	var b strings.Builder
-	require.NoError(t, Write(&b, losses.Report(r, result.KnownFindings())))
+	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue())))
 	if b.Len() == 0 {
 		return nil
 	}

@@ -19,7 +19,7 @@ import (
 func write(t testing.TB, r *result.Report) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, losses.Report(r, result.KnownFindings()), nil))
+	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue()), nil))
 	return b.String()
 }
 
@@ -291,7 +291,7 @@ func TestClaimsAreShown(t *testing.T) {
 func writeWith(t testing.TB, r *result.Report, find Finder) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, losses.Report(r, result.KnownFindings()), find))
+	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue()), find))
 	return b.String()
 }
 

@@ -26,7 +26,7 @@ var samples = map[string]*result.Report{
 func write(t *testing.T, r *result.Report) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, losses.Report(r, result.KnownFindings())))
+	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue())))
 	return b.String()
 }
 

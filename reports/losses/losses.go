@@ -18,7 +18,7 @@ import (
 func Report(r *result.Report, catalogue []result.Finding) *model.Report {
 	m := &model.Report{
 		Header:  model.Header{Torntail: r.Torntail, Command: r.Command, Seed: r.Seed, Started: r.Started, ElapsedS: r.ElapsedS, Machine: r.Machine},
-		Meaning: wording.Report(r),
+		Meaning: wording.Report(r, catalogue),
 	}
 	if r.Policies != nil {
 		m.Sections = append(m.Sections, costs(r))

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func write(t *testing.T, r *result.Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := Write(&b, losses.Report(r, result.KnownFindings())); err != nil {
+	if err := Write(&b, losses.Report(r, reporttest.Catalogue())); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -55,6 +55,22 @@ func window(p50, p90, p99, most float64, censored int) *result.LossWindow {
 	return w
 }
 
+// Catalogue are the known findings that the reports show. Their texts are a product's
+// to say; these are as long as such texts are.
+func Catalogue() []result.Finding {
+	return []result.Finding{
+		{Name: "F1", Title: "a power cut can take the whole AOF directory", Text: "It is never synced.", Apart: true},
+		{
+			Name:  "F2",
+			Title: "a power cut can leave NUL bytes at the end of the AOF, and the server then refuses to start",
+			Text: "On ext4 the size of an append can become durable before its data, so the tail of the incr file reads zeroes. " +
+				"aof-load-truncated does not cover that: the server says \"Bad file format\" until redis-check-aof --fix has cut the tail off. " +
+				"Nothing acknowledged under appendfsync always is in that tail.",
+		},
+		{Name: "F3", Title: "a power cut early in an AOF rewrite can damage the log before its end", Text: "Two files.", Apart: true},
+	}
+}
+
 // Usual is what a run of a correct server looks like.
 func Usual() *result.Report {
 	lossless := result.Bound{Name: result.Documented}

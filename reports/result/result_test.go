@@ -300,25 +300,6 @@ func TestCommandLineIsSafeToPaste(t *testing.T) {
 	}
 }
 
-// TestFindings: each finding is worded, and docs/findings.md has a chapter on it.
-func TestFindings(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/findings.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range FindingNames() {
-		if f := LookupFinding(name); f.Title == "" || f.Text == "" {
-			t.Errorf("%s: %+v", name, f)
-		}
-		if !bytes.Contains(doc, []byte("\n## "+name+": ")) {
-			t.Errorf("docs/findings.md has no chapter %s", name)
-		}
-	}
-	if f := LookupFinding("nobody"); f.Name != "nobody" || f.Title != "" {
-		t.Errorf("%+v", f)
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	var b bytes.Buffer
 	if err := sample().Write(&b); err != nil {

@@ -50,7 +50,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.failures(m)
 		p.findings(m)
 		p.line("")
-		p.wrap("", wording.Report(r))
+		p.wrap("", wording.Report(r, o.Findings))
 		p.advice(r.Policies)
 	}
 	if o.Out != "" {

@@ -8,9 +8,9 @@ import (
 
 // Report is one sentence on what a report says: Meaning of its results, or, when
 // claims are all there is, how these came out.
-func Report(r *result.Report) string {
+func Report(r *result.Report, catalogue []result.Finding) string {
 	if len(r.Results) > 0 || len(r.Claims) == 0 {
-		return Meaning(r.Results)
+		return Meaning(r.Results, catalogue)
 	}
 	_, text := Claims(r.Claims)
 	return text + "."

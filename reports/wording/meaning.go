@@ -10,8 +10,8 @@ import (
 
 // Meaning is one sentence on what the results say, worded from them alone:
 // what broke its contract, what is not proved, what lost nothing, and how far
-// back the losses of the others reached.
-func Meaning(results []result.Result) string {
+// back the losses of the others reached. catalogue are the known findings.
+func Meaning(results []result.Result, catalogue []result.Finding) string {
 	var clauses []string
 	if s := broken(results); s != "" {
 		clauses = append(clauses, s)
@@ -19,7 +19,7 @@ func Meaning(results []result.Result) string {
 	if s := unproved(results); s != "" {
 		clauses = append(clauses, s)
 	}
-	clauses = append(clauses, losses(results)...)
+	clauses = append(clauses, losses(results, catalogue)...)
 	if s := partitions(results); s != "" {
 		clauses = append(clauses, s)
 	}
@@ -123,11 +123,12 @@ type loss struct {
 	lost       bool
 	powered    bool // nothing was lost without a power cut
 	everything bool // all that was ever acknowledged
+	known      []result.Finding
 	// apart are the findings whose runs are in no loss figure.
 	apart map[string]bool
 }
 
-func losses(results []result.Result) []string {
+func losses(results []result.Result, catalogue []result.Finding) []string {
 	var modes []*loss
 	name := naming(results)
 	for i := range results {
@@ -142,7 +143,7 @@ func losses(results []result.Result) []string {
 			}
 		}
 		if l == nil {
-			l = &loss{mode: name(r), powered: true, everything: true}
+			l = &loss{mode: name(r), powered: true, everything: true, known: catalogue}
 			modes = append(modes, l)
 		}
 		l.add(r)
@@ -176,32 +177,28 @@ func losses(results []result.Result) []string {
 	return clauses
 }
 
-// wholeRuns are the findings that take a whole file or value: their runs are
-// counted under the finding and in no loss figure.
-var wholeRuns = []string{"F1", "F3", "F4", "F5"}
-
 // exceptions says what "nothing was lost" leaves out.
 func (l *loss) exceptions() string {
-	var names []string
-	for _, f := range wholeRuns {
-		if l.apart[f] {
-			names = append(names, f)
-		}
-	}
-	if len(names) == 0 {
+	if len(l.apart) == 0 {
 		return ""
+	}
+	var names []string
+	for i := range l.known {
+		if name := l.known[i].Name; l.apart[name] {
+			names = append(names, name)
+		}
 	}
 	return " (apart from " + list(names) + ")"
 }
 
 func (l *loss) add(r *result.Result) {
 	l.crashes += r.Struck
-	for _, f := range wholeRuns {
-		if r.Findings[f] > 0 {
+	for i := range l.known {
+		if f := &l.known[i]; f.Apart && r.Findings[f.Name] > 0 {
 			if l.apart == nil {
 				l.apart = make(map[string]bool)
 			}
-			l.apart[f] = true
+			l.apart[f.Name] = true
 		}
 	}
 	l.everything = l.everything && r.Lost == r.Acknowledged

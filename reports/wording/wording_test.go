@@ -32,6 +32,7 @@ func TestMeaning(t *testing.T) {
 	loses := func(mode string, ms float64) func(r *result.Result) {
 		return func(r *result.Result) { r.Mode, r.Lost, r.LossWindow = mode, 5, &result.LossWindow{Max: ms} }
 	}
+	catalogue := []result.Finding{{Name: "F1", Apart: true}, {Name: "F2"}, {Name: "F3", Apart: true}}
 	for _, c := range []struct {
 		name    string
 		results []result.Result
@@ -40,6 +41,10 @@ func TestMeaning(t *testing.T) {
 		{"nothing was tried", nil, "Nothing was tried: no crash kind can strike in these modes."},
 		{"no loss", []result.Result{with(func(*result.Result) {}, "kill"), with(func(*result.Result) {}, "power")},
 			"No acknowledged write was lost under always in 400 crashes."},
+		{"runs counted apart", []result.Result{
+			with(func(r *result.Result) { r.Findings = map[string]int{"F3": 2, "F2": 1, "later": 1} }, "power"),
+			with(func(r *result.Result) { r.Findings = map[string]int{"F1": 1} }, "power-in-fsync"),
+		}, "No acknowledged write was lost under always (apart from F1 and F3) in 400 crashes."},
 		{"to power only", []result.Result{with(loses("everysec", 1024), "power"), with(func(r *result.Result) { r.Mode = "everysec" }, "kill")},
 			"A power cut took up to the last 1.02s under everysec."},
 		{"to a kill as well", []result.Result{with(loses("rdb", 900), "power"), with(loses("rdb", 2100), "kill")},
@@ -60,7 +65,7 @@ func TestMeaning(t *testing.T) {
 		{"n/a says nothing", []result.Result{with(func(r *result.Result) { r.Verdict = result.NotApplicable }, "power")},
 			"Nothing was tried: no crash kind can strike in these modes."},
 	} {
-		if got := Meaning(c.results); got != c.want {
+		if got := Meaning(c.results, catalogue); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.name, got, c.want)
 		}
 	}

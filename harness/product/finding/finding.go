@@ -1,0 +1,123 @@
+// Package finding has the known findings about Redis: properties of the product that
+// an honest run shows again and again. Each is a file: its cause, as the disk's log and
+// the crash image show it and never by its effect; what of that the cause explains; and
+// what reports say about it. A new one is a file, a row in known, and a chapter of
+// docs/findings.md, which a test asks for.
+package finding
+
+import (
+	"slices"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// known are the findings in the order in which they are asked and reports show them.
+var known = []*Finding{&f1, &f2, &f3, &f4, &f5, &postponedWrite}
+
+// Finding is a known finding.
+type Finding struct {
+	result.Finding
+	// Cause reports whether a run has what causes it.
+	Cause func(r *Run) bool
+	// Explains reports whether an anomaly is what the cause does. A run of which one
+	// finding explains all that went wrong is counted under that alone. nil: the
+	// finding is counted beside the verdict, which it leaves as it is.
+	Explains func(r *Run, a anomaly.Name) bool
+	// Drowns: the cause leaves nothing that could be judged. It is asked for before
+	// the checkers are, and the run is counted under the finding alone.
+	Drowns bool
+}
+
+// Run is what findings see of a run whose server was struck.
+type Run struct {
+	Power       bool   // the crash was a power cut
+	Personality string // of the disk
+	Signs
+	// How the server came back. None of them: it was not restarted.
+	ByItself, Repaired, Refused bool
+	// Postponed are the acknowledged writes that were lost from behind an fsync in flight.
+	Postponed int
+	// Anomalies are those that break the contract; none in a run that holds.
+	Anomalies []anomaly.Name
+	History   *history.History
+}
+
+// Signs are what the harness looks for in the disk's log and the crash image because
+// a finding is known by it. They are saved with a failure, to judge it again.
+type Signs struct {
+	WholeAOFVanished bool `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
+	NULBytes         bool `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
+	OldIncrUnsynced  bool `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
+	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
+}
+
+// Drowning returns the first finding because of which a run cannot be judged; nil when
+// it can. The run has no anomalies yet.
+func Drowning(r *Run) *Finding {
+	for _, f := range known {
+		if f.Drowns && f.Cause(r) {
+			return f
+		}
+	}
+	return nil
+}
+
+// Shown returns the names of what a judged run shows, and reports whether the last of
+// them explains all that went wrong.
+func Shown(r *Run) (names []string, excused bool) {
+	for _, f := range known {
+		if f.Drowns || f.Explains != nil && !f.explainsAll(r) || !f.Cause(r) {
+			continue
+		}
+		names = append(names, f.Name)
+		if f.Explains != nil {
+			return names, true
+		}
+	}
+	return names, false
+}
+
+func (f *Finding) explainsAll(r *Run) bool {
+	for _, a := range r.Anomalies {
+		if !f.Explains(r, a) {
+			return false
+		}
+	}
+	return len(r.Anomalies) > 0
+}
+
+// only explains the anomalies of these names.
+func only(names ...anomaly.Name) func(*Run, anomaly.Name) bool {
+	return func(_ *Run, a anomaly.Name) bool { return slices.Contains(names, a) }
+}
+
+// Catalogue is what reports say about the known findings, in their order.
+func Catalogue() []result.Finding {
+	list := make([]result.Finding, len(known))
+	for i, f := range known {
+		list[i] = f.Finding
+		list[i].Apart = f.Drowns || f.Explains != nil
+	}
+	return list
+}
+
+// Names lists the known findings in their order.
+func Names() []string {
+	names := make([]string, len(known))
+	for i, f := range known {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Title is what a finding is about in one line; "" when none has that name.
+func Title(name string) string {
+	for _, f := range known {
+		if f.Name == name {
+			return f.Finding.Title
+		}
+	}
+	return ""
+}
