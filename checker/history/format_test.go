@@ -28,7 +28,7 @@ var formats = []struct {
 	{"edn, malformed", "{:process 0, :type", history.EDN, 0, "as edn: line 1"},
 	{"jepsen log", "INFO  jepsen.util - 4\t:invoke\t:write\t2\nINFO  jepsen.util - 4\t:ok\t:write\t2\n", history.JepsenLog, 1, ""},
 	{"json", " {\"ops\": [{\"process\": 0, \"op\": \"write\", \"key\": \"k\", \"value\": 1, \"invoke\": 1, \"return\": 2, \"status\": \"ok\"}]}", history.JSON, 1, ""},
-	{"json, malformed", "{}}", history.JSON, 0, "as json: neutral history"},
+	{"json, malformed", "{}}", history.JSON, 0, "as json: history 2: offset 2: invalid character"},
 	{"empty", " \n", "", 0, "the file is empty"},
 	{"something else", "plan 1\nat 1s kill n1\n", "", 0, "no history in a form that is known"},
 }
@@ -41,24 +41,25 @@ func TestFormatIsKnownByTheContent(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, z.Close())
 		for _, file := range []string{c.text, compressed.String()} {
-			h, format, err := history.DecodeAny(bytes.NewReader([]byte(file)))
+			h, format, err := history.DecodeAny(bytes.NewReader([]byte(file)), history.Options{})
 			require.Equal(t, c.format, format, c.name)
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err, c.name)
 				continue
 			}
 			require.NoError(t, err, c.name)
-			require.Len(t, h.Ops, c.ops, c.name)
+			require.Len(t, h, 1, c.name)
+			require.Len(t, h[0].Ops, c.ops, c.name)
 		}
 	}
 }
 
-func TestLoadAnyNamesTheFile(t *testing.T) {
+func TestErrorsNameTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "h")
-	_, _, err := history.LoadAny(path)
+	_, _, err := history.LoadFile(path, history.Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, os.WriteFile(path, []byte("{:process"), 0o644))
-	_, _, err = history.LoadAny(path)
+	_, _, err = history.LoadFile(path, history.Options{})
 	require.ErrorContains(t, err, path)
 }
 
@@ -67,7 +68,7 @@ func FuzzDecodeAny(f *testing.F) {
 		f.Add([]byte(c.text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, format, err := history.DecodeAny(bytes.NewReader(data))
+		h, format, err := history.DecodeAny(bytes.NewReader(data), history.Options{})
 		require.Equal(t, err == nil, h != nil)
 		require.False(t, h != nil && format == "")
 	})

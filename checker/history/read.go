@@ -2,14 +2,13 @@ package history
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"time"
+	"unsafe"
 )
 
 // MaxLine is the longest line that Decode takes, in bytes. A value may have
@@ -33,11 +32,15 @@ func Load(path string) (*History, error) {
 // Decode reads a history in the file format (see Version), compressed or not,
 // line by line. Errors name the line.
 func Decode(r io.Reader) (*History, error) {
-	in, err := plainReader(r)
+	in, err := open(r, 0)
 	if err != nil {
 		return nil, err
 	}
-	d := decoder{h: &History{}, keys: map[string]string{}}
+	return decode(in, Options{})
+}
+
+func decode(in *bufio.Reader, o Options) (*History, error) {
+	d := decoder{h: &History{}, keys: map[string]string{}, budget: newBudget(o.Memory)}
 	for {
 		line, err := d.line(in)
 		if err != nil {
@@ -50,6 +53,9 @@ func Decode(r io.Reader) (*History, error) {
 		if err := d.record(line); err != nil {
 			return nil, fmt.Errorf("line %d: %w", d.number, err)
 		}
+		if err := d.budget.spend(len(line)); err != nil {
+			return nil, fmt.Errorf("line %d: %w", d.number, err)
+		}
 	}
 	switch {
 	case d.number == 0:
@@ -60,20 +66,6 @@ func Decode(r io.Reader) (*History, error) {
 	return d.h, nil
 }
 
-// plainReader undoes compression, which the first two bytes tell.
-func plainReader(r io.Reader) (*bufio.Reader, error) {
-	in := bufio.NewReaderSize(r, 1<<16)
-	head, _ := in.Peek(2) // a shorter file is an error of its first line
-	if !bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		return in, nil
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		return nil, fmt.Errorf("line 1: bad gzip header: %w", err)
-	}
-	return bufio.NewReaderSize(z, 1<<16), nil
-}
-
 type decoder struct {
 	h      *History
 	s      scanner
@@ -81,6 +73,7 @@ type decoder struct {
 	long   []byte
 	ended  bool
 	keys   map[string]string
+	budget budget
 	// What a line may belong to: the last epoch or state of the file.
 	epoch *Epoch
 	state *State
@@ -132,6 +125,7 @@ func (d *decoder) record(line []byte) error {
 	if (d.number == 1) != (string(name) == "history") {
 		return errors.New("want {\"history\":1} as the first line, and only there")
 	}
+	operation := string(name) == "op"
 	switch string(name) {
 	case "history":
 		err = d.header()
@@ -161,8 +155,17 @@ func (d *decoder) record(line []byte) error {
 	if err != nil {
 		return err
 	}
+	if !operation { // which reckons for itself
+		if err := d.budget.spend(recordBytes); err != nil {
+			return err
+		}
+	}
 	return s.finish()
 }
+
+// recordBytes is the most that a record other than an operation takes, in a
+// slice that grows.
+const recordBytes = 2 * int(unsafe.Sizeof(KV{}))
 
 // rest calls each for the fields after the first, up to the end of the object.
 func (d *decoder) rest(each func(name []byte) error) error {
@@ -237,8 +240,11 @@ func (d *decoder) strings(to *[]string) error {
 	*to = []string{}
 	return d.s.array(func() error {
 		b, err := d.s.text()
+		if err != nil {
+			return err
+		}
 		*to = append(*to, string(b))
-		return err
+		return d.budget.spend(2 * int(unsafe.Sizeof("")))
 	})
 }
 
@@ -291,7 +297,7 @@ func (d *decoder) op() error {
 		return fmt.Errorf("time goes backwards: invoked at %d, after an operation invoked at %d", op.Invoke, d.h.Ops[op.ID-1].Invoke)
 	}
 	d.h.Ops = append(d.h.Ops, op)
-	return nil
+	return d.budget.spend(opBytes)
 }
 
 // what reads a field that operations and parts of transactions share.
@@ -306,6 +312,9 @@ func (d *decoder) what(op *Op, name []byte) error {
 	}
 	if op.More == nil {
 		op.More = &More{Offset: -1}
+		if err := d.budget.spend(moreBytes); err != nil {
+			return err
+		}
 	}
 	m := op.More
 	switch string(name) {
@@ -357,6 +366,9 @@ func (d *decoder) part(m *More) error {
 		err = errors.New("a part of a transaction needs \"op\"")
 	}
 	m.Parts = append(m.Parts, p)
+	if err == nil {
+		err = d.budget.spend(opBytes)
+	}
 	return err
 }
 

@@ -27,7 +27,7 @@ func TestJepsenHistories(t *testing.T) {
 			{:type :info, :f :write, :value 9, :process 1, :time 330, :error :timeout}`,
 			func(t *testing.T, h *history.History) {
 				require.Len(t, h.Ops, 4)
-				require.Equal(t, history.Op{Client: 0, Kind: history.Write, Key: "r", Value: "3", Invoke: 100, Return: 200, Outcome: history.OK}, h.Ops[0])
+				require.Equal(t, history.Op{Client: 0, Kind: history.Write, Key: "register", Value: "3", Invoke: 100, Return: 200, Outcome: history.OK}, h.Ops[0])
 				require.Equal(t, "3", h.Ops[1].Value)
 				require.Equal(t, history.Failed, h.Ops[2].Outcome, "in EDN a failed operation did not happen")
 				require.Equal(t, history.Unknown, h.Ops[3].Outcome)
@@ -103,8 +103,8 @@ func TestJepsenErrorsNameTheLine(t *testing.T) {
 		{"unknown function", "{:process 0 :type :invoke :f :dance :value 1}", "line 1: :f :dance :value: not an operation that is understood"},
 		{"completion without invocation", "{:process 0 :type :ok :f :read :value 1}", "line 1: process 0 completes an operation that it did not invoke"},
 		{"two at once", "{:process 0 :type :invoke :f :read}\n{:process 0 :type :invoke :f :read}", "line 2: process 0 has an operation under way already"},
-		{"unknown type", "{:process 0 :type :invoke :f :read}\n{:process 0 :type :maybe :f :read}", "line 2: :type :maybe: want invoke, ok, fail or info"},
-		{"time backwards", "{:process 0 :type :invoke :f :read :time 9}\n{:process 0 :type :ok :f :read :time 8}", "line 2: time goes backwards"},
+		{"unknown type", "{:process 0 :type :invoke :f :read}\n{:process 0 :type :maybe :f :read}", "line 2: :type :maybe: want :invoke, :ok, :fail or :info"},
+		{"time backwards", "{:process 0 :type :invoke :f :read :time 9}\n{:process 0 :type :ok :f :read :time 8}", "line 2: the clock of process 0 goes backwards: completed at 8, invoked at 9 (line 1)"},
 		{"sometimes timed", "{:process 0 :type :invoke :f :read :time 9}\n{:process 0 :type :ok :f :read}", "line 2: some operations have a :time and some have none"},
 		{"process", "{:process \"x\" :type :invoke :f :read}", "line 1: :process: want a number"},
 		{"deep", strings.Repeat("[", 100), "line 1: collections more than 64 deep"},
