@@ -346,6 +346,24 @@ func (d *decoder) what(op *Op, name []byte) error {
 		return d.flagTo(&m.Head)
 	case "error":
 		return d.text(&m.Err)
+	case "index":
+		var err error
+		m.Index, err = d.s.number()
+		return err
+	case "to":
+		return d.sharedText(&m.To)
+	case "to-head":
+		return d.flagTo(&m.ToHead)
+	case "entry":
+		return d.text(&m.Entry)
+	case "group":
+		return d.sharedText(&m.Group)
+	case "consumer":
+		return d.sharedText(&m.Consumer)
+	case "expect-absent":
+		return d.flagTo(&m.ExpectAbsent)
+	case "to-absent":
+		return d.flagTo(&m.ToAbsent)
 	}
 	return errField
 }
@@ -561,10 +579,13 @@ func (d *decoder) found() error {
 			if err := d.sharedText(&kv.Type); err != nil {
 				return err
 			}
-			if !slices.Contains([]string{"set", "hash", "zset"}, kv.Type) {
-				return fmt.Errorf("type %q: want set, hash or zset", kv.Type)
+			if !slices.Contains([]string{"set", "hash", "zset", "stream"}, kv.Type) {
+				return fmt.Errorf("type %q: want set, hash, zset or stream", kv.Type)
 			}
 			return nil
+		case "groups":
+			kv.GroupsRead = true
+			return d.s.array(func() error { return d.group(&kv) })
 		case "ttl":
 			return d.timeTo(&kv.TTL)
 		}
@@ -575,4 +596,21 @@ func (d *decoder) found() error {
 	}
 	d.state.Keys = append(d.state.Keys, kv)
 	return err
+}
+
+// group is an array of the name, the ID delivered last, and what is pending.
+func (d *decoder) group(kv *KV) error {
+	var words []string
+	if err := d.strings(&words); err != nil {
+		return err
+	}
+	if len(words) < 2 || len(words)%2 != 0 {
+		return fmt.Errorf("group of %d strings: want its name, the ID delivered last, then ID and consumer in turn", len(words))
+	}
+	g := Group{Name: words[0], Last: words[1], Pending: words[2:]}
+	if len(kv.Groups) > 0 && g.Name <= kv.Groups[len(kv.Groups)-1].Name {
+		return fmt.Errorf("group %q follows %q: want them sorted, each once", g.Name, kv.Groups[len(kv.Groups)-1].Name)
+	}
+	kv.Groups = append(kv.Groups, g)
+	return nil
 }
