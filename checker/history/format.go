@@ -101,7 +101,7 @@ func detect(in *bufio.Reader) (Format, error) {
 	case len(text) == 0 && len(head) == 0:
 		return "", errors.New("the file is empty")
 	case len(text) == 0:
-		return "", errors.New("the file begins with nothing but blanks")
+		return "", errors.New("the file is empty, or begins with a long stretch of blanks")
 	case bytes.HasPrefix(text, []byte(`{"history"`)):
 		return Native, nil
 	case text[0] == '{' && len(second) > 0 && (second[0] == '"' || second[0] == '}'):
