@@ -48,15 +48,21 @@ type Txn struct {
 	Invoke  time.Duration
 	Return  time.Duration // history.Never when there was no reply
 	// Outcome is OK for committed, Failed for aborted, Unknown for anything else
-	// (:info). What an Unknown transaction wrote or read counts only once somebody
-	// has seen one of its writes.
+	// (:info). An Unknown transaction counts as committed once a committed one has
+	// seen a write of it, and not at all before.
 	Outcome history.Outcome
+	Line    int // where the history has it, for the reader; 0 when it comes from no file
 	Mops    []Mop
 }
 
 // History is the transactions of one test, all over lists or all over registers.
 type History struct {
-	Txns []Txn // in order of Invoke
+	// Lists: the keys hold lists, and transactions Append and Read them. Otherwise
+	// they hold registers, which transactions Write and Read.
+	Lists bool
+	// Initial is what every register holds before the first write; lists are empty.
+	Initial Value
+	Txns    []Txn // in order of Invoke
 	// Names says how the history wrote each Value; Names[Nil] is "nil".
 	Names Names
 }
@@ -80,56 +86,36 @@ func (n *Names) Of(text string) Value {
 	if text == "nil" {
 		return Nil
 	}
-	if i, ok := smallInt(text); ok {
-		return n.small(i, text)
+	i, small := smallInt(text)
+	if small && i < len(n.ints) && n.ints[i] != 0 {
+		return n.ints[i] - 1
 	}
-	if v, ok := n.other[text]; ok {
-		return v
+	v, ok := n.other[text]
+	if !ok {
+		v = Value(len(n.texts))
+		n.texts = append(n.texts, text)
 	}
-	if n.other == nil {
-		n.other = map[string]Value{}
+	switch {
+	case small && i < len(n.ints):
+		n.ints[i] = v + 1
+	case small && i < 4*len(n.texts)+1024: // one large integer does not make the table large
+		n.ints = append(n.ints, make([]Value, max(i+1, 2*len(n.ints))-len(n.ints))...)
+		n.ints[i] = v + 1
+	case !ok:
+		if n.other == nil {
+			n.other = map[string]Value{}
+		}
+		n.other[text] = v
 	}
-	v := Value(len(n.texts))
-	n.texts = append(n.texts, text)
-	n.other[text] = v
 	return v
 }
 
 // Int is the Value of an integer.
 func (n *Names) Int(i int64) Value {
-	if 0 <= i && i < smallInts && int(i) < len(n.ints) && n.ints[i] != 0 {
+	if 0 <= i && i < int64(len(n.ints)) && n.ints[i] != 0 {
 		return n.ints[i] - 1
 	}
 	return n.Of(strconv.FormatInt(i, 10))
-}
-
-func (n *Names) small(i int, text string) Value {
-	// The table grows by doubling: one large integer does not make it large at
-	// once, because it goes by how many values there are.
-	if i >= len(n.ints) {
-		if i >= 4*len(n.texts)+1024 {
-			if v, ok := n.other[text]; ok {
-				return v
-			}
-			if n.other == nil {
-				n.other = map[string]Value{}
-			}
-			v := Value(len(n.texts))
-			n.texts = append(n.texts, text)
-			n.other[text] = v
-			return v
-		}
-		n.ints = append(n.ints, make([]Value, max(i+1, 2*len(n.ints))-len(n.ints))...)
-	}
-	if n.ints[i] == 0 {
-		v, ok := n.other[text]
-		if !ok {
-			v = Value(len(n.texts))
-			n.texts = append(n.texts, text)
-		}
-		n.ints[i] = v + 1
-	}
-	return n.ints[i] - 1
 }
 
 // smallInt is the integer that text is the usual way of writing.
@@ -154,3 +140,6 @@ func (n *Names) Text(v Value) string {
 	}
 	return n.texts[v]
 }
+
+// Len is one more than the largest Value.
+func (n *Names) Len() int { return max(1, len(n.texts)) }
