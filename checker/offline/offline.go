@@ -72,8 +72,15 @@ type Verdict struct {
 	As        string
 	Anomalies []anomaly.Anomaly
 	Notes     []string
-	// Judgement is set when package checker judged.
+	// Judgement is set when package checker judged here.
 	Judgement *checker.Judgement
+	// linear: package checker judged, here or during a run.
+	linear bool
+}
+
+// FromRun is a verdict that package checker has given during a run.
+func FromRun(v result.Verdict, why string, anomalies []anomaly.Anomaly) Verdict {
+	return Verdict{Verdict: v, Why: why, Anomalies: anomalies, As: "the contract of its run", linear: true}
 }
 
 // Judge judges a history. An error says why it is not one of the model's.
@@ -81,9 +88,9 @@ func Judge(f *history.File, o Options) (Verdict, error) {
 	if err := fits(f.History, o.Model); err != nil {
 		return Verdict{}, err
 	}
-	switch kindOf(f, o.Model) {
+	switch kind := kindOf(f, o.Model); kind {
 	case history.ListAppend, history.RWRegisters:
-		return judgeTransactions(f, o)
+		return judgeTransactions(f, kind, o)
 	case history.Banks:
 		return judgeBank(f, o)
 	}
@@ -96,6 +103,9 @@ func Judge(f *history.File, o Options) (Verdict, error) {
 		return totalQueue(f.History), nil
 	}
 	v := linearizable(f, o)
+	if v.Verdict == result.Violated && v.Anomalies[0].Name == anomaly.Phantom && o.Initial == "" && len(f.States) == 0 {
+		v.Notes = append(v.Notes, "keys that hold something before the first operation need --initial VALUE")
+	}
 	if f.Workload == history.Queues && v.Verdict == result.Violated && totalQueue(f.History).Verdict == result.Holds {
 		v.Notes = append(v.Notes, "nothing is lost, added or doubled: only the order is wrong (--model "+TotalQueue+" does not ask for one)")
 	}
@@ -116,7 +126,7 @@ func kindOf(f *history.File, model string) history.Workload {
 func linearizable(f *history.File, o Options) Verdict {
 	judge := checker.Judge{Options: checker.Options{Limits: o.Limits}}
 	j := judge.Judge(f.History, o.Promise)
-	v := Verdict{Verdict: j.Verdict, Why: j.Why, Anomalies: j.Anomalies, Notes: j.Notes, Judgement: &j, As: "linearizability"}
+	v := Verdict{Verdict: j.Verdict, Why: j.Why, Anomalies: j.Anomalies, Notes: j.Notes, Judgement: &j, linear: true, As: "linearizability"}
 	if w := f.Workload; w != "" {
 		v.As = fmt.Sprintf("%s: linearizability", w)
 	}
@@ -156,21 +166,26 @@ func kindsOf(name string) []history.Kind {
 }
 
 // judgeTransactions judges the transactions of each object of its own.
-func judgeTransactions(f *history.File, o Options) (Verdict, error) {
-	if f.Workload == history.ListAppend && o.Initial != "" {
+func judgeTransactions(f *history.File, kind history.Workload, o Options) (Verdict, error) {
+	if kind == history.ListAppend && o.Initial != "" {
 		return Verdict{}, fmt.Errorf("initial value %q: lists that are appended to begin empty", o.Initial)
 	}
 	expect := o.Consistency
 	if len(expect) == 0 {
 		expect = []transactions.Model{transactions.StrictSerializable}
 	}
-	v := Verdict{As: fmt.Sprintf("%s: %s", f.Workload, join(expect))}
-	if f.Workload == "" {
-		v.As = join(expect)
-	}
-	opts := transactions.Options{Expect: o.Consistency, WFRKeys: true}
+	v := Verdict{As: fmt.Sprintf("%s: %s", kind, join(expect))}
+	opts := transactions.Options{Expect: expect}
+	// Who promises strict serializability promises that each register by itself
+	// is linearizable, and who promises snapshot isolation or more that a
+	// transaction writes a later version than it has read: a cycle that follows
+	// from that breaks the promise.
+	opts.LinearizableKeys = slices.Contains(expect, transactions.StrictSerializable)
+	opts.WFRKeys = slices.ContainsFunc(expect, func(m transactions.Model) bool {
+		return m != transactions.RepeatableRead && m != transactions.ReadCommitted && m != transactions.ReadUncommitted
+	})
 	return v, v.each(f, func(g group) (*transactions.Result, []int, error) {
-		h, err := txns(f.History, g, o.Initial)
+		h, err := txns(f.History, g, kind == history.ListAppend, o.Initial)
 		if err != nil {
 			return nil, nil, err
 		}

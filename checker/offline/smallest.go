@@ -30,7 +30,7 @@ const smallestTime = 20 * time.Second
 // of v, its verdict. ok is false when no part shows it by itself.
 func Smallest(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 	name := v.Anomalies[0].Name
-	if v.Judgement != nil {
+	if v.linear {
 		judge := &checker.Judge{Options: checker.Options{Limits: o.Limits}}
 		s, ok := judge.Minimize(f.History, o.Promise, name)
 		if !ok {
@@ -114,6 +114,9 @@ func part(f *history.File, places []int) *history.File {
 	}
 	return &p
 }
+
+// Write writes it as a history in torntail's own form.
+func (s *Smaller) Write(w io.Writer) error { return history.Encode(w, s.File.History) }
 
 // Picture draws it, as a page of HTML.
 func (s *Smaller) Picture(w io.Writer) error {

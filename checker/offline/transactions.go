@@ -38,8 +38,8 @@ func groups(h *history.History) []group {
 
 // txns are the transactions of a group, as package transactions takes them.
 // initial is the text of the value that registers begin with, "" for nil.
-func txns(h *history.History, g group, initial string) (*transactions.History, error) {
-	out := &transactions.History{Txns: make([]transactions.Txn, 0, len(g.ops))}
+func txns(h *history.History, g group, lists bool, initial string) (*transactions.History, error) {
+	out := &transactions.History{Txns: make([]transactions.Txn, 0, len(g.ops)), Lists: lists}
 	value := func(p *history.Op) (transactions.Value, error) {
 		switch {
 		case p.Kind == history.Read && p.Absent:

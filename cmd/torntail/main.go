@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/torntail/torntail/checker/offline"
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/reports/result"
@@ -34,7 +35,7 @@ type cli struct {
 	Report   reportCmd   `cmd:"" help:"Write the HTML, Markdown and JUnit reports of a saved result again."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
 	Shrink   shrinkCmd   `cmd:"" help:"Reduce a saved failure to a small one that shows the same anomaly."`
-	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
+	Check    checkCmd    `cmd:"" help:"Judge saved histories again, offline; also those of Jepsen."`
 	Compare  compareCmd  `cmd:"" help:"What got worse between two results, and how sure that is."`
 	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`
 	Image    imageCmd    `cmd:"" help:"Make the files that a power cut leaves of a recorded disk."`
@@ -99,6 +100,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something.\n\n"+
 			"Examples:\n\n  torntail run\n  torntail run --target redis-server --mode always,everysec"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"models": strings.Join(offline.Models(), ", ")},
 		kong.Exit(func(status int) { code = status }), kong.Bind(a))
 	if err != nil {
 		fmt.Fprintln(stderr, "torntail:", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // outputFlags say where results go.
@@ -130,4 +132,24 @@ func (f *outputFlags) exit(a *app, r *result.Report) error {
 		return status(code)
 	}
 	return nil
+}
+
+// verdict prints the last line and gives the exit status that belongs to it.
+func (a *app) verdict(v result.Verdict, why string) error {
+	fmt.Fprintln(a.stdout, wording.Clean(verdictText(v, why), false))
+	if code := result.ExitCode([]result.Result{{Verdict: v}}); code != result.ExitHolds {
+		return status(code)
+	}
+	return nil
+}
+
+// writeAsked is writeFile for a file that a flag names: one that cannot be made
+// is the user's to correct.
+func writeAsked(path string, write func(io.Writer) error) error {
+	err := writeFile(path, write)
+	var p *fs.PathError
+	if errors.As(err, &p) && p.Op == "open" {
+		return usage(err)
+	}
+	return err
 }
