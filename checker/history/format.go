@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // Format is a form in which histories are kept.
@@ -16,6 +17,8 @@ const (
 	EDN       Format = "edn"        // Jepsen's history.edn, and the key-value logs that porcupine ships
 	JepsenLog Format = "jepsen-log" // log lines of old Jepsen versions
 	JSON      Format = "json"       // objects with their operations, see Neutral
+
+	JepsenStore Format = "jepsen-store" // Jepsen's test.jepsen
 )
 
 // LoadFile reads the histories of a file of any Format, compressed with gzip or
@@ -28,14 +31,32 @@ func LoadFile(path string, o Options) ([]File, Format, error) {
 		return nil, "", fmt.Errorf("load history: %w", err)
 	}
 	defer f.Close()
-	files, format, err := DecodeAny(f, o)
+	files, format, err := decodeFile(f, o)
 	if err != nil {
 		return nil, format, fmt.Errorf("history %s: %w", path, err)
 	}
 	return files, format, nil
 }
 
-// DecodeAny is LoadFile for a reader.
+func decodeFile(f *os.File, o Options) ([]File, Format, error) {
+	magic := make([]byte, len(storeMagic))
+	if _, err := f.ReadAt(magic, 0); err != nil || string(magic) != storeMagic {
+		return DecodeAny(f, o)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, JepsenStore, err
+	}
+	h, err := decodeStore(f, info.Size(), o)
+	if err != nil {
+		return nil, JepsenStore, fmt.Errorf("as %s: %w", JepsenStore, err)
+	}
+	h.Format = JepsenStore
+	return []File{*h}, JepsenStore, nil
+}
+
+// DecodeAny is LoadFile for a reader. It does not read Jepsen's stores, which
+// have to be files.
 func DecodeAny(r io.Reader, o Options) ([]File, Format, error) {
 	in, err := open(r, o.Memory)
 	if err != nil {
@@ -102,6 +123,8 @@ func detect(in *bufio.Reader) (Format, error) {
 		return "", errors.New("the file is empty")
 	case len(text) == 0:
 		return "", errors.New("the file is empty, or begins with a long stretch of blanks")
+	case bytes.HasPrefix(head, []byte(storeMagic)):
+		return "", errors.New("Jepsen's store (test.jepsen) inside a compressed file or a stream: it has to be a file of its own")
 	case bytes.HasPrefix(text, []byte(`{"history"`)):
 		return Native, nil
 	case text[0] == '{' && len(second) > 0 && (second[0] == '"' || second[0] == '}'):
@@ -111,5 +134,5 @@ func detect(in *bufio.Reader) (Format, error) {
 	case bytes.ContainsRune([]byte("{[(#;"), rune(text[0])):
 		return EDN, nil
 	}
-	return "", errors.New("no history in a form that is known: torntail's JSON Lines, Jepsen's EDN or log lines, JSON objects with ops")
+	return "", errors.New("no history in a form that is known: torntail's JSON Lines, Jepsen's EDN, store or log lines, JSON objects with ops")
 }

@@ -47,7 +47,7 @@ func decodeEDN(in io.Reader, o Options) (*File, error) {
 			return nil, err
 		}
 		if err := j.line(v, r.Line()); err != nil {
-			return nil, atLine(r.Line(), err)
+			return nil, j.at(r.Line(), err)
 		}
 	}
 	return j.finish()
@@ -58,12 +58,16 @@ type lined struct{ error }
 
 func (l lined) Unwrap() error { return l.error }
 
-func atLine(n int, err error) error {
+// at adds to an error where it is.
+func (j *jepsen) at(n int, err error) error {
 	if errors.As(err, new(lined)) {
 		return err // of a line that was taken up later
 	}
-	return lined{fmt.Errorf("line %d: %w", n, err)}
+	return lined{fmt.Errorf("%s: %w", j.where(n), err)}
 }
+
+// where is a place in the file: line 7, or operation 7 where there are no lines.
+func (j *jepsen) where(n int) string { return fmt.Sprintf("%s %d", j.unit, n) }
 
 // jepsenMark stands in each log line of old Jepsen versions that DecodeJepsenLog reads.
 const jepsenMark = "jepsen.util - "
@@ -113,7 +117,7 @@ func decodeJepsenLog(in io.Reader, o Options) (*File, error) {
 			m.Items = append(m.Items, key("value"), words[3])
 		}
 		if err := j.line(&m, n); err != nil {
-			return nil, atLine(n, err)
+			return nil, j.at(n, err)
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -132,6 +136,7 @@ type jepsen struct {
 	names   map[string]string // values, each kept once
 	scratch []byte            // for values in the making
 	log     bool              // log lines: see DecodeJepsenLog
+	unit    string            // what places in the file are counted in
 	timed   bool
 	place   int64
 	// undecided are lines that wait until it is known whether values have keys
@@ -156,7 +161,7 @@ type heldLine struct {
 }
 
 func newJepsen(o Options) *jepsen {
-	return &jepsen{File: File{History: &History{}}, budget: newBudget(o.Memory), meaning: newMeaning(),
+	return &jepsen{unit: "line", File: File{History: &History{}}, budget: newBudget(o.Memory), meaning: newMeaning(),
 		open: map[int64]started{}, ended: map[int64]instant{}, names: map[string]string{}}
 }
 
@@ -205,7 +210,7 @@ func (j *jepsen) decided() error {
 			return err
 		}
 		if err := j.line(m, held.line); err != nil {
-			return atLine(held.line, err)
+			return j.at(held.line, err)
 		}
 	}
 	j.undecided = nil
@@ -236,10 +241,10 @@ func (j *jepsen) operation(m, process, typ, f, value *edn.Value, number int) err
 	before, busy := j.open[client]
 	if typ.Is("invoke") {
 		if busy {
-			return fmt.Errorf("process %d has an operation under way already, since line %d", client, before.line)
+			return fmt.Errorf("process %d has an operation under way already, since %s", client, j.where(before.line))
 		}
 		if end, ok := j.ended[client]; ok && at < end.at {
-			return fmt.Errorf("the clock of process %d goes backwards: invoked at %d, its operation before completed at %d (line %d)", client, at, end.at, end.line)
+			return fmt.Errorf("the clock of process %d goes backwards: invoked at %d, its operation before completed at %d (%s)", client, at, end.at, j.where(end.line))
 		}
 		op := Op{Client: int(client), Invoke: at, Return: Never}
 		if err := j.invoked(&op, string(f.Text), m.Get("key"), value, number); err != nil {
@@ -255,7 +260,7 @@ func (j *jepsen) operation(m, process, typ, f, value *edn.Value, number int) err
 	delete(j.open, client)
 	op := &j.Ops[before.op]
 	if at < op.Invoke {
-		return fmt.Errorf("the clock of process %d goes backwards: completed at %d, invoked at %d (line %d)", client, at, op.Invoke, before.line)
+		return fmt.Errorf("the clock of process %d goes backwards: completed at %d, invoked at %d (%s)", client, at, op.Invoke, j.where(before.line))
 	}
 	j.ended[client] = instant{at, number}
 	answered := j.log && op.Kind == CAS && value.Kind == edn.Vector

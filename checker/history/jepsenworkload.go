@@ -60,20 +60,20 @@ func (j *jepsen) workload() (Workload, error) {
 		case w == "":
 			w, by = is, f
 		default:
-			return "", fmt.Errorf("line %d: an operation of another kind than :%s (line %d): :%s", line, by, j.seen[by], f)
+			return "", fmt.Errorf("%s: an operation of another kind than :%s (%s): :%s", j.where(line), by, j.where(j.seen[by]), f)
 		}
 	}
 	// What reads found must be what there is to find.
 	unfit := func(what string) error {
 		if line := j.seen[what]; line > 0 {
-			return fmt.Errorf("line %d: :read found a %s, in a history of :%s (line %d)", line, what, by, j.seen[by])
+			return fmt.Errorf("%s: :read found a %s, in a history of :%s (%s)", j.where(line), what, by, j.where(j.seen[by]))
 		}
 		return nil
 	}
 	switch w {
 	case Registers:
 		if line := j.seen["element"]; line > 0 {
-			return w, fmt.Errorf("line %d: :add of what is no whole number to a register (:%s on line %d)", line, by, j.seen[by])
+			return w, fmt.Errorf("%s: :add of what is no whole number to a register (:%s at %s)", j.where(line), by, j.where(j.seen[by]))
 		}
 		return w, nil
 	case Sets:
@@ -81,7 +81,7 @@ func (j *jepsen) workload() (Workload, error) {
 			return w, cmp.Or(unfit("map"), unfit("other"))
 		}
 		if line := j.seen["element"]; line > 0 {
-			return w, fmt.Errorf("line %d: :add of what is no whole number to a counter (:read found a number on line %d)", line, j.seen["number"])
+			return w, fmt.Errorf("%s: :add of what is no whole number to a counter (:read found a number at %s)", j.where(line), j.where(j.seen["number"]))
 		}
 		return Counters, cmp.Or(unfit("collection"), unfit("map"), unfit("other"))
 	case Banks:
@@ -96,7 +96,7 @@ func (j *jepsen) workload() (Workload, error) {
 		return Registers, nil
 	}
 	if line := j.seen["read"]; line > 0 {
-		return w, fmt.Errorf("line %d: :read in a history of :%s (line %d)", line, by, j.seen[by])
+		return w, fmt.Errorf("%s: :read in a history of :%s (%s)", j.where(line), by, j.where(j.seen[by]))
 	}
 	return w, nil
 }
@@ -178,7 +178,7 @@ func (j *jepsen) undrain() error {
 			ops = append(ops, op)
 			continue
 		case op.Outcome == Unknown:
-			return fmt.Errorf("line %d: a :drain without an answer may have taken anything: such a history cannot be judged", line)
+			return fmt.Errorf("%s: a :drain without an answer may have taken anything: such a history cannot be judged", j.where(line))
 		case op.Outcome == Failed:
 			continue
 		}

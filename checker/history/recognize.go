@@ -36,11 +36,14 @@ func Recognize(path string) bool {
 	if err != nil {
 		return false
 	}
+	head, _ := in.Peek(in.Size())
+	if bytes.HasPrefix(head, []byte(storeMagic)) {
+		return true
+	}
 	format, err := detect(in)
 	if err != nil {
 		return false
 	}
-	head, _ := in.Peek(in.Size())
 	switch format {
 	case JSON:
 		return bytes.Contains(head, []byte(`"ops"`))

@@ -252,11 +252,7 @@ func (v *Verdict) remarks(name string, r *transactions.Result) {
 		}
 	}
 	if len(r.Not) > 0 {
-		text := name + "not " + join(r.Not)
-		if len(r.AlsoNot) > 0 {
-			text += "; so neither " + join(r.AlsoNot)
-		}
-		v.Notes = append(v.Notes, text)
+		v.Notes = append(v.Notes, fmt.Sprintf("%snot %s, nor any model that promises more", name, join(r.Not)))
 	}
 	for _, u := range r.Undecided {
 		v.Notes = append(v.Notes, name+"not decided: "+u)

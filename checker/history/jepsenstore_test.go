@@ -1,0 +1,104 @@
+package history_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// The stores in testdata/jepsen were written by Fressian's own FressianWriter
+// (0.6.x), with the tags and blocks of jepsen.store.format.
+
+func loadStore(t *testing.T, name string) (*history.File, error) {
+	t.Helper()
+	files, format, err := history.LoadFile(filepath.Join("testdata", "jepsen", name), history.Options{})
+	require.Equal(t, history.JepsenStore, format)
+	if err != nil {
+		return nil, err
+	}
+	require.Len(t, files, 1)
+	return &files[0], nil
+}
+
+func TestJepsenStores(t *testing.T) {
+	f, err := loadStore(t, "register.jepsen")
+	require.NoError(t, err)
+	require.Equal(t, history.Registers, f.Workload)
+	require.True(t, f.Keyed, "map entries are keys and values")
+	require.Len(t, f.Ops, 5)
+	require.Len(t, f.Events, 1)
+	require.Equal(t, history.Event{At: 3 * time.Millisecond, Kind: history.FaultStruck, Node: "nemesis", Text: "start-partition"}, f.Events[0])
+	require.Equal(t, history.CAS, f.Ops[1].Kind)
+	require.Equal(t, "7", f.Ops[1].Key)
+	require.Equal(t, "1", f.Ops[1].More.Expect)
+	require.Equal(t, "-300", f.Ops[1].Value)
+	require.Equal(t, "-300", f.Ops[2].Value, "the second chunk of the vector")
+	require.Equal(t, 6*time.Second+1, f.Ops[2].Return)
+	require.Equal(t, history.Unknown, f.Ops[3].Outcome)
+	require.Equal(t, "70000", f.Ops[3].Value)
+	require.Equal(t, history.Failed, f.Ops[4].Outcome)
+
+	f, err = loadStore(t, "append.jepsen")
+	require.NoError(t, err)
+	require.Equal(t, history.ListAppend, f.Workload)
+	require.Equal(t, []string{"8", "9", "10", "11", "12", "13", "14", "15", "16"}, f.Ops[0].More.Parts[1].More.Values)
+	require.Equal(t, "123456789012345", f.Ops[1].More.Parts[0].Value)
+
+	f, err = loadStore(t, "set-v0.jepsen") // version 0: maps, in one block
+	require.NoError(t, err)
+	require.Equal(t, history.Sets, f.Workload)
+	require.Len(t, f.Ops, 2)
+}
+
+// change is a store with bytes changed.
+func change(t *testing.T, name string, do func(b []byte) []byte) error {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "jepsen", name))
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, do(b), 0o644))
+	_, _, err = history.LoadFile(path, history.Options{})
+	return err
+}
+
+func TestDamagedStoresAreRefused(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		do   func(b []byte) []byte
+		want string
+	}{
+		{"cut in the header", func(b []byte) []byte { return b[:12] }, "the header is cut off"},
+		{"cut at the end", func(b []byte) []byte { return b[:len(b)-1] }, "a block of"},
+		{"no index", func(b []byte) []byte { clear(b[10:18]); return b }, "no block index"},
+		{"index beyond the end", func(b []byte) []byte { b[12] = 1; return b }, "beyond the end of the file"},
+		{"another version", func(b []byte) []byte { b[9] = 9; return b }, "version 9 of Jepsen's store"},
+		{"a byte of a block", func(b []byte) []byte { b[len(b)/2]++; return b }, "checksum is wrong"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			require.ErrorContains(t, change(t, "register.jepsen", tc.do), tc.want)
+		})
+	}
+}
+
+func FuzzJepsenStore(f *testing.F) {
+	for _, name := range []string{"register.jepsen", "append.jepsen", "set-v0.jepsen"} {
+		b, err := os.ReadFile(filepath.Join("testdata", "jepsen", name))
+		require.NoError(f, err)
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		// Checksums are put right, or nothing behind them would be reached.
+		if len(b) > 18 {
+			history.FixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
+		}
+		h, err := history.DecodeStore(bytes.NewReader(b), int64(len(b)), history.Options{Memory: 1 << 26})
+		require.Equal(t, err == nil, h != nil)
+	})
+}
