@@ -38,6 +38,7 @@ func DecodeEDN(r io.Reader) (*History, error) {
 func decodeEDN(in io.Reader, o Options) (*File, error) {
 	r := edn.NewReader(in, 1)
 	j := newJepsen(o)
+	r.Most = min(r.Most, int(j.budget.most/4))
 	for {
 		v, err := r.Next()
 		if errors.Is(err, io.EOF) {

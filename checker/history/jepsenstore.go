@@ -32,13 +32,14 @@ type store struct {
 	size   int64
 	blocks map[uint32]int64 // offsets
 	most   int64            // size of the largest block that is read
+	taken  map[uint32]bool  // blocks whose operations were read
 }
 
 // decodeStore reads the history of a test.jepsen of size bytes.
 func decodeStore(f io.ReaderAt, size int64, o Options) (*File, error) {
 	j := newJepsen(o)
 	j.unit = "operation"
-	s := &store{f: f, size: size, blocks: map[uint32]int64{}, most: j.budget.most / 4}
+	s := &store{f: f, size: size, blocks: map[uint32]int64{}, taken: map[uint32]bool{}, most: j.budget.most / 4}
 	root, err := s.index()
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func decodeStore(f io.ReaderAt, size int64, o Options) (*File, error) {
 		return nil, err
 	}
 	n := 0
-	err = s.vector(id, 0, func(op *edn.Value) error {
+	err = s.vector(id, func(op *edn.Value) error {
 		if err := j.line(op, n); err != nil {
 			return j.at(n, err)
 		}
@@ -131,8 +132,7 @@ func (s *store) blockAt(offset int64) (kind uint16, data []byte, err error) {
 	return kind, data, nil
 }
 
-// maxChain is how many blocks a map may be spread over, and how deep vectors of
-// blocks may lie in each other.
+// maxChain is how many blocks a map may be spread over.
 const maxChain = 32
 
 // history is the block that the test has as its :history.
@@ -180,10 +180,11 @@ func refersTo(v *edn.Value) (uint32, error) {
 }
 
 // vector calls each for the elements of a vector, wherever they are.
-func (s *store) vector(id uint32, depth int, each func(*edn.Value) error) error {
-	if depth > maxChain {
-		return errors.New("blocks of vectors too deep in each other")
+func (s *store) vector(id uint32, each func(*edn.Value) error) error {
+	if s.taken[id] {
+		return fmt.Errorf("block %d belongs to the history twice", id)
 	}
+	s.taken[id] = true
 	kind, data, err := s.block(id)
 	if err != nil {
 		return err
@@ -222,7 +223,7 @@ func (s *store) vector(id uint32, depth int, each func(*edn.Value) error) error 
 			return fmt.Errorf("block %d: a vector of blocks with half an entry", id)
 		}
 		for data = data[8:]; len(data) > 0; data = data[12:] {
-			if err := s.vector(binary.BigEndian.Uint32(data[8:]), depth+1, each); err != nil {
+			if err := s.vector(binary.BigEndian.Uint32(data[8:]), each); err != nil {
 				return err
 			}
 		}

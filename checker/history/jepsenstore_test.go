@@ -3,6 +3,7 @@ package history_test
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -85,6 +86,29 @@ func TestDamagedStoresAreRefused(t *testing.T) {
 			require.ErrorContains(t, change(t, "register.jepsen", tc.do), tc.want)
 		})
 	}
+}
+
+// Bytes changed at random, with the checksums put right: an error or a history,
+// and no panic.
+func TestChangedStoresAreReadOrRefused(t *testing.T) {
+	draw := rand.New(rand.NewPCG(1, 2))
+	whole, err := os.ReadFile(filepath.Join("testdata", "jepsen", "register.jepsen"))
+	require.NoError(t, err)
+	refused := 0
+	for i := range 2000 {
+		b := bytes.Clone(whole)
+		for range 1 + i%4 {
+			b[18+draw.IntN(len(b)-18)] = byte(draw.Uint32())
+		}
+		history.FixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
+		h, err := history.DecodeStore(bytes.NewReader(b), int64(len(b)), history.Options{Memory: 1 << 26})
+		require.Equal(t, err == nil, h != nil)
+		if err != nil {
+			refused++
+		}
+	}
+	require.Greater(t, refused, 500)
+	require.Less(t, refused, 2000)
 }
 
 func FuzzJepsenStore(f *testing.F) {

@@ -13,7 +13,7 @@ import (
 const (
 	// maxDepth is how deep collections may lie in each other.
 	maxDepth = 64
-	// MaxValue is how much memory one value of the stream may take, in bytes.
+	// MaxValue is how much memory one value of the stream may take at most, in bytes.
 	MaxValue = 256 << 20
 )
 
@@ -21,6 +21,10 @@ const (
 // are read one by one as well, so that it does not matter whether a file holds
 // its values in brackets or not. Its errors name the line.
 type Reader struct {
+	// Most is how much memory one value may take, in bytes: MaxValue, unless it
+	// is made less.
+	Most int
+
 	in      io.Reader
 	buf     []byte
 	at, end int
@@ -37,7 +41,7 @@ type Reader struct {
 
 // NewReader reads from in, which it need not buffer, and counts lines from line.
 func NewReader(in io.Reader, line int) *Reader {
-	return &Reader{in: in, buf: make([]byte, 1<<16), line: line}
+	return &Reader{Most: MaxValue, in: in, buf: make([]byte, 1<<16), line: line}
 }
 
 // Reset begins again with another input, as NewReader does, with the same memory.
@@ -126,8 +130,8 @@ func (r *Reader) cutOff(format string, args ...any) error {
 
 // within fails when a value takes more memory than it may.
 func (r *Reader) within() error {
-	if len(r.text)+(len(r.vals)+len(r.stack))*int(unsafe.Sizeof(Value{})) > MaxValue {
-		return r.fail("one value that takes more than %d MiB", MaxValue>>20)
+	if len(r.text)+(len(r.vals)+len(r.stack))*int(unsafe.Sizeof(Value{})) > r.Most {
+		return r.fail("one value that takes more than %d MiB", r.Most>>20)
 	}
 	return nil
 }
@@ -248,6 +252,9 @@ func (r *Reader) dispatch(depth int) (Value, error) {
 	case '#': // ##NaN, ##Inf
 		r.at++
 		word, err := r.token()
+		if err == nil && len(word) == 0 {
+			err = r.fail("## without a word")
+		}
 		return Value{Kind: Symbol, Text: word}, err
 	case '\'': // #'a.var
 		r.at++

@@ -223,10 +223,14 @@ func (r *Reader) coded(code byte, depth int) (item, error) {
 		place := len(r.cache)
 		r.cache = append(r.cache, item{making: true})
 		it, err := r.object(depth + 1)
-		if err == nil {
-			r.cache[place] = it
+		switch {
+		case err != nil:
+			return it, err
+		case place >= len(r.cache):
+			return it, errors.New("the cache is emptied inside of a value that it is to hold")
 		}
-		return it, err
+		r.cache[place] = it
+		return it, nil
 	case getCache:
 		n, err := r.count()
 		if err != nil {
@@ -391,7 +395,7 @@ func (r *Reader) list(n int64, depth int) (item, error) {
 	if n > int64(len(r.data)-r.at) { // each takes a byte at least
 		return item{}, errCut
 	}
-	out := item{v: edn.Value{Kind: edn.Vector, Items: make([]edn.Value, 0, n)}, weight: 1}
+	out := item{v: edn.Value{Kind: edn.Vector, Items: make([]edn.Value, 0, min(n, 64))}, weight: 1}
 	for range n {
 		it, err := r.object(depth + 1)
 		if err != nil {

@@ -78,6 +78,7 @@ func TestMalformedValuesAreNamed(t *testing.T) {
 		{"a value within itself", []byte{0xcd, 0xe5, 0x80}, "a value that contains itself"},
 		{"a structure that was not named", []byte{0xa0}, "structure 0, of 0"},
 		{"an odd map", []byte{0xc0, 0xe5, 1}, "no list of keys and values"},
+		{"the cache emptied within", []byte{0xcd, 0xe6, 1, 0xfe, 2}, "the cache is emptied inside"},
 		{"too deep", deep, "values more than 200 deep"},
 		{"doubled again and again", bomb, "a value of more than"},
 	} {
