@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -203,7 +204,11 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 			return usage(err)
 		}
 		m = m.With(more)
-		if promise, err = harness.ContractOf(&m, c.Crash, c.Personality, own); err != nil {
+		kind, err := harness.CrashByName(c.Crash)
+		if err != nil {
+			return usage(err)
+		}
+		if promise, err = harness.ContractOf(&m, kind, c.Personality, own); err != nil {
 			return usage(err)
 		}
 	} else if own != nil {
@@ -212,14 +217,14 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 	judge := checker.Judge{}
 	j := judge.Judge(h, promise)
 	if c.Quiet {
-		return a.verdict(j.Verdict, "")
+		return a.verdict(result.Verdict(j.Verdict), "")
 	}
 	anomalies := make([]harness.Anomaly, len(j.Anomalies))
 	for i, x := range j.Anomalies {
 		anomalies[i] = harness.Anomaly{Name: string(x.Name), Story: x.Story}
 	}
 	a.stories(anomalies)
-	if j.Verdict == result.Violated {
+	if j.Verdict == verdict.Violated {
 		if err := c.evidence(a, h, promise, j.Anomalies[0].Name); err != nil {
 			return err
 		}
@@ -233,7 +238,7 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 	case crashes(h) > 0:
 		fmt.Fprintln(a.stdout, "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive")
 	}
-	return a.verdict(j.Verdict, j.Why)
+	return a.verdict(result.Verdict(j.Verdict), j.Why)
 }
 
 // evidence looks for the smallest part of a history that still shows an
