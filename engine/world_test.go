@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs/osfs"
@@ -26,7 +25,7 @@ type world struct {
 	t      testing.TB
 	dir    string
 	env    *osenv.Env
-	server *engine.Server
+	server *Server
 	code   chan int
 }
 
@@ -44,7 +43,7 @@ func startWorld(t testing.TB, dir string, directives ...[2]string) *world {
 	}
 	w := &world{t: t, dir: dir, env: osenv.New("n1", 1), code: make(chan int, 1)}
 	w.env.Enter()
-	w.server = engine.New(engine.Options{Env: w.env, FS: w.env.FS(osfs.New(dir)), Config: cfg, Log: func(level byte, msg string) {
+	w.server = New(Options{Env: w.env, FS: w.env.FS(osfs.New(dir)), Config: cfg, Log: func(level byte, msg string) {
 		if testing.Verbose() {
 			t.Logf("engine: %c %s", level, msg)
 		}
@@ -78,7 +77,7 @@ func (wire) RemoteAddr() string          { return "127.0.0.1:1" }
 // session is a client of the engine in this process.
 type session struct {
 	w *world
-	s *engine.Session
+	s *Session
 }
 
 func (w *world) connect() *session {

@@ -14,24 +14,6 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 )
 
-// Seen is what the harness saw of a run that its history does not say, and
-// that the verdict depends on.
-type Seen struct {
-	InFsync          bool   `json:"in_fsync,omitempty"`           // a sync was in flight when the crash struck
-	CutFiles         int    `json:"cut_files,omitempty"`          // files that were cut at rest
-	WholeAOFVanished bool   `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
-	NULBytes         bool   `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
-	OldIncrUnsynced  bool   `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
-	ManifestAhead    bool   `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
-	CrashPoint       string `json:"crash_point,omitempty"`        // where in a rewrite or snapshot the crash struck
-	Refusal          string `json:"refusal,omitempty"`            // the error that a write after the restart got
-}
-
-func seenIn(o *Outcome) Seen {
-	return Seen{InFsync: o.inFsync, CutFiles: o.cutFiles, WholeAOFVanished: o.wholeAOFVanished,
-		NULBytes: o.nulBytes, OldIncrUnsynced: o.oldIncrUnsynced, ManifestAhead: o.manifestAhead, CrashPoint: o.CrashPoint, Refusal: o.refused}
-}
-
 // Judge judges the history of a saved failure again, as the run did, with what
 // the harness saw of it. own replaces the contract on file; nil leaves it.
 func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) {
@@ -42,11 +24,7 @@ func (s *Saved) Judge(h *history.History, own *contract.File) (*Outcome, error) 
 	if own != nil {
 		x.Contract = own
 	}
-	o := &Outcome{
-		Seed: s.Seed, History: h, Recovery: recoveryIn(h),
-		inFsync: s.Seen.InFsync, cutFiles: s.Seen.CutFiles, wholeAOFVanished: s.Seen.WholeAOFVanished,
-		nulBytes: s.Seen.NULBytes, oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead, CrashPoint: s.Seen.CrashPoint, refused: s.Seen.Refusal,
-	}
+	o := &Outcome{Seed: s.Seed, History: h, Recovery: recoveryIn(h), Seen: s.Seen}
 	j := judging{}
 	if strings.HasPrefix(s.Backend, "process") || s.Backend == string(plan.Block) {
 		j.slack = realSlack
@@ -122,8 +100,8 @@ func (o *Outcome) with(r *Recovered, x *Experiment, slack time.Duration) (*Outco
 		return nil, errors.New("the history has no life of the server that the crash could have ended")
 	}
 	r.follow(h, h.Epochs[0].Ended)
-	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes, wholeAOFVanished: o.wholeAOFVanished,
-		oldIncrUnsynced: o.oldIncrUnsynced, manifestAhead: o.manifestAhead}
+	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How,
+		Seen: Seen{NULBytes: r.NULBytes, WholeAOFVanished: o.WholeAOFVanished, OldIncrUnsynced: o.OldIncrUnsynced, ManifestAhead: o.ManifestAhead}}
 	j := judging{slack: slack}
 	j.run(x, with)
 	return with, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -23,16 +24,16 @@ func TestSavedFailuresAreJudgedTheSame(t *testing.T) {
 	for _, plants := range []string{"", "reply-before-fsync,everysec-never-fsyncs,rdb-rename-without-fsync", "split-transaction,rewrite-loses-writes", "disk-ignores-fsync"} {
 		planted, err := ParsePlants(plants)
 		require.NoError(t, err)
-		for i := range Modes {
+		for i := range product.Modes {
 			for j := range CrashKinds {
-				if CrashKinds[j].needs(&Modes[i]) != "" {
+				if CrashKinds[j].needs(&product.Modes[i]) != "" {
 					continue
 				}
-				c := campaign(t, 3, 1, []string{Modes[i].Name}, []string{CrashKinds[j].Name})
+				c := campaign(t, 3, 1, []string{product.Modes[i].Name}, []string{CrashKinds[j].Name})
 				c.Plants = planted
 				c.Workload.Name = []string{"registers", "transactions", "lists"}[(i+j)%3]
 				for n := range uint64(3) {
-					x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
+					x := c.Experiment(&c.Modes[0], c.Crashes[0], n)
 					o, err := s.Run(x, nil)
 					require.NoError(t, err)
 					if !o.toKeep() {
@@ -80,7 +81,7 @@ func TestContractIsKeptWithTheFailure(t *testing.T) {
 	defer s.Close()
 	for n := uint64(0); ; n++ {
 		require.Less(t, n, uint64(50), "no run of everysec loses anything")
-		x := c.Experiment(&c.Modes[0], &c.Crashes[0], n)
+		x := c.Experiment(&c.Modes[0], c.Crashes[0], n)
 		o, err := s.Run(x, nil)
 		require.NoError(t, err)
 		if o.Verdict != result.Violated {

@@ -13,6 +13,8 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -22,7 +24,7 @@ import (
 // because start-up is one task that waits for nothing. It costs a tenth of a
 // start in the simulated world, against which explorations compare it.
 type Bare struct {
-	mode   *Mode
+	mode   *product.Mode
 	plants Plants
 	conf   *config.Config
 	size   int // of values
@@ -37,7 +39,7 @@ type Bare struct {
 
 // NewBare makes one for the images of an experiment's runs.
 func NewBare(x *Experiment) (*Bare, error) {
-	conf, err := x.Mode.config()
+	conf, err := x.Mode.Config()
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +65,15 @@ const tokensAhead = 512
 func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recovered {
 	fsys := image.FS(gate)
 	b.env.now = at
-	r := Recovered{NoData: !hasData(image.FS(nil), b.mode), How: ByItself}
+	r := Recovered{NoData: !product.HasData(image.FS(nil), b.mode), How: ByItself}
 	b.cut = false
 	if err := b.start(image, gate); err != nil {
 		r.How, r.Refusal = RefusedToStart, err.Error()
 		if !b.mode.AOF {
 			return r
 		}
-		r.NULBytes = nulBytes(image.FS(nil))
-		if fixAOF(fsys, b.conf, &b.env) != nil || b.start(image, gate) != nil {
+		r.NULBytes = product.HasStrayBytes(image.FS(nil))
+		if product.FixAOF(fsys, b.conf, &b.env) != nil || b.start(image, gate) != nil {
 			return r
 		}
 		r.How = Repaired
@@ -79,7 +81,7 @@ func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) Recov
 	r.Truncated = b.cut
 	r.State.Keys = b.dump()
 	if !r.NULBytes && b.mode.AOF {
-		r.NULBytes = nulBytes(image.FS(nil))
+		r.NULBytes = product.HasStrayBytes(image.FS(nil))
 	}
 	return r
 }
@@ -146,7 +148,7 @@ func (e *bareEnv) Dial(string) (env.Conn, error)       { return nil, errBare }
 // Uint64 draws from a generator of its own: the world's must not notice.
 func (e *bareEnv) Uint64() uint64 {
 	e.draws++
-	return mix(e.draws)
+	return seeding.Derive(e.draws)
 }
 
 // Go and Fork run what they are given to its end: nothing else could go on meanwhile.

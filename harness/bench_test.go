@@ -8,6 +8,8 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -16,13 +18,13 @@ import (
 // by: 4 clients, 100 acknowledged writes, a power cut, the restart, a full read
 // and the judgement.
 func shortExperiment(tb testing.TB, mode string, n int) *Experiment {
-	m, err := ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(tb, err)
 	m.Span = 60e9 // long enough for the crash to come by count
 	w := workloads.Default()
 	w.ReadRatio, w.Rate = 0, 0
 	return &Experiment{
-		Mode: m, Crash: "power", Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: mix(1, uint64(n)),
+		Mode: m, Crash: PowerLoss(), Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: seeding.Derive(1, uint64(n)),
 		Plan: &plan.Plan{Statements: []plan.Statement{{
 			At:     plan.Instant{Kind: plan.AtAck, N: 100},
 			Action: &plan.PowerCut{Node: Server, HasKeep: true, Keep: disk.Choice{Mode: disk.KeepRandom, Seed: uint64(n)}},
@@ -32,7 +34,7 @@ func shortExperiment(tb testing.TB, mode string, n int) *Experiment {
 
 // BenchmarkExperiment measures whole experiments, one at a time.
 func BenchmarkExperiment(b *testing.B) {
-	for _, mode := range DefaultModes {
+	for _, mode := range product.DefaultModes {
 		b.Run("acks=100/mode="+mode, func(b *testing.B) {
 			s := NewSimulator()
 			defer s.Close()
@@ -94,7 +96,7 @@ func TestExperimentsDoNotGrowTheProcess(t *testing.T) {
 		if n == total/10 {
 			heap, tasks = live()
 		}
-		o, err := s.Run(shortExperiment(t, DefaultModes[n%len(DefaultModes)], n), nil)
+		o, err := s.Run(shortExperiment(t, product.DefaultModes[n%len(product.DefaultModes)], n), nil)
 		require.NoError(t, err)
 		require.True(t, o.Struck, o.Why)
 	}

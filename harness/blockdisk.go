@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,8 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // This file is what is different for real servers on a real file system over a
@@ -90,7 +91,7 @@ func BlockServer(r *Rig, version string) Backend {
 	b := RealServer(r, version)
 	b.Name, b.needs, b.adapt = string(plan.Block), needsFiles, withBlocks
 	b.Runs = blockRuns
-	b.Parallel = func(m *Mode) int {
+	b.Parallel = func(m *product.Mode) int {
 		if m.Rate == 0 {
 			return runtime.GOMAXPROCS(0)
 		}
@@ -110,10 +111,10 @@ const (
 
 // needsFiles is why a crash kind cannot strike on a real file system.
 func needsFiles(k *CrashKind) string {
-	switch k.Name {
-	case "tail-cut":
+	switch {
+	case k.AtRest:
 		return "files at rest are in reach on the fault disk only"
-	case "power-slow-fsync":
+	case k.When == SlowSync:
 		return "whose flush was slow cannot be told apart on a real file system (--plan 'plan 1 ... slow fsync(block/*) 2s' slows all)"
 	}
 	return ""
@@ -123,7 +124,7 @@ func needsFiles(k *CrashKind) string {
 // flush, a write a write of blocks. Other calls are replaced by a time within the
 // width of the rewrite that they would have been part of.
 func withBlocks(p *plan.Plan, seed uint64) *plan.Plan {
-	d := draws{state: mix(seed, 8)}
+	d := draws{state: seeding.Derive(seed, 8)}
 	out := &plan.Plan{Statements: slices.Clone(p.Statements)}
 	for i := range out.Statements {
 		s := &out.Statements[i]
@@ -172,7 +173,7 @@ func (s *ServerRunner) onRequest(device *blocklog.Device, r *blocklog.Request) b
 	c := &disk.Call{Kind: disk.OpFsync, Path: "block/flush", Off: r.Off, Len: int64(len(r.Data)), Enter: s.rig.clock(), Return: disk.Never}
 	if r.Kind == blocklog.Write {
 		c.Kind, c.Path = disk.OpWrite, "block/other"
-		if holdsCommands(r.Data) {
+		if product.HoldsCommands(r.Data) {
 			c.Path = "block/aof"
 		}
 	}
@@ -206,20 +207,6 @@ func (s *ServerRunner) onRequest(device *blocklog.Device, r *blocklog.Request) b
 	return do
 }
 
-// holdsCommands reports whether blocks carry a part of an append-only file: an
-// argument's length on a line of its own, behind an argument.
-func holdsCommands(b []byte) bool {
-	for {
-		i := bytes.Index(b, []byte("\r\n$"))
-		if i < 0 || i+3 >= len(b) {
-			return false
-		}
-		if b = b[i+3:]; b[0] >= '0' && b[0] <= '9' {
-			return true
-		}
-	}
-}
-
 // blockPowerCut cuts the power of a disk of blocks, and mounts what is left of it.
 func (s *ServerRunner) blockPowerCut(choice disk.Choice, l *life) {
 	device := s.block.Device()
@@ -232,8 +219,8 @@ func (s *ServerRunner) blockPowerCut(choice disk.Choice, l *life) {
 		crash = log.CrashOf(log.Len(), disk.Choice{Mode: disk.KeepAll})
 	}
 	s.mu.Lock()
-	s.out.oldIncrUnsynced, s.out.inFsync = s.log.working, s.inFlush
-	if s.log.working {
+	s.out.OldIncrUnsynced, s.out.InFsync = s.log.Working, s.inFlush
+	if s.log.Working {
 		s.out.CrashPoint = "a rewrite or snapshot under way"
 	}
 	s.mu.Unlock()
@@ -258,8 +245,8 @@ func (s *ServerRunner) blockPowerCut(choice disk.Choice, l *life) {
 		s.fail(fmt.Errorf("after the power cut: %w", err))
 	default:
 		s.files(func(fsys vfs.FS) {
-			if betweenIncrs(fsys) {
-				s.out.oldIncrUnsynced = true
+			if product.BetweenIncrs(fsys) {
+				s.out.OldIncrUnsynced = true
 			}
 		})
 	}
@@ -274,24 +261,6 @@ func (s *ServerRunner) pendingWrite() bool {
 		if o := &s.hist.Ops[i]; o.Outcome == history.Unknown && o.Writes() {
 			return true
 		}
-	}
-	return false
-}
-
-// betweenIncrs reports whether the manifest names two incr files, so that a rewrite
-// has gone on to the next one and not ended: where nobody sees the server's calls,
-// the cause of F3.
-func betweenIncrs(fsys vfs.FS) bool {
-	names, err := fsys.List(aofDir)
-	if err != nil {
-		return false
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, ".manifest") {
-			continue
-		}
-		data, err := vfs.ReadFile(fsys, aofDir+"/"+name)
-		return err == nil && bytes.Count(data, []byte(" type i")) > 1
 	}
 	return false
 }

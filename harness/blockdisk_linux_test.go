@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -32,11 +33,11 @@ func blockBackend(t *testing.T, text string) Backend {
 // blockCampaign runs one pair.
 func blockCampaign(t *testing.T, b Backend, fs, mode, crash string, runs int, change func(*Campaign)) result.Result {
 	t.Helper()
-	m, err := ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
 	k, err := CrashByName(crash)
 	require.NoError(t, err)
-	c := &Campaign{Modes: []Mode{m}, Crashes: []CrashKind{k}, Workload: workloads.Default(), Personality: measured + fs, Profile: "nvme", Seed: 1, Runs: runs, Keep: 1}
+	c := &Campaign{Modes: []product.Mode{m}, Crashes: []*CrashKind{k}, Workload: workloads.Default(), Personality: measured + fs, Profile: "nvme", Seed: 1, Runs: runs, Keep: 1}
 	if change != nil {
 		change(c)
 	}
@@ -88,13 +89,13 @@ func TestFailedBlockWriteUnderEverysec(t *testing.T) {
 
 // TestBlockPlansAreOfBlocks: drawn plans are such that can strike there.
 func TestBlockPlansAreOfBlocks(t *testing.T) {
-	for i := range Modes {
+	for i := range product.Modes {
 		for j := range CrashKinds {
-			if CrashKinds[j].needs(&Modes[i]) != "" || needsFiles(&CrashKinds[j]) != "" {
+			if CrashKinds[j].needs(&product.Modes[i]) != "" || needsFiles(CrashKinds[j]) != "" {
 				continue
 			}
 			for seed := range uint64(20) {
-				p := withBlocks(GeneratePlan(&Modes[i], &CrashKinds[j], seed), seed)
+				p := withBlocks(GeneratePlan(&product.Modes[i], CrashKinds[j], seed), seed)
 				require.NoError(t, p.Check(plan.Block, []string{Server}))
 				require.NotContains(t, p.String(), "aof)")
 			}
@@ -108,7 +109,7 @@ func TestHoldsCommands(t *testing.T) {
 		"*3\r\n$3\r\nSET\r\n$2\r\nk1\r\n": true,
 		"":                                false, "\r\n$": false, "\r\n$x": false, strings.Repeat("\x00", 4096): false, "$3\r\n": false,
 	} {
-		require.Equal(t, want, holdsCommands([]byte(data)), "%q", data)
+		require.Equal(t, want, product.HoldsCommands([]byte(data)), "%q", data)
 	}
 }
 
@@ -124,7 +125,7 @@ func TestExploreBlocks(t *testing.T) {
 			rig, err := NewBlockRig("redis-server", fs)
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rig.Close()) }()
-			m, err := ModeByName(mode)
+			m, err := product.ModeByName(mode)
 			require.NoError(t, err)
 			x, err := BlockExperiment(m, workloads.Default(), fs, 60, 1)
 			require.NoError(t, err)

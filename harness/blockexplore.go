@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -244,7 +245,7 @@ func (e *blockExplorer) crash(ctx context.Context, s *ImageServer, c blocklog.Cr
 	d, err := filesOn(v)
 	if err == nil {
 		fsys := d.FS(nil)
-		is.between, is.nul = s.mode.AOF && betweenIncrs(fsys), s.mode.AOF && nulBytes(fsys)
+		is.between, is.nul = s.mode.AOF && product.BetweenIncrs(fsys), s.mode.AOF && product.HasStrayBytes(fsys)
 		is.files, err = NewCrashImage(d, &s.mode)
 	}
 	var got Recovered
@@ -291,10 +292,10 @@ func (s *ImageServer) startOn(ctx context.Context, v *blocklog.Volume, nul bool)
 	began := time.Now()
 	redis, refusal, err := s.launch(ctx, v.Dir())
 	if err == nil && refusal != nil {
-		r.How, r.Refusal = RefusedToStart, lastWords(refusal)
+		r.How, r.Refusal = RefusedToStart, product.LastWords(refusal)
 		if s.mode.AOF && s.rig.repair != nil {
 			var fixed bool
-			if fixed, err = repairAOF(ctx, s.rig.repair, v.Dir(), s.rig.clock); err == nil && fixed {
+			if fixed, err = product.RunRepair(ctx, s.rig.repair, v.Dir(), s.rig.clock); err == nil && fixed {
 				if redis, refusal, err = s.launch(ctx, v.Dir()); err == nil && refusal == nil {
 					r.How = Repaired
 				}
@@ -385,10 +386,10 @@ func (r *Recording) judgeAt(at time.Duration, got *Recovered, between bool) *Out
 	}
 	got.follow(h, at)
 	working := between || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
-	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, nulBytes: got.NULBytes, oldIncrUnsynced: working}
+	o := &Outcome{Seed: r.x.Seed, History: h, Recovery: got.How, Seen: Seen{NULBytes: got.NULBytes, OldIncrUnsynced: working}}
 	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
 	x := *r.x
-	x.Crash = "power"
+	x.Crash = PowerLoss()
 	r.judged.run(&x, o)
 	return o
 }
@@ -397,7 +398,7 @@ func (r *Recording) judgeAt(at time.Duration, got *Recovered, between bool) *Out
 func Names(counts map[string]int) []string { return slices.Sorted(maps.Keys(counts)) }
 
 // BlockExperiment is a run to explore: clients, a rewrite or snapshot, an orderly end.
-func BlockExperiment(m Mode, w workloads.Spec, fs blocklog.FS, commands int, seed uint64) (*Experiment, error) {
+func BlockExperiment(m product.Mode, w workloads.Spec, fs blocklog.FS, commands int, seed uint64) (*Experiment, error) {
 	m = m.InRealTime()
 	if m.Rate == 0 {
 		m = m.Spanning(max(m.Span, time.Duration(commands)*time.Second/50))
@@ -414,7 +415,7 @@ func BlockExperiment(m Mode, w workloads.Spec, fs blocklog.FS, commands int, see
 	if err != nil {
 		return nil, fmt.Errorf("plan of the recorded run: %w", err)
 	}
-	return &Experiment{Mode: m, Crash: "power", Workload: w, Personality: RealFS(fs), Profile: "nvme", Seed: seed, Plan: p}, nil
+	return &Experiment{Mode: m, Crash: PowerLoss(), Workload: w, Personality: RealFS(fs), Profile: "nvme", Seed: seed, Plan: p}, nil
 }
 
 // longLife is how long keys that expire live when none shall expire while images

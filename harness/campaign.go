@@ -13,6 +13,8 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -25,8 +27,8 @@ type Progress struct {
 
 // Campaign is a table of experiments: modes by crash kinds, each pair many times.
 type Campaign struct {
-	Modes       []Mode
-	Crashes     []CrashKind
+	Modes       []product.Mode
+	Crashes     []*CrashKind
 	Workload    workloads.Spec // Rate and Span 0: the mode's own
 	Personality string
 	Profile     string
@@ -59,24 +61,24 @@ type runner interface {
 type Backend struct {
 	Target, Version, Name string
 	// Parallel is how many experiments of a mode may run side by side.
-	Parallel func(m *Mode) int
+	Parallel func(m *product.Mode) int
 	// Together says of a mode whether its pairs may run beside other pairs.
-	Together func(m *Mode) bool
+	Together func(m *product.Mode) bool
 	// Runs is Campaign.Runs for a campaign that does not say.
 	Runs      int
-	suit      func(m Mode) Mode // makes a mode's span bearable
+	suit      func(m product.Mode) product.Mode // makes a mode's span bearable
 	newRunner func() (runner, error)
 	// needs, when not nil, is why a crash kind cannot strike here; "" when it can.
 	needs func(k *CrashKind) string
 	// lacksMode, when not nil, is why the target cannot run in a mode; "" when it can.
-	lacksMode func(m *Mode) string
+	lacksMode func(m *product.Mode) string
 	// adapt, when not nil, makes a drawn plan one that can strike here.
 	adapt func(p *plan.Plan, seed uint64) *plan.Plan
 }
 
 // lacks is why a pair has nothing to strike, or nothing to strike with; "" when
 // it can be run.
-func (b *Backend) lacks(m *Mode, k *CrashKind) string {
+func (b *Backend) lacks(m *product.Mode, k *CrashKind) string {
 	if b.lacksMode != nil {
 		if why := b.lacksMode(m); why != "" {
 			return why
@@ -91,8 +93,8 @@ func (b *Backend) lacks(m *Mode, k *CrashKind) string {
 // Simulation is the embedded engine in the simulated world.
 func Simulation() Backend {
 	return Backend{Target: "engine", Version: "as redis " + engine.RedisVersion, Name: "sim",
-		Parallel: func(*Mode) int { return runtime.GOMAXPROCS(0) }, Together: func(*Mode) bool { return false },
-		Runs: 200, suit: func(m Mode) Mode { return m },
+		Parallel: func(*product.Mode) int { return runtime.GOMAXPROCS(0) }, Together: func(*product.Mode) bool { return false },
+		Runs: 200, suit: func(m product.Mode) product.Mode { return m },
 		newRunner: func() (runner, error) { return simulated{NewSimulator()}, nil }}
 }
 
@@ -104,8 +106,8 @@ const realRuns = 60
 // RealServer is a real server on the fault disk of a rig.
 func RealServer(r *Rig, version string) Backend {
 	return Backend{Target: r.binary, Version: version, Name: "process",
-		Parallel: sideBySide, Together: func(m *Mode) bool { return m.Rate > 0 },
-		Runs: realRuns, suit: Mode.InRealTime, lacksMode: r.lacksMode,
+		Parallel: sideBySide, Together: func(m *product.Mode) bool { return m.Rate > 0 },
+		Runs: realRuns, suit: product.Mode.InRealTime, lacksMode: r.lacksMode,
 		newRunner: func() (runner, error) { return r.NewRunner(), nil }}
 }
 
@@ -123,7 +125,7 @@ func (b Backend) RunOnce(ctx context.Context, x *Experiment) (*Outcome, error) {
 // the CPU. Paced runs wait most of the time: 30 of them for each CPU make 2,400
 // operations a second, which take a quarter of it with the server, its clients
 // and its disk, and leave room for the starts.
-func sideBySide(m *Mode) int {
+func sideBySide(m *product.Mode) int {
 	if m.Rate == 0 {
 		return 2 * runtime.GOMAXPROCS(0)
 	}
@@ -151,7 +153,7 @@ const attempts = 3
 
 // Cell is one pair of mode and crash kind, and what was found of it.
 type cell struct {
-	mode  *Mode
+	mode  *product.Mode
 	crash *CrashKind
 	index int
 	na    string // why it is not run
@@ -165,7 +167,7 @@ func (c *Campaign) Run(ctx context.Context, b Backend) ([]result.Result, error) 
 	if suited.Runs == 0 {
 		suited.Runs = b.Runs
 	}
-	suited.Modes = make([]Mode, len(c.Modes))
+	suited.Modes = make([]product.Mode, len(c.Modes))
 	for i, m := range c.Modes {
 		suited.Modes[i] = b.suit(m)
 	}
@@ -176,7 +178,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	var cells []*cell
 	for i := range c.Modes {
 		for j := range c.Crashes {
-			cells = append(cells, &cell{mode: &c.Modes[i], crash: &c.Crashes[j], index: len(cells)})
+			cells = append(cells, &cell{mode: &c.Modes[i], crash: c.Crashes[j], index: len(cells)})
 		}
 	}
 	results := make([]result.Result, len(cells))
@@ -241,7 +243,7 @@ func (c *Campaign) groups(cells []*cell, b Backend) (groups [][]*cell, runners i
 	return groups, runners
 }
 
-func (c *Campaign) workers(b Backend, m *Mode) int {
+func (c *Campaign) workers(b Backend, m *product.Mode) int {
 	if c.Workers > 0 {
 		return c.Workers
 	}
@@ -321,9 +323,9 @@ func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, 
 
 // Experiment is the n-th experiment of a pair: everything about it follows
 // from the campaign's seed, the names of the pair, and n.
-func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
+func (c *Campaign) Experiment(m *product.Mode, crash *CrashKind, n uint64) *Experiment {
 	// 53 bits, so that a seed survives a reader of JSON that knows only floats.
-	seed := mix(c.Seed, hashName(m.Name), hashName(crash.Name), n) >> 11
+	seed := seeding.Derive(c.Seed, hashName(m.Name), hashName(crash.Name), n) >> 11
 	p := c.Plan
 	if p == nil {
 		p = GeneratePlan(m, crash, seed)
@@ -332,7 +334,7 @@ func (c *Campaign) Experiment(m *Mode, crash *CrashKind, n uint64) *Experiment {
 		}
 	}
 	return &Experiment{
-		Mode: *m, Crash: crash.Name, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
+		Mode: *m, Crash: crash, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
 		Seed: seed, Plan: p, Plants: c.Plants, Contract: c.Contract,
 	}
 }
@@ -345,7 +347,7 @@ func (c *Campaign) on(b Backend, x *Experiment) *Experiment {
 	return x
 }
 
-func (c *Campaign) workload(m *Mode) workloads.Spec {
+func (c *Campaign) workload(m *product.Mode) workloads.Spec {
 	w := c.Workload
 	if w.Rate == 0 {
 		w.Rate = m.Rate

@@ -15,6 +15,8 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -41,7 +43,7 @@ type Cold struct {
 
 // NewCold makes one for the images of an experiment's runs. Close it when done.
 func NewCold(x *Experiment) (*Cold, error) {
-	conf, err := x.Mode.config()
+	conf, err := x.Mode.Config()
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,7 @@ type SecondLife struct {
 // Recover starts a server on the image at the given time of the run and reads
 // it through a client. If it came back, it has a second life.
 func (c *Cold) Recover(image *disk.Disk, at time.Duration) (Recovered, SecondLife, error) {
-	c.world.Reset(sim.Options{Seed: mix(c.x.Seed, 5), Profile: c.profile})
+	c.world.Reset(sim.Options{Seed: seeding.Derive(c.x.Seed, 5), Profile: c.profile})
 	c.node = c.world.Node(server, image)
 	c.node.SetClock(at)
 	control := c.world.Node("c0", nil)
@@ -98,17 +100,17 @@ func (c *Cold) Recover(image *disk.Disk, at time.Duration) (Recovered, SecondLif
 
 // first is the start on the image, with the repair tool if it needs that.
 func (c *Cold) first(e env.Env, image *disk.Disk) (Recovered, error) {
-	r := Recovered{NoData: !hasData(image.FS(nil), &c.x.Mode), How: ByItself}
+	r := Recovered{NoData: !product.HasData(image.FS(nil), &c.x.Mode), How: ByItself}
 	c.cut = ""
 	if !c.start(e) {
 		r.How, r.Refusal = RefusedToStart, fmt.Sprint(c.loadErr)
 		if !c.x.Mode.AOF {
 			return r, nil
 		}
-		r.NULBytes = nulBytes(image.FS(nil))
+		r.NULBytes = product.HasStrayBytes(image.FS(nil))
 		fixed := errors.New("the tool did not end")
 		c.exited = false
-		c.node.Start(func(e env.Env, fs vfs.FS) { fixed = fixAOF(fs, c.conf, e) })
+		c.node.Start(func(e env.Env, fs vfs.FS) { fixed = product.FixAOF(fs, c.conf, e) })
 		for from := e.Now(); !c.exited && e.Now()-from < startLimit; {
 			c.wake.WaitFor(startLimit)
 		}
@@ -124,9 +126,9 @@ func (c *Cold) first(e env.Env, image *disk.Disk) (Recovered, error) {
 	}
 	r.State = state
 	if !r.NULBytes && c.x.Mode.AOF {
-		r.NULBytes = nulBytes(image.FS(nil))
+		r.NULBytes = product.HasStrayBytes(image.FS(nil))
 	}
-	refusal, err := probe(conn)
+	refusal, err := product.Probe(conn)
 	conn.Close()
 	if err == nil && refusal != "" {
 		err = fmt.Errorf("the server refuses a write after it has come back: %s", refusal)
@@ -165,7 +167,7 @@ func (c *Cold) dump(e env.Env) (history.State, *workloads.Conn, error) {
 	if err != nil {
 		return history.State{}, nil, err
 	}
-	state, err := c.run.Dump(conn, replyLimit)
+	state, err := c.run.Dump(conn, product.ReplyLimit)
 	return state, conn, err
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -46,7 +48,7 @@ var changes = []change{
 		for i := range c.Modes {
 			if c.Modes[i].RDB {
 				// A second save line would add a save point.
-				c.Modes[i] = c.Modes[i].With([]Directive{{"save", ""}, {"save", "4 1"}})
+				c.Modes[i] = c.Modes[i].With([]product.Directive{{Name: "save", Value: ""}, {Name: "save", Value: "4 1"}})
 			}
 		}
 	}},
@@ -73,7 +75,7 @@ func ComparisonPower(ctx context.Context, pairs int, seed uint64, o compare.Opti
 	lines := []PowerLine{{What: "no change", Pairs: 5 * pairs}}
 	done, total := 0, 5*pairs+1+pairs*len(changes)
 	run := func(what string, n int, plant func(c *Campaign)) (*result.Report, error) {
-		r, err := powerRun(ctx, mix(seed, hashName(what), uint64(n))>>11, plant)
+		r, err := powerRun(ctx, seeding.Derive(seed, hashName(what), uint64(n))>>11, plant)
 		done++
 		tell(what, done, total)
 		return r, err
@@ -109,7 +111,7 @@ func ComparisonPower(ctx context.Context, pairs int, seed uint64, o compare.Opti
 func powerRun(ctx context.Context, seed uint64, plant func(c *Campaign)) (*result.Report, error) {
 	c := &Campaign{Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: seed, Runs: powerCrashes}
 	for _, n := range powerModes {
-		m, err := ModeByName(n)
+		m, err := product.ModeByName(n)
 		if err != nil {
 			return nil, err
 		}

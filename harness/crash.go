@@ -5,19 +5,74 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
-// CrashKind is a way in which a server's life ends, as --crash names it.
+// CrashKind is a way in which a server's life ends, as --crash names it: what it
+// takes, when it strikes, what it needs for that, what is promised about it, and
+// how it is seen to have struck. One that cannot be seen is none.
 type CrashKind struct {
 	Name  string
 	About string
-	Power bool // the page cache goes too
+
+	// Power: the page cache goes too. Otherwise memory alone.
+	Power bool
+	// When in the work of the disk it strikes; at any time in those that do not say.
+	When When
+	// AtRest: files are damaged while no server runs.
+	AtRest bool
+	// Ends is how the life must have ended, as the process or the disk saw it.
+	Ends history.EventKind
+	// Plain is the kind that strikes at any time, whose promise holds: when or how
+	// slowly a crash strikes changes nothing about what was promised. "": its own.
+	Plain string
+
 	// needs says why the kind has nothing to strike in a mode; "" when it has.
-	needs func(m *Mode) string
+	needs func(m *product.Mode) string
 	// strike draws the statements that end the server's life at about t.
-	strike func(m *Mode, t time.Duration, d *draws) []plan.Statement
+	strike func(m *product.Mode, t time.Duration, d *draws) []plan.Statement
+	// promise, when not nil, is what is promised instead of the mode's contract.
+	promise func(m *product.Mode) contract.Contract
+	// seen, when not nil, is what else must have been seen; "" when it was.
+	seen func(o *Outcome) string
+}
+
+// When is when in the work of the disk a crash kind strikes.
+type When uint8
+
+const (
+	AnyTime   When = iota
+	InSync         // while a sync is in flight
+	SlowSync       // while each sync takes longer
+	InRewrite      // at one of the calls of a rewrite or snapshot
+)
+
+func (k *CrashKind) String() string { return k.Name }
+
+// contract is the crash of a contract that this kind is.
+func (k *CrashKind) contract() contract.Crash {
+	if k.Plain != "" {
+		return contract.Crash(k.Plain)
+	}
+	return contract.Crash(k.Name)
+}
+
+// oneBlow reports whether the kind is one statement that may strike at any call.
+func (k *CrashKind) oneBlow() bool {
+	return (k.When == AnyTime || k.When == InRewrite) && k.Ends != history.Terminated && !k.AtRest
+}
+
+// Plainly is the kind that strikes at any time and takes the same; itself when it is one.
+func (k *CrashKind) Plainly() *CrashKind {
+	if k.Plain == "" {
+		return k
+	}
+	return mustCrash(k.Plain)
 }
 
 // Server is the name of the one server of a crash experiment.
@@ -29,93 +84,138 @@ const server = Server
 // everysec waits for one before it writes all the same.
 const slowSync = 2 * time.Second
 
-// plainKind is the crash kind whose promise holds under this one: when or how
-// slowly it strikes changes nothing about what was promised.
-func plainKind(crash string) string {
-	for _, suffix := range []string{"-in-fsync", "-slow-fsync", "-in-rewrite"} {
-		crash = strings.TrimSuffix(crash, suffix)
+func always(*product.Mode) string { return "" }
+
+// atTime strikes at the time that is drawn, with the action made by f.
+func atTime(f func(d *draws) plan.Action) func(*product.Mode, time.Duration, *draws) []plan.Statement {
+	return func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
+		return []plan.Statement{at(t, f(d))}
 	}
-	return crash
 }
 
-func always(*Mode) string { return "" }
+// inSync strikes inside a sync, with the action made by f.
+func inSync(f func(d *draws) plan.Action) func(*product.Mode, time.Duration, *draws) []plan.Statement {
+	return func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
+		return []plan.Statement{inFsync(m, t, d, f(d))}
+	}
+}
+
+func kill(*draws) plan.Action { return &plan.Kill{Node: server} }
 
 // CrashKinds are all of them, in the order in which tables show them.
-var CrashKinds = []CrashKind{
+var CrashKinds = []*CrashKind{
 	{
-		Name: "kill", About: "SIGKILL: memory is gone, what reached write(2) survives", needs: always,
-		strike: func(_ *Mode, t time.Duration, _ *draws) []plan.Statement {
-			return []plan.Statement{at(t, &plan.Kill{Node: server})}
-		},
+		Name: "kill", About: "SIGKILL: memory is gone, what reached write(2) survives",
+		Ends: history.ProcessKill, needs: always, strike: atTime(kill),
 	},
 	{
-		Name: "power", About: "power cut: memory and page cache are gone", Power: true, needs: always,
-		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
-			return []plan.Statement{at(t, powerCut(d))}
-		},
+		Name: "power", About: "power cut: memory and page cache are gone", Power: true,
+		Ends: history.PowerCut, needs: always, strike: atTime(powerCut),
 	},
 	{
-		Name: "power-in-fsync", About: "power cut in the middle of an fsync", Power: true, needs: needsFsync,
-		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
-			return []plan.Statement{inFsync(m, t, d, powerCut(d))}
-		},
+		Name: "power-in-fsync", About: "power cut in the middle of an fsync", Power: true, When: InSync, Plain: "power",
+		Ends: history.PowerCut, needs: needsFsync, strike: inSync(powerCut), seen: sawSync,
 	},
 	{
-		Name: "kill-in-fsync", About: "SIGKILL in the middle of an fsync", needs: needsFsync,
-		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
-			return []plan.Statement{inFsync(m, t, d, &plan.Kill{Node: server})}
-		},
+		Name: "kill-in-fsync", About: "SIGKILL in the middle of an fsync", When: InSync, Plain: "kill",
+		Ends: history.ProcessKill, needs: needsFsync, strike: inSync(kill), seen: sawSync,
 	},
 	{
-		Name: "term", About: "SIGTERM: an orderly shutdown", needs: always,
-		strike: func(_ *Mode, t time.Duration, _ *draws) []plan.Statement {
-			return []plan.Statement{at(t, &plan.Term{Node: server})}
-		},
+		Name: "term", About: "SIGTERM: an orderly shutdown",
+		Ends: history.Terminated, needs: always,
+		strike: atTime(func(*draws) plan.Action { return &plan.Term{Node: server} }),
 	},
 	{
-		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, needs: func(m *Mode) string {
+		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, When: SlowSync, Plain: "power",
+		Ends: history.PowerCut,
+		needs: func(m *product.Mode) string {
 			if !m.AOF || m.Get("appendfsync") == "no" {
 				return "no fsync of a log while clients write, so that there is none to slow down"
 			}
 			return ""
 		},
-		strike: func(m *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(m *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, By: slowSync}
 			return []plan.Statement{at(max(t-5*time.Second, t/2), slow), at(t, powerCut(d))}
 		},
+		seen: func(o *Outcome) string {
+			if !syncWasSlow(&o.History.Epochs[0]) {
+				return "no fsync had been slow when the crash struck"
+			}
+			return ""
+		},
 	},
 	{
-		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, needs: func(m *Mode) string {
+		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, When: InRewrite, Plain: "power",
+		Ends: history.PowerCut,
+		needs: func(m *product.Mode) string {
 			if !m.AOF && !m.RDB {
 				return "without persistence nothing is rewritten"
 			}
 			return ""
 		},
-		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
-			return []plan.Statement{at(t, powerCut(d))}
+		strike: atTime(powerCut),
+		seen: func(o *Outcome) string {
+			if o.CrashPoint == "" {
+				return "no rewrite or snapshot was going on when the crash struck"
+			}
+			return ""
 		},
 	},
 	{
-		Name: "tail-cut", About: "SIGKILL, then the last bytes of the AOF are missing", needs: func(m *Mode) string {
+		Name: "tail-cut", About: "SIGKILL, then the last bytes of the AOF are missing", AtRest: true,
+		Ends: history.ProcessKill,
+		needs: func(m *product.Mode) string {
 			if !m.AOF {
 				return "there is no AOF whose tail could be cut"
 			}
 			return ""
 		},
-		strike: func(_ *Mode, t time.Duration, d *draws) []plan.Statement {
+		strike: func(_ *product.Mode, t time.Duration, d *draws) []plan.Statement {
 			return []plan.Statement{
-				at(t, &plan.Kill{Node: server}),
+				at(t, kill(d)),
 				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: "*.incr.aof", By: int64(1 + d.below(128))}},
 			}
 		},
+		promise: tailCutPromise,
+		seen: func(o *Outcome) string {
+			if o.CutFiles != 1 {
+				return fmt.Sprintf("%d incr files were cut, not the one at the tail", o.CutFiles)
+			}
+			return ""
+		},
 	},
 }
+
+// sawSync says that no sync was in flight, if so.
+func sawSync(o *Outcome) string {
+	if !o.InFsync {
+		return "no fsync was in flight when the crash struck"
+	}
+	return ""
+}
+
+// tailCutPromise: no configuration promises anything about bytes that go missing
+// at rest, but a truncated tail must load as a prefix (aof-load-truncated), without
+// help, and lose no more than the commands that were cut.
+func tailCutPromise(m *product.Mode) contract.Contract {
+	c := contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
+		MaxWindow: -1, MaxLost: maxTailCut}
+	if m.Get("appendfsync") == "everysec" {
+		c.MaxLost = -1 // the kill takes what was postponed, too
+	}
+	return c
+}
+
+// maxTailCut is how many acknowledged writes 128 bytes cut off an AOF can hold
+// at most: the shortest, "SET kN x:y" as RESP, has 33.
+const maxTailCut = 4
 
 // DefaultCrashes are the crash kinds of a run that names none.
 var DefaultCrashes = []string{"kill", "power", "power-in-fsync"}
 
 // CrashByName finds a crash kind.
-func CrashByName(name string) (CrashKind, error) {
+func CrashByName(name string) (*CrashKind, error) {
 	names := make([]string, len(CrashKinds))
 	for i, c := range CrashKinds {
 		if c.Name == name {
@@ -123,10 +223,24 @@ func CrashByName(name string) (CrashKind, error) {
 		}
 		names[i] = c.Name
 	}
-	return CrashKind{}, fmt.Errorf("crash kind %q is not known: want one of %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("crash kind %q is not known: want one of %s", name, strings.Join(names, ", "))
 }
 
-func needsFsync(m *Mode) string {
+// PowerLoss is the plain power cut.
+func PowerLoss() *CrashKind { return mustCrash("power") }
+
+// OrderlyEnd is SIGTERM.
+func OrderlyEnd() *CrashKind { return mustCrash("term") }
+
+func mustCrash(name string) *CrashKind {
+	k, err := CrashByName(name)
+	if err != nil {
+		panic(err) // names are this package's own
+	}
+	return k
+}
+
+func needsFsync(m *product.Mode) string {
 	if !m.AOF && !m.RDB {
 		return "without persistence there is no fsync to strike in"
 	}
@@ -139,7 +253,7 @@ func at(t time.Duration, a plan.Action) plan.Statement {
 
 // inFsync is a statement that strikes inside the first fsync that enters at or
 // after t, at a random share of its duration.
-func inFsync(m *Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
+func inFsync(m *product.Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
 	glob := "*.incr.aof"
 	switch {
 	case !m.AOF:
@@ -156,7 +270,7 @@ func inFsync(m *Mode, t time.Duration, d *draws, a plan.Action) plan.Statement {
 
 // powerCut draws what survives: nothing but what is durable (the most a disk
 // may lose), a random subset, a prefix, or a torn last write.
-func powerCut(d *draws) *plan.PowerCut {
+func powerCut(d *draws) plan.Action {
 	cut := &plan.PowerCut{Node: server, HasKeep: true}
 	switch n := d.below(10); {
 	case n < 6:
@@ -184,8 +298,8 @@ var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsy
 // its start, in another tenth at one of the rewrite's own disk calls: often
 // enough to meet every step of it, and seldom enough not to colour the
 // distribution of loss windows (a rewrite syncs the log it leaves).
-func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
-	d := &draws{state: mix(seed, 1)}
+func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
+	d := &draws{state: seeding.Derive(seed, 1)}
 	t := d.between(m.Period, m.Span).Round(10 * time.Microsecond)
 	p := &plan.Plan{}
 	if !m.AOF && !m.RDB {
@@ -198,15 +312,15 @@ func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	}
 	begin := d.between(0, t)
 	near := d.below(10)
-	if crash.Name == "power-in-rewrite" {
+	if crash.When == InRewrite {
 		near = 0
 	}
-	if near < 2 || m.Get("appendfsync") == "no" && strings.HasSuffix(crash.Name, "-in-fsync") {
+	if near < 2 || m.Get("appendfsync") == "no" && crash.When == InSync {
 		begin = max(0, t-d.between(0, rewriteWidth))
 	}
 	begin = begin.Round(10 * time.Microsecond)
 	p.Statements = append(p.Statements, at(begin, &plan.Do{Node: server, Args: []string{command}}))
-	if near < 1 && (crash.Name == "kill" || crash.Name == "power" || crash.Name == "power-in-rewrite") {
+	if near < 1 && crash.oneBlow() {
 		statement := crash.strike(m, t, d)[0]
 		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
 		place := places[d.below(len(places))]
@@ -219,7 +333,7 @@ func GeneratePlan(m *Mode, crash *CrashKind, seed uint64) *plan.Plan {
 		return p
 	}
 	strike := crash.strike(m, t, d)
-	if strings.HasSuffix(crash.Name, "-in-fsync") && m.AOF && m.Get("appendfsync") == "no" {
+	if crash.When == InSync && m.AOF && m.Get("appendfsync") == "no" {
 		strike[0].At.Time = begin
 	}
 	p.Statements = append(p.Statements, strike...)

@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -34,9 +35,9 @@ type ImageFile struct {
 }
 
 // NewCrashImage copies the files of a disk.
-func NewCrashImage(d *disk.Disk, m *Mode) (*CrashImage, error) {
+func NewCrashImage(d *disk.Disk, m *product.Mode) (*CrashImage, error) {
 	fsys := d.FS(nil)
-	c := &CrashImage{none: !hasData(fsys, m), stray: m.AOF && nulBytes(fsys)}
+	c := &CrashImage{none: !product.HasData(fsys, m), stray: m.AOF && product.HasStrayBytes(fsys)}
 	return c, c.gather(fsys, ".")
 }
 
@@ -144,7 +145,7 @@ func (c *CrashImage) history() bool {
 }
 
 // ReadCrashImage reads what WriteTo has written.
-func ReadCrashImage(dir string, m *Mode) (*CrashImage, error) {
+func ReadCrashImage(dir string, m *product.Mode) (*CrashImage, error) {
 	c := &CrashImage{}
 	err := filepath.WalkDir(dir, func(name string, e os.DirEntry, err error) error {
 		if err != nil || name == dir {
@@ -229,8 +230,8 @@ func (s *Saved) Start(ctx context.Context, r *Rig, x *Experiment) (*Outcome, err
 	if err != nil {
 		return nil, err
 	}
-	first := &Outcome{Seed: s.Seed, History: h, wholeAOFVanished: s.Seen.WholeAOFVanished,
-		oldIncrUnsynced: s.Seen.OldIncrUnsynced, manifestAhead: s.Seen.ManifestAhead}
+	first := &Outcome{Seed: s.Seed, History: h, Seen: Seen{WholeAOFVanished: s.Seen.WholeAOFVanished,
+		OldIncrUnsynced: s.Seen.OldIncrUnsynced, ManifestAhead: s.Seen.ManifestAhead}}
 	if r == nil {
 		return first.AgainInSimulation(x, image)
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -16,8 +18,8 @@ import (
 // simulation it is the whole of it, so that the same experiment gives the same
 // trace; on real servers it is what can be repeated.
 type Experiment struct {
-	Mode        Mode
-	Crash       string
+	Mode        product.Mode
+	Crash       *CrashKind
 	Workload    workloads.Spec
 	Personality string
 	Profile     string
@@ -74,25 +76,29 @@ type Outcome struct {
 	Span     time.Duration // for how long clients wrote
 	Trace    uint64        // trace hash; simulation only
 
-	// CrashPoint names where in a snapshot or rewrite the crash struck: the last
-	// disk call of it before the crash. "" outside of one.
-	CrashPoint string
+	Seen
 
 	History *history.History // the runner's own; good until its next run
 	Cut     disk.Cut
 
 	// What the harness saw and judging needs.
-	asked            disk.Choice // what was to survive a power cut
-	before           uint64      // hash of what the disk showed just before a power cut
-	unsynced         int64       // bytes of the incr files' writes that no returned sync covered then
-	inFsync          bool        // a sync was in flight when the crash struck
-	image            uint64      // hash of what the server must be started on: the crash image, and what the plan did to it at rest
-	cutFiles         int         // files that a statement about files at rest damaged
-	wholeAOFVanished bool        // the image has no manifest, though there was one before the cut
-	nulBytes         bool        // an incr file held NUL bytes, which no command does
-	oldIncrUnsynced  bool        // a rewrite was going on and the old incr file not durable yet
-	manifestAhead    bool        // the manifest was renamed and its directory not synced yet
-	refused          string      // the error with which a write after the restart was refused
+	asked    disk.Choice // what was to survive a power cut
+	before   uint64      // hash of what the disk showed just before a power cut
+	unsynced int64       // bytes of the incr files' writes that no returned sync covered then
+	image    uint64      // hash of what the server must be started on: the crash image, and what the plan did to it at rest
+}
+
+// Seen is what the harness saw of a run that its history does not say, and
+// that the verdict depends on.
+type Seen struct {
+	InFsync          bool   `json:"in_fsync,omitempty"`           // a sync was in flight when the crash struck
+	CutFiles         int    `json:"cut_files,omitempty"`          // files that were cut at rest
+	WholeAOFVanished bool   `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
+	NULBytes         bool   `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
+	OldIncrUnsynced  bool   `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
+	ManifestAhead    bool   `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
+	CrashPoint       string `json:"crash_point,omitempty"`        // where in a rewrite or snapshot the crash struck
+	Refusal          string `json:"refusal,omitempty"`            // the error that a write after the restart got
 }
 
 // Anomaly is one thing that must not be, with its story.
@@ -101,25 +107,12 @@ type Anomaly struct {
 	Story string
 }
 
-// mix derives a seed from a seed and a path of numbers (splitmix64's finalizer
-// over their running sum), so that the experiments of a campaign are
-// independent and each can be run alone.
-func mix(seed uint64, path ...uint64) uint64 {
-	for _, p := range path {
-		seed += 0x9e3779b97f4a7c15 * (p + 1)
-		seed = (seed ^ seed>>30) * 0xbf58476d1ce4e5b9
-		seed = (seed ^ seed>>27) * 0x94d049bb133111eb
-		seed ^= seed >> 31
-	}
-	return seed
-}
-
 // draws is a small seeded generator for what is decided before a run begins.
 type draws struct{ state uint64 }
 
 func (d *draws) next() uint64 {
 	d.state++
-	return mix(0x746f726e7461696c, d.state)
+	return seeding.Derive(0x746f726e7461696c, d.state)
 }
 
 // below returns a number in [0, n).

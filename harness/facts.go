@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // facts turns the disk's log into what a contract speaks of: the writes and
@@ -41,32 +42,13 @@ type incrFile struct {
 	since    time.Duration // entry of the first of them
 }
 
-// isIncr reports whether a path is an incr file of the AOF, its temporary name
-// during CONFIG SET appendonly yes included.
-func isIncr(path string) bool {
-	return strings.HasSuffix(path, ".incr.aof") || strings.HasSuffix(path, ".aof.incr")
-}
-
-// isSnapshotTemp reports whether a path is a snapshot being written (rdb.c: temp-PID.rdb).
-func isSnapshotTemp(path string) bool {
-	return strings.HasPrefix(path, "temp-") && strings.HasSuffix(path, ".rdb")
-}
-
-// isRewrite reports whether a call is part of an AOF rewrite: the child's files,
-// the base, the manifest, and the removal of old files.
-func isRewrite(c *disk.Call) bool {
-	return strings.Contains(c.Path, "temp-rewriteaof-") || strings.Contains(c.Path, ".base.") ||
-		strings.Contains(c.Path, ".manifest") || strings.HasSuffix(c.Path, "appendonlydir") && c.Kind == disk.OpDirSync ||
-		isIncr(c.Path) && (c.Kind == disk.OpCreate || c.Kind == disk.OpUnlink)
-}
-
 // read fills in one epoch from the calls in log[from:]. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch) {
 	f.ids, f.forks, f.used, f.incrs, f.fresh, f.ahead = f.ids[:0], forks, 0, f.incrs[:0], false, false
 	for i := range log {
 		c := &log[i]
-		if isIncr(c.Path) {
+		if product.IsIncr(c.Path) {
 			f.follow(c)
 		}
 		if f.carries && c.Kind.IsSync() && c.Kind != disk.OpSyncRange && c.Err == 0 {
@@ -74,24 +56,24 @@ func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch)
 		}
 		f.switching(&c.Call)
 		switch {
-		case c.Kind == disk.OpWrite && isIncr(c.Path):
+		case c.Kind == disk.OpWrite && product.IsIncr(c.Path):
 			if c.Err == 0 {
 				f.ids = append(f.ids, c.ID)
 				e.LogWrites = append(e.LogWrites, history.DiskWrite{Enter: c.Enter, Return: c.Return, Bytes: c.Len})
 			}
-		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && isIncr(c.Path):
+		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && product.IsIncr(c.Path):
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
 				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0})
 		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
 			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
 		}
 		switch {
-		case c.Kind == disk.OpCreate && isSnapshotTemp(c.Path):
+		case c.Kind == disk.OpCreate && product.IsSnapshotTemp(c.Path):
 			e.Snapshots = append(e.Snapshots, history.Snapshot{
 				Fork: f.forkBefore(c.Enter), Began: c.Enter, Renamed: history.Never, Durable: history.Never})
-		case c.Kind == disk.OpRename && isSnapshotTemp(c.Path) && c.Err == 0 && len(e.Snapshots) > 0:
+		case c.Kind == disk.OpRename && product.IsSnapshotTemp(c.Path) && c.Err == 0 && len(e.Snapshots) > 0:
 			e.Snapshots[len(e.Snapshots)-1].Renamed = c.Return
-		case c.Kind == disk.OpDirSync && isRoot(c.Path) && c.Err == 0 && c.Return != disk.Never:
+		case c.Kind == disk.OpDirSync && product.IsRoot(c.Path) && c.Err == 0 && c.Return != disk.Never:
 			for j := range e.Snapshots {
 				if s := &e.Snapshots[j]; s.Renamed <= c.Enter && s.Durable == history.Never {
 					s.Durable = c.Return
@@ -156,13 +138,13 @@ func (f *facts) carried(inFlight bool) {
 // server that does anything else in the directory than sync it does not mean to.
 func (f *facts) switching(c *disk.Call) {
 	switch {
-	case c.Err != 0 || !strings.Contains(c.Path, aofDir) && !strings.Contains(c.Path2, aofDir):
-	case c.Kind == disk.OpRename && strings.HasSuffix(c.Path2, aofManifest):
+	case c.Err != 0 || !strings.Contains(c.Path, product.AOFDir) && !strings.Contains(c.Path2, product.AOFDir):
+	case c.Kind == disk.OpRename && strings.HasSuffix(c.Path2, product.Manifest):
 		f.ahead = f.fresh
 	case c.Kind == disk.OpDirSync:
 		unsynced := c.Return == disk.Never
 		f.fresh, f.ahead = f.fresh && unsynced, f.ahead && unsynced
-	case c.Kind == disk.OpCreate && isIncr(c.Path), c.Kind == disk.OpRename && strings.Contains(c.Path2, ".base."):
+	case c.Kind == disk.OpCreate && product.IsIncr(c.Path), c.Kind == disk.OpRename && strings.Contains(c.Path2, ".base."):
 		f.fresh, f.ahead = true, false
 	case c.Kind == disk.OpUnlink:
 		f.fresh, f.ahead = false, false
@@ -206,8 +188,6 @@ func (f *facts) oldIncrUnsynced() bool {
 // that may have kept the main thread from its work.
 const longSync = 10 * time.Millisecond
 
-func isRoot(path string) bool { return path == "" || path == "." || path == "/" }
-
 // writeReturned is the return time of the log write with that call ID, -1 when
 // there is none (a sync of a file that nobody had written to).
 func (f *facts) writeReturned(id uint64, e *history.Epoch) time.Duration {
@@ -243,12 +223,12 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 			break
 		}
 		switch {
-		case isSnapshotTemp(c.Path) || start >= 0 && c.Kind == disk.OpDirSync && isRoot(c.Path):
+		case product.IsSnapshotTemp(c.Path) || start >= 0 && c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
 			if c.Kind == disk.OpCreate {
 				start, calls = i, 0
 			}
-		case isRewrite(c):
-			if c.Kind == disk.OpCreate && isIncr(c.Path) {
+		case product.IsRewrite(c):
+			if c.Kind == disk.OpCreate && product.IsIncr(c.Path) {
 				start, calls = i, 0
 			}
 		default:
@@ -264,7 +244,7 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 		return ""
 	}
 	c := &log[last].Call
-	name := c.Kind.String() + " " + rolePath(c.Path) + " #" + strconv.Itoa(calls)
+	name := c.Kind.String() + " " + product.Role(c.Path) + " #" + strconv.Itoa(calls)
 	if c.Return <= tc {
 		return "after " + name
 	}
@@ -275,17 +255,3 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 // pointWidth is how far apart two instants inside one call must be to count as
 // different points.
 const pointWidth = 250 * time.Microsecond
-
-// rolePath is a path without what differs from run to run: process ids and
-// sequence numbers.
-func rolePath(path string) string {
-	out := make([]byte, 0, len(path))
-	for i := 0; i < len(path); i++ {
-		if ch := path[i]; ch < '0' || ch > '9' {
-			out = append(out, ch)
-		} else if len(out) == 0 || out[len(out)-1] != '#' {
-			out = append(out, '#')
-		}
-	}
-	return string(out)
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // log builds a disk log of calls to named files, one a millisecond.
@@ -103,18 +104,18 @@ func TestFactsOfSnapshots(t *testing.T) {
 }
 
 func TestServerLog(t *testing.T) {
-	var l serverLog
-	l.line(1, "10 changes in 2 seconds. Saving...")
-	l.line(2, "Background saving started by pid 77")
-	require.True(t, l.working)
-	l.line(3, "DB saved on disk")
-	require.True(t, l.working)
-	l.line(4, "Background saving terminated with success")
-	require.False(t, l.working)
-	l.line(5, "Background append only file rewriting started by pid 78")
-	l.line(6, "Background AOF rewrite terminated with success")
-	require.True(t, l.working, "the hand-over goes on")
-	l.line(7, "Background AOF rewrite finished successfully")
-	require.False(t, l.working)
-	require.Equal(t, []time.Duration{2}, l.forks)
+	var l product.Log
+	l.Line(1, "10 changes in 2 seconds. Saving...")
+	l.Line(2, "Background saving started by pid 77")
+	require.True(t, l.Working)
+	l.Line(3, "DB saved on disk")
+	require.True(t, l.Working)
+	l.Line(4, "Background saving terminated with success")
+	require.False(t, l.Working)
+	l.Line(5, "Background append only file rewriting started by pid 78")
+	l.Line(6, "Background AOF rewrite terminated with success")
+	require.True(t, l.Working, "the hand-over goes on")
+	l.Line(7, "Background AOF rewrite finished successfully")
+	require.False(t, l.Working)
+	require.Equal(t, []time.Duration{2}, l.Forks)
 }

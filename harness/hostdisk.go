@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -13,6 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // This file is what is different for real servers on the host's own disk: what
@@ -28,7 +28,7 @@ func needsFaultDisk(k *CrashKind) string {
 	switch {
 	case k.Power:
 		return "power cuts need the fault disk (--disk fuse)"
-	case strings.HasSuffix(k.Name, "-in-fsync"), k.Name == "tail-cut":
+	case k.When != AnyTime, k.AtRest:
 		return "calls are in reach on the fault disk only (--disk fuse)"
 	}
 	return ""
@@ -61,7 +61,7 @@ func HostServer(r *Rig, version string) Backend {
 // withoutCalls is a drawn plan in which what would strike at a disk call strikes
 // at a time: within the width of the rewrite that the call would have been part of.
 func withoutCalls(p *plan.Plan, seed uint64) *plan.Plan {
-	d := draws{state: mix(seed, 8)}
+	d := draws{state: seeding.Derive(seed, 8)}
 	out := &plan.Plan{Statements: slices.Clone(p.Statements)}
 	for i := range out.Statements {
 		s := &out.Statements[i]

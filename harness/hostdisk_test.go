@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -27,7 +28,7 @@ func TestHostDisk(t *testing.T) {
 	require.NoError(t, err)
 	c := &Campaign{Workload: workloads.Default(), Personality: HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
 	for _, name := range []string{"always", "rdb", "none"} {
-		m, err := ModeByName(name)
+		m, err := product.ModeByName(name)
 		require.NoError(t, err)
 		c.Modes = append(c.Modes, m.Spanning(4*time.Second))
 	}
@@ -51,7 +52,7 @@ func TestHostDisk(t *testing.T) {
 	// A server that keeps nothing is caught without the disk's log as well.
 	liar, none := c.Modes[0], c.Modes[2]
 	liar.Directives = none.Directives
-	c.Modes, c.Crashes = []Mode{liar}, c.Crashes[:1]
+	c.Modes, c.Crashes = []product.Mode{liar}, c.Crashes[:1]
 	results, err = c.Run(context.Background(), HostServer(rig, version))
 	require.NoError(t, err)
 	assert.Equal(t, result.Violated, results[0].Verdict)
@@ -67,9 +68,9 @@ func TestContractWithoutLog(t *testing.T) {
 	for mode, want := range map[string]time.Duration{
 		"always": -1, "no": -1, "everysec": 2*time.Second + contract.Slack, "rdb": 3*time.Second + contract.Slack,
 	} {
-		m, err := ModeByName(mode)
+		m, err := product.ModeByName(mode)
 		require.NoError(t, err)
-		c, err := ContractOf(&m, "kill", HostDisk, nil)
+		c, err := ContractOf(&m, mustCrash("kill"), HostDisk, nil)
 		require.NoError(t, err)
 		assert.Equal(t, want, c.MaxWindow, mode)
 		assert.Equal(t, want < 0, c.Level == contract.Durable && c.Keeps == contract.KeepsAll, mode)
@@ -79,13 +80,13 @@ func TestContractWithoutLog(t *testing.T) {
 // What would strike at a disk call strikes at a time where no call is in reach,
 // and a plan for the fault disk is refused.
 func TestPlansForTheHostDisk(t *testing.T) {
-	always, err := ModeByName("always")
+	always, err := product.ModeByName("always")
 	require.NoError(t, err)
 	kill, err := CrashByName("kill")
 	require.NoError(t, err)
 	changed := 0
 	for seed := range uint64(200) {
-		drawn := GeneratePlan(&always, &kill, seed)
+		drawn := GeneratePlan(&always, kill, seed)
 		p := withoutCalls(drawn, seed)
 		require.NoError(t, p.Check(plan.ProcessHost, []string{Server}))
 		if drawn.Check(plan.ProcessHost, nil) != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -34,7 +35,7 @@ import (
 // says that it does not know.
 type ImageServer struct {
 	rig  *Rig
-	mode Mode
+	mode product.Mode
 	read time.Duration // Recovered.At
 	dir  string
 	env  *osenv.Env
@@ -121,14 +122,14 @@ func end(r *process.Redis) {
 }
 
 // launch starts the server in a directory.
-func (s *ImageServer) launch(ctx context.Context, dir string, more ...Directive) (*process.Redis, *process.StartError, error) {
+func (s *ImageServer) launch(ctx context.Context, dir string, more ...product.Directive) (*process.Redis, *process.StartError, error) {
 	var list []process.Directive
 	for _, d := range append(s.mode.Directives, more...) {
-		list = append(list, process.Directive{Name: d.Name, Args: d.arguments()})
+		list = append(list, process.Directive{Name: d.Name, Args: d.Arguments()})
 	}
 	r, err := process.StartRedis(ctx, s.rig.spec(dir, list, s.onLine))
 	var refusal *process.StartError
-	if errors.As(err, &refusal) && refused(refusal) {
+	if errors.As(err, &refusal) && product.Refused(refusal) {
 		return nil, refusal, nil
 	}
 	return r, nil, err
@@ -168,7 +169,7 @@ func (s *ImageServer) Start(ctx context.Context, image *CrashImage, second bool)
 		r.Truncated, then.Cut = true, *cut
 	}
 	if r.How == ByItself && image.stray {
-		r.NULBytes = !r.Truncated || nulBytes(osfs.New(s.coldDir()))
+		r.NULBytes = !r.Truncated || product.HasStrayBytes(osfs.New(s.coldDir()))
 	}
 	if !second {
 		end(redis)
@@ -188,7 +189,7 @@ func (s *ImageServer) Start(ctx context.Context, image *CrashImage, second bool)
 	case err != nil:
 		return r, then, err
 	case refusal != nil:
-		then.Wrong = "it came back, took a write, was killed, and would not start again: " + lastWords(refusal)
+		then.Wrong = "it came back, took a write, was killed, and would not start again: " + product.LastWords(refusal)
 		return r, then, nil
 	}
 	redis.OutputDone()
@@ -205,12 +206,12 @@ func (s *ImageServer) Start(ctx context.Context, image *CrashImage, second bool)
 
 // repaired runs the repair tool and starts the server again; nil when it will not.
 func (s *ImageServer) repaired(ctx context.Context, r *Recovered, refusal *process.StartError, image *CrashImage) (*process.Redis, error) {
-	r.How, r.Refusal = RefusedToStart, lastWords(refusal)
+	r.How, r.Refusal = RefusedToStart, product.LastWords(refusal)
 	r.NULBytes = image.stray
 	if !s.mode.AOF || s.rig.repair == nil {
 		return nil, nil
 	}
-	fixed, err := repairAOF(ctx, s.rig.repair, s.coldDir(), s.rig.clock)
+	fixed, err := product.RunRepair(ctx, s.rig.repair, s.coldDir(), s.rig.clock)
 	if err != nil || !fixed {
 		return nil, err
 	}
@@ -241,7 +242,7 @@ func (s *ImageServer) dump(addr string, r *Recovered) error {
 		return err
 	}
 	defer conn.Close()
-	r.State, err = s.run.Dump(conn, replyLimit)
+	r.State, err = s.run.Dump(conn, product.ReplyLimit)
 	return err
 }
 
@@ -254,7 +255,7 @@ func (s *ImageServer) poke(addr string) (wrong string, err error) {
 		return "", err
 	}
 	defer conn.Close()
-	if wrong, err = probe(conn); wrong != "" {
+	if wrong, err = product.Probe(conn); wrong != "" {
 		wrong = "it came back and refuses a write: " + wrong
 	}
 	return wrong, err
@@ -279,12 +280,12 @@ func (s *ImageServer) Reload(ctx context.Context, image *CrashImage) (r Recovere
 	s.env.Enter()
 	var reply redcon.RESP
 	if s.mode.AOF {
-		reply, err = s.conn.Do(replyLimit, "DEBUG", "LOADAOF")
+		reply, err = s.conn.Do(product.ReplyLimit, "DEBUG", "LOADAOF")
 	} else {
-		reply, err = s.conn.Do(replyLimit, "DEBUG", "RELOAD", "NOSAVE")
+		reply, err = s.conn.Do(product.ReplyLimit, "DEBUG", "RELOAD", "NOSAVE")
 	}
 	if known = err == nil && reply.Type == redcon.String; known {
-		r.State, err = s.run.Dump(s.conn, replyLimit)
+		r.State, err = s.run.Dump(s.conn, product.ReplyLimit)
 	}
 	s.env.Leave()
 	if known && err != nil {
@@ -305,8 +306,8 @@ func (s *ImageServer) wait(ctx context.Context) error {
 	if err := nothing.WriteTo(s.liveDir(), nil); err != nil {
 		return err
 	}
-	live, refusal, err := s.launch(ctx, s.liveDir(), Directive{"appendonly", "no"}, Directive{"save", ""},
-		Directive{"enable-debug-command", "yes"}, Directive{"loglevel", "warning"})
+	live, refusal, err := s.launch(ctx, s.liveDir(), product.Directive{Name: "appendonly", Value: "no"}, product.Directive{Name: "save", Value: ""},
+		product.Directive{Name: "enable-debug-command", Value: "yes"}, product.Directive{Name: "loglevel", Value: "warning"})
 	if err == nil && refusal != nil {
 		err = fmt.Errorf("a server to load crash images into: %w", refusal)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -20,12 +21,12 @@ import (
 //
 // Whether a crash "in fsync" struck inside one is the harness's to say: it
 // sees the calls in flight. The promise is that of the plain kind.
-func ContractOf(m *Mode, crash, personality string, own *contract.File) (contract.Contract, error) {
+func ContractOf(m *product.Mode, crash *CrashKind, personality string, own *contract.File) (contract.Contract, error) {
 	return contractOf(m, crash, personality, own, 0)
 }
 
 // contractOf is ContractOf with another slack than the default; 0 is the default.
-func contractOf(m *Mode, crash, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
+func contractOf(m *product.Mode, crash *CrashKind, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
 	back := disk.DefaultWriteBack
 	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
 		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
@@ -41,25 +42,17 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 		// What the flusher has written can be read back once the journal has committed the size.
 		conf.WriteBackInterval += p.Commit
 	}
-	if m.states("save") {
+	if m.States("save") {
 		save, err := savePoints(m.Get("save"))
 		if err != nil {
 			return contract.Contract{}, err
 		}
 		conf.SavePoints = save
 	}
-	kind := contract.Crash(plainKind(crash))
-	if crash == "tail-cut" {
-		// No configuration promises anything about bytes that go missing at rest,
-		// but a truncated tail must load as a prefix (aof-load-truncated), without
-		// help, and lose no more than the commands that were cut.
-		c := contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
-			MaxWindow: -1, MaxLost: maxTailCut}
-		if m.Get("appendfsync") == "everysec" {
-			c.MaxLost = -1 // the kill takes what was postponed, too
-		}
-		return c, nil
+	if crash.promise != nil {
+		return crash.promise(m), nil
 	}
+	kind := crash.contract()
 	c, err := contract.For(m.Name, kind, conf)
 	if own != nil {
 		c, err = own.For(m.Name, kind, conf)
@@ -69,10 +62,6 @@ func contractOf(m *Mode, crash, personality string, own *contract.File, slack ti
 	}
 	return c, err
 }
-
-// maxTailCut is how many acknowledged writes 128 bytes cut off an AOF can hold
-// at most: the shortest, "SET kN x:y" as RESP, has 33.
-const maxTailCut = 4
 
 // savePoints reads the value of a save directive.
 func savePoints(text string) ([]contract.SavePoint, error) {
@@ -102,7 +91,7 @@ type judging struct {
 
 // run turns the history of a run into its verdict.
 func (j *judging) run(x *Experiment, o *Outcome) {
-	power := strings.HasPrefix(x.Crash, "power")
+	power := x.Crash.Power
 	if o.Why != "" || o.Distrust != "" {
 		o.Verdict = result.Unknown
 		return
@@ -111,7 +100,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Unknown
 		return
 	}
-	if power && o.wholeAOFVanished && namesMayVanish(x.Personality) {
+	if power && o.WholeAOFVanished && namesMayVanish(x.Personality) {
 		// F1: the file system was never asked to keep the directory's name. What
 		// the rest of the run would say about the contract is drowned by it.
 		excuse(o, "F1")
@@ -125,32 +114,32 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 	if j.contract != nil {
 		c = *j.contract
 	}
-	if o.cutFiles > 0 && x.Crash != "tail-cut" {
+	if o.CutFiles > 0 && !x.Crash.AtRest {
 		// The plan damaged files at rest. No configuration promises anything about
 		// that but that what is loaded is a prefix; refusing is right, too.
 		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
 		c.AllowRepair, c.AllowRefusal = true, true
 	}
 	verdict := j.judge.Judge(o.History, c)
-	o.Verdict, o.Why = verdict.Verdict, ""
+	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
 	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
 	o.Window, o.Censored = verdict.WindowCertain, verdict.Censored
 	for _, a := range verdict.Anomalies {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
 	}
-	if verdict.Verdict == result.Unknown {
+	if o.Verdict == result.Unknown {
 		o.Why = verdict.Why
 		// A crash before anything was acknowledged (behind one slow fsync, say) had
 		// nothing to lose: another takes its place.
 		o.Struck = verdict.Assumption != checker.Enough
 	}
-	if o.refused != "" {
+	if o.Refusal != "" {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
-			"after the restart the server refuses a write: " + o.refused})
+			"after the restart the server refuses a write: " + o.Refusal})
 		o.Verdict = result.Violated
 	}
 	o.InPlay = inPlay(x, o)
-	o.manifestAhead = o.manifestAhead && namesInAnyOrder(x.Personality)
+	o.ManifestAhead = o.ManifestAhead && namesInAnyOrder(x.Personality)
 	known(o, power)
 }
 
@@ -160,28 +149,13 @@ func struck(x *Experiment, o *Outcome) (bool, string) {
 	if len(o.History.Epochs) == 0 {
 		return false, "the server never served"
 	}
-	how := o.History.Epochs[0].How
-	want := history.ProcessKill
-	switch {
-	case strings.HasPrefix(x.Crash, "power"):
-		want = history.PowerCut
-	case x.Crash == "term":
-		want = history.Terminated
+	if how := o.History.Epochs[0].How; how != x.Crash.Ends {
+		return false, fmt.Sprintf("the server's life ended by %s, not by %s", how, x.Crash.Ends)
 	}
-	if how != want {
-		return false, fmt.Sprintf("the server's life ended by %s, not by %s", how, want)
-	}
-	if strings.HasSuffix(x.Crash, "-in-fsync") && !o.inFsync {
-		return false, "no fsync was in flight when the crash struck"
-	}
-	if strings.HasSuffix(x.Crash, "-slow-fsync") && !syncWasSlow(&o.History.Epochs[0]) {
-		return false, "no fsync had been slow when the crash struck"
-	}
-	if strings.HasSuffix(x.Crash, "-in-rewrite") && o.CrashPoint == "" {
-		return false, "no rewrite or snapshot was going on when the crash struck"
-	}
-	if x.Crash == "tail-cut" && o.cutFiles != 1 {
-		return false, fmt.Sprintf("%d incr files were cut, not the one at the tail", o.cutFiles)
+	if x.Crash.seen != nil {
+		if why := x.Crash.seen(o); why != "" {
+			return false, why
+		}
 	}
 	return true, ""
 }
@@ -226,7 +200,7 @@ func audit(o *Outcome, startedOn uint64, replies int) string {
 // bytes that were not durable, without a log anything not yet in a snapshot;
 // a kill takes memory, which always holds something.
 func inPlay(x *Experiment, o *Outcome) bool {
-	if !strings.HasPrefix(x.Crash, "power") {
+	if !x.Crash.Power {
 		return true
 	}
 	return o.Cut.Ops > 0 || !x.Mode.AOF

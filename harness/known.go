@@ -5,6 +5,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -19,24 +20,24 @@ func known(o *Outcome, power bool) {
 	if !power {
 		return
 	}
-	if o.Recovery == Repaired && o.nulBytes {
+	if o.Recovery == Repaired && o.NULBytes {
 		o.Findings = append(o.Findings, "F2")
 	}
 	if o.Verdict != result.Violated {
 		return
 	}
 	switch {
-	case o.oldIncrUnsynced && only(o.Anomalies, anomaly.Unrecoverable, anomaly.Hole, anomaly.SilentTruncation, anomaly.TornTransaction, anomaly.LostWrite):
+	case o.OldIncrUnsynced && only(o.Anomalies, anomaly.Unrecoverable, anomaly.Hole, anomaly.SilentTruncation, anomaly.TornTransaction, anomaly.LostWrite):
 		// The end of the old file is gone and the new one is there: the server
 		// refuses, or loads what comes after the gap. A sync of the new file
 		// covers what the old one has lost, so clause (b) is broken as well.
 		excuse(o, "F3")
-	case o.nulBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History),
+	case o.NULBytes && only(o.Anomalies, anomaly.Phantom) && phantomsHoldNUL(o.History),
 		// A command that the stray bytes spoilt is an error that nobody hears while
 		// the file is loaded. (A file that ends in them is refused, and says nothing here.)
-		o.nulBytes && o.Recovery == ByItself && only(o.Anomalies, anomaly.Phantom, anomaly.Hole) && phantomsHoldNUL(o.History):
+		o.NULBytes && o.Recovery == ByItself && only(o.Anomalies, anomaly.Phantom, anomaly.Hole) && phantomsHoldNUL(o.History):
 		excuse(o, "F4")
-	case o.manifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == RefusedToStart && missesFile(o.History):
+	case o.ManifestAhead && only(o.Anomalies, anomaly.Unrecoverable) && o.Recovery == RefusedToStart && missesFile(o.History):
 		// The manifest's new name survived, and that of a file it speaks of did not:
 		// one sync of the directory is to make both durable.
 		excuse(o, "F5")
@@ -92,7 +93,7 @@ func phantomsHoldNUL(h *history.History) bool {
 	for i := range h.States {
 		for _, kv := range h.States[i].Keys {
 			for _, v := range append(kv.List, kv.Value) {
-				if v != "" && !written[v] && !strings.ContainsAny(v, strayBytes) {
+				if v != "" && !written[v] && !strings.ContainsAny(v, product.StrayBytes) {
 					return false
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // Moment is an instant of a run at which the power could be cut: the disk as it
@@ -73,7 +74,7 @@ func (s *Simulator) watch(kind MomentKind, c *disk.Call, ack int) {
 	}
 	m := &s.moment
 	d := s.node.Disk()
-	of := watched{s.x, d, s.hist, d.Log()[s.logFrom:], s.log.forks, &s.facts, &s.judging}
+	of := watched{s.x, d, s.hist, d.Log()[s.logFrom:], s.log.Forks, &s.facts, &s.judging}
 	*m = Moment{of: of, Number: s.moments, At: s.world.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
 	s.moments++
 	s.watcher(m)
@@ -186,10 +187,10 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	now := m.At
 	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
 	r.follow(h, now)
-	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, nulBytes: r.NULBytes,
-		wholeAOFVanished: r.NoData && m.hasData(), oldIncrUnsynced: m.OldIncrUnsynced(), manifestAhead: m.ManifestAhead()}
+	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{NULBytes: r.NULBytes,
+		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}
 	x := *m.of.x
-	x.Crash = "power"
+	x.Crash = PowerLoss()
 	m.of.judging.contract = c
 	m.of.judging.run(&x, o)
 	m.of.judging.contract = nil
@@ -217,7 +218,7 @@ func (r *Recovered) follow(h *history.History, now time.Duration) {
 // hasData is the function of that name for the disk of a running experiment,
 // where a look through a file system would use up numbers of calls.
 func (m *Moment) hasData() bool {
-	_, errno := m.Disk().Find(dataFile(&m.of.x.Mode))
+	_, errno := m.Disk().Find(product.DataFile(&m.of.x.Mode))
 	return errno == 0
 }
 

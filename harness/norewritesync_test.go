@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestWritesOfARewriteMayBeLostWhereNothingSyncsThem(t *testing.T) {
 	for plant, want := range map[string]result.Verdict{"": result.Holds, "reply-before-fsync": result.Violated} {
 		c := campaign(t, 1, 60, []string{"always"}, []string{"power", "power-in-rewrite"})
-		c.Modes[0] = c.Modes[0].With([]Directive{{"no-appendfsync-on-rewrite", "yes"}})
+		c.Modes[0] = c.Modes[0].With([]product.Directive{{Name: "no-appendfsync-on-rewrite", Value: "yes"}})
 		var err error
 		c.Plants, err = ParsePlants(plant)
 		require.NoError(t, err)

@@ -7,6 +7,8 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -208,7 +210,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	l.how, l.at = history.PowerCut, s.cutClients()
 	choice := a.Keep
 	if !a.HasKeep {
-		choice = disk.Choice{Mode: disk.KeepRandom, Seed: mix(s.x.Seed, 4)}
+		choice = disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(s.x.Seed, 4)}
 	}
 	if s.rig.block != nil {
 		s.blockPowerCut(choice, l)
@@ -229,7 +231,7 @@ func (s *ServerRunner) powerCut(a *plan.PowerCut, l *life) {
 	l.redis.OutputDone()
 	// The disk is frozen as it was at the cut.
 	s.out.image = cut.Image
-	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), hasData(before.FS(nil), &s.x.Mode)
+	s.out.asked, s.out.Cut, s.out.before, s.hadAOF = choice, cut, before.Hash(), product.HasData(before.FS(nil), &s.x.Mode)
 	s.env.Enter()
 	s.takeFacts(before.Log(), l.at)
 	s.env.Leave()
@@ -289,7 +291,7 @@ func (s *ServerRunner) command(addr string, args []string) {
 			return // the server is gone, and the plan's next statement will say so
 		}
 		defer conn.Close()
-		conn.Do(replyLimit, args...)
+		conn.Do(product.ReplyLimit, args...)
 	})
 }
 

@@ -3,15 +3,13 @@ package harness
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -23,11 +21,11 @@ import (
 func (s *ServerRunner) startServer(ctx context.Context) (l *life, refusal *process.StartError, err error) {
 	var directives []process.Directive
 	for _, d := range s.x.Mode.Directives {
-		directives = append(directives, process.Directive{Name: d.Name, Args: d.arguments()})
+		directives = append(directives, process.Directive{Name: d.Name, Args: d.Arguments()})
 	}
 	redis, err := process.StartRedis(ctx, s.rig.spec(s.place(), directives, s.onLine))
 	switch {
-	case errors.As(err, &refusal) && refused(refusal):
+	case errors.As(err, &refusal) && product.Refused(refusal):
 		return nil, refusal, nil
 	case err != nil:
 		return nil, nil, err
@@ -38,20 +36,6 @@ func (s *ServerRunner) startServer(ctx context.Context) (l *life, refusal *proce
 	defer s.mu.Unlock()
 	s.life, s.gone = l, false
 	return l, nil, nil
-}
-
-// refused reports whether a server that did not come up is to blame itself: it
-// exited, or crashed. One that was killed, or did not answer in time, may have
-// lacked memory or CPU.
-func refused(e *process.StartError) bool {
-	if !e.Exited {
-		return false
-	}
-	switch e.Exit.Signal {
-	case 0, syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL:
-		return true
-	}
-	return false
 }
 
 // onLine follows the server's log: "PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL text".
@@ -69,7 +53,7 @@ func (s *ServerRunner) onLine(l process.Line) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.log.line(min(at.Sub(s.rig.start.Round(0)), l.At), rest[len(layout)+3:])
+	s.log.Line(min(at.Sub(s.rig.start.Round(0)), l.At), rest[len(layout)+3:])
 }
 
 // restart brings the server back on what the crash left, with its own repair
@@ -88,10 +72,10 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 		return nil, nil
 	}
 	if crashed == history.PowerCut {
-		s.files(func(fsys vfs.FS) { s.out.wholeAOFVanished = s.hadAOF && !hasData(fsys, &s.x.Mode) })
+		s.files(func(fsys vfs.FS) { s.out.WholeAOFVanished = s.hadAOF && !product.HasData(fsys, &s.x.Mode) })
 	}
 	s.mu.Lock()
-	s.log.reset()
+	s.log.Reset()
 	s.mu.Unlock()
 	s.event(history.Event{Kind: history.Restarted})
 	l, refusal, err := s.startServer(ctx)
@@ -103,9 +87,9 @@ func (s *ServerRunner) restart(ctx context.Context, crashed history.EventKind) (
 		s.event(history.Event{Kind: history.Ready})
 		return l, nil
 	}
-	s.event(history.Event{Kind: history.Refused, Text: lastWords(refusal)})
+	s.event(history.Event{Kind: history.Refused, Text: product.LastWords(refusal)})
 	s.out.Recovery = RefusedToStart
-	s.files(func(fsys vfs.FS) { s.out.nulBytes = nulBytes(fsys) })
+	s.files(func(fsys vfs.FS) { s.out.NULBytes = product.HasStrayBytes(fsys) })
 	if !s.x.Mode.AOF || s.rig.repair == nil {
 		return nil, nil
 	}
@@ -139,33 +123,7 @@ func (s *ServerRunner) restartError(err error) error {
 // repair runs the server's repair tool and reports whether it says that the AOF
 // is in order now. The tool asks before it cuts; nobody is there to answer but yes.
 func (s *ServerRunner) repair(ctx context.Context) (bool, error) {
-	return repairAOF(ctx, s.rig.repair, s.place(), s.rig.clock)
-}
-
-// repairAOF is repair for the AOF in a server's directory.
-func repairAOF(ctx context.Context, command []string, dir string, clock func() time.Duration) (bool, error) {
-	fill := strings.NewReplacer("{{dir}}", dir, "{{manifest}}", path.Join(dir, aofManifest))
-	args := []string{"-c", `yes | "$0" "$@"`}
-	for _, w := range command {
-		args = append(args, fill.Replace(w))
-	}
-	p, err := process.Start(process.Spec{Path: "sh", Args: args, Clock: clock})
-	if err != nil {
-		return false, err
-	}
-	defer p.OutputDone()
-	defer p.WaitTree()
-	defer p.KillTree()
-	timer := time.NewTimer(replyLimit)
-	defer timer.Stop()
-	select {
-	case <-p.Done():
-		return p.Wait().Code == 0, nil
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	case <-timer.C:
-		return false, fmt.Errorf("%s did not end within %v:\n%s", command[0], replyLimit, p.Tail())
-	}
+	return product.RunRepair(ctx, s.rig.repair, s.place(), s.rig.clock)
 }
 
 // dump reads the whole recovered state and, when no further crash is to come,
@@ -178,31 +136,17 @@ func (s *ServerRunner) dump(l *life) error {
 		return err
 	}
 	defer conn.Close()
-	state, err := s.run.Dump(conn, replyLimit)
+	state, err := s.run.Dump(conn, product.ReplyLimit)
 	if err != nil {
 		return err
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
-	if s.x.Mode.AOF && !s.out.nulBytes {
-		s.files(func(fsys vfs.FS) { s.out.nulBytes = nulBytes(fsys) })
+	if s.x.Mode.AOF && !s.out.NULBytes {
+		s.files(func(fsys vfs.FS) { s.out.NULBytes = product.HasStrayBytes(fsys) })
 	}
 	if !s.crashPending() {
-		s.out.refused, err = probe(conn)
+		s.out.Refusal, err = product.Probe(conn)
 	}
 	return err
-}
-
-// lastWords is the last line that a server wrote before it gave up, without
-// its process id and time.
-func lastWords(e *process.StartError) string {
-	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
-	last := lines[len(lines)-1]
-	if i := strings.Index(last, " # "); i >= 0 {
-		last = last[i+3:]
-	}
-	if last == "" {
-		return e.Error()
-	}
-	return last
 }

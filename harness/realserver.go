@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +20,8 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -46,7 +45,7 @@ type Rig struct {
 }
 
 func rigFor(binary string) *Rig {
-	return &Rig{binary: binary, start: time.Now(), repair: repairCommand(binary)}
+	return &Rig{binary: binary, start: time.Now(), repair: product.RepairCommand(binary)}
 }
 
 // Describe says how a server is started and entered that is not redis-server's
@@ -58,7 +57,7 @@ func (r *Rig) Describe(server *process.Server, within time.Duration, repair, mod
 }
 
 // lacksMode is why a mode cannot be tested; "" when it can.
-func (r *Rig) lacksMode(m *Mode) string {
+func (r *Rig) lacksMode(m *product.Mode) string {
 	if r.modes == nil || slices.Contains(r.modes, m.Name) {
 		return ""
 	}
@@ -110,31 +109,6 @@ func (r *Rig) attach(d *disk.Disk, o fusefs.VolumeOptions) (*fusefs.Volume, erro
 	return r.mount.Attach("v"+strconv.FormatUint(r.volumes.Add(1), 10), d, o)
 }
 
-// RepairTool is the path of the tool that belongs to a server binary:
-// redis-server's is redis-check-aof, valkey-server's valkey-check-aof. "" when
-// it is not installed.
-func RepairTool(binary string) string {
-	dir, name := filepath.Split(binary)
-	product, _, ok := strings.Cut(name, "-server")
-	if !ok {
-		return ""
-	}
-	tool, err := exec.LookPath(dir + product + "-check-aof")
-	if err != nil {
-		return ""
-	}
-	return tool
-}
-
-// repairCommand is how that tool is called; nil when there is none.
-func repairCommand(binary string) []string {
-	tool := RepairTool(binary)
-	if tool == "" {
-		return nil
-	}
-	return []string{tool, "--fix", "{{manifest}}"}
-}
-
 // ServerRunner runs experiments with a real server on the fault disk, one at a
 // time. Several of one Rig may run side by side.
 //
@@ -176,7 +150,7 @@ type ServerRunner struct {
 	plan    plan.Runner
 	planAt  time.Duration // when the plan's clock began; 0: it has not
 	nextAt  time.Duration // on the plan's clock: what the timekeeper waits for
-	log     serverLog
+	log     product.Log
 	life    *life          // the server that runs, or the last one
 	atRest  []plan.Trigger // damage that waits until the server is gone
 	gone    bool           // no process of the last life is left
@@ -265,13 +239,13 @@ func (s *ServerRunner) Run(ctx context.Context, x *Experiment) (*Outcome, error)
 func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.hist = new(history.History)
 	s.x, s.out = x, &Outcome{Seed: x.Seed, History: s.hist}
-	s.env = s.rig.newEnv(mix(x.Seed, 6))
+	s.env = s.rig.newEnv(seeding.Derive(x.Seed, 6))
 	s.rec.Reset(s.hist)
 	s.rec.OnAck = s.onAck
 	if x.Plants.ClientLies {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
-	s.draws = draws{state: mix(x.Seed, 5)}
+	s.draws = draws{state: seeding.Derive(x.Seed, 5)}
 	s.options = fusefs.VolumeOptions{
 		Hook: s.onCall,
 		SyncLatency: func(*disk.Call) time.Duration {
@@ -283,10 +257,10 @@ func (s *ServerRunner) reset(x *Experiment, profile *sim.Profile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.plan.Reset(x.Plan)
-	s.plan.Seed = mix(x.Seed, 7)
+	s.plan.Seed = seeding.Derive(x.Seed, 7)
 	s.planAt, s.life, s.atRest, s.gone, s.failure, s.closed = 0, nil, nil, true, nil, false
 	s.inFlush, s.unmountable = false, ""
-	s.log.reset()
+	s.log.Reset()
 }
 
 // enter counts a goroutine that acts on the experiment; false when the
@@ -548,14 +522,14 @@ func (s *ServerRunner) afterCrash(l *life) (goOn bool, err error) {
 func (s *ServerRunner) takeFacts(log []disk.Record, tc time.Duration) {
 	epoch := &s.hist.Epochs[len(s.hist.Epochs)-1]
 	s.mu.Lock()
-	forks, working := s.log.forks, s.log.working
-	s.log.children(&s.x.Mode, epoch)
+	forks, working := s.log.Forks, s.log.Working
+	s.log.Children(&s.x.Mode, epoch)
 	s.mu.Unlock()
 	s.facts.carries = commitsCarryData(s.x.Personality)
 	s.facts.read(log[s.logFrom:], forks, epoch)
-	s.out.manifestAhead = s.facts.ahead
-	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)
-	s.out.inFsync = syncInFlight(log[s.logFrom:], tc)
+	s.out.ManifestAhead = s.facts.ahead
+	s.out.OldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(tc, false)
+	s.out.InFsync = syncInFlight(log[s.logFrom:], tc)
 	if working {
 		s.out.CrashPoint = crashPoint(log[s.logFrom:], tc)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -69,14 +70,14 @@ func usersOf(dir string) (pids []string) {
 
 // realExperiment is an experiment with a plan given as text.
 func realExperiment(t *testing.T, mode, crash, text string) *Experiment {
-	m, err := ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
 	w := workloads.Default()
 	w.Rate = m.Rate
 	p, err := plan.Parse("plan 1\n" + text)
 	require.NoError(t, err)
 	require.NoError(t, p.Check(plan.Process, []string{Server}))
-	return &Experiment{Mode: m, Crash: crash, Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
+	return &Experiment{Mode: m, Crash: mustCrash(crash), Workload: w, Personality: "ext4", Profile: "nvme", Seed: 1, Plan: p}
 }
 
 // Crashes of a real redis-server: what they must take, and what they must not.
@@ -93,7 +94,7 @@ func TestRealCrashes(t *testing.T) {
 			func(t *testing.T, o *Outcome) {
 				assert.Zero(t, o.Lost)
 				assert.GreaterOrEqual(t, o.Acked, 59)
-				assert.True(t, o.inFsync, "the disk's log has an fsync in flight")
+				assert.True(t, o.InFsync, "the disk's log has an fsync in flight")
 				require.NotEmpty(t, o.Cut.InFlight, "and so has the cut")
 				assert.True(t, o.Cut.InFlight[0].Kind.IsSync())
 				assert.Equal(t, ByItself, o.Recovery)
@@ -102,7 +103,7 @@ func TestRealCrashes(t *testing.T) {
 			"at n1 fsync(*.incr.aof)#60 in-flight 0.5: kill n1",
 			func(t *testing.T, o *Outcome) {
 				assert.Zero(t, o.Lost)
-				assert.True(t, o.inFsync)
+				assert.True(t, o.InFsync)
 				assert.Equal(t, ByItself, o.Recovery)
 			}},
 		{"everysec loses what came after its last sync", "everysec", "power",
@@ -137,7 +138,7 @@ func TestRealCrashes(t *testing.T) {
 		{"a cut tail loads by itself", "always", "tail-cut",
 			"at ack#50: kill n1\nat +0s: truncate *.incr.aof by 7",
 			func(t *testing.T, o *Outcome) {
-				assert.Equal(t, 1, o.cutFiles)
+				assert.Equal(t, 1, o.CutFiles)
 				assert.Equal(t, ByItself, o.Recovery)
 				assert.LessOrEqual(t, o.Lost, 1)
 			}},
@@ -216,11 +217,11 @@ func TestRealCancelled(t *testing.T) {
 	}
 	t.Run("in a campaign", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		m, err := ModeByName("none")
+		m, err := product.ModeByName("none")
 		require.NoError(t, err)
 		kind, err := CrashByName("kill")
 		require.NoError(t, err)
-		c := &Campaign{Modes: []Mode{m}, Crashes: []CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
+		c := &Campaign{Modes: []product.Mode{m}, Crashes: []*CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "nvme",
 			Seed: 1, Runs: 1000, Workers: 4, Progress: func(p Progress) {
 				if p.Done == 3 {
 					cancel()
@@ -238,7 +239,7 @@ func TestRealCancelled(t *testing.T) {
 func TestRealServerDoesNotStart(t *testing.T) {
 	rig := newRig(t)
 	x := realExperiment(t, "always", "kill", "at ack#10: kill n1")
-	x.Mode = x.Mode.With([]Directive{{"appenddirname", "/not/a/name"}})
+	x.Mode = x.Mode.With([]product.Directive{{Name: "appenddirname", Value: "/not/a/name"}})
 	_, err := rig.NewRunner().Run(context.Background(), x)
 	require.ErrorContains(t, err, "on an empty disk")
 	var refusal *process.StartError

@@ -58,7 +58,7 @@ func (s *ServerRunner) record(l *life) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.hist, r.ended, r.forks, r.worked = s.hist, l.at, slices.Clone(s.log.forks), slices.Clone(s.log.worked)
+	r.hist, r.ended, r.forks, r.worked = s.hist, l.at, slices.Clone(s.log.Forks), slices.Clone(s.log.Worked)
 	return nil
 }
 
@@ -91,7 +91,7 @@ func (r *Recording) Deadline(limit time.Duration) time.Duration {
 
 // Contract is what the mode promises about a crash of this kind on a real
 // server; see ContractOf.
-func (r *Recording) Contract(crash string) (contract.Contract, error) {
+func (r *Recording) Contract(crash *CrashKind) (contract.Contract, error) {
 	return contractOf(&r.x.Mode, crash, r.x.Personality, r.x.Contract, realSlack)
 }
 

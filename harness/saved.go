@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -40,15 +41,15 @@ type Saved struct {
 	Version  string `json:"version"` // of the target
 	Backend  string `json:"backend"`
 
-	Mode        string         `json:"mode"`
-	Span        time.Duration  `json:"span_ns,omitempty"` // how long clients write in one life; 0: the mode\'s own
-	Directives  []Directive    `json:"directives"`
-	Crash       string         `json:"crash"`
-	Workload    workloads.Spec `json:"workload"`
-	Personality string         `json:"personality"`
-	Profile     string         `json:"profile"`
-	Seed        uint64         `json:"seed"`
-	Plants      string         `json:"plants,omitempty"`
+	Mode        string              `json:"mode"`
+	Span        time.Duration       `json:"span_ns,omitempty"` // how long clients write in one life; 0: the mode\'s own
+	Directives  []product.Directive `json:"directives"`
+	Crash       string              `json:"crash"`
+	Workload    workloads.Spec      `json:"workload"`
+	Personality string              `json:"personality"`
+	Profile     string              `json:"profile"`
+	Seed        uint64              `json:"seed"`
+	Plants      string              `json:"plants,omitempty"`
 
 	Anomaly string `json:"anomaly,omitempty"` // name of the first
 	Finding string `json:"finding,omitempty"`
@@ -67,9 +68,9 @@ type Saved struct {
 func Save(dir, torntail string, b Backend, x *Experiment, o *Outcome) error {
 	s := Saved{
 		Schema: SavedSchema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
-		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash, Workload: x.Workload,
+		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash.Name, Workload: x.Workload,
 		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
-		Verdict: o.Verdict, Seen: seenIn(o),
+		Verdict: o.Verdict, Seen: o.Seen,
 	}
 	var story strings.Builder
 	for i, a := range o.Anomalies {
@@ -138,8 +139,8 @@ func LoadSaved(dir string) (*Saved, error) {
 }
 
 // Experiment is the experiment on file, with directives that override its own.
-func (s *Saved) Experiment(override []Directive) (*Experiment, error) {
-	m, err := ModeByName(s.Mode)
+func (s *Saved) Experiment(override []product.Directive) (*Experiment, error) {
+	m, err := product.ModeByName(s.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +155,11 @@ func (s *Saved) Experiment(override []Directive) (*Experiment, error) {
 	if err := s.Workload.Check(); err != nil {
 		return nil, err
 	}
-	return &Experiment{Mode: m.With(override), Crash: s.Crash, Workload: s.Workload, Personality: s.Personality,
+	crash, err := CrashByName(s.Crash)
+	if err != nil {
+		return nil, err
+	}
+	return &Experiment{Mode: m.With(override), Crash: crash, Workload: s.Workload, Personality: s.Personality,
 		Profile: s.Profile, Seed: s.Seed, Plan: s.plan, Plants: plants, Contract: s.contract}, nil
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -25,7 +27,7 @@ type recipe struct {
 	workload    string
 	personality string
 	// plan, when not nil, draws the plan instead of GeneratePlan.
-	plan func(m *Mode, d *draws) *plan.Plan
+	plan func(m *product.Mode, d *draws) *plan.Plan
 	// anomalies are the names that count as found, any of them; nil: the one in
 	// the registry.
 	anomalies []string
@@ -72,7 +74,7 @@ var recipes = map[string]func(r recipe) recipe{
 
 // afterRewrite cuts the power within 200 ms of the start of a rewrite: its end is
 // noticed by the server's cron, which comes by every 100 ms.
-func afterRewrite(m *Mode, d *draws) *plan.Plan {
+func afterRewrite(m *product.Mode, d *draws) *plan.Plan {
 	t := d.between(m.Period, m.Span)
 	return &plan.Plan{Statements: []plan.Statement{
 		at(t, &plan.Do{Node: server, Args: []string{"BGREWRITEAOF"}}),
@@ -81,7 +83,7 @@ func afterRewrite(m *Mode, d *draws) *plan.Plan {
 }
 
 // atManifest cuts the power as a rewrite has renamed the manifest at its end.
-func atManifest(m *Mode, d *draws) *plan.Plan {
+func atManifest(m *product.Mode, d *draws) *plan.Plan {
 	t := d.between(m.Period, m.Span)
 	cut := at(0, powerCut(d))
 	cut.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "rename", Glob: "*.manifest"}, N: 2, Time: t, Place: 2}
@@ -89,7 +91,7 @@ func atManifest(m *Mode, d *draws) *plan.Plan {
 }
 
 // atUnlink kills the server as it has removed a file at the end of a rewrite.
-func atUnlink(m *Mode, d *draws) *plan.Plan {
+func atUnlink(m *product.Mode, d *draws) *plan.Plan {
 	t := d.between(m.Period, m.Span)
 	kill := at(0, &plan.Kill{Node: server})
 	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "unlink", Glob: "*"}, N: 1 + d.below(2), Time: t, Place: 2}
@@ -97,7 +99,7 @@ func atUnlink(m *Mode, d *draws) *plan.Plan {
 }
 
 // atWrite kills the server as a write to the log has returned.
-func atWrite(m *Mode, d *draws) *plan.Plan {
+func atWrite(m *product.Mode, d *draws) *plan.Plan {
 	kill := at(0, &plan.Kill{Node: server})
 	kill.At = plan.Instant{Kind: plan.AtCall, Node: server, Call: plan.CallPattern{Op: "write", Glob: "*.incr.aof"}, N: 1 + d.below(2),
 		Time: d.between(m.Period, m.Span), Place: 2}
@@ -105,7 +107,7 @@ func atWrite(m *Mode, d *draws) *plan.Plan {
 }
 
 // tornTwice tears the tail, lets the server come back and go on, and kills it again.
-func tornTwice(m *Mode, d *draws) *plan.Plan {
+func tornTwice(m *product.Mode, d *draws) *plan.Plan {
 	crash, _ := CrashByName("tail-cut")
 	p := &plan.Plan{Statements: crash.strike(m, d.between(m.Period, m.Span/2), d)}
 	p.Statements = append(p.Statements, plan.Statement{
@@ -163,13 +165,13 @@ func recipeFor(p Plant) recipe {
 func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestLine, error) {
 	r := recipeFor(p)
 	line := SelftestLine{Plant: p, Mode: r.mode}
-	m, err := ModeByName(r.mode)
+	m, err := product.ModeByName(r.mode)
 	if err != nil {
 		return line, err
 	}
 	var plants Plants
 	p.set(&plants)
-	seed = mix(seed, hashName(p.Name))
+	seed = seeding.Derive(seed, hashName(p.Name))
 	for n := range maxTries {
 		if ctx.Err() != nil {
 			return line, ctx.Err()
@@ -178,13 +180,13 @@ func lookFor(ctx context.Context, s *Simulator, p Plant, seed uint64) (SelftestL
 		if err != nil {
 			return line, err
 		}
-		x := &Experiment{Mode: m, Crash: crash.Name, Workload: workloads.Default(), Personality: r.personality,
-			Profile: "cloud-ssd", Seed: mix(seed, uint64(n)), Plants: plants}
+		x := &Experiment{Mode: m, Crash: crash, Workload: workloads.Default(), Personality: r.personality,
+			Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants}
 		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
 		if r.plan != nil {
 			x.Plan = r.plan(&m, &draws{state: x.Seed})
 		} else {
-			x.Plan = GeneratePlan(&m, &crash, x.Seed)
+			x.Plan = GeneratePlan(&m, crash, x.Seed)
 		}
 		o, err := s.Run(x, nil)
 		if err != nil {
@@ -232,12 +234,12 @@ var checkerOf = map[string]string{
 // silent runs the clean engine in every mode under every crash kind.
 func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string, err error) {
 	var pairs []*Experiment
-	for i := range Modes {
+	for i := range product.Modes {
 		for j := range CrashKinds {
-			if CrashKinds[j].needs(&Modes[i]) == "" {
+			if CrashKinds[j].needs(&product.Modes[i]) == "" {
 				w := workloads.Default()
-				w.Rate = Modes[i].Rate
-				pairs = append(pairs, &Experiment{Mode: Modes[i], Crash: CrashKinds[j].Name, Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
+				w.Rate = product.Modes[i].Rate
+				pairs = append(pairs, &Experiment{Mode: product.Modes[i], Crash: CrashKinds[j], Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
 			}
 		}
 	}
@@ -250,9 +252,8 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 	defer pool.close()
 	err = pool.run(ctx, workers, total, func(n int) *Experiment {
 		x := *pairs[n%len(pairs)]
-		x.Seed = mix(seed, hashName("clean"), uint64(n))
-		crash, _ := CrashByName(x.Crash)
-		x.Plan = GeneratePlan(&x.Mode, &crash, x.Seed)
+		x.Seed = seeding.Derive(seed, hashName("clean"), uint64(n))
+		x.Plan = GeneratePlan(&x.Mode, x.Crash, x.Seed)
 		return &x
 	}, func(x *Experiment, o *Outcome) error {
 		runs++
@@ -279,8 +280,8 @@ func SamplePowerCuts(ctx context.Context, x *Experiment, tries int) (found, firs
 			return found, first, ctx.Err()
 		}
 		one := *x
-		one.Crash, one.Seed, one.Workload.Rate = crash.Name, mix(x.Seed, uint64(n)), x.Mode.Rate
-		one.Plan = GeneratePlan(&one.Mode, &crash, one.Seed)
+		one.Crash, one.Seed, one.Workload.Rate = crash, seeding.Derive(x.Seed, uint64(n)), x.Mode.Rate
+		one.Plan = GeneratePlan(&one.Mode, crash, one.Seed)
 		o, err := s.Run(&one, nil)
 		if err != nil {
 			return found, first, err

@@ -15,6 +15,8 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -25,7 +27,6 @@ const serverAddr = server + ":6379"
 const (
 	startLimit = 60 * time.Second // a start, loading included
 	childLimit = 60 * time.Second // snapshot children that outlive their parent
-	replyLimit = 30 * time.Second // an answer to the harness's own commands
 	// quiet is how long after a crash replies that were under way still arrive.
 	quiet = 50 * time.Millisecond
 	// overtime is how long after the span a fault that waits for a disk call
@@ -50,7 +51,7 @@ type Simulator struct {
 	// The run under way.
 	x       *Experiment
 	out     *Outcome
-	log     serverLog
+	log     product.Log
 	node    *sim.Node
 	control *sim.Node
 	clients *sim.Node
@@ -106,7 +107,7 @@ func (s *Simulator) Run(x *Experiment, trace io.Writer) (*Outcome, error) {
 		s.disk.Reset(options)
 	}
 	s.reset(x)
-	s.world.Reset(sim.Options{Seed: mix(x.Seed, 3), Profile: profile, Trace: trace, Hook: s.onCall})
+	s.world.Reset(sim.Options{Seed: seeding.Derive(x.Seed, 3), Profile: profile, Trace: trace, Hook: s.onCall})
 	s.node = s.world.Node(server, s.disk)
 	s.clients = s.world.Node("c1", nil)
 	s.control = s.world.Node("c0", nil)
@@ -135,8 +136,8 @@ func (s *Simulator) reset(x *Experiment) {
 		s.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
 	s.plan.Reset(x.Plan)
-	s.plan.Seed = mix(x.Seed, 7)
-	s.log.reset()
+	s.plan.Seed = seeding.Derive(x.Seed, 7)
+	s.log.Reset()
 	s.serving, s.exited, s.loadErr, s.crashed = false, false, nil, ""
 	s.moments = 0
 	s.planOn, s.armed, s.logFrom, s.uncrashed, s.termed, s.hadAOF = false, 0, 0, nil, false, false
@@ -193,7 +194,7 @@ func (s *Simulator) start(e env.Env, conf *config.Config) bool {
 func (s *Simulator) serverMain(e env.Env, fs vfs.FS, conf *config.Config) {
 	c := *conf
 	srv := engine.New(engine.Options{Env: e, FS: fs, Config: &c, Bugs: s.x.Plants.Engine, Keyspace: s.keys,
-		Log: func(_ byte, msg string) { s.log.line(e.Now(), msg) }})
+		Log: func(_ byte, msg string) { s.log.Line(e.Now(), msg) }})
 	s.server = srv
 	if err := srv.Load(); err != nil {
 		s.loadErr = err
@@ -272,12 +273,12 @@ func (s *Simulator) readFacts(epoch *history.Epoch) {
 
 func (s *Simulator) takeFacts(log []disk.Record, epoch *history.Epoch) {
 	s.facts.carries = commitsCarryData(s.x.Personality)
-	s.facts.read(log, s.log.forks, epoch)
-	s.log.children(&s.x.Mode, epoch)
-	s.out.oldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc, s.midway)
-	s.out.manifestAhead = s.facts.ahead
-	s.out.inFsync = syncInFlight(log, s.tc)
-	if s.log.working {
+	s.facts.read(log, s.log.Forks, epoch)
+	s.log.Children(&s.x.Mode, epoch)
+	s.out.OldIncrUnsynced, s.out.unsynced = s.facts.oldIncrUnsynced(), s.facts.unsynced(s.tc, s.midway)
+	s.out.ManifestAhead = s.facts.ahead
+	s.out.InFsync = syncInFlight(log, s.tc)
+	if s.log.Working {
 		s.out.CrashPoint = crashPoint(log, s.tc)
 	}
 }
@@ -287,7 +288,7 @@ func (s *Simulator) powerCut(choice disk.Choice) {
 	d := s.node.Disk()
 	epoch := &s.hist.Epochs[len(s.hist.Epochs)-1]
 	s.tc = s.world.Now()
-	s.hadAOF = hasData(d.FS(nil), &s.x.Mode)
+	s.hadAOF = product.HasData(d.FS(nil), &s.x.Mode)
 	s.takeFacts(d.Log()[s.logFrom:], epoch)
 	s.out.before, s.out.asked = d.Hash(), choice
 	if s.x.Plants.ReopenUncrashed {
@@ -308,8 +309,8 @@ func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
 	if s.out.Distrust = audit(s.out, s.node.Disk().Hash(), s.run.Replies()); s.out.Distrust != "" {
 		return false
 	}
-	s.out.wholeAOFVanished = s.hadAOF && !hasData(s.node.Disk().FS(nil), &s.x.Mode)
-	s.log.reset()
+	s.out.WholeAOFVanished = s.hadAOF && !product.HasData(s.node.Disk().FS(nil), &s.x.Mode)
+	s.log.Reset()
 	s.crashed, s.termed = "", false
 	s.hist.Events = append(s.hist.Events, history.Event{At: e.Now(), Kind: history.Restarted, Node: server})
 	if s.start(e, conf) {
@@ -321,10 +322,10 @@ func (s *Simulator) restart(e env.Env, conf *config.Config) bool {
 	if !s.x.Mode.AOF {
 		return false
 	}
-	s.out.nulBytes = nulBytes(s.node.Disk().FS(nil))
+	s.out.NULBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
 	fixed := errors.New("the tool did not end")
 	s.exited = false
-	s.node.Start(func(e env.Env, fs vfs.FS) { fixed = fixAOF(fs, conf, e) })
+	s.node.Start(func(e env.Env, fs vfs.FS) { fixed = product.FixAOF(fs, conf, e) })
 	for from := e.Now(); !s.exited && e.Now()-from < startLimit; {
 		s.wake.WaitFor(startLimit)
 	}
@@ -350,20 +351,20 @@ func (s *Simulator) dump(e env.Env) bool {
 		return false
 	}
 	defer conn.Close()
-	state, err := s.run.Dump(conn, replyLimit)
+	state, err := s.run.Dump(conn, product.ReplyLimit)
 	if err != nil {
 		s.out.Why = err.Error()
 		return false
 	}
 	state.Node, state.Epoch = server, len(s.hist.Epochs)
 	s.hist.States = append(s.hist.States, state)
-	if s.x.Mode.AOF && !s.out.nulBytes {
-		s.out.nulBytes = nulBytes(s.node.Disk().FS(nil))
+	if s.x.Mode.AOF && !s.out.NULBytes {
+		s.out.NULBytes = product.HasStrayBytes(s.node.Disk().FS(nil))
 	}
 	if crashPending(&s.plan, s.x.Plan) {
 		return true
 	}
-	s.out.refused, err = probe(conn)
+	s.out.Refusal, err = product.Probe(conn)
 	if err != nil {
 		s.out.Why = err.Error()
 	}
@@ -479,7 +480,7 @@ func (s *Simulator) act(t plan.Trigger) string {
 	case *plan.PowerCut:
 		choice := a.Keep
 		if !a.HasKeep {
-			choice = disk.Choice{Mode: disk.KeepRandom, Seed: mix(s.x.Seed, 4)}
+			choice = disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(s.x.Seed, 4)}
 		}
 		// A sync that is about to return has done its work; any other in flight has
 		// something left to do.
@@ -504,17 +505,17 @@ func (s *Simulator) command(args ...string) {
 			return // the server is gone, and the plan's next statement will say so
 		}
 		defer conn.Close()
-		conn.Do(replyLimit, args...) // whether it did anything shows in the disk's log
+		conn.Do(product.ReplyLimit, args...) // whether it did anything shows in the disk's log
 	})
 }
 
 // configFor is a mode's configuration, parsed once.
-func (s *Simulator) configFor(m *Mode) (*config.Config, error) {
+func (s *Simulator) configFor(m *product.Mode) (*config.Config, error) {
 	key := fmt.Sprint(m.Directives)
 	if c := s.config[key]; c != nil {
 		return c, nil
 	}
-	c, err := m.config()
+	c, err := m.Config()
 	if err == nil {
 		s.config[key] = c
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -31,7 +32,7 @@ func seeds(t *testing.T, sample int) int {
 func campaign(t testing.TB, seed uint64, runs int, modes, crashes []string) *Campaign {
 	c := &Campaign{Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: seed, Runs: runs}
 	for _, name := range modes {
-		m, err := ModeByName(name)
+		m, err := product.ModeByName(name)
 		require.NoError(t, err)
 		c.Modes = append(c.Modes, m)
 	}
@@ -55,7 +56,7 @@ func pairs(c *Campaign) (list [][2]int) {
 }
 
 func modeNames() (names []string) {
-	for _, m := range Modes {
+	for _, m := range product.Modes {
 		names = append(names, m.Name)
 	}
 	return names
@@ -77,11 +78,11 @@ func TestSameSeedSameTrace(t *testing.T) {
 	for n := range 200 {
 		p := list[n%len(list)]
 		name := fmt.Sprintf("%s, %s, %d", c.Modes[p[0]].Name, c.Crashes[p[1]].Name, n)
-		first, err := used.Run(c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n)), nil)
+		first, err := used.Run(c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n)), nil)
 		require.NoError(t, err, name)
 		trace, acked, lost := first.Trace, first.Acked, first.Lost
 		fresh := NewSimulator()
-		again, err := fresh.Run(c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n)), nil)
+		again, err := fresh.Run(c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n)), nil)
 		require.NoError(t, err, name)
 		fresh.Close()
 		require.Equal(t, trace, again.Trace, name)
@@ -109,7 +110,7 @@ func TestNoFalseAlarm(t *testing.T) {
 	counts := map[string]int{}
 	err = pool.run(context.Background(), workers, total, func(n int) *Experiment {
 		p := list[n%len(list)]
-		x := c.Experiment(&c.Modes[p[0]], &c.Crashes[p[1]], uint64(n))
+		x := c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n))
 		x.Personality = personalities[n/len(list)%len(personalities)]
 		x.Profile = profiles[n/7%len(profiles)]
 		x.Workload.Name = kinds[n/11%len(kinds)]
@@ -209,7 +210,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				n := from
 				for ; ; n++ {
 					require.Less(t, n-from, plant.within, "not found in so many tries")
-					o, err := s.Run(c.Experiment(&c.Modes[0], &c.Crashes[0], uint64(n)), nil)
+					o, err := s.Run(c.Experiment(&c.Modes[0], c.Crashes[0], uint64(n)), nil)
 					require.NoError(t, err)
 					if o.Verdict == result.Violated {
 						require.Contains(t, plant.anomalies, o.Anomalies[0].Name, o.Anomalies[0].Story)
@@ -260,7 +261,7 @@ func TestCrashesStrikeInsideRewritesAndSnapshots(t *testing.T) {
 		defer s.Close()
 		points := map[string]int{}
 		for n := range uint64(1500) {
-			o, err := s.Run(c.Experiment(&c.Modes[0], &c.Crashes[n%2], n), nil)
+			o, err := s.Run(c.Experiment(&c.Modes[0], c.Crashes[n%2], n), nil)
 			require.NoError(t, err)
 			if o.Struck && o.CrashPoint != "" {
 				points[o.CrashPoint]++
@@ -330,7 +331,7 @@ func TestResultsDoNotDependOnWorkers(t *testing.T) {
 // nothing in the clean engine.
 func TestSampledPowerCuts(t *testing.T) {
 	for plant, finds := range map[string]bool{"reply-before-fsync": true, "": false} { // any order: independent
-		m, err := ModeByName("always")
+		m, err := product.ModeByName("always")
 		require.NoError(t, err)
 		plants, err := ParsePlants(plant)
 		require.NoError(t, err)

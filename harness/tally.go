@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -110,7 +111,7 @@ func (c *cell) blank(k *Campaign, b Backend) result.Result {
 	for _, d := range c.mode.Directives {
 		r.Directives = append(r.Directives, d.String())
 	}
-	if contract, err := ContractOf(c.mode, c.crash.Name, k.Personality, k.Contract); err == nil {
+	if contract, err := ContractOf(c.mode, c.crash, k.Personality, k.Contract); err == nil {
 		for _, bound := range contract.Bounds {
 			r.Bounds = append(r.Bounds, result.Bound{Name: bound.Name, Value: ms(bound.Value)})
 		}
@@ -137,7 +138,7 @@ func (t *tally) finish(r *result.Result, wanted int, interrupted error) {
 	}
 	if len(t.took) > 0 {
 		slices.Sort(t.took)
-		r.RecoveryMS = &result.RecoveryTime{P50: ms(quantile(t.took, 0.5)), Max: ms(t.took[len(t.took)-1])}
+		r.RecoveryMS = &result.RecoveryTime{P50: ms(quantile.Median(t.took)), Max: ms(t.took[len(t.took)-1])}
 	}
 	switch {
 	case t.distrust != "":
@@ -165,13 +166,6 @@ func (t *tally) finish(r *result.Result, wanted int, interrupted error) {
 // perSecond is a rate, to a tenth.
 func perSecond(n int, d time.Duration) float64 {
 	return math.Round(float64(n)/d.Seconds()*10) / 10
-}
-
-// quantile is the smallest value that at least a share q of the sorted values
-// do not exceed.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	i := int(math.Ceil(q*float64(len(sorted)))) - 1
-	return sorted[min(max(i, 0), len(sorted)-1)]
 }
 
 // ms is a duration in milliseconds, to the microsecond.

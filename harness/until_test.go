@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -37,13 +38,13 @@ func TestConditionsReadBack(t *testing.T) {
 func TestUntilEndsAPair(t *testing.T) {
 	var runs []int
 	for _, workers := range []int{1, 4} {
-		everysec, err := ModeByName("everysec")
+		everysec, err := product.ModeByName("everysec")
 		require.NoError(t, err)
 		power, err := CrashByName("power")
 		require.NoError(t, err)
 		until, err := ParseUntil("lost>=100")
 		require.NoError(t, err)
-		c := &Campaign{Modes: []Mode{everysec}, Crashes: []CrashKind{power}, Workload: workloads.Default(),
+		c := &Campaign{Modes: []product.Mode{everysec}, Crashes: []*CrashKind{power}, Workload: workloads.Default(),
 			Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Runs: 200, Workers: workers, Until: until}
 		results, err := c.Run(context.Background(), Simulation())
 		require.NoError(t, err)

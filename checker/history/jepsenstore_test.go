@@ -1,8 +1,9 @@
-package history_test
+package history
 
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -10,17 +11,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/torntail/torntail/checker/history"
 )
 
 // The stores in testdata/jepsen were written by Fressian's own FressianWriter
 // (0.6.x), with the tags and blocks of jepsen.store.format.
 
-func loadStore(t *testing.T, name string) (*history.File, error) {
+func loadStore(t *testing.T, name string) (*File, error) {
 	t.Helper()
-	files, format, err := history.LoadFile(filepath.Join("testdata", "jepsen", name), history.Options{})
-	require.Equal(t, history.JepsenStore, format)
+	files, format, err := LoadFile(filepath.Join("testdata", "jepsen", name), Options{})
+	require.Equal(t, JepsenStore, format)
 	if err != nil {
 		return nil, err
 	}
@@ -31,30 +30,30 @@ func loadStore(t *testing.T, name string) (*history.File, error) {
 func TestJepsenStores(t *testing.T) {
 	f, err := loadStore(t, "register.jepsen")
 	require.NoError(t, err)
-	require.Equal(t, history.Registers, f.Workload)
+	require.Equal(t, Registers, f.Workload)
 	require.True(t, f.Keyed, "map entries are keys and values")
 	require.Len(t, f.Ops, 5)
 	require.Len(t, f.Events, 1)
-	require.Equal(t, history.Event{At: 3 * time.Millisecond, Kind: history.FaultStruck, Node: "nemesis", Text: "start-partition"}, f.Events[0])
-	require.Equal(t, history.CAS, f.Ops[1].Kind)
+	require.Equal(t, Event{At: 3 * time.Millisecond, Kind: FaultStruck, Node: "nemesis", Text: "start-partition"}, f.Events[0])
+	require.Equal(t, CAS, f.Ops[1].Kind)
 	require.Equal(t, "7", f.Ops[1].Key)
 	require.Equal(t, "1", f.Ops[1].More.Expect)
 	require.Equal(t, "-300", f.Ops[1].Value)
 	require.Equal(t, "-300", f.Ops[2].Value, "the second chunk of the vector")
 	require.Equal(t, 6*time.Second+1, f.Ops[2].Return)
-	require.Equal(t, history.Unknown, f.Ops[3].Outcome)
+	require.Equal(t, Unknown, f.Ops[3].Outcome)
 	require.Equal(t, "70000", f.Ops[3].Value)
-	require.Equal(t, history.Failed, f.Ops[4].Outcome)
+	require.Equal(t, Failed, f.Ops[4].Outcome)
 
 	f, err = loadStore(t, "append.jepsen")
 	require.NoError(t, err)
-	require.Equal(t, history.ListAppend, f.Workload)
+	require.Equal(t, ListAppend, f.Workload)
 	require.Equal(t, []string{"8", "9", "10", "11", "12", "13", "14", "15", "16"}, f.Ops[0].More.Parts[1].More.Values)
 	require.Equal(t, "123456789012345", f.Ops[1].More.Parts[0].Value)
 
 	f, err = loadStore(t, "set-v0.jepsen") // version 0: maps, in one block
 	require.NoError(t, err)
-	require.Equal(t, history.Sets, f.Workload)
+	require.Equal(t, Sets, f.Workload)
 	require.Len(t, f.Ops, 2)
 }
 
@@ -65,7 +64,7 @@ func change(t *testing.T, name string, do func(b []byte) []byte) error {
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, do(b), 0o644))
-	_, _, err = history.LoadFile(path, history.Options{})
+	_, _, err = LoadFile(path, Options{})
 	return err
 }
 
@@ -100,8 +99,8 @@ func TestChangedStoresAreReadOrRefused(t *testing.T) {
 		for range 1 + i%4 {
 			b[18+draw.IntN(len(b)-18)] = byte(draw.Uint32())
 		}
-		history.FixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
-		h, err := history.DecodeStore(bytes.NewReader(b), int64(len(b)), history.Options{Memory: 1 << 26})
+		fixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
+		h, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{Memory: 1 << 26})
 		require.Equal(t, err == nil, h != nil)
 		if err != nil {
 			refused++
@@ -109,6 +108,39 @@ func TestChangedStoresAreReadOrRefused(t *testing.T) {
 	}
 	require.Greater(t, refused, 500)
 	require.Less(t, refused, 2000)
+}
+
+// fixChecksums puts the checksums right of the block at offset, and of those
+// that it names if it is an index.
+func fixChecksums(b []byte, offset int64) {
+	for _, at := range append(fix(b, offset), offset) {
+		fix(b, at)
+	}
+}
+
+// fix returns the offsets that an index names.
+func fix(b []byte, offset int64) (names []int64) {
+	if offset < 0 || offset > int64(len(b)-blockHeader) {
+		return nil
+	}
+	length := int64(binary.BigEndian.Uint64(b[offset:]))
+	if length < int64(blockHeader) || length > int64(len(b))-offset {
+		return nil
+	}
+	head := append([]byte{}, b[offset:offset+int64(blockHeader)]...)
+	clear(head[8:12])
+	clear(head[14:])
+	data := b[offset+int64(blockHeader) : offset+length]
+	crc := crc32.NewIEEE()
+	crc.Write(data)
+	crc.Write(head)
+	binary.BigEndian.PutUint32(b[offset+8:], crc.Sum32())
+	if binary.BigEndian.Uint16(head[12:]) == blockIndex && len(data) >= 4 {
+		for data = data[4:]; len(data) >= 12; data = data[12:] {
+			names = append(names, int64(binary.BigEndian.Uint64(data[4:])))
+		}
+	}
+	return names
 }
 
 func FuzzJepsenStore(f *testing.F) {
@@ -120,9 +152,9 @@ func FuzzJepsenStore(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// Checksums are put right, or nothing behind them would be reached.
 		if len(b) > 18 {
-			history.FixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
+			fixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
 		}
-		h, err := history.DecodeStore(bytes.NewReader(b), int64(len(b)), history.Options{Memory: 1 << 26})
+		h, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{Memory: 1 << 26})
 		require.Equal(t, err == nil, h != nil)
 	})
 }

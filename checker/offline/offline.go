@@ -15,7 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/transactions"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // TotalQueue is the model of queues that may hand out their elements in any order.
@@ -66,7 +66,7 @@ type Options struct {
 
 // Verdict is what is known of a history.
 type Verdict struct {
-	Verdict result.Verdict
+	Verdict verdict.Verdict
 	Why     string // one sentence
 	// As says by what the history was judged, in words.
 	As        string
@@ -79,7 +79,7 @@ type Verdict struct {
 }
 
 // FromRun is a verdict that package checker has given during a run.
-func FromRun(v result.Verdict, why string, anomalies []anomaly.Anomaly) Verdict {
+func FromRun(v verdict.Verdict, why string, anomalies []anomaly.Anomaly) Verdict {
 	return Verdict{Verdict: v, Why: why, Anomalies: anomalies, As: "the contract of its run", linear: true}
 }
 
@@ -103,10 +103,10 @@ func Judge(f *history.File, o Options) (Verdict, error) {
 		return totalQueue(f.History), nil
 	}
 	v := linearizable(f, o)
-	if v.Verdict == result.Violated && v.Anomalies[0].Name == anomaly.Phantom && o.Initial == "" && len(f.States) == 0 {
+	if v.Verdict == verdict.Violated && v.Anomalies[0].Name == anomaly.Phantom && o.Initial == "" && len(f.States) == 0 {
 		v.Notes = append(v.Notes, "keys that hold something before the first operation need --initial VALUE")
 	}
-	if f.Workload == history.Queues && v.Verdict == result.Violated && totalQueue(f.History).Verdict == result.Holds {
+	if f.Workload == history.Queues && v.Verdict == verdict.Violated && totalQueue(f.History).Verdict == verdict.Holds {
 		v.Notes = append(v.Notes, "nothing is lost, added or doubled: only the order is wrong (--model "+TotalQueue+" does not ask for one)")
 	}
 	return v, nil
@@ -205,23 +205,24 @@ func join(models []transactions.Model) string {
 // each puts the results of all groups together.
 func (v *Verdict) each(f *history.File, check func(g group) (r *transactions.Result, places []int, err error)) error {
 	all := groups(f.History)
-	v.Verdict = result.Holds
+	v.Verdict = verdict.Holds
 	if len(all) == 0 {
-		v.Verdict, v.Why = result.Unknown, "no transactions"
+		v.Verdict, v.Why = verdict.Unknown, "no transactions"
 	}
 	for _, g := range all {
 		r, places, err := check(g)
 		if err != nil {
 			return err
 		}
+		answer := verdict.Verdict(r.Verdict)
 		name := ""
 		if f.Keyed {
 			name = "key " + g.key + ": "
 		}
 		switch {
-		case r.Verdict == result.Violated && v.Verdict != result.Violated,
-			r.Verdict == result.Unknown && v.Verdict == result.Holds:
-			v.Verdict, v.Why = r.Verdict, name+r.Why
+		case answer == verdict.Violated && v.Verdict != verdict.Violated,
+			answer == verdict.Unknown && v.Verdict == verdict.Holds:
+			v.Verdict, v.Why = answer, name+r.Why
 		}
 		for _, x := range r.Findings {
 			a := anomaly.Anomaly{Name: x.Name, Key: x.Key, Rule: x.Rule, Story: x.Story}

@@ -9,7 +9,7 @@ import (
 	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // Smaller is a part of a history that shows the same anomaly.
@@ -61,7 +61,7 @@ func leaveOut(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 	small = Smaller{File: f, Anomaly: v.Anomalies[0], Exact: true}
 	shows := func(places []int) (Verdict, bool) {
 		out, err := Judge(part(f, places), o)
-		if err != nil || out.Verdict != result.Violated || out.Anomalies[0].Name != name {
+		if err != nil || out.Verdict != verdict.Violated || out.Anomalies[0].Name != name {
 			return out, false
 		}
 		return out, !slices.ContainsFunc(out.Anomalies, func(a anomaly.Anomaly) bool { return !slices.Contains(known, a.Name) })

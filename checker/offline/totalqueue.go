@@ -8,7 +8,7 @@ import (
 	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // What can be wrong with a queue of which only the totals count; the names are
@@ -117,15 +117,15 @@ func totalQueue(h *history.History) Verdict {
 	}
 	switch {
 	case len(v.Anomalies) > 0:
-		v.Verdict = result.Violated
+		v.Verdict = verdict.Violated
 		v.Why = fmt.Sprintf("%s: %s", v.Anomalies[0].Name, v.Anomalies[0].Rule)
 	case missing > 0:
-		v.Verdict = result.Unknown
+		v.Verdict = verdict.Unknown
 		v.Why = fmt.Sprintf("%d elements did not come out, and %d dequeues got no answer and may have taken them", missing, unanswered)
 	case taken == 0:
-		v.Verdict, v.Why = result.Unknown, "nothing was taken out: want a :drain, or dequeues, at the end"
+		v.Verdict, v.Why = verdict.Unknown, "nothing was taken out: want a :drain, or dequeues, at the end"
 	default:
-		v.Verdict = result.Holds
+		v.Verdict = verdict.Holds
 	}
 	return v
 }

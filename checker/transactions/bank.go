@@ -1,9 +1,16 @@
 package transactions
 
 import (
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // Bank is a history of accounts between which money is moved: no transfer makes
@@ -27,6 +34,7 @@ type Bank struct {
 type BankRead struct {
 	Process        int
 	Invoke, Return time.Duration
+	Line           int       // where the history has it; 0 when it comes from no file
 	Balances       []Balance // in the order of the history
 }
 
@@ -42,6 +50,183 @@ type Transfer struct {
 	Process        int
 	Invoke, Return time.Duration // Return is history.Never when there was no reply
 	Outcome        history.Outcome
+	Line           int
 	From, To       string
 	Amount         int64
+}
+
+// bankNames are what CheckBank finds, in the order in which a read is examined:
+// of each read only the first is named, since the others follow from it.
+var bankNames = []anomaly.Name{UnexpectedKey, NilBalance, WrongTotal, NegativeValue}
+
+// CheckBank judges b, read by read: at most limit findings of each name carry
+// evidence, 8 when limit is 0. An error means that times run backwards, or that a
+// read has an account twice. Linear in the balances, but for the evidence.
+func CheckBank(b *Bank, limit int) (*Result, error) {
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	k := bank{Bank: b, known: map[string]bool{}, total: big.NewInt(b.Total)}
+	for i := range b.Transfers {
+		if t := &b.Transfers[i]; t.Return < t.Invoke {
+			return nil, fmt.Errorf("the transfer of process %d invoked at %s returned before it was invoked", t.Process, t.Invoke)
+		}
+	}
+	if err := k.initial(); err != nil {
+		return nil, err
+	}
+	r := &Result{}
+	found := map[anomaly.Name][]Finding{}
+	counts := map[anomaly.Name]int{}
+	for i := range b.Reads {
+		n, words, err := k.read(&b.Reads[i])
+		if err != nil {
+			return nil, err
+		}
+		if n == "" {
+			continue
+		}
+		if counts[n]++; counts[n] <= limit {
+			found[n] = append(found[n], Finding{Name: n, Txns: []int{i}, Rule: rules[n], Story: k.line(&b.Reads[i]) + "\n" + words()})
+		}
+	}
+	var bad []string
+	for _, n := range bankNames {
+		if counts[n] > 0 {
+			r.Counts = append(r.Counts, Count{n, counts[n]})
+			r.Findings = append(r.Findings, found[n]...)
+			bad = append(bad, fmt.Sprintf("%s (%d)", n, counts[n]))
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		r.Verdict, r.Why = result.Violated, "of "+fmt.Sprint(len(b.Reads))+" reads of all accounts: "+strings.Join(bad, ", ")
+	case len(b.Reads) == 0:
+		r.Verdict, r.Why = result.Unknown, "no read of the accounts returned"
+	default:
+		r.Verdict, r.Why = result.Holds, fmt.Sprintf("all %d reads have the total %s", len(b.Reads), k.total)
+	}
+	return r, nil
+}
+
+// bank is one judgement of a Bank.
+type bank struct {
+	*Bank
+	known map[string]bool
+	total *big.Int
+}
+
+// initial finds the accounts and the total that every read must have.
+func (k *bank) initial() error {
+	for _, a := range k.Accounts {
+		k.known[a] = true
+	}
+	if len(k.Reads) == 0 {
+		return nil
+	}
+	if len(k.known) == 0 {
+		for _, balance := range k.Reads[0].Balances {
+			k.known[balance.Account] = true
+		}
+	}
+	if !k.HasTotal {
+		k.total = sum(k.Reads[0].Balances)
+	}
+	if len(k.known) == 0 {
+		return errors.New("nothing says which accounts the bank has: the first read is empty, and none are given")
+	}
+	return nil
+}
+
+// sum is exact: amounts near the limits of 64 bits do not wrap.
+func sum(balances []Balance) *big.Int {
+	total := new(big.Int)
+	for _, b := range balances {
+		if !b.Nil {
+			total.Add(total, big.NewInt(b.Amount))
+		}
+	}
+	return total
+}
+
+// read judges one read; the name is empty when nothing is wrong, and words tell
+// what is.
+func (k *bank) read(r *BankRead) (name anomaly.Name, words func() string, err error) {
+	if r.Return < r.Invoke {
+		return "", nil, fmt.Errorf("the read of process %d invoked at %s returned before it was invoked", r.Process, r.Invoke)
+	}
+	seen := map[string]bool{}
+	var strange, missing, negative []string
+	for _, b := range r.Balances {
+		if seen[b.Account] {
+			return "", nil, fmt.Errorf("the read of process %d invoked at %s has account %s twice", r.Process, r.Invoke, b.Account)
+		}
+		seen[b.Account] = true
+		switch {
+		case !k.known[b.Account]:
+			strange = append(strange, b.Account)
+		case b.Nil:
+			missing = append(missing, b.Account)
+		case b.Amount < 0:
+			negative = append(negative, fmt.Sprintf("%s (%d)", b.Account, b.Amount))
+		}
+	}
+	switch total := sum(r.Balances); {
+	case len(strange) > 0:
+		return UnexpectedKey, func() string { return "the bank has no account " + strings.Join(strange, ", ") }, nil
+	case len(missing) > 0:
+		return NilBalance, func() string { return "no balance in account " + strings.Join(missing, ", ") }, nil
+	case total.Cmp(k.total) != 0:
+		return WrongTotal, func() string { return k.difference(r, total) }, nil
+	case len(negative) > 0 && !k.NegativeAllowed:
+		return NegativeValue, func() string { return "overdrawn: " + strings.Join(negative, ", ") }, nil
+	}
+	return "", nil, nil
+}
+
+// difference says by how much a total is wrong, and which single transfer, seen
+// by half, explains it: one that may have been under way while the read was.
+func (k *bank) difference(r *BankRead, total *big.Int) string {
+	off := new(big.Int).Sub(total, k.total)
+	words := fmt.Sprintf("the total is %s, not %s: %+d", total, k.total, off)
+	for i := range k.Transfers {
+		t := &k.Transfers[i]
+		if t.Invoke >= r.Return {
+			break
+		}
+		if t.Outcome == history.OK && t.Return <= r.Invoke || t.From == t.To || new(big.Int).Abs(off).Cmp(new(big.Int).Abs(big.NewInt(t.Amount))) != 0 {
+			continue
+		}
+		side := "taken from " + t.From
+		if (off.Sign() > 0) == (t.Amount > 0) {
+			side = "added to " + t.To
+		}
+		return words + fmt.Sprintf("\nas if of the transfer of %d from %s to %s by process %d, %s to %s%s, only what is %s had been seen",
+			t.Amount, t.From, t.To, t.Process, t.Invoke, returned(t.Return), atLine(t.Line), side)
+	}
+	absent := slices.DeleteFunc(slices.Clone(k.Accounts), func(a string) bool {
+		return slices.ContainsFunc(r.Balances, func(b Balance) bool { return b.Account == a })
+	})
+	if len(absent) > 0 {
+		words += "; not among what was read: " + strings.Join(absent, ", ")
+	}
+	return words
+}
+
+// line writes a read out.
+func (k *bank) line(r *BankRead) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "process %d, %s to %s%s read", r.Process, r.Invoke, returned(r.Return), atLine(r.Line))
+	for i, a := range r.Balances {
+		if i == tellElements {
+			fmt.Fprintf(&b, " and %d more", len(r.Balances)-i)
+			break
+		}
+		if a.Nil {
+			fmt.Fprintf(&b, " %s: nil", a.Account)
+			continue
+		}
+		fmt.Fprintf(&b, " %s: %d", a.Account, a.Amount)
+	}
+	return b.String()
 }

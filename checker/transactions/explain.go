@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/torntail/torntail/checker/history"
 )
@@ -51,23 +52,29 @@ func (h *History) mop(m *Mop) string {
 	return fmt.Sprintf("[%s %s %s]", name, h.Names.Text(m.Key), value)
 }
 
+func returned(t time.Duration) string {
+	if t == history.Never {
+		return "no reply"
+	}
+	return t.String()
+}
+
+func atLine(line int) string {
+	if line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", line %d", line)
+}
+
 // describe names a transaction by what a reader can find in the history.
 func (h *History) describe(t int) string {
 	txn := &h.Txns[t]
-	where := ""
-	if txn.Line > 0 {
-		where = fmt.Sprintf(", line %d", txn.Line)
-	}
-	return fmt.Sprintf("the transaction of process %d invoked at %s%s", txn.Process, txn.Invoke, where)
+	return fmt.Sprintf("the transaction of process %d invoked at %s%s", txn.Process, txn.Invoke, atLine(txn.Line))
 }
 
 // line writes a transaction out.
 func (h *History) line(t int) string {
 	txn := &h.Txns[t]
-	end := "no reply"
-	if txn.Return != history.Never {
-		end = txn.Return.String()
-	}
 	var mops []string
 	for m := range txn.Mops[:min(len(txn.Mops), tellMops)] {
 		mops = append(mops, h.mop(&txn.Mops[m]))
@@ -75,12 +82,8 @@ func (h *History) line(t int) string {
 	if n := len(txn.Mops) - tellMops; n > 0 {
 		mops = append(mops, fmt.Sprintf("and %d more", n))
 	}
-	where := ""
-	if txn.Line > 0 {
-		where = fmt.Sprintf(", line %d", txn.Line)
-	}
 	how := map[history.Outcome]string{history.Unknown: ", unknown", history.Failed: ", aborted"}[txn.Outcome]
-	return fmt.Sprintf("process %d, %s to %s%s%s: %s", txn.Process, txn.Invoke, end, how, where, strings.Join(mops, " "))
+	return fmt.Sprintf("process %d, %s to %s%s%s: %s", txn.Process, txn.Invoke, returned(txn.Return), how, atLine(txn.Line), strings.Join(mops, " "))
 }
 
 // lines writes transactions out as T1, T2 and so on.

@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/offline"
 	"github.com/torntail/torntail/checker/transactions"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -180,7 +181,7 @@ func (j *judged) exit() int {
 	if j.err != nil {
 		return j.status
 	}
-	return result.ExitCode([]result.Result{{Verdict: j.verdict.Verdict}})
+	return result.ExitCode([]result.Result{{Verdict: result.Verdict(j.verdict.Verdict)}})
 }
 
 // statusOf ends torntail by the worst of them.
@@ -251,7 +252,7 @@ func (c *checkCmd) judgeBy(j *judged, own *contract.File, limits linear.Limits) 
 		j.loss = "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive"
 	}
 	if says := j.file.Says; says != "" {
-		if holds := !strings.HasPrefix(says, "not-"); holds != (j.verdict.Verdict == result.Holds) {
+		if holds := !strings.HasPrefix(says, "not-"); holds != (j.verdict.Verdict == verdict.Holds) {
 			j.verdict.Notes = append(j.verdict.Notes, fmt.Sprintf("the file itself says %q", says))
 		}
 	}
@@ -283,7 +284,11 @@ func (c *checkCmd) promise(own *contract.File) (contract.Contract, error) {
 		return contract.Contract{}, err
 	}
 	m = m.With(more)
-	return harness.ContractOf(&m, c.Crash, c.Personality, own)
+	kind, err := crash(c.Crash)
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	return harness.ContractOf(&m, kind, c.Personality, own)
 }
 
 // again judges a saved failure as its run did.
@@ -300,7 +305,7 @@ func (c *checkCmd) again(j *judged, own *contract.File) error {
 	for _, x := range o.Anomalies {
 		anomalies = append(anomalies, anomaly.Anomaly{Name: anomaly.Name(x.Name), Story: x.Story})
 	}
-	j.verdict = offline.FromRun(o.Verdict, o.Why, anomalies)
+	j.verdict = offline.FromRun(verdict.Verdict(o.Verdict), o.Why, anomalies)
 	for _, f := range o.Findings {
 		j.findings = append(j.findings, fmt.Sprintf("%s: %s", f, result.LookupFinding(f).Title))
 	}
@@ -349,7 +354,7 @@ func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, err
 	}
 	v := &j.verdict
 	if c.Quiet {
-		c.say(a, v.Verdict, "")
+		c.say(a, result.Verdict(v.Verdict), "")
 		return all, nil
 	}
 	for _, f := range j.findings {
@@ -361,7 +366,7 @@ func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, err
 	if len(v.Anomalies) > 0 {
 		fmt.Fprintln(a.stdout)
 	}
-	if v.Verdict == result.Violated {
+	if v.Verdict == verdict.Violated {
 		if err := c.evidence(a, j, limits); err != nil {
 			return nil, err
 		}
@@ -374,7 +379,7 @@ func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, err
 			fmt.Fprintln(a.stdout, text)
 		}
 	}
-	c.say(a, v.Verdict, v.Why)
+	c.say(a, result.Verdict(v.Verdict), v.Why)
 	return all, nil
 }
 

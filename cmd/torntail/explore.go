@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/explore"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/html"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -165,8 +166,8 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 
 // modesOnDisk are the modes that have something for a crash to take.
 func modesOnDisk() (names []string) {
-	for i := range harness.Modes {
-		if m := &harness.Modes[i]; m.AOF || m.RDB {
+	for i := range product.Modes {
+		if m := &product.Modes[i]; m.AOF || m.RDB {
 			names = append(names, m.Name)
 		}
 	}

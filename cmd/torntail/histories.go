@@ -14,6 +14,7 @@ import (
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -178,10 +179,10 @@ func (c *checkCmd) line(a *app, j *judged) {
 		fmt.Fprintf(a.stdout, "%s: not judged: %s\n", j.name(), wording.Clean(oneLine(trimmed(j)), false))
 	case c.Quiet:
 		fmt.Fprintf(a.stdout, "%s: %s\n", j.name(), j.verdict.Verdict)
-	case j.verdict.Verdict == result.Holds:
+	case j.verdict.Verdict == verdict.Holds:
 		fmt.Fprintf(a.stdout, "%s: holds (%s, %s)\n", j.name(), j.verdict.As, plural(j.ops, "operation", "operations"))
 	default:
-		fmt.Fprintf(a.stdout, "%s: %s\n", j.name(), wording.Clean(verdictText(j.verdict.Verdict, j.verdict.Why), false))
+		fmt.Fprintf(a.stdout, "%s: %s\n", j.name(), wording.Clean(verdictText(result.Verdict(j.verdict.Verdict), j.verdict.Why), false))
 	}
 }
 

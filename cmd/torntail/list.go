@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -30,7 +31,7 @@ var lists = []struct {
 	print func(a *app)
 }{
 	{"modes", func(a *app) {
-		for _, m := range harness.Modes {
+		for _, m := range product.Modes {
 			row(a, m.Name, m.About)
 			row(a, "", joinDirectives(m.Directives))
 		}

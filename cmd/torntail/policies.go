@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/policies"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/workloads"
@@ -64,7 +65,7 @@ const policyRealRuns = 20
 // which reports call by what was asked for.
 type setting struct {
 	label string
-	mode  harness.Mode
+	mode  product.Mode
 }
 
 func (c *policiesCmd) Run(a *app) error {

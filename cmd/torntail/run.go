@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -212,10 +213,10 @@ func (c *runCmd) pairs(k *harness.Campaign) (notes []string, err error) {
 
 // modes are those of --mode and --conf, and what is to be said of the latter:
 // which of its lines torntail overrides.
-func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
-	var conf *harness.Conf
+func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
+	var conf *product.Conf
 	if c.Conf != "" {
-		if conf, err = harness.ReadConf(c.Conf, c.Target != "engine"); err != nil {
+		if conf, err = product.ReadConf(c.Conf, c.Target != "engine"); err != nil {
 			return nil, nil, fmt.Errorf("--conf: %w", err)
 		}
 		for _, line := range conf.Overridden {
@@ -226,12 +227,12 @@ func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
 			if err != nil {
 				return nil, nil, fmt.Errorf("--conf: %w", err)
 			}
-			return []harness.Mode{m}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, m.Name)), nil
+			return []product.Mode{m}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, m.Name)), nil
 		}
 	}
 	names := c.Mode
 	if len(names) == 0 {
-		names = harness.DefaultModes
+		names = product.DefaultModes
 	}
 	for _, name := range names {
 		m, err := mode(name)
@@ -239,10 +240,10 @@ func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
 			return nil, nil, err
 		}
 		if conf != nil {
-			var lost []harness.Directive
+			var lost []product.Directive
 			m, lost = conf.On(m)
 			for _, d := range lost {
-				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", c.Conf, d, m.Name, harness.Directive{Name: d.Name, Value: m.Get(d.Name)}))
+				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", c.Conf, d, m.Name, product.Directive{Name: d.Name, Value: m.Get(d.Name)}))
 			}
 		}
 		list = append(list, m)
@@ -277,7 +278,7 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	return p, nil
 }
 
-func joinDirectives(list []harness.Directive) string {
+func joinDirectives(list []product.Directive) string {
 	words := make([]string, len(list))
 	for i, d := range list {
 		words[i] = d.String()

@@ -23,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // Version is the version of the language, named by a plan's first line.
@@ -126,7 +128,7 @@ func (s *Statement) Check(backend Backend, nodes []string) error {
 			continue
 		}
 		hint := ""
-		if near := nearest(n, nodes); near != "" {
+		if near := spelling.Nearest(n, nodes); near != "" {
 			hint = fmt.Sprintf("; did you mean %q?", near)
 		}
 		return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // Runner follows one run of a plan. The world it runs in tells it of every
@@ -453,19 +454,7 @@ func (r *Runner) drawn(i int) bool {
 	}
 	st := &r.states[i]
 	st.draws++
-	return float64(mix(r.Seed, uint64(i), st.draws)>>11)/(1<<53)*100 < percent
-}
-
-// mix makes one number of several (splitmix64, once for each).
-func mix(words ...uint64) uint64 {
-	h := uint64(0)
-	for _, w := range words {
-		h += w + 0x9e3779b97f4a7c15
-		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-		h = (h ^ h>>27) * 0x94d049bb133111eb
-		h ^= h >> 31
-	}
-	return h
+	return float64(seeding.Hash(r.Seed, uint64(i), st.draws)>>11)/(1<<53)*100 < percent
 }
 
 // strike adds one fault to the decision about a call. Several add up: the

@@ -16,7 +16,6 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/faults/proxy"
 	"github.com/torntail/torntail/faults/sim"
 )
 
@@ -242,17 +241,17 @@ func inSimulation(t *testing.T, text string) {
 
 // network starts proxies for the given servers and for client c1, on addresses that
 // nobody else uses.
-func network(t *testing.T, servers ...string) (*proxy.Net, []proxy.Node) {
+func network(t *testing.T, servers ...string) (*Net, []Node) {
 	for range 20 {
 		a, b := byte(64+rand.IntN(120)), byte(rand.IntN(256))
 		ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, a, b, byte(i)}) }
 		port := uint16(10000 + rand.IntN(10000))
-		var nodes []proxy.Node
+		var nodes []Node
 		for i, name := range servers {
-			nodes = append(nodes, proxy.Node{Name: name, From: ip(1 + i), Listen: netip.AddrPortFrom(ip(1+i), port), Target: netip.AddrPortFrom(ip(1+i), port+10000)})
+			nodes = append(nodes, Node{Name: name, From: ip(1 + i), Listen: netip.AddrPortFrom(ip(1+i), port), Target: netip.AddrPortFrom(ip(1+i), port+10000)})
 		}
-		nodes = append(nodes, proxy.Node{Name: "c1", From: ip(201)})
-		n, err := proxy.Start(proxy.Options{Nodes: nodes, Source: ip(250)})
+		nodes = append(nodes, Node{Name: "c1", From: ip(201)})
+		n, err := Start(Options{Nodes: nodes, Source: ip(250)})
 		if err == nil {
 			t.Cleanup(func() { n.Close() })
 			return n, nodes

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/quantile"
 )
 
 // This file measures time, memory and size (P5b, P15, P21, P22). Only a real
@@ -275,7 +276,7 @@ func loggedAfterwards(l *lab) (Measurement, error) {
 				took = append(took, m.env().Now()-from)
 			}
 			slices.Sort(took)
-			p50[i] = took[len(took)/2]
+			p50[i] = quantile.Median(took)
 			return nil
 		})
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -82,7 +83,7 @@ func Engine(plants harness.Plants) *Target {
 
 // Server is a server binary on a fault disk; b runs it there. Close it when done.
 func Server(b harness.Backend, binary string) (*Target, error) {
-	t := &Target{Backend: b, binary: binary, tool: harness.RepairTool(binary), began: time.Now()}
+	t := &Target{Backend: b, binary: binary, tool: product.RepairTool(binary), began: time.Now()}
 	var err error
 	t.mount, err = fusefs.Serve("", fusefs.Options{Clock: t.now})
 	return t, err
@@ -145,7 +146,7 @@ func (o machineOptions) withDefaults() machineOptions {
 
 // words are the directives of a mode's preset, as start takes them, with others behind.
 func preset(mode string, more ...string) []string {
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	if err != nil {
 		panic(err) // names are this package's own
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // This file measures what is said of transactions, deadlines and deletions (D1, D7, D9).
@@ -16,7 +17,7 @@ func transactionsWhole(l *lab) (Measurement, error) {
 	torn, runs := 0, 0
 	for _, mode := range []string{"always", "everysec"} {
 		for _, crash := range []string{"kill", "power-in-fsync"} {
-			x, err := l.campaign(mode, crash, func(_ *harness.Mode, c *harness.Campaign) {
+			x, err := l.campaign(mode, crash, func(_ *product.Mode, c *harness.Campaign) {
 				c.Workload.Name = "transactions"
 				c.Runs /= 2
 			})

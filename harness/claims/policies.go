@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -27,8 +28,8 @@ type loss struct {
 func ms(x float64) time.Duration { return time.Duration(x * float64(time.Millisecond)) }
 
 // campaign crashes a mode many times, as `torntail run` does.
-func (l *lab) campaign(mode, crash string, change func(m *harness.Mode, c *harness.Campaign)) (loss, error) {
-	m, err := harness.ModeByName(mode)
+func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *harness.Campaign)) (loss, error) {
+	m, err := product.ModeByName(mode)
 	if err != nil {
 		return loss{}, err
 	}
@@ -36,14 +37,14 @@ func (l *lab) campaign(mode, crash string, change func(m *harness.Mode, c *harne
 	if err != nil {
 		return loss{}, err
 	}
-	c := &harness.Campaign{Crashes: []harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
+	c := &harness.Campaign{Crashes: []*harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
 	if l.target.real() {
 		c.Runs = 40
 	}
 	if change != nil {
 		change(&m, c)
 	}
-	c.Modes = []harness.Mode{m}
+	c.Modes = []product.Mode{m}
 	results, err := c.Run(l.ctx, l.target.Backend)
 	if err != nil {
 		return loss{}, err

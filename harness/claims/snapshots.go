@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // This file measures what snapshots promise (P4, P10 to P12, P14).
@@ -400,7 +401,7 @@ func savePointsBound(l *lab) (Measurement, error) {
 	runs := 0
 	figure := ""
 	for _, rate := range []float64{1, 40, 400} {
-		x, err := l.campaign("rdb", "kill", func(m *harness.Mode, c *harness.Campaign) {
+		x, err := l.campaign("rdb", "kill", func(m *product.Mode, c *harness.Campaign) {
 			m.Rate = rate
 			c.Runs /= 2
 			c.Workload.ReadRatio = 0

@@ -32,7 +32,7 @@ func (e *explorer) crashOf(m *harness.Moment, left *disk.Disk, result int32) (*C
 	h.Ops, h.Epochs = slices.Clone(h.Ops), []history.Epoch{cloneEpoch(h.Epochs[0])}
 	o.History = &h
 	x := *e.x
-	x.Crash = "power"
+	x.Crash = harness.PowerLoss()
 	return &Crash{image, o, &x}, nil
 }
 

@@ -159,7 +159,7 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	}
 	e := &explorer{o: o, x: x, ctx: ctx, images: make(map[uint64]int32), contents: make(map[uint64]int32),
 		known: make(map[string]int32), verdicts: make(map[verdictKey]*verdict), groupOf: make(map[uint64]*group), out: newReport(o, x)}
-	contractOf := func(crash string) (contract.Contract, error) {
+	contractOf := func(crash *harness.CrashKind) (contract.Contract, error) {
 		return harness.ContractOf(&o.Mode, crash, o.Personality, nil)
 	}
 	e.enum = enumerator{bound: o.Bound, class: e.classOf}
@@ -171,9 +171,9 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	} else if err = e.newEngine(); err != nil {
 		return nil, err
 	}
-	e.contract, err = contractOf("power")
+	e.contract, err = contractOf(harness.PowerLoss())
 	if err == nil {
-		e.final, err = contractOf("term")
+		e.final, err = contractOf(harness.OrderlyEnd())
 	}
 	if err != nil {
 		e.close()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -22,7 +23,7 @@ import (
 // options are those of a run short enough for a test and long enough for its rewrite to end.
 func options(t testing.TB, mode, personality, plants, bound string, commands int) *Options {
 	t.Helper()
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
 	p, err := harness.ParsePlants(plants)
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -46,7 +47,7 @@ var PlantedBugs = []Planted{
 
 // Options are those of the exploration that must find it.
 func (p *Planted) Options(bound string, seed uint64) (*Options, error) {
-	m, err := harness.ModeByName(p.Mode)
+	m, err := product.ModeByName(p.Mode)
 	if err != nil {
 		return nil, err
 	}

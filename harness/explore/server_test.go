@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -73,7 +74,7 @@ func TestRealServerOnALyingDisk(t *testing.T) {
 // what appendfsync always promises, and the sync that comes too late is named.
 func TestRealServerThatDoesNotSync(t *testing.T) {
 	o := options(t, "always", "ext4", "", "prefix", 60)
-	o.Mode = o.Mode.With([]harness.Directive{{Name: "appendfsync", Value: "no"}})
+	o.Mode = o.Mode.With([]product.Directive{{Name: "appendfsync", Value: "no"}})
 	o.Server = realServer(t)
 	violates(t, o, "late")
 }

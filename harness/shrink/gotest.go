@@ -25,7 +25,7 @@ func GoTest(x *harness.Experiment, want, pkg string) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err := goTest.Execute(&b, map[string]any{
-		"Package": pkg, "Name": testName(x, want), "Want": want, "Mode": x.Mode.Name, "Crash": x.Crash,
+		"Package": pkg, "Name": testName(x, want), "Want": want, "Mode": x.Mode.Name, "Crash": x.Crash.Name,
 		"Directives": directives.String(), "Span": int64(x.Mode.Span), "SpanText": x.Mode.Span.String(), "Plan": x.Plan.String(),
 		"Workload": fmt.Sprintf("%#v", x.Workload), "Personality": x.Personality, "Profile": x.Profile,
 		"Seed": x.Seed, "Plants": x.Plants.String(), "Contract": own,
@@ -54,7 +54,7 @@ func testName(x *harness.Experiment, want string) string {
 		}
 		return b.String()
 	}
-	return "Test" + camel(want) + "Under" + camel(x.Mode.Name) + "After" + camel(x.Crash)
+	return "Test" + camel(want) + "Under" + camel(x.Mode.Name) + "After" + camel(x.Crash.Name)
 }
 
 // goLiteral is a text as a raw string where that reads better.
@@ -73,6 +73,7 @@ import (
 	{{if .Contract}}"github.com/torntail/torntail/checker/contract"
 	{{end}}"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -83,13 +84,17 @@ func {{.Name}}(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode, err := harness.ModeByName({{printf "%q" .Mode}})
+	mode, err := product.ModeByName({{printf "%q" .Mode}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mode.Span = {{.Span}} // {{.SpanText}}
-	mode.Directives = []harness.Directive{
+	mode.Directives = []product.Directive{
 {{.Directives}}	}
+	crash, err := harness.CrashByName({{printf "%q" .Crash}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	plants, err := harness.ParsePlants({{printf "%q" .Plants}})
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +106,7 @@ func {{.Name}}(t *testing.T) {
 	{{end}}s := harness.NewSimulator()
 	defer s.Close()
 	o, err := s.Run(&harness.Experiment{
-		Mode: mode, Crash: {{printf "%q" .Crash}}, Seed: {{.Seed}}, Plan: p, Plants: plants,
+		Mode: mode, Crash: crash, Seed: {{.Seed}}, Plan: p, Plants: plants,
 		Personality: {{printf "%q" .Personality}}, Profile: {{printf "%q" .Profile}},
 		Workload: {{.Workload}},
 		{{if .Contract}}Contract: own,

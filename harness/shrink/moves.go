@@ -2,7 +2,6 @@ package shrink
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -191,8 +190,8 @@ func plainerWorkload(f *failure) (list []*harness.Experiment) {
 // plainerCrash does not insist that a sync is in flight: the plan says when the
 // crash strikes.
 func plainerCrash(f *failure) (list []*harness.Experiment) {
-	if kind, ok := strings.CutSuffix(f.x.Crash, "-in-fsync"); ok {
-		list = append(list, change(f.x, func(y *harness.Experiment) { y.Crash = kind }))
+	if f.x.Crash.When == harness.InSync {
+		list = append(list, change(f.x, func(y *harness.Experiment) { y.Crash = y.Crash.Plainly() }))
 	}
 	return list
 }

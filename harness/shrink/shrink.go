@@ -214,7 +214,7 @@ func weigh(x *harness.Experiment, s Size) weight {
 	if x.Workload.Pipeline > 1 {
 		w[5]++
 	}
-	if strings.HasSuffix(x.Crash, "-in-fsync") {
+	if x.Crash.When == harness.InSync {
 		w[5]++
 	}
 	w[6], w[7] = when, span

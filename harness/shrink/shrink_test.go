@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
 
 // failing is the first experiment of a pair that shows a planted bug.
 func failing(tb testing.TB, sim *harness.Simulator, mode, crash, plant, workload string) (x *harness.Experiment, anomaly string) {
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(tb, err)
 	k, err := harness.CrashByName(crash)
 	require.NoError(tb, err)
@@ -27,7 +28,7 @@ func failing(tb testing.TB, sim *harness.Simulator, mode, crash, plant, workload
 	c.Plants, err = harness.ParsePlants(plant)
 	require.NoError(tb, err)
 	for n := range uint64(2000) {
-		x := c.Experiment(&m, &k, n)
+		x := c.Experiment(&m, k, n)
 		o, err := sim.Run(x, nil)
 		require.NoError(tb, err)
 		if o.Verdict == result.Violated {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -83,7 +84,7 @@ func (r *Report) lostPerSecond() float64 {
 // spread is the least, the quartiles and the most of some figures.
 func spread(list []float64, form string) string {
 	slices.Sort(list)
-	at := func(q float64) float64 { return list[int(q*float64(len(list)-1)+0.5)] }
+	at := func(q float64) float64 { return quantile.Of(list, q) }
 	return fmt.Sprintf(form+" to "+form+", half of them "+form+" to "+form+", median "+form, at(0), at(1), at(0.25), at(0.75), at(0.5))
 }
 

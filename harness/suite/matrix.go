@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -38,13 +39,13 @@ type settings struct {
 
 	clients, keys, ops, pipeline, valueSize, workers *int
 	rate, readRatio                                  *float64
-	directives                                       []harness.Directive
+	directives                                       []product.Directive
 }
 
 // configuration is a mode under a name of the suite's own.
 type configuration struct {
 	label string
-	mode  harness.Mode
+	mode  product.Mode
 }
 
 var settingNames = []string{"targets", "modes", "crashes", "workloads", "personalities", "profiles", "plan", "plant", "disk", "contract",
@@ -108,7 +109,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 	case "modes":
 		s.modes, err = f.configurations(n, s)
 	case "crashes":
-		s.crashes, err = n.Words("crash kind", names(harness.CrashKinds, func(c *harness.CrashKind) string { return c.Name }))
+		s.crashes, err = n.Words("crash kind", names(harness.CrashKinds, func(c **harness.CrashKind) string { return (*c).Name }))
 	case "workloads":
 		s.workloads, err = n.Words("workload", names(workloads.Names(), func(w *[2]string) string { return w[0] }))
 	case "personalities":
@@ -194,24 +195,24 @@ func targets(n *Node) (list []string, err error) {
 }
 
 // directives are lines of redis.conf.
-func directives(n *Node) (list []harness.Directive, err error) {
+func directives(n *Node) (list []product.Directive, err error) {
 	lines, err := n.Directives()
 	for _, l := range lines {
-		list = append(list, harness.Directive{Name: l[0], Value: l[1]})
+		list = append(list, product.Directive{Name: l[0], Value: l[1]})
 	}
 	return list, err
 }
 
 // configurations are modes by name, or mappings that change one or read a redis.conf.
 func (f *File) configurations(n *Node, s *settings) (list []configuration, err error) {
-	modes := names(harness.Modes, func(m *harness.Mode) string { return m.Name })
+	modes := names(product.Modes, func(m *product.Mode) string { return m.Name })
 	for _, e := range n.List() {
 		if !e.IsMapping() {
 			name, err := e.Word("mode", modes)
 			if err != nil {
 				return nil, err
 			}
-			m, err := harness.ModeByName(name)
+			m, err := product.ModeByName(name)
 			if err != nil {
 				return nil, e.At(err)
 			}
@@ -249,7 +250,7 @@ func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s
 		if err != nil {
 			return c, err
 		}
-		if c.mode, err = harness.ModeByName(name); err != nil {
+		if c.mode, err = product.ModeByName(name); err != nil {
 			return c, m.At(err)
 		}
 	}
@@ -262,7 +263,7 @@ func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s
 		for _, t := range s.targets {
 			foreign = foreign || t != "engine"
 		}
-		conf, err := harness.ReadConf(f.Relative(path), foreign)
+		conf, err := product.ReadConf(f.Relative(path), foreign)
 		if err != nil {
 			return c, n.At(err)
 		}
@@ -315,8 +316,8 @@ func or(list []string, otherwise ...string) []string {
 func (f *File) cross(n *Node, s *settings) (cells []Cell, err error) {
 	modes := s.modes
 	if len(modes) == 0 {
-		for _, name := range harness.DefaultModes {
-			m, err := harness.ModeByName(name)
+		for _, name := range product.DefaultModes {
+			m, err := product.ModeByName(name)
 			if err != nil {
 				return nil, err
 			}
@@ -446,8 +447,8 @@ func value[T any](p *T) (v T) {
 // crashRunner runs the crash experiments of one cell.
 type crashRunner struct {
 	target, label        string
-	mode                 harness.Mode
-	crash                harness.CrashKind
+	mode                 product.Mode
+	crash                *harness.CrashKind
 	workload             workloads.Spec
 	personality, profile string
 	plan                 *plan.Plan
@@ -474,7 +475,7 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		return nil, err
 	}
 	c := &harness.Campaign{
-		Modes: []harness.Mode{r.mode}, Crashes: []harness.CrashKind{r.crash}, Workload: r.workload,
+		Modes: []product.Mode{r.mode}, Crashes: []*harness.CrashKind{r.crash}, Workload: r.workload,
 		Personality: r.personality, Profile: r.profile, Seed: j.Seed, Runs: r.runs, Workers: r.workers,
 		Plan: r.plan, Plants: r.plants, Contract: r.own, Keep: j.Keep,
 	}

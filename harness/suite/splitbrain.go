@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness/spelling"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/reports/result"
 )
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -88,11 +89,11 @@ func crash(t *testing.T, x *Target, mode string) result.Result {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rig.Close()) }()
 	rig.Describe(&x.Server, x.Within, x.Repair, x.Modes)
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
 	kill, err := harness.CrashByName("kill")
 	require.NoError(t, err)
-	c := &harness.Campaign{Modes: []harness.Mode{m}, Crashes: []harness.CrashKind{kill}, Workload: workloads.Default(),
+	c := &harness.Campaign{Modes: []product.Mode{m}, Crashes: []*harness.CrashKind{kill}, Workload: workloads.Default(),
 		Personality: harness.HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
 	results, err := c.Run(context.Background(), harness.HostServer(rig, "?"))
 	require.NoError(t, err)

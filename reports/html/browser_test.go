@@ -25,6 +25,7 @@ import (
 	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/reporttest"
 	"github.com/torntail/torntail/reports/result"
@@ -251,7 +252,7 @@ func staleRead(t testing.TB) []byte {
 	}}
 	judge := checker.Judge{}
 	j := judge.Judge(h, contract.Clients())
-	require.Equal(t, result.Violated, j.Verdict)
+	require.Equal(t, verdict.Violated, j.Verdict)
 	small, ok := judge.Minimize(h, contract.Clients(), j.Anomalies[0].Name)
 	require.True(t, ok)
 	var page bytes.Buffer

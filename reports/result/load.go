@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
+
+	"github.com/torntail/torntail/internal/atomicfile"
 )
 
 // Write writes the report as indented JSON. It sets the schema.
@@ -49,25 +50,7 @@ func oneLineLists(data []byte) []byte {
 // Save writes the report to a file: whole or not at all, so that a reader (or
 // a run cut short) never finds half of one.
 func (r *Report) Save(path string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".torntail-*.json")
-	if err != nil {
-		return fmt.Errorf("save report %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name()) // fails after the rename, as it should
-	err = r.Write(tmp)
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("save report %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.Write(path, r.Write)
 }
 
 // SchemaError says that a file is of a schema that this package does not read.

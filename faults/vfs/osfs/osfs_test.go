@@ -13,13 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/faults/vfs/osfs"
 )
 
 // Errors must name the path as the caller does and carry the system's reason.
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
-	f := osfs.New(dir)
+	f := New(dir)
 	require.NoError(t, f.Mkdir("d"))
 	require.NoError(t, vfs.WriteFile(f, "d/file", []byte("x")))
 	open := func(name string, flag vfs.Flag) error {
@@ -77,7 +76,7 @@ func TestStaysInside(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "root"), 0o755))
-	_, err := osfs.New(filepath.Join(dir, "root")).Stat("../secret")
+	_, err := New(filepath.Join(dir, "root")).Stat("../secret")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
@@ -86,7 +85,7 @@ func TestNoSpace(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
 	}
-	f, err := osfs.New("/dev").Open("full", vfs.WriteOnly)
+	f, err := New("/dev").Open("full", vfs.WriteOnly)
 	require.NoError(t, err)
 	defer f.Close()
 	_, err = f.Write([]byte("x"))
@@ -94,7 +93,7 @@ func TestNoSpace(t *testing.T) {
 }
 
 func TestAllocateAndSyncs(t *testing.T) {
-	fsys := osfs.New(t.TempDir())
+	fsys := New(t.TempDir())
 	f, err := fsys.Open("f", vfs.ReadWrite|vfs.Create)
 	require.NoError(t, err)
 	defer f.Close()

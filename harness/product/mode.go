@@ -1,8 +1,11 @@
-// Package harness puts one experiment together: a target, its disk and network,
-// clients and a fault plan. It runs experiments by the thousand, in the
-// simulated world or on real servers, has each judged, and keeps what it takes
-// to run a failure again.
-package harness
+// Package product is what torntail knows of Redis and its kin: the directives of
+// persistence and the modes made of them, which files the server keeps and what
+// their names mean, what it says in its log, how its own tool repairs what a crash
+// left, and how to find out whether it takes writes again. Whatever else in harness
+// depends on one of these asks here.
+//
+// A store that is not Redis is another package beside it.
+package product
 
 import (
 	"fmt"
@@ -22,8 +25,8 @@ func (d Directive) String() string {
 	return d.Name + " " + d.Value
 }
 
-// arguments are the value as the words of a configuration line.
-func (d Directive) arguments() []string {
+// Arguments are the value as the words of a configuration line.
+func (d Directive) Arguments() []string {
 	words := strings.Fields(d.Value)
 	if len(words) == 0 {
 		return []string{""}
@@ -187,15 +190,15 @@ func (m Mode) InRealTime() Mode {
 
 // Check reports a directive that the engine's configuration does not take.
 func (m *Mode) Check() error {
-	_, err := m.config()
+	_, err := m.Config()
 	return err
 }
 
-// config is the engine's configuration in this mode.
-func (m *Mode) config() (*config.Config, error) {
+// Config is the engine's configuration in this mode.
+func (m *Mode) Config() (*config.Config, error) {
 	c := config.Default()
 	for _, d := range m.Directives {
-		if err := c.Set(d.Name, d.arguments()...); err != nil {
+		if err := c.Set(d.Name, d.Arguments()...); err != nil {
 			return nil, fmt.Errorf("directive %q: %w", d.String(), err)
 		}
 	}

@@ -1,4 +1,4 @@
-package harness
+package product
 
 import (
 	"bytes"
@@ -114,7 +114,7 @@ func (c *Conf) Mode() (Mode, error) {
 	conf := config.Default()
 	for _, d := range c.Directives {
 		var unknown *config.UnknownError
-		if err := conf.Set(d.Name, d.arguments()...); err != nil && !errors.As(err, &unknown) {
+		if err := conf.Set(d.Name, d.Arguments()...); err != nil && !errors.As(err, &unknown) {
 			return Mode{}, fmt.Errorf("%s: directive %q: %w", c.File, d, err)
 		}
 	}
@@ -187,7 +187,7 @@ func (m Mode) paced(points []config.SavePoint) Mode {
 func (c *Conf) On(m Mode) (Mode, []Directive) {
 	var kept, lost []Directive
 	for _, d := range c.Directives {
-		if m.states(d.Name) {
+		if m.States(d.Name) {
 			if d.Value != m.Get(d.Name) {
 				lost = append(lost, d)
 			}
@@ -199,7 +199,7 @@ func (c *Conf) On(m Mode) (Mode, []Directive) {
 	return m, lost
 }
 
-// states reports whether the mode sets a directive.
-func (m *Mode) states(name string) bool {
+// States reports whether the mode sets a directive.
+func (m *Mode) States(name string) bool {
 	return slices.ContainsFunc(m.Directives, func(d Directive) bool { return d.Name == name })
 }
