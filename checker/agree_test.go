@@ -40,6 +40,7 @@ func TestClustersAgreeWithEveryOrder(t *testing.T) {
 // checks runs f on n random histories and shrinks one on which it fails.
 func checks(t *testing.T, n int, f func(t *rapid.T)) {
 	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(max(1, n))))
+	require.NoError(t, flag.Set("rapid.shrinktime", "5s"))
 	rapid.Check(t, f)
 }
 

@@ -3,7 +3,6 @@ package checker
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
@@ -16,6 +15,7 @@ import (
 type component struct {
 	keys    []int32 // places in Registers.Keys
 	problem *linear.Problem
+	places  []int // of the problem's operations in the history
 	// registers: each of its keys is a register or a list that clusters would
 	// decide if it stood alone.
 	registers bool
@@ -135,6 +135,7 @@ func (j *Judge) problems(e *epoch, list []*component) {
 		}
 		if c := of[j.regs.Number(key)]; c != nil {
 			c.problem.Ops = append(c.problem.Ops, op)
+			c.places = append(c.places, e.from+i)
 		}
 	}
 }
@@ -162,15 +163,4 @@ func kvOf(s *history.State, key string) *history.KV {
 		return nil
 	}
 	return &s.Keys[i]
-}
-
-// place is where an operation of the epoch is in the history.
-func (j *Judge) place(op *history.Op) int {
-	i, _ := slices.BinarySearchFunc(j.h.Ops, op.Invoke, func(o history.Op, t time.Duration) int { return int(min(1, max(-1, o.Invoke-t))) })
-	for ; i < len(j.h.Ops); i++ {
-		if &j.h.Ops[i] == op {
-			return i
-		}
-	}
-	return op.ID
 }

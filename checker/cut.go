@@ -152,7 +152,7 @@ func (j *Judge) lose(c *component, spans []durability.Span, cut *durability.Cut)
 			cut.FirstPossible = min(cut.FirstPossible, int64(op.Return))
 		}
 		if !inside[i] && !c.undecided {
-			cut.Certain = append(cut.Certain, int32(j.place(op)-j.from))
+			cut.Certain = append(cut.Certain, int32(c.places[i]-j.from))
 			cut.FirstCertain = min(cut.FirstCertain, int64(op.Return))
 		}
 	}
@@ -204,9 +204,12 @@ func (j *Judge) noCut(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 		}
 		a := j.hole(e, cut)
 		a.Ops, a.Key = nil, j.regs.Keys[c.keys[0]].Name
+		if j.bare {
+			return a
+		}
 		core, _ := c.problem.Core(j.Options.Limits)
 		for _, i := range core {
-			a.Ops = append(a.Ops, j.place(c.problem.Ops[i]))
+			a.Ops = append(a.Ops, c.places[i])
 		}
 		slices.Sort(a.Ops)
 		a.Story = j.story(e, j.tell(a.Ops), c.keys)
@@ -254,7 +257,7 @@ func (j *Judge) edges(c *component) []int {
 		}
 		for _, k := range []int{last, first} {
 			if k >= 0 {
-				ops = append(ops, j.place(c.problem.Ops[k]))
+				ops = append(ops, c.places[k])
 			}
 		}
 		break
@@ -292,21 +295,20 @@ func (j *Judge) tornIn(c *component) int {
 	if p.Check(j.limitsFor(c)) != linear.Yes {
 		return -1
 	}
-	for _, op := range p.Ops {
+	for i, op := range p.Ops {
 		if op.Kind != history.Txn {
 			continue
 		}
 		p.Split = func(o *history.Op) bool { return o == op }
 		if p.Check(j.limitsFor(c)) == linear.Yes {
-			return j.place(op)
+			return c.places[i]
 		}
 	}
 	// It takes several: the first that is written is named.
-	for _, op := range p.Ops {
+	for i, op := range p.Ops {
 		if op.Kind == history.Txn && op.Writes() {
-			return j.place(op)
+			return c.places[i]
 		}
 	}
 	return -1
 }
-

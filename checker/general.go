@@ -89,10 +89,10 @@ func (j *Judge) gaveUp(c *component, r linear.Result) {
 	}
 	p := Progress{Keys: c.names(j), Explained: r.Explained, Acked: r.Acked, Stuck: -1}
 	for _, i := range r.Longest {
-		p.Longest = append(p.Longest, j.place(c.problem.Ops[i]))
+		p.Longest = append(p.Longest, c.places[i])
 	}
 	if r.Stuck >= 0 {
-		p.Stuck = j.place(c.problem.Ops[r.Stuck])
+		p.Stuck = c.places[r.Stuck]
 	}
 	j.out.Progress = append(j.out.Progress, p)
 	j.unknown(Resources, p.String())
@@ -106,14 +106,17 @@ func (j *Judge) inexplicable(e *epoch, c *component, r linear.Result) anomaly.An
 	} else {
 		a.Rule = "some order of the operations and transactions explains every reply"
 	}
+	if j.bare {
+		return a
+	}
 	core, wrong := c.problem.Core(j.Options.Limits)
 	for _, i := range core {
-		a.Ops = append(a.Ops, j.place(c.problem.Ops[i]))
+		a.Ops = append(a.Ops, c.places[i])
 	}
 	slices.Sort(a.Ops)
 	last := -1
 	if wrong >= 0 {
-		last = j.place(c.problem.Ops[wrong])
+		last = c.places[wrong]
 	}
 	a.Story = j.tellWith(a.Ops, last)
 	if last >= 0 && len(a.Ops) > 1 {

@@ -92,12 +92,14 @@ type Judge struct {
 	// anywhere: the recovered state of keys for the general judge need only have
 	// been there at some time (Minimize).
 	anywhere bool
+	// bare: nobody reads the evidence (Minimize).
+	bare bool
 	// noSmall: what clusters decide is left to them also where there is little of
 	// it (tests).
 	noSmall bool
 	out     *Judgement
-	h        *history.History
-	c        *contract.Contract
+	h       *history.History
+	c       *contract.Contract
 }
 
 // epoch is one life of the server, cut out of the history.
@@ -204,7 +206,7 @@ func (j *Judge) epoch(e *epoch) {
 	if e.crashed && e.after != nil {
 		in.HasRecovered, in.Recovered, in.Dump = true, e.after.Keys, int64(e.after.At)
 	}
-	j.regs.Build(in)
+	j.regs.Build(j.inPieces(in))
 	j.e, j.parts = e, nil
 	if !j.linear(e) || !j.rules(e) {
 		return

@@ -49,7 +49,7 @@ func (j *Judge) leaveToClusters(decided bool) {
 	if ops <= j.mostSearched() {
 		return
 	}
-	j.parts = slices.DeleteFunc(j.parts, func(c *component) bool { return c.registers && (decided || j.onlyWrites(c)) })
+	j.parts = slices.DeleteFunc(j.parts, func(c *component) bool { return c.registers && !touchesTwice(c) && (decided || j.onlyWrites(c)) })
 }
 
 func (j *Judge) mostSearched() int {
@@ -57,6 +57,24 @@ func (j *Judge) mostSearched() int {
 		return 0
 	}
 	return mostSearched
+}
+
+// touchesTwice reports whether a transaction has two operations on one key:
+// the clusters do not know that nothing comes between them.
+func touchesTwice(c *component) bool {
+	for _, op := range c.problem.Ops {
+		if op.Kind != history.Txn {
+			continue
+		}
+		for i := range op.More.Parts {
+			for k := range i {
+				if p := op.More.Parts; p[i].Key == p[k].Key && (p[i].Writes() && p[k].Writes() || op.Outcome != history.OK) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // onlyWrites reports whether nobody was told anything by the operations of c.

@@ -11,9 +11,9 @@ import (
 const (
 	// coreSteps bounds each search of Core; one that does not end counts as not
 	// showing the contradiction.
-	coreSteps = 50_000
+	coreSteps = 20_000
 	// coreTotal bounds all of them.
-	coreTotal = 2_000_000
+	coreTotal = 300_000
 )
 
 // Core finds a few operations (places in Ops) whose replies contradict each

@@ -169,13 +169,11 @@ func applyWhole(kind history.Kind, deadline time.Duration, body string, op *hist
 	isString := there && body[0] == typeString
 	switch kind {
 	case history.Write:
-		if m.HasReplaced && acked {
-			if there && !isString {
-				return state, refused
-			}
-			if op.Absent != !there || there && body[1:] != m.Replaced {
-				return state, misfits
-			}
+		switch {
+		case m.HasReplaced && there && !isString:
+			return state, refused
+		case m.HasReplaced && acked && (op.Absent != !there || there && body[1:] != m.Replaced):
+			return state, misfits
 		}
 		if m.ToAbsent {
 			return absent, fits
