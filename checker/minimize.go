@@ -43,7 +43,7 @@ type Smaller struct {
 // crash the recovered state) were forgotten. A value that comes from nowhere
 // shows even then. ok is false when h does not show the anomaly.
 func (j *Judge) Minimize(h *history.History, c contract.Contract, name anomaly.Name) (small Smaller, ok bool) {
-	quick := Judge{Options: j.Options}
+	quick := Judge{Options: j.Options, bare: true}
 	quick.Options.Limits.Timeout = minimizeTimeout
 	m := minimizer{j: &quick, c: c, name: name, h: h, witness: -1, exact: true,
 		forgotten: make([]bool, len(h.Ops)), deleted: make([]bool, len(h.Ops)), dropped: map[string]bool{}}

@@ -93,15 +93,26 @@ func (j *Judge) staleRead(k *zones.Key) []int {
 }
 
 // tell writes down operations, by their places in the history.
-func (j *Judge) tell(ops []int) string {
+func (j *Judge) tell(ops []int) string { return j.tellWith(ops, -1) }
+
+// tellWith is tell with the operation that is wrong among those told.
+func (j *Judge) tellWith(ops []int, wrong int) string {
 	var b strings.Builder
+	left := 0
 	for i, n := range ops {
-		if i == storyOps && len(ops) > storyOps+1 {
-			fmt.Fprintf(&b, "... and %d more\n", len(ops)-i)
-			break
+		if i >= storyOps && len(ops) > storyOps+1 && n != wrong {
+			left++
+			continue
+		}
+		if left > 0 {
+			fmt.Fprintf(&b, "... and %d more\n", left)
+			left = 0
 		}
 		b.WriteString(Tell(&j.h.Ops[n]))
 		b.WriteByte('\n')
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "... and %d more\n", left)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -249,7 +260,7 @@ func (j *Judge) torn(e *epoch, op int32) anomaly.Anomaly {
 	if m := j.regs.In.Ops[op].More; m != nil {
 		for i := range m.Parts {
 			if k := j.regs.Find(m.Parts[i].Key); k != nil && m.Parts[i].Writes() {
-				b.WriteString(recovered(k))
+				b.WriteString(j.recovered(k))
 			}
 		}
 	}
@@ -299,18 +310,23 @@ func (j *Judge) hole(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
 	for _, n := range []int32{cut.LowKey, cut.HighKey} {
 		if n >= 0 {
-			b.WriteString(recovered(&j.regs.Keys[n]))
+			b.WriteString(j.recovered(&j.regs.Keys[n]))
 		}
 	}
 	a.Story = strings.TrimSuffix(b.String(), "\n")
 	return a
 }
 
-func recovered(k *zones.Key) string {
-	if k.Recovered == zones.NotThere {
+// recovered is what was read of a key after the crash.
+func (j *Judge) recovered(k *zones.Key) string {
+	kv := kvOf(j.e.after, k.Name)
+	switch {
+	case kv == nil:
 		return fmt.Sprintf("read after recovery: no %q\n", k.Name)
+	case kv.List != nil:
+		return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, kv.List)
 	}
-	return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, k.RecoveredValue)
+	return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, kv.Value)
 }
 
 // unread: a write is gone that nobody had acknowledged, but that a client had
@@ -325,7 +341,7 @@ func (j *Judge) unread(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 	}
 	fmt.Fprintf(&b, "at %s: %s\n", e.life.Ended, crashWords(e.life.How))
 	if cut.HighKey >= 0 {
-		b.WriteString(recovered(&j.regs.Keys[cut.HighKey]))
+		b.WriteString(j.recovered(&j.regs.Keys[cut.HighKey]))
 	}
 	a.Story = strings.TrimSuffix(b.String(), "\n")
 	return a
@@ -354,7 +370,7 @@ func (j *Judge) lostWrites(e *epoch, lost []int, before int64) anomaly.Anomaly {
 	}
 	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
 	if k := j.regs.Find(a.Key); k != nil {
-		b.WriteString(recovered(k))
+		b.WriteString(j.recovered(k))
 	}
 	a.Story = strings.TrimSuffix(b.String(), "\n")
 	return a

@@ -44,6 +44,9 @@ func (r *Registers) Find(name string) *Key {
 	return nil
 }
 
+// Number is the place in Keys of the key called name, or -1.
+func (r *Registers) Number(name string) int32 { return r.lookup(name) }
+
 func (r *Registers) lookup(name string) int32 {
 	h := hashText(name)
 	mask := uint64(len(r.names) - 1)

@@ -1,0 +1,3 @@
+package checker
+
+func (j *Judge) rules(e *epoch) bool { return true }
