@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -166,8 +167,17 @@ func newJepsen(o Options) *jepsen {
 		open: map[int64]started{}, ended: map[int64]instant{}, names: map[string]string{}}
 }
 
-// opBytes is what one operation takes while the slice that it is in grows.
-const opBytes = 2 * int(unsafe.Sizeof(Op{}))
+// opBytes is what one operation takes while the slice that it is in doubles.
+const opBytes = 3 * int(unsafe.Sizeof(Op{}))
+
+// appendOp doubles the slice where append would grow it by a quarter, and copy
+// each operation five times on the way to a million.
+func appendOp(ops []Op, op Op) []Op {
+	if len(ops) == cap(ops) {
+		ops = slices.Grow(ops, max(1024, len(ops)))
+	}
+	return append(ops, op)
+}
 
 // line takes one invocation or completion.
 func (j *jepsen) line(m *edn.Value, number int) error {
@@ -252,7 +262,7 @@ func (j *jepsen) operation(m, process, typ, f, value *edn.Value, number int) err
 			return err
 		}
 		j.open[client] = started{op: len(j.Ops), line: number}
-		j.Ops = append(j.Ops, op)
+		j.Ops = appendOp(j.Ops, op)
 		return j.budget.spend(opBytes)
 	}
 	if !busy {

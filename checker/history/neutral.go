@@ -219,7 +219,7 @@ func (d *neutralDecoder) ops(f *neutralFile) error {
 		if err != nil {
 			return fmt.Errorf("operation %d: %w", n, err)
 		}
-		f.ops = append(f.ops, op)
+		f.ops = appendOp(f.ops, op)
 		if err := d.budget.spend(opBytes + len(raw)); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -73,6 +74,7 @@ type decoder struct {
 	long   []byte
 	ended  bool
 	keys   map[string]string
+	slab   strings.Builder
 	budget budget
 	// What a line may belong to: the last epoch or state of the file.
 	epoch *Epoch
@@ -216,9 +218,27 @@ func (d *decoder) shared(b []byte) string {
 
 func (d *decoder) text(to *string) error {
 	b, err := d.s.text()
-	*to = string(b)
+	*to = d.copied(b)
 	return err
 }
+
+// copied is a string of its own, among others in one piece of memory: most are
+// short, and there are as many as operations.
+func (d *decoder) copied(b []byte) string {
+	if len(b) > slabBytes/8 {
+		return string(b)
+	}
+	if len(b) > d.slab.Cap()-d.slab.Len() {
+		d.slab = strings.Builder{}
+		d.slab.Grow(slabBytes)
+	}
+	from := d.slab.Len()
+	d.slab.Write(b)
+	return d.slab.String()[from:]
+}
+
+// slabBytes is the size of the pieces of memory that hold strings.
+const slabBytes = 16 << 10
 
 func (d *decoder) sharedText(to *string) error {
 	b, err := d.s.text()
@@ -243,7 +263,7 @@ func (d *decoder) strings(to *[]string) error {
 		if err != nil {
 			return err
 		}
-		*to = append(*to, string(b))
+		*to = append(*to, d.copied(b))
 		return d.budget.spend(2 * int(unsafe.Sizeof("")))
 	})
 }
@@ -296,7 +316,7 @@ func (d *decoder) op() error {
 	case op.ID > 0 && op.Invoke < d.h.Ops[op.ID-1].Invoke:
 		return fmt.Errorf("time goes backwards: invoked at %d, after an operation invoked at %d", op.Invoke, d.h.Ops[op.ID-1].Invoke)
 	}
-	d.h.Ops = append(d.h.Ops, op)
+	d.h.Ops = appendOp(d.h.Ops, op)
 	return d.budget.spend(opBytes)
 }
 

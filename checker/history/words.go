@@ -27,11 +27,20 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
-func kindOf(word []byte) (Kind, error) {
+// kinds are the kinds by their names.
+var kinds = func() map[string]Kind {
+	m := map[string]Kind{}
 	for k, w := range kindWords {
-		if w != "" && w == string(word) {
-			return Kind(k), nil
+		if w != "" {
+			m[w] = Kind(k)
 		}
+	}
+	return m
+}()
+
+func kindOf(word []byte) (Kind, error) {
+	if k, ok := kinds[string(word)]; ok {
+		return k, nil
 	}
 	return 0, fmt.Errorf("operation %q: want one of %s", word, strings.Join(kindWords[1:], ", "))
 }
