@@ -2,10 +2,9 @@ package checker
 
 import (
 	"slices"
-	"sort"
-	"strings"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/zones"
 )
 
@@ -31,7 +30,7 @@ func (j *Judge) inPieces(in zones.Input) zones.Input {
 		case history.Append, history.StringAppend:
 			op.Kind, op.More = history.Append, nil
 		case history.Read:
-			values, _ := s.split(op.Value)
+			values, _ := s.all.Split(op.Value)
 			op.Kind, op.Value, op.More = history.ReadList, "", &history.More{Offset: -1, Values: values}
 		}
 	}
@@ -39,7 +38,7 @@ func (j *Judge) inPieces(in zones.Input) zones.Input {
 		kvs = slices.Clone(kvs)
 		for i := range kvs {
 			if s := strs[kvs[i].Key]; s != nil {
-				kvs[i].List, _ = s.split(kvs[i].Value)
+				kvs[i].List, _ = s.all.Split(kvs[i].Value)
 			}
 		}
 		return kvs
@@ -50,9 +49,9 @@ func (j *Judge) inPieces(in zones.Input) zones.Input {
 
 // pieces are the pieces of one string.
 type pieces struct {
-	all   []string // sorted
-	other bool     // it is something else as well, or cannot be told apart
-	reads bool     // it was read as a string
+	all   linear.Pieces
+	other bool // it is something else as well, or cannot be told apart
+	reads bool // it was read as a string
 }
 
 // piecesOf finds the strings that are lists of pieces, by key.
@@ -121,13 +120,13 @@ func piecesOf(in zones.Input) map[string]*pieces {
 		}
 	}
 	for key, s := range strs { // any order: each by itself
-		if s.other || !s.reads || !s.distinct() {
+		if s.other || !s.reads || !s.all.Distinct() {
 			delete(strs, key)
 		}
 	}
 	keep := func(key, value string) {
 		if s := strs[key]; s != nil {
-			if _, ok := s.split(value); !ok {
+			if _, ok := s.all.Split(value); !ok {
 				delete(strs, key) // the rules find it
 			}
 		}
@@ -141,33 +140,4 @@ func piecesOf(in zones.Input) map[string]*pieces {
 		keep(in.Recovered[i].Key, in.Recovered[i].Value)
 	}
 	return strs
-}
-
-// distinct reports whether no piece is another one or its beginning, and sorts them.
-func (s *pieces) distinct() bool {
-	sort.Strings(s.all)
-	for i := 1; i < len(s.all); i++ {
-		if strings.HasPrefix(s.all[i], s.all[i-1]) {
-			return false
-		}
-	}
-	return true
-}
-
-// split takes a string apart; ok is false when it does not consist of pieces.
-func (s *pieces) split(text string) (values []string, ok bool) {
-	values = []string{}
-	for text != "" {
-		// The last piece that is not behind text is the only one that it can begin with.
-		i := sort.SearchStrings(s.all, text)
-		if i == len(s.all) || s.all[i] != text {
-			i--
-		}
-		if i < 0 || !strings.HasPrefix(text, s.all[i]) {
-			return values, false
-		}
-		values = append(values, s.all[i])
-		text = text[len(s.all[i]):]
-	}
-	return values, true
 }

@@ -49,6 +49,9 @@ type part struct {
 	kind history.Kind
 	key  int32
 	to   int32
+	// before is what the key held before it, when that is known.
+	before string
+	known  bool
 }
 
 // task is what the search puts in order: an operation, the passing of a
@@ -120,6 +123,7 @@ func (p *Problem) compile() *plan {
 		}
 	}
 	p.deadlines(pl)
+	p.requireStates(pl)
 	pl.findTwins()
 	if p.Split == nil {
 		p.plan = pl

@@ -505,6 +505,11 @@ func (n *interned) step(p *Problem, t *task, state int32) int32 {
 			continue
 		}
 		old := n.texts[row[of.key]]
+		if of.known {
+			if _, body := split(old); body != of.before {
+				return -1
+			}
+		}
 		next, e := apply(of.kind, old, of.op, t.acked)
 		next, fit := settle(old, next, e, of.op, t.acked)
 		if !fit {
