@@ -97,12 +97,12 @@ type bounded struct {
 	in   io.Reader
 	n    int64 // read
 	from int64 // where the value at hand began
-	line int   // of what was read
+	most int64 // bytes that it may take
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
-	if b.n-b.from > MaxLine {
-		return 0, fmt.Errorf("one value of more than %s", Size(MaxLine))
+	if b.n-b.from > b.most {
+		return 0, fmt.Errorf("one value of more than %s", Size(b.most))
 	}
 	n, err := b.in.Read(p)
 	b.n += int64(n)
@@ -110,14 +110,17 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func newNeutralDecoder(in io.Reader, o Options) *neutralDecoder {
-	b := &bounded{in: in}
-	d := &neutralDecoder{json: json.NewDecoder(b), in: b, budget: newBudget(o.Memory)}
-	return d
+	budget := newBudget(o.Memory)
+	b := &bounded{in: in, most: min(MaxLine, budget.most/4)}
+	return &neutralDecoder{json: json.NewDecoder(b), in: b, budget: budget}
 }
 
 // next is the next history, and io.EOF after the last.
 func (d *neutralDecoder) next() (*Neutral, error) {
 	token, err := d.json.Token()
+	if errors.Is(err, io.EOF) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, d.at(err)
 	}
@@ -145,13 +148,7 @@ func (d *neutralDecoder) next() (*Neutral, error) {
 
 // at adds where reading stopped.
 func (d *neutralDecoder) at(err error) error {
-	if errors.Is(err, io.EOF) {
-		return err
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.New("cut off")
-	}
-	return fmt.Errorf("offset %d: %w", d.json.InputOffset(), err)
+	return fmt.Errorf("offset %d: %w", d.json.InputOffset(), noEnd(err))
 }
 
 func (d *neutralDecoder) field(f *neutralFile, name string) (err error) {

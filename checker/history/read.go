@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ const MaxLine = 64 << 20
 
 // Load reads a history file.
 func Load(path string) (*History, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("load history: %w", err)
 	}
@@ -89,8 +88,8 @@ func (d *decoder) line(in *bufio.Reader) ([]byte, error) {
 		if err == nil && len(d.long) == 0 {
 			return part[:len(part)-1], nil
 		}
-		if len(d.long)+len(part) > MaxLine {
-			return nil, fmt.Errorf("longer than %d MiB", MaxLine>>20)
+		if most := int(min(MaxLine, d.budget.most)); len(d.long)+len(part) > most {
+			return nil, fmt.Errorf("longer than %d MiB", most>>20)
 		}
 		d.long = append(d.long, part...)
 		switch {
