@@ -60,8 +60,42 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 			a.Ops = append(a.Ops, e.from+op)
 		}
 	}
+	if c.Shape == zones.UnwrittenRead {
+		if aborted, ok := j.aborted(e, k, int(c.Read)); ok {
+			return aborted
+		}
+	}
 	a.Story = j.tell(a.Ops)
 	return a
+}
+
+// aborted is told instead of a phantom when the value that was read was written,
+// by an operation that was told it failed.
+func (j *Judge) aborted(e *epoch, k *zones.Key, read int) (anomaly.Anomaly, bool) {
+	a := anomaly.Anomaly{Name: anomaly.AbortedRead, Epoch: e.number, Key: k.Name, Rule: abortedRule}
+	op := &j.h.Ops[e.from+read]
+	var values []string
+	parts := []history.Op{*op}
+	if op.Kind == history.Txn && op.More != nil {
+		parts = op.More.Parts
+	}
+	for i := range parts {
+		if parts[i].Key == k.Name {
+			values = append(values, sees(&parts[i])...)
+		}
+	}
+	for _, v := range values {
+		if k.Wrote(&j.regs, v) {
+			continue
+		}
+		if i := j.failedWriter(e, k.Name, v); i >= 0 {
+			a.Ops = []int{i, e.from + read}
+			slices.Sort(a.Ops)
+			a.Story = j.tell(a.Ops) + fmt.Sprintf("\nonly a write that was told it failed wrote %q: %s", v, abortedWords)
+			return a, true
+		}
+	}
+	return a, false
 }
 
 // staleRead looks for a read of key k that returned a value which an
@@ -118,81 +152,6 @@ func (j *Judge) tellWith(ops []int, wrong int) string {
 }
 
 const prefixRule = "what is recovered is the state after some prefix: nothing survives that came after something lost"
-
-// Tell is one operation as a sentence.
-func Tell(op *history.Op) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "at %s client %d ", op.Invoke, op.Client)
-	switch op.Kind {
-	case history.Read:
-		fmt.Fprintf(&b, "read %q", op.Key)
-	case history.Write:
-		fmt.Fprintf(&b, "wrote %q = %q", op.Key, op.Value)
-	case history.Delete:
-		fmt.Fprintf(&b, "deleted %q", op.Key)
-	case history.Append:
-		fmt.Fprintf(&b, "appended %q to %q", op.Value, op.Key)
-	case history.Incr:
-		fmt.Fprintf(&b, "added %s to %q", op.Value, op.Key)
-	case history.CAS:
-		expect := ""
-		if op.More != nil {
-			expect = op.More.Expect
-		}
-		fmt.Fprintf(&b, "set %q from %q to %q", op.Key, expect, op.Value)
-	case history.ReadList:
-		fmt.Fprintf(&b, "read list %q", op.Key)
-	case history.Pop:
-		fmt.Fprintf(&b, "popped from %q", op.Key)
-	case history.Expire:
-		fmt.Fprintf(&b, "set a deadline for %q", op.Key)
-	case history.Txn:
-		b.WriteString("ran a transaction:")
-		if op.More != nil {
-			for i := range op.More.Parts {
-				p := &op.More.Parts[i]
-				switch {
-				case p.Writes():
-					fmt.Fprintf(&b, " %q = %q", p.Key, p.Value)
-				case op.Outcome != history.OK:
-					fmt.Fprintf(&b, " read %q", p.Key)
-				case p.Kind == history.ReadList && p.More != nil:
-					fmt.Fprintf(&b, " read %q: %q", p.Key, p.More.Values)
-				case p.Absent:
-					fmt.Fprintf(&b, " read %q: nothing", p.Key)
-				default:
-					fmt.Fprintf(&b, " read %q: %q", p.Key, p.Value)
-				}
-			}
-		}
-	}
-	switch op.Outcome {
-	case history.OK:
-		switch {
-		case op.More != nil && op.More.HasReplaced && op.Absent:
-			b.WriteString(", where nothing was, acknowledged")
-		case op.More != nil && op.More.HasReplaced:
-			fmt.Fprintf(&b, ", in place of %q, acknowledged", op.More.Replaced)
-		case op.Kind == history.Read && op.Absent:
-			b.WriteString(", found nothing")
-		case op.Kind == history.Read:
-			fmt.Fprintf(&b, ", found %q", op.Value)
-		case op.Kind == history.ReadList && op.More != nil:
-			fmt.Fprintf(&b, ", found %q", op.More.Values)
-		default:
-			b.WriteString(", acknowledged")
-		}
-		if op.More != nil && op.More.Node != "" {
-			fmt.Fprintf(&b, " by %s", op.More.Node)
-		}
-		fmt.Fprintf(&b, " at %s", op.Return)
-	case history.Unknown:
-		b.WriteString(", never answered")
-	case history.Failed:
-		b.WriteString(", refused")
-	}
-	return b.String()
-}
 
 // prefixAnomalies reports what keeps the recovered state from being the state
 // after a prefix. It returns false when it found something.
@@ -318,15 +277,17 @@ func (j *Judge) hole(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 }
 
 // recovered is what was read of a key after the crash.
-func (j *Judge) recovered(k *zones.Key) string {
-	kv := kvOf(j.e.after, k.Name)
+func (j *Judge) recovered(k *zones.Key) string { return j.recoveredOf(k.Name) + "\n" }
+
+func (j *Judge) recoveredOf(key string) string {
+	kv := kvOf(j.e.after, key)
 	switch {
 	case kv == nil:
-		return fmt.Sprintf("read after recovery: no %q\n", k.Name)
+		return fmt.Sprintf("read after recovery: no %q", key)
 	case kv.List != nil:
-		return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, kv.List)
+		return fmt.Sprintf("read after recovery: %q = %q", key, kv.List)
 	}
-	return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, kv.Value)
+	return fmt.Sprintf("read after recovery: %q = %q", key, kv.Value)
 }
 
 // unread: a write is gone that nobody had acknowledged, but that a client had

@@ -26,12 +26,21 @@ func applyList(kind history.Kind, body string, op *history.Op, m *history.More, 
 			return body, when(!acked || op.Absent)
 		}
 		popped, rest := pop(body, m.Head)
-		return rest, when(!acked || !op.Absent && m.Result == popped)
+		return rest, when(!acked || !op.Absent && got(op, m) == popped)
 	}
 	// history.ListRemove
 	items, _ := unpack(typeList, body)
 	left := remove(items, op.Value, m.Index)
 	return pack(typeList, left), answered(acked, m.Result, strconv.Itoa(len(items)-len(left)))
+}
+
+// got is the element that a pop or a move answered. Some histories have it as
+// the operation's value.
+func got(op *history.Op, m *history.More) string {
+	if m.Result == "" {
+		return op.Value
+	}
+	return m.Result
 }
 
 func push(body, value string, head bool) string {
@@ -97,7 +106,7 @@ func move(from, to string, op *history.Op, m *history.More, acked bool) (nextFro
 		return from, to, refused
 	}
 	popped, rest := pop(fromBody, m.Head)
-	return join(fromUntil, rest), join(toUntil, push(toBody, popped, m.ToHead)), when(!acked || !op.Absent && m.Result == popped)
+	return join(fromUntil, rest), join(toUntil, push(toBody, popped, m.ToHead)), when(!acked || !op.Absent && got(op, m) == popped)
 }
 
 // rotate is LMOVE of a list to itself: it keeps its deadline, with one element too.
@@ -110,5 +119,5 @@ func rotate(state string, op *history.Op, m *history.More, acked bool) (string, 
 		return state, refused
 	}
 	popped, rest := pop(body, m.Head)
-	return join(until, push(rest, popped, m.ToHead)), when(!acked || !op.Absent && m.Result == popped)
+	return join(until, push(rest, popped, m.ToHead)), when(!acked || !op.Absent && got(op, m) == popped)
 }

@@ -64,6 +64,23 @@ func TypeOf(k history.Kind) *Model {
 	return nil
 }
 
+// TypeOfValue is the model of an observed key.
+func TypeOfValue(kv *history.KV) *Model {
+	switch {
+	case kv.Type == "set":
+		return Set
+	case kv.Type == "hash":
+		return Hash
+	case kv.Type == "zset":
+		return Sorted
+	case kv.Type == "stream":
+		return Stream
+	case kv.List != nil:
+		return List
+	}
+	return Register
+}
+
 // The state of a key is a string in a form of which there is one for each
 // value, so that equal states are equal strings. A key that is not there is "".
 // Otherwise the first byte is the type, and what follows is the string itself

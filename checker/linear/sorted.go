@@ -38,7 +38,7 @@ func applySorted(kind history.Kind, body string, op *history.Op, m *history.More
 		if op.Absent || !there {
 			return body, when(!acked || op.Absent == !there)
 		}
-		return body, when(!acked || m.Result == "" || score(m.Result) == items[at+1])
+		return body, when(!acked || m.Result == "" || Score(m.Result) == items[at+1])
 	case history.SortedRemove:
 		e := answered(acked, m.Result, digit(there))
 		if !there {
@@ -55,7 +55,7 @@ func applySorted(kind history.Kind, body string, op *history.Op, m *history.More
 		if by += old; math.IsNaN(by) {
 			return body, refused
 		}
-		e = when(!acked || m.Result == "" || score(m.Result) == number(by))
+		e = when(!acked || m.Result == "" || Score(m.Result) == number(by))
 	} else {
 		e = answered(acked, m.Result, digit(!there))
 	}
@@ -78,7 +78,7 @@ func popSorted(body string, items []string, op *history.Op, m *history.More, ack
 	if m.Head {
 		popped, rest = items[:2], items[2:]
 	}
-	fit := !acked || !op.Absent && len(m.Values) == 2 && m.Values[0] == popped[0] && score(m.Values[1]) == popped[1]
+	fit := !acked || !op.Absent && len(m.Values) == 2 && m.Values[0] == popped[0] && Score(m.Values[1]) == popped[1]
 	return pack(typeSorted, rest), when(fit)
 }
 
@@ -90,8 +90,8 @@ func number(f float64) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// score is a score as states hold it, from how it was written.
-func score(text string) string {
+// Score is a score as states hold it, from how it was written.
+func Score(text string) string {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
 		return text
@@ -103,7 +103,7 @@ func score(text string) string {
 func packSorted(flat []string) string {
 	items := slices.Clone(flat)
 	for i := 1; i < len(items); i += 2 {
-		items[i] = score(items[i])
+		items[i] = Score(items[i])
 	}
 	return pack(typeSorted, items)
 }

@@ -150,6 +150,12 @@ func (r *Registers) findValue(key int32, value string) (at int32, free uint64, t
 	return -1, i, tag
 }
 
+// Wrote reports whether a value of the key was written or was there at the start.
+func (k *Key) Wrote(r *Registers, value string) bool {
+	at, _, _ := r.findValue(r.lookup(k.Name), value)
+	return at >= 0
+}
+
 func (r *Registers) insertValue(key int32, value string, at int32) (fresh bool) {
 	found, free, tag := r.findValue(key, value)
 	if found >= 0 {

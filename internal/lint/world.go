@@ -23,7 +23,8 @@ var exceptions = []exception{
 	{"harness/splitbrain/backend.go", "context", "starts experiments from outside their world, and may call them off"},
 	{"harness/splitbrain/save.go", "os", "saves and loads experiments, after their world has ended"},
 	{"checker/history", "os", "saves and loads histories, after the world has ended"},
-	{"checker/linear/porcupine.go", "context random runtime sync", "the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
+	{"checker/linear/limits.go", "context runtime sync", "the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
+	{"checker/linear/porcupine.go", "context sync", "porcupine as a witness, within the same limits"},
 	{"faults/sim/coroutine.go", "iter recover", "runs the tasks: makes their coroutines, and recovers to report a task's panic or to end its unwinding"},
 }
 
