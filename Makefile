@@ -6,11 +6,12 @@ BENCHTIME   ?= 1s
 CLUSTER_SEEDS ?= 1000
 PROVE_SEEDS ?= 20000
 HISTORIES   ?= 100000
+TRANSACTIONS ?= 20000
 # Pinned, so that a new release of the linter is a change like any other.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove explore fuzz fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-transactions explore fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +53,9 @@ prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times 
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness
 	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestSchedules|TestPlantedBugsAreFound' ./harness/simcluster
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 30m -v -run 'TestTwentyRunsInARow|TestSentinelsOwnTiming' ./harness/cluster
+
+prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
+	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup

@@ -145,13 +145,26 @@ func (c *tally) add(h *History, r *Result, good bool) {
 }
 
 // require demands that every name was reached once in each thousand and a half of
-// histories, and logs how often it was.
-func (c *tally) require(t *testing.T, names []anomaly.Name) {
+// histories, the rare ones once in six thousand, and logs how often it was.
+func (c *tally) require(t *testing.T, names []anomaly.Name, rare ...anomaly.Name) {
 	t.Logf("%d histories without and %d with a violation, %d with unknown outcomes", c.good, c.bad, c.unknowns)
 	for _, n := range names {
 		t.Logf("%-24s %d", n, c.names[n])
-		assert.GreaterOrEqual(t, c.names[n], histories()/sample, "histories with %s", n)
+		least := histories() / sample
+		if slices.Contains(rare, n) {
+			least = histories() / 6000
+		}
+		assert.GreaterOrEqual(t, c.names[n], least, "histories with %s", n)
 	}
+}
+
+// FuzzListsAgree lets a fuzzer draw the histories of TestListsAgree.
+func FuzzListsAgree(f *testing.F) {
+	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
+		h := drawn(t, true)
+		r := agree(t, h, Options{}, byRealTime)
+		require.Equal(t, h.serial(byRealTime), r.Verdict != result.Violated, "%s\n%s", r.Why, written(h))
+	}))
 }
 
 // TestListsAgree: every anomaly of list-append histories is named as the
@@ -231,6 +244,9 @@ func unordered(h *History) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(unseen)), func(n int) bool { return n > 1 })
 }
 
+// assumed are the options for registers that the histories are judged with.
+var assumed = []Options{{}, {WFRKeys: true}, {SequentialKeys: true}, {LinearizableKeys: true}, {SequentialKeys: true, LinearizableKeys: true}}
+
 // TestRegistersAgree: every anomaly of rw-register histories is named as the
 // definitions have it, and none is in a history that the model explains. The
 // order of registers is known only in part, so that some violations stay unseen.
@@ -245,29 +261,29 @@ func TestRegistersAgree(t *testing.T) {
 			serial[v] = h.serial(v)
 		}
 		snapshot := h.snapshot()
-		for _, o := range []Options{{}, {WFRKeys: true}, {SequentialKeys: true}, {LinearizableKeys: true}, {SequentialKeys: true, LinearizableKeys: true}} {
-			for v := range variants {
-				r := agree(t, h, o, v)
-				violated := r.Verdict == result.Violated
-				// What the options assume must follow from the model, or the
-				// model is not what was disproved.
-				if o.SequentialKeys && v < byProcess || o.LinearizableKeys && v < byRealTime {
-					continue
-				}
-				require.False(t, violated && serial[v], "%s: a serial order exists; %s\n%s", levelOf[v], r.Why, written(h))
-				if !serial[v] {
-					id := fmt.Sprintf("%-27s %+v", levelOf[v], o)
-					if found[id] == nil {
-						found[id] = &share{}
-					}
-					found[id].all++
-					if violated {
-						found[id].seen++
-					}
-				}
-				if v == byRealTime {
-					c.add(h, r, serial[v])
-				}
+		o := assumed[(&weak{t: t}).below("assumed", len(assumed))]
+		for v := range variants {
+			r := agree(t, h, o, v)
+			violated := r.Verdict == result.Violated
+			if v == byRealTime {
+				c.add(h, r, serial[v])
+			}
+			// What the options assume must follow from the model, or the model
+			// is not what was disproved.
+			if o.SequentialKeys && v < byProcess || o.LinearizableKeys && v < byRealTime {
+				continue
+			}
+			require.False(t, violated && serial[v], "%s: a serial order exists; %s\n%s", levelOf[v], r.Why, written(h))
+			if serial[v] {
+				continue
+			}
+			id := fmt.Sprintf("%-27s wfr %-5v sequential %-5v linearizable %-5v", levelOf[v], o.WFRKeys, o.SequentialKeys, o.LinearizableKeys)
+			if found[id] == nil {
+				found[id] = &share{}
+			}
+			found[id].all++
+			if violated {
+				found[id].seen++
 			}
 		}
 		r, err := Check(h, Options{Expect: []Model{SnapshotIsolation}, WFRKeys: true})
@@ -279,7 +295,7 @@ func TestRegistersAgree(t *testing.T) {
 	}
 	c.require(t, slices.DeleteFunc(Anomalies(), func(n anomaly.Name) bool {
 		return slices.Contains([]anomaly.Name{DuplicateElements, IncompatibleOrder, DirtyUpdate}, n)
-	}))
+	}), G0, byProcess.of(G0), byRealTime.of(GNonadjacent))
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		t.Logf("%s: %d of %d violations found", id, found[id].seen, found[id].all)
 	}

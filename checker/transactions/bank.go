@@ -59,12 +59,13 @@ type Transfer struct {
 // of each read only the first is named, since the others follow from it.
 var bankNames = []anomaly.Name{UnexpectedKey, NilBalance, WrongTotal, NegativeValue}
 
-// CheckBank judges b, read by read: at most limit findings of each name carry
-// evidence, 8 when limit is 0. An error means that times run backwards, or that a
-// read has an account twice. Linear in the balances, but for the evidence.
-func CheckBank(b *Bank, limit int) (*Result, error) {
-	if limit <= 0 {
-		limit = defaultLimit
+// CheckBank judges b, read by read. Of o only the Limit counts: reads of all
+// accounts are right or wrong whatever the consistency model. An error means that
+// times run backwards, or that a read has an account twice. Linear in the
+// balances, but for the evidence.
+func CheckBank(b *Bank, o Options) (*Result, error) {
+	if o.Limit <= 0 {
+		o.Limit = defaultLimit
 	}
 	k := bank{Bank: b, known: map[string]bool{}, total: big.NewInt(b.Total)}
 	for i := range b.Transfers {
@@ -86,7 +87,7 @@ func CheckBank(b *Bank, limit int) (*Result, error) {
 		if n == "" {
 			continue
 		}
-		if counts[n]++; counts[n] <= limit {
+		if counts[n]++; counts[n] <= o.Limit {
 			found[n] = append(found[n], Finding{Name: n, Txns: []int{i}, Rule: rules[n], Story: k.line(&b.Reads[i]) + "\n" + words()})
 		}
 	}

@@ -43,7 +43,7 @@ func TestBankNamesWhatIsWrong(t *testing.T) {
 		{"no balance", Bank{Accounts: []string{"0"}, Total: 100, HasTotal: true, Reads: []BankRead{read([]Balance{{Account: "0", Nil: true}})}}, NilBalance, "no balance in account 0"},
 		{"sums do not wrap", Bank{Total: -2, HasTotal: true, Reads: []BankRead{read(balances(math.MaxInt64, math.MaxInt64))}}, WrongTotal, "the total is 18446744073709551614, not -2"},
 	} {
-		r, err := CheckBank(&c.bank, 0)
+		r, err := CheckBank(&c.bank, Options{})
 		require.NoError(t, err, c.what)
 		if c.name == "" {
 			require.Equal(t, result.Holds, r.Verdict, "%s: %s", c.what, r.Why)
@@ -62,10 +62,10 @@ func TestBankRefuses(t *testing.T) {
 		"read of process 3":     {Reads: []BankRead{{Process: 3, Invoke: 2, Return: 1, Balances: balances(1)}}},
 		"transfer of process 4": {Transfers: []Transfer{{Process: 4, Invoke: 2, Return: 1}}},
 	} {
-		_, err := CheckBank(&b, 0)
+		_, err := CheckBank(&b, Options{})
 		require.ErrorContains(t, err, what)
 	}
-	r, err := CheckBank(&Bank{}, 0)
+	r, err := CheckBank(&Bank{}, Options{})
 	require.NoError(t, err)
 	require.Equal(t, result.Unknown, r.Verdict, "no read at all proves nothing")
 }
@@ -98,7 +98,7 @@ func TestBankFindsHalfTransfers(t *testing.T) {
 			amounts[to] += amount
 			b.Reads = append(b.Reads, BankRead{Process: 2, Invoke: now + 2, Return: now + 9, Balances: balances(amounts...)})
 		}
-		r, err := CheckBank(&b, 100)
+		r, err := CheckBank(&b, Options{Limit: 100})
 		require.NoError(t, err)
 		if half == 0 {
 			require.Equal(t, result.Holds, r.Verdict)

@@ -60,6 +60,9 @@ func Check(h *History, o Options) (*Result, error) {
 	} else {
 		c.registers = newRegisters(x, &o)
 		c.registerReads()
+		for _, k := range c.registers.undecided[:min(len(c.registers.undecided), defaultLimit)] {
+			c.undecided = append(c.undecided, fmt.Sprintf("the order of versions of key %s by real time: more than %d transactions used it at once", h.Names.Text(x.keys[k].name), maxAtOnce))
+		}
 	}
 	c.lostUpdates()
 	c.graph(models)

@@ -46,7 +46,9 @@ func parse(lists bool, text string) (*History, error) {
 					mop.List = append(mop.List, h.Names.Of(e))
 				}
 			default:
-				mop.Value = h.Names.Of(m[3])
+				if mop.Value = Nil; m[3] != "nil" {
+					mop.Value = h.Names.Of(m[3])
+				}
 			}
 			t.Mops = append(t.Mops, mop)
 		}

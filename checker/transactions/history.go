@@ -19,8 +19,9 @@ import (
 // the same when the history writes them the same.
 type Value int32
 
-// Nil is what Jepsen's histories call nil: as the value of a register its
-// initial state. A list that nobody has appended to is empty, not Nil.
+// Nil is what Jepsen's histories call nil, as the value of a register usually its
+// initial state. No text has it: Names.Of("nil") is the text of three letters. A
+// list that nobody has appended to is empty, not Nil.
 const Nil Value = 0
 
 // Func is what a micro-operation does.
@@ -63,7 +64,7 @@ type History struct {
 	// Initial is what every register holds before the first write; lists are empty.
 	Initial Value
 	Txns    []Txn // in order of Invoke
-	// Names says how the history wrote each Value; Names[Nil] is "nil".
+	// Names says how the history wrote each Value.
 	Names Names
 }
 
@@ -78,13 +79,10 @@ type Names struct {
 const smallInts = 1 << 24
 
 // Of is the Value written as text: 3, :x, "a", [1 2] as the history has them.
-// Different texts are different values.
+// Different texts are different values, and none of them is Nil.
 func (n *Names) Of(text string) Value {
 	if n.texts == nil {
 		n.texts = append(n.texts, "nil")
-	}
-	if text == "nil" {
-		return Nil
 	}
 	i, small := smallInt(text)
 	if small && i < len(n.ints) && n.ints[i] != 0 {

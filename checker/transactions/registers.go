@@ -42,6 +42,9 @@ type registers struct {
 	// before they wrote its key, in ascending order.
 	readers     []int32
 	readersFrom []int32
+	// undecided are the keys whose versions real time was not asked about: too many
+	// transactions ran at once.
+	undecided []int32
 	// cycles are those of the version orders that contradict themselves, and are
 	// not used: the versions of one key in turn, each with the reason.
 	cycles []versionCycle
@@ -219,6 +222,10 @@ func (r *registers) sequential(touches []touch) {
 	}
 }
 
+// maxAtOnce bounds the orders that real time gives for each use of a key, on
+// average: they are as many as transactions use it at once.
+const maxAtOnce = 128
+
 // linearizable orders the versions of a key by real time: each transaction's
 // after those of the latest that had returned, the ones that no other of these
 // was invoked after. They are never more than ran at once.
@@ -235,7 +242,13 @@ func (r *registers) linearizable(touches []touch) {
 		})
 		var latest []int32
 		next := 0
+		from := len(r.orders)
 		for _, i := range list {
+			if len(r.orders)-from > maxAtOnce*len(list) {
+				r.orders = r.orders[:from]
+				r.undecided = append(r.undecided, touches[i].key)
+				break
+			}
 			t := &touches[i]
 			for ; next < len(returned) && txns[touches[returned[next]].txn].Return < txns[t.txn].Invoke; next++ {
 				done := &touches[returned[next]]
