@@ -27,7 +27,7 @@ func judgeBank(f *history.File, o Options) (Verdict, error) {
 			return nil, nil, err
 		}
 		b.Accounts, b.Total, b.HasTotal = accounts, total, o.Initial != ""
-		r, err := transactions.CheckBank(b, shown)
+		r, err := transactions.CheckBank(b, transactions.Options{})
 		return r, places, err
 	})
 }
