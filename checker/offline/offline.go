@@ -72,6 +72,8 @@ type Verdict struct {
 	As        string
 	Anomalies []anomaly.Anomaly
 	Notes     []string
+	// Partial tells, of each search that ran out of time or memory, how far it came.
+	Partial []string
 	// Judgement is set when package checker judged here.
 	Judgement *checker.Judgement
 	// linear: package checker judged, here or during a run.
@@ -127,6 +129,9 @@ func linearizable(f *history.File, o Options) Verdict {
 	judge := checker.Judge{Options: checker.Options{Limits: o.Limits}}
 	j := judge.Judge(f.History, o.Promise)
 	v := Verdict{Verdict: j.Verdict, Why: j.Why, Anomalies: j.Anomalies, Notes: j.Notes, Judgement: &j, linear: true, As: "linearizability"}
+	for i := range j.Progress {
+		v.Partial = append(v.Partial, partial(f.History, &j.Progress[i]))
+	}
 	if w := f.Workload; w != "" {
 		v.As = fmt.Sprintf("%s: linearizability", w)
 	}

@@ -251,7 +251,7 @@ func (c *checkCmd) judgeBy(j *judged, own *contract.File, limits linear.Limits) 
 	case j.crashes > 0:
 		j.loss = "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive"
 	}
-	if says := j.file.Says; says != "" {
+	if says := j.file.Says; says != "" && j.verdict.Verdict != verdict.Unknown {
 		if holds := !strings.HasPrefix(says, "not-"); holds != (j.verdict.Verdict == verdict.Holds) {
 			j.verdict.Notes = append(j.verdict.Notes, fmt.Sprintf("the file itself says %q", says))
 		}
@@ -370,6 +370,12 @@ func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, err
 		if err := c.evidence(a, j, limits); err != nil {
 			return nil, err
 		}
+	}
+	for _, p := range v.Partial {
+		fmt.Fprintf(a.stdout, "\n%s\n", wording.Clean(p, true))
+	}
+	if len(v.Partial) > 0 {
+		fmt.Fprintln(a.stdout, "\n--timeout gives each search more time")
 	}
 	for _, n := range v.Notes {
 		fmt.Fprintln(a.stdout, "note:", wording.Clean(n, false))

@@ -37,6 +37,7 @@ type historyReport struct {
 	Anomalies    []anomalyReport `json:"anomalies,omitempty"`
 	Findings     []string        `json:"findings,omitempty"`
 	Notes        []string        `json:"notes,omitempty"`
+	Partial      []string        `json:"partial,omitempty"` // how far searches came that were not finished
 	Loss         string          `json:"loss,omitempty"`
 }
 
@@ -56,7 +57,7 @@ func reportOf(all []judged) checkReport {
 		codes = append(codes, j.exit())
 		h := historyReport{File: j.path, Part: j.part, Format: string(j.file.Format), Workload: string(j.file.Workload),
 			JudgedBy: j.verdict.As, Operations: j.ops, Acknowledged: j.acked, Crashes: j.crashes, Verdict: j.verdictWord(),
-			Why: j.verdict.Why, Findings: j.findings, Notes: j.verdict.Notes, Loss: j.loss}
+			Why: j.verdict.Why, Findings: j.findings, Notes: j.verdict.Notes, Partial: j.verdict.Partial, Loss: j.loss}
 		if j.asSaved != "" {
 			h.Notes = append(slices.Clone(h.Notes), j.asSaved)
 		}
