@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // family is what each :f is an operation of. :read is one of several.
@@ -164,7 +165,9 @@ func (j *jepsen) transactions() Workload {
 }
 
 // undrain makes of each :drain what Jepsen does: one dequeue after another, and
-// one at the end that finds nothing.
+// one at the end that finds nothing. When something else went on meanwhile
+// nobody knows what came between which of them: then each may have taken place at
+// any time of the drain.
 func (j *jepsen) undrain() error {
 	if len(j.drains) == 0 {
 		return nil
@@ -182,19 +185,38 @@ func (j *jepsen) undrain() error {
 		case op.Outcome == Failed:
 			continue
 		}
-		for _, v := range j.drained[i] {
+		step := time.Duration(0)
+		if n := time.Duration(len(j.drained[i])); j.alone(i) {
+			step = (op.Return - op.Invoke) / (2*n + 2)
+		}
+		for n, v := range append(slices.Clip(j.drained[i]), "") {
 			took := op
 			took.More = &More{Offset: -1, Head: true, Result: v}
+			took.Absent = n == len(j.drained[i])
+			if step > 0 {
+				took.Invoke = op.Invoke + 2*time.Duration(n)*step
+				took.Return = took.Invoke + step
+			}
 			ops = append(ops, took)
 			if err := j.budget.spend(opBytes + moreBytes); err != nil {
 				return err
 			}
 		}
-		op.More, op.Absent = &More{Offset: -1, Head: true}, true
-		ops = append(ops, op)
 	}
 	j.Ops = ops
 	return nil
+}
+
+// alone reports whether nothing else went on during an operation.
+func (j *jepsen) alone(place int) bool {
+	op := &j.Ops[place]
+	for i := range j.Ops {
+		o := &j.Ops[i]
+		if i != place && o.Outcome != Failed && o.Invoke <= op.Return && o.Return >= op.Invoke {
+			return false
+		}
+	}
+	return true
 }
 
 // begin gives the keys to which nil is written nil as their initial value, and

@@ -169,6 +169,28 @@ func TestOrderOfAQueue(t *testing.T) {
 	require.Contains(t, strings.Join(v.Notes, "\n"), "only the order is wrong (--model total-queue")
 }
 
+// What a drain hands out is in order, unless something else went on meanwhile.
+func TestOrderOfADrain(t *testing.T) {
+	in := op(0, 0, "ok", "enqueue", "1", "1") + op(0, 10, "ok", "enqueue", "2", "2")
+	drain := func(found string) string {
+		return "{:process 1 :type :invoke :f :drain :time 100}\n{:process 1 :type :ok :f :drain :value " + found + " :time 200}\n"
+	}
+	for _, tc := range []struct {
+		text string
+		want verdict.Verdict
+	}{
+		{in + drain("[1 2]"), verdict.Holds},
+		{in + drain("[2 1]"), verdict.Violated},
+		{in + drain("[1]"), verdict.Violated},
+		{in + op(2, 95, "ok", "dequeue", "nil", "1") + drain("[2]"), verdict.Holds},
+		{in + op(2, 95, "info", "enqueue", "3", "3") + drain("[1 3 2]"), verdict.Holds}, // the order within is not known then
+	} {
+		v, err := Judge(load(t, tc.text), options())
+		require.NoError(t, err)
+		require.Equal(t, tc.want, v.Verdict, "%s\n%s", tc.text, v.Why)
+	}
+}
+
 func TestTransactions(t *testing.T) {
 	txn := func(process, at int, typ, asked, found string) string {
 		return op(process, at, typ, "txn", asked, found)

@@ -346,7 +346,8 @@ func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, err
 		return all, nil
 	}
 	if !c.Quiet {
-		fmt.Fprintf(a.stdout, "%s (%s): %d operations, %d acknowledged writes, %s\n", j.path, j.file.Format, j.ops, j.acked, plural(j.crashes, "crash", "crashes"))
+		fmt.Fprintf(a.stdout, "%s (%s): %s, %s, %s\n", j.path, j.file.Format,
+			plural(j.ops, "operation", "operations"), plural(j.acked, "acknowledged write", "acknowledged writes"), plural(j.crashes, "crash", "crashes"))
 	}
 	limits := c.limits(1)
 	if c.judge(j, own, limits); j.err != nil {

@@ -41,6 +41,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			path, err := exec.LookPath("torntail")
 			e.Setenv("TORNTAIL", path)
+			histories, abs := filepath.Abs(filepath.Join("..", "..", "checker", "history", "testdata"))
+			if abs != nil {
+				return abs
+			}
+			e.Setenv("HISTORIES", histories)
 			if server, err := exec.LookPath("redis-server"); err == nil {
 				e.Setenv("SERVER", server)
 			}
