@@ -11,7 +11,7 @@ TRANSACTIONS ?= 20000
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-transactions explore fuzz fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-transactions prove-large-histories explore fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times 
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions
+
+prove-large-histories: ## torntail check on histories of 20 million lines, and of 2.5 million, within 2 GiB of memory
+	TORNTAIL_LINES=20000000 TORNTAIL_MEMORY=2048 $(GO) test -count=1 -timeout 50m -v -run 'TestLargeHistories' ./cmd/torntail
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup

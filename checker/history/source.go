@@ -78,7 +78,7 @@ func (s *source) Read(p []byte) (int, error) {
 	n, err := s.in.Read(p)
 	s.made += int64(n)
 	if s.left -= int64(n); s.left < 0 {
-		return 0, fmt.Errorf("more than %s of text", Size(s.most))
+		return 0, &LimitError{fmt.Sprintf("more than %s of text", Size(s.most))}
 	}
 	if s.raw != nil && s.made > bombFrom && s.made/bombRatio > s.raw.n {
 		return 0, fmt.Errorf("%s out of %s compressed bytes: that is no history", Size(s.made), Size(s.raw.n))
@@ -132,6 +132,11 @@ func Size(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", f, units[i])
 }
 
+// LimitError is a history that takes more than Options allow.
+type LimitError struct{ what string }
+
+func (e *LimitError) Error() string { return e.what }
+
 // budget is the memory that a history may still take.
 type budget struct{ left, most int64 }
 
@@ -145,7 +150,7 @@ func newBudget(memory int64) budget {
 // spend takes n bytes off.
 func (b *budget) spend(n int) error {
 	if b.left -= int64(n); b.left < 0 {
-		return fmt.Errorf("the history takes more than %s of memory", Size(b.most))
+		return &LimitError{fmt.Sprintf("the history takes more than %s of memory", Size(b.most))}
 	}
 	return nil
 }

@@ -2,9 +2,11 @@ package offline
 
 import (
 	"cmp"
+	"fmt"
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/history"
@@ -70,8 +72,11 @@ func draw(w io.Writer, s *Smaller) error {
 		}
 		b.Width = max(stepWidth/2, end-b.X)
 		b.Class = op.Outcome.String()
-		if slices.Contains(s.Anomaly.Ops, i) {
+		if n := slices.Index(s.Anomaly.Ops, i); n >= 0 {
 			b.Class += " shown"
+			if t := fmt.Sprintf("T%d: ", n+1); strings.Contains(s.Anomaly.Story, t) {
+				b.Text = t + b.Text // as the story calls it
+			}
 		}
 		d.Boxes = append(d.Boxes, b)
 	}

@@ -203,6 +203,9 @@ func statusOf(all []judged) error {
 // load reads the histories of a target.
 func (c *checkCmd) load(t historyFile, memory int64) []judged {
 	files, _, err := history.LoadFile(t.path, history.Options{Memory: memory})
+	if errors.As(err, new(*history.LimitError)) {
+		err = fmt.Errorf("%w (--max-memory allows more)", err)
+	}
 	if err != nil {
 		return []judged{{historyFile: t, err: err, status: result.ExitUsage}}
 	}

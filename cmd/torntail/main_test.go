@@ -29,11 +29,14 @@ import (
 func TestMain(m *testing.M) {
 	guard.Main()
 	blocklog.Main()
-	if filepath.Base(os.Args[0]) == "redis-server" {
+	if filepath.Base(os.Args[0]) == "redis-server" || os.Getenv(asTorntail) != "" {
 		main()
 	}
 	testscript.Main(m, map[string]func(){"torntail": main})
 }
+
+// asTorntail in the environment makes the test binary torntail itself.
+const asTorntail = "TORNTAIL_TEST_AS_TORNTAIL"
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
