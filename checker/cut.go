@@ -89,7 +89,7 @@ func (j *Judge) allowed(e *epoch, c *component, spans []durability.Span) []durab
 			return
 		}
 		c.problem.FoundFrom, c.problem.FoundTo = time.Duration(from), time.Duration(to)
-		r := c.problem.Search(j.limitsFor(c))
+		r := j.ask(c)
 		switch r.Answer {
 		case linear.Yes:
 			c.orders = append(c.orders, r)
@@ -164,7 +164,7 @@ func (j *Judge) askWhere(c *component, spans []durability.Span, inside, outside 
 	p := c.problem
 	for _, s := range spans {
 		p.FoundFrom, p.FoundTo = time.Duration(s.From), time.Duration(s.To)
-		switch r := p.Search(j.limitsFor(c)); r.Answer {
+		switch r := j.ask(c); r.Answer {
 		case linear.Yes:
 			j.mark(c, &r, spans, inside, outside)
 			return
@@ -292,7 +292,7 @@ func (j *Judge) tornIn(c *component) int {
 	p.FoundFrom, p.FoundTo = beforeAll, p.Crash
 	defer func() { p.Split = nil }()
 	p.Split = func(*history.Op) bool { return true }
-	if p.Check(j.limitsFor(c)) != linear.Yes {
+	if j.ask(c).Answer != linear.Yes {
 		return -1
 	}
 	for i, op := range p.Ops {
@@ -300,7 +300,7 @@ func (j *Judge) tornIn(c *component) int {
 			continue
 		}
 		p.Split = func(o *history.Op) bool { return o == op }
-		if p.Check(j.limitsFor(c)) == linear.Yes {
+		if j.ask(c).Answer == linear.Yes {
 			return c.places[i]
 		}
 	}
