@@ -31,13 +31,19 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 	}
 	spans := j.prefix.Spans(beforeAll)
 	for _, c := range j.parts {
+		if j.onlyAsked(c) {
+			if c.whole.Answer == linear.No {
+				return false
+			}
+			continue
+		}
 		if spans = j.allowed(e, c, spans); len(spans) == 0 {
 			return false
 		}
 	}
 	skip := make([]bool, len(j.regs.Keys))
 	for _, c := range j.parts {
-		if c.undecided && c.registers {
+		if c.undecided && c.registers || j.onlyAsked(c) {
 			continue // its clusters count
 		}
 		for _, n := range c.keys {
@@ -46,11 +52,18 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 	}
 	*cut = *j.prefix.Narrow(spans, skip)
 	for _, c := range j.parts {
-		if !(c.undecided && c.registers) {
+		if !(c.undecided && c.registers) && !j.onlyAsked(c) {
 			j.lose(c, spans, cut)
 		}
 	}
 	return true
+}
+
+// onlyAsked reports whether a component is only asked whether what was found
+// fits at all: where in time it fits, and what is lost, its clusters say, as
+// they do for a single key. So much is there of it that the search would take long.
+func (j *Judge) onlyAsked(c *component) bool {
+	return c.registers && len(c.problem.Ops) > mostSearched
 }
 
 // allowed are the instants among spans at which c allows the cut.

@@ -127,7 +127,7 @@ func (j *Judge) inexplicable(e *epoch, c *component, r linear.Result) anomaly.An
 
 // registerSteps bounds the search of large components whose keys clusters judge
 // one by one.
-const registerSteps = 200_000
+const registerSteps = 50_000
 
 // limitsFor are the limits of one search about c.
 func (j *Judge) limitsFor(c *component) linear.Limits {
