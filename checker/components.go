@@ -45,6 +45,9 @@ func (j *Judge) components(e *epoch, all bool) []*component {
 	for i := range up {
 		up[i] = int32(i)
 		k := &keys[i]
+		if j.bare && k.Gaps && k.DecidedButForGaps() {
+			continue // the smallest part is judged again with care
+		}
 		hard[i] = all || k.Ambiguous() || k.Deadline != zones.Late || k.Replaces
 	}
 	var root func(n int32) int32
@@ -96,13 +99,13 @@ func (j *Judge) eachTie(tie func(a, b int32)) {
 		case history.ListMove:
 			tie(j.regs.Number(op.Key), j.regs.Number(op.More.To))
 		case history.Txn:
-			if len(op.More.Parts) < 2 {
-				continue
-			}
-			first := j.regs.Number(op.More.Parts[0].Key)
-			for k := range op.More.Parts {
-				p := &op.More.Parts[k]
-				tie(first, j.regs.Number(p.Key))
+			parts := op.More.Parts
+			for k := range parts {
+				p := &parts[k]
+				first := j.regs.Number(parts[0].Key)
+				if len(parts) > 1 {
+					tie(first, j.regs.Number(p.Key))
+				}
 				if p.Kind == history.ListMove && p.More != nil {
 					tie(first, j.regs.Number(p.More.To))
 				}

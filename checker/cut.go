@@ -31,13 +31,19 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 	}
 	spans := j.prefix.Spans(beforeAll)
 	for _, c := range j.parts {
+		if j.onlyAsked(c) {
+			if c.whole.Answer == linear.No {
+				return false
+			}
+			continue
+		}
 		if spans = j.allowed(e, c, spans); len(spans) == 0 {
 			return false
 		}
 	}
 	skip := make([]bool, len(j.regs.Keys))
 	for _, c := range j.parts {
-		if c.undecided && c.registers {
+		if c.undecided && c.registers || j.onlyAsked(c) {
 			continue // its clusters count
 		}
 		for _, n := range c.keys {
@@ -46,11 +52,18 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 	}
 	*cut = *j.prefix.Narrow(spans, skip)
 	for _, c := range j.parts {
-		if !(c.undecided && c.registers) {
+		if !(c.undecided && c.registers) && !j.onlyAsked(c) {
 			j.lose(c, spans, cut)
 		}
 	}
 	return true
+}
+
+// onlyAsked reports whether a component is only asked whether what was found
+// fits at all: where in time it fits, and what is lost, its clusters say, as
+// they do for a single key. So much is there of it that the search would take long.
+func (j *Judge) onlyAsked(c *component) bool {
+	return c.registers && len(c.problem.Ops) > mostSearched
 }
 
 // allowed are the instants among spans at which c allows the cut.
@@ -89,7 +102,7 @@ func (j *Judge) allowed(e *epoch, c *component, spans []durability.Span) []durab
 			return
 		}
 		c.problem.FoundFrom, c.problem.FoundTo = time.Duration(from), time.Duration(to)
-		r := c.problem.Search(j.limitsFor(c))
+		r := j.ask(c)
 		switch r.Answer {
 		case linear.Yes:
 			c.orders = append(c.orders, r)
@@ -164,7 +177,7 @@ func (j *Judge) askWhere(c *component, spans []durability.Span, inside, outside 
 	p := c.problem
 	for _, s := range spans {
 		p.FoundFrom, p.FoundTo = time.Duration(s.From), time.Duration(s.To)
-		switch r := p.Search(j.limitsFor(c)); r.Answer {
+		switch r := j.ask(c); r.Answer {
 		case linear.Yes:
 			j.mark(c, &r, spans, inside, outside)
 			return
@@ -292,7 +305,7 @@ func (j *Judge) tornIn(c *component) int {
 	p.FoundFrom, p.FoundTo = beforeAll, p.Crash
 	defer func() { p.Split = nil }()
 	p.Split = func(*history.Op) bool { return true }
-	if p.Check(j.limitsFor(c)) != linear.Yes {
+	if j.ask(c).Answer != linear.Yes {
 		return -1
 	}
 	for i, op := range p.Ops {
@@ -300,7 +313,7 @@ func (j *Judge) tornIn(c *component) int {
 			continue
 		}
 		p.Split = func(o *history.Op) bool { return o == op }
-		if p.Check(j.limitsFor(c)) == linear.Yes {
+		if j.ask(c).Answer == linear.Yes {
 			return c.places[i]
 		}
 	}

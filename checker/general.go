@@ -49,7 +49,7 @@ func (j *Judge) general(e *epoch) bool {
 			continue
 		}
 		if c.whole = results[i]; c.whole.Skipped {
-			c.whole = c.problem.Search(j.limitsFor(c))
+			c.whole = j.ask(c)
 		}
 		if !j.regs.In.HasRecovered {
 			fine = j.answer(e, c, c.whole) && fine
@@ -59,7 +59,7 @@ func (j *Judge) general(e *epoch) bool {
 			continue
 		}
 		c.problem.Find = false
-		fine = j.answer(e, c, c.problem.Search(j.limitsFor(c))) && fine
+		fine = j.answer(e, c, j.ask(c)) && fine
 		c.problem.Find = true
 	}
 	return fine
@@ -127,7 +127,7 @@ func (j *Judge) inexplicable(e *epoch, c *component, r linear.Result) anomaly.An
 
 // registerSteps bounds the search of large components whose keys clusters judge
 // one by one.
-const registerSteps = 200_000
+const registerSteps = 50_000
 
 // limitsFor are the limits of one search about c.
 func (j *Judge) limitsFor(c *component) linear.Limits {
@@ -136,6 +136,13 @@ func (j *Judge) limitsFor(c *component) linear.Limits {
 		l.Steps = registerSteps
 	}
 	return l
+}
+
+// ask searches the problem of a component.
+func (j *Judge) ask(c *component) linear.Result {
+	r := c.problem.Search(j.limitsFor(c))
+	j.steps += r.Steps
+	return r
 }
 
 // fewOps is how many operations are searched one component after another.
@@ -153,5 +160,9 @@ func (j *Judge) searchAll(problems []*linear.Problem) []linear.Result {
 			limits[i].Workers = 1
 		}
 	}
-	return linear.SearchAll(problems, limits...)
+	results := linear.SearchAll(problems, limits...)
+	for i := range results {
+		j.steps += results[i].Steps
+	}
+	return results
 }

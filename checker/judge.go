@@ -88,7 +88,8 @@ type Judge struct {
 	acks   []int64
 	parts  []*component // what clusters do not decide of the epoch
 	e      *epoch
-	from   int // where the epoch's operations begin in the history
+	steps  int64 // that searches have taken so far, of all histories
+	from   int   // where the epoch's operations begin in the history
 	// anywhere: the recovered state of keys for the general judge need only have
 	// been there at some time (Minimize).
 	anywhere bool

@@ -124,7 +124,7 @@ func detect(in *bufio.Reader) (Format, error) {
 	case len(text) == 0:
 		return "", errors.New("the file is empty, or begins with a long stretch of blanks")
 	case bytes.HasPrefix(head, []byte(storeMagic)):
-		return "", errors.New("Jepsen's store (test.jepsen) inside a compressed file or a stream: it has to be a file of its own")
+		return "", errors.New("a store of Jepsen's (test.jepsen) inside a compressed file or a stream: it has to be a file of its own")
 	case bytes.HasPrefix(text, []byte(`{"history"`)):
 		return Native, nil
 	case text[0] == '{' && len(second) > 0 && (second[0] == '"' || second[0] == '}'):

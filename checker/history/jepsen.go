@@ -136,7 +136,6 @@ type jepsen struct {
 	open    map[int64]started // process: its operation
 	ended   map[int64]instant // process: when its last operation completed
 	names   map[string]string // values, each kept once
-	scratch []byte            // for values in the making
 	log     bool              // log lines: see DecodeJepsenLog
 	unit    string            // what places in the file are counted in
 	timed   bool

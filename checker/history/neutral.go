@@ -36,7 +36,6 @@ type neutralFile struct {
 	recovered            map[string]json.RawMessage
 	lost                 []int
 	ops                  []Op
-	written              []int // places of ops in the file, beside each
 }
 
 // neutralAside are the fields that only say where a history comes from.

@@ -40,52 +40,131 @@ func (s Pieces) Split(text string) (values []string, ok bool) {
 	return values, true
 }
 
-// requireStates finds, for the pieces that were appended to strings and seen,
-// what their string was before: a read that found a piece found in front of it
+// requireStates finds, for what was appended to strings and lists and seen, what
+// the string or list was before: a read that found a piece found in front of it
 // what the piece was appended to. That leaves the search no choice among pieces
-// that were appended at the same time.
+// that were appended at the same time. What was found after the crash says the
+// same, as long as it is asked about.
 func (p *Problem) requireStates(pl *plan) {
 	for key := range p.Keys {
-		if !p.Keys[key].String && !p.appends(pl, int32(key)) {
+		var kind history.Kind
+		for i := range pl.tasks {
+			for k := range pl.tasks[i].parts {
+				if of := &pl.tasks[i].parts[k]; of.key == int32(key) && (of.kind == history.StringAppend || of.kind == history.Push) {
+					kind = of.kind
+				}
+			}
+		}
+		if kind == 0 {
 			continue
 		}
-		before := p.statesBefore(pl, int32(key))
+		statesBefore := p.stringsBefore
+		if kind == history.Push {
+			statesBefore = p.listsBefore
+		}
+		seen, found := statesBefore(pl, int32(key))
 		for i := range pl.tasks {
 			for k := range pl.tasks[i].parts {
 				of := &pl.tasks[i].parts[k]
-				if of.key != int32(key) || of.kind != history.StringAppend {
+				if of.key != int32(key) || of.kind != kind {
 					continue
 				}
-				of.before, of.known = before[of.op.Value], before != nil
-				if _, seen := before[of.op.Value]; !seen {
-					of.known = false
+				of.before, of.known = seen[of.op.Value], false
+				if _, ok := seen[of.op.Value]; ok {
+					of.known = true
+				}
+				of.beforeFound, of.knownFound = "", false
+				if state, ok := found[of.op.Value]; ok {
+					of.beforeFound, of.knownFound = state, true
 				}
 			}
 		}
 	}
 }
 
-func (p *Problem) appends(pl *plan, key int32) bool {
+// listsBefore are the states of a list before its elements, by element, as reads
+// and as the state found after the crash tell; nil when it is not only appended
+// to at its tail, each element once.
+func (p *Problem) listsBefore(pl *plan, key int32) (seen, found map[string]string) {
+	appended := map[string]int{}
+	var reads [][]string
 	for i := range pl.tasks {
-		for k := range pl.tasks[i].parts {
-			if of := &pl.tasks[i].parts[k]; of.key == key && of.kind == history.StringAppend {
-				return true
+		t := &pl.tasks[i]
+		for k := range t.parts {
+			of := &t.parts[k]
+			if of.key != key {
+				if of.to == key {
+					return nil, nil
+				}
+				continue
+			}
+			m := of.op.More
+			if m == nil {
+				m = &none
+			}
+			switch of.kind {
+			case history.Push:
+				if appended[of.op.Value]++; m.Head || appended[of.op.Value] > 1 {
+					return nil, nil
+				}
+			case history.ReadList:
+				if t.acked {
+					reads = append(reads, m.Values)
+				}
+			default:
+				return nil, nil
 			}
 		}
 	}
-	return false
+	if deadline, body := split(p.Keys[key].Initial); body != absent {
+		items, ok := unpack(typeList, body)
+		if !ok || deadline != 0 {
+			return nil, nil
+		}
+		for _, e := range items {
+			if appended[e] > 0 {
+				return nil, nil
+			}
+		}
+	}
+	before := func(reads ...[]string) map[string]string {
+		states := map[string]string{}
+		for _, values := range reads {
+			packed := pack(typeList, values)
+			at := min(1, len(packed))
+			for i, v := range values {
+				if appended[v] > 0 {
+					state := absent
+					if i > 0 {
+						state = packed[:at]
+					}
+					if old, ok := states[v]; ok && old != state {
+						state = contradiction
+					}
+					states[v] = state
+				}
+				at += len(item(v))
+			}
+		}
+		return states
+	}
+	seen = before(reads...)
+	if items, ok := unpack(typeList, p.Keys[key].Found.body); ok && p.Keys[key].Found.ttl == 0 {
+		found = before(items)
+	}
+	return seen, found
 }
 
-// statesBefore are the states of one key before its pieces, by piece; nil when
+// stringsBefore are the states of a string before its pieces, by piece; nil when
 // the pieces cannot be told apart.
-func (p *Problem) statesBefore(pl *plan, key int32) map[string]string {
+func (p *Problem) stringsBefore(pl *plan, key int32) (seen, found map[string]string) {
 	var pieces Pieces
 	appended := map[string]bool{}
 	written := map[string]int{}
 	var reads []string
 	if _, body := split(p.Keys[key].Initial); body != absent {
 		if body[0] != typeString {
-			return nil
+			return nil, nil
 		}
 		written[body[1:]]++
 	}
@@ -95,7 +174,7 @@ func (p *Problem) statesBefore(pl *plan, key int32) map[string]string {
 			of := &t.parts[k]
 			if of.key != key {
 				if of.to == key {
-					return nil
+					return nil, nil
 				}
 				continue
 			}
@@ -122,7 +201,7 @@ func (p *Problem) statesBefore(pl *plan, key int32) map[string]string {
 				}
 			case history.Delete, history.Expire, history.Persist, history.ReadExpiry:
 			default:
-				return nil
+				return nil, nil
 			}
 		}
 	}
@@ -130,7 +209,7 @@ func (p *Problem) statesBefore(pl *plan, key int32) map[string]string {
 		pieces = append(pieces, piece)
 	}
 	if !pieces.Distinct() {
-		return nil
+		return nil, nil
 	}
 	before := map[string]string{}
 	for _, text := range reads {
@@ -153,7 +232,7 @@ func (p *Problem) statesBefore(pl *plan, key int32) map[string]string {
 			at += len(v)
 		}
 	}
-	return before
+	return before, nil
 }
 
 // contradiction is a state that no key is ever in.

@@ -52,6 +52,9 @@ type part struct {
 	// before is what the key held before it, when that is known.
 	before string
 	known  bool
+	// beforeFound is the same, when what was found after the crash says so.
+	beforeFound string
+	knownFound  bool
 }
 
 // task is what the search puts in order: an operation, the passing of a

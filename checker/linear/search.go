@@ -505,8 +505,9 @@ func (n *interned) step(p *Problem, t *task, state int32) int32 {
 			continue
 		}
 		old := n.texts[row[of.key]]
-		if of.known {
-			if _, body := split(old); body != of.before {
+		if of.known || of.knownFound && p.Find {
+			_, body := split(old)
+			if of.known && body != of.before || of.knownFound && p.Find && body != of.beforeFound {
 				return -1
 			}
 		}

@@ -120,6 +120,14 @@ func (k *Key) Ambiguous() bool {
 	return k.General || k.Repeated || k.AbsentReads > 0 || k.Presence > 0 || k.Gaps
 }
 
+// DecidedButForGaps reports whether the clusters would decide the key, were it
+// not for its Gaps.
+func (k *Key) DecidedButForGaps() bool {
+	whole := *k
+	whole.Gaps = false
+	return !whole.Ambiguous()
+}
+
 // AppendsToString reports whether what is appended to the key is appended to a
 // string (APPEND), not to a list (RPUSH).
 func (k *Key) AppendsToString() bool { return k.Strings && !k.Lists }

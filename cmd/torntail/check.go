@@ -28,7 +28,7 @@ type checkCmd struct {
 	Directive   []string      `help:"A directive that the server had on top of the mode's, NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
 	Personality string        `default:"ext4" help:"The disk that it ran on (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Contract    string        `help:"Your own contract instead of the built-in ones." placeholder:"FILE"`
-	Model       string        `help:"What every key must be (${models}); without it the file or the operations tell." placeholder:"NAME"`
+	Model       string        `help:"What every key must be (listed above); without it the file or the operations tell." placeholder:"NAME"`
 	Consistency []string      `help:"What transactions must satisfy; default strict-serializable." placeholder:"NAME"`
 	Initial     string        `help:"What every key holds at the start: 0, nil, '[1 2]', '#{1 2}'; of a bank the accounts, '{a 10 b 10}'." placeholder:"VALUE"`
 	Timeout     time.Duration `default:"5s" help:"How long one search may take; default ${default}." placeholder:"TIME"`
@@ -47,7 +47,10 @@ the log lines of old versions), a key-value log as porcupine ships, or JSON obje
 ops; it may be compressed with gzip or zstd. Registers, counters, sets, queues,
 transactions (list-append, rw-register) and banks are told apart by their operations.
 A saved failure is judged as it was during its run. Any other history is judged by what
-its clients saw; with --mode and --crash also by what survived. Examples:
+its clients saw; with --mode and --crash also by what survived.
+
+Models: ` + strings.Join(offline.Models(), ", ") + `.
+Examples:
 
   torntail check torntail-out/20260102-030405/failures/everysec-power-17
   torntail check history.jsonl --mode everysec --crash power

@@ -16,7 +16,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/torntail/torntail/checker/offline"
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/reports/result"
@@ -100,7 +99,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something.\n\n"+
 			"Examples:\n\n  torntail run\n  torntail run --target redis-server --mode always,everysec"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"models": strings.Join(offline.Models(), ", ")},
 		kong.Exit(func(status int) { code = status }), kong.Bind(a))
 	if err != nil {
 		fmt.Fprintln(stderr, "torntail:", err)

@@ -178,7 +178,7 @@ func (r *Reader) coded(code byte, depth int) (item, error) {
 	case code >= structPacked && code < longArray:
 		return r.known(int64(code-structPacked), depth)
 	case code >= bytesPacked && code < bytesChunk:
-		return r.blob(int64(code-bytesPacked), false, code)
+		return r.blob(int64(code-bytesPacked), false)
 	case code >= stringPacked && code < stringChunk:
 		return r.text(int64(code-stringPacked), false)
 	case code >= listPacked && code < codeList:
@@ -204,7 +204,7 @@ func (r *Reader) coded(code byte, depth int) (item, error) {
 		if err != nil {
 			return item{}, err
 		}
-		return r.blob(n, code == bytesChunk, code)
+		return r.blob(n, code == bytesChunk)
 	case codeString, stringChunk:
 		n, err := r.count()
 		if err != nil {
@@ -342,9 +342,10 @@ func (r *Reader) float(code byte) (item, error) {
 }
 
 // blob are bytes; more chunks may follow.
-func (r *Reader) blob(n int64, more bool, code byte) (item, error) {
+func (r *Reader) blob(n int64, more bool) (item, error) {
 	all, err := r.bytes(n)
 	for more && err == nil {
+		var code byte
 		if code, err = r.byte(); err != nil {
 			break
 		}
