@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/checker/anomaly"
 )
 
 // TestCompleteLinksEachToEachOther: what can be reached over auxiliary nodes is
@@ -86,4 +88,24 @@ func TestComponentsAgree(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSearchesThatAreGivenUpAreTold: a component whose search for a G-single ran
+// out of steps has the next weaker name, and the result says what is undecided.
+func TestSearchesThatAreGivenUpAreTold(t *testing.T) {
+	for _, steps := range []int{0, 1000} {
+		a := arcs{nodes: 4}
+		for i, kind := range []uint8{wr, rw, wr, rw} {
+			a.add(int32(i), int32(i+1)%4, kind)
+		}
+		c := component{check: &check{counts: map[anomaly.Name]int{}, steps: steps}, g: a.graph(4)}
+		c.search(byData)
+		require.Equal(t, map[anomaly.Name]int{GNonadjacent: 1}, c.counts)
+		if steps == 0 {
+			require.Len(t, c.undecided, 1)
+			require.Contains(t, c.undecided[0], "G-single among 4 transactions")
+		} else {
+			require.Empty(t, c.undecided)
+		}
+	}
 }
