@@ -298,7 +298,7 @@ func (f *neutralFile) begin(file *File) error {
 		}
 	})
 	value := map[string]KV{}
-	for key := range nulls {
+	for key := range nulls { // any order: setInitial sorts
 		value[key] = KV{Key: key, Value: nullText}
 	}
 	if raw := bytes.TrimSpace(f.initial); len(raw) > 0 && raw[0] == '{' {
@@ -306,7 +306,7 @@ func (f *neutralFile) begin(file *File) error {
 		if err := json.Unmarshal(raw, &byKey); err != nil {
 			return fmt.Errorf("initial: %w", err)
 		}
-		for key, raw := range byKey {
+		for key, raw := range byKey { // any order: setInitial sorts
 			text, absent, err := scalar(raw)
 			if err != nil {
 				return fmt.Errorf("initial of %q: %w", key, err)

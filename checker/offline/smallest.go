@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/anomaly"
@@ -22,9 +21,10 @@ type Smaller struct {
 	judge *checker.Judge
 }
 
-// smallestTime bounds the search for the smallest part of a history that
-// package checker has not judged.
-const smallestTime = 20 * time.Second
+// smallestOps bounds the search for the smallest part of a history that package
+// checker has not judged: how many operations are judged altogether, counted
+// each time.
+const smallestOps = 20_000_000
 
 // Smallest looks for the smallest part of f that still shows the first anomaly
 // of v, its verdict. ok is false when no part shows it by itself.
@@ -57,9 +57,10 @@ func leaveOut(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 	if o.Model == "" {
 		o.Model = TotalQueue
 	}
-	end := time.Now().Add(smallestTime)
+	spent := 0
 	small = Smaller{File: f, Anomaly: v.Anomalies[0], Exact: true}
 	shows := func(places []int) (Verdict, bool) {
+		spent += len(places)
 		out, err := Judge(part(f, places), o)
 		if err != nil || out.Verdict != verdict.Violated || out.Anomalies[0].Name != name {
 			return out, false
@@ -80,7 +81,7 @@ func leaveOut(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 	for size := max(1, len(left)/2); ; size = max(1, size/2) {
 		smaller := false
 		for at := 0; at < len(left); {
-			if time.Now().After(end) {
+			if spent > smallestOps {
 				small.Exact = false
 				break
 			}

@@ -106,7 +106,7 @@ func totalQueue(h *history.History) Verdict {
 			v.Notes = append(v.Notes, fmt.Sprintf("%d dequeues got no answer: at least %d of the %d missing elements are lost", unanswered, missing-unanswered, missing))
 		}
 	}
-	for name, n := range counts {
+	for name, n := range counts { // any order: sorted below
 		if n > shown {
 			v.Notes = append(v.Notes, fmt.Sprintf("%s: %d in all, the first %d are shown", name, n, shown))
 		}
