@@ -133,11 +133,12 @@ type jepsen struct {
 	File
 	meaning // of :f and :value
 	budget  budget
-	open    map[int64]started // process: its operation
-	ended   map[int64]instant // process: when its last operation completed
-	names   map[string]string // values, each kept once
-	log     bool              // log lines: see DecodeJepsenLog
-	unit    string            // what places in the file are counted in
+	first   []process          // of those with small numbers
+	others  map[int64]*process // of all others
+	names   map[string]string  // keys and elements, each kept once
+	slab    slab               // values
+	log     bool               // log lines: see DecodeJepsenLog
+	unit    string             // what places in the file are counted in
 	timed   bool
 	place   int64
 	// undecided are lines that wait until it is known whether values have keys
@@ -145,14 +146,36 @@ type jepsen struct {
 	undecided []heldLine
 }
 
-type started struct {
-	op   int // place in Ops
-	line int
+// process is what is known of one process.
+type process struct {
+	busy bool
+	op   int // place in Ops of what is under way
+	line int // of its invocation
+	// When its last operation completed, and one more than the line of that; 0
+	// before the first has.
+	end     time.Duration
+	endLine int
 }
 
-type instant struct {
-	at   time.Duration
-	line int
+// firstProcesses is how many processes are found without hashing.
+const firstProcesses = 1 << 12
+
+// process is what is known of process number n, which stays where it is until
+// the next call.
+func (j *jepsen) process(n int64) *process {
+	if n >= 0 && n < firstProcesses {
+		for int64(len(j.first)) <= n {
+			j.first = append(j.first, process{})
+		}
+		return &j.first[n]
+	}
+	p := j.others[n]
+	if p == nil {
+		p = &process{}
+		j.others[n] = p
+		_ = j.budget.spend(2 * int(unsafe.Sizeof(*p))) // what is spent too much shows at the next operation
+	}
+	return p
 }
 
 // heldLine is a line that is taken up again later.
@@ -163,7 +186,7 @@ type heldLine struct {
 
 func newJepsen(o Options) *jepsen {
 	return &jepsen{unit: "line", File: File{History: &History{}}, budget: newBudget(o.Memory), meaning: newMeaning(),
-		open: map[int64]started{}, ended: map[int64]instant{}, names: map[string]string{}}
+		others: map[int64]*process{}, names: map[string]string{}}
 }
 
 // opBytes is what one operation takes while the slice that it is in doubles.
@@ -248,31 +271,31 @@ func (j *jepsen) operation(m, process, typ, f, value *edn.Value, number int) err
 	if err != nil {
 		return fmt.Errorf(":process: %w", err)
 	}
-	before, busy := j.open[client]
+	p := j.process(client)
 	if typ.Is("invoke") {
-		if busy {
-			return fmt.Errorf("process %d has an operation under way already, since %s", client, j.where(before.line))
+		if p.busy {
+			return fmt.Errorf("process %d has an operation under way already, since %s", client, j.where(p.line))
 		}
-		if end, ok := j.ended[client]; ok && at < end.at {
-			return fmt.Errorf("the clock of process %d goes backwards: invoked at %d, its operation before completed at %d (%s)", client, at, end.at, j.where(end.line))
+		if p.endLine > 0 && at < p.end {
+			return fmt.Errorf("the clock of process %d goes backwards: invoked at %d, its operation before completed at %d (%s)", client, at, p.end, j.where(p.endLine-1))
 		}
 		op := Op{Client: int(client), Invoke: at, Return: Never}
 		if err := j.invoked(&op, string(f.Text), m.Get("key"), value, number); err != nil {
 			return err
 		}
-		j.open[client] = started{op: len(j.Ops), line: number}
+		p.busy, p.op, p.line = true, len(j.Ops), number
 		j.Ops = appendOp(j.Ops, op)
 		return j.budget.spend(opBytes)
 	}
-	if !busy {
+	if !p.busy {
 		return fmt.Errorf("process %d completes an operation that it did not invoke", client)
 	}
-	delete(j.open, client)
-	op := &j.Ops[before.op]
+	p.busy = false
+	op := &j.Ops[p.op]
 	if at < op.Invoke {
-		return fmt.Errorf("the clock of process %d goes backwards: completed at %d, invoked at %d (%s)", client, at, op.Invoke, j.where(before.line))
+		return fmt.Errorf("the clock of process %d goes backwards: completed at %d, invoked at %d (%s)", client, at, op.Invoke, j.where(p.line))
 	}
-	j.ended[client] = instant{at, number}
+	p.end, p.endLine = at, number+1
 	answered := j.log && op.Kind == CAS && value.Kind == edn.Vector
 	switch {
 	case typ.Is("ok") || typ.Is("fail") && answered:
@@ -284,7 +307,7 @@ func (j *jepsen) operation(m, process, typ, f, value *edn.Value, number int) err
 			}
 			return nil
 		}
-		return j.completed(before.op, string(f.Text), m.Get("key"), value, number)
+		return j.completed(p.op, string(f.Text), m.Get("key"), value, number)
 	case typ.Is("fail") && !j.log:
 		op.Return, op.Outcome = at, Failed
 	case !typ.Is("fail") && !typ.Is("info"):
@@ -326,6 +349,17 @@ func (j *jepsen) keep(text []byte) string {
 
 // plain is a value as a string that outlives the line.
 func (j *jepsen) plain(v *edn.Value) string {
+	switch v.Kind {
+	case edn.Number:
+		return j.slab.copied(bytes.TrimSuffix(v.Text, []byte("N")))
+	case edn.Nil:
+		return nilText
+	}
+	return v.Plain()
+}
+
+// name is plain for keys and elements, which come again and again.
+func (j *jepsen) name(v *edn.Value) string {
 	switch v.Kind {
 	case edn.Number:
 		return j.keep(bytes.TrimSuffix(v.Text, []byte("N")))

@@ -71,11 +71,11 @@ func (j *jepsen) object(op *Op, key, value *edn.Value) (*edn.Value, error) {
 	case key != nil && key.Kind == edn.String:
 		op.Key = j.keep(key.Text)
 	case key != nil:
-		op.Key = j.plain(key)
+		op.Key = j.name(key)
 	case j.Keyed && (value.Kind != edn.Vector || len(value.Items) != 2):
 		return nil, errors.New("want [key value], as the operations before have it")
 	case j.Keyed:
-		op.Key = j.plain(&value.Items[0])
+		op.Key = j.name(&value.Items[0])
 		return &value.Items[1], nil
 	}
 	return value, nil
@@ -153,7 +153,7 @@ func (j *jepsen) word(v *edn.Value) (string, error) {
 	case edn.Nil:
 		return "", nil
 	case edn.String, edn.Number:
-		return j.keep(v.Text), nil
+		return j.slab.copied(v.Text), nil
 	}
 	return "", fmt.Errorf("want a string, not %s", v.AppendTo(nil))
 }
@@ -211,7 +211,7 @@ func (j *jepsen) completed(place int, f string, key, value *edn.Value, line int)
 func (j *jepsen) list(v *edn.Value) ([]string, error) {
 	list := make([]string, 0, len(v.Items))
 	for i := range v.Items {
-		list = append(list, j.plain(&v.Items[i]))
+		list = append(list, j.name(&v.Items[i]))
 	}
 	return list, j.budget.spend(len(list) * int(unsafe.Sizeof("")))
 }
@@ -243,7 +243,7 @@ func (j *jepsen) found(op *Op, value *edn.Value, line int) (err error) {
 		j.note("map", line)
 		op.Kind, op.More = Txn, &More{Offset: -1, Parts: []Op{}}
 		for i := 0; i < len(value.Items); i += 2 {
-			part := Op{Kind: Read, Key: j.plain(&value.Items[i])}
+			part := Op{Kind: Read, Key: j.name(&value.Items[i])}
 			if part.Value, part.Absent = j.scalar(&value.Items[i+1]); !part.Absent {
 				if _, err := value.Items[i+1].Integer(); err != nil {
 					return fmt.Errorf("balance of %s: %w", part.Key, err)
@@ -281,8 +281,8 @@ func (j *jepsen) transfer(op *Op, value *edn.Value) error {
 		return fmt.Errorf(":amount: %w", err)
 	}
 	op.Kind, op.More = Txn, &More{Offset: -1, Parts: []Op{
-		{Kind: Incr, Key: j.plain(from), Value: fmt.Sprint(-n)},
-		{Kind: Incr, Key: j.plain(to), Value: fmt.Sprint(n)},
+		{Kind: Incr, Key: j.name(from), Value: fmt.Sprint(-n)},
+		{Kind: Incr, Key: j.name(to), Value: fmt.Sprint(n)},
 	}}
 	return j.budget.spend(moreBytes + 2*opBytes)
 }
@@ -299,7 +299,7 @@ func (j *jepsen) transaction(op *Op, value *edn.Value) error {
 		if m.Kind != edn.Vector || len(m.Items) != 3 || m.Items[0].Kind != edn.Keyword {
 			return errors.New("want [:append key value], [:w key value] or [:r key value]")
 		}
-		part := Op{Key: j.plain(&m.Items[1])}
+		part := Op{Key: j.name(&m.Items[1])}
 		found := &m.Items[2]
 		switch string(m.Items[0].Text) {
 		case "append":

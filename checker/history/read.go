@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 	"unsafe"
 )
@@ -73,7 +72,7 @@ type decoder struct {
 	long   []byte
 	ended  bool
 	keys   map[string]string
-	slab   strings.Builder
+	slab   slab
 	budget budget
 	// What a line may belong to: the last epoch or state of the file.
 	epoch *Epoch
@@ -217,27 +216,9 @@ func (d *decoder) shared(b []byte) string {
 
 func (d *decoder) text(to *string) error {
 	b, err := d.s.text()
-	*to = d.copied(b)
+	*to = d.slab.copied(b)
 	return err
 }
-
-// copied is a string of its own, among others in one piece of memory: most are
-// short, and there are as many as operations.
-func (d *decoder) copied(b []byte) string {
-	if len(b) > slabBytes/8 {
-		return string(b)
-	}
-	if len(b) > d.slab.Cap()-d.slab.Len() {
-		d.slab = strings.Builder{}
-		d.slab.Grow(slabBytes)
-	}
-	from := d.slab.Len()
-	d.slab.Write(b)
-	return d.slab.String()[from:]
-}
-
-// slabBytes is the size of the pieces of memory that hold strings.
-const slabBytes = 16 << 10
 
 func (d *decoder) sharedText(to *string) error {
 	b, err := d.s.text()
@@ -262,7 +243,7 @@ func (d *decoder) strings(to *[]string) error {
 		if err != nil {
 			return err
 		}
-		*to = append(*to, d.copied(b))
+		*to = append(*to, d.slab.copied(b))
 		return d.budget.spend(2 * int(unsafe.Sizeof("")))
 	})
 }
