@@ -60,7 +60,7 @@ func (p *Problem) sightings() []sighting {
 	added := map[of]bool{}
 	seen := []sighting{}
 	see := func(key int32, id string, content [2]string, known bool) {
-		if id == "" {
+		if id == "" || id[0] == '*' {
 			return
 		}
 		i := slices.IndexFunc(seen, func(s sighting) bool { return s.key == key && s.id == id })
@@ -84,7 +84,8 @@ func (p *Problem) sightings() []sighting {
 		}
 		switch op.Kind {
 		case history.StreamAdd:
-			if !acked {
+			if !acked || m.Err != "" {
+				see(key, fullID(m.Entry), [2]string{}, false)
 				return
 			}
 			if m.Entry != "" && m.Entry != "*" {
