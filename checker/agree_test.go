@@ -41,6 +41,7 @@ func TestClustersAgreeWithEveryOrder(t *testing.T) {
 func checks(t *testing.T, n int, f func(t *rapid.T)) {
 	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(max(1, n))))
 	require.NoError(t, flag.Set("rapid.shrinktime", "5s"))
+	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
 	rapid.Check(t, f)
 }
 

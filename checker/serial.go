@@ -41,8 +41,8 @@ const mostSearched = 100
 func (j *Judge) leaveToClusters(decided bool) {
 	ops := 0
 	for _, c := range j.parts {
-		if !c.registers {
-			decided = false
+		if !c.registers || touchesTwice(c) {
+			decided = false // the graph only counts losses when it counts all
 		}
 		ops += len(c.problem.Ops)
 	}

@@ -77,7 +77,7 @@ func (s Shape) History(d Draw) Question {
 	m.plan()
 	m.happen()
 	if s.Lies > 0 && d.chance(s.Lies) {
-		for range 4 {
+		for range 6 {
 			if m.lie() {
 				break
 			}
@@ -100,7 +100,7 @@ type maker struct {
 }
 
 func (m *maker) keys() {
-	for i := range 1 + m.d(m.shape.Keys) {
+	for i := range 1 + min(m.d(m.shape.Keys), m.d(m.shape.Keys)) { // one key is the most telling
 		m.names = append(m.names, string(rune('a'+i)))
 		families := m.shape.Families
 		if families == nil {
@@ -116,7 +116,7 @@ func (m *maker) keys() {
 	m.q.Crash = history.Never
 	if m.d.chance(5) {
 		m.q.Initial = New()
-		for range 1 + m.d(3) {
+		for range 1 + m.d(6) {
 			op := m.operation(m.d(len(m.names)), 0)
 			m.q.Initial.Do(op)
 		}
@@ -242,7 +242,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	op := history.Op{Kind: m.kinds[key][d(len(m.kinds[key]))], Key: m.names[key], More: more}
 	few := func() string { return string(rune('p' + d(3))) }
 	value := func() string {
-		if d.chance(3) {
+		if d.chance(3) || slices.Contains(m.kinds[key], history.ListRemove) && d.chance(2) {
 			return strconv.Itoa(1 + d(2))
 		}
 		m.unique++
@@ -294,16 +294,16 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	case history.StreamAdd:
 		more.Field, op.Value = "f", value()
 		if !d.chance(3) {
-			more.Entry = strconv.Itoa(1+d(6)) + "-0"
+			more.Entry = strconv.Itoa(1+d(4)) + "-0"
 		}
 	case history.StreamRemove:
-		more.Entry = strconv.Itoa(1+d(6)) + "-0"
+		more.Entry = strconv.Itoa(1+d(4)) + "-0"
 	case history.GroupCreate:
 		more.Group, more.Entry = "g", []string{"0-0", "$", "1-0"}[d(3)]
 	case history.GroupRead:
 		more.Group, more.Consumer, more.Index = "g", few(), int64(d(3))
 	case history.GroupAck:
-		more.Group, more.Entry = "g", strconv.Itoa(1+d(6))+"-0"
+		more.Group, more.Entry = "g", strconv.Itoa(1+d(4))+"-0"
 	case history.ReadPending:
 		more.Group = "g"
 	}
@@ -333,7 +333,7 @@ func (m *maker) happen() {
 	}
 	m.states = append(m.states, now)
 	if m.q.Crash != history.Never {
-		m.found(m.states[m.d(len(m.states))])
+		m.found(m.states[max(m.d(len(m.states)), m.d(len(m.states)))])
 	}
 }
 
@@ -378,7 +378,7 @@ func (m *maker) lie() bool {
 // lieAboutState: each key as it was at a time of its own, or one key gone, or
 // as nobody wrote it.
 func (m *maker) lieAboutState() {
-	switch m.d(3) {
+	switch m.d(4) {
 	case 0:
 		mixed := New()
 		mixed.Now = m.q.Crash
@@ -391,7 +391,7 @@ func (m *maker) lieAboutState() {
 	case 1:
 		name := m.names[m.d(len(m.names))]
 		m.q.Found.Keys = slices.DeleteFunc(m.q.Found.Keys, func(kv history.KV) bool { return kv.Key == name })
-	case 2:
+	default:
 		if len(m.q.Found.Keys) == 0 {
 			return
 		}

@@ -15,33 +15,48 @@ type sighting struct {
 	known   bool
 }
 
-// chooseIDs: nobody knows which ID the server chose for an entry whose addition
+// mostChoices bounds how many choices of IDs are tried for one transaction.
+const mostChoices = 256
+
+// chooseIDs: nobody knows which IDs the server chose for entries whose addition
 // it did not answer. The last task of pl, when it is such an addition, becomes
-// one for each ID that was seen and that no other addition is known to have got,
-// and one for an ID that was never seen.
+// one for each choice of IDs that were seen, and that no other addition is known
+// to have got, and of IDs that were never seen.
 func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 	last := pl.tasks[len(pl.tasks)-1]
-	at := slices.IndexFunc(last.parts, func(of part) bool {
-		return of.kind == history.StreamAdd && of.op.More != nil && (of.op.More.Entry == "" || of.op.More.Entry == "*")
-	})
-	if at < 0 {
-		return groups
-	}
-	if pl.seen == nil {
-		pl.seen = p.sightings()
-	}
-	of := last.parts[at]
-	pl.tasks[len(pl.tasks)-1].group = groups
-	for _, s := range pl.seen {
-		if s.key != of.key || s.known && s.content != [2]string{of.op.More.Field, of.op.Value} {
+	choices := [][]part{last.parts}
+	for at := range last.parts {
+		of := &last.parts[at]
+		if of.kind != history.StreamAdd || of.op.More == nil || of.op.More.Entry != "" && of.op.More.Entry != "*" {
 			continue
 		}
-		chosen, more, op := last, *of.op.More, *of.op
-		more.Entry = s.id
-		op.More = &more
-		chosen.parts = slices.Clone(last.parts)
-		chosen.parts[at].op = &op
-		chosen.group = groups
+		if pl.seen == nil {
+			pl.seen = p.sightings()
+		}
+		var more [][]part
+		for _, parts := range choices {
+			more = append(more, parts)
+			for _, s := range pl.seen {
+				if s.key != of.key || s.known && s.content != [2]string{of.op.More.Field, of.op.Value} {
+					continue
+				}
+				asked, op := *of.op.More, *of.op
+				asked.Entry = s.id
+				op.More = &asked
+				parts = slices.Clone(parts)
+				parts[at].op = &op
+				more = append(more, parts)
+			}
+		}
+		choices = more[:min(len(more), mostChoices)]
+	}
+	if len(choices) == 1 {
+		return groups
+	}
+	pl.tasks[len(pl.tasks)-1].group = groups
+	for _, parts := range choices[1:] {
+		chosen := last
+		chosen.parts, chosen.group = parts, groups
 		pl.tasks = append(pl.tasks, chosen)
 	}
 	return groups + 1
@@ -60,7 +75,7 @@ func (p *Problem) sightings() []sighting {
 	added := map[of]bool{}
 	seen := []sighting{}
 	see := func(key int32, id string, content [2]string, known bool) {
-		if id == "" {
+		if id == "" || id[0] == '*' {
 			return
 		}
 		i := slices.IndexFunc(seen, func(s sighting) bool { return s.key == key && s.id == id })
@@ -84,7 +99,8 @@ func (p *Problem) sightings() []sighting {
 		}
 		switch op.Kind {
 		case history.StreamAdd:
-			if !acked {
+			if !acked || m.Err != "" {
+				see(key, fullID(m.Entry), [2]string{}, false)
 				return
 			}
 			if m.Entry != "" && m.Entry != "*" {

@@ -21,6 +21,8 @@ func check(t *testing.T, share int, f func(t *rapid.T)) {
 		n = 2000
 	}
 	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(max(1, n/share))))
+	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
+	require.NoError(t, flag.Set("rapid.shrinktime", "5s"))
 	rapid.Check(t, f)
 }
 

@@ -14,7 +14,7 @@ import (
 type Problem struct {
 	Keys []Key
 	// Ops are the operations of the keys in order of invocation; failed ones and
-	// unanswered reads are left out.
+	// unanswered reads are left out. They do not change once they were searched.
 	Ops []*history.Op
 	// Crash is when everything that was under way ended: history.Never when there
 	// was no crash. Nothing of the problem may come after it.
