@@ -182,15 +182,17 @@ func (c *component) single(v variant) bool {
 			}
 		}
 	}
+	f := newFinder(c.g.only(kinds), c.steps)
+	// A way back leads up the ranks: most rw edges lead up themselves, and need no search.
+	f.rank = f.g.ranks()
 	origins := make([][]int32, c.g.nodes())
 	for n := range c.g.nodes() {
 		for e := c.g.start[n]; e < c.g.start[n+1]; e++ {
-			if to := c.g.to[e]; c.g.kind[e] == rw && (closed == nil || closed[to]) {
+			if to := c.g.to[e]; c.g.kind[e] == rw && f.rank[to] <= f.rank[n] && (closed == nil || closed[to]) {
 				origins[to] = append(origins[to], n)
 			}
 		}
 	}
-	f := newFinder(c.g.only(kinds), c.steps)
 	before := f.steps
 	var best []step
 	found := 0
@@ -200,6 +202,10 @@ func (c *component) single(v variant) bool {
 		}
 		if best != nil && (found >= cycleStarts || before-f.steps > shortSteps) {
 			break
+		}
+		f.most = 0
+		for _, n := range origins[to] {
+			f.most = max(f.most, f.rank[n])
 		}
 		path, origin := f.way(to, func(n int32) bool { _, ok := search(origins[to], n); return ok })
 		if f.steps < 0 {

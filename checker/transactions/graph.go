@@ -2,6 +2,7 @@ package transactions
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 )
 
@@ -117,6 +118,13 @@ func (a *arcs) graph(txns int32) *graph {
 func (g *graph) only(kinds uint8) *graph {
 	kinds |= free
 	out := &graph{txns: g.txns, start: make([]int32, len(g.start))}
+	edges := 0
+	for _, k := range g.kind {
+		if k&kinds != 0 {
+			edges++
+		}
+	}
+	out.to, out.kind = make([]int32, 0, edges), make([]uint8, 0, edges)
 	for n := range g.nodes() {
 		for i := g.start[n]; i < g.start[n+1]; i++ {
 			if g.kind[i]&kinds != 0 {
@@ -134,6 +142,7 @@ func (g *graph) only(kinds uint8) *graph {
 // reached by rw.
 func (g *graph) alternating(kinds uint8) *graph {
 	out := &graph{txns: 2 * g.txns, start: make([]int32, 2*g.nodes()+1)}
+	out.to, out.kind = make([]int32, 0, 2*len(g.to)), make([]uint8, 0, 2*len(g.to))
 	for n := range 2 * g.nodes() {
 		afterRW := n & 1
 		for i := g.start[n/2]; i < g.start[n/2+1]; i++ {
@@ -166,6 +175,15 @@ func (g *graph) component(nodes, local []int32) *graph {
 			out.txns++
 		}
 	}
+	edges := 0
+	for _, n := range nodes {
+		for _, to := range g.to[g.start[n]:g.start[n+1]] {
+			if local[to] >= 0 {
+				edges++
+			}
+		}
+	}
+	out.to, out.kind = make([]int32, 0, edges), make([]uint8, 0, edges)
 	for i, n := range nodes {
 		for e := g.start[n]; e < g.start[n+1]; e++ {
 			if to := local[g.to[e]]; to >= 0 {
@@ -239,6 +257,79 @@ func (g *graph) cyclic() [][]int32 {
 	return out
 }
 
+// ranks number the nodes so that no edge leads to a lower rank: strongly connected
+// ones have the same. Among the orders that there are it is that of the nodes'
+// own numbers, which for transactions is that of their invocations.
+func (g *graph) ranks() []int32 {
+	n := g.nodes()
+	first := make([]int32, n) // of each node: the first of its component
+	for i := range first {
+		first[i] = int32(i)
+	}
+	members := map[int32][]int32{}
+	for _, c := range g.cyclic() {
+		for _, m := range c {
+			first[m] = c[0]
+		}
+		members[c[0]] = c
+	}
+	degree := make([]int32, n)
+	for from := range n {
+		for _, to := range g.to[g.start[from]:g.start[from+1]] {
+			if first[from] != first[to] {
+				degree[first[to]]++
+			}
+		}
+	}
+	var ready nodeHeap
+	push := func(node int32) {
+		if degree[node] == 0 && first[node] == node {
+			if node >= g.txns {
+				node = -node // auxiliary nodes only hand on: at once
+			}
+			heap.Push(&ready, node)
+		}
+	}
+	for node := range n {
+		push(node)
+	}
+	rank := make([]int32, n)
+	for next := int32(0); len(ready) > 0; next++ {
+		node := heap.Pop(&ready).(int32)
+		if node < 0 {
+			node = -node
+		}
+		all := members[node]
+		if all == nil {
+			all = []int32{node}
+		}
+		for _, m := range all {
+			rank[m] = next
+			for _, to := range g.to[g.start[m]:g.start[m+1]] {
+				if to = first[to]; to != node {
+					degree[to]--
+					push(to)
+				}
+			}
+		}
+	}
+	return rank
+}
+
+// nodeHeap is a heap of nodes, the smallest first.
+type nodeHeap []int32
+
+func (h nodeHeap) Len() int           { return len(h) }
+func (h nodeHeap) Less(i, j int) bool { return h[i] < h[j] }
+func (h nodeHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *nodeHeap) Push(x any)        { *h = append(*h, x.(int32)) }
+func (h *nodeHeap) Pop() any {
+	last := len(*h) - 1
+	node := (*h)[last]
+	*h = (*h)[:last]
+	return node
+}
+
 // step is one edge of a cycle of transactions.
 type step struct {
 	from int32
@@ -253,6 +344,9 @@ type finder struct {
 	by     []int32
 	kind   []uint8
 	number int32
+	// rank, when it is set, and most: nodes of a higher rank lead nowhere.
+	rank []int32
+	most int32
 	// steps is how many edges may still be looked at.
 	steps int
 }
@@ -287,7 +381,7 @@ func (f *finder) way(s int32, end func(int32) bool) (path []step, last int32) {
 					slices.Reverse(path)
 					return path, to
 				}
-				if f.mark[to] == f.number {
+				if f.mark[to] == f.number || f.rank != nil && f.rank[to] > f.most {
 					continue
 				}
 				f.mark[to], f.by[to], f.kind[to] = f.number, n, g.kind[e]

@@ -77,6 +77,15 @@ func TestComponentsAgree(t *testing.T) {
 			want = append(want, c)
 		}
 		require.Equal(t, want, g.cyclic())
+		rank := g.ranks()
+		for i := range n {
+			for j := range n {
+				if r[i][j] {
+					require.LessOrEqual(t, rank[i], rank[j])
+				}
+				require.Equal(t, i == j || reach[i][j] && reach[j][i], rank[i] == rank[j], "ranks of nodes %d and %d", i, j)
+			}
+		}
 		f := newFinder(g, 1000)
 		for i := range int32(n) {
 			path, _ := f.way(i, func(to int32) bool { return to == i })

@@ -42,6 +42,8 @@ var plants = []struct{ what, file, right, wrong string }{
 		"if t.Outcome == history.OK && (!ok ||", "if t.Outcome != history.Failed && (!ok ||"},
 	{"only the first component of a history is searched", "cycles.go",
 		"\t\tcomp.search(most)\n", "\t\tcomp.search(most)\n\t\tbreak\n"},
+	{"an rw edge inside a cycle of others is on no G-single", "cycles.go",
+		"f.rank[to] <= f.rank[n]", "f.rank[to] < f.rank[n]"},
 	{"a G-single hides a G1c", "cycles.go",
 		"if !c.has(G0, v) && !c.has(G1c, v) {\n\t\t\tc.within(", "if !c.has(G0, v) && !c.has(G1c, v) && !c.single(v) {\n\t\t\tc.within("},
 }
