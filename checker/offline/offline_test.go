@@ -305,6 +305,7 @@ func TestSmallest(t *testing.T) {
 			op(3, 5020, "ok", "txn", "[[:r 1 nil] [:r 2 nil]]", "[[:r 1 [1]] [:r 2 [1]]]"), "", 3},
 		{"a lost element", queue("ok", "enqueue", "1", "1") + queue("ok", "enqueue", "2", "2") + queue("ok", "enqueue", "3", "3") + queue("ok", "dequeue", "nil", "1") + queue("ok", "dequeue", "nil", "3") + queue("fail", "dequeue", "nil", "nil"), TotalQueue, 1},
 		{"a bank", queue("ok", "read", "nil", "{a 1 b 1}") + queue("ok", "read", "nil", "{a 0 b 2}") + queue("ok", "read", "nil", "{a 0 b 3}") + queue("ok", "read", "nil", "{a 1 b 1}"), "", 2},
+		{"a failed write that is read", op(0, 0, "ok", "write", "1", "1") + op(0, 10, "ok", "write", "2", "2") + op(2, 15, "fail", "write", "7", "7") + op(0, 20, "ok", "read", "nil", "2") + op(0, 30, "ok", "read", "nil", "7"), "", 2},
 		{"a register", op(0, 0, "ok", "write", "1", "1") + op(0, 10, "ok", "write", "2", "2") + op(0, 20, "ok", "read", "nil", "2") + op(0, 30, "ok", "read", "nil", "1"), "", 4},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

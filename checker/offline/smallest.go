@@ -34,7 +34,8 @@ func Smallest(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 		judge := &checker.Judge{Options: checker.Options{Limits: o.Limits}}
 		s, ok := judge.Minimize(f.History, o.Promise, name)
 		if !ok {
-			return small, false
+			// Failed operations are part of an aborted read, and Minimize has none.
+			return leaveOut(f, o, v)
 		}
 		part := *f
 		part.History = s.History
@@ -53,9 +54,8 @@ func leaveOut(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 	for i := range v.Anomalies {
 		known = append(known, v.Anomalies[i].Name)
 	}
-	o.Model = string(kindOf(f, o.Model))
-	if o.Model == "" {
-		o.Model = TotalQueue
+	if kind := kindOf(f, o.Model); kind != "" && !v.linear {
+		o.Model = string(kind) // a part may no longer tell
 	}
 	spent := 0
 	small = Smaller{File: f, Anomaly: v.Anomalies[0], Exact: true}
@@ -73,6 +73,9 @@ func leaveOut(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 		all[i] = i
 	}
 	left := all
+	if _, still := shows(all); !still {
+		return small, false // it was seen from outside the operations
+	}
 	if about := slices.Compact(slices.Sorted(slices.Values(v.Anomalies[0].Ops))); len(about) > 0 {
 		if _, still := shows(about); still {
 			left = about
@@ -107,7 +110,7 @@ func leaveOut(f *history.File, o Options, v Verdict) (small Smaller, ok bool) {
 // part is the history of the operations at places alone.
 func part(f *history.File, places []int) *history.File {
 	p := *f
-	p.History = &history.History{States: f.States}
+	p.History = &history.History{States: f.States, Epochs: f.Epochs, Events: f.Events}
 	for id, n := range places {
 		op := f.Ops[n]
 		op.ID = id
