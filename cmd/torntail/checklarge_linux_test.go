@@ -23,11 +23,11 @@ import (
 // prove-large-histories.
 func TestLargeHistoriesStayWithinMemory(t *testing.T) {
 	lines, most := number(t, "TORNTAIL_LINES", 400_000), number(t, "TORNTAIL_MEMORY", 128)
-	t.Run("refused or judged", func(t *testing.T) { large(t, lines, most) })
-	t.Run("judged", func(t *testing.T) { large(t, lines/8, most) })
+	t.Run("refused or judged", func(t *testing.T) { large(t, lines, most, false) })
+	t.Run("judged", func(t *testing.T) { large(t, lines/8, most, true) })
 }
 
-func large(t *testing.T, lines, most int) {
+func large(t *testing.T, lines, most int, judged bool) {
 	for _, tc := range []struct {
 		form string
 		line func(w *bufio.Writer, n int)
@@ -37,11 +37,14 @@ func large(t *testing.T, lines, most int) {
 			fmt.Fprintf(w, "{\"op\":\"write\",\"client\":%d,\"key\":\"key:%d\",\"value\":\"v%d\",\"invoke\":%d,\"return\":%d,\"outcome\":\"ok\"}\n", n%10, n%1000, n, n, n+9)
 		}, "{\"end\":%d}\n"},
 		{"edn", func(w *bufio.Writer, n int) {
-			typ, process := "invoke", n/2%10
-			if n%2 == 1 {
-				typ = "ok"
+			typ, f, op, value := "invoke", "write", n/2, fmt.Sprint(n/2)
+			if op%2 == 1 {
+				f, op, value = "read", op-1, "nil" // of the value written before it
 			}
-			fmt.Fprintf(w, "{:index %d, :type :%s, :f :write, :value [%d %d], :process %d, :time %d, :node \"n1\"}\n", n, typ, n/2%1000, n/2, process, n*1000)
+			if n%2 == 1 {
+				typ, value = "ok", fmt.Sprint(op)
+			}
+			fmt.Fprintf(w, "{:index %d, :type :%s, :f :%s, :value [%d %s], :process %d, :time %d, :node \"n1\"}\n", n, typ, f, op%1000, value, op%10, n*1000)
 		}, ""},
 		{"json", func(w *bufio.Writer, n int) {
 			fmt.Fprintf(w, ",{\"process\":%d,\"op\":\"write\",\"key\":\"k%d\",\"value\":%d,\"invoke\":%d,\"return\":%d,\"status\":\"ok\"}\n", n, n%1000, n, n, n+1)
@@ -79,6 +82,7 @@ func large(t *testing.T, lines, most int) {
 			err = cmd.Run()
 			var exit *exec.ExitError
 			if err != nil {
+				require.False(t, judged, "%s", errs.String())
 				require.True(t, errors.As(err, &exit), "%v", err)
 				require.Equal(t, 2, exit.ExitCode(), "%s%s", out.String(), errs.String())
 				require.Contains(t, errs.String(), "--max-memory allows more")
