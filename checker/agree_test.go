@@ -29,12 +29,29 @@ func TestClustersAgreeWithEveryOrder(t *testing.T) {
 	s := exhaustive.Small
 	for _, f := range exhaustive.Families() {
 		switch f.Name {
-		case "register", "appended list":
+		case "register", "appended list", "grow-only set":
 			s.Families = append(s.Families, f)
 		}
 	}
 	var seen tally
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, true) })
+}
+
+// TestQueuesAndStringsAgreeWithEveryOrder is about the families for which the
+// search knows more than the models: more operations on one key.
+func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 1, Crashes: 3, Lies: 2}
+	for _, f := range exhaustive.Families() {
+		switch f.Name {
+		case "appended string", "appended list", "queue", "grow-only set", "counter":
+			s.Families = append(s.Families, f)
+		}
+	}
+	s.Families = append(s.Families, exhaustive.Family{Name: "first in, first out", Kinds: []history.Kind{history.Push, history.Pop}},
+		exhaustive.Family{Name: "string", Kinds: []history.Kind{history.StringAppend, history.StringAppend, history.Write, history.Read, history.Delete}})
+	s.Queues = true
+	var seen tally
+	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, s, false) })
 }
 
 // checks runs f on n random histories and shrinks one on which it fails.

@@ -207,9 +207,9 @@ func (j *Judge) epoch(e *epoch) {
 	if e.crashed && e.after != nil {
 		in.HasRecovered, in.Recovered, in.Dump = true, e.after.Keys, int64(e.after.At)
 	}
-	j.regs.Build(j.inPieces(in))
+	j.regs.Build(asLists(inPieces(in)))
 	j.e, j.parts = e, nil
-	if !j.linear(e) || !j.rules(e) {
+	if !j.rules(e) || !j.linear(e) {
 		return
 	}
 	j.parts = j.components(e, false)

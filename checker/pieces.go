@@ -14,7 +14,7 @@ import (
 // orders of pieces appended at once.
 
 // inPieces is the epoch with such strings as lists.
-func (j *Judge) inPieces(in zones.Input) zones.Input {
+func inPieces(in zones.Input) zones.Input {
 	strs := piecesOf(in)
 	if len(strs) == 0 {
 		return in

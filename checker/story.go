@@ -65,6 +65,12 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 			return aborted
 		}
 	}
+	if len(a.Ops) > 0 {
+		switch j.h.Ops[a.Ops[0]].Kind {
+		case history.SetAdd, history.ReadSet:
+			a.Rule = "what was read of a set that only grows is there in every later read of it, and its members are there once they were added"
+		}
+	}
 	a.Story = j.tell(a.Ops)
 	return a
 }

@@ -59,6 +59,8 @@ type Shape struct {
 	Txns int
 	// Crashes: one in so many histories ends with a crash; 0: none does.
 	Crashes int
+	// Queues: lists are pushed to at the tail, and popped from the head.
+	Queues bool
 	// Lies: one in so many histories has something made up; 0: none has.
 	Lies int
 }
@@ -257,7 +259,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 			more.Deadline = deadline()
 		}
 	case history.Append, history.Push:
-		op.Value, more.Head = value(), d.chance(3)
+		op.Value, more.Head = value(), d.chance(3) && !m.shape.Queues
 	case history.StringAppend:
 		op.Value = value()
 	case history.SetRange:
@@ -274,7 +276,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	case history.Expire:
 		more.Deadline = deadline()
 	case history.Pop, history.SortedPop:
-		more.Head = d.chance(2)
+		more.Head = d.chance(2) || m.shape.Queues
 	case history.SetBit:
 		op.Value, more.Index = strconv.Itoa(d(2)), int64(d(3))
 	case history.GetBit:

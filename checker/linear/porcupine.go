@@ -9,12 +9,17 @@ import (
 )
 
 // ByPorcupine is the answer that porcupine gives to the same problem: a witness
-// for Search, with which it shares the models and nothing else.
+// for Search, with which it shares the models and nothing else. It knows nothing
+// of choices that a server made and nobody saw (see chooseIDs): such a problem is
+// Unknown.
 func (p *Problem) ByPorcupine(l Limits) Answer {
 	l = l.withDefaults()
 	ops := p.operations()
-	if len(ops) == 0 {
+	switch {
+	case len(ops) == 0:
 		return Yes
+	case p.compile().groups > 0:
+		return Unknown
 	}
 	// Each visited state costs a bit an operation and about 100 bytes beside.
 	budget := l.Memory / int64(len(ops)/8+100)

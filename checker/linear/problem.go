@@ -77,6 +77,10 @@ type task struct {
 	op32 int32 // place in Problem.Ops, or -1
 	// group: of the tasks of one group at most one happens; -1 when it is in none.
 	group int32
+	// queue is one more than the number of the queue that it pushes to, rank its
+	// place there, and popped when the pop of its element was invoked.
+	queue, rank int32
+	popped      int64
 }
 
 const never = int64(history.Never)
@@ -86,6 +90,7 @@ type plan struct {
 	tasks  []task
 	clock  bool // deadlines pass
 	groups int32
+	queues []queue
 	seen   []sighting // entries of streams that were seen; nil: not looked for yet
 }
 
@@ -127,6 +132,7 @@ func (p *Problem) compile() *plan {
 	}
 	p.deadlines(pl)
 	p.requireStates(pl)
+	p.findQueues(pl)
 	pl.findTwins()
 	if p.Split == nil {
 		p.plan = pl

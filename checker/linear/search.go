@@ -76,7 +76,9 @@ type search struct {
 	slot    []int32   // of each task, its bit in pending
 	done    []bool
 	chosen  []bool // groups of which a task is in order
-	found   int32  // the task of the read after the crash, or -1
+	queues  []queue
+	low     []int32 // of each queue, the first push that may not be in order yet
+	found   int32   // the task of the read after the crash, or -1
 	inside  int32
 	outside int32
 	greedy  bool // the read after the crash is a read like any other
@@ -141,6 +143,7 @@ func (p *Problem) newSearch() *search {
 		}
 	}
 	s.pending = make([]uint64, (n+63)/64)
+	s.queues, s.low = pl.queues, make([]int32, len(pl.queues))
 	s.done, s.chosen = make([]bool, len(s.tasks)), make([]bool, pl.groups)
 	s.states.init(p, s.clock)
 	return s
@@ -292,6 +295,9 @@ func (s *search) try(t, state int32) int32 {
 	if task.twin >= 0 && !s.done[task.twin] || task.group >= 0 && s.chosen[task.group] {
 		return -1
 	}
+	if s.outOfTurn(t) {
+		return -1
+	}
 	if s.found >= 0 && (t == s.inside && s.done[s.found] || t == s.outside && !s.done[s.found]) {
 		return -1
 	}
@@ -322,6 +328,9 @@ func (s *search) put(t int32) {
 
 func (s *search) take(t int32) {
 	s.done[t] = false
+	if q := s.tasks[t].queue; q > 0 {
+		s.low[q-1] = min(s.low[q-1], s.tasks[t].rank)
+	}
 	if g := s.tasks[t].group; g >= 0 {
 		s.chosen[g] = false
 	}
