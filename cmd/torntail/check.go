@@ -398,7 +398,7 @@ func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, err
 
 // limits are those of one search, when so many histories are judged at once.
 func (c *checkCmd) limits(atOnce int) linear.Limits {
-	l := linear.Limits{Timeout: c.Timeout}
+	l := linear.Limits{Timeout: c.Timeout, Memory: int64(c.MaxMemory) / 8 / int64(atOnce)}
 	if atOnce > 1 {
 		l.Workers = max(1, runtime.GOMAXPROCS(0)/atOnce)
 	}
