@@ -165,7 +165,7 @@ func (d *decoder) record(line []byte) error {
 
 // recordBytes is the most that a record other than an operation takes, in a
 // slice that grows.
-const recordBytes = 2 * int(unsafe.Sizeof(KV{}))
+const recordBytes = 2 * int(max(unsafe.Sizeof(Epoch{}), unsafe.Sizeof(State{}), unsafe.Sizeof(KV{})))
 
 // rest calls each for the fields after the first, up to the end of the object.
 func (d *decoder) rest(each func(name []byte) error) error {
