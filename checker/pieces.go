@@ -71,7 +71,7 @@ func piecesOf(in zones.Input) map[string]*pieces {
 			s.all = append(s.all, op.Value)
 			s.reads = s.reads || op.Kind == history.StringAppend
 			// Lengths in bytes do not count pieces.
-			s.other = s.other || op.Value == "" || op.More != nil && (op.More.Head || op.More.Result != "")
+			s.other = s.other || op.Value == "" || op.More != nil && (op.Kind == history.Append && op.More.Head || op.More.Result != "")
 		}
 	}
 	if strs == nil {

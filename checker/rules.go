@@ -76,7 +76,7 @@ func (j *Judge) broken(e *epoch, f *facts) (anomaly.Anomaly, bool) {
 // known are the kinds that clusters judge in no time.
 func known(k history.Kind) bool {
 	switch k {
-	case history.Read, history.Write, history.Delete, history.Append, history.ReadList, history.Expire, history.Txn:
+	case history.Read, history.Write, history.Delete, history.Append, history.Push, history.ReadList, history.Expire, history.Txn:
 		return true
 	}
 	return false

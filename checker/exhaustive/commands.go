@@ -35,7 +35,9 @@ func (k *Keyspace) Do(op history.Op) history.Op {
 	if err := k.run(&op, &m, &asked); err != "" {
 		m.Err = err
 	}
-	k.Pass(k.Now)
+	if k.Now > 0 {
+		k.Pass(k.Now)
+	}
 	return op
 }
 

@@ -21,7 +21,7 @@ func (r *Registers) addWrites() {
 // makesCluster reports whether an operation gives its key a new value, of the
 // kinds that clusters know.
 func makesCluster(k history.Kind) bool {
-	return k == history.Write || k == history.Delete || k == history.Append
+	return k == history.Write || k == history.Delete || k == history.Append || k == history.Push
 }
 
 // addWrite makes the cluster of a write: of operation i, or of its part.

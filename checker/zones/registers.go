@@ -323,9 +323,10 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		if outcome == history.OK && !op.Absent {
 			k.Reads++
 		}
-	case history.Append:
+	case history.Append, history.Push:
 		k.To++
 		r.listOf(k, n)
+		k.Lists = k.Lists || op.Kind == history.Push
 		if op.More != nil && op.More.Head {
 			k.General, k.Lists = true, true
 		}
@@ -344,7 +345,7 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		}
 	case history.CAS, history.Incr, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit:
 		k.General, k.Strings = true, true
-	case history.Push, history.Pop, history.ListMove, history.ListRemove:
+	case history.Pop, history.ListMove, history.ListRemove:
 		k.General, k.Lists = true, true
 	default:
 		k.General = true
