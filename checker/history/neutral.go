@@ -124,7 +124,7 @@ func (d *neutralDecoder) next() (*Neutral, error) {
 		return nil, d.at(err)
 	}
 	if token != json.Delim('{') {
-		return nil, d.at(fmt.Errorf("want an object, not %v", token))
+		return nil, d.at(errors.New("want an object"))
 	}
 	var f neutralFile
 	for d.json.More() {

@@ -16,7 +16,8 @@ import (
 	"github.com/torntail/torntail/checker/offline"
 	"github.com/torntail/torntail/checker/transactions"
 	"github.com/torntail/torntail/checker/verdict"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -184,7 +185,7 @@ func (j *judged) exit() int {
 	if j.err != nil {
 		return j.status
 	}
-	return result.ExitCode([]result.Result{{Verdict: result.Verdict(j.verdict.Verdict)}})
+	return result.Exit([]result.Verdict{result.Verdict(j.verdict.Verdict)}, false)
 }
 
 // statusOf ends torntail by the worst of them.
@@ -294,12 +295,12 @@ func (c *checkCmd) promise(own *contract.File) (contract.Contract, error) {
 	if err != nil {
 		return contract.Contract{}, err
 	}
-	return harness.ContractOf(&m, kind, c.Personality, own)
+	return experiment.ContractOf(&m, kind, c.Personality, own)
 }
 
 // again judges a saved failure as its run did.
 func (c *checkCmd) again(j *judged, own *contract.File) error {
-	saved, err := harness.LoadSaved(j.dir)
+	saved, err := saved.Load(j.dir)
 	if err != nil {
 		return err
 	}
@@ -329,7 +330,7 @@ func (c *checkCmd) again(j *judged, own *contract.File) error {
 	if err != nil {
 		return err
 	}
-	j.promise, err = harness.ContractOf(&x.Mode, x.Crash, x.Personality, own)
+	j.promise, err = experiment.ContractOf(&x.Mode, x.Crash, x.Personality, own)
 	return err
 }
 

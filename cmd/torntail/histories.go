@@ -15,7 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/verdict"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -34,8 +34,8 @@ func findHistories(names []string) ([]historyFile, error) {
 		}
 		seen[path] = true
 		t := historyFile{path: path}
-		if saved := filepath.Dir(path); isSavedHistory(path) && harness.IsSaved(saved) {
-			t.dir = saved
+		if dir := filepath.Dir(path); isSavedHistory(path) && saved.Is(dir) {
+			t.dir = dir
 		}
 		all = append(all, t)
 	}
@@ -64,7 +64,7 @@ func findHistories(names []string) ([]historyFile, error) {
 
 func isSavedHistory(path string) bool {
 	stem, ext := history.FileName(path)
-	return stem+ext == harness.HistoryFile
+	return stem+ext == saved.HistoryFile
 }
 
 // historiesBelow looks through a directory and those in it. Where a file is
@@ -82,7 +82,7 @@ func historiesBelow(root string) ([]string, error) {
 			return err
 		}
 		found = append(found, historiesIn(dir, entries)...)
-		if harness.IsSaved(dir) {
+		if saved.Is(dir) {
 			return fs.SkipDir // what is below is the same failure, shrunk
 		}
 		return nil

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "redis-server" || os.Getenv(asTorntail) != "" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"torntail": main})
+	testscript.Main(m, map[string]func(){"torntail": main, "torntail-seen": seen})
 }
 
 // asTorntail in the environment makes the test binary torntail itself.
