@@ -11,7 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/exhaustive"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // TestJudgeAgreesWithEveryOrder holds the whole judge against the one that tries
@@ -76,12 +76,12 @@ func (c *tally) compare(t *rapid.T, s exhaustive.Shape, clusters bool) {
 	want := exhaustive.Judge(q)
 	out := c.judge.Judge(q.History(), contract.Clients())
 	if out.Assumption == Enough {
-		out.Verdict = result.Holds
+		out.Verdict = verdict.Holds
 	}
 	good := want.Linearizable && (q.Found == nil || want.Consistent)
 	c.count(&q, good)
-	require.NotEqual(t, result.Unknown, out.Verdict, "%s\n%s", out.Why, q)
-	require.Equal(t, good, out.Verdict == result.Holds, "%s\n%v\n%s", out.Why, out.Anomalies, q)
+	require.NotEqual(t, verdict.Unknown, out.Verdict, "%s\n%s", out.Why, q)
+	require.Equal(t, good, out.Verdict == verdict.Holds, "%s\n%v\n%s", out.Why, out.Anomalies, q)
 	if !good || q.Found == nil {
 		return
 	}

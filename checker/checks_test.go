@@ -11,7 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // TestSmallHistories: one history for each kind of mistake that was once made.
@@ -43,13 +43,13 @@ func TestSmallHistories(t *testing.T) {
 			j := Judge{Options: Options{Limits: linear.Limits{Timeout: time.Millisecond}}} // no search is needed
 			out := j.Judge(h, contract.Clients())
 			if out.Assumption == Enough {
-				out.Verdict = result.Holds
+				out.Verdict = verdict.Holds
 			}
 			if tc.name == "" {
-				require.Equal(t, result.Holds, out.Verdict, out.Why)
+				require.Equal(t, verdict.Holds, out.Verdict, out.Why)
 				return
 			}
-			require.Equal(t, result.Violated, out.Verdict, out.Why)
+			require.Equal(t, verdict.Violated, out.Verdict, out.Why)
 			require.Equal(t, tc.name, out.Anomalies[0].Name)
 			for _, says := range tc.says {
 				require.Contains(t, out.Anomalies[0].Story, says)
