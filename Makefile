@@ -6,12 +6,16 @@ BENCHTIME   ?= 1s
 CLUSTER_SEEDS ?= 1000
 PROVE_SEEDS ?= 20000
 HISTORIES   ?= 100000
+LISTS       ?= 10000
+TABLE       ?= 1000000
+MUTANTS     ?= 200
+PACKAGES    ?= ./checker/...
 # Pinned, so that a new release of the linter is a change like any other.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove explore fuzz fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-histories mutants explore fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +59,18 @@ prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times 
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness
 	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestSchedules|TestPlantedBugsAreFound' ./harness/simcluster
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 30m -v -run 'TestTwentyRunsInARow|TestSentinelsOwnTiming' ./harness/cluster
+
+# Each line stands alone: what was interrupted is taken up again with the line.
+prove-histories: ## the judges of histories: every order tried on HISTORIES histories, wrong rules found, models held against redis-server, a table of costs
+	@scripts/setup --tests
+	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 30m -v -run 'EveryOrder' ./checker ./checker/linear
+	TORNTAIL_HISTORIES=20000 $(GO) run ./internal/mutants -edits checker/testdata/wrong-rules.txt -tests ./checker -run EveryOrder
+	TORNTAIL_LISTS=$(LISTS) $(GO) test -count=1 -timeout 30m -v ./checker/exhaustive
+	TORNTAIL_TABLE=$(TABLE) $(GO) test -count=1 -timeout 60m -v -run TestTable ./checker
+
+mutants: ## change one token of PACKAGES at a time, MUTANTS times, drawn from the commit's hash: do the tests fail?
+	@scripts/setup --tests
+	$(GO) run ./internal/mutants -packages '$(PACKAGES)' -count $(MUTANTS)
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup
