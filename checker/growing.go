@@ -90,17 +90,25 @@ func growingSets(in zones.Input) map[string]*growing {
 	if sets == nil {
 		return nil
 	}
+	other := func(key string) {
+		if g := sets[key]; g != nil {
+			g.other = true
+		}
+	}
 	for i := range in.Ops {
 		op := &in.Ops[i]
 		g := sets[op.Key]
-		switch {
-		case op.Outcome == history.Failed || op.Kind == history.SetAdd:
-		case op.Kind == history.Txn && op.More != nil:
+		if op.More != nil && op.Outcome != history.Failed {
+			other(op.More.To)
 			for k := range op.More.Parts {
-				if g := sets[op.More.Parts[k].Key]; g != nil {
-					g.other = true
+				p := &op.More.Parts[k]
+				if other(p.Key); p.More != nil {
+					other(p.More.To)
 				}
 			}
+		}
+		switch {
+		case op.Outcome == history.Failed || op.Kind == history.SetAdd || op.Kind == history.Txn:
 		case g == nil:
 		case op.Kind != history.ReadSet:
 			g.other = true

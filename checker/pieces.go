@@ -92,7 +92,10 @@ func piecesOf(in zones.Input) map[string]*pieces {
 			}
 		case op.Kind == history.Txn && op.More != nil:
 			for k := range op.More.Parts {
-				other(op.More.Parts[k].Key)
+				p := &op.More.Parts[k]
+				if other(p.Key); p.More != nil {
+					other(p.More.To)
+				}
 			}
 		default:
 			other(op.Key)

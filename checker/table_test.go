@@ -17,7 +17,7 @@ import (
 	"github.com/torntail/torntail/checker/exhaustive"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // loads are what TestTable measures.
@@ -121,7 +121,7 @@ func TestTable(t *testing.T) {
 			var j Judge
 			var out Judgement
 			took, memory := measured(func() { out = j.Judge(h, contract.Clients()) })
-			require.Equal(t, result.Holds, out.Verdict, "%s of %d operations: %s", l.name, n, out.Why)
+			require.Equal(t, verdict.Holds, out.Verdict, "%s of %d operations: %s", l.name, n, out.Why)
 			row := fmt.Sprintf("| %s | %d | %s | %s |", l.name, n, took, memory)
 			if tired {
 				fmt.Println(row + " not tried | |")

@@ -116,7 +116,7 @@ var fence = Tables{
 		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as everyCall"},
 		{"checker/history.open", "github.com/klauspost/compress/gzip.NewReader github.com/klauspost/compress/zstd.NewReader github.com/klauspost/compress/zstd.WithDecoderConcurrency " +
 			"github.com/klauspost/compress/zstd.WithDecoderLowmem github.com/klauspost/compress/zstd.WithDecoderMaxWindow", "undoes compression, in the goroutine that reads"},
-		{"checker/linear", "context.WithTimeout runtime.GOMAXPROCS hash/maphash.MakeSeed hash/maphash.String sync/atomic.Int64.Load sync/atomic.Int64.Add sync/atomic.Bool.Load sync/atomic.Bool.Store " +
+		{"checker/linear", "runtime.GOMAXPROCS context.Background context.WithTimeout sync/atomic.Int64.Load sync/atomic.Int64.Add sync/atomic.Bool.Load sync/atomic.Bool.Store " +
 			"golang.org/x/sync/errgroup.Group.SetLimit golang.org/x/sync/errgroup.Group.Go golang.org/x/sync/errgroup.Group.Wait",
 			"the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
 		{"github.com/anishathalye/porcupine", "go channel map address context.Background context.WithCancel time.After", "as checker/linear"},
