@@ -367,9 +367,6 @@ func (s *search) matches(state *Keyspace) bool {
 		if (f.TTL == 0) != (v.Deadline == 0) || !sameValue(f, &kv) {
 			return false
 		}
-		if v.Deadline != 0 && (v.Deadline < s.q.Found.Began+f.TTL-s.q.Slack || v.Deadline > s.q.Found.At+f.TTL+s.q.Slack) {
-			return false
-		}
 	}
 	return true
 }
