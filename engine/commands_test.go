@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
@@ -210,7 +211,7 @@ func runScript(t *testing.T, script string) {
 	require.NoError(t, cfg.Set("enable-debug-command", "yes"))
 	w := &world{t: t, env: clock.Env, code: make(chan int, 1)}
 	clock.Enter()
-	w.server = New(Options{Env: clock, FS: clock.FS(osfs.New(t.TempDir())), Config: cfg})
+	w.server = engine.New(engine.Options{Env: clock, FS: clock.FS(osfs.New(t.TempDir())), Config: cfg})
 	require.NoError(t, w.server.Load())
 	clock.Go("main", func() { w.code <- w.server.Run() })
 	clock.Leave()

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs"
@@ -49,7 +50,7 @@ func startSyncWorld(t *testing.T) (*world, *syncFS) {
 	fs := &syncFS{FS: osfs.New(dir), entered: make(chan struct{}, 100), result: make(chan error)}
 	w := &world{t: t, dir: dir, env: osenv.New("n1", 1), code: make(chan int, 1)}
 	w.env.Enter()
-	w.server = New(Options{Env: w.env, FS: w.env.FS(fs), Config: cfg})
+	w.server = engine.New(engine.Options{Env: w.env, FS: w.env.FS(fs), Config: cfg})
 	require.NoError(t, w.server.Load())
 	w.env.Go("main", func() { w.code <- w.server.Run() })
 	w.env.Leave()

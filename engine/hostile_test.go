@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
@@ -86,7 +87,7 @@ func FuzzMaster(f *testing.F) {
 			if err := cfg.Set("replicaof", "m", "6379"); err != nil {
 				panic(err)
 			}
-			srv := New(Options{Env: e, FS: fs, Config: cfg})
+			srv := engine.New(engine.Options{Env: e, FS: fs, Config: cfg})
 			if err := srv.Load(); err != nil {
 				panic(err)
 			}

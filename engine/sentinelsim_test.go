@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
@@ -71,7 +72,7 @@ func (s *simulated) start(name string) {
 		}
 		err := cfg.ParseFile("x.conf", func(name string) ([]byte, error) { return vfs.ReadFile(fs, name) })
 		must(err)
-		srv := New(Options{Env: e, FS: fs, Config: cfg, ConfigFile: "/x.conf", ConfigFS: fs,
+		srv := engine.New(engine.Options{Env: e, FS: fs, Config: cfg, ConfigFile: "/x.conf", ConfigFS: fs,
 			Log: func(_ byte, msg string) { s.heard(e.Now(), name, msg) }})
 		must(srv.Load())
 		l, err := e.Listen(fmt.Sprintf(":%d", cfg.Port))

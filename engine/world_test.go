@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs/osfs"
@@ -25,7 +26,7 @@ type world struct {
 	t      testing.TB
 	dir    string
 	env    *osenv.Env
-	server *Server
+	server *engine.Server
 	code   chan int
 }
 
@@ -43,7 +44,7 @@ func startWorld(t testing.TB, dir string, directives ...[2]string) *world {
 	}
 	w := &world{t: t, dir: dir, env: osenv.New("n1", 1), code: make(chan int, 1)}
 	w.env.Enter()
-	w.server = New(Options{Env: w.env, FS: w.env.FS(osfs.New(dir)), Config: cfg, Log: func(level byte, msg string) {
+	w.server = engine.New(engine.Options{Env: w.env, FS: w.env.FS(osfs.New(dir)), Config: cfg, Log: func(level byte, msg string) {
 		if testing.Verbose() {
 			t.Logf("engine: %c %s", level, msg)
 		}
@@ -77,7 +78,7 @@ func (wire) RemoteAddr() string          { return "127.0.0.1:1" }
 // session is a client of the engine in this process.
 type session struct {
 	w *world
-	s *Session
+	s *engine.Session
 }
 
 func (w *world) connect() *session {

@@ -7,43 +7,45 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/contract"
 )
 
-func get(t *testing.T, mode string, crash Crash, conf Config) Contract {
+func get(t *testing.T, mode string, crash contract.Crash, conf contract.Config) contract.Contract {
 	t.Helper()
-	c, err := For(mode, crash, conf)
+	c, err := contract.For(mode, crash, conf)
 	require.NoError(t, err)
 	return c
 }
 
 func TestTable(t *testing.T) {
-	modelled := Config{Modelled: true}
+	modelled := contract.Config{Modelled: true}
 	for _, tc := range []struct {
 		mode   string
-		crash  Crash
-		conf   Config
-		level  Level
-		keeps  Keeps
+		crash  contract.Crash
+		conf   contract.Config
+		level  contract.Level
+		keeps  contract.Keeps
 		bounds map[string]time.Duration
 	}{
-		{"always", Kill, modelled, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
-		{"always", PowerInSync, modelled, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
-		{"hybrid-always", Power, modelled, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
-		{"everysec", Power, modelled, Buffered, KeepsSynced, map[string]time.Duration{"documented": time.Second, "source": 2 * time.Second}},
-		{"everysec", Kill, modelled, Buffered, KeepsWritten, map[string]time.Duration{"documented": 0, "source": 2 * time.Second}},
-		{"hybrid", Power, modelled, Buffered, KeepsSynced, map[string]time.Duration{"documented": time.Second, "source": 2 * time.Second}},
-		{"everysec+rdb", Power, modelled, Buffered, KeepsSynced, map[string]time.Duration{"documented": time.Second, "source": 2 * time.Second}},
-		{"no", Kill, modelled, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
-		{"no", Power, modelled, Buffered, KeepsSynced, map[string]time.Duration{"modelled": 35 * time.Second}},
-		{"no", Power, Config{WriteBackExpire: time.Second, WriteBackInterval: time.Second}, Buffered, KeepsSynced, map[string]time.Duration{"documented": 2 * time.Second}},
-		{"rdb", Power, modelled, Buffered, KeepsSnapshot, map[string]time.Duration{"documented": time.Minute, "source": time.Minute + time.Second}},
-		{"defaults", Kill, modelled, Buffered, KeepsSnapshot, map[string]time.Duration{"documented": time.Minute, "source": time.Minute + time.Second}},
-		{"none", Power, modelled, Empty, KeepsNothing, map[string]time.Duration{}},
-		{"none", Term, modelled, Empty, KeepsNothing, map[string]time.Duration{}},
-		{"everysec", Term, modelled, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
-		{"rdb", Term, modelled, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
-		{"always", Power, Config{NoSyncOnRewrite: true}, Buffered, KeepsSynced, map[string]time.Duration{"documented": 35 * time.Second}},
-		{"always", Kill, Config{NoSyncOnRewrite: true}, Durable, KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"always", contract.Kill, modelled, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"always", contract.PowerInSync, modelled, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"hybrid-always", contract.Power, modelled, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"everysec", contract.Power, modelled, contract.Buffered, contract.KeepsSynced, map[string]time.Duration{"documented": time.Second, "source": 2 * time.Second}},
+		{"everysec", contract.Kill, modelled, contract.Buffered, contract.KeepsWritten, map[string]time.Duration{"documented": 0, "source": 2 * time.Second}},
+		{"hybrid", contract.Power, modelled, contract.Buffered, contract.KeepsSynced, map[string]time.Duration{"documented": time.Second, "source": 2 * time.Second}},
+		{"everysec+rdb", contract.Power, modelled, contract.Buffered, contract.KeepsSynced, map[string]time.Duration{"documented": time.Second, "source": 2 * time.Second}},
+		{"no", contract.Kill, modelled, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"no", contract.Power, modelled, contract.Buffered, contract.KeepsSynced, map[string]time.Duration{"modelled": 35 * time.Second}},
+		{"no", contract.Power, contract.Config{WriteBackExpire: time.Second, WriteBackInterval: time.Second}, contract.Buffered, contract.KeepsSynced, map[string]time.Duration{"documented": 2 * time.Second}},
+		{"rdb", contract.Power, modelled, contract.Buffered, contract.KeepsSnapshot, map[string]time.Duration{"documented": time.Minute, "source": time.Minute + time.Second}},
+		{"defaults", contract.Kill, modelled, contract.Buffered, contract.KeepsSnapshot, map[string]time.Duration{"documented": time.Minute, "source": time.Minute + time.Second}},
+		{"none", contract.Power, modelled, contract.Empty, contract.KeepsNothing, map[string]time.Duration{}},
+		{"none", contract.Term, modelled, contract.Empty, contract.KeepsNothing, map[string]time.Duration{}},
+		{"everysec", contract.Term, modelled, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"rdb", contract.Term, modelled, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
+		{"always", contract.Power, contract.Config{NoSyncOnRewrite: true}, contract.Buffered, contract.KeepsSynced, map[string]time.Duration{"documented": 35 * time.Second}},
+		{"always", contract.Kill, contract.Config{NoSyncOnRewrite: true}, contract.Durable, contract.KeepsAll, map[string]time.Duration{"documented": 0}},
 	} {
 		c := get(t, tc.mode, tc.crash, tc.conf)
 		bounds := map[string]time.Duration{}
@@ -60,9 +62,9 @@ func TestTable(t *testing.T) {
 }
 
 func TestEveryModeHasAContractForEveryCrash(t *testing.T) {
-	for _, mode := range Modes() {
-		for _, crash := range Crashes() {
-			c := get(t, mode, crash, Config{})
+	for _, mode := range contract.Modes() {
+		for _, crash := range contract.Crashes() {
+			c := get(t, mode, crash, contract.Config{})
 			require.Equal(t, mode, c.Mode)
 			require.Equal(t, crash, c.Crash)
 			require.NotEmpty(t, c.Level)
@@ -71,22 +73,14 @@ func TestEveryModeHasAContractForEveryCrash(t *testing.T) {
 }
 
 func TestUnknownWords(t *testing.T) {
-	_, err := For("sometimes", Power, Config{})
+	_, err := contract.For("sometimes", contract.Power, contract.Config{})
 	require.EqualError(t, err, `unknown mode "sometimes": want one of always, everysec, no, rdb, hybrid, hybrid-always, everysec+rdb, none, defaults`)
-	_, err = For("always", "flood", Config{})
+	_, err = contract.For("always", "flood", contract.Config{})
 	require.EqualError(t, err, `unknown crash kind "flood": want one of kill, power, power-in-fsync, kill-in-fsync, term`)
 }
 
-func TestNoSyncToStrikeIn(t *testing.T) {
-	ok, why := Applies("none", PowerInSync)
-	require.False(t, ok)
-	require.NotEmpty(t, why)
-	ok, _ = Applies("none", Power)
-	require.True(t, ok)
-}
-
 func TestFileChangesWhatItNames(t *testing.T) {
-	f, err := Parse([]byte(`
+	f, err := contract.Parse([]byte(`
 contract: 1
 name: ours
 rules:
@@ -105,28 +99,28 @@ rules:
     recovery: refused
 `))
 	require.NoError(t, err)
-	c, err := f.For("everysec", Power, Config{})
+	c, err := f.For("everysec", contract.Power, contract.Config{})
 	require.NoError(t, err)
 	require.Equal(t, 1500*time.Millisecond, c.MaxWindow)
 	require.Equal(t, time.Second, c.SyncWithin)
 	require.False(t, c.AllowRepair)
-	require.Equal(t, KeepsSynced, c.Keeps, "what the rule does not name stays")
+	require.Equal(t, contract.KeepsSynced, c.Keeps, "what the rule does not name stays")
 	d, ok := c.Documented()
 	require.True(t, ok)
 	require.Equal(t, 500*time.Millisecond, d)
 	require.Len(t, c.Bounds, 2)
 
-	c, err = f.For("everysec", Kill, Config{})
+	c, err = f.For("everysec", contract.Kill, contract.Config{})
 	require.NoError(t, err)
 	require.Negative(t, c.MaxWindow, "the rule is about power cuts")
 
-	c, err = f.For("rdb", Kill, Config{})
+	c, err = f.For("rdb", contract.Kill, contract.Config{})
 	require.NoError(t, err)
-	require.Equal(t, KeepsAll, c.Keeps)
+	require.Equal(t, contract.KeepsAll, c.Keeps)
 	require.Equal(t, 3, c.MaxLost)
-	require.Equal(t, []SavePoint{{After: 5 * time.Second, Changes: 1}, {After: time.Minute, Changes: 100}}, c.SavePoints)
+	require.Equal(t, []contract.SavePoint{{After: 5 * time.Second, Changes: 1}, {After: time.Minute, Changes: 100}}, c.SavePoints)
 
-	c, err = f.For("none", Kill, Config{})
+	c, err = f.For("none", contract.Kill, contract.Config{})
 	require.NoError(t, err)
 	require.True(t, c.AllowRefusal, "later rules win")
 }
@@ -152,7 +146,7 @@ func TestFileErrors(t *testing.T) {
 		{"wrong shape", "contract: 1\nrules: 5", "cannot unmarshal"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := Parse([]byte(tc.text))
+			_, err := contract.Parse([]byte(tc.text))
 			require.ErrorContains(t, err, tc.want)
 			require.NotContains(t, err.Error(), "contract.", "the reader of the file does not know our types")
 		})
@@ -161,23 +155,23 @@ func TestFileErrors(t *testing.T) {
 
 func TestLoadNamesTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.yaml")
-	_, err := Load(path)
+	_, err := contract.Load(path)
 	require.ErrorContains(t, err, "c.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("contract: 9"), 0o600))
-	_, err = Load(path)
+	_, err = contract.Load(path)
 	require.ErrorContains(t, err, "c.yaml")
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("contract: 1\nrules:\n  - mode: everysec\n    save: [\"5 1\"]\n    bounds: {source: 1s}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		file, err := Parse(text)
+		file, err := contract.Parse(text)
 		if err != nil {
 			return
 		}
-		for _, mode := range Modes() {
-			for _, crash := range Crashes() {
-				_, err := file.For(mode, crash, Config{})
+		for _, mode := range contract.Modes() {
+			for _, crash := range contract.Crashes() {
+				_, err := file.For(mode, crash, contract.Config{})
 				require.NoError(t, err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/replication"
 )
 
 // unique makes a run in which each write has a key of its own, with the converged
@@ -42,8 +43,8 @@ func sortKeys(s *history.State) {
 func TestFatesAgreeWithTheOffsets(t *testing.T) {
 	for seed := range uint64(200) {
 		f := unique(seed)
-		a := Of(f.h, "n1")
-		fates, ok := Fate(f.h, &a, "n2")
+		a := replication.Of(f.h, "n1")
+		fates, ok := replication.Fate(f.h, &a, "n2")
 		require.True(t, ok)
 		require.Len(t, fates.Lost, len(f.lost))
 		require.Equal(t, len(f.h.Ops)-len(f.lost), fates.Survived)
@@ -52,8 +53,8 @@ func TestFatesAgreeWithTheOffsets(t *testing.T) {
 		require.Empty(t, fates.Anomalies)
 	}
 	f := unique(1)
-	a := Of(f.h, "n1")
-	_, ok := Fate(f.h, &a, "n3")
+	a := replication.Of(f.h, "n1")
+	_, ok := replication.Fate(f.h, &a, "n3")
 	require.False(t, ok, "nothing is known of n3")
 }
 
@@ -70,34 +71,34 @@ func TestFatesSeeWhatDoesNotFit(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		plant func(f failover)
-		want  func(t *testing.T, f Fates)
+		want  func(t *testing.T, f replication.Fates)
 	}{
 		{"a survivor vanishes", func(f failover) {
 			f.h.States[1].Keys = f.h.States[1].Keys[1:]
-		}, func(t *testing.T, f Fates) { require.Len(t, f.Unattributed, 1) }},
+		}, func(t *testing.T, f replication.Fates) { require.Len(t, f.Unattributed, 1) }},
 		{"a lost write is there", func(f failover) {
 			for i := range f.lost {
 				f.h.States[1].Keys = append(f.h.States[1].Keys, history.KV{Key: f.h.Ops[i].Key})
 				break
 			}
 			sortKeys(&f.h.States[1])
-		}, func(t *testing.T, f Fates) { require.Len(t, f.Refuted, 1) }},
+		}, func(t *testing.T, f replication.Fates) { require.Len(t, f.Refuted, 1) }},
 		{"a lost write without an offset", func(f failover) {
 			for i := range f.lost {
 				f.h.Ops[i].More.Offset = -1
 				break
 			}
-		}, func(t *testing.T, f Fates) { require.Len(t, f.Unattributed, 1) }},
+		}, func(t *testing.T, f replication.Fates) { require.Len(t, f.Unattributed, 1) }},
 		{"a refused write is there", func(f failover) { f.h.Ops[survivor(f)].Outcome = history.Failed },
-			func(t *testing.T, f Fates) {
+			func(t *testing.T, f replication.Fates) {
 				require.Len(t, f.FailedThere, 1)
 				require.Equal(t, anomaly.Refused, f.Anomalies[0].Name)
 			}},
 		{"a write without a reply is there", func(f failover) { f.h.Ops[survivor(f)].Outcome = history.Unknown },
-			func(t *testing.T, f Fates) { require.Equal(t, 1, f.UnknownSurvived) }},
+			func(t *testing.T, f replication.Fates) { require.Equal(t, 1, f.UnknownSurvived) }},
 		{"a key nobody wrote", func(f failover) {
 			f.h.States[1].Keys = append(f.h.States[1].Keys, history.KV{Key: "zzz"})
-		}, func(t *testing.T, f Fates) {
+		}, func(t *testing.T, f replication.Fates) {
 			require.Equal(t, []string{"zzz"}, f.Phantoms)
 			require.Equal(t, anomaly.Phantom, f.Anomalies[0].Name)
 		}},
@@ -106,8 +107,8 @@ func TestFatesSeeWhatDoesNotFit(t *testing.T) {
 			f := unique(3)
 			require.NotEmpty(t, f.lost)
 			c.plant(f)
-			a := Of(f.h, "n1")
-			fates, ok := Fate(f.h, &a, "n2")
+			a := replication.Of(f.h, "n1")
+			fates, ok := replication.Fate(f.h, &a, "n2")
 			require.True(t, ok)
 			c.want(t, fates)
 		})
@@ -133,17 +134,17 @@ func TestExposureIsTheTimeWithTheOldMaster(t *testing.T) {
 			write(0, "n2", 610*ms, 25),
 		},
 	}
-	a := Of(h, "n1")
-	got := Exposures(h, &a, "n1", []string{"near", "far", "near"})
-	require.Equal(t, []Exposure{
+	a := replication.Of(h, "n1")
+	got := replication.Exposures(h, &a, "n1", []string{"near", "far", "near"})
+	require.Equal(t, []replication.Exposure{
 		{Group: "near", Clients: 2, Acked: 4, Lost: 2, For: 550 * ms},
 		{Group: "far", Clients: 1, Acked: 1},
 	}, got)
 	require.InDelta(t, 2/0.55, got[0].PerSecond(), 1e-9)
 	require.Zero(t, got[1].PerSecond())
-	steps, ok := StepsOf(h, "n1")
+	steps, ok := replication.StepsOf(h, "n1")
 	require.True(t, ok)
-	require.Equal(t, Steps{Cut: 100 * ms, Odown: 200 * ms, Promoted: 300 * ms, LastAck: 600 * ms, Demoted: 700 * ms}, steps)
+	require.Equal(t, replication.Steps{Cut: 100 * ms, Odown: 200 * ms, Promoted: 300 * ms, LastAck: 600 * ms, Demoted: 700 * ms}, steps)
 }
 
 // TestAFailoverThatWasCalledOff: a promoted server that goes back to the old master
@@ -168,14 +169,14 @@ func TestAFailoverThatWasCalledOff(t *testing.T) {
 	write("n1", "b", 150*ms, 30)
 	write("n2", "c", 350*ms, 25)
 	write("n1", "d", 600*ms, 40)
-	a := Of(h, "n1")
-	require.Equal(t, []LostWrite{{Op: 2, Phase: AfterPromotion, Promotion: 2}}, a.Lost)
+	a := replication.Of(h, "n1")
+	require.Equal(t, []replication.LostWrite{{Op: 2, Phase: replication.AfterPromotion, Promotion: 2}}, a.Lost)
 
 	// The old master is cut off again, and n3 takes over from it: its history branched
 	// from the old master's, not from that of n2.
 	h.Events = append(h.Events, history.Event{At: 1000 * ms, Kind: history.Promoted, Node: "n3", Offset: 35, Text: "aaa ccc"},
 		history.Event{At: 1000 * ms, Kind: history.RoleSeen, Node: "n3", Text: "master"}, history.Event{At: 1100 * ms, Kind: history.RoleSeen, Node: "n1", Text: "slave"})
-	a = Of(h, "n1")
+	a = replication.Of(h, "n1")
 	lost := map[int]bool{}
 	for _, l := range a.Lost {
 		lost[l.Op] = true

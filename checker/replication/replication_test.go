@@ -11,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/replication"
 )
 
 const ms = time.Millisecond
@@ -19,7 +20,7 @@ const ms = time.Millisecond
 // serving for a while: what a model of replication says happened.
 type failover struct {
 	h     *history.History
-	lost  map[int]Phase
+	lost  map[int]replication.Phase
 	split map[int]bool // operation: lost
 }
 
@@ -27,7 +28,7 @@ type failover struct {
 // follows n1 with a lag until the cut.
 func run(seed uint64) failover {
 	rng := rand.New(rand.NewPCG(seed, 5))
-	f := failover{h: &history.History{}, lost: map[int]Phase{}, split: map[int]bool{}}
+	f := failover{h: &history.History{}, lost: map[int]replication.Phase{}, split: map[int]bool{}}
 	cut := time.Duration(100+rng.IntN(100)) * ms
 	odown := cut + time.Duration(10+rng.IntN(50))*ms
 	promoted := odown + time.Duration(10+rng.IntN(50))*ms
@@ -73,13 +74,13 @@ func run(seed uint64) failover {
 		ack := f.h.Ops[e.op].Return
 		switch {
 		case ack >= promoted:
-			f.lost[e.op] = AfterPromotion
+			f.lost[e.op] = replication.AfterPromotion
 		case ack >= odown:
-			f.lost[e.op] = DownToPromoted
+			f.lost[e.op] = replication.DownToPromoted
 		case ack >= cut:
-			f.lost[e.op] = CutToDown
+			f.lost[e.op] = replication.CutToDown
 		default:
-			f.lost[e.op] = BeforeCut
+			f.lost[e.op] = replication.BeforeCut
 		}
 	}
 	f.h.Events = append(f.h.Events,
@@ -109,13 +110,13 @@ func run(seed uint64) failover {
 }
 
 func TestLossesAreAttributedExactly(t *testing.T) {
-	phases := map[Phase]int{}
+	phases := map[replication.Phase]int{}
 	for seed := range uint64(300) {
 		f := run(seed)
-		a := Of(f.h, "n1")
+		a := replication.Of(f.h, "n1")
 		require.Equal(t, 150, a.Acked)
 		require.Zero(t, a.Unattributed)
-		lost := map[int]Phase{}
+		lost := map[int]replication.Phase{}
 		for _, l := range a.Lost {
 			lost[l.Op] = l.Phase
 			phases[l.Phase]++
@@ -131,7 +132,7 @@ func TestLossesAreAttributedExactly(t *testing.T) {
 			require.Equal(t, anomaly.SplitBrainWrite, x.Name)
 		}
 	}
-	for _, p := range Phases() {
+	for _, p := range replication.Phases() {
 		require.Greater(t, phases[p], 50, "hardly any loss %s", p)
 	}
 }
@@ -150,7 +151,7 @@ func TestDualMastersAreMeasured(t *testing.T) {
 	for _, at := range []time.Duration{10, 25, 35, 45} {
 		h.Ops = append(h.Ops, history.Op{Kind: history.Write, Key: "k", Value: fmt.Sprint(at), Invoke: at * ms, Return: at * ms, Outcome: history.OK, More: &history.More{Node: "n1", Offset: 1}})
 	}
-	a := Of(h, "n1")
+	a := replication.Of(h, "n1")
 	require.Equal(t, 20*ms, a.DualMaster)
 	require.Equal(t, map[string]int{"n1": 2}, a.DualAcked)
 }
@@ -161,7 +162,7 @@ func TestDivergenceIsFoundByKey(t *testing.T) {
 	gone := s.Keys[0].Key
 	s.Keys = s.Keys[1:]
 	s.Keys[0].Value = "other"
-	a := Of(f.h, "n1")
+	a := replication.Of(f.h, "n1")
 	require.Len(t, a.Diverged, 2)
 	require.Equal(t, gone, a.Diverged[0].Key)
 	require.Equal(t, [2]string{"n2", "n1"}, a.Diverged[0].Nodes, "the master's side first")
@@ -190,7 +191,7 @@ func TestStaleReadsHaveAnAge(t *testing.T) {
 		{"concurrent writes may come in either order", []history.Op{write("1", 0, 10), write("2", 5, 12), read("1", 45, 46)}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := Of(&history.History{Ops: tc.ops}, "n1")
+			a := replication.Of(&history.History{Ops: tc.ops}, "n1")
 			var ages []time.Duration
 			for _, s := range a.Stale {
 				ages = append(ages, s.Age)
@@ -206,7 +207,7 @@ func TestWritesWithoutOffsetAreNotGuessedAt(t *testing.T) {
 	for i := range f.h.Ops {
 		f.h.Ops[i].More.Offset = -1
 	}
-	a := Of(f.h, "n1")
+	a := replication.Of(f.h, "n1")
 	require.Equal(t, 150, a.Unattributed)
 	require.Empty(t, a.Lost)
 }

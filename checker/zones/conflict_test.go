@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/zones"
 )
 
 func op(kind history.Kind, value string, from, to time.Duration) history.Op {
@@ -31,32 +32,32 @@ func TestShapes(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		ops      []history.Op
-		shape    Shape
+		shape    zones.Shape
 		evidence []int
 		decided  bool
 	}{
-		{"one after another", []history.Op{op(w, "1", 0, 1), op(r, "1", 2, 3), op(w, "2", 4, 5), op(r, "2", 6, 7)}, None, nil, true},
-		{"touching is concurrent", []history.Op{op(w, "1", 0, 5), op(w, "2", 5, 9), op(r, "1", 9, 12)}, None, nil, true},
-		{"concurrent writes in either order", []history.Op{op(w, "1", 0, 9), op(w, "2", 0, 9), op(r, "2", 10, 11), op(r, "2", 12, 13)}, None, nil, true},
-		{"an old value again", []history.Op{op(w, "1", 0, 1), op(w, "2", 2, 3), op(r, "2", 4, 5), op(r, "1", 6, 7)}, ForwardOverlap, []int{0, 1, 2, 3}, true},
-		{"a value that was never current", []history.Op{op(w, "1", 0, 1), op(w, "2", 3, 4), op(r, "1", 6, 7)}, BackwardInForward, []int{0, 1, 2}, true},
-		{"read before it was written", []history.Op{op(r, "1", 0, 1), op(w, "1", 2, 3)}, ReadBeforeWrite, []int{0, 1}, true},
-		{"read and never written", []history.Op{op(r, "1", 0, 1)}, UnwrittenRead, []int{0}, true},
-		{"nothing, after a write", []history.Op{op(w, "1", 0, 1), op(r, "", 2, 3)}, BackwardInForward, []int{0, 1}, true},
-		{"an unanswered write that was read", []history.Op{op(w, "1", 0, -1), op(r, "1", 2, 3), op(r, "", 4, 5)}, BackwardInForward, []int{0, 1, 2}, true},
-		{"an unanswered write that nobody read", []history.Op{op(w, "1", 0, -1), op(r, "", 4, 5)}, None, nil, true},
-		{"a value written twice", []history.Op{op(w, "1", 0, 1), op(w, "1", 2, 3)}, None, nil, false},
-		{"nothing, when there are deletes", []history.Op{op(w, "1", 0, 1), op(d, "", 2, 3), op(r, "", 4, 5)}, None, nil, false},
-		{"lists in order", []history.Op{op(a, "x", 0, 1), op(a, "y", 2, 3), op(l, "xy", 4, 5)}, None, nil, true},
-		{"lists out of order", []history.Op{op(a, "x", 0, 1), op(a, "y", 2, 3), op(l, "yx", 4, 5)}, OutOfOrder, []int{0, 1, 2}, true},
-		{"two lists that disagree", []history.Op{op(a, "x", 0, 9), op(a, "y", 0, 9), op(l, "x", 0, 9), op(l, "yx", 10, 11)}, ForkedList, []int{2}, true},
-		{"an element missing in the list", []history.Op{op(a, "x", 0, 1), op(l, "", 4, 5)}, OutOfOrder, []int{0, 1}, true},
-		{"a list with an element that nobody appended", []history.Op{op(l, "z", 4, 5)}, UnwrittenRead, []int{0}, true},
+		{"one after another", []history.Op{op(w, "1", 0, 1), op(r, "1", 2, 3), op(w, "2", 4, 5), op(r, "2", 6, 7)}, zones.None, nil, true},
+		{"touching is concurrent", []history.Op{op(w, "1", 0, 5), op(w, "2", 5, 9), op(r, "1", 9, 12)}, zones.None, nil, true},
+		{"concurrent writes in either order", []history.Op{op(w, "1", 0, 9), op(w, "2", 0, 9), op(r, "2", 10, 11), op(r, "2", 12, 13)}, zones.None, nil, true},
+		{"an old value again", []history.Op{op(w, "1", 0, 1), op(w, "2", 2, 3), op(r, "2", 4, 5), op(r, "1", 6, 7)}, zones.ForwardOverlap, []int{0, 1, 2, 3}, true},
+		{"a value that was never current", []history.Op{op(w, "1", 0, 1), op(w, "2", 3, 4), op(r, "1", 6, 7)}, zones.BackwardInForward, []int{0, 1, 2}, true},
+		{"read before it was written", []history.Op{op(r, "1", 0, 1), op(w, "1", 2, 3)}, zones.ReadBeforeWrite, []int{0, 1}, true},
+		{"read and never written", []history.Op{op(r, "1", 0, 1)}, zones.UnwrittenRead, []int{0}, true},
+		{"nothing, after a write", []history.Op{op(w, "1", 0, 1), op(r, "", 2, 3)}, zones.BackwardInForward, []int{0, 1}, true},
+		{"an unanswered write that was read", []history.Op{op(w, "1", 0, -1), op(r, "1", 2, 3), op(r, "", 4, 5)}, zones.BackwardInForward, []int{0, 1, 2}, true},
+		{"an unanswered write that nobody read", []history.Op{op(w, "1", 0, -1), op(r, "", 4, 5)}, zones.None, nil, true},
+		{"a value written twice", []history.Op{op(w, "1", 0, 1), op(w, "1", 2, 3)}, zones.None, nil, false},
+		{"nothing, when there are deletes", []history.Op{op(w, "1", 0, 1), op(d, "", 2, 3), op(r, "", 4, 5)}, zones.None, nil, false},
+		{"lists in order", []history.Op{op(a, "x", 0, 1), op(a, "y", 2, 3), op(l, "xy", 4, 5)}, zones.None, nil, true},
+		{"lists out of order", []history.Op{op(a, "x", 0, 1), op(a, "y", 2, 3), op(l, "yx", 4, 5)}, zones.OutOfOrder, []int{0, 1, 2}, true},
+		{"two lists that disagree", []history.Op{op(a, "x", 0, 9), op(a, "y", 0, 9), op(l, "x", 0, 9), op(l, "yx", 10, 11)}, zones.ForkedList, []int{2}, true},
+		{"an element missing in the list", []history.Op{op(a, "x", 0, 1), op(l, "", 4, 5)}, zones.OutOfOrder, []int{0, 1}, true},
+		{"a list with an element that nobody appended", []history.Op{op(l, "z", 4, 5)}, zones.UnwrittenRead, []int{0}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var r Registers
+			var r zones.Registers
 			c, holds, decided := r.Linearizable(tc.ops)
-			require.Equal(t, tc.shape == None, holds)
+			require.Equal(t, tc.shape == zones.None, holds)
 			require.Equal(t, tc.shape, c.Shape)
 			require.Equal(t, tc.decided, decided)
 			if !holds {
@@ -68,7 +69,7 @@ func TestShapes(t *testing.T) {
 
 // Build is called again and again by one worker: nothing of an earlier history may stay.
 func TestMemoryOfEarlierHistoriesDoesNotShow(t *testing.T) {
-	var reused Registers
+	var reused zones.Registers
 	for n := range 60 {
 		var ops []history.Op
 		for i := range n * 7 % 40 {
@@ -79,7 +80,7 @@ func TestMemoryOfEarlierHistoriesDoesNotShow(t *testing.T) {
 		if n%3 == 0 {
 			ops = append(ops, op(history.Read, "never", 1000, 1001))
 		}
-		var fresh Registers
+		var fresh zones.Registers
 		_, want, _ := fresh.Linearizable(ops)
 		_, got, _ := reused.Linearizable(ops)
 		require.Equal(t, want, got, "history %d", n)

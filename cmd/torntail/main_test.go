@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "redis-server" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"torntail": main})
+	testscript.Main(m, map[string]func(){"torntail": main, "torntail-seen": seen})
 }
 
 func TestScripts(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/sim"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/workloads"
@@ -34,7 +34,7 @@ func modeNames() []string {
 }
 
 func crashNames() []string {
-	return namesOf(harness.CrashKinds, func(c **harness.CrashKind) string { return (*c).Name })
+	return namesOf(experiment.CrashKinds, func(c **experiment.CrashKind) string { return (*c).Name })
 }
 
 func workloadNames() []string {
@@ -58,15 +58,15 @@ func mode(name string) (product.Mode, error) {
 	return product.ModeByName(name)
 }
 
-func crash(name string) (*harness.CrashKind, error) {
+func crash(name string) (*experiment.CrashKind, error) {
 	if err := known("--crash", name, crashNames()); err != nil {
 		return nil, err
 	}
-	return harness.CrashByName(name)
+	return experiment.CrashByName(name)
 }
 
 // crashKinds are those of --crash, or others when it names none.
-func crashKinds(names, otherwise []string) (list []*harness.CrashKind, err error) {
+func crashKinds(names, otherwise []string) (list []*experiment.CrashKind, err error) {
 	if len(names) == 0 {
 		names = otherwise
 	}
@@ -81,16 +81,16 @@ func crashKinds(names, otherwise []string) (list []*harness.CrashKind, err error
 }
 
 // plants reads --plant.
-func plants(text string) (harness.Plants, error) {
-	names := namesOf(harness.AllPlants(), func(p *harness.Plant) string { return p.Name })
+func plants(text string) (experiment.Plants, error) {
+	names := namesOf(experiment.AllPlants(), func(p *experiment.Plant) string { return p.Name })
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if near := nearest(word, names); near == "" {
-			return harness.Plants{}, fmt.Errorf("--plant %q is not known (torntail list plants)", word)
+			return experiment.Plants{}, fmt.Errorf("--plant %q is not known (torntail list plants)", word)
 		} else if near != word {
-			return harness.Plants{}, fmt.Errorf("--plant %q is not known: did you mean %q?", word, near)
+			return experiment.Plants{}, fmt.Errorf("--plant %q is not known: did you mean %q?", word, near)
 		}
 	}
-	return harness.ParsePlants(text)
+	return experiment.ParsePlants(text)
 }
 
 func directiveNames() (names []string) {

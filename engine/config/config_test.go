@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -54,7 +55,7 @@ func TestSet(t *testing.T) {
 		{"no-such-directive", []string{"1"}, "", "Bad directive or wrong number of arguments"},
 	} {
 		t.Run(c.name+" "+strings.Join(c.args, " "), func(t *testing.T) {
-			cfg := Default()
+			cfg := config.Default()
 			err := cfg.Set(c.name, c.args...)
 			if c.err != "" {
 				assert.EqualError(t, err, c.err)
@@ -69,7 +70,7 @@ func TestSet(t *testing.T) {
 }
 
 func TestSetRuntime(t *testing.T) {
-	cfg := Default()
+	cfg := config.Default()
 	assert.EqualError(t, cfg.SetRuntime("appendfilename", "x", true), "can't set immutable config")
 	assert.EqualError(t, cfg.SetRuntime("dbfilename", "x.rdb", false), "can't set protected config")
 	assert.NoError(t, cfg.SetRuntime("dbfilename", "x.rdb", true))
@@ -80,7 +81,7 @@ func TestSetRuntime(t *testing.T) {
 
 // A copy must not see later changes: CONFIG SET is undone by copying back.
 func TestCopyIsIndependent(t *testing.T) {
-	cfg := Default()
+	cfg := config.Default()
 	require.NoError(t, cfg.Set("tcp-keepalive", "10"))
 	old := *cfg
 	require.NoError(t, cfg.Set("tcp-keepalive", "20"))
@@ -141,7 +142,7 @@ func TestParseArgs(t *testing.T) {
 			if c.args != "" {
 				args = strings.Split(c.args, "|")
 			}
-			cfg := Default()
+			cfg := config.Default()
 			_, err := cfg.ParseArgs(args, read)
 			if c.err != "" {
 				assert.EqualError(t, err, c.err)
@@ -169,12 +170,12 @@ func TestSplitArgs(t *testing.T) {
 		{`'\n\''`, []string{`\n'`}, nil},
 		{`""`, []string{""}, nil},
 		{`a"b"`, []string{"ab"}, nil},
-		{`"a"b`, nil, ErrUnbalanced},
-		{`"a`, nil, ErrUnbalanced},
-		{`'a`, nil, ErrUnbalanced},
-		{`"\x4`, nil, ErrUnbalanced},
+		{`"a"b`, nil, config.ErrUnbalanced},
+		{`"a`, nil, config.ErrUnbalanced},
+		{`'a`, nil, config.ErrUnbalanced},
+		{`"\x4`, nil, config.ErrUnbalanced},
 	} {
-		got, err := SplitArgs(c.line)
+		got, err := config.SplitArgs(c.line)
 		assert.Equal(t, c.err, err, c.line)
 		assert.Equal(t, c.want, got, c.line)
 	}
@@ -188,8 +189,8 @@ func FuzzSplitArgs(f *testing.F) {
 		if !utf8.ValidString(a) || !utf8.ValidString(b) {
 			t.Skip() // Go's quoting writes them differently from Redis's
 		}
-		_, _ = SplitArgs(a) // must not panic, whatever it says
-		got, err := SplitArgs(redisQuote(a) + " " + redisQuote(b))
+		_, _ = config.SplitArgs(a) // must not panic, whatever it says
+		got, err := config.SplitArgs(redisQuote(a) + " " + redisQuote(b))
 		require.NoError(t, err)
 		require.Equal(t, []string{a, b}, got)
 	})
@@ -218,7 +219,7 @@ func TestSameDirectivesAsRedis(t *testing.T) {
 		cmd.Wait()
 	}()
 	lines := configGet(t, sock)
-	cfg := Default()
+	cfg := config.Default()
 	seen := make(map[string]bool)
 	cfg.Each(func(name, value string) {
 		seen[name] = true
@@ -244,14 +245,14 @@ func FuzzParseFile(f *testing.F) {
 	f.Add("include a\n\"")
 	f.Add("bind\nmaxmemory 1gb\nhz 5 5")
 	f.Fuzz(func(t *testing.T, text string) {
-		cfg := Default()
+		cfg := config.Default()
 		err := cfg.ParseFile("a", files(map[string]string{"a": text}))
 		if err == nil {
 			cfg.Each(func(string, string) {})
 			return
 		}
-		var parse *ParseError
-		var file *FileError
+		var parse *config.ParseError
+		var file *config.FileError
 		switch {
 		case errors.As(err, &parse):
 			require.Positive(t, parse.Line)

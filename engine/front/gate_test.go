@@ -9,15 +9,17 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/engine/front"
 )
 
 // small limits make the edges cheap to reach.
-var small = Limits{Bulk: 100, Args: 10, Inline: 64, Buffer: 2000}
+var small = front.Limits{Bulk: 100, Args: 10, Inline: 64, Buffer: 2000}
 
 // feed gives input to a gate in pieces of the given size and returns the
 // commands, parsed by redcon, and the gate's error.
-func feed(t testing.TB, l Limits, input string, piece int) (cmds []string, err error) {
-	var g Gate
+func feed(t testing.TB, l front.Limits, input string, piece int) (cmds []string, err error) {
+	var g front.Gate
 	g.Reset(l, 16)
 	for {
 		run, err := g.Next()
@@ -105,14 +107,14 @@ func TestGateBoundsTheWholeCommand(t *testing.T) {
 	l := small
 	l.Buffer = 300
 	_, err := feed(t, l, "*10\r\n"+strings.Repeat("$100\r\n"+strings.Repeat("x", 100)+"\r\n", 10), 50)
-	assert.Equal(t, ErrTooMuch, err)
+	assert.Equal(t, front.ErrTooMuch, err)
 	assert.Empty(t, err.Error())
 }
 
 // What a client announces is not allocated before it arrives.
 func TestGateDoesNotTrustLengths(t *testing.T) {
-	var g Gate
-	g.Reset(RedisLimits, 512)
+	var g front.Gate
+	g.Reset(front.RedisLimits, 512)
 	g.Added(copy(g.Space(), "*1000000\r\n$536870912\r\nx"))
 	_, err := g.Next()
 	require.NoError(t, err)
@@ -123,8 +125,8 @@ func TestGateDoesNotTrustLengths(t *testing.T) {
 // the pieces: redcon alone parses it again from its start for each.
 func TestGateExaminesEachByteOnce(t *testing.T) {
 	const args = 200_000
-	var g Gate
-	g.Reset(RedisLimits, 512)
+	var g front.Gate
+	g.Reset(front.RedisLimits, 512)
 	g.Added(copy(g.Space(), fmt.Sprintf("*%d\r\n", args)))
 	var run []byte
 	for range args {

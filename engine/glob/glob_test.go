@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/torntail/torntail/engine/glob"
 )
 
 func TestMatch(t *testing.T) {
@@ -33,13 +35,13 @@ func TestMatch(t *testing.T) {
 		{"[A-C]", "b", true, true},
 		{"a*", "a\x00b", false, true},
 	} {
-		assert.Equal(t, c.want, Match([]byte(c.pattern), c.text, c.nocase), "%q %q", c.pattern, c.text)
+		assert.Equal(t, c.want, glob.Match([]byte(c.pattern), c.text, c.nocase), "%q %q", c.pattern, c.text)
 	}
 }
 
 // A pattern must not stop the server, whatever the text.
 func TestMatchIsBounded(t *testing.T) {
-	Match([]byte(strings.Repeat("*a", 40)+"b"), strings.Repeat("a", 10_000), false)
+	glob.Match([]byte(strings.Repeat("*a", 40)+"b"), strings.Repeat("a", 10_000), false)
 }
 
 // FuzzMatch: no pattern panics, and every text matches itself with all its
@@ -48,12 +50,12 @@ func FuzzMatch(f *testing.F) {
 	f.Add("a[b-", "ab")
 	f.Add(`\`, "*")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
-		Match([]byte(pattern), text, false)
+		glob.Match([]byte(pattern), text, false)
 		var quoted []byte
 		for i := range len(text) {
 			quoted = append(quoted, '\\', text[i])
 		}
-		if !Match(quoted, text, false) {
+		if !glob.Match(quoted, text, false) {
 			t.Fatalf("%q does not match itself", text)
 		}
 	})

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/engine/keyspace"
 )
 
 // entry is what the model knows of a key.
@@ -35,12 +37,12 @@ func (m model) clone() model {
 	return out
 }
 
-func seen(o *Object, expire int64) entry {
+func seen(o *keyspace.Object, expire int64) entry {
 	e := entry{expire: expire}
 	switch o.Kind {
-	case String:
+	case keyspace.String:
 		e.str = string(o.Str)
-	case List:
+	case keyspace.List:
 		e.isList = true
 		for i := range o.List.Len() {
 			e.list = append(e.list, string(o.List.At(i)))
@@ -50,9 +52,9 @@ func seen(o *Object, expire int64) entry {
 }
 
 // contents walks a database or a snapshot's part of it.
-func contents(each func(add func(key string, o *Object, expire int64))) model {
+func contents(each func(add func(key string, o *keyspace.Object, expire int64))) model {
 	out := model{}
-	each(func(key string, o *Object, expire int64) { out[key] = seen(o, expire) })
+	each(func(key string, o *keyspace.Object, expire int64) { out[key] = seen(o, expire) })
 	return out
 }
 
@@ -67,17 +69,17 @@ func equal(t require.TestingT, want, got model, what string) {
 // snapshots what it held when they were taken.
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		ks := New()
+		ks := keyspace.New()
 		db := ks.DB(3)
 		now := model{}
 		type frozen struct {
-			snap *Snapshot
+			snap *keyspace.Snapshot
 			want model
 		}
 		var snaps []frozen
 		key := func() string { return "k" + strconv.Itoa(rapid.IntRange(0, 150).Draw(rt, "key")) }
 		text := func() string { return rapid.StringN(0, 3, -1).Draw(rt, "text") }
-		listAt := func(k string) (*Deque, []string, bool) {
+		listAt := func(k string) (*keyspace.Deque, []string, bool) {
 			l := db.EditList([]byte(k))
 			e, ok := now[k]
 			require.Equal(rt, ok && e.isList, l != nil)
@@ -97,12 +99,12 @@ func TestAgainstModel(t *testing.T) {
 			"set": func(*rapid.T) {
 				k, v := key(), text()
 				_, had := now[k]
-				require.Equal(rt, !had, db.Set([]byte(k), StringObject([]byte(v))))
+				require.Equal(rt, !had, db.Set([]byte(k), keyspace.StringObject([]byte(v))))
 				now[k] = entry{str: v}
 			},
 			"replace": func(*rapid.T) {
 				k, v := key(), text()
-				db.Replace([]byte(k), StringObject([]byte(v)))
+				db.Replace([]byte(k), keyspace.StringObject([]byte(v)))
 				now[k] = entry{str: v, expire: now[k].expire}
 			},
 			"delete": func(*rapid.T) {
@@ -197,8 +199,8 @@ func TestAgainstModel(t *testing.T) {
 				}
 			},
 			"": func(*rapid.T) {
-				equal(rt, now, contents(func(add func(string, *Object, int64)) {
-					db.Each(func(k string, o *Object, at int64) bool { add(k, o, at); return true })
+				equal(rt, now, contents(func(add func(string, *keyspace.Object, int64)) {
+					db.Each(func(k string, o *keyspace.Object, at int64) bool { add(k, o, at); return true })
 				}), "now")
 				require.Equal(rt, len(now), db.Len())
 				expires := 0
@@ -211,8 +213,8 @@ func TestAgainstModel(t *testing.T) {
 				require.Equal(rt, expires, db.Expires())
 				for i, s := range snaps {
 					require.Equal(rt, len(s.want), s.snap.Len())
-					equal(rt, s.want, contents(func(add func(string, *Object, int64)) {
-						require.NoError(rt, s.snap.Each(func(n int, k string, o *Object, at int64) error {
+					equal(rt, s.want, contents(func(add func(string, *keyspace.Object, int64)) {
+						require.NoError(rt, s.snap.Each(func(n int, k string, o *keyspace.Object, at int64) error {
 							require.Equal(rt, 3, n)
 							add(k, o, at)
 							return nil
@@ -228,8 +230,8 @@ func TestAgainstModel(t *testing.T) {
 // whatever else comes and goes in between.
 func TestScanMissesNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		db := New().DB(0)
-		set := func(k string) { db.Set([]byte(k), StringObject(nil)) }
+		db := keyspace.New().DB(0)
+		set := func(k string) { db.Set([]byte(k), keyspace.StringObject(nil)) }
 		for i := range rapid.IntRange(0, 300).Draw(rt, "keys") {
 			set("stay" + strconv.Itoa(i))
 			set("go" + strconv.Itoa(i))
@@ -237,7 +239,7 @@ func TestScanMissesNothing(t *testing.T) {
 		want := db.Len() / 2
 		found := map[string]bool{}
 		for cursor := uint64(0); ; {
-			cursor = db.Scan(cursor, rapid.IntRange(1, 50).Draw(rt, "count"), func(k string, _ *Object) { found[k] = true })
+			cursor = db.Scan(cursor, rapid.IntRange(1, 50).Draw(rt, "count"), func(k string, _ *keyspace.Object) { found[k] = true })
 			if cursor == 0 {
 				break
 			}
@@ -255,10 +257,10 @@ func TestScanMissesNothing(t *testing.T) {
 }
 
 func TestDequeRemoveAndTrim(t *testing.T) {
-	make := func() *Deque {
-		return ListObject([][]byte{[]byte("a"), []byte("b"), []byte("a"), []byte("c"), []byte("a")}).List
+	make := func() *keyspace.Deque {
+		return keyspace.ListObject([][]byte{[]byte("a"), []byte("b"), []byte("a"), []byte("c"), []byte("a")}).List
 	}
-	show := func(d *Deque) string {
+	show := func(d *keyspace.Deque) string {
 		var b strings.Builder
 		for i := range d.Len() {
 			b.Write(d.At(i))
@@ -285,8 +287,8 @@ func TestDequeRemoveAndTrim(t *testing.T) {
 
 // Renewing an expiry time again and again must not make the keyspace grow.
 func TestRenewedExpiryDoesNotGrow(t *testing.T) {
-	db := New().DB(0)
-	db.Set([]byte("k"), StringObject(nil))
+	db := keyspace.New().DB(0)
+	db.Set([]byte("k"), keyspace.StringObject(nil))
 	at := int64(1)
 	renew := func() {
 		for range 1000 {
@@ -300,8 +302,8 @@ func TestRenewedExpiryDoesNotGrow(t *testing.T) {
 
 // Reset keeps the memory: a simulation's next life allocates little.
 func TestResetReusesMemory(t *testing.T) {
-	ks := New()
-	value := StringObject([]byte("v"))
+	ks := keyspace.New()
+	value := keyspace.StringObject([]byte("v"))
 	names := [][]byte{}
 	for i := range 200 {
 		names = append(names, []byte("key"+strconv.Itoa(i)))
@@ -320,32 +322,32 @@ func TestResetReusesMemory(t *testing.T) {
 // The digest tells contents apart, not the order in which they came.
 func TestDigestDependsOnContent(t *testing.T) {
 	build := func(order []int, last string) [20]byte {
-		ks := New()
+		ks := keyspace.New()
 		for _, i := range order {
-			ks.DB(0).Set([]byte(strconv.Itoa(i)), StringObject([]byte("v")))
+			ks.DB(0).Set([]byte(strconv.Itoa(i)), keyspace.StringObject([]byte("v")))
 		}
 		ks.DB(1).NewList([]byte("l")).PushBack([]byte(last))
 		return ks.Digest()
 	}
 	assert.Equal(t, build([]int{1, 2, 3}, "a"), build([]int{3, 1, 2}, "a"))
 	assert.NotEqual(t, build([]int{1, 2, 3}, "a"), build([]int{1, 2, 3}, "b"))
-	assert.Equal(t, [20]byte{}, New().Digest())
+	assert.Equal(t, [20]byte{}, keyspace.New().Digest())
 }
 
 func BenchmarkSnapshotWhileWriting(b *testing.B) {
-	ks := New()
+	ks := keyspace.New()
 	db := ks.DB(0)
 	names := make([][]byte, 100_000)
 	for i := range names {
 		names[i] = []byte("key:" + strconv.Itoa(i))
-		db.Set(names[i], StringObject([]byte("v")))
+		db.Set(names[i], keyspace.StringObject([]byte("v")))
 	}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
 		s := ks.Snapshot()
 		for range 1000 {
-			db.Replace(names[i%len(names)], StringObject([]byte("w")))
+			db.Replace(names[i%len(names)], keyspace.StringObject([]byte("w")))
 			i++
 		}
 		s.Release()

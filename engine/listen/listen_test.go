@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/listen"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -64,16 +65,16 @@ func start(t testing.TB, dir string, args ...string) *running {
 	cfg := config.Default()
 	_, err := cfg.ParseArgs(append([]string{"--port", "0", "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, args...), os.ReadFile)
 	require.NoError(t, err)
-	return startConfig(t, Options{Config: cfg})
+	return startConfig(t, listen.Options{Config: cfg})
 }
 
-func startConfig(t testing.TB, o Options) *running {
+func startConfig(t testing.TB, o listen.Options) *running {
 	t.Helper()
 	r := &running{t: t, stop: make(chan struct{}, 1), code: make(chan int, 1), log: &lockedBuffer{}}
 	ready := make(chan string, 1)
 	o.Output, o.NoSignals, o.Stop = r.log, true, r.stop
 	o.Ready = func(addrs []string) { ready <- addrs[0] }
-	go func() { r.code <- Run(o) }()
+	go func() { r.code <- listen.Run(o) }()
 	select {
 	case r.addr = <-ready:
 	case code := <-r.code:
@@ -198,7 +199,7 @@ func TestRunRefuses(t *testing.T) {
 			_, err := cfg.ParseArgs(append([]string{"--bind", "127.0.0.1", "--port", "0", "--dir", t.TempDir()}, c.args...), os.ReadFile)
 			require.NoError(t, err)
 			var log bytes.Buffer
-			assert.Equal(t, 1, Run(Options{Config: cfg, Output: &log, NoSignals: true}))
+			assert.Equal(t, 1, listen.Run(listen.Options{Config: cfg, Output: &log, NoSignals: true}))
 			assert.Contains(t, strings.ToLower(log.String()), strings.ToLower(c.log))
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/listen"
 )
 
 // CONFIG REWRITE leaves a file from which the next server, and redis-server's
@@ -46,5 +47,5 @@ func TestConfigRewriteFails(t *testing.T) {
 func startFile(t *testing.T, file string) *running {
 	cfg := config.Default()
 	require.NoError(t, cfg.ParseFile(file, os.ReadFile))
-	return startConfig(t, Options{Config: cfg, ConfigFile: file})
+	return startConfig(t, listen.Options{Config: cfg, ConfigFile: file})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/listen"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -38,7 +39,7 @@ func beServer() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return Run(Options{Config: cfg, ConfigFile: file, Output: os.Stdout})
+	return listen.Run(listen.Options{Config: cfg, ConfigFile: file, Output: os.Stdout})
 }
 
 // member is a server or a Sentinel of a cluster, in a process of its own.

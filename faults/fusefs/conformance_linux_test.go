@@ -7,12 +7,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 	"github.com/torntail/torntail/faults/vfs/vfstest"
+	"pgregory.net/rapid"
 )
 
 // envMounted tells the test binary, started again, the volume it is to use: the
@@ -21,13 +21,13 @@ const envMounted = "FUSEFS_TEST_MOUNTED"
 
 // inside runs this very test again in another process, which finds the path of
 // a volume in the environment; ok is false in that process, and dir the path.
-func inside(t *testing.T, o Options) (dir string, ok bool) {
+func inside(t *testing.T, o fusefs.Options) (dir string, ok bool) {
 	t.Helper()
 	if dir := os.Getenv(envMounted); dir != "" {
 		return dir, false
 	}
 	m := serveWith(t, o)
-	v := attach(t, m, VolumeOptions{})
+	v := attach(t, m, fusefs.VolumeOptions{})
 	out, exit, err := process.Run(process.Spec{
 		Path: "/proc/self/exe",
 		Args: []string{"-test.run=^" + t.Name() + "$", "-test.v", "-rapid.checks=30"},
@@ -43,7 +43,7 @@ func inside(t *testing.T, o Options) (dir string, ok bool) {
 }
 
 func TestMountBehavesLikeAFileSystem(t *testing.T) {
-	dir, done := inside(t, Options{})
+	dir, done := inside(t, fusefs.Options{})
 	if done {
 		return
 	}
@@ -55,7 +55,7 @@ func TestMountBehavesLikeAFileSystem(t *testing.T) {
 }
 
 func TestMountDoesWhatTheHostDoes(t *testing.T) {
-	dir, done := inside(t, Options{})
+	dir, done := inside(t, fusefs.Options{})
 	if done {
 		return
 	}
@@ -72,7 +72,7 @@ func TestMountDoesWhatTheHostDoes(t *testing.T) {
 }
 
 func TestMountBehavesLikeAFileSystemBuffered(t *testing.T) {
-	dir, done := inside(t, Options{Buffered: true})
+	dir, done := inside(t, fusefs.Options{Buffered: true})
 	if done {
 		return
 	}
@@ -84,7 +84,7 @@ func TestMountBehavesLikeAFileSystemBuffered(t *testing.T) {
 }
 
 // system runs the cases that are about system calls.
-func system(t *testing.T, o Options) {
+func system(t *testing.T, o fusefs.Options) {
 	t.Helper()
 	dir, done := inside(t, o)
 	if done {
@@ -97,5 +97,5 @@ func system(t *testing.T, o Options) {
 	})
 }
 
-func TestSystemCalls(t *testing.T)         { system(t, Options{}) }
-func TestSystemCallsBuffered(t *testing.T) { system(t, Options{Buffered: true}) }
+func TestSystemCalls(t *testing.T)         { system(t, fusefs.Options{}) }
+func TestSystemCallsBuffered(t *testing.T) { system(t, fusefs.Options{Buffered: true}) }

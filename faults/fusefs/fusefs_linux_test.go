@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/internal/needs"
@@ -26,13 +26,13 @@ func TestMain(m *testing.M) {
 }
 
 // serve mounts, or skips the test where that cannot be; on CI that is a failure.
-func serve(t testing.TB) *Mount { return serveWith(t, Options{}) }
+func serve(t testing.TB) *fusefs.Mount { return serveWith(t, fusefs.Options{}) }
 
-func serveWith(t testing.TB, o Options) *Mount {
+func serveWith(t testing.TB, o fusefs.Options) *fusefs.Mount {
 	t.Helper()
-	needs.Working(t, Available())
+	needs.Working(t, fusefs.Available())
 	o.Log = testLog{t}
-	m, err := Serve("", o)
+	m, err := fusefs.Serve("", o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m
@@ -46,7 +46,7 @@ func (l testLog) Write(p []byte) (int, error) {
 }
 
 // attach makes a volume with a fresh disk.
-func attach(t testing.TB, m *Mount, o VolumeOptions) *Volume {
+func attach(t testing.TB, m *fusefs.Mount, o fusefs.VolumeOptions) *fusefs.Volume {
 	t.Helper()
 	v, err := m.Attach("v"+time.Now().Format("150405.000000000"), disk.New(disk.Options{KeepLog: true}), o)
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func attach(t testing.TB, m *Mount, o VolumeOptions) *Volume {
 }
 
 // shell runs a script in the volume, in a process other than this one.
-func shell(t testing.TB, v *Volume, script string) string {
+func shell(t testing.TB, v *fusefs.Volume, script string) string {
 	t.Helper()
 	out, exit, err := process.Run(process.Spec{Path: "sh", Args: []string{"-ec", script}, Dir: v.Path()})
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func shell(t testing.TB, v *Volume, script string) string {
 }
 
 // start starts a script in the volume.
-func start(t testing.TB, v *Volume, script string) *process.Process {
+func start(t testing.TB, v *fusefs.Volume, script string) *process.Process {
 	t.Helper()
 	p, err := process.Start(process.Spec{Path: "sh", Args: []string{"-ec", script}, Dir: v.Path()})
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func decide(d disk.Decision) func(*disk.Call) disk.Decision {
 
 func TestVolumesAreFileSystemsOfTheirOwn(t *testing.T) {
 	m := serve(t)
-	a, b := attach(t, m, VolumeOptions{}), attach(t, m, VolumeOptions{})
+	a, b := attach(t, m, fusefs.VolumeOptions{}), attach(t, m, fusefs.VolumeOptions{})
 	shell(t, a, "mkdir d; echo one > d/f; ln d/f g; mv d/f d/h; chmod 600 g")
 	require.Equal(t, "one\n", shell(t, a, "cat d/h"))
 	require.Equal(t, "600 2 4\n", shell(t, a, "stat -c '%a %h %s' g"))
@@ -112,17 +112,17 @@ func TestVolumesAreFileSystemsOfTheirOwn(t *testing.T) {
 	require.Contains(t, shell(t, b, "ln "+a.Path()+"/g . 2>&1 || true"), "cross-device")
 	require.Contains(t, shell(t, b, "mkdir ../other 2>&1 || true"), "not permitted")
 
-	_, err := m.Attach(filepath.Base(a.Path()), disk.New(disk.Options{}), VolumeOptions{})
+	_, err := m.Attach(filepath.Base(a.Path()), disk.New(disk.Options{}), fusefs.VolumeOptions{})
 	require.Error(t, err)
 	for _, name := range []string{"", ".", "..", "a/b", strings.Repeat("x", 256)} {
-		_, err := m.Attach(name, disk.New(disk.Options{}), VolumeOptions{})
+		_, err := m.Attach(name, disk.New(disk.Options{}), fusefs.VolumeOptions{})
 		require.Error(t, err, name)
 	}
 }
 
 func TestPowerCutLosesWhatWasNotSynced(t *testing.T) {
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{})
+	v := attach(t, m, fusefs.VolumeOptions{})
 	shell(t, v, "echo synced > kept; sync kept; sync .; echo dirty > lost; echo more >> kept")
 	before := v.Disk()
 	cut, err := v.PowerCut(disk.Choice{Mode: disk.KeepNone})
@@ -135,7 +135,7 @@ func TestPowerCutLosesWhatWasNotSynced(t *testing.T) {
 
 func TestPowerCutWithAllKeptIsAProcessKill(t *testing.T) {
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{})
+	v := attach(t, m, fusefs.VolumeOptions{})
 	shell(t, v, "mkdir d; echo dirty > d/f")
 	cut, err := v.PowerCut(disk.Choice{Mode: disk.KeepAll})
 	require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestPowerCutWithAllKeptIsAProcessKill(t *testing.T) {
 
 func TestNodesOfTheOldDiskAreStale(t *testing.T) {
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{})
+	v := attach(t, m, fusefs.VolumeOptions{})
 	// The shell is no victim of the cut and has a file open over it.
 	flag := filepath.Join(t.TempDir(), "cut")
 	out := make(chan string, 2)
@@ -183,7 +183,7 @@ func TestDecisionsAreCarriedOut(t *testing.T) {
 			"echo a > f; cat f || echo failed", "Input/output error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := attach(t, m, VolumeOptions{Hook: c.hook})
+			v := attach(t, m, fusefs.VolumeOptions{Hook: c.hook})
 			require.Contains(t, shell(t, v, "("+c.script+") 2>&1"), c.want)
 		})
 	}
@@ -192,7 +192,7 @@ func TestDecisionsAreCarriedOut(t *testing.T) {
 func TestShortWriteIsTakenUpAgain(t *testing.T) {
 	m := serve(t)
 	var writes []int64
-	v := attach(t, m, VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
+	v := attach(t, m, fusefs.VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
 		if c.Kind != disk.OpWrite {
 			return disk.Decision{}
 		}
@@ -207,7 +207,7 @@ func TestShortWriteIsTakenUpAgain(t *testing.T) {
 func TestSyncTakesItsLatency(t *testing.T) {
 	m := serve(t)
 	const latency = 30 * time.Millisecond
-	v := attach(t, m, VolumeOptions{SyncLatency: func(*disk.Call) time.Duration { return latency }})
+	v := attach(t, m, fusefs.VolumeOptions{SyncLatency: func(*disk.Call) time.Duration { return latency }})
 	shell(t, v, "echo a > f; sync f")
 	v.With(func(d *disk.Disk) {
 		syncs := 0
@@ -223,7 +223,7 @@ func TestSyncTakesItsLatency(t *testing.T) {
 
 func TestStalledCallWaitsForResume(t *testing.T) {
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true}))})
+	v := attach(t, m, fusefs.VolumeOptions{Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true}))})
 	p := start(t, v, "echo a > f; sync f")
 	eventually(t, "the sync is pending", func() bool { return v.Pending() == 1 })
 	require.False(t, p.Exited())
@@ -233,7 +233,7 @@ func TestStalledCallWaitsForResume(t *testing.T) {
 
 func TestKilledProcessLeavesItsStalledCall(t *testing.T) {
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true}))})
+	v := attach(t, m, fusefs.VolumeOptions{Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true}))})
 	p := start(t, v, "echo a > f; exec sync f")
 	eventually(t, "the sync is pending", func() bool { return v.Pending() == 1 })
 	p.KillTree()
@@ -261,7 +261,7 @@ func TestStrikeHitsTheExactPlace(t *testing.T) {
 			var victim atomic.Pointer[process.Process]
 			var struck atomic.Bool
 			known := make(chan struct{})
-			v := attach(t, m, VolumeOptions{Hook: on(c.kind, 1, decide(disk.Decision{
+			v := attach(t, m, fusefs.VolumeOptions{Hook: on(c.kind, 1, decide(disk.Decision{
 				Place: c.at, Fraction: 0.5, Delay: 5 * time.Millisecond,
 				Strike: func() { <-known; victim.Load().KillTree(); struck.Store(true) },
 			}))})
@@ -281,12 +281,12 @@ func TestStrikeHitsTheExactPlace(t *testing.T) {
 func TestVictimNeverSeesTheErrorOfAPowerCut(t *testing.T) {
 	m := serve(t)
 	for _, place := range []disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn} {
-		var v *Volume
+		var v *fusefs.Volume
 		var victim atomic.Pointer[process.Process]
 		var cut atomic.Pointer[disk.Cut]
 		known := make(chan struct{})
 		marker := filepath.Join(t.TempDir(), "told")
-		v = attach(t, m, VolumeOptions{Hook: on(disk.OpFsync, 3, decide(disk.Decision{
+		v = attach(t, m, fusefs.VolumeOptions{Hook: on(disk.OpFsync, 3, decide(disk.Decision{
 			Place: place, Fraction: 0.5, Delay: 5 * time.Millisecond,
 			Strike: func() {
 				<-known
@@ -312,21 +312,21 @@ func TestVictimNeverSeesTheErrorOfAPowerCut(t *testing.T) {
 
 func TestDetachEndsWhatIsPending(t *testing.T) {
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true}))})
+	v := attach(t, m, fusefs.VolumeOptions{Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true}))})
 	p := start(t, v, "echo a > f; sync f || exit 7")
 	eventually(t, "the sync is pending", func() bool { return v.Pending() == 1 })
 	v.Detach()
 	require.Equal(t, 7, p.Wait().Code)
 	_, err := v.PowerCut(disk.Choice{})
-	require.ErrorIs(t, err, ErrDetached)
+	require.ErrorIs(t, err, fusefs.ErrDetached)
 }
 
 func TestMountPointMustBeEmpty(t *testing.T) {
 	serve(t) // skips where nothing can be mounted
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "f"), nil, 0o644))
-	_, err := Serve(dir, Options{})
+	_, err := fusefs.Serve(dir, fusefs.Options{})
 	require.ErrorContains(t, err, "is not empty")
-	_, err = Serve(filepath.Join(dir, "missing"), Options{})
+	_, err = fusefs.Serve(filepath.Join(dir, "missing"), fusefs.Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

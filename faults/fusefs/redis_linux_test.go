@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/process/redistest"
 	"github.com/torntail/torntail/internal/needs"
@@ -32,10 +32,10 @@ func mode(appendfsync string) []process.Directive {
 
 func needRedis(t testing.TB) {
 	t.Helper()
-	needs.Working(t, process.Available("redis-server"))
+	needs.Program(t, "redis-server")
 }
 
-func startRedis(t testing.TB, v *Volume, directives []process.Directive) *process.Redis {
+func startRedis(t testing.TB, v *fusefs.Volume, directives []process.Directive) *process.Redis {
 	t.Helper()
 	r, err := process.StartRedis(context.Background(), process.RedisSpec{Dir: v.Path(), Directives: directives})
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func total(acked []int) int {
 
 // recoverRedis starts Redis on what a crash left; where it refuses (finding F2: a
 // tail of zeroes), its own tool is used first.
-func recoverRedis(t *testing.T, v *Volume, directives []process.Directive) *process.Redis {
+func recoverRedis(t *testing.T, v *fusefs.Volume, directives []process.Directive) *process.Redis {
 	t.Helper()
 	r, err := process.StartRedis(context.Background(), process.RedisSpec{Dir: v.Path(), Directives: directives})
 	if err != nil {
@@ -128,12 +128,12 @@ func TestAlwaysLosesNothingInTheMiddleOfAnFdatasync(t *testing.T) {
 		t.Run(choice, func(t *testing.T) {
 			keep, err := disk.ParseChoice(choice)
 			require.NoError(t, err)
-			var v *Volume
+			var v *fusefs.Volume
 			var victim atomic.Pointer[process.Redis]
 			var off atomic.Bool
 			cut := make(chan disk.Cut, 1)
 			syncs := 0
-			v = attach(t, m, VolumeOptions{
+			v = attach(t, m, fusefs.VolumeOptions{
 				SyncLatency: func(*disk.Call) time.Duration { return time.Millisecond },
 				Hook: func(c *disk.Call) disk.Decision {
 					if c.Kind != disk.OpFdatasync || !isIncr(c) {
@@ -168,7 +168,7 @@ func TestAlwaysLosesNothingInTheMiddleOfAnFdatasync(t *testing.T) {
 func TestEverysecLosesWhatWasNotSynced(t *testing.T) {
 	needRedis(t)
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{
+	v := attach(t, m, fusefs.VolumeOptions{
 		// The sync never comes to an end, so all that follows is unsynced.
 		Hook: func(c *disk.Call) disk.Decision {
 			return disk.Decision{Stall: c.Kind == disk.OpFdatasync && isIncr(c)}
@@ -189,7 +189,7 @@ func TestEverysecLosesWhatWasNotSynced(t *testing.T) {
 func TestEverysecKeepsWhatWasSynced(t *testing.T) {
 	needRedis(t)
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{})
+	v := attach(t, m, fusefs.VolumeOptions{})
 	r := startRedis(t, v, mode("everysec"))
 	c := dial(t, r)
 	do(t, c, "SET", "c0:0", "v")
@@ -220,7 +220,7 @@ func TestProcessKillKeepsThePageCache(t *testing.T) {
 	var victim atomic.Pointer[process.Redis]
 	var off atomic.Bool
 	writes := 0
-	v := attach(t, m, VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
+	v := attach(t, m, fusefs.VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
 		if c.Kind != disk.OpWrite || !isIncr(c) {
 			return disk.Decision{}
 		}
@@ -244,7 +244,7 @@ func TestProcessKillKeepsThePageCache(t *testing.T) {
 func TestRewriteChildOutlivesAKillAndIsWaitedFor(t *testing.T) {
 	needRedis(t)
 	m := serve(t)
-	v := attach(t, m, VolumeOptions{})
+	v := attach(t, m, fusefs.VolumeOptions{})
 	delay := process.Directive{Name: "rdb-key-save-delay", Args: []string{"50000"}}
 	preamble := process.Directive{Name: "aof-use-rdb-preamble", Args: []string{"yes"}}
 	r := startRedis(t, v, append(mode("everysec"), delay, preamble))
@@ -273,8 +273,8 @@ func TestRewriteChildOutlivesAKillAndIsWaitedFor(t *testing.T) {
 
 // cycle is one whole experiment: a fresh disk, a server, 100 pipelined writes,
 // a power cut, a restart on the image, a dump.
-func cycle(m *Mount, name string, directives []process.Directive) error {
-	v, err := m.Attach(name, disk.New(disk.Options{KeepLog: true}), VolumeOptions{})
+func cycle(m *fusefs.Mount, name string, directives []process.Directive) error {
+	v, err := m.Attach(name, disk.New(disk.Options{KeepLog: true}), fusefs.VolumeOptions{})
 	if err != nil {
 		return err
 	}
@@ -371,7 +371,7 @@ func BenchmarkServer(b *testing.B) {
 			b.Run("mode="+appendfsync+"/on="+on, func(b *testing.B) {
 				dir := b.TempDir()
 				if on == "mount" {
-					dir = attach(b, serve(b), VolumeOptions{}).Path()
+					dir = attach(b, serve(b), fusefs.VolumeOptions{}).Path()
 				}
 				r, err := process.StartRedis(context.Background(), process.RedisSpec{Dir: dir, Directives: mode(appendfsync)})
 				require.NoError(b, err)
@@ -400,13 +400,13 @@ func TestPowerCutAtAnyCall(t *testing.T) {
 		if k > 15 {
 			step = 9
 		}
-		var v *Volume
+		var v *fusefs.Volume
 		var victim atomic.Pointer[process.Process]
 		var off, struck atomic.Bool
 		calls := 0
 		done := make(chan error, 1)
 		place := disk.Place(k % 3)
-		v = attach(t, m, VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
+		v = attach(t, m, fusefs.VolumeOptions{Hook: func(c *disk.Call) disk.Decision {
 			if !c.Kind.Mutates() && !c.Kind.IsSync() {
 				return disk.Decision{}
 			}
@@ -457,7 +457,7 @@ func (s started) wait() *process.Process {
 // untilCut runs a server under always through its first start, writes, and a
 // rewrite, until the power goes or all is done, and returns how many writes
 // were acknowledged.
-func untilCut(t *testing.T, v *Volume, victim *atomic.Pointer[process.Process], off *atomic.Bool) (acked int) {
+func untilCut(t *testing.T, v *fusefs.Volume, victim *atomic.Pointer[process.Process], off *atomic.Bool) (acked int) {
 	t.Helper()
 	r, err := process.StartRedis(context.Background(), process.RedisSpec{
 		Dir: v.Path(), Directives: mode("always"), Started: victim.Store,

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/internal/needs"
@@ -34,7 +34,7 @@ func play(role string) int {
 	case "unprivileged":
 		err = unprivileged()
 	case "available":
-		fmt.Println(Available())
+		fmt.Println(fusefs.Available())
 		err = nil
 	}
 	if err != nil {
@@ -54,11 +54,11 @@ func doomed(open bool) error {
 			return err
 		}
 	}
-	m, err := Serve("", Options{Space: space})
+	m, err := fusefs.Serve("", fusefs.Options{Space: space})
 	if err != nil {
 		return err
 	}
-	v, err := m.Attach("v", disk.New(disk.Options{}), VolumeOptions{
+	v, err := m.Attach("v", disk.New(disk.Options{}), fusefs.VolumeOptions{
 		Hook: on(disk.OpFsync, 1, decide(disk.Decision{Stall: true})),
 	})
 	if err != nil {
@@ -114,11 +114,11 @@ func unprivileged() error {
 	if os.Geteuid() == 0 {
 		return fmt.Errorf("this is root")
 	}
-	m, err := Serve("", Options{})
+	m, err := fusefs.Serve("", fusefs.Options{})
 	if err != nil {
 		return err
 	}
-	v, err := m.Attach("v", disk.New(disk.Options{}), VolumeOptions{})
+	v, err := m.Attach("v", disk.New(disk.Options{}), fusefs.VolumeOptions{})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
@@ -26,7 +26,7 @@ type Options struct {
 	Workload    workloads.Spec // its rate and number of operations are set
 	Commands    int
 	Seed        uint64
-	Plants      harness.Plants
+	Plants      experiment.Plants
 	Bound       Bound
 	Double      bool
 	// Server, when not nil, is a real server that is explored instead of the engine.
@@ -37,8 +37,8 @@ type Options struct {
 // on during a hundred writes, later a change of the configuration, a snapshot
 // beside the AOF, a rewrite under the new configuration, and an orderly end. The
 // server looks after its children often, so that one is over before the next.
-func (o *Options) experiment() (*harness.Experiment, error) {
-	x := &harness.Experiment{Mode: o.Mode, Crash: harness.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
+func (o *Options) experiment() (*experiment.Experiment, error) {
+	x := &experiment.Experiment{Mode: o.Mode, Crash: experiment.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
 		Profile: o.Profile, Seed: o.Seed, Plants: o.Plants}
 	w := &x.Workload
 	w.Ops = o.Commands

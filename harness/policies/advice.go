@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -13,8 +13,8 @@ import (
 // whose fsync takes seconds is not among them: nothing bounds what that loses,
 // and the advice says so.
 func Ordinary(crash string) bool {
-	kind, err := harness.CrashByName(crash)
-	return err != nil || kind.When != harness.SlowSync
+	kind, err := experiment.CrashByName(crash)
+	return err != nil || kind.When != experiment.SlowSync
 }
 
 // candidate is a policy with what decides about it.

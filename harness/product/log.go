@@ -53,3 +53,11 @@ func (l *Log) Children(m *Mode, e *history.Epoch) {
 		e.ChildRunning = append([]history.Interval(nil), l.Worked...)
 	}
 }
+
+// CutOff is the file whose torn tail a message says is cut off at the start (redis
+// 7.0.15 aof.c loadSingleAppendOnlyFile).
+func CutOff(msg string) (file string, ok bool) {
+	_, rest, ok := strings.Cut(msg, "!!! Truncating the AOF ")
+	file, _, _ = strings.Cut(rest, " ")
+	return file, ok
+}

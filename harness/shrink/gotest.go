@@ -8,13 +8,13 @@ import (
 	"text/template"
 	"unicode"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 )
 
 // GoTest is a Go test that runs the experiment again. It fails, with the story,
 // for as long as the anomaly, or the finding, of that name is shown, and passes
 // once it is gone. pkg is the package that it is to belong to.
-func GoTest(x *harness.Experiment, want, pkg string) ([]byte, error) {
+func GoTest(x *experiment.Experiment, want, pkg string) ([]byte, error) {
 	var directives strings.Builder
 	for _, d := range x.Mode.Directives {
 		fmt.Fprintf(&directives, "\t\t{Name: %q, Value: %q},\n", d.Name, d.Value)
@@ -37,7 +37,7 @@ func GoTest(x *harness.Experiment, want, pkg string) ([]byte, error) {
 }
 
 // testName is TestLostWriteUnderAlwaysAfterPower.
-func testName(x *harness.Experiment, want string) string {
+func testName(x *experiment.Experiment, want string) string {
 	camel := func(s string) string {
 		var b strings.Builder
 		up := true
@@ -72,7 +72,7 @@ import (
 
 	{{if .Contract}}"github.com/torntail/torntail/checker/contract"
 	{{end}}"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
@@ -91,11 +91,11 @@ func {{.Name}}(t *testing.T) {
 	mode.Span = {{.Span}} // {{.SpanText}}
 	mode.Directives = []product.Directive{
 {{.Directives}}	}
-	crash, err := harness.CrashByName({{printf "%q" .Crash}})
+	crash, err := experiment.CrashByName({{printf "%q" .Crash}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plants, err := harness.ParsePlants({{printf "%q" .Plants}})
+	plants, err := experiment.ParsePlants({{printf "%q" .Plants}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +103,9 @@ func {{.Name}}(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	{{end}}s := harness.NewSimulator()
+	{{end}}s := experiment.NewSimulator()
 	defer s.Close()
-	o, err := s.Run(&harness.Experiment{
+	o, err := s.Run(&experiment.Experiment{
 		Mode: mode, Crash: crash, Seed: {{.Seed}}, Plan: p, Plants: plants,
 		Personality: {{printf "%q" .Personality}}, Profile: {{printf "%q" .Profile}},
 		Workload: {{.Workload}},

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/internal/quantile"
-	"github.com/torntail/torntail/reports/result"
 )
 
 // File is the JSON report of a command: its experiments, by setting.
@@ -86,26 +85,6 @@ func spread(list []float64, form string) string {
 	slices.Sort(list)
 	at := func(q float64) float64 { return quantile.Of(list, q) }
 	return fmt.Sprintf(form+" to "+form+", half of them "+form+" to "+form+", median "+form, at(0), at(1), at(0.25), at(0.75), at(0.5))
-}
-
-// ExitCode is the exit status for the experiments of a command.
-func ExitCode(cells []*Cell) int {
-	code, judged := result.ExitHolds, false
-	for _, c := range cells {
-		for _, r := range c.Reports {
-			judged = true
-			switch r.Verdict {
-			case result.Violated:
-				code = result.Worst(code, result.ExitViolated)
-			case result.Unknown:
-				code = result.Worst(code, result.ExitUnknown)
-			}
-		}
-	}
-	if !judged {
-		return result.ExitUnknown
-	}
-	return code
 }
 
 // own are directives that an experiment depends on, besides where servers listen and

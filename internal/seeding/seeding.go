@@ -5,6 +5,8 @@
 // version of Go. What a seed gives is for ever: saved failures name it.
 package seeding
 
+import "time"
+
 // golden is the odd number nearest to 2^64 over the golden ratio.
 const golden = 0x9e3779b97f4a7c15
 
@@ -40,4 +42,30 @@ func Hash(words ...uint64) uint64 {
 		h = finish(h + w + golden)
 	}
 	return h
+}
+
+// Draws is a generator for what is decided before a run begins, or beside it.
+type Draws struct{ state uint64 }
+
+// NewDraws begins at a state; two that begin alike draw alike.
+func NewDraws(state uint64) *Draws { return &Draws{state} }
+
+// drawing tells Draws from other users of a seed: "torntail".
+const drawing = 0x746f726e7461696c
+
+// Next draws 64 bits.
+func (d *Draws) Next() uint64 {
+	d.state++
+	return Derive(drawing, d.state)
+}
+
+// Below draws a number in [0, n).
+func (d *Draws) Below(n int) int { return int(d.Next() >> 33 % uint64(n)) }
+
+// Between draws a duration in [from, to); from when there is none.
+func (d *Draws) Between(from, to time.Duration) time.Duration {
+	if to <= from {
+		return from
+	}
+	return from + time.Duration(d.Next()>>1%uint64(to-from))
 }

@@ -121,7 +121,7 @@ func TestInTheBrowser(t *testing.T) {
 	t.Run("charts are drawn and nobody complains", func(t *testing.T) {
 		for name, r := range map[string]*result.Report{"usual": reporttest.Usual(), "policies": reporttest.Policies()} {
 			b.open(write(t, r))
-			empty := eval[int](b, `[...document.querySelectorAll("figure > svg")].filter((s) => s.getBoundingClientRect().height < 100 || s.querySelectorAll("path").length < 5).length`)
+			empty := eval[int](b, `[...document.querySelectorAll("figure > svg")].filter((s) => s.getBoundingClientRect().height < 100 || s.querySelectorAll("path, line, circle").length < 8).length`)
 			require.Zero(t, empty, "%s: a chart is empty", name)
 			require.Positive(t, eval[int](b, `document.querySelectorAll("figure > svg").length`))
 			b.quiet()

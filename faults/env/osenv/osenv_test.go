@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 	"github.com/torntail/torntail/faults/vfs/vfstest"
@@ -19,8 +20,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // enter makes the test a task of a new environment.
-func enter(t *testing.T) *Env {
-	e := New("n1", 1)
+func enter(t *testing.T) *osenv.Env {
+	e := osenv.New("n1", 1)
 	e.Enter()
 	t.Cleanup(e.Leave)
 	return e
@@ -181,7 +182,7 @@ func TestOnlyLoopback(t *testing.T) {
 }
 
 func TestFileSystemConformance(t *testing.T) {
-	e := New("n1", 1)
+	e := osenv.New("n1", 1)
 	vfstest.Run(t, func(t *testing.T) vfs.FS {
 		e.Enter()
 		t.Cleanup(e.Leave)
@@ -220,7 +221,7 @@ func (f *slowFS) List(string) ([]string, error) {
 }
 
 func TestSameSeedSameNumbers(t *testing.T) {
-	a, b, c := New("n1", 7), New("n2", 7), New("n1", 8)
+	a, b, c := osenv.New("n1", 7), osenv.New("n2", 7), osenv.New("n1", 8)
 	x, y, z := a.Uint64(), b.Uint64(), c.Uint64()
 	assert.Equal(t, x, y)
 	assert.NotEqual(t, x, z)

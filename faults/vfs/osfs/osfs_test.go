@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/faults/vfs/osfs"
 )
 
 // Errors must name the path as the caller does and carry the system's reason.
 func TestErrors(t *testing.T) {
 	dir := t.TempDir()
-	f := New(dir)
+	f := osfs.New(dir)
 	require.NoError(t, f.Mkdir("d"))
 	require.NoError(t, vfs.WriteFile(f, "d/file", []byte("x")))
 	open := func(name string, flag vfs.Flag) error {
@@ -76,7 +77,7 @@ func TestStaysInside(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "root"), 0o755))
-	_, err := New(filepath.Join(dir, "root")).Stat("../secret")
+	_, err := osfs.New(filepath.Join(dir, "root")).Stat("../secret")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
@@ -85,7 +86,7 @@ func TestNoSpace(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
 	}
-	f, err := New("/dev").Open("full", vfs.WriteOnly)
+	f, err := osfs.New("/dev").Open("full", vfs.WriteOnly)
 	require.NoError(t, err)
 	defer f.Close()
 	_, err = f.Write([]byte("x"))
@@ -93,7 +94,7 @@ func TestNoSpace(t *testing.T) {
 }
 
 func TestAllocateAndSyncs(t *testing.T) {
-	fsys := New(t.TempDir())
+	fsys := osfs.New(t.TempDir())
 	f, err := fsys.Open("f", vfs.ReadWrite|vfs.Create)
 	require.NoError(t, err)
 	defer f.Close()
