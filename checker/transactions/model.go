@@ -123,7 +123,7 @@ func implications() map[anomaly.Name][]anomaly.Name {
 	for v := range variants {
 		for n, weaker := range map[anomaly.Name][]anomaly.Name{
 			G0: {G1c}, G1c: {g1}, GSingle: {GNonadjacent, sib}, GNonadjacent: {G2Item}, G2Item: {g2}, g1: nil, g2: nil, sib: nil,
-		} {
+		} { // any order: each name has its own list
 			for _, w := range weaker {
 				out[v.of(n)] = append(out[v.of(n)], v.of(w))
 			}
@@ -144,7 +144,7 @@ var forbidden = func() map[Model]map[anomaly.Name]bool {
 			all[n] = true
 		}
 		for _, m := range d.includes {
-			for n := range out[m] {
+			for n := range out[m] { // any order: a union
 				all[n] = true
 			}
 		}
