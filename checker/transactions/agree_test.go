@@ -16,7 +16,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // histories is how many random histories each comparison draws: a sample, or
@@ -163,7 +163,7 @@ func FuzzListsAgree(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
 		h := drawn(t, true)
 		r := agree(t, h, Options{}, byRealTime)
-		require.Equal(t, h.serial(byRealTime), r.Verdict != result.Violated, "%s\n%s", r.Why, written(h))
+		require.Equal(t, h.serial(byRealTime), r.Verdict != verdict.Violated, "%s\n%s", r.Why, written(h))
 	}))
 }
 
@@ -178,7 +178,7 @@ func TestListsAgree(t *testing.T) {
 		for v := range variants {
 			r := agree(t, h, Options{}, v)
 			good := h.serial(v)
-			require.Equal(t, good, r.Verdict != result.Violated, "%s: a serial order exists: %v; %s\n%s", levelOf[v], good, r.Why, written(h))
+			require.Equal(t, good, r.Verdict != verdict.Violated, "%s: a serial order exists: %v; %s\n%s", levelOf[v], good, r.Why, written(h))
 			if v == byRealTime {
 				c.add(h, r, good)
 			}
@@ -186,9 +186,9 @@ func TestListsAgree(t *testing.T) {
 		r, err := Check(h, Options{Expect: []Model{SnapshotIsolation}})
 		require.NoError(t, err)
 		if h.snapshot() {
-			require.NotEqual(t, result.Violated, r.Verdict, "snapshot isolation explains it: %s\n%s", r.Why, written(h))
+			require.NotEqual(t, verdict.Violated, r.Verdict, "snapshot isolation explains it: %s\n%s", r.Why, written(h))
 		} else if !unordered(h) {
-			require.Equal(t, result.Violated, r.Verdict, "snapshot isolation does not explain it\n%s", written(h))
+			require.Equal(t, verdict.Violated, r.Verdict, "snapshot isolation does not explain it\n%s", written(h))
 		}
 	})
 	if !t.Failed() {
@@ -205,7 +205,7 @@ func TestLargerHistoriesAgree(t *testing.T) {
 		h := rapid.Custom(func(t *rapid.T) *History { return drawHistory(t, lists, 40) }).Example(i)
 		o := Options{WFRKeys: i%4 < 2, LinearizableKeys: i%8 == 1}
 		for v := range variants {
-			if r := agree(t, h, o, v); r.Verdict == result.Violated {
+			if r := agree(t, h, o, v); r.Verdict == verdict.Violated {
 				violated++
 			}
 		}
@@ -264,7 +264,7 @@ func TestRegistersAgree(t *testing.T) {
 		o := assumed[(&weak{t: t}).below("assumed", len(assumed))]
 		for v := range variants {
 			r := agree(t, h, o, v)
-			violated := r.Verdict == result.Violated
+			violated := r.Verdict == verdict.Violated
 			if v == byRealTime {
 				c.add(h, r, serial[v])
 			}
@@ -288,7 +288,7 @@ func TestRegistersAgree(t *testing.T) {
 		}
 		r, err := Check(h, Options{Expect: []Model{SnapshotIsolation}, WFRKeys: true})
 		require.NoError(t, err)
-		require.False(t, snapshot && r.Verdict == result.Violated, "snapshot isolation explains it: %s\n%s", r.Why, written(h))
+		require.False(t, snapshot && r.Verdict == verdict.Violated, "snapshot isolation explains it: %s\n%s", r.Why, written(h))
 	})
 	if t.Failed() {
 		return

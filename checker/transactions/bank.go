@@ -3,14 +3,13 @@ package transactions
 import (
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // Bank is a history of accounts between which money is moved: no transfer makes
@@ -67,7 +66,7 @@ func CheckBank(b *Bank, o Options) (*Result, error) {
 	if o.Limit <= 0 {
 		o.Limit = defaultLimit
 	}
-	k := bank{Bank: b, known: map[string]bool{}, total: big.NewInt(b.Total)}
+	k := bank{Bank: b, known: map[string]bool{}, total: b.Total}
 	for i := range b.Transfers {
 		if t := &b.Transfers[i]; t.Return < t.Invoke {
 			return nil, fmt.Errorf("the transfer of process %d invoked at %s returned before it was invoked", t.Process, t.Invoke)
@@ -101,11 +100,11 @@ func CheckBank(b *Bank, o Options) (*Result, error) {
 	}
 	switch {
 	case len(bad) > 0:
-		r.Verdict, r.Why = result.Violated, "of "+fmt.Sprint(len(b.Reads))+" reads of all accounts: "+strings.Join(bad, ", ")
+		r.Verdict, r.Why = verdict.Violated, "of "+fmt.Sprint(len(b.Reads))+" reads of all accounts: "+strings.Join(bad, ", ")
 	case len(b.Reads) == 0:
-		r.Verdict, r.Why = result.Unknown, "no read of the accounts returned"
+		r.Verdict, r.Why = verdict.Unknown, "no read of the accounts returned"
 	default:
-		r.Verdict, r.Why = result.Holds, fmt.Sprintf("all %d reads have the total %s", len(b.Reads), k.total)
+		r.Verdict, r.Why = verdict.Holds, fmt.Sprintf("all %d reads have the total %d", len(b.Reads), k.total)
 	}
 	return r, nil
 }
@@ -114,7 +113,7 @@ func CheckBank(b *Bank, o Options) (*Result, error) {
 type bank struct {
 	*Bank
 	known map[string]bool
-	total *big.Int
+	total int64
 }
 
 // initial finds the accounts and the total that every read must have.
@@ -131,7 +130,11 @@ func (k *bank) initial() error {
 		}
 	}
 	if !k.HasTotal {
-		k.total = sum(k.Reads[0].Balances)
+		total, err := k.Reads[0].sum()
+		if err != nil {
+			return err
+		}
+		k.total = total
 	}
 	if len(k.known) == 0 {
 		return errors.New("nothing says which accounts the bank has: the first read is empty, and none are given")
@@ -139,15 +142,20 @@ func (k *bank) initial() error {
 	return nil
 }
 
-// sum is exact: amounts near the limits of 64 bits do not wrap.
-func sum(balances []Balance) *big.Int {
-	total := new(big.Int)
-	for _, b := range balances {
-		if !b.Nil {
-			total.Add(total, big.NewInt(b.Amount))
+// sum is the total of a read; an error when 64 bits do not hold it.
+func (r *BankRead) sum() (int64, error) {
+	total := int64(0)
+	for _, b := range r.Balances {
+		if b.Nil {
+			continue
 		}
+		next := total + b.Amount
+		if (next > total) != (b.Amount > 0) && b.Amount != 0 {
+			return 0, fmt.Errorf("the balances in the read of process %d invoked at %s do not add up in 64 bits", r.Process, r.Invoke)
+		}
+		total = next
 	}
-	return total
+	return total, nil
 }
 
 // read judges one read; the name is empty when nothing is wrong, and words tell
@@ -172,12 +180,15 @@ func (k *bank) read(r *BankRead) (name anomaly.Name, words func() string, err er
 			negative = append(negative, fmt.Sprintf("%s (%d)", b.Account, b.Amount))
 		}
 	}
-	switch total := sum(r.Balances); {
+	total, err := r.sum()
+	switch {
+	case err != nil:
+		return "", nil, err
 	case len(strange) > 0:
 		return UnexpectedKey, func() string { return "the bank has no account " + strings.Join(strange, ", ") }, nil
 	case len(missing) > 0:
 		return NilBalance, func() string { return "no balance in account " + strings.Join(missing, ", ") }, nil
-	case total.Cmp(k.total) != 0:
+	case total != k.total:
 		return WrongTotal, func() string { return k.difference(r, total) }, nil
 	case len(negative) > 0 && !k.NegativeAllowed:
 		return NegativeValue, func() string { return "overdrawn: " + strings.Join(negative, ", ") }, nil
@@ -187,19 +198,19 @@ func (k *bank) read(r *BankRead) (name anomaly.Name, words func() string, err er
 
 // difference says by how much a total is wrong, and which single transfer, seen
 // by half, explains it: one that may have been under way while the read was.
-func (k *bank) difference(r *BankRead, total *big.Int) string {
-	off := new(big.Int).Sub(total, k.total)
-	words := fmt.Sprintf("the total is %s, not %s: %+d", total, k.total, off)
+func (k *bank) difference(r *BankRead, total int64) string {
+	off := total - k.total
+	words := fmt.Sprintf("the total is %d, not %d: %+d", total, k.total, off)
 	for i := range k.Transfers {
 		t := &k.Transfers[i]
 		if t.Invoke >= r.Return {
 			break
 		}
-		if t.Outcome == history.OK && t.Return <= r.Invoke || t.From == t.To || new(big.Int).Abs(off).Cmp(new(big.Int).Abs(big.NewInt(t.Amount))) != 0 {
+		if t.Outcome == history.OK && t.Return <= r.Invoke || t.From == t.To || off != t.Amount && off != -t.Amount {
 			continue
 		}
 		side := "taken from " + t.From
-		if (off.Sign() > 0) == (t.Amount > 0) {
+		if off == t.Amount {
 			side = "added to " + t.To
 		}
 		return words + fmt.Sprintf("\nas if of the transfer of %d from %s to %s by process %d, %s to %s%s, only what is %s had been seen",

@@ -11,7 +11,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 func balances(amounts ...int64) (out []Balance) {
@@ -41,15 +41,14 @@ func TestBankNamesWhatIsWrong(t *testing.T) {
 		{"overdrawn, and may be", Bank{Total: 100, HasTotal: true, NegativeAllowed: true, Reads: []BankRead{read(balances(-1, 101))}}, "", ""},
 		{"a stranger", Bank{Accounts: []string{"0"}, Total: 100, HasTotal: true, Reads: []BankRead{read(balances(50, 50))}}, UnexpectedKey, "no account 1"},
 		{"no balance", Bank{Accounts: []string{"0"}, Total: 100, HasTotal: true, Reads: []BankRead{read([]Balance{{Account: "0", Nil: true}})}}, NilBalance, "no balance in account 0"},
-		{"sums do not wrap", Bank{Total: -2, HasTotal: true, Reads: []BankRead{read(balances(math.MaxInt64, math.MaxInt64))}}, WrongTotal, "the total is 18446744073709551614, not -2"},
 	} {
 		r, err := CheckBank(&c.bank, Options{})
 		require.NoError(t, err, c.what)
 		if c.name == "" {
-			require.Equal(t, result.Holds, r.Verdict, "%s: %s", c.what, r.Why)
+			require.Equal(t, verdict.Holds, r.Verdict, "%s: %s", c.what, r.Why)
 			continue
 		}
-		require.Equal(t, result.Violated, r.Verdict, c.what)
+		require.Equal(t, verdict.Violated, r.Verdict, c.what)
 		require.Equal(t, []Count{{c.name, 1}}, r.Counts, c.what)
 		require.Contains(t, r.Findings[0].Story, c.story, c.what)
 	}
@@ -58,6 +57,7 @@ func TestBankNamesWhatIsWrong(t *testing.T) {
 func TestBankRefuses(t *testing.T) {
 	for what, b := range map[string]Bank{
 		"has account 0 twice":   {Reads: []BankRead{{Balances: append(balances(1), balances(1)...)}}},
+		"add up in 64 bits":     {Reads: []BankRead{{Balances: balances(math.MaxInt64, 1)}}},
 		"which accounts":        {Reads: []BankRead{{}}},
 		"read of process 3":     {Reads: []BankRead{{Process: 3, Invoke: 2, Return: 1, Balances: balances(1)}}},
 		"transfer of process 4": {Transfers: []Transfer{{Process: 4, Invoke: 2, Return: 1}}},
@@ -67,7 +67,7 @@ func TestBankRefuses(t *testing.T) {
 	}
 	r, err := CheckBank(&Bank{}, Options{})
 	require.NoError(t, err)
-	require.Equal(t, result.Unknown, r.Verdict, "no read at all proves nothing")
+	require.Equal(t, verdict.Unknown, r.Verdict, "no read at all proves nothing")
 }
 
 // TestBankFindsHalfTransfers: reads of a store that moves money at one instant
@@ -101,7 +101,7 @@ func TestBankFindsHalfTransfers(t *testing.T) {
 		r, err := CheckBank(&b, Options{Limit: 100})
 		require.NoError(t, err)
 		if half == 0 {
-			require.Equal(t, result.Holds, r.Verdict)
+			require.Equal(t, verdict.Holds, r.Verdict)
 			return
 		}
 		require.Equal(t, []Count{{WrongTotal, half}}, r.Counts)

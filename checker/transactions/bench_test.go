@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // serialHistory is n transactions of three operations that ran one after another,
@@ -87,10 +87,10 @@ func TestTheBenchmarkHistories(t *testing.T) {
 	for _, lists := range []bool{true, false} {
 		r, err := Check(serialHistory(5000, lists, 0), Options{WFRKeys: true, LinearizableKeys: true})
 		require.NoError(t, err)
-		require.Equal(t, result.Holds, r.Verdict, r.Why)
+		require.Equal(t, verdict.Holds, r.Verdict, r.Why)
 		r, err = Check(serialHistory(5000, lists, 100), Options{WFRKeys: true})
 		require.NoError(t, err)
-		require.Equal(t, result.Violated, r.Verdict, r.Why)
+		require.Equal(t, verdict.Violated, r.Verdict, r.Why)
 		r, err = Check(serialHistory(5000, lists, atLast), Options{WFRKeys: true})
 		require.NoError(t, err)
 		require.Equal(t, []Count{{"G-single-realtime", 1}}, r.Counts)
@@ -118,7 +118,7 @@ func BenchmarkCheck(b *testing.B) {
 					before := cpu()
 					for b.Loop() {
 						r, err := Check(h, Options{WFRKeys: true})
-						if err != nil || (stale == 0) != (r.Verdict == result.Holds) || len(r.Undecided) > 0 {
+						if err != nil || (stale == 0) != (r.Verdict == verdict.Holds) || len(r.Undecided) > 0 {
 							b.Fatal(err, r.Why)
 						}
 					}

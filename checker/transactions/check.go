@@ -7,7 +7,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // defaultLimit is how many findings of a name carry evidence.
@@ -113,14 +113,14 @@ func (c *check) result(models []Model) *Result {
 		r.Findings = append(r.Findings, c.found[n]...)
 	}
 	r.judge(models)
-	if r.Verdict == result.Violated {
+	if r.Verdict == verdict.Violated {
 		return r
 	}
 	switch {
 	case len(c.undecided) > 0:
-		r.Verdict, r.Why = result.Unknown, "a search was given up: "+strings.Join(c.undecided, "; ")
+		r.Verdict, r.Why = verdict.Unknown, "a search was given up: "+strings.Join(c.undecided, "; ")
 	case !slices.ContainsFunc(c.x.h.Txns, func(t Txn) bool { return t.Outcome == history.OK }):
-		r.Verdict, r.Why = result.Unknown, "no transaction committed"
+		r.Verdict, r.Why = verdict.Unknown, "no transaction committed"
 	}
 	return r
 }
@@ -147,8 +147,8 @@ func (r *Result) judge(models []Model) {
 	}
 	model := strings.Join(words, " and ")
 	if len(bad) == 0 {
-		r.Verdict, r.Why = result.Holds, "nothing was found that "+model+" forbids"
+		r.Verdict, r.Why = verdict.Holds, "nothing was found that "+model+" forbids"
 		return
 	}
-	r.Verdict, r.Why = result.Violated, model+" forbids "+strings.Join(bad, ", ")
+	r.Verdict, r.Why = verdict.Violated, model+" forbids "+strings.Join(bad, ", ")
 }

@@ -2,7 +2,6 @@ package transactions
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 )
 
@@ -287,7 +286,7 @@ func (g *graph) ranks() []int32 {
 			if node >= g.txns {
 				node = -node // auxiliary nodes only hand on: at once
 			}
-			heap.Push(&ready, node)
+			ready.push(node)
 		}
 	}
 	for node := range n {
@@ -295,7 +294,7 @@ func (g *graph) ranks() []int32 {
 	}
 	rank := make([]int32, n)
 	for next := int32(0); len(ready) > 0; next++ {
-		node := heap.Pop(&ready).(int32)
+		node := ready.pop()
 		if node < 0 {
 			node = -node
 		}
@@ -316,18 +315,36 @@ func (g *graph) ranks() []int32 {
 	return rank
 }
 
-// nodeHeap is a heap of nodes, the smallest first.
+// nodeHeap is a binary heap of nodes, the smallest first.
 type nodeHeap []int32
 
-func (h nodeHeap) Len() int           { return len(h) }
-func (h nodeHeap) Less(i, j int) bool { return h[i] < h[j] }
-func (h nodeHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *nodeHeap) Push(x any)        { *h = append(*h, x.(int32)) }
-func (h *nodeHeap) Pop() any {
-	last := len(*h) - 1
-	node := (*h)[last]
-	*h = (*h)[:last]
-	return node
+func (h *nodeHeap) push(node int32) {
+	*h = append(*h, node)
+	list := *h
+	for i := len(list) - 1; i > 0 && list[(i-1)/2] > list[i]; i = (i - 1) / 2 {
+		list[i], list[(i-1)/2] = list[(i-1)/2], list[i]
+	}
+}
+
+func (h *nodeHeap) pop() int32 {
+	list := *h
+	first, last := list[0], len(list)-1
+	list[0] = list[last]
+	list = list[:last]
+	*h = list
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < last; child++ {
+			if list[child] < list[least] {
+				least = child
+			}
+		}
+		if least == i {
+			return first
+		}
+		list[i], list[least] = list[least], list[i]
+		i = least
+	}
 }
 
 // step is one edge of a cycle of transactions.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // FuzzNames: two values are the same exactly when they are written the same, and
@@ -64,7 +64,7 @@ func TestInitialValueOfRegisters(t *testing.T) {
 	}
 	r, err := Check(&h, Options{})
 	require.NoError(t, err)
-	require.Equal(t, result.Holds, r.Verdict, r.Why)
+	require.Equal(t, verdict.Holds, r.Verdict, r.Why)
 	h.Txns[2].Mops[0].Value = h.Initial
 	r, err = Check(&h, Options{})
 	require.NoError(t, err)
@@ -83,6 +83,6 @@ func TestManyAtOnceAreNotOrdered(t *testing.T) {
 	}
 	r, err := Check(&h, Options{LinearizableKeys: true})
 	require.NoError(t, err)
-	require.Equal(t, result.Unknown, r.Verdict)
+	require.Equal(t, verdict.Unknown, r.Verdict)
 	require.Contains(t, r.Why, "key x by real time")
 }

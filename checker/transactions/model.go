@@ -121,9 +121,10 @@ func implications() map[anomaly.Name][]anomaly.Name {
 		LostUpdate: {G2Item},
 	}
 	for v := range variants {
-		for n, weaker := range map[anomaly.Name][]anomaly.Name{
-			G0: {G1c}, G1c: {g1}, GSingle: {GNonadjacent, sib}, GNonadjacent: {G2Item}, G2Item: {g2}, g1: nil, g2: nil, sib: nil,
+		for _, names := range [][]anomaly.Name{
+			{G0, G1c}, {G1c, g1}, {GSingle, GNonadjacent, sib}, {GNonadjacent, G2Item}, {G2Item, g2}, {g1}, {g2}, {sib},
 		} {
+			n, weaker := names[0], names[1:]
 			for _, w := range weaker {
 				out[v.of(n)] = append(out[v.of(n)], v.of(w))
 			}
@@ -136,24 +137,20 @@ func implications() map[anomaly.Name][]anomaly.Name {
 }
 
 // forbidden are all anomalies that each model forbids.
-var forbidden = func() map[Model]map[anomaly.Name]bool {
-	out := map[Model]map[anomaly.Name]bool{}
+var forbidden = func() map[Model][]anomaly.Name {
+	out := map[Model][]anomaly.Name{}
 	for _, d := range slices.Backward(definitions) {
-		all := map[anomaly.Name]bool{}
-		for _, n := range d.forbids {
-			all[n] = true
-		}
+		all := slices.Clone(d.forbids)
 		for _, m := range d.includes {
-			for n := range out[m] {
-				all[n] = true
-			}
+			all = append(all, out[m]...)
 		}
 		for _, n := range Anomalies() {
-			if slices.ContainsFunc(implied(n), func(w anomaly.Name) bool { return all[w] }) {
-				all[n] = true
+			if slices.ContainsFunc(implied(n), func(w anomaly.Name) bool { return slices.Contains(all, w) }) {
+				all = append(all, n)
 			}
 		}
-		out[d.model] = all
+		slices.Sort(all)
+		out[d.model] = slices.Compact(all)
 	}
 	return out
 }()
@@ -198,7 +195,7 @@ func ParseModel(name string) (Model, error) {
 }
 
 // Forbids reports whether a history with the anomaly called n breaks m.
-func (m Model) Forbids(n anomaly.Name) bool { return forbidden[m][n] }
+func (m Model) Forbids(n anomaly.Name) bool { return slices.Contains(forbidden[m], n) }
 
 // Includes reports whether every history that satisfies m satisfies other.
 func (m Model) Includes(other Model) bool {

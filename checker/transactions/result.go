@@ -2,7 +2,7 @@ package transactions
 
 import (
 	"github.com/torntail/torntail/checker/anomaly"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // Options change what Check assumes and demands. The zero Options demand strict
@@ -30,7 +30,7 @@ type Options struct {
 type Result struct {
 	// Verdict is Violated when a finding is forbidden by an expected model,
 	// Unknown when nothing is and nothing committed or a search gave up.
-	Verdict result.Verdict
+	Verdict verdict.Verdict
 	// Why is one sentence: what is violated, or why nothing is known.
 	Why string
 	// Findings are in order of severity, then of their first transaction.
