@@ -219,7 +219,7 @@ func (v *Verdict) each(f *history.File, check func(g group) (r *transactions.Res
 		if err != nil {
 			return err
 		}
-		answer := verdict.Verdict(r.Verdict)
+		answer := r.Verdict
 		name := ""
 		if f.Keyed {
 			name = "key " + g.key + ": "
