@@ -6,12 +6,17 @@ BENCHTIME   ?= 1s
 CLUSTER_SEEDS ?= 1000
 PROVE_SEEDS ?= 20000
 HISTORIES   ?= 100000
+TRANSACTIONS ?= 20000
+LISTS       ?= 10000
+TABLE       ?= 1000000
+MUTANTS     ?= 200
+PACKAGES    ?= ./checker/...
 # Pinned, so that a new release of the linter is a change like any other.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove explore fuzz fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-histories prove-transactions prove-large-histories mutants explore fuzz fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +60,24 @@ prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times 
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness/campaign
 	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestSchedules|TestPlantedBugsAreFound' ./harness/simcluster
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 30m -v -run 'TestTwentyRunsInARow|TestSentinelsOwnTiming' ./harness/cluster
+
+prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
+	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions
+
+prove-large-histories: ## torntail check on histories of 20 million lines, and of 2.5 million, within 2 GiB of memory
+	TORNTAIL_LINES=20000000 TORNTAIL_MEMORY=2048 $(GO) test -count=1 -timeout 50m -v -run 'TestLargeHistories' ./cmd/torntail
+
+# Each line stands alone: what was interrupted is taken up again with the line.
+prove-histories: ## the judges of histories: every order tried on HISTORIES histories, wrong rules found, models held against redis-server, a table of costs
+	@scripts/setup --tests
+	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 30m -v -run 'EveryOrder' ./checker ./checker/linear
+	TORNTAIL_HISTORIES=20000 $(GO) run ./internal/mutants -edits checker/testdata/wrong-rules.txt -tests ./checker -run EveryOrder
+	TORNTAIL_LISTS=$(LISTS) $(GO) test -count=1 -timeout 30m -v ./checker/exhaustive
+	TORNTAIL_TABLE=$(TABLE) $(GO) test -count=1 -timeout 60m -v -run TestTable ./checker
+
+mutants: ## change one token of PACKAGES at a time, MUTANTS times, drawn from the commit's hash: do the tests fail?
+	@scripts/setup --tests
+	$(GO) run ./internal/mutants -packages '$(PACKAGES)' -count $(MUTANTS)
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup

@@ -17,11 +17,6 @@ const (
 	Struck Assumption = "struck"
 	// Enough: enough operations were acknowledged.
 	Enough Assumption = "operations"
-	// Unique: no value was written twice to a key of a transaction. (Keys outside
-	// transactions go to the general judge then.)
-	Unique Assumption = "unique values"
-	// Types: each key holds one type of value.
-	Types Assumption = "types"
 	// Reopened: the server was started again on what the crash left, and read in full.
 	Reopened Assumption = "recovered state"
 	// DiskLog: what the disk was told is on record.

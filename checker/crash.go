@@ -104,8 +104,8 @@ func (j *Judge) empty(e *epoch) {
 func (j *Judge) durable(e *epoch) {
 	cut := j.prefix.Check(&j.regs)
 	whole := j.prefixAnomalies(e, cut)
-	if whole && cut.Undecided > 0 && !j.searchCut(e, cut) {
-		j.found(j.hole(e, cut))
+	if whole && !j.cutOf(e, cut) {
+		j.found(j.noCut(e, cut))
 		whole = false
 	}
 	whole = whole && j.serialCut(e, cut)

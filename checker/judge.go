@@ -57,8 +57,10 @@ type Judgement struct {
 	// OverDocumented: the contract holds, but the window is longer than the documented bound.
 	OverDocumented bool
 
-	// Unanswered counts the searches that ran out of time or memory.
+	// Unanswered counts the searches that ran out of time or memory; Progress is
+	// how far they came.
 	Unanswered int
+	Progress   []Progress
 
 	Crashes  int // crashes of the contract's kind that struck
 	Recovery Recovery
@@ -70,7 +72,8 @@ type Judgement struct {
 type Options struct {
 	// MinAcked is how many acknowledged writes a history needs to prove anything; 0 means 1.
 	MinAcked int
-	// Limits bound the searches of the general judge.
+	// Limits bound the searches of the general judge: Limits.Timeout is the time
+	// that each may take.
 	Limits linear.Limits
 }
 
@@ -83,13 +86,21 @@ type Judge struct {
 	prefix durability.Prefix
 	graph  versions.Graph
 	acks   []int64
-	from   int // where the epoch's operations begin in the history
+	parts  []*component // what clusters do not decide of the epoch
+	e      *epoch
+	steps  int64 // that searches have taken so far, of all histories
+	from   int   // where the epoch's operations begin in the history
 	// anywhere: the recovered state of keys for the general judge need only have
 	// been there at some time (Minimize).
 	anywhere bool
-	out      *Judgement
-	h        *history.History
-	c        *contract.Contract
+	// bare: nobody reads the evidence (Minimize).
+	bare bool
+	// noSmall: what clusters decide is left to them also where there is little of
+	// it (tests).
+	noSmall bool
+	out     *Judgement
+	h       *history.History
+	c       *contract.Contract
 }
 
 // epoch is one life of the server, cut out of the history.
@@ -116,7 +127,7 @@ func (j *Judge) Judge(h *history.History, c contract.Contract) Judgement {
 	j.epochs()
 	j.afterwards()
 	j.decide()
-	j.out, j.h, j.c = nil, nil, nil
+	j.out, j.h, j.c, j.e, j.parts = nil, nil, nil, nil, nil
 	return out
 }
 
@@ -196,8 +207,13 @@ func (j *Judge) epoch(e *epoch) {
 	if e.crashed && e.after != nil {
 		in.HasRecovered, in.Recovered, in.Dump = true, e.after.Keys, int64(e.after.At)
 	}
-	j.regs.Build(in)
-	if !j.linear(e) || !j.search(e) || !j.serial(e) || !in.HasRecovered {
+	j.regs.Build(asLists(inPieces(in)))
+	j.e, j.parts = e, nil
+	if !j.rules(e) || !j.linear(e) {
+		return
+	}
+	j.parts = j.components(e, false)
+	if !j.serial(e) || !j.general(e) || !in.HasRecovered {
 		return
 	}
 	if j.c.Level == contract.Empty && e.judged {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"sort"
-	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
@@ -43,8 +42,8 @@ type Smaller struct {
 // crash the recovered state) were forgotten. A value that comes from nowhere
 // shows even then. ok is false when h does not show the anomaly.
 func (j *Judge) Minimize(h *history.History, c contract.Contract, name anomaly.Name) (small Smaller, ok bool) {
-	quick := Judge{Options: j.Options}
-	quick.Options.Limits.Timeout = minimizeTimeout
+	quick := Judge{Options: j.Options, bare: true}
+	quick.Options.Limits.Steps = minimizeSteps
 	m := minimizer{j: &quick, c: c, name: name, h: h, witness: -1, exact: true,
 		forgotten: make([]bool, len(h.Ops)), deleted: make([]bool, len(h.Ops)), dropped: map[string]bool{}}
 	for i := range h.Ops {
@@ -55,9 +54,9 @@ func (j *Judge) Minimize(h *history.History, c contract.Contract, name anomaly.N
 	}
 	m.shorten()
 	m.dropKeys()
-	m.j.Options.Limits.Timeout = 20 * minimizeTimeout // this one answer decides what the rest is worth
+	m.j.Options.Limits.Steps = 20 * minimizeSteps // this one answer decides what the rest is worth
 	m.explicable = m.explains()
-	m.j.Options.Limits.Timeout = minimizeTimeout
+	m.j.Options.Limits.Steps = minimizeSteps
 	m.deleteOps()
 	m.forgetReplies()
 	m.deleteUnseen()
@@ -77,9 +76,11 @@ func (j *Judge) Minimize(h *history.History, c contract.Contract, name anomaly.N
 }
 
 const (
-	// minimizeTimeout bounds each of the many searches of Minimize. One that does
+	// minimizeSteps bounds each of the many searches of Minimize. One that does
 	// not end counts as not showing the anomaly.
-	minimizeTimeout = 100 * time.Millisecond
+	minimizeSteps = 20_000
+	// minimizeTotal bounds the steps of all of them.
+	minimizeTotal = 4_000_000
 	// minimizeOps bounds how many operations Minimize judges altogether, counted
 	// each time; a search that does not end counts as a fortieth of it.
 	minimizeOps = 50_000_000
@@ -103,7 +104,7 @@ type minimizer struct {
 // shows judges the part that is left.
 func (m *minimizer) shows() bool {
 	h, _ := m.part()
-	if m.spent += len(h.Ops); m.spent > minimizeOps {
+	if m.spent += len(h.Ops); m.spent > minimizeOps || m.j.steps > minimizeTotal {
 		m.exact = false
 		return false
 	}

@@ -29,18 +29,18 @@ func (j *Judge) Picture(w io.Writer, h *history.History, a anomaly.Anomaly) erro
 		}
 	}
 	j.regs.Build(in)
+	j.e = e
 	about := keysOf(h, a)
 	var problems []*linear.Problem
-	for n := range j.regs.Keys {
-		if len(about) > 0 && !slices.Contains(about, j.regs.Keys[n].Name) {
+	for _, c := range j.components(e, true) {
+		if len(about) > 0 && !slices.ContainsFunc(c.names(j), func(name string) bool { return slices.Contains(about, name) }) {
 			continue
 		}
-		if p := j.problem(e, int32(n)); p != nil {
-			p.FoundFrom, p.FoundTo = foundAt(h, a, e), e.life.Ended
-			problems = append(problems, p)
-		}
+		p := c.problem
+		p.Find, p.FoundFrom, p.FoundTo = in.HasRecovered, foundAt(h, a, e), e.life.Ended
+		problems = append(problems, p)
 	}
-	j.h = nil
+	j.h, j.e = nil, nil
 	return linear.Picture(w, problems, j.Options.Limits)
 }
 
@@ -65,7 +65,9 @@ func keysOf(h *history.History, a anomaly.Anomaly) []string {
 	for _, n := range a.Ops {
 		op := &h.Ops[n]
 		if op.Kind != history.Txn {
-			keys = append(keys, op.Key)
+			if keys = append(keys, op.Key); op.Kind == history.ListMove && op.More != nil {
+				keys = append(keys, op.More.To)
+			}
 		} else if op.More != nil {
 			for p := range op.More.Parts {
 				keys = append(keys, op.More.Parts[p].Key)

@@ -25,11 +25,11 @@ var plants = []struct {
 	plant  func(s *store, f family) bool
 }{
 	{anomaly.StaleRead, "register", "everysec", plantStaleRead},
-	{anomaly.NonLinearizable, "cas-register", "everysec", plantReply},
+	{anomaly.Phantom, "cas-register", "everysec", plantReply},
 	{anomaly.NonLinearizable, "counter", "everysec", plantReply},
 	{anomaly.NonLinearizable, "append-list", "everysec", plantReply},
 	{anomaly.NonLinearizable, "queue", "everysec", plantOldRead},
-	{anomaly.NonLinearizable, "set", "everysec", plantReply},
+	{anomaly.Phantom, "set", "everysec", plantReply},
 	{anomaly.NonLinearizable, "hash", "everysec", plantOldRead},
 	{anomaly.NonLinearizable, "sorted-set", "everysec", plantOldRead},
 	{anomaly.LostWrite, "register", "always", plantLostWrite},

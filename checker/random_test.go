@@ -245,11 +245,11 @@ func TestZonesAgreeWithPorcupine(t *testing.T) {
 		m := withoutUnrun(s.make(rand.New(rand.NewPCG(uint64(seed), 11))))
 		_, holds, decided := r.Linearizable(m.ops)
 		require.True(t, decided)
-		p := linear.Problem{Model: linear.Register, Crash: history.Never}
+		p := linear.Problem{Keys: []linear.Key{{Name: "k0"}}, Crash: history.Never}
 		for i := range m.ops {
 			p.Ops = append(p.Ops, &m.ops[i])
 		}
-		want := p.Check(linear.Limits{})
+		want := p.ByPorcupine(linear.Limits{})
 		require.NotEqual(t, linear.Unknown, want)
 		require.Equal(t, want == linear.Yes, holds, "seed %d", seed)
 		seen[holds]++

@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/durability"
+	"github.com/torntail/torntail/checker/history"
 )
 
 const partlyOrdered = "the order of some keys' versions is not known: transactions were judged by what is"
@@ -14,29 +15,92 @@ const partlyOrdered = "the order of some keys' versions is not known: transactio
 // serial judges transactions over several keys by the versions they say they
 // read and replaced. It returns false when no order of them explains the replies.
 func (j *Judge) serial(e *epoch) bool {
-	if j.regs.HasTransactions() {
-		for i := range j.regs.Keys {
-			if k := &j.regs.Keys[i]; k.Repeated {
-				j.unknown(Unique, fmt.Sprintf("a value was written twice to key %q, so that transactions cannot be told apart by it", k.Name))
+	decided := false
+	if j.regs.KnowsVersions() {
+		res := j.graph.Check(&j.regs, false)
+		if !res.Consistent {
+			a := anomaly.Anomaly{Name: anomaly.NonLinearizable, Epoch: e.number,
+				Rule: "some order of the transactions explains every reply"}
+			a.Ops = j.places(e, res.Cycle)
+			a.Story = j.tell(a.Ops) + "\neach of these must come before the next, and the last before the first"
+			j.found(a)
+			return false
+		}
+		decided = res.Decided
+	}
+	j.leaveToClusters(decided)
+	return true
+}
+
+// mostSearched is how many operations of registers and lists, which transactions
+// tie together, are searched even where their clusters decide.
+const mostSearched = 100
+
+// leaveToClusters takes from the components those that need no search: large
+// ones that only write, or whose order of versions is known throughout.
+func (j *Judge) leaveToClusters(decided bool) {
+	ops := 0
+	for _, c := range j.parts {
+		if !c.registers || touchesTwice(c) {
+			decided = false // the graph only counts losses when it counts all
+		}
+		ops += len(c.problem.Ops)
+	}
+	if ops <= j.mostSearched() {
+		return
+	}
+	j.parts = slices.DeleteFunc(j.parts, func(c *component) bool { return c.registers && !touchesTwice(c) && (decided || j.onlyWrites(c)) })
+}
+
+func (j *Judge) mostSearched() int {
+	if j.noSmall {
+		return 0
+	}
+	return mostSearched
+}
+
+// touchesTwice reports whether a transaction has two operations on one key:
+// the clusters do not know that nothing comes between them.
+func touchesTwice(c *component) bool {
+	for _, op := range c.problem.Ops {
+		if op.Kind != history.Txn {
+			continue
+		}
+		for i := range op.More.Parts {
+			for k := range i {
+				if p := op.More.Parts; p[i].Key == p[k].Key && (p[i].Writes() && p[k].Writes() || op.Outcome != history.OK) {
+					return true
+				}
 			}
 		}
 	}
-	if !j.regs.KnowsVersions() {
-		return true
-	}
-	res := j.graph.Check(&j.regs, false)
-	if !res.Decided {
-		j.note(partlyOrdered)
-	}
-	if res.Consistent {
-		return true
-	}
-	a := anomaly.Anomaly{Name: anomaly.NonLinearizable, Epoch: e.number,
-		Rule: "some order of the transactions explains every reply"}
-	a.Ops = j.places(e, res.Cycle)
-	a.Story = j.tell(a.Ops) + "\neach of these must come before the next, and the last before the first"
-	j.found(a)
 	return false
+}
+
+// onlyWrites reports whether nobody was told anything by the operations of c.
+func (j *Judge) onlyWrites(c *component) bool {
+	for _, n := range c.keys {
+		if k := &j.regs.Keys[n]; k.Replaces {
+			return false
+		}
+	}
+	for _, op := range c.problem.Ops {
+		if op.Outcome != history.OK {
+			continue
+		}
+		if !op.Writes() {
+			return false
+		}
+		if op.Kind != history.Txn {
+			continue
+		}
+		for i := range op.More.Parts {
+			if !op.More.Parts[i].Writes() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // serialCut judges the recovered state together with the transactions.
@@ -56,7 +120,7 @@ func (j *Judge) serialCut(e *epoch, cut *durability.Cut) bool {
 		j.found(a)
 		return false
 	}
-	if !res.Decided {
+	if !res.Decided || len(j.parts) > 0 {
 		return true
 	}
 	for _, op := range res.Lost {

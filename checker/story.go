@@ -60,8 +60,48 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 			a.Ops = append(a.Ops, e.from+op)
 		}
 	}
+	if c.Shape == zones.UnwrittenRead {
+		if aborted, ok := j.aborted(e, k, int(c.Read)); ok {
+			return aborted
+		}
+	}
+	if len(a.Ops) > 0 {
+		switch j.h.Ops[a.Ops[0]].Kind {
+		case history.SetAdd, history.ReadSet:
+			a.Rule = "what was read of a set that only grows is there in every later read of it, and its members are there once they were added"
+		}
+	}
 	a.Story = j.tell(a.Ops)
 	return a
+}
+
+// aborted is told instead of a phantom when the value that was read was written,
+// by an operation that was told it failed.
+func (j *Judge) aborted(e *epoch, k *zones.Key, read int) (anomaly.Anomaly, bool) {
+	a := anomaly.Anomaly{Name: anomaly.AbortedRead, Epoch: e.number, Key: k.Name, Rule: abortedRule}
+	op := &j.h.Ops[e.from+read]
+	var values []string
+	parts := []history.Op{*op}
+	if op.Kind == history.Txn && op.More != nil {
+		parts = op.More.Parts
+	}
+	for i := range parts {
+		if parts[i].Key == k.Name {
+			values = append(values, sees(&parts[i])...)
+		}
+	}
+	for _, v := range values {
+		if k.Wrote(&j.regs, v) {
+			continue
+		}
+		if i := j.failedWriter(e, k.Name, v); i >= 0 {
+			a.Ops = []int{i, e.from + read}
+			slices.Sort(a.Ops)
+			a.Story = j.tell(a.Ops) + fmt.Sprintf("\nonly a write that was told it failed wrote %q: %s", v, abortedWords)
+			return a, true
+		}
+	}
+	return a, false
 }
 
 // staleRead looks for a read of key k that returned a value which an
@@ -93,95 +133,31 @@ func (j *Judge) staleRead(k *zones.Key) []int {
 }
 
 // tell writes down operations, by their places in the history.
-func (j *Judge) tell(ops []int) string {
+func (j *Judge) tell(ops []int) string { return j.tellWith(ops, -1) }
+
+// tellWith is tell with the operation that is wrong among those told.
+func (j *Judge) tellWith(ops []int, wrong int) string {
 	var b strings.Builder
+	left := 0
 	for i, n := range ops {
-		if i == storyOps && len(ops) > storyOps+1 {
-			fmt.Fprintf(&b, "... and %d more\n", len(ops)-i)
-			break
+		if i >= storyOps && len(ops) > storyOps+1 && n != wrong {
+			left++
+			continue
+		}
+		if left > 0 {
+			fmt.Fprintf(&b, "... and %d more\n", left)
+			left = 0
 		}
 		b.WriteString(Tell(&j.h.Ops[n]))
 		b.WriteByte('\n')
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "... and %d more\n", left)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
 const prefixRule = "what is recovered is the state after some prefix: nothing survives that came after something lost"
-
-// Tell is one operation as a sentence.
-func Tell(op *history.Op) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "at %s client %d ", op.Invoke, op.Client)
-	switch op.Kind {
-	case history.Read:
-		fmt.Fprintf(&b, "read %q", op.Key)
-	case history.Write:
-		fmt.Fprintf(&b, "wrote %q = %q", op.Key, op.Value)
-	case history.Delete:
-		fmt.Fprintf(&b, "deleted %q", op.Key)
-	case history.Append:
-		fmt.Fprintf(&b, "appended %q to %q", op.Value, op.Key)
-	case history.Incr:
-		fmt.Fprintf(&b, "added %s to %q", op.Value, op.Key)
-	case history.CAS:
-		expect := ""
-		if op.More != nil {
-			expect = op.More.Expect
-		}
-		fmt.Fprintf(&b, "set %q from %q to %q", op.Key, expect, op.Value)
-	case history.ReadList:
-		fmt.Fprintf(&b, "read list %q", op.Key)
-	case history.Pop:
-		fmt.Fprintf(&b, "popped from %q", op.Key)
-	case history.Expire:
-		fmt.Fprintf(&b, "set a deadline for %q", op.Key)
-	case history.Txn:
-		b.WriteString("ran a transaction:")
-		if op.More != nil {
-			for i := range op.More.Parts {
-				p := &op.More.Parts[i]
-				switch {
-				case p.Writes():
-					fmt.Fprintf(&b, " %q = %q", p.Key, p.Value)
-				case op.Outcome != history.OK:
-					fmt.Fprintf(&b, " read %q", p.Key)
-				case p.Kind == history.ReadList && p.More != nil:
-					fmt.Fprintf(&b, " read %q: %q", p.Key, p.More.Values)
-				case p.Absent:
-					fmt.Fprintf(&b, " read %q: nothing", p.Key)
-				default:
-					fmt.Fprintf(&b, " read %q: %q", p.Key, p.Value)
-				}
-			}
-		}
-	}
-	switch op.Outcome {
-	case history.OK:
-		switch {
-		case op.More != nil && op.More.HasReplaced && op.Absent:
-			b.WriteString(", where nothing was, acknowledged")
-		case op.More != nil && op.More.HasReplaced:
-			fmt.Fprintf(&b, ", in place of %q, acknowledged", op.More.Replaced)
-		case op.Kind == history.Read && op.Absent:
-			b.WriteString(", found nothing")
-		case op.Kind == history.Read:
-			fmt.Fprintf(&b, ", found %q", op.Value)
-		case op.Kind == history.ReadList && op.More != nil:
-			fmt.Fprintf(&b, ", found %q", op.More.Values)
-		default:
-			b.WriteString(", acknowledged")
-		}
-		if op.More != nil && op.More.Node != "" {
-			fmt.Fprintf(&b, " by %s", op.More.Node)
-		}
-		fmt.Fprintf(&b, " at %s", op.Return)
-	case history.Unknown:
-		b.WriteString(", never answered")
-	case history.Failed:
-		b.WriteString(", refused")
-	}
-	return b.String()
-}
 
 // prefixAnomalies reports what keeps the recovered state from being the state
 // after a prefix. It returns false when it found something.
@@ -249,7 +225,7 @@ func (j *Judge) torn(e *epoch, op int32) anomaly.Anomaly {
 	if m := j.regs.In.Ops[op].More; m != nil {
 		for i := range m.Parts {
 			if k := j.regs.Find(m.Parts[i].Key); k != nil && m.Parts[i].Writes() {
-				b.WriteString(recovered(k))
+				b.WriteString(j.recovered(k))
 			}
 		}
 	}
@@ -299,18 +275,25 @@ func (j *Judge) hole(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
 	for _, n := range []int32{cut.LowKey, cut.HighKey} {
 		if n >= 0 {
-			b.WriteString(recovered(&j.regs.Keys[n]))
+			b.WriteString(j.recovered(&j.regs.Keys[n]))
 		}
 	}
 	a.Story = strings.TrimSuffix(b.String(), "\n")
 	return a
 }
 
-func recovered(k *zones.Key) string {
-	if k.Recovered == zones.NotThere {
-		return fmt.Sprintf("read after recovery: no %q\n", k.Name)
+// recovered is what was read of a key after the crash.
+func (j *Judge) recovered(k *zones.Key) string { return j.recoveredOf(k.Name) + "\n" }
+
+func (j *Judge) recoveredOf(key string) string {
+	kv := kvOf(j.e.after, key)
+	switch {
+	case kv == nil:
+		return fmt.Sprintf("read after recovery: no %q", key)
+	case kv.List != nil:
+		return fmt.Sprintf("read after recovery: %q = %q", key, kv.List)
 	}
-	return fmt.Sprintf("read after recovery: %q = %q\n", k.Name, k.RecoveredValue)
+	return fmt.Sprintf("read after recovery: %q = %q", key, kv.Value)
 }
 
 // unread: a write is gone that nobody had acknowledged, but that a client had
@@ -325,7 +308,7 @@ func (j *Judge) unread(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 	}
 	fmt.Fprintf(&b, "at %s: %s\n", e.life.Ended, crashWords(e.life.How))
 	if cut.HighKey >= 0 {
-		b.WriteString(recovered(&j.regs.Keys[cut.HighKey]))
+		b.WriteString(j.recovered(&j.regs.Keys[cut.HighKey]))
 	}
 	a.Story = strings.TrimSuffix(b.String(), "\n")
 	return a
@@ -354,7 +337,7 @@ func (j *Judge) lostWrites(e *epoch, lost []int, before int64) anomaly.Anomaly {
 	}
 	fmt.Fprintf(&b, "\nat %s: %s\n", e.life.Ended, crashWords(e.life.How))
 	if k := j.regs.Find(a.Key); k != nil {
-		b.WriteString(recovered(k))
+		b.WriteString(j.recovered(k))
 	}
 	a.Story = strings.TrimSuffix(b.String(), "\n")
 	return a

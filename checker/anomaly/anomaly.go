@@ -14,6 +14,8 @@ const (
 	TornTransaction Name = "torn-transaction"
 	// Phantom: a value nobody wrote.
 	Phantom Name = "phantom"
+	// AbortedRead: a value whose only writer was told that it failed.
+	AbortedRead Name = "aborted-read"
 	// Resurrection: deleted, expired or overwritten data is back.
 	Resurrection Name = "resurrection"
 	// Unrecoverable: the server does not start on what the crash left.
@@ -38,7 +40,7 @@ const (
 // Names lists every anomaly, in the order in which reports show them.
 func Names() []Name {
 	return []Name{
-		LostWrite, Hole, TornTransaction, Phantom, Resurrection, Unrecoverable, SilentTruncation,
+		LostWrite, Hole, TornTransaction, Phantom, AbortedRead, Resurrection, Unrecoverable, SilentTruncation,
 		StaleRead, NonLinearizable, SplitBrainWrite, Divergence, Refused, LateSync,
 	}
 }

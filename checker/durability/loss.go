@@ -4,6 +4,17 @@ import (
 	"github.com/torntail/torntail/checker/zones"
 )
 
+// lose counts what is lost.
+func (p *Prefix) lose() {
+	p.possible = p.possible[:0]
+	p.losses()
+	if p.r.HasTransactions() {
+		p.wholeLosses()
+	}
+}
+
+func (p *Prefix) skips(key int32) bool { return p.skip != nil && p.skip[key] }
+
 // losses finds the acknowledged writes that are missing, given the instants at
 // which the cut can lie. A write b other than the survivor a of its key is
 //
@@ -12,7 +23,7 @@ import (
 //   - possibly lost when it can come after: b.First >= a.Last and b.First >= earliest cut.
 func (p *Prefix) losses() {
 	for n, a := range p.single {
-		if a < 0 {
+		if a < 0 || p.skips(int32(n)) {
 			continue
 		}
 		k := &p.r.Keys[n]
@@ -23,20 +34,22 @@ func (p *Prefix) losses() {
 			switch {
 			case b == a:
 			case !k.Chain:
-				p.lose(b, certain, possible)
+				p.loseOne(b, certain, possible)
 			case p.r.Clusters[b].Rank > ca.Rank:
-				p.lose(b, zones.Early, zones.Early)
+				p.loseOne(b, zones.Early, zones.Early)
 			}
 		}
 	}
 	for _, m := range p.many {
-		p.loseSeveral(m)
+		if !p.skips(m.key) {
+			p.loseSeveral(m)
+		}
 	}
 	p.loseWithoutSurvivor()
 }
 
-// lose counts cluster b when it lies beyond the two thresholds.
-func (p *Prefix) lose(b int32, certain, possible int64) {
+// loseOne counts cluster b when it lies beyond the two thresholds.
+func (p *Prefix) loseOne(b int32, certain, possible int64) {
 	cb := &p.r.Clusters[b]
 	if !cb.Acked || cb.Write == zones.Initial {
 		return
@@ -95,10 +108,10 @@ func (p *Prefix) loseSeveral(m candidates) {
 		}
 		if next < len(cands) && cands[next].at == b && cands[next].viable {
 			// It may be the survivor itself: then it is not lost.
-			p.lose(b, zones.Late, possible.except(b))
+			p.loseOne(b, zones.Late, possible.except(b))
 			continue
 		}
-		p.lose(b, certain, possible.except(b))
+		p.loseOne(b, certain, possible.except(b))
 	}
 }
 
@@ -107,10 +120,13 @@ func (p *Prefix) loseSeveral(m candidates) {
 func (p *Prefix) loseWithoutSurvivor() {
 	for _, list := range [3][]int32{p.cut.Phantoms, p.cut.Vanished, p.cut.Scrambled} {
 		for _, n := range list {
+			if p.skips(n) {
+				continue
+			}
 			k := &p.r.Keys[n]
 			for b := k.From; b < k.To; b++ {
 				if c := &p.r.Clusters[b]; c.Present && !c.Survived {
-					p.lose(b, zones.Early, zones.Early)
+					p.loseOne(b, zones.Early, zones.Early)
 				}
 			}
 		}

@@ -80,6 +80,7 @@ type Prefix struct {
 	fill     []int32
 	stack    []frame
 	possible []int32
+	skip     []bool  // keys whose losses somebody else counts; nil: none
 	single   []int32 // of each key: the only candidate, or -1 when there are none or several
 }
 
@@ -155,11 +156,50 @@ func (p *Prefix) Check(r *zones.Registers) *Cut {
 		p.gaps = p.gaps[:0]
 		p.lo, p.hi = zones.Early, r.In.Crash
 	}
-	p.possible = p.possible[:0]
-	p.losses()
-	if r.HasTransactions() {
-		p.wholeLosses()
+	p.skip = nil
+	p.lose()
+	return c
+}
+
+// Span is a stretch of time, both ends included.
+type Span struct{ From, To int64 }
+
+// Spans are the instants at which the keys that clusters decide allow the cut,
+// in order. They begin at from at the earliest. It is about the last Check,
+// whose Cut was Consistent.
+func (p *Prefix) Spans(from int64) []Span {
+	var spans []Span
+	from = max(from, p.lo)
+	for _, g := range p.gaps {
+		if g.from >= from && g.from <= p.hi {
+			spans = append(spans, Span{from, g.from})
+		}
+		from = max(from, g.to)
 	}
+	if from <= p.hi {
+		spans = append(spans, Span{from, p.hi})
+	}
+	return spans
+}
+
+// Narrow says at which of its Spans the cut can really lie, and counts the
+// losses again: none of the keys that skip says, by their places in
+// Registers.Keys, which somebody else counts.
+func (p *Prefix) Narrow(spans []Span, skip []bool) *Cut {
+	c := &p.cut
+	p.lo, p.hi = spans[0].From, spans[len(spans)-1].To
+	p.gaps = p.gaps[:0]
+	for i := 1; i < len(spans); i++ {
+		p.gaps = append(p.gaps, gap{spans[i-1].To, spans[i].From, -1})
+	}
+	c.Earliest, c.Latest = p.lo, p.hi
+	c.Certain, c.Possible = c.Certain[:0], 0
+	c.FirstCertain, c.FirstPossible = zones.Late, zones.Late
+	for i := range p.cands {
+		p.cands[i].viable, p.cands[i].tMin, p.cands[i].tMax = false, zones.Late, zones.Early
+	}
+	p.skip = skip
+	p.lose()
 	return c
 }
 
@@ -183,7 +223,7 @@ func (p *Prefix) key(n int32) {
 		p.one(n, k.Recovered)
 	case k.Recovered == zones.Unwritten:
 		p.cut.Phantoms = append(p.cut.Phantoms, n)
-	case k.Deletes > 0 || k.Deadline <= p.r.In.Dump:
+	case k.Deletes > 0 || k.Deadline <= p.r.In.Dump+zones.Slack:
 		p.several(n)
 	case p.r.Clusters[k.From].Absent:
 		p.one(n, k.From)

@@ -179,7 +179,7 @@ func (p *Prefix) wholeLosses() {
 	c := &p.cut
 	if c.Consistent {
 		for op, side := range p.side {
-			if o := &p.r.In.Ops[op]; side&outside != 0 && o.Outcome == history.OK {
+			if o := &p.r.In.Ops[op]; side&outside != 0 && o.Outcome == history.OK && !p.skips(p.r.Clusters[p.partsOf(int32(op))[0]].Key) {
 				c.Certain = append(c.Certain, int32(op))
 				p.possible = append(p.possible, int32(op))
 				c.FirstCertain = min(c.FirstCertain, p.ackedAt(int32(op)))

@@ -1,4 +1,4 @@
-package history_test
+package history
 
 import (
 	"bytes"
@@ -14,61 +14,76 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/torntail/torntail/checker/history"
 )
 
 // full has every field of the format once.
-func full() *history.History {
+func full() *History {
 	ms := time.Millisecond
-	return &history.History{
-		Ops: []history.Op{
-			{ID: 0, Client: 1, Kind: history.Write, Key: "k", Value: "v \"1\"\n\x00ü", Invoke: 1, Return: 2, Outcome: history.OK},
-			{ID: 1, Client: 2, Kind: history.Read, Key: "k", Absent: true, Invoke: 2, Return: history.Never},
-			{ID: 2, Client: 2, Kind: history.CAS, Key: "k", Value: "\xff\xfe", Invoke: 2, Return: 9, Outcome: history.Failed,
-				More: &history.More{Offset: -1, Expect: "a", Result: "1", Err: "ERR no"}},
-			{ID: 3, Client: 3, Kind: history.Txn, Invoke: 3, Return: 9, Outcome: history.OK, More: &history.More{Offset: 77, Node: "n1",
-				Parts: []history.Op{{Kind: history.Write, Key: "a", Value: "1"}, {Kind: history.Read, Key: "b", Absent: true}}}},
-			{ID: 4, Client: 3, Kind: history.ReadList, Key: "l", Invoke: 4, Return: 9, Outcome: history.OK,
-				More: &history.More{Offset: -1, Values: []string{"x", "", "y"}}},
-			{ID: 5, Client: 3, Kind: history.Write, Key: "l", Value: "w", Invoke: 5, Return: 9, Outcome: history.OK,
-				More: &history.More{Offset: -1, HasReplaced: true, Replaced: "u", Deadline: 5 * ms}},
-			{ID: 6, Client: 3, Kind: history.HashSet, Key: "h", Value: "w", Invoke: 6, Return: 9, Outcome: history.OK,
-				More: &history.More{Offset: -1, Field: "f", Score: "1.5", Head: true}},
+	return &History{
+		Ops: []Op{
+			{ID: 0, Client: 1, Kind: Write, Key: "k", Value: "v \"1\"\n\x00ü", Invoke: 1, Return: 2, Outcome: OK},
+			{ID: 1, Client: 2, Kind: Read, Key: "k", Absent: true, Invoke: 2, Return: Never},
+			{ID: 2, Client: 2, Kind: CAS, Key: "k", Value: "\xff\xfe", Invoke: 2, Return: 9, Outcome: Failed,
+				More: &More{Offset: -1, Expect: "a", Result: "1", Err: "ERR no"}},
+			{ID: 3, Client: 3, Kind: Txn, Invoke: 3, Return: 9, Outcome: OK, More: &More{Offset: 77, Node: "n1",
+				Parts: []Op{{Kind: Write, Key: "a", Value: "1"}, {Kind: Read, Key: "b", Absent: true}}}},
+			{ID: 4, Client: 3, Kind: ReadList, Key: "l", Invoke: 4, Return: 9, Outcome: OK,
+				More: &More{Offset: -1, Values: []string{"x", "", "y"}}},
+			{ID: 5, Client: 3, Kind: Write, Key: "l", Value: "w", Invoke: 5, Return: 9, Outcome: OK,
+				More: &More{Offset: -1, HasReplaced: true, Replaced: "u", Deadline: 5 * ms}},
+			{ID: 6, Client: 3, Kind: HashSet, Key: "h", Value: "w", Invoke: 6, Return: 9, Outcome: OK,
+				More: &More{Offset: -1, Field: "f", Score: "1.5", Head: true}},
 		},
-		Events: []history.Event{{At: 10, Kind: history.PowerCut, Node: "n1", Text: "all"}, {At: 11, Kind: history.Restarted}, {At: 12, Kind: history.Promoted, Node: "n2", Offset: 4711}},
-		Epochs: []history.Epoch{
-			{Began: 0, Ended: 10, How: history.PowerCut, DiskSeen: true,
-				LogWrites:    []history.DiskWrite{{Enter: 1, Return: 2, Bytes: 40}, {Enter: 3, Return: history.Never, Bytes: 9}},
-				LogSyncs:     []history.DiskSync{{Enter: 2, Return: 3, Covers: 2}, {Enter: 4, Return: history.Never, Covers: -1, Failed: true}},
-				Snapshots:    []history.Snapshot{{Fork: 2, Began: 3, Renamed: 5, Durable: history.Never}},
-				ChildRunning: []history.Interval{{From: 2, To: 6}}},
-			{Began: 20, Ended: history.Never},
+		Events: []Event{{At: 10, Kind: PowerCut, Node: "n1", Text: "all"}, {At: 11, Kind: Restarted}, {At: 12, Kind: Promoted, Node: "n2", Offset: 4711}},
+		Epochs: []Epoch{
+			{Began: 0, Ended: 10, How: PowerCut, DiskSeen: true,
+				LogWrites:    []DiskWrite{{Enter: 1, Return: 2, Bytes: 40}, {Enter: 3, Return: Never, Bytes: 9}},
+				LogSyncs:     []DiskSync{{Enter: 2, Return: 3, Covers: 2}, {Enter: 4, Return: Never, Covers: -1, Failed: true}},
+				Snapshots:    []Snapshot{{Fork: 2, Began: 3, Renamed: 5, Durable: Never}},
+				ChildRunning: []Interval{{From: 2, To: 6}}},
+			{Began: 20, Ended: Never},
 		},
-		States: []history.State{{At: 19, Began: 18, Node: "n1", Epoch: 1, Keys: []history.KV{
+		States: []State{{At: 19, Began: 18, Node: "n1", Epoch: 1, Keys: []KV{
 			{Key: "a", Value: "1", TTL: ms}, {Key: "l", List: []string{"x"}}, {Key: "s", List: []string{"m"}, Type: "set"}}},
 			{At: 30, Began: 29, Node: "n2", Epoch: 2, Converged: true}},
 	}
 }
 
-func encode(t require.TestingT, h *history.History) []byte {
+// typed has the fields of lists that move, streams and conditions, which came later.
+func typed() *History {
+	return &History{
+		Ops: []Op{
+			{ID: 0, Kind: ListMove, Key: "l", Invoke: 1, Return: 2, Outcome: OK,
+				More: &More{Offset: -1, To: "m", Head: true, ToHead: true, Result: "e"}},
+			{ID: 1, Kind: SetRange, Key: "k", Value: "v", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, Index: -7}},
+			{ID: 2, Kind: GroupRead, Key: "x", Invoke: 1, Return: 2, Outcome: OK,
+				More: &More{Offset: -1, Group: "g", Consumer: "c", Entry: "1-1", Values: []string{"1-1", "f", "v"}}},
+			{ID: 3, Kind: CAS, Key: "k", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, ExpectAbsent: true, ToAbsent: true}},
+		},
+		States: []State{{Keys: []KV{{Key: "x", List: []string{"1-1", "f", "v"}, Type: "stream", GroupsRead: true,
+			Groups: []Group{{Name: "g", Last: "1-1", Pending: []string{"1-1", "c"}}, {Name: "h", Last: "0-0", Pending: []string{}}}}}}},
+	}
+}
+
+func encode(t require.TestingT, h *History) []byte {
 	var b bytes.Buffer
-	require.NoError(t, history.Encode(&b, h))
+	require.NoError(t, Encode(&b, h))
 	return b.Bytes()
 }
 
 func TestEveryFieldSurvivesTheFile(t *testing.T) {
-	h := full()
-	got, err := history.Decode(bytes.NewReader(encode(t, h)))
-	require.NoError(t, err)
-	require.Empty(t, cmp.Diff(h, got))
+	for _, h := range []*History{full(), typed()} {
+		got, err := Decode(bytes.NewReader(encode(t, h)))
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(h, got))
+	}
 }
 
 func TestCompressedFile(t *testing.T) {
 	for _, name := range []string{"h.jsonl", "h.jsonl.gz"} {
 		path := filepath.Join(t.TempDir(), name)
-		require.NoError(t, history.Save(path, full()))
-		got, err := history.Load(path)
+		require.NoError(t, Save(path, full()))
+		got, err := Load(path)
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(full(), got))
 		raw, err := os.ReadFile(path)
@@ -82,9 +97,9 @@ func TestGoldenFileOfVersion1(t *testing.T) {
 	path := filepath.Join("testdata", "version1.jsonl")
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, history.Save(path, full()))
+		require.NoError(t, Save(path, full()))
 	}
-	got, err := history.Load(path)
+	got, err := Load(path)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(full(), got))
 }
@@ -123,7 +138,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"bad gzip", "\x1f\x8bxx", "line 1: bad gzip header"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := history.Decode(strings.NewReader(tc.text))
+			_, err := Decode(strings.NewReader(tc.text))
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
@@ -135,7 +150,7 @@ func TestCutCompressedFile(t *testing.T) {
 	_, err := z.Write(encode(t, full()))
 	require.NoError(t, err)
 	require.NoError(t, z.Close())
-	_, err = history.Decode(bytes.NewReader(b.Bytes()[:b.Len()-20]))
+	_, err = Decode(bytes.NewReader(b.Bytes()[:b.Len()-20]))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.ErrorContains(t, err, "line ")
 }
@@ -157,32 +172,32 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestLongLineIsRefusedBeforeItFillsMemory(t *testing.T) {
 	in := io.MultiReader(strings.NewReader(`{"history":1}`+"\n"), &endless{left: 100 << 20})
-	_, err := history.Decode(in)
+	_, err := Decode(in)
 	require.EqualError(t, err, "line 2: longer than 64 MiB")
 }
 
 func TestRandomHistoriesSurviveTheFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := &history.History{}
+		h := &History{}
 		at := time.Duration(0)
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching("[a-z]{1,3}"),
 			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
 		for i := range rapid.IntRange(0, 20).Draw(t, "ops") {
 			at += time.Duration(rapid.IntRange(0, 9).Draw(t, "step"))
-			op := history.Op{ID: i, Invoke: at, Return: history.Never, Key: text.Draw(t, "key"), Value: text.Draw(t, "value"),
-				Kind: history.Kind(rapid.IntRange(1, int(history.ReadSorted)).Draw(t, "kind")), Absent: rapid.Bool().Draw(t, "absent")}
-			if op.Kind == history.Txn {
+			op := Op{ID: i, Invoke: at, Return: Never, Key: text.Draw(t, "key"), Value: text.Draw(t, "value"),
+				Kind: Kind(rapid.IntRange(1, int(ReadSorted)).Draw(t, "kind")), Absent: rapid.Bool().Draw(t, "absent")}
+			if op.Kind == Txn {
 				op.Key = ""
 			}
 			if rapid.Bool().Draw(t, "acked") {
-				op.Outcome, op.Return = history.OK, at+3
+				op.Outcome, op.Return = OK, at+3
 			}
 			if rapid.Bool().Draw(t, "more") {
-				op.More = &history.More{Offset: -1, Node: "n", Values: []string{text.Draw(t, "element")}, Result: text.Draw(t, "result")}
+				op.More = &More{Offset: -1, Node: "n", Values: []string{text.Draw(t, "element")}, Result: text.Draw(t, "result")}
 			}
 			h.Ops = append(h.Ops, op)
 		}
-		got, err := history.Decode(bytes.NewReader(encode(t, h)))
+		got, err := Decode(bytes.NewReader(encode(t, h)))
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(h, got))
 	})
@@ -195,11 +210,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"history":1}` + "\n" + `{"end":1}` + "\n"))
 	f.Add([]byte("{\"history\":1}\n{\"op\":\"read\",\"key\":\"\\u00e9\",\"invoke\":1,\"outcome\":\"unknown\"}\n{\"end\":2}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, err := history.Decode(bytes.NewReader(data))
+		h, err := Decode(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
-		again, err := history.Decode(bytes.NewReader(encode(t, h)))
+		again, err := Decode(bytes.NewReader(encode(t, h)))
 		require.NoError(t, err)
 		require.Equal(t, len(h.Ops), len(again.Ops))
 		require.Equal(t, encode(t, h), encode(t, again))

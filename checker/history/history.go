@@ -31,12 +31,12 @@ const (
 	Read         Kind = iota + 1 // GET: Value, or Absent
 	Write                        // SET: Value
 	Delete                       // DEL
-	Append                       // RPUSH of one element or APPEND: Value is the element
+	Append                       // RPUSH of one element (or LPUSH: More.Head) or APPEND, by what the key is: Value; Result is the new length
 	Incr                         // INCRBY: Value is the amount; Result is the reply
 	CAS                          // compare-and-set: Expect -> Value; Result "1" when it was set
 	ReadList                     // LRANGE 0 -1: Values
 	Txn                          // MULTI/EXEC: Parts, atomically
-	Expire                       // PEXPIREAT: Deadline
+	Expire                       // PEXPIREAT: Deadline; Result "1" when the key was there
 	Pop                          // LPOP/RPOP: Result is the element, or Absent
 	SetAdd                       // SADD of one member: Value
 	SetRemove                    // SREM of one member: Value
@@ -47,7 +47,34 @@ const (
 	SortedAdd                    // ZADD of one member: Value, More.Score
 	SortedRemove                 // ZREM of one member: Value
 	ReadSorted                   // ZRANGE WITHSCORES: Values, member and score in turn, in order
+
+	StringAppend // APPEND: Value; Result is the new length
+	SetRange     // SETRANGE: Value, at More.Index; Result is the new length
+	GetDelete    // GETDEL: Result is the value, or Absent
+	SetBit       // SETBIT: Value "0" or "1", at More.Index; Result is the bit before
+	GetBit       // GETBIT: More.Index; Value is the bit
+	Push         // RPUSH of one element, or LPUSH (More.Head): Value; Result is the new length
+	ListMove     // LMOVE from Key to More.To: from the head (More.Head), to the head (More.ToHead); Result is the element, or Absent
+	ListRemove   // LREM: Value, More.Index as count; Result is how many went
+	HashGet      // HGET: More.Field; Value, or Absent
+	HashIncr     // HINCRBY: More.Field, Value is the amount; Result is the sum
+	SetHas       // SISMEMBER: Value; Result "1" when it is a member
+	SortedIncr   // ZINCRBY: Value is the member, More.Score the amount; Result is the new score
+	SortedScore  // ZSCORE: Value is the member; Result is the score, or Absent
+	SortedPop    // ZPOPMAX, or ZPOPMIN (More.Head): Values are member and score; Absent when there was none
+	StreamAdd    // XADD of one field: More.Entry is the ID asked for ("" or "*": the server's choice), More.Field, Value; Result is the entry's ID
+	StreamRemove // XDEL: More.Entry; Result is how many went
+	ReadStream   // XRANGE - +: Values, ID, field and value in turn
+	GroupCreate  // XGROUP CREATE MKSTREAM: More.Group, More.Entry is where it begins ("$" for the end)
+	GroupRead    // XREADGROUP of new entries: More.Group, More.Consumer, More.Index as COUNT (0: all); Values as ReadStream
+	GroupAck     // XACK: More.Group, More.Entry; Result is how many were pending
+	ReadPending  // XPENDING - +: More.Group; Values, ID and consumer in turn
+	Persist      // PERSIST: Result "1" when there was a deadline
+	ReadExpiry   // PEXPIRETIME: More.Deadline, 0 when there is none; Absent when there is no key
 )
+
+// LastKind is the last of the kinds.
+const LastKind = ReadExpiry
 
 // Op is one operation of one client.
 type Op struct {
@@ -71,15 +98,25 @@ type More struct {
 	Expect      string        // CAS
 	Values      []string      // ReadList
 	Parts       []Op          // Txn: its reads and writes, in order; their times and outcome are the transaction's
-	Deadline    time.Duration // when the key expires, on the world's clock
+	Deadline    time.Duration // when the key expires, on the world's clock; 0: never
 	Replaced    string        // SET ... GET: the value replaced
 	HasReplaced bool
 	Node        string // node that replied
 	Offset      int64  // its replication offset at the reply; -1 unknown
-	Field       string // HashSet, HashRemove
-	Score       string // SortedAdd
-	Head        bool   // Append: at the head (LPUSH); Pop: from the head (LPOP)
-	Err         string // the error reply or connection error
+	Field       string // of a hash, or of a stream's entry
+	Score       string // SortedAdd, SortedIncr
+	Head        bool   // Append and Push: at the head (LPUSH); Pop and ListMove: from the head (LPOP); SortedPop: the lowest
+	Err         string // the error reply or connection error; of a part of a transaction that took effect, that part's error reply
+
+	Index    int64  // SetRange, SetBit, GetBit: the offset; ListRemove and GroupRead: the count
+	To       string // ListMove: the list that gets the element
+	ToHead   bool   // ListMove: at its head
+	Entry    string // of a stream: an entry's ID
+	Group    string // of a stream
+	Consumer string // GroupRead
+	// ExpectAbsent: CAS from nothing (SET NX). ToAbsent: CAS to nothing (a
+	// conditional DEL), or a Write of nothing.
+	ExpectAbsent, ToAbsent bool
 }
 
 // Acked reports whether the client was told that the operation took effect.
@@ -88,7 +125,7 @@ func (o *Op) Acked() bool { return o.Outcome == OK }
 // Writes reports whether the operation may change state.
 func (o *Op) Writes() bool {
 	switch o.Kind {
-	case Read, ReadList, ReadSet, ReadHash, ReadSorted:
+	case Read, ReadList, ReadSet, ReadHash, ReadSorted, GetBit, HashGet, SetHas, SortedScore, ReadStream, ReadPending, ReadExpiry:
 		return false
 	case Txn:
 		// A transaction of reads only is a read.
@@ -142,8 +179,19 @@ type KV struct {
 	Key   string
 	Value string        // strings
 	List  []string      // lists, head first; the elements of other types in the order of their reads; nil for strings
-	Type  string        // "set", "hash", "zset"; empty for strings and lists
+	Type  string        // "set", "hash", "zset", "stream"; empty for strings and lists
 	TTL   time.Duration // time left at the dump; 0 means no expiry
+	// Groups are a stream's consumer groups by name, when GroupsRead says that
+	// they were read.
+	Groups     []Group
+	GroupsRead bool
+}
+
+// Group is a consumer group of a stream.
+type Group struct {
+	Name    string
+	Last    string   // ID of the entry delivered last
+	Pending []string // ID and consumer in turn, in order of ID
 }
 
 // State is a full read of a node after a restart (or after convergence).

@@ -2,56 +2,77 @@ package history
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sort"
 	"strings"
 	"time"
+	"unsafe"
+
+	"github.com/torntail/torntail/checker/history/edn"
 )
 
 // DecodeEDN reads a history as Jepsen writes it: a map for each invocation and
-// completion, one after another or in a vector.
+// completion, one after another or in a vector, plain or as the record
+// #jepsen.history.Op.
 //
 //	{:process 0, :type :invoke, :f :write, :value 3, :time 12345}
 //
-// Registers (:read :write :cas, the key in front of the value when there are
-// several: [k v]), sets (:add :read), list-append transactions (:f :txn :value
-// [[:append k v] [:r k nil]]), and the key-value logs that porcupine ships
-// (:get :put :append with :key, where a missing key reads "") are understood.
-// Without :time the place in the file is the time. Operations of :nemesis become events.
+// Workloads says which operations are understood. With several objects
+// (jepsen.independent) each value is [key value]. Without :time the place in the
+// file is the time. Operations of :nemesis become events. Fields beside :process,
+// :type, :f, :value, :key and :time say nothing about what happened.
 func DecodeEDN(r io.Reader) (*History, error) {
-	in, err := plainReader(r)
+	in, err := open(r, 0)
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(in)
+	f, err := decodeEDN(in, Options{})
 	if err != nil {
-		return nil, fmt.Errorf("read: %w", err)
+		return nil, err
 	}
-	p := ednParser{text: string(text), line: 1}
-	j := newJepsen()
+	return f.History, nil
+}
+
+func decodeEDN(in io.Reader, o Options) (*File, error) {
+	r := edn.NewReader(in, 1)
+	j := newJepsen(o)
+	r.Most = min(r.Most, int(j.budget.most/4))
 	for {
-		v, ok, err := p.next()
+		v, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
-			break
-		}
-		list := []edn{v}
-		if v.kind == ednVector {
-			list = v.items
-		}
-		for i := range list {
-			if err := j.line(&list[i]); err != nil {
-				return nil, p.fail("%w", err)
-			}
+		if err := j.line(v, r.Line()); err != nil {
+			return nil, j.at(r.Line(), err)
 		}
 	}
 	return j.finish()
 }
+
+// lined is an error that names its line.
+type lined struct{ error }
+
+func (l lined) Unwrap() error { return l.error }
+
+// at adds to an error where it is.
+func (j *jepsen) at(n int, err error) error {
+	if errors.As(err, new(lined)) {
+		return err // of a line that was taken up later
+	}
+	return lined{fmt.Errorf("%s: %w", j.where(n), err)}
+}
+
+// where is a place in the file: line 7, or operation 7 where there are no lines.
+func (j *jepsen) where(n int) string { return fmt.Sprintf("%s %d", j.unit, n) }
+
+// jepsenMark stands in each log line of old Jepsen versions that DecodeJepsenLog reads.
+const jepsenMark = "jepsen.util - "
 
 // DecodeJepsenLog reads the log lines of old Jepsen versions:
 //
@@ -60,41 +81,45 @@ func DecodeEDN(r io.Reader) (*History, error) {
 // In them a failed compare-and-set is an answer (the value was another one),
 // and any other :fail or :info means that nobody knows.
 func DecodeJepsenLog(r io.Reader) (*History, error) {
-	in, err := plainReader(r)
+	in, err := open(r, 0)
 	if err != nil {
 		return nil, err
 	}
-	j := newJepsen()
+	f, err := decodeJepsenLog(in, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return f.History, nil
+}
+
+func decodeJepsenLog(in io.Reader, o Options) (*File, error) {
+	j := newJepsen(o)
 	j.log = true
 	s := bufio.NewScanner(in)
 	s.Buffer(nil, 1<<20)
+	r := edn.NewReader(nil, 1)
 	for n := 1; s.Scan(); n++ {
-		_, rest, ok := strings.Cut(s.Text(), jepsenMark)
+		_, rest, ok := bytes.Cut(s.Bytes(), []byte(jepsenMark))
 		if !ok {
 			continue
 		}
-		p := ednParser{text: rest, line: n}
-		var words []edn
-		for {
-			v, ok, err := p.next()
-			if err != nil {
-				return nil, err
-			}
-			if !ok {
-				break
-			}
-			words = append(words, v)
+		// The words of the line as one value: they stay valid together.
+		r.Reset(io.MultiReader(strings.NewReader("#line ["), bytes.NewReader(rest), strings.NewReader("\n]")), n)
+		line, err := r.Next()
+		if err != nil {
+			return nil, err
 		}
-		if len(words) < 3 || words[0].kind != ednNumber && words[0].kind != ednKeyword || words[1].kind != ednKeyword {
+		words := line.Items
+		if len(words) < 3 || words[0].Kind != edn.Number && words[0].Kind != edn.Keyword || words[1].Kind != edn.Keyword {
 			continue // a line about something else
 		}
-		key := func(k string) edn { return edn{kind: ednKeyword, text: k} }
-		m := edn{kind: ednMap, items: []edn{key("process"), words[0], key("type"), words[1], key("f"), words[2]}}
+		key := func(k string) edn.Value { return edn.Value{Kind: edn.Keyword, Text: []byte(k)} }
+		m := edn.Value{Kind: edn.Map, Items: []edn.Value{key("process"), words[0], key("type"), words[1], key("f"), words[2]}}
 		if len(words) > 3 {
-			m.items = append(m.items, key("value"), words[3])
+			m.Items = append(m.Items, key("value"), words[3])
 		}
-		if err := j.line(&m); err != nil {
-			return nil, p.fail("%w", err)
+		if err := j.line(&m, n); err != nil {
+			return nil, j.at(n, err)
 		}
 	}
 	if err := s.Err(); err != nil {
@@ -105,127 +130,196 @@ func DecodeJepsenLog(r io.Reader) (*History, error) {
 
 // jepsen matches completions to invocations.
 type jepsen struct {
-	h     History
-	open  map[int64]int // process: place of its operation
-	log   bool          // log lines: see DecodeJepsenLog
-	sets  bool
-	timed bool
-	place int64
+	File
+	meaning // of :f and :value
+	budget  budget
+	first   []process          // of those with small numbers
+	others  map[int64]*process // of all others
+	names   map[string]string  // keys and elements, each kept once
+	slab    slab               // values
+	log     bool               // log lines: see DecodeJepsenLog
+	unit    string             // what places in the file are counted in
+	timed   bool
+	place   int64
+	// undecided are lines that wait until it is known whether values have keys
+	// in front of them.
+	undecided []heldLine
 }
 
-func newJepsen() *jepsen { return &jepsen{open: map[int64]int{}} }
-
-func (j *jepsen) finish() (*History, error) {
-	if len(j.h.Ops) == 0 {
-		return nil, errors.New("no operations found")
-	}
-	if j.sets {
-		// A read of a set looks like a read of a register until an :add is seen.
-		for i := range j.h.Ops {
-			if op := &j.h.Ops[i]; op.Kind == ReadList {
-				op.Kind = ReadSet
-				slices.Sort(op.More.Values)
-			}
-		}
-	}
-	j.emptyLists()
-	sort.SliceStable(j.h.Ops, func(a, b int) bool { return j.h.Ops[a].Invoke < j.h.Ops[b].Invoke })
-	for i := range j.h.Ops {
-		j.h.Ops[i].ID = i
-	}
-	return &j.h, nil
+// process is what is known of one process.
+type process struct {
+	busy bool
+	op   int // place in Ops of what is under way
+	line int // of its invocation
+	// When its last operation completed, and one more than the line of that; 0
+	// before the first has.
+	end     time.Duration
+	endLine int
 }
 
-// emptyLists: a read that found nothing reads a list where the key is appended
-// to in transactions.
-func (j *jepsen) emptyLists() {
-	lists := map[string]bool{}
-	each := func(f func(p *Op)) {
-		for i := range j.h.Ops {
-			if m := j.h.Ops[i].More; m != nil {
-				for p := range m.Parts {
-					f(&m.Parts[p])
-				}
-			}
+// firstProcesses is how many processes are found without hashing.
+const firstProcesses = 1 << 12
+
+// process is what is known of process number n, which stays where it is until
+// the next call.
+func (j *jepsen) process(n int64) *process {
+	if n >= 0 && n < firstProcesses {
+		for int64(len(j.first)) <= n {
+			j.first = append(j.first, process{})
 		}
+		return &j.first[n]
 	}
-	each(func(p *Op) { lists[p.Key] = lists[p.Key] || p.Kind == Append })
-	each(func(p *Op) {
-		if p.Kind == Read && p.Absent && lists[p.Key] {
-			p.Kind, p.More = ReadList, &More{Offset: -1, Values: []string{}}
-		}
-	})
+	p := j.others[n]
+	if p == nil {
+		p = &process{}
+		j.others[n] = p
+		_ = j.budget.spend(2 * int(unsafe.Sizeof(*p))) // what is spent too much shows at the next operation
+	}
+	return p
 }
 
-func (j *jepsen) line(m *edn) error {
-	if m.kind != ednMap {
+// heldLine is a line that is taken up again later.
+type heldLine struct {
+	text string
+	line int
+}
+
+func newJepsen(o Options) *jepsen {
+	return &jepsen{unit: "line", File: File{History: &History{}}, budget: newBudget(o.Memory), meaning: newMeaning(),
+		others: map[int64]*process{}, names: map[string]string{}}
+}
+
+// opBytes is what one operation takes while the slice that it is in doubles.
+const opBytes = 3 * int(unsafe.Sizeof(Op{}))
+
+// appendOp doubles the slice where append would grow it by a quarter, and copy
+// each operation five times on the way to a million.
+func appendOp(ops []Op, op Op) []Op {
+	if len(ops) == cap(ops) {
+		ops = slices.Grow(ops, max(1024, len(ops)))
+	}
+	return append(ops, op)
+}
+
+// line takes one invocation or completion.
+func (j *jepsen) line(m *edn.Value, number int) error {
+	if m.Kind != edn.Map {
 		return errors.New("want a map for each operation")
 	}
-	process, typ, f, value := m.get("process"), m.get("type"), m.get("f"), m.get("value")
+	process, typ, f, value := m.Get("process"), m.Get("type"), m.Get("f"), m.Get("value")
 	if process == nil || typ == nil || f == nil {
 		return errors.New("an operation needs :process, :type and :f")
 	}
 	if value == nil {
-		value = &edn{}
+		value = &edn.Value{}
+	}
+	if process.Kind != edn.Number {
+		return j.nemesis(m, process, f)
+	}
+	if j.keys == keysUnknown {
+		if typ.Is("invoke") {
+			j.keys = keysOf(string(f.Text), m.Get("key"), value)
+		}
+		if j.keys == keysUnknown {
+			held := heldLine{text: string(m.AppendTo(nil)), line: number}
+			j.undecided = append(j.undecided, held)
+			return j.budget.spend(2 * (len(held.text) + int(unsafe.Sizeof(held))))
+		}
+		if err := j.decided(); err != nil {
+			return err
+		}
+	}
+	return j.operation(m, process, typ, f, value, number)
+}
+
+// decided takes up the lines that had to wait.
+func (j *jepsen) decided() error {
+	j.Keyed = j.keys == keysThere
+	r := edn.NewReader(nil, 1)
+	for _, held := range j.undecided {
+		r.Reset(strings.NewReader(held.text), held.line)
+		m, err := r.Next()
+		if err != nil {
+			return err
+		}
+		if err := j.line(m, held.line); err != nil {
+			return j.at(held.line, err)
+		}
+	}
+	j.undecided = nil
+	return nil
+}
+
+func (j *jepsen) nemesis(m, process, f *edn.Value) error {
+	if process.Kind != edn.Keyword {
+		return fmt.Errorf(":process: want a number, or a keyword such as :nemesis")
 	}
 	at, err := j.now(m)
 	if err != nil {
 		return err
 	}
-	if process.kind == ednKeyword {
-		j.h.Events = append(j.h.Events, Event{At: at, Kind: FaultStruck, Node: process.text, Text: f.text})
-		return nil
+	j.Events = append(j.Events, Event{At: at, Kind: FaultStruck, Node: j.keep(process.Text), Text: j.keep(f.Text)})
+	return j.budget.spend(2 * int(unsafe.Sizeof(Event{})))
+}
+
+func (j *jepsen) operation(m, process, typ, f, value *edn.Value, number int) error {
+	at, err := j.now(m)
+	if err != nil {
+		return err
 	}
-	client, err := process.number()
+	client, err := process.Integer()
 	if err != nil {
 		return fmt.Errorf(":process: %w", err)
 	}
-	key := m.get("key")
-	if typ.text == "invoke" {
-		if _, busy := j.open[client]; busy {
-			return fmt.Errorf("process %d has an operation under way already", client)
+	p := j.process(client)
+	if typ.Is("invoke") {
+		if p.busy {
+			return fmt.Errorf("process %d has an operation under way already, since %s", client, j.where(p.line))
+		}
+		if p.endLine > 0 && at < p.end {
+			return fmt.Errorf("the clock of process %d goes backwards: invoked at %d, its operation before completed at %d (%s)", client, at, p.end, j.where(p.endLine-1))
 		}
 		op := Op{Client: int(client), Invoke: at, Return: Never}
-		if err := j.operation(&op, f.text, key, value); err != nil {
+		if err := j.invoked(&op, string(f.Text), m.Get("key"), value, number); err != nil {
 			return err
 		}
-		j.open[client] = len(j.h.Ops)
-		j.h.Ops = append(j.h.Ops, op)
-		return nil
+		p.busy, p.op, p.line = true, len(j.Ops), number
+		j.Ops = appendOp(j.Ops, op)
+		return j.budget.spend(opBytes)
 	}
-	n, busy := j.open[client]
-	if !busy {
+	if !p.busy {
 		return fmt.Errorf("process %d completes an operation that it did not invoke", client)
 	}
-	delete(j.open, client)
-	op := &j.h.Ops[n]
+	p.busy = false
+	op := &j.Ops[p.op]
 	if at < op.Invoke {
-		return fmt.Errorf("time goes backwards: completed at %d, invoked at %d", at, op.Invoke)
+		return fmt.Errorf("the clock of process %d goes backwards: completed at %d, invoked at %d (%s)", client, at, op.Invoke, j.where(p.line))
 	}
-	answered := j.log && op.Kind == CAS && value.kind == ednVector
+	p.end, p.endLine = at, number+1
+	answered := j.log && op.Kind == CAS && value.Kind == edn.Vector
 	switch {
-	case typ.text == "ok" || typ.text == "fail" && answered:
+	case typ.Is("ok") || typ.Is("fail") && answered:
 		op.Return, op.Outcome = at, OK
 		if op.Kind == CAS {
 			op.More.Result = "1"
-			if typ.text == "fail" {
+			if typ.Is("fail") {
 				op.More.Result = "0"
 			}
 			return nil
 		}
-		return j.operation(op, f.text, key, value)
-	case typ.text == "fail" && !j.log:
+		return j.completed(p.op, string(f.Text), m.Get("key"), value, number)
+	case typ.Is("fail") && !j.log:
 		op.Return, op.Outcome = at, Failed
-	case typ.text != "fail" && typ.text != "info":
-		return fmt.Errorf(":type :%s: want invoke, ok, fail or info", typ.text)
+	case !typ.Is("fail") && !typ.Is("info"):
+		return fmt.Errorf(":type %s: want :invoke, :ok, :fail or :info", typ.AppendTo(nil))
 	}
 	return nil
 }
 
 // now is the time of a line: its :time, or its place when it has none.
-func (j *jepsen) now(m *edn) (time.Duration, error) {
+func (j *jepsen) now(m *edn.Value) (time.Duration, error) {
 	j.place++
-	t := m.get("time")
+	t := m.Get("time")
 	if j.place == 1 {
 		j.timed = t != nil
 	}
@@ -235,160 +329,45 @@ func (j *jepsen) now(m *edn) (time.Duration, error) {
 	if t == nil {
 		return time.Duration(j.place), nil
 	}
-	at, err := t.number()
+	at, err := t.Integer()
 	if err != nil {
 		return 0, fmt.Errorf(":time: %w", err)
 	}
 	return time.Duration(at), nil
 }
 
-// operation fills in what op does; once more, with the value, when it completed.
-func (j *jepsen) operation(op *Op, f string, key, value *edn) (err error) {
-	op.Key = "r"
-	if key != nil {
-		if op.Key, _, err = key.value(); err != nil {
-			return fmt.Errorf(":key: %w", err)
-		}
+// keep is text as a string that outlives the line; equal ones are one.
+func (j *jepsen) keep(text []byte) string {
+	if s, ok := j.names[string(text)]; ok {
+		return s
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf(":f :%s :value: %w", f, err)
-		}
-	}()
-	switch f {
-	case "read":
-		return j.read(op, value)
-	case "get":
-		op.Kind = Read
-		op.Value, op.Absent, err = value.value()
-		op.Absent = op.Absent || op.Value == ""
-	case "put":
-		op.Kind = Write
-		if op.Value, _, err = value.value(); op.Value == "" {
-			op.Kind = Delete
-		}
-	case "write":
-		op.Kind = Write
-		if value, err = keyed(op, value); err == nil {
-			op.Value, _, err = value.value()
-		}
-	case "cas":
-		return compareAndSet(op, value)
-	case "append":
-		op.Kind = Append
-		op.Value, _, err = value.value()
-	case "add":
-		j.sets = true
-		op.Kind = SetAdd
-		op.Value, _, err = value.value()
-	case "txn":
-		return transaction(op, value)
-	default:
-		return errors.New("not an operation that is understood")
-	}
-	return err
+	s := string(text)
+	j.names[s] = s
+	_ = j.budget.spend(len(s) + 64) // what is spent too much shows at the next operation
+	return s
 }
 
-// keyed takes the key off a pair [k v].
-func keyed(op *Op, value *edn) (*edn, error) {
-	if value.kind != ednVector {
-		return value, nil
+// plain is a value as a string that outlives the line.
+func (j *jepsen) plain(v *edn.Value) string {
+	switch v.Kind {
+	case edn.Number:
+		return j.slab.copied(bytes.TrimSuffix(v.Text, []byte("N")))
+	case edn.Nil:
+		return nilText
 	}
-	if len(value.items) != 2 {
-		return nil, errors.New("want [key value]")
-	}
-	var err error
-	op.Key, _, err = value.items[0].value()
-	return &value.items[1], err
+	return v.Plain()
 }
 
-// read is of a register, unless what it found is a collection that cannot be a
-// pair of key and value: then of a set.
-func (j *jepsen) read(op *Op, value *edn) (err error) {
-	op.Kind = Read
-	if value.kind == ednSet || value.kind == ednVector && (j.sets || len(value.items) != 2) {
-		op.Kind = ReadList
-		op.More = &More{Offset: -1, Values: []string{}}
-		for i := range value.items {
-			v, _, err := value.items[i].value()
-			if err != nil {
-				return err
-			}
-			op.More.Values = append(op.More.Values, v)
-		}
-		return nil
+// name is plain for keys and elements, which come again and again.
+func (j *jepsen) name(v *edn.Value) string {
+	switch v.Kind {
+	case edn.Number:
+		return j.keep(bytes.TrimSuffix(v.Text, []byte("N")))
+	case edn.Nil:
+		return nilText
 	}
-	if value, err = keyed(op, value); err == nil {
-		op.Value, op.Absent, err = value.value()
-	}
-	return err
+	return j.keep([]byte(v.Plain()))
 }
 
-func compareAndSet(op *Op, value *edn) (err error) {
-	op.Kind = CAS
-	if value.kind == ednVector && len(value.items) == 2 && value.items[1].kind == ednVector {
-		if value, err = keyed(op, value); err != nil {
-			return err
-		}
-	}
-	if value.kind != ednVector || len(value.items) != 2 {
-		return errors.New("want [old new]")
-	}
-	op.More = &More{Offset: -1}
-	if op.More.Expect, _, err = value.items[0].value(); err != nil {
-		return err
-	}
-	op.Value, _, err = value.items[1].value()
-	return err
-}
-
-// transaction is a list of [:append k v], [:w k v] and [:r k found].
-func transaction(op *Op, value *edn) error {
-	op.Kind, op.Key = Txn, ""
-	op.More = &More{Offset: -1, Parts: []Op{}}
-	if value.kind != ednVector {
-		return errors.New("want a vector of operations")
-	}
-	for i := range value.items {
-		m := &value.items[i]
-		if m.kind != ednVector || len(m.items) != 3 || m.items[0].kind != ednKeyword {
-			return errors.New("want [:append key value], [:w key value] or [:r key value]")
-		}
-		var part Op
-		var err error
-		if part.Key, _, err = m.items[1].value(); err != nil {
-			return err
-		}
-		found := &m.items[2]
-		switch m.items[0].text {
-		case "append":
-			part.Kind = Append
-			part.Value, _, err = found.value()
-		case "w":
-			part.Kind = Write
-			part.Value, _, err = found.value()
-		case "r":
-			part.Kind = Read
-			if found.kind == ednVector {
-				part.Kind = ReadList
-				part.More = &More{Offset: -1, Values: []string{}}
-				for i := range found.items {
-					v, _, err := found.items[i].value()
-					if err != nil {
-						return err
-					}
-					part.More.Values = append(part.More.Values, v)
-				}
-			} else {
-				part.Value, part.Absent, err = found.value()
-			}
-		default:
-			err = fmt.Errorf(":%s: want :append, :w or :r", m.items[0].text)
-		}
-		if err != nil {
-			return err
-		}
-		op.More.Parts = append(op.More.Parts, part)
-	}
-	return nil
-}
+// nilText is how nil is written where it is a value like any other.
+const nilText = "nil"

@@ -2,14 +2,12 @@ package history
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
+	"unsafe"
 )
 
 // MaxLine is the longest line that Decode takes, in bytes. A value may have
@@ -18,7 +16,7 @@ const MaxLine = 64 << 20
 
 // Load reads a history file.
 func Load(path string) (*History, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("load history: %w", err)
 	}
@@ -33,11 +31,15 @@ func Load(path string) (*History, error) {
 // Decode reads a history in the file format (see Version), compressed or not,
 // line by line. Errors name the line.
 func Decode(r io.Reader) (*History, error) {
-	in, err := plainReader(r)
+	in, err := open(r, 0)
 	if err != nil {
 		return nil, err
 	}
-	d := decoder{h: &History{}, keys: map[string]string{}}
+	return decode(in, Options{})
+}
+
+func decode(in *bufio.Reader, o Options) (*History, error) {
+	d := decoder{h: &History{}, keys: map[string]string{}, budget: newBudget(o.Memory)}
 	for {
 		line, err := d.line(in)
 		if err != nil {
@@ -50,6 +52,9 @@ func Decode(r io.Reader) (*History, error) {
 		if err := d.record(line); err != nil {
 			return nil, fmt.Errorf("line %d: %w", d.number, err)
 		}
+		if err := d.budget.spend(len(line)); err != nil {
+			return nil, fmt.Errorf("line %d: %w", d.number, err)
+		}
 	}
 	switch {
 	case d.number == 0:
@@ -60,20 +65,6 @@ func Decode(r io.Reader) (*History, error) {
 	return d.h, nil
 }
 
-// plainReader undoes compression, which the first two bytes tell.
-func plainReader(r io.Reader) (*bufio.Reader, error) {
-	in := bufio.NewReaderSize(r, 1<<16)
-	head, _ := in.Peek(2) // a shorter file is an error of its first line
-	if !bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		return in, nil
-	}
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		return nil, fmt.Errorf("line 1: bad gzip header: %w", err)
-	}
-	return bufio.NewReaderSize(z, 1<<16), nil
-}
-
 type decoder struct {
 	h      *History
 	s      scanner
@@ -81,6 +72,8 @@ type decoder struct {
 	long   []byte
 	ended  bool
 	keys   map[string]string
+	slab   slab
+	budget budget
 	// What a line may belong to: the last epoch or state of the file.
 	epoch *Epoch
 	state *State
@@ -94,8 +87,8 @@ func (d *decoder) line(in *bufio.Reader) ([]byte, error) {
 		if err == nil && len(d.long) == 0 {
 			return part[:len(part)-1], nil
 		}
-		if len(d.long)+len(part) > MaxLine {
-			return nil, fmt.Errorf("longer than %d MiB", MaxLine>>20)
+		if most := int(min(MaxLine, d.budget.most)); len(d.long)+len(part) > most {
+			return nil, fmt.Errorf("longer than %d MiB", most>>20)
 		}
 		d.long = append(d.long, part...)
 		switch {
@@ -132,6 +125,7 @@ func (d *decoder) record(line []byte) error {
 	if (d.number == 1) != (string(name) == "history") {
 		return errors.New("want {\"history\":1} as the first line, and only there")
 	}
+	operation := string(name) == "op"
 	switch string(name) {
 	case "history":
 		err = d.header()
@@ -161,8 +155,17 @@ func (d *decoder) record(line []byte) error {
 	if err != nil {
 		return err
 	}
+	if !operation { // which reckons for itself
+		if err := d.budget.spend(recordBytes); err != nil {
+			return err
+		}
+	}
 	return s.finish()
 }
+
+// recordBytes is the most that a record other than an operation takes, in a
+// slice that grows.
+const recordBytes = 2 * int(max(unsafe.Sizeof(Epoch{}), unsafe.Sizeof(State{}), unsafe.Sizeof(KV{})))
 
 // rest calls each for the fields after the first, up to the end of the object.
 func (d *decoder) rest(each func(name []byte) error) error {
@@ -213,7 +216,7 @@ func (d *decoder) shared(b []byte) string {
 
 func (d *decoder) text(to *string) error {
 	b, err := d.s.text()
-	*to = string(b)
+	*to = d.slab.copied(b)
 	return err
 }
 
@@ -237,8 +240,11 @@ func (d *decoder) strings(to *[]string) error {
 	*to = []string{}
 	return d.s.array(func() error {
 		b, err := d.s.text()
-		*to = append(*to, string(b))
-		return err
+		if err != nil {
+			return err
+		}
+		*to = append(*to, d.slab.copied(b))
+		return d.budget.spend(2 * int(unsafe.Sizeof("")))
 	})
 }
 
@@ -290,8 +296,8 @@ func (d *decoder) op() error {
 	case op.ID > 0 && op.Invoke < d.h.Ops[op.ID-1].Invoke:
 		return fmt.Errorf("time goes backwards: invoked at %d, after an operation invoked at %d", op.Invoke, d.h.Ops[op.ID-1].Invoke)
 	}
-	d.h.Ops = append(d.h.Ops, op)
-	return nil
+	d.h.Ops = appendOp(d.h.Ops, op)
+	return d.budget.spend(opBytes)
 }
 
 // what reads a field that operations and parts of transactions share.
@@ -306,6 +312,9 @@ func (d *decoder) what(op *Op, name []byte) error {
 	}
 	if op.More == nil {
 		op.More = &More{Offset: -1}
+		if err := d.budget.spend(moreBytes); err != nil {
+			return err
+		}
 	}
 	m := op.More
 	switch string(name) {
@@ -337,6 +346,24 @@ func (d *decoder) what(op *Op, name []byte) error {
 		return d.flagTo(&m.Head)
 	case "error":
 		return d.text(&m.Err)
+	case "index":
+		var err error
+		m.Index, err = d.s.number()
+		return err
+	case "to":
+		return d.sharedText(&m.To)
+	case "to-head":
+		return d.flagTo(&m.ToHead)
+	case "entry":
+		return d.text(&m.Entry)
+	case "group":
+		return d.sharedText(&m.Group)
+	case "consumer":
+		return d.sharedText(&m.Consumer)
+	case "expect-absent":
+		return d.flagTo(&m.ExpectAbsent)
+	case "to-absent":
+		return d.flagTo(&m.ToAbsent)
 	}
 	return errField
 }
@@ -357,6 +384,9 @@ func (d *decoder) part(m *More) error {
 		err = errors.New("a part of a transaction needs \"op\"")
 	}
 	m.Parts = append(m.Parts, p)
+	if err == nil {
+		err = d.budget.spend(opBytes)
+	}
 	return err
 }
 
@@ -549,10 +579,13 @@ func (d *decoder) found() error {
 			if err := d.sharedText(&kv.Type); err != nil {
 				return err
 			}
-			if !slices.Contains([]string{"set", "hash", "zset"}, kv.Type) {
-				return fmt.Errorf("type %q: want set, hash or zset", kv.Type)
+			if !slices.Contains([]string{"set", "hash", "zset", "stream"}, kv.Type) {
+				return fmt.Errorf("type %q: want set, hash, zset or stream", kv.Type)
 			}
 			return nil
+		case "groups":
+			kv.GroupsRead = true
+			return d.s.array(func() error { return d.group(&kv) })
 		case "ttl":
 			return d.timeTo(&kv.TTL)
 		}
@@ -563,4 +596,21 @@ func (d *decoder) found() error {
 	}
 	d.state.Keys = append(d.state.Keys, kv)
 	return err
+}
+
+// group is an array of the name, the ID delivered last, and what is pending.
+func (d *decoder) group(kv *KV) error {
+	var words []string
+	if err := d.strings(&words); err != nil {
+		return err
+	}
+	if len(words) < 2 || len(words)%2 != 0 {
+		return fmt.Errorf("group of %d strings: want its name, the ID delivered last, then ID and consumer in turn", len(words))
+	}
+	g := Group{Name: words[0], Last: words[1], Pending: words[2:]}
+	if len(kv.Groups) > 0 && g.Name <= kv.Groups[len(kv.Groups)-1].Name {
+		return fmt.Errorf("group %q follows %q: want them sorted, each once", g.Name, kv.Groups[len(kv.Groups)-1].Name)
+	}
+	kv.Groups = append(kv.Groups, g)
+	return nil
 }

@@ -11,6 +11,12 @@ var kindWords = [...]string{
 	Txn: "txn", Expire: "expire", Pop: "pop", SetAdd: "set-add", SetRemove: "set-remove", ReadSet: "read-set",
 	HashSet: "hash-set", HashRemove: "hash-remove", ReadHash: "read-hash",
 	SortedAdd: "sorted-add", SortedRemove: "sorted-remove", ReadSorted: "read-sorted",
+	StringAppend: "string-append", SetRange: "set-range", GetDelete: "get-delete", SetBit: "set-bit", GetBit: "get-bit",
+	Push: "push", ListMove: "list-move", ListRemove: "list-remove", HashGet: "hash-get", HashIncr: "hash-incr", SetHas: "set-has",
+	SortedIncr: "sorted-incr", SortedScore: "sorted-score", SortedPop: "sorted-pop",
+	StreamAdd: "stream-add", StreamRemove: "stream-remove", ReadStream: "read-stream",
+	GroupCreate: "group-create", GroupRead: "group-read", GroupAck: "group-ack", ReadPending: "read-pending",
+	Persist: "persist", ReadExpiry: "read-expiry",
 }
 
 // String is the kind's name in history files.
@@ -21,11 +27,20 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
-func kindOf(word []byte) (Kind, error) {
+// kinds are the kinds by their names.
+var kinds = func() map[string]Kind {
+	m := map[string]Kind{}
 	for k, w := range kindWords {
-		if w != "" && w == string(word) {
-			return Kind(k), nil
+		if w != "" {
+			m[w] = Kind(k)
 		}
+	}
+	return m
+}()
+
+func kindOf(word []byte) (Kind, error) {
+	if k, ok := kinds[string(word)]; ok {
+		return k, nil
 	}
 	return 0, fmt.Errorf("operation %q: want one of %s", word, strings.Join(kindWords[1:], ", "))
 }

@@ -32,12 +32,13 @@ import (
 //	{"child":[3,7]}
 //	{"blocked":[4,6]}
 //	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged"
-//	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl"
+//	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl", "groups"
 //	{"end":6}                                            last line: how many lines came before it
 //
 // Operations come in order of invocation. Fields of operations that are rarely
 // there: "absent", "result", "expect", "values", "parts" (operations without
-// times), "deadline", "replaced", "node", "offset", "field", "score", "head", "error".
+// times), "deadline", "replaced", "node", "offset", "field", "score", "head", "error",
+// "index", "to", "to-head", "entry", "group", "consumer", "expect-absent", "to-absent".
 const Version = 1
 
 // Save writes h to a file, compressed when its name ends in .gz.
@@ -205,10 +206,7 @@ func (e *encoder) what(op *Op) {
 		e.str(op.Key)
 	}
 	e.optional("value", op.Value)
-	if op.Absent {
-		e.field("absent")
-		e.b = append(e.b, "true"...)
-	}
+	e.flag("absent", op.Absent)
 }
 
 func (e *encoder) more(op *Op) {
@@ -252,11 +250,26 @@ func (e *encoder) more(op *Op) {
 	}
 	e.optional("field", m.Field)
 	e.optional("score", m.Score)
-	if m.Head {
-		e.field("head")
+	e.flag("head", m.Head)
+	e.optional("error", m.Err)
+	if m.Index != 0 {
+		e.field("index")
+		e.num(m.Index)
+	}
+	e.optional("to", m.To)
+	e.flag("to-head", m.ToHead)
+	e.optional("entry", m.Entry)
+	e.optional("group", m.Group)
+	e.optional("consumer", m.Consumer)
+	e.flag("expect-absent", m.ExpectAbsent)
+	e.flag("to-absent", m.ToAbsent)
+}
+
+func (e *encoder) flag(name string, is bool) {
+	if is {
+		e.field(name)
 		e.b = append(e.b, "true"...)
 	}
-	e.optional("error", m.Err)
 }
 
 func (e *encoder) pair(name string, from, to time.Duration) {
@@ -342,6 +355,31 @@ func (e *encoder) state(s *State) {
 			e.field("ttl")
 			e.num(int64(kv.TTL))
 		}
+		if kv.GroupsRead {
+			e.groups(kv.Groups)
+		}
 		e.end()
 	}
+}
+
+// groups are arrays of the name, the ID delivered last, and what is pending.
+func (e *encoder) groups(groups []Group) {
+	e.field("groups")
+	e.b = append(e.b, '[')
+	for i := range groups {
+		if i > 0 {
+			e.b = append(e.b, ',')
+		}
+		g := &groups[i]
+		e.b = append(e.b, '[')
+		e.str(g.Name)
+		e.b = append(e.b, ',')
+		e.str(g.Last)
+		for _, s := range g.Pending {
+			e.b = append(e.b, ',')
+			e.str(s)
+		}
+		e.b = append(e.b, ']')
+	}
+	e.b = append(e.b, ']')
 }

@@ -1,289 +1,260 @@
-// Package linear decides linearizability with porcupine, for every type of
-// value, in bounded time and memory. It is the general judge; where writes are
-// unique, package zones is faster by orders of magnitude.
+// Package linear decides linearizability by searching for an order, for every
+// type of value, transactions over several keys among them, in bounded time and
+// memory. It is the general judge; where writes are unique, package zones is
+// faster by orders of magnitude. Porcupine searches the same problems as a
+// witness.
 package linear
 
 import (
-	"cmp"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/torntail/torntail/checker/history"
 )
 
-// Model is what one type of value does. A state is a string in a form of which
-// there is one for each value, so that equal states are equal strings; the
-// state of a key that is not there is "".
+// Model is one type of value, as users name it.
 type Model struct {
 	Name string
 	// Kinds are the operations it knows.
 	Kinds []history.Kind
-	// Step is the state after op, and whether op's reply fits. Replies of
-	// operations that are not acknowledged are not looked at.
-	Step func(state string, op *history.Op) (next string, fits bool)
-	// Load is the state of an observed key.
-	Load func(kv *history.KV) string
 }
 
 // Models lists the models of one key, by name.
 func Models() []*Model {
-	return []*Model{Register, List, Set, Hash, Sorted}
+	return []*Model{Register, List, Set, Hash, Sorted, Stream}
 }
 
-// For is the model that knows all of the kinds, and nil when there is none.
-// Append belongs to lists and to strings: a key that is also read as a string is one.
-func For(kinds []history.Kind) *Model {
+// anyType are the operations of every type of value.
+var anyType = []history.Kind{history.Delete, history.Expire, history.Persist, history.ReadExpiry}
+
+var (
+	// Register is a string: set, deleted, compared and set, counted, appended to,
+	// overwritten in part, and as a row of bits.
+	Register = &Model{"register", slices.Concat(anyType, []history.Kind{history.Read, history.Write, history.CAS, history.Incr,
+		history.Append, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit})}
+	// List is a list, and a queue or a stack.
+	List = &Model{"list", slices.Concat(anyType, []history.Kind{history.Append, history.Push, history.ReadList, history.Pop,
+		history.ListMove, history.ListRemove})}
+	// Set is a set of members.
+	Set = &Model{"set", slices.Concat(anyType, []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet, history.SetHas})}
+	// Hash is a map of fields.
+	Hash = &Model{"hash", slices.Concat(anyType, []history.Kind{history.HashSet, history.HashRemove, history.ReadHash, history.HashGet, history.HashIncr})}
+	// Sorted is a sorted set: members in order of score, then of name.
+	Sorted = &Model{"sorted-set", slices.Concat(anyType, []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted,
+		history.SortedIncr, history.SortedScore, history.SortedPop})}
+	// Stream is a stream with its consumer groups.
+	Stream = &Model{"stream", slices.Concat(anyType, []history.Kind{history.StreamAdd, history.StreamRemove, history.ReadStream,
+		history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending})}
+)
+
+// TypeOf is the model of a kind that only one type of value has; nil for the
+// kinds of every type, for transactions, and for Append, which strings and lists have.
+func TypeOf(k history.Kind) *Model {
+	if k == history.Append || slices.Contains(anyType, k) {
+		return nil
+	}
 	for _, m := range Models() {
-		if !slices.ContainsFunc(kinds, func(k history.Kind) bool { return !slices.Contains(m.Kinds, k) }) {
+		if slices.Contains(m.Kinds, k) {
 			return m
 		}
 	}
 	return nil
 }
 
-// absent is the state of a key that is not there. A string's state is "=" and the string.
-const absent = ""
-
-// Register is a string: set, deleted, compared and set, counted, appended to.
-var Register = &Model{
-	Name: "register",
-	Kinds: []history.Kind{history.Read, history.Write, history.Delete, history.CAS,
-		history.Incr, history.Append, history.Expire},
-	Load: func(kv *history.KV) string { return "=" + kv.Value },
-	Step: stepRegister,
-}
-
-func stepRegister(state string, op *history.Op) (string, bool) {
-	acked := op.Outcome == history.OK
-	switch op.Kind {
-	case history.Read:
-		if op.Absent {
-			return state, state == absent
-		}
-		return state, state != absent && state[1:] == op.Value
-	case history.Write:
-		if m := op.More; acked && m != nil && m.HasReplaced {
-			if op.Absent != (state == absent) || !op.Absent && state[1:] != m.Replaced {
-				return state, false
-			}
-		}
-		return "=" + op.Value, true
-	case history.Delete:
-		// A reply, where there is one, says how many keys were there.
-		if m := op.More; acked && m != nil && m.Result != "" && (m.Result == "0") != (state == absent) {
-			return state, false
-		}
-		return absent, true
-	case history.CAS:
-		expect, result := "", ""
-		if op.More != nil {
-			expect, result = op.More.Expect, op.More.Result
-		}
-		match := state != absent && state[1:] == expect
-		if acked && match != (result == "1") {
-			return state, false
-		}
-		if match {
-			return "=" + op.Value, true
-		}
-		return state, true
-	case history.Incr:
-		n := int64(0)
-		if state != absent {
-			var err error
-			if n, err = strconv.ParseInt(state[1:], 10, 64); err != nil {
-				return state, false
-			}
-		}
-		by, err := strconv.ParseInt(op.Value, 10, 64)
-		if err != nil {
-			return state, false
-		}
-		sum := strconv.FormatInt(n+by, 10)
-		if acked && op.More != nil && op.More.Result != "" && op.More.Result != sum {
-			return state, false
-		}
-		return "=" + sum, true
-	case history.Append:
-		next := "=" + op.Value
-		if state != absent {
-			next = state + op.Value
-		}
-		if acked && op.More != nil && op.More.Result != "" && op.More.Result != strconv.Itoa(len(next)-1) {
-			return state, false
-		}
-		return next, true
-	case history.Expire:
-		return state, true // expiry itself is not an operation: see Registers.Ambiguous
+// TypeOfValue is the model of an observed key.
+func TypeOfValue(kv *history.KV) *Model {
+	switch {
+	case kv.Type == "set":
+		return Set
+	case kv.Type == "hash":
+		return Hash
+	case kv.Type == "zset":
+		return Sorted
+	case kv.Type == "stream":
+		return Stream
+	case kv.List != nil:
+		return List
 	}
-	return state, false
+	return Register
 }
 
-// List is a list: appended to at either end, popped from either end (a queue), read whole.
-var List = &Model{
-	Name:  "list",
-	Kinds: []history.Kind{history.Append, history.ReadList, history.Pop, history.Delete, history.Expire},
-	Load:  func(kv *history.KV) string { return pack(kv.List) },
-	Step:  stepList,
+// The state of a key is a string in a form of which there is one for each
+// value, so that equal states are equal strings. A key that is not there is "".
+// Otherwise the first byte is the type, and what follows is the string itself
+// or the packed items; a key that expires has its deadline in front.
+const (
+	absent      = ""
+	typeString  = '='
+	typeList    = '['
+	typeSet     = 's'
+	typeHash    = 'h'
+	typeSorted  = 'z'
+	typeStream  = 'x'
+	hasDeadline = '@' // and eight bytes follow
+)
+
+// effect is what became of an operation.
+type effect uint8
+
+const (
+	fits    effect = iota
+	misfits        // its reply is not the one it got
+	refused        // an error reply, and no effect
+)
+
+// split takes the deadline off a state; 0 when there is none.
+func split(state string) (deadline time.Duration, body string) {
+	if state == absent || state[0] != hasDeadline {
+		return 0, state
+	}
+	return time.Duration(binary.BigEndian.Uint64([]byte(state[1:9]))), state[9:]
 }
 
-func stepList(state string, op *history.Op) (string, bool) {
-	acked := op.Outcome == history.OK
+func join(deadline time.Duration, body string) string {
+	if deadline == 0 || body == absent {
+		return body
+	}
+	b := make([]byte, 0, 9+len(body))
+	b = append(b, hasDeadline)
+	b = binary.BigEndian.AppendUint64(b, uint64(deadline))
+	return string(append(b, body...))
+}
+
+// Step is the state of a key after an operation of one key, and whether the
+// operation's reply fits. An operation that is not acked has no reply; one that
+// the server would have refused then has no effect.
+func Step(state string, op *history.Op, acked bool) (next string, fit bool) {
+	next, e := apply(op.Kind, state, op, acked)
+	return settle(state, next, e, op, acked)
+}
+
+// settle turns the effect of an operation into whether it fits. A part of a
+// transaction may have been answered with an error of its own.
+func settle(state, next string, e effect, op *history.Op, acked bool) (string, bool) {
+	failed := op.More != nil && op.More.Err != ""
+	switch {
+	case e == refused:
+		return state, !acked || failed
+	case acked && failed, e == misfits:
+		return state, false
+	}
+	return next, true
+}
+
+// apply lets an operation of the given kind take effect on one key. (The kind
+// of an Append is what its key makes of it.)
+func apply(kind history.Kind, state string, op *history.Op, acked bool) (string, effect) {
 	m := op.More
 	if m == nil {
 		m = &none
 	}
-	switch op.Kind {
-	case history.Append:
-		if acked && m.Result != "" && m.Result != strconv.Itoa(count(state)+1) {
-			return state, false
-		}
-		if m.Head {
-			return item(op.Value) + state, true
-		}
-		return state + item(op.Value), true
-	case history.ReadList:
-		return state, state == pack(m.Values)
-	case history.Pop:
-		if state == absent {
-			return state, !acked || op.Absent
-		}
-		items := unpack(state)
-		popped, rest := items[len(items)-1], items[:len(items)-1]
-		if m.Head {
-			popped, rest = items[0], items[1:]
-		}
-		return pack(rest), !acked || !op.Absent && m.Result == popped
-	case history.Delete:
-		return absent, true
-	case history.Expire:
-		return state, true
+	deadline, body := split(state)
+	switch kind {
+	case history.Write, history.Delete, history.GetDelete, history.CAS, history.Expire, history.Persist, history.ReadExpiry:
+		return applyWhole(kind, deadline, body, op, m, acked)
 	}
-	return state, false
+	var next string
+	var e effect
+	switch kind {
+	case history.Read, history.Incr, history.StringAppend, history.SetRange, history.SetBit, history.GetBit:
+		next, e = applyString(kind, body, op, m, acked)
+	case history.Append, history.Push, history.Pop, history.ReadList, history.ListRemove:
+		next, e = applyList(kind, body, op, m, acked)
+	case history.SetAdd, history.SetRemove, history.ReadSet, history.SetHas:
+		next, e = applySet(kind, body, op, m, acked)
+	case history.HashSet, history.HashRemove, history.ReadHash, history.HashGet, history.HashIncr:
+		next, e = applyHash(kind, body, op, m, acked)
+	case history.SortedAdd, history.SortedRemove, history.ReadSorted, history.SortedIncr, history.SortedScore, history.SortedPop:
+		next, e = applySorted(kind, body, op, m, acked)
+	case history.StreamAdd, history.StreamRemove, history.ReadStream, history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending:
+		next, e = applyStream(kind, body, op, m, acked)
+	default:
+		return state, misfits
+	}
+	return join(deadline, next), e
 }
 
 var none history.More
 
-// Set is a set of members.
-var Set = &Model{
-	Name:  "set",
-	Kinds: []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet, history.Delete, history.Expire},
-	Load:  func(kv *history.KV) string { return pack(slices.Sorted(slices.Values(kv.List))) },
-	Step: func(state string, op *history.Op) (string, bool) {
-		switch op.Kind {
-		case history.SetAdd, history.SetRemove:
-			items := unpack(state)
-			i, there := slices.BinarySearch(items, op.Value)
-			// The reply says whether anything changed.
-			if op.Outcome == history.OK && op.More != nil && op.More.Result != "" &&
-				(op.More.Result == "1") != (there == (op.Kind == history.SetRemove)) {
-				return state, false
-			}
-			switch {
-			case op.Kind == history.SetAdd && !there:
-				items = slices.Insert(items, i, op.Value)
-			case op.Kind == history.SetRemove && there:
-				items = slices.Delete(items, i, i+1)
-			}
-			return pack(items), true
-		case history.ReadSet:
-			return state, op.More != nil && state == pack(op.More.Values) || op.More == nil && state == absent
-		case history.Delete:
-			return absent, true
-		case history.Expire:
-			return state, true
+// applyWhole are the operations that look at a key as a whole or change when it expires.
+func applyWhole(kind history.Kind, deadline time.Duration, body string, op *history.Op, m *history.More, acked bool) (string, effect) {
+	state := join(deadline, body)
+	there := body != absent
+	isString := there && body[0] == typeString
+	switch kind {
+	case history.Write:
+		switch {
+		case m.HasReplaced && there && !isString:
+			return state, refused
+		case m.HasReplaced && acked && (op.Absent != !there || there && body[1:] != m.Replaced):
+			return state, misfits
 		}
-		return state, false
-	},
-}
-
-// Hash is a map of fields.
-var Hash = &Model{
-	Name:  "hash",
-	Kinds: []history.Kind{history.HashSet, history.HashRemove, history.ReadHash, history.Delete, history.Expire},
-	Load:  func(kv *history.KV) string { return pack(kv.List) },
-	Step: func(state string, op *history.Op) (string, bool) {
-		m := op.More
-		if m == nil {
-			m = &none
+		if m.ToAbsent {
+			return absent, fits
 		}
-		switch op.Kind {
-		case history.HashSet, history.HashRemove:
-			items := unpack(state)
-			at, there := pairOf(items, m.Field)
-			switch {
-			case op.Kind == history.HashRemove && there:
-				items = slices.Delete(items, at, at+2)
-			case op.Kind == history.HashSet && there:
-				items[at+1] = op.Value
-			case op.Kind == history.HashSet:
-				items = slices.Insert(items, at, m.Field, op.Value)
-			}
-			return pack(items), true
-		case history.ReadHash:
-			return state, state == pack(m.Values)
-		case history.Delete:
-			return absent, true
-		case history.Expire:
-			return state, true
+		return join(m.Deadline, "="+op.Value), fits
+	case history.Delete:
+		return absent, answered(acked, m.Result, digit(there))
+	case history.GetDelete:
+		switch {
+		case !there:
+			return absent, when(!acked || op.Absent)
+		case !isString:
+			return state, refused
 		}
-		return state, false
-	},
-}
-
-// Sorted is a sorted set: members in order of score, then of name.
-var Sorted = &Model{
-	Name:  "sorted-set",
-	Kinds: []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted, history.Delete, history.Expire},
-	Load:  func(kv *history.KV) string { return pack(kv.List) },
-	Step: func(state string, op *history.Op) (string, bool) {
-		m := op.More
-		if m == nil {
-			m = &none
+		return absent, when(!acked || !op.Absent && m.Result == body[1:])
+	case history.CAS:
+		if there && !isString && !m.ExpectAbsent {
+			return state, refused
 		}
-		switch op.Kind {
-		case history.SortedAdd, history.SortedRemove:
-			items := unpack(state)
-			for i := 0; i < len(items); i += 2 {
-				if items[i] == op.Value {
-					items = slices.Delete(items, i, i+2)
-					break
-				}
-			}
-			if op.Kind == history.SortedAdd {
-				i := 0
-				for i < len(items) && before(items[i], items[i+1], op.Value, m.Score) {
-					i += 2
-				}
-				items = slices.Insert(items, i, op.Value, m.Score)
-			}
-			return pack(items), true
-		case history.ReadSorted:
-			return state, state == pack(m.Values)
-		case history.Delete:
-			return absent, true
-		case history.Expire:
-			return state, true
+		match := m.ExpectAbsent && !there || !m.ExpectAbsent && isString && body[1:] == m.Expect
+		e := answered(acked, m.Result, digit(match))
+		switch {
+		case !match:
+			return state, e
+		case m.ToAbsent:
+			return absent, e
 		}
-		return state, false
-	},
-}
-
-func before(member, score, other, otherScore string) bool {
-	a, _ := strconv.ParseFloat(score, 64)
-	b, _ := strconv.ParseFloat(otherScore, 64)
-	return cmp.Or(cmp.Compare(a, b), cmp.Compare(member, other)) < 0
-}
-
-// pairOf is the place of field among field-value pairs sorted by field.
-func pairOf(items []string, field string) (int, bool) {
-	for i := 0; i < len(items); i += 2 {
-		if items[i] >= field {
-			return i, items[i] == field
+		return "=" + op.Value, e
+	case history.Expire:
+		e := answered(acked, m.Result, digit(there))
+		if !there || m.Deadline == 0 {
+			return state, e
 		}
+		return join(m.Deadline, body), e
+	case history.Persist:
+		return body, answered(acked, m.Result, digit(there && deadline != 0))
 	}
-	return len(items), false
+	// history.ReadExpiry
+	if op.Absent || !there {
+		return state, when(!acked || op.Absent == !there)
+	}
+	apart := m.Deadline - deadline
+	near := (m.Deadline == 0) == (deadline == 0) && apart <= time.Millisecond && apart >= -time.Millisecond
+	return state, when(!acked || near)
+}
+
+func when(fit bool) effect {
+	if fit {
+		return fits
+	}
+	return misfits
+}
+
+// answered compares the reply that an operation got, when it is on record, with
+// the one it should have got.
+func answered(acked bool, got, want string) effect {
+	return when(!acked || got == "" || got == want)
+}
+
+func digit(is bool) string {
+	if is {
+		return "1"
+	}
+	return "0"
 }
 
 // A packed state is its items, each as its length, a colon and itself: no two
@@ -291,30 +262,46 @@ func pairOf(items []string, field string) (int, bool) {
 
 func item(s string) string { return strconv.Itoa(len(s)) + ":" + s }
 
-func pack(items []string) string {
-	var b strings.Builder
-	for _, s := range items {
-		b.WriteString(strconv.Itoa(len(s)))
-		b.WriteByte(':')
-		b.WriteString(s)
+// pack is the state of a value with items; a value without any is not there.
+func pack(typ byte, items []string) string {
+	if len(items) == 0 {
+		return absent
 	}
-	return b.String()
+	n := 1
+	for _, s := range items {
+		n += len(s) + 8
+	}
+	b := make([]byte, 1, n)
+	b[0] = typ
+	for _, s := range items {
+		b = strconv.AppendInt(b, int64(len(s)), 10)
+		b = append(b, ':')
+		b = append(b, s...)
+	}
+	return string(b)
 }
 
+// next takes the first item off packed items.
 func next(packed string) (head, rest string) {
 	colon := strings.IndexByte(packed, ':')
 	n, _ := strconv.Atoi(packed[:colon])
 	return packed[colon+1 : colon+1+n], packed[colon+1+n:]
 }
 
-func unpack(packed string) []string {
-	var items []string
-	for packed != "" {
+// unpack are the items of a body of the type; ok is false when it is of another.
+func unpack(typ byte, body string) (items []string, ok bool) {
+	if body == absent {
+		return nil, true
+	}
+	if body[0] != typ {
+		return nil, false
+	}
+	for body = body[1:]; body != ""; {
 		var s string
-		s, packed = next(packed)
+		s, body = next(body)
 		items = append(items, s)
 	}
-	return items
+	return items, true
 }
 
 func count(packed string) int {

@@ -67,7 +67,7 @@ func TestModels(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			state := ""
 			for i, op := range tc.ops {
-				next, fits := tc.model.Step(state, op)
+				next, fits := Step(state, as(tc.model, op), true)
 				if i < len(tc.ops)-1 {
 					require.True(t, fits, "operation %d", i)
 				} else {
@@ -79,22 +79,47 @@ func TestModels(t *testing.T) {
 	}
 }
 
-func TestEveryModelKnowsItsKindsAndNoOthers(t *testing.T) {
-	for _, m := range Models() {
-		for k := history.Read; k <= history.ReadSorted; k++ {
-			op := &history.Op{Kind: k, Value: "1", Outcome: history.Unknown}
-			_, fits := m.Step("", op)
-			known := false
-			for _, kind := range m.Kinds {
-				known = known || kind == k
-			}
-			if !known {
-				require.False(t, fits, "%s steps over %s", m.Name, k)
-			}
+// as is the operation that an Append is on a key of the model.
+func as(m *Model, op *history.Op) *history.Op {
+	o := *op
+	if o.Kind == history.Append {
+		if o.Kind = history.Push; m == Register {
+			o.Kind = history.StringAppend
 		}
 	}
-	require.Nil(t, For([]history.Kind{history.Pop, history.HashSet}))
-	require.Equal(t, List, For([]history.Kind{history.Append, history.Pop}))
+	return &o
+}
+
+// TestEveryTypeRefusesTheOthersOperations: an operation of one type of value has
+// no effect on another, and its acknowledgement does not fit.
+func TestEveryTypeRefusesTheOthersOperations(t *testing.T) {
+	values := map[*Model]*history.KV{
+		Register: {Value: "1"}, List: {List: []string{"1"}}, Set: {Type: "set", List: []string{"1"}},
+		Hash: {Type: "hash", List: []string{"f", "1"}}, Sorted: {Type: "zset", List: []string{"m", "1"}}, Stream: {Type: "stream", List: []string{"1-0", "f", "1"}},
+	}
+	for _, m := range Models() {
+		require.Equal(t, m, TypeOfValue(values[m]))
+		state := Load(values[m], &history.State{})
+		for k := history.Read; k <= history.LastKind; k++ {
+			other := TypeOf(k)
+			if other == nil || other == m || k == history.Write || k == history.ListMove || k == history.Txn {
+				continue
+			}
+			op := &history.Op{Kind: k, Value: "1", More: &history.More{Field: "f", Score: "1", Group: "g", Entry: "2-0"}}
+			next, fit := Step(state, op, true)
+			require.False(t, fit, "%s is a %s, and %s fits", values[m].Type, m.Name, k)
+			require.Equal(t, state, next)
+			next, fit = Step(state, op, false)
+			require.True(t, fit, "%s without a reply", k)
+			require.Equal(t, state, next, "%s without a reply", k)
+			op.More.Err = "WRONGTYPE"
+			_, fit = Step(state, op, true)
+			require.True(t, fit, "%s that was answered with an error", k)
+		}
+	}
+	require.Nil(t, TypeOf(history.Append))
+	require.Nil(t, TypeOf(history.Delete))
+	require.Equal(t, List, TypeOf(history.Pop))
 }
 
 func at(op *history.Op, from, to time.Duration) *history.Op {
@@ -108,34 +133,35 @@ func pending(op *history.Op, from time.Duration) *history.Op {
 }
 
 func TestAnOperationWithoutAReplyMayTakeEffectLateOrNever(t *testing.T) {
-	p := Problem{Model: Register, Crash: history.Never, Ops: []*history.Op{
-		pending(ok(history.Write, "1", nil), 0), at(nothing(history.Read, nil), 10, 20), at(ok(history.Read, "1", nil), 30, 40)}}
-	require.Equal(t, Yes, p.Check(Limits{}), "late")
-	p.Ops[2] = at(nothing(history.Read, nil), 30, 40)
-	require.Equal(t, Yes, p.Check(Limits{}), "never")
-	p.Ops[1] = at(ok(history.Read, "1", nil), 10, 20)
-	require.Equal(t, No, p.Check(Limits{}), "not there and gone again")
-	p.Ops[0] = pending(ok(history.Write, "1", nil), 25)
-	p.Ops[2] = at(ok(history.Read, "1", nil), 30, 40)
-	require.Equal(t, No, p.Check(Limits{}), "not before it was invoked")
+	one := func(ops ...*history.Op) Answer {
+		p := Problem{Keys: []Key{{Name: "k"}}, Crash: history.Never, Ops: ops}
+		return p.Check(Limits{})
+	}
+	early, late := pending(ok(history.Write, "1", nil), 0), pending(ok(history.Write, "1", nil), 25)
+	there := func(from, to time.Duration) *history.Op { return at(ok(history.Read, "1", nil), from, to) }
+	gone := func(from, to time.Duration) *history.Op { return at(nothing(history.Read, nil), from, to) }
+	require.Equal(t, Yes, one(early, gone(10, 20), there(30, 40)), "late")
+	require.Equal(t, Yes, one(early, gone(10, 20), gone(30, 40)), "never")
+	require.Equal(t, No, one(early, there(10, 20), gone(30, 40)), "not there and gone again")
+	require.Equal(t, No, one(there(10, 20), late, there(30, 40)), "not before it was invoked")
 }
 
 func TestWhatIsFoundAfterTheCrash(t *testing.T) {
-	one, two := "=1", "=2"
-	p := Problem{Model: Register, Crash: 100, Ops: []*history.Op{at(ok(history.Write, "1", nil), 10, 20), at(ok(history.Write, "2", nil), 30, 40)}}
-	p.Found, p.FoundFrom, p.FoundTo = &one, 100, 100
+	found := func(v string) Found { return FoundIn(&history.KV{Value: v}, &history.State{Began: 200, At: 200}) }
+	p := Problem{Keys: []Key{{Name: "k", String: true}}, Crash: 100, Ops: []*history.Op{at(ok(history.Write, "1", nil), 10, 20), at(ok(history.Write, "2", nil), 30, 40)}}
+	p.Keys[0].Found, p.Find, p.FoundFrom, p.FoundTo = found("1"), true, 100, 100
 	require.Equal(t, No, p.Check(Limits{}))
 	p.FoundFrom, p.FoundTo = 40, 40
 	require.Equal(t, Yes, p.Check(Limits{}), "intervals are closed: the second write may come after the read")
 	p.Inside = p.Ops[1]
 	require.Equal(t, No, p.Check(Limits{}), "but not when it has to be inside")
-	p.Found = &two
+	p.Keys[0].Found = found("2")
 	require.Equal(t, Yes, p.Check(Limits{}))
 }
 
 // hard is a bad history in which nothing can be ruled out early.
 func hard(n int) *Problem {
-	p := &Problem{Model: Register, Crash: history.Never}
+	p := &Problem{Keys: []Key{{Name: "k", String: true}}, Crash: history.Never}
 	for i := range n {
 		p.Ops = append(p.Ops, at(ok(history.Incr, []string{"1", "2", "5", "7"}[i%4], nil), time.Duration(i), 1000))
 	}
@@ -147,23 +173,53 @@ func TestASearchThatIsCutShortSaysUnknown(t *testing.T) {
 	require.Equal(t, No, hard(6).Check(Limits{}))
 	require.Equal(t, Unknown, hard(40).Check(Limits{Timeout: 30 * time.Millisecond}), "out of time")
 	require.Equal(t, Unknown, hard(40).Check(Limits{Memory: 1 << 20, Timeout: time.Minute}), "out of memory")
-	answer, which := CheckAll([]*Problem{hard(40), hard(5)}, Limits{Timeout: 30 * time.Millisecond})
-	require.Equal(t, No, answer, "one that is broken is enough")
-	require.Equal(t, 1, which)
-	answer, which = CheckAll([]*Problem{hard(40)}, Limits{Timeout: 30 * time.Millisecond})
-	require.Equal(t, Unknown, answer)
-	require.Zero(t, which)
-	answer, _ = CheckAll(nil, Limits{})
-	require.Equal(t, Yes, answer)
+	require.Equal(t, Unknown, hard(40).Check(Limits{Steps: 1000}), "out of steps")
+	all := SearchAll([]*Problem{hard(40), hard(5)}, Limits{Steps: 1000, Workers: 2})
+	require.Equal(t, Unknown, all[0].Answer)
+	require.Equal(t, No, all[1].Answer)
+	all = SearchAll([]*Problem{hard(5), hard(40)}, Limits{Workers: 1})
+	require.True(t, all[1].Skipped, "one that is broken is enough")
+	require.Empty(t, SearchAll(nil))
 }
 
 func TestPicture(t *testing.T) {
-	found := "=9"
 	p := hard(3)
-	p.Crash, p.Found, p.FoundFrom, p.FoundTo = 3000, &found, 3000, 3000
+	p.Crash, p.Find, p.FoundFrom, p.FoundTo = 3000, true, 3000, 3000
+	p.Keys[0].Found = FoundIn(&history.KV{Value: "9"}, &history.State{Began: 3001})
 	var page bytes.Buffer
 	require.NoError(t, Picture(&page, []*Problem{p, hard(2)}, Limits{}))
 	require.Contains(t, page.String(), "incrby k 5")
 	require.Contains(t, page.String(), "after the crash")
 	require.ErrorContains(t, Picture(&page, nil, Limits{}), "no operations")
+}
+
+func TestHowFarASearchCame(t *testing.T) {
+	p := &Problem{Keys: []Key{{Name: "k"}}, Crash: history.Never, Ops: []*history.Op{
+		at(ok(history.Write, "1", nil), 0, 10), at(ok(history.Read, "1", nil), 20, 30), at(ok(history.Write, "2", nil), 40, 50), at(ok(history.Read, "1", nil), 60, 70)}}
+	r := p.Search(Limits{})
+	require.Equal(t, No, r.Answer)
+	require.Equal(t, []int{0, 1, 2}, r.Longest)
+	require.Equal(t, 3, r.Stuck)
+	require.Equal(t, 3, r.Explained)
+	require.Equal(t, 4, r.Acked)
+	core, wrong := p.Core(Limits{})
+	require.Equal(t, 3, wrong, "the last reply completed the contradiction")
+	require.Equal(t, []int{1, 2, 3}, core)
+	r = hard(40).Search(Limits{Steps: 5000})
+	require.Equal(t, Unknown, r.Answer)
+	require.NotEmpty(t, r.Longest)
+	require.Equal(t, 41, r.Acked)
+}
+
+func TestOrdersSayWhereTheCutCanLie(t *testing.T) {
+	p := Problem{Keys: []Key{{Name: "k"}}, Crash: 100, Ops: []*history.Op{at(ok(history.Write, "1", nil), 10, 20), at(ok(history.Write, "2", nil), 30, 40)}}
+	p.Keys[0].Found = FoundIn(&history.KV{Value: "1"}, &history.State{Began: 200, At: 200})
+	p.Find, p.FoundFrom, p.FoundTo = true, -1, 100
+	r := p.Search(Limits{})
+	require.Equal(t, Yes, r.Answer)
+	require.Equal(t, []bool{true, false}, r.Before)
+	require.EqualValues(t, 10, r.From)
+	require.EqualValues(t, 40, r.To)
+	p.Outside = p.Ops[0]
+	require.Equal(t, No, p.Check(Limits{}))
 }

@@ -1,6 +1,7 @@
 package linear
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -13,47 +14,55 @@ import (
 func Picture(w io.Writer, problems []*Problem, l Limits) error {
 	l = l.withDefaults()
 	var all []porcupine.Operation
-	var models []porcupine.Model
+	searches := map[*Problem]*search{}
 	for i, p := range problems {
-		ops := p.operations()
-		budget := l.Memory / int64(len(ops)/8+100)
-		model, _ := p.porcupine(budget)
-		models = append(models, model)
-		for k := range ops {
-			ops[k].Metadata = i
-			all = append(all, ops[k])
+		searches[p] = p.newSearch()
+		for _, op := range p.operations() {
+			op.Metadata = i
+			all = append(all, op)
 		}
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("picture: no operations")
-	}
-	step := models[0]
-	step.Partition = func(ops []porcupine.Operation) [][]porcupine.Operation {
-		parts := make([][]porcupine.Operation, len(problems))
-		for _, op := range ops {
-			i := op.Metadata.(int)
-			parts[i] = append(parts[i], op)
-		}
-		return parts
+		return errors.New("picture: no operations")
 	}
 	// One model serves all: which problem a step is about is told by its input.
-	step.Init = func() any { return &state{key: unset} }
-	step.StepContext = nil
-	step.Step = func(s, in, _ any) (bool, any) {
-		from, what := s.(*state), in.(*input)
-		if from.key == unset {
-			from = &state{key: what.of.Initial}
-		}
-		return what.of.step(from, what)
+	type of struct {
+		state
+		p *Problem
 	}
-	step.DescribeOperationMetadata = func(any) string { return "" }
-	_, info := porcupine.CheckOperationsVerbose(step, all, l.Timeout)
-	if err := porcupine.Visualize(step, info, w); err != nil {
+	model := porcupine.Model{
+		Partition: func(ops []porcupine.Operation) [][]porcupine.Operation {
+			parts := make([][]porcupine.Operation, len(problems))
+			for _, op := range ops {
+				i := op.Metadata.(int)
+				parts[i] = append(parts[i], op)
+			}
+			return parts
+		},
+		Init: func() any { return of{} },
+		Step: func(from, in, _ any) (bool, any) {
+			at, what := from.(of), in.(*input)
+			ok, next := searches[what.of].stepPorcupine(at.state, what.task)
+			return ok, of{next, what.of}
+		},
+		Equal: func(a, b any) bool { return a.(of).state == b.(of).state },
+		DescribeOperation: func(in, _ any) string {
+			what := in.(*input)
+			return searches[what.of].describe(what.task)
+		},
+		DescribeOperationMetadata: func(any) string { return "" },
+		DescribeState: func(at any) string {
+			if st := at.(of); st.p != nil {
+				return searches[st.p].describeState(st.id)
+			}
+			return ""
+		},
+	}
+	// The steps of different problems are taken by different goroutines, and each
+	// has its states to itself.
+	_, info := porcupine.CheckOperationsVerbose(model, all, l.Timeout)
+	if err := porcupine.Visualize(model, info, w); err != nil {
 		return fmt.Errorf("picture: %w", err)
 	}
 	return nil
 }
-
-// unset is the state before the first step, when it is not known yet which
-// problem the state is of. No key has it: packed and plain states never begin so.
-const unset = "\x00unset"

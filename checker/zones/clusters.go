@@ -18,9 +18,15 @@ func (r *Registers) addWrites() {
 	}
 }
 
+// makesCluster reports whether an operation gives its key a new value, of the
+// kinds that clusters know.
+func makesCluster(k history.Kind) bool {
+	return k == history.Write || k == history.Delete || k == history.Append || k == history.Push
+}
+
 // addWrite makes the cluster of a write: of operation i, or of its part.
 func (r *Registers) addWrite(n int32, op *history.Op, i, part int32) {
-	if op.Kind != history.Write && op.Kind != history.Delete && op.Kind != history.Append {
+	if !makesCluster(op.Kind) {
 		return
 	}
 	whole := &r.In.Ops[i]
@@ -135,7 +141,7 @@ func (r *Registers) ownWrites(op *history.Op, i, part, found int32) bool {
 	}
 	parts := r.In.Ops[i].More.Parts
 	for p := part - 1; p >= 0; p-- {
-		if parts[p].Key == op.Key && parts[p].Writes() {
+		if parts[p].Key == op.Key && makesCluster(parts[p].Kind) {
 			return c.Write == i && c.Part == p
 		}
 	}

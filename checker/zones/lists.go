@@ -38,7 +38,7 @@ func (r *Registers) addLists() {
 		if !k.Chain {
 			continue
 		}
-		if k.plain {
+		if k.plain || k.Strings {
 			k.General = true
 		}
 		if k.General || k.Repeated {
@@ -87,6 +87,7 @@ func (r *Registers) rank(n int32, initial, values []string, read int32) (forked 
 func (r *Registers) rankByReply(k *Key, l *list) {
 	known := int32(max(len(l.initial), len(l.longest)))
 	k.known = known
+	longest, ranked := known, known
 	for at := k.From + 1; at < k.To; at++ {
 		c := &r.Clusters[at]
 		op := r.OpOf(c)
@@ -100,11 +101,14 @@ func (r *Registers) rankByReply(k *Key, l *list) {
 		rank := int32(length)
 		if c.Rank == Unranked && rank > known {
 			c.Rank = rank
+			ranked++
+			longest = max(longest, rank)
 		} else if c.Rank != rank {
 			k.Forked = c.Write
 			return
 		}
 	}
+	k.Gaps = ranked != longest
 }
 
 // recoverList finds the version that was recovered. It is Scrambled when it

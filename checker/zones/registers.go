@@ -13,6 +13,7 @@ package zones
 
 import (
 	"math"
+	"time"
 
 	"github.com/torntail/torntail/checker/history"
 )
@@ -22,6 +23,9 @@ const (
 	Early = math.MinInt64
 	// Late is an instant after everything: the return of an operation that got no reply.
 	Late = math.MaxInt64
+	// Slack is how far a deadline on the server's clock, which counts
+	// milliseconds, may be from the history's.
+	Slack = int64(2 * time.Millisecond)
 	// Initial stands for the write of a cluster whose value was there at the start.
 	Initial = -1
 )
@@ -66,13 +70,21 @@ type Key struct {
 
 	Deletes     int32 // deletes, acknowledged or not
 	AbsentReads int32 // acknowledged reads that found nothing, where several things can explain it
+	Presence    int32 // acknowledged replies that only say whether the key was there (of DEL)
 	Reads       int32 // acknowledged reads that found a value
+	// Replaces: writes returned what they replaced.
+	Replaces bool
+	// Strings and Lists: operations, or what was read at the start or after the
+	// crash, say that the key is a string, or that it is a list. An Append says neither.
+	Strings, Lists bool
 	// Chain: the order of the key's values is known, because each list holds its
 	// predecessor. Then ranks decide what must come before what.
 	Chain bool
 	// Forked is a read of a list that is no prefix of the longest, or an append
 	// whose reply does not fit its place in the list (place in Input.Ops), or -1.
 	Forked int32
+	// Gaps: replies tell of elements of the list that nobody is known to have appended.
+	Gaps bool
 	// General: the key has operations that are not reads, writes and deletes of a
 	// register with unique values, so that the clusters say nothing about it.
 	General bool
@@ -102,10 +114,23 @@ const Unranked = math.MaxInt32
 
 // Ambiguous reports whether the clusters do not decide this key: it has
 // operations of another kind or repeated values, or reads that found nothing
-// while several things (the start, deletes, expiry) can explain that.
+// while several things (the start, deletes, expiry) can explain that, or replies that
+// only say whether it was there.
 func (k *Key) Ambiguous() bool {
-	return k.General || k.Repeated || k.AbsentReads > 0
+	return k.General || k.Repeated || k.AbsentReads > 0 || k.Presence > 0 || k.Gaps
 }
+
+// DecidedButForGaps reports whether the clusters would decide the key, were it
+// not for its Gaps.
+func (k *Key) DecidedButForGaps() bool {
+	whole := *k
+	whole.Gaps = false
+	return !whole.Ambiguous()
+}
+
+// AppendsToString reports whether what is appended to the key is appended to a
+// string (APPEND), not to a list (RPUSH).
+func (k *Key) AppendsToString() bool { return k.Strings && !k.Lists }
 
 // Input is one epoch as the judge sees it.
 type Input struct {
@@ -196,7 +221,7 @@ func (r *Registers) ClustersOf(k *Key) []Cluster { return r.Clusters[k.From:k.To
 // MayHaveExpired reports whether the value of cluster c of key k may be missing
 // from the recovered state because its time was over.
 func (r *Registers) MayHaveExpired(k *Key, c *Cluster) bool {
-	if c.Absent || k.Deadline > r.In.Dump {
+	if c.Absent || k.Deadline > r.In.Dump+Slack {
 		return false
 	}
 	deadline := k.expire
@@ -205,7 +230,7 @@ func (r *Registers) MayHaveExpired(k *Key, c *Cluster) bool {
 			deadline = min(deadline, int64(m.Deadline))
 		}
 	}
-	return deadline <= r.In.Dump
+	return deadline <= r.In.Dump+Slack
 }
 
 // assignKeys numbers the keys, and counts the clusters that each will have in To.
@@ -213,11 +238,12 @@ func (r *Registers) assignKeys() {
 	for i := range r.In.Initial {
 		kv := &r.In.Initial[i]
 		k := &r.Keys[r.key(kv.Key)]
+		k.see(kv)
 		if kv.List != nil {
 			r.listOf(k, int32(i)).initial = kv.List
 		}
 		if kv.TTL > 0 {
-			k.expire = r.In.InitialAt + int64(kv.TTL)
+			k.expire = r.In.InitialAt + int64(kv.TTL) - Slack
 			k.Deadline = min(k.Deadline, k.expire)
 		}
 	}
@@ -245,21 +271,41 @@ func (r *Registers) assignKeys() {
 	}
 	if r.In.HasRecovered {
 		for i := range r.In.Recovered {
-			r.key(r.In.Recovered[i].Key)
+			kv := &r.In.Recovered[i]
+			r.Keys[r.key(kv.Key)].see(kv)
 		}
+	}
+}
+
+// see notes the type of a value that was read at the start or after the crash.
+func (k *Key) see(kv *history.KV) {
+	switch {
+	case kv.Type != "":
+		k.General = true
+	case kv.List != nil:
+		k.Lists = true
+	default:
+		k.Strings = true
 	}
 }
 
 // count notes what one operation, or one part of a transaction, means for its key.
 func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int32 {
 	n := r.key(op.Key)
+	if op.Kind == history.ListMove && op.More != nil {
+		to := &r.Keys[r.key(op.More.To)]
+		to.General, to.Lists = true, true
+	}
 	k := &r.Keys[n]
 	switch op.Kind {
 	case history.Write:
 		k.To++
-		k.plain = true
+		k.plain, k.Strings = true, true
 		if m := op.More; m != nil {
-			r.rmw = r.rmw || m.HasReplaced && outcome == history.OK
+			k.General = k.General || m.ToAbsent
+			if m.HasReplaced && outcome == history.OK {
+				r.rmw, k.Replaces = true, true
+			}
 			if m.Deadline > 0 {
 				k.Deadline = min(k.Deadline, int64(m.Deadline))
 			}
@@ -268,15 +314,24 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		k.To++
 		k.plain = true
 		k.Deletes++
+		if outcome == history.OK && op.More != nil && op.More.Result != "" {
+			k.Presence++
+		}
 	case history.Read:
 		k.plain = true
+		k.Strings = k.Strings || !op.Absent && outcome == history.OK
 		if outcome == history.OK && !op.Absent {
 			k.Reads++
 		}
-	case history.Append:
+	case history.Append, history.Push:
 		k.To++
 		r.listOf(k, n)
+		k.Lists = k.Lists || op.Kind == history.Push
+		if op.More != nil && op.More.Head {
+			k.General, k.Lists = true, true
+		}
 	case history.ReadList:
+		k.Lists = true
 		if outcome != history.OK {
 			break
 		}
@@ -284,10 +339,14 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 			l.longest, l.read = op.More.Values, i
 		}
 	case history.Expire:
-		if m := op.More; m != nil {
+		if m := op.More; m != nil && m.Deadline > 0 {
 			k.expire = min(k.expire, int64(m.Deadline))
 			k.Deadline = min(k.Deadline, k.expire)
 		}
+	case history.CAS, history.Incr, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit:
+		k.General, k.Strings = true, true
+	case history.Pop, history.ListMove, history.ListRemove:
+		k.General, k.Lists = true, true
 	default:
 		k.General = true
 	}

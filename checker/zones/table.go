@@ -44,6 +44,9 @@ func (r *Registers) Find(name string) *Key {
 	return nil
 }
 
+// Number is the place in Keys of the key called name, or -1.
+func (r *Registers) Number(name string) int32 { return r.lookup(name) }
+
 func (r *Registers) lookup(name string) int32 {
 	h := hashText(name)
 	mask := uint64(len(r.names) - 1)
@@ -145,6 +148,12 @@ func (r *Registers) findValue(key int32, value string) (at int32, free uint64, t
 		}
 	}
 	return -1, i, tag
+}
+
+// Wrote reports whether a value of the key was written or was there at the start.
+func (k *Key) Wrote(r *Registers, value string) bool {
+	at, _, _ := r.findValue(r.lookup(k.Name), value)
+	return at >= 0
 }
 
 func (r *Registers) insertValue(key int32, value string, at int32) (fresh bool) {

@@ -3,19 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/offline"
+	"github.com/torntail/torntail/checker/transactions"
 	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product/finding"
@@ -25,63 +24,92 @@ import (
 )
 
 type checkCmd struct {
-	File        string   `arg:"" help:"A history, or the directory of a saved failure." placeholder:"FILE"`
-	Mode        string   `help:"Persistence mode whose contract is to hold (torntail list modes)." placeholder:"NAME"`
-	Crash       string   `help:"Crash kind that struck (torntail list crashes)." placeholder:"NAME"`
-	Directive   []string `help:"A directive that the server had on top of the mode's, NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
-	Personality string   `default:"ext4" help:"The disk that it ran on (torntail list personalities); default ${default}." placeholder:"NAME"`
-	Contract    string   `help:"Your own contract instead of the built-in ones." placeholder:"FILE"`
-	Model       string   `help:"What every key must be: register, list, set, hash or sorted-set; without it the operations tell." placeholder:"NAME"`
-	Smallest    string   `help:"Write the smallest part of the history that still shows the anomaly here, as a history." placeholder:"FILE"`
-	Picture     string   `help:"Write a picture of that part here, as HTML." placeholder:"FILE"`
-	Quiet       bool     `help:"Print the verdict only."`
+	Files       []string      `arg:"" name:"file" help:"Histories, directories of saved failures, and directories in which to look for them." placeholder:"FILE"`
+	Mode        string        `help:"Persistence mode whose contract is to hold (torntail list modes)." placeholder:"NAME"`
+	Crash       string        `help:"Crash kind that struck (torntail list crashes)." placeholder:"NAME"`
+	Directive   []string      `help:"A directive that the server had on top of the mode's, NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
+	Personality string        `default:"ext4" help:"The disk that it ran on (torntail list personalities); default ${default}." placeholder:"NAME"`
+	Contract    string        `help:"Your own contract instead of the built-in ones." placeholder:"FILE"`
+	Model       string        `help:"What every key must be (listed above); without it the file or the operations tell." placeholder:"NAME"`
+	Consistency []string      `help:"What transactions must satisfy; default strict-serializable." placeholder:"NAME"`
+	Initial     string        `help:"What every key holds at the start: 0, nil, '[1 2]', '#{1 2}'; of a bank the accounts, '{a 10 b 10}'." placeholder:"VALUE"`
+	Timeout     time.Duration `default:"5s" help:"How long one search may take; default ${default}." placeholder:"TIME"`
+	MaxMemory   bytesFlag     `default:"2GiB" help:"Histories that take more memory are refused; default ${default}." placeholder:"SIZE"`
+	Smallest    string        `help:"Write the smallest part of the history that still shows the anomaly here, as a history." placeholder:"FILE"`
+	Picture     string        `help:"Write a picture of that part here, as HTML." placeholder:"FILE"`
+	JSON        string        `name:"json" help:"Write what was found here as JSON; - prints it instead." placeholder:"FILE"`
+	JUnit       string        `name:"junit" help:"Write a test case for each history here, as JUnit XML." placeholder:"FILE"`
+	Jepsen      bool          `help:"Print what a Jepsen checker returns instead: {:valid? ...}."`
+	Quiet       bool          `help:"Print verdicts only."`
 }
 
 func (c *checkCmd) Help() string {
-	return `A history is torntail's own (JSON Lines), one of Jepsen's (history.edn, or the log lines
-of old versions) or a key-value log as porcupine ships; it may be compressed with gzip.
+	return `A history is torntail's own (JSON Lines), one of Jepsen's (history.edn, test.jepsen, or
+the log lines of old versions), a key-value log as porcupine ships, or JSON objects with
+ops; it may be compressed with gzip or zstd. Registers, counters, sets, queues,
+transactions (list-append, rw-register) and banks are told apart by their operations.
 A saved failure is judged as it was during its run. Any other history is judged by what
-its clients saw; with --mode and --crash also by what survived. Examples:
+its clients saw; with --mode and --crash also by what survived.
+
+Models: ` + strings.Join(offline.Models(), ", ") + `.
+Examples:
 
   torntail check torntail-out/20260102-030405/failures/everysec-power-17
   torntail check history.jsonl --mode everysec --crash power
   torntail check DIR --contract stricter.yaml
   torntail check DIR --smallest small.jsonl --picture small.html
-  torntail check history.edn --model register`
+  torntail check history.edn --model register --initial 0
+  torntail check store/ --junit histories.xml`
+}
+
+// bytesFlag is an amount of memory: 512MiB, 2GiB, or bytes.
+type bytesFlag int64
+
+func (b *bytesFlag) UnmarshalText(text []byte) error {
+	var n float64
+	var unit string
+	if _, err := fmt.Sscanf(string(text)+"|", "%f%s", &n, &unit); err != nil || n <= 0 {
+		return fmt.Errorf("%q: want an amount such as 512MiB or 2GiB", text)
+	}
+	at := slices.Index([]string{"|", "KiB|", "MiB|", "GiB|", "TiB|"}, unit)
+	if at < 0 || n > 1<<20 && at == 4 {
+		return fmt.Errorf("%q: want an amount such as 512MiB or 2GiB", text)
+	}
+	*b = bytesFlag(n * float64(int64(1)<<(10*at)))
+	return nil
 }
 
 func (c *checkCmd) Run(a *app) error {
 	if err := c.check(); err != nil {
 		return usage(err)
 	}
-	path, dir, err := c.find()
-	if err != nil {
-		return usage(err)
-	}
-	h, format, err := history.LoadAny(path)
-	if err != nil {
-		return usage(err)
-	}
-	if err := c.fits(h); err != nil {
-		return usage(fmt.Errorf("%s: %w", path, err))
-	}
 	own, err := loadContract(c.Contract)
 	if err != nil {
 		return usage(err)
 	}
-	if !c.Quiet {
-		writes := 0
-		for i := range h.Ops {
-			if h.Ops[i].Acked() && h.Ops[i].Writes() {
-				writes++
-			}
-		}
-		fmt.Fprintf(a.stdout, "%s (%s): %d operations, %d acknowledged writes, %s\n", path, format, len(h.Ops), writes, plural(crashes(h), "crash", "crashes"))
+	targets, err := findHistories(c.Files)
+	if err != nil {
+		return usage(err)
 	}
-	if dir != "" && c.Mode == "" {
-		return c.again(a, dir, h, own)
+	// What is asked for above the histories themselves is short-lived.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(int64(c.MaxMemory)))
+	if len(targets) > 1 && (c.Smallest != "" || c.Picture != "") {
+		return usage(fmt.Errorf("--smallest and --picture are for one history, not for %d", len(targets)))
 	}
-	return c.fresh(a, h, own)
+	silent := c.Jepsen || c.JSON == "-"
+	var all []judged
+	if len(targets) == 1 && !silent {
+		all, err = c.one(a, targets[0], own)
+	} else {
+		all, err = c.many(a, targets, own, silent)
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.reports(a, all); err != nil {
+		return err
+	}
+	return statusOf(all)
 }
 
 // check looks at the flags alone.
@@ -97,7 +125,12 @@ func (c *checkCmd) check() error {
 		}
 	}
 	if c.Model != "" {
-		if err := known("--model", c.Model, modelNames()); err != nil {
+		if err := known("--model", c.Model, offline.Models()); err != nil {
+			return err
+		}
+	}
+	for _, name := range c.Consistency {
+		if err := known("--consistency", name, consistencyNames()); err != nil {
 			return err
 		}
 	}
@@ -107,205 +140,312 @@ func (c *checkCmd) check() error {
 	if c.Mode == "" && len(c.Directive) > 0 {
 		return errors.New("--directive adds to a --mode: give that and --crash as well")
 	}
+	if c.Timeout <= 0 {
+		return fmt.Errorf("--timeout %s: want a time above nought", c.Timeout)
+	}
+	if c.Jepsen && c.JSON == "-" {
+		return errors.New("--jepsen and --json - would both print: give --json a file")
+	}
 	return known("--personality", c.Personality, personalityNames())
 }
 
-// find is the history's file, and the directory of the saved failure that it
-// belongs to, if it does.
-func (c *checkCmd) find() (path, dir string, err error) {
-	info, err := os.Stat(c.File)
-	if err != nil {
-		return "", "", err
+func consistencyNames() []string {
+	var names []string
+	for _, m := range transactions.Models() {
+		names = append(names, string(m))
 	}
-	path = c.File
-	if info.IsDir() {
-		path = filepath.Join(c.File, saved.HistoryFile)
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return "", "", fmt.Errorf("%s has no %s: give a history file, or a directory below failures/", c.File, saved.HistoryFile)
-		}
-	}
-	if strings.TrimSuffix(filepath.Base(path), ".gz") == saved.HistoryFile && saved.Is(filepath.Dir(path)) {
-		dir = filepath.Dir(path)
-	}
-	return path, dir, nil
+	return names
 }
 
-// fits reports an operation that --model does not have.
-func (c *checkCmd) fits(h *history.History) error {
-	if c.Model == "" {
+// judged is what is known of one history.
+type judged struct {
+	historyFile
+	part     string
+	file     history.File
+	ops      int
+	acked    int
+	crashes  int
+	promise  contract.Contract
+	verdict  offline.Verdict
+	findings []string // of the product, known by name
+	loss     string   // what survived, in words; empty when nobody looked
+	asSaved  string   // the verdict of its run, when it was another
+	err      error    // why it was not judged
+	status   int      // the exit status that belongs to err
+}
+
+func (j *judged) name() string {
+	if j.part == "" {
+		return j.path
+	}
+	return j.path + ":" + j.part
+}
+
+// exit is the exit status of one history.
+func (j *judged) exit() int {
+	if j.err != nil {
+		return j.status
+	}
+	return result.Exit([]result.Verdict{result.Verdict(j.verdict.Verdict)}, false)
+}
+
+// statusOf ends torntail by the worst of them.
+func statusOf(all []judged) error {
+	var codes []int
+	for i := range all {
+		codes = append(codes, all[i].exit())
+	}
+	code := result.Worst(codes...)
+	if code == result.ExitHolds {
 		return nil
 	}
-	models := linear.Models()
-	model := models[slices.IndexFunc(models, func(m *linear.Model) bool { return m.Name == c.Model })]
-	for i := range h.Ops {
-		op := &h.Ops[i]
-		parts := []history.Op{*op}
-		if op.Kind == history.Txn && op.More != nil {
-			parts = op.More.Parts
-		}
-		for _, p := range parts {
-			if !slices.Contains(model.Kinds, p.Kind) {
-				return fmt.Errorf("operation %d (%s of key %q) is none of a %s", i, p.Kind, p.Key, c.Model)
+	if len(all) == 1 && all[0].err != nil {
+		return &failure{code, all[0].err}
+	}
+	return status(code)
+}
+
+// load reads the histories of a target.
+func (c *checkCmd) load(t historyFile, memory int64) []judged {
+	files, _, err := history.LoadFile(t.path, history.Options{Memory: memory})
+	if errors.As(err, new(*history.LimitError)) {
+		err = fmt.Errorf("%w (--max-memory allows more)", err)
+	}
+	if err != nil {
+		return []judged{{historyFile: t, err: err, status: result.ExitUsage}}
+	}
+	all := make([]judged, len(files))
+	for i := range files {
+		f := &files[i]
+		all[i] = judged{historyFile: t, part: f.Part, file: *f, ops: len(f.Ops), crashes: crashes(f.History)}
+		for n := range f.Ops {
+			if f.Ops[n].Acked() && f.Ops[n].Writes() {
+				all[i].acked++
 			}
+		}
+	}
+	return all
+}
+
+// judge judges one history; what goes wrong is kept with it.
+func (c *checkCmd) judge(j *judged, own *contract.File, limits linear.Limits) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.err, j.status = fmt.Errorf("%s: torntail's own failure: %v\n%s", j.name(), r, debug.Stack()), result.ExitInternal
+		}
+	}()
+	err := c.judgeBy(j, own, limits)
+	if err != nil {
+		j.err, j.status = fmt.Errorf("%s: %w", j.name(), err), result.ExitUsage
+	}
+}
+
+func (c *checkCmd) judgeBy(j *judged, own *contract.File, limits linear.Limits) (err error) {
+	if j.dir != "" && c.Mode == "" {
+		return c.again(j, own)
+	}
+	if j.promise, err = c.promise(own); err != nil {
+		return err
+	}
+	if j.verdict, err = offline.Judge(&j.file, c.options(j.promise, limits)); err != nil {
+		return err
+	}
+	out := j.verdict.Judgement
+	switch {
+	case out == nil && c.Mode != "":
+		return fmt.Errorf("--mode and --crash: %s is judged by what its clients saw alone", j.verdict.As)
+	case c.Mode != "":
+		j.loss = fmt.Sprintf("%s under %s: %s", c.Mode, c.Crash, lossText(out.Lost, out.WindowCertain, out.Censored))
+	case j.crashes > 0:
+		j.loss = "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive"
+	}
+	if says := j.file.Says; says != "" && j.verdict.Verdict != verdict.Unknown {
+		if holds := !strings.HasPrefix(says, "not-"); holds != (j.verdict.Verdict == verdict.Holds) {
+			j.verdict.Notes = append(j.verdict.Notes, fmt.Sprintf("the file itself says %q", says))
 		}
 	}
 	return nil
 }
 
-// again judges a saved failure as its run did.
-func (c *checkCmd) again(a *app, dir string, h *history.History, own *contract.File) error {
-	saved, err := saved.Load(dir)
-	if err != nil {
-		return usage(err)
+func (c *checkCmd) options(promise contract.Contract, limits linear.Limits) offline.Options {
+	o := offline.Options{Model: c.Model, Initial: c.Initial, Promise: promise, Limits: limits}
+	for _, name := range c.Consistency {
+		o.Consistency = append(o.Consistency, transactions.Model(name))
 	}
-	o, err := saved.Judge(h, own)
-	if err != nil {
-		return usage(fmt.Errorf("%s: %w", dir, err))
-	}
-	if c.Quiet {
-		return a.verdict(o.Verdict, "")
-	}
-	for _, f := range o.Findings {
-		fmt.Fprintf(a.stdout, "finding %s: %s\n", f, finding.Title(f))
-	}
-	a.stories(o.Anomalies)
-	if o.Acked > 0 {
-		fmt.Fprintf(a.stdout, "%s under %s: %s\n", saved.Mode, saved.Crash, lossText(o.Lost, o.Window, o.Censored))
-	}
-	if own == nil && saved.Verdict != "" && saved.Verdict != o.Verdict {
-		fmt.Fprintf(a.stdout, "the run's own verdict was %q (torntail %s, this is %s)\n", saved.Verdict, saved.Torntail, version)
-	}
-	why := o.Why
-	if o.Verdict == result.Violated {
-		why = o.Anomalies[0].Name
-		x, err := saved.Experiment(nil)
-		if err != nil {
-			return usage(err)
-		}
-		promise, err := experiment.ContractOf(&x.Mode, x.Crash, x.Personality, own)
-		if err != nil {
-			return usage(err)
-		}
-		if err := c.evidence(a, h, promise, anomaly.Name(why)); err != nil {
-			return err
-		}
-	}
-	return a.verdict(o.Verdict, why)
+	return o
 }
 
-// fresh judges a history of which nothing else is known.
-func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
-	promise := contract.Clients()
-	if c.Mode != "" {
-		more, err := directives(c.Directive)
-		if err != nil {
-			return usage(err)
+// promise is what a history of which nothing else is known must keep.
+func (c *checkCmd) promise(own *contract.File) (contract.Contract, error) {
+	if c.Mode == "" {
+		if own != nil {
+			return contract.Contract{}, errors.New("--contract: which of its rules are meant? Give --mode and --crash as well")
 		}
-		m, err := mode(c.Mode)
-		if err != nil {
-			return usage(err)
-		}
-		m = m.With(more)
-		kind, err := experiment.CrashByName(c.Crash)
-		if err != nil {
-			return usage(err)
-		}
-		if promise, err = experiment.ContractOf(&m, kind, c.Personality, own); err != nil {
-			return usage(err)
-		}
-	} else if own != nil {
-		return usage(errors.New("--contract: which of its rules are meant? Give --mode and --crash as well"))
+		return contract.Clients(), nil
 	}
-	judge := checker.Judge{}
-	j := judge.Judge(h, promise)
+	more, err := directives(c.Directive)
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	m, err := mode(c.Mode)
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	m = m.With(more)
+	kind, err := crash(c.Crash)
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	return experiment.ContractOf(&m, kind, c.Personality, own)
+}
+
+// again judges a saved failure as its run did.
+func (c *checkCmd) again(j *judged, own *contract.File) error {
+	saved, err := saved.Load(j.dir)
+	if err != nil {
+		return err
+	}
+	o, err := saved.Judge(j.file.History, own)
+	if err != nil {
+		return err
+	}
+	var anomalies []anomaly.Anomaly
+	for _, x := range o.Anomalies {
+		anomalies = append(anomalies, anomaly.Anomaly{Name: anomaly.Name(x.Name), Story: x.Story})
+	}
+	j.verdict = offline.FromRun(verdict.Verdict(o.Verdict), o.Why, anomalies)
+	for _, f := range o.Findings {
+		j.findings = append(j.findings, fmt.Sprintf("%s: %s", f, finding.Title(f)))
+	}
+	if o.Acked > 0 {
+		j.loss = fmt.Sprintf("%s under %s: %s", saved.Mode, saved.Crash, lossText(o.Lost, o.Window, o.Censored))
+	}
+	if own == nil && saved.Verdict != "" && saved.Verdict != o.Verdict {
+		j.asSaved = fmt.Sprintf("the run's own verdict was %q (torntail %s, this is %s)", saved.Verdict, saved.Torntail, version)
+	}
+	if o.Verdict != result.Violated {
+		return nil
+	}
+	j.verdict.Why = o.Anomalies[0].Name
+	x, err := saved.Experiment(nil)
+	if err != nil {
+		return err
+	}
+	j.promise, err = experiment.ContractOf(&x.Mode, x.Crash, x.Personality, own)
+	return err
+}
+
+// one judges the histories of one file, and tells all about it when there is one.
+func (c *checkCmd) one(a *app, t historyFile, own *contract.File) ([]judged, error) {
+	all := c.load(t, int64(c.MaxMemory)/2)
+	if len(all) > 1 {
+		if c.Smallest != "" || c.Picture != "" {
+			return nil, usage(fmt.Errorf("--smallest and --picture are for one history: %s has %d", t.path, len(all)))
+		}
+		for i := range all {
+			c.judge(&all[i], own, c.limits(1))
+			c.line(a, &all[i])
+		}
+		c.summary(a, all)
+		return all, nil
+	}
+	j := &all[0]
+	if j.err != nil {
+		return all, nil
+	}
+	if !c.Quiet {
+		fmt.Fprintf(a.stdout, "%s (%s): %s, %s, %s\n", j.path, j.file.Format,
+			plural(j.ops, "operation", "operations"), plural(j.acked, "acknowledged write", "acknowledged writes"), plural(j.crashes, "crash", "crashes"))
+	}
+	limits := c.limits(1)
+	if c.judge(j, own, limits); j.err != nil {
+		return all, nil
+	}
+	v := &j.verdict
 	if c.Quiet {
-		return a.verdict(result.Verdict(j.Verdict), "")
+		c.say(a, result.Verdict(v.Verdict), "")
+		return all, nil
 	}
-	anomalies := make([]experiment.Anomaly, len(j.Anomalies))
-	for i, x := range j.Anomalies {
-		anomalies[i] = experiment.Anomaly{Name: string(x.Name), Story: x.Story}
+	for _, f := range j.findings {
+		fmt.Fprintln(a.stdout, "finding", f)
 	}
-	a.stories(anomalies)
-	if j.Verdict == verdict.Violated {
-		if err := c.evidence(a, h, promise, j.Anomalies[0].Name); err != nil {
-			return err
+	for _, x := range v.Anomalies {
+		fmt.Fprintf(a.stdout, "\n%s\n%s\n", x.Name, wording.Clean(x.Story, true))
+	}
+	if len(v.Anomalies) > 0 {
+		fmt.Fprintln(a.stdout)
+	}
+	if v.Verdict == verdict.Violated {
+		if err := c.evidence(a, j, limits); err != nil {
+			return nil, err
 		}
 	}
-	for _, n := range j.Notes {
-		fmt.Fprintln(a.stdout, "note:", n)
+	for _, p := range v.Partial {
+		fmt.Fprintf(a.stdout, "\n%s\n", wording.Clean(p, true))
 	}
+	if len(v.Partial) > 0 {
+		fmt.Fprintln(a.stdout, "\n--timeout gives each search more time")
+	}
+	for _, n := range v.Notes {
+		fmt.Fprintln(a.stdout, "note:", wording.Clean(n, false))
+	}
+	for _, text := range []string{j.loss, j.asSaved} {
+		if text != "" {
+			fmt.Fprintln(a.stdout, text)
+		}
+	}
+	c.say(a, result.Verdict(v.Verdict), v.Why)
+	return all, nil
+}
+
+// limits are those of one search, when so many histories are judged at once.
+func (c *checkCmd) limits(atOnce int) linear.Limits {
+	l := linear.Limits{Timeout: c.Timeout, Memory: int64(c.MaxMemory) / 8 / int64(atOnce)}
+	if atOnce > 1 {
+		l.Workers = max(1, runtime.GOMAXPROCS(0)/atOnce)
+	}
+	return l
+}
+
+// say prints the last line.
+func (c *checkCmd) say(a *app, v result.Verdict, why string) {
+	fmt.Fprintln(a.stdout, wording.Clean(verdictText(v, why), false))
+}
+
+func verdictText(v result.Verdict, why string) string {
+	text := string(v)
 	switch {
-	case c.Mode != "":
-		fmt.Fprintf(a.stdout, "%s under %s: %s\n", c.Mode, c.Crash, lossText(j.Lost, j.WindowCertain, j.Censored))
-	case crashes(h) > 0:
-		fmt.Fprintln(a.stdout, "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive")
+	case why == "":
+		return text
+	case strings.HasPrefix(why, text):
+		return why
 	}
-	return a.verdict(result.Verdict(j.Verdict), j.Why)
+	return text + ": " + why
 }
 
 // evidence looks for the smallest part of a history that still shows an
 // anomaly, when --smallest or --picture ask for it, and writes it down.
-func (c *checkCmd) evidence(a *app, h *history.History, promise contract.Contract, name anomaly.Name) error {
+func (c *checkCmd) evidence(a *app, j *judged, limits linear.Limits) error {
 	if c.Smallest == "" && c.Picture == "" {
 		return nil
 	}
-	judge := checker.Judge{}
-	small, ok := judge.Minimize(h, promise, name)
+	small, ok := offline.Smallest(&j.file, c.options(j.promise, limits), j.verdict)
 	if !ok {
-		fmt.Fprintf(a.stdout, "no smaller part shows %s by itself: it was seen from outside the operations\n", name)
+		fmt.Fprintf(a.stdout, "no smaller part shows %s by itself: it was seen from outside the operations\n", j.verdict.Anomalies[0].Name)
 		return nil
 	}
-	text := fmt.Sprintf("smallest part: %s of %d", plural(len(small.Places), "operation", "operations"), len(h.Ops))
+	text := fmt.Sprintf("smallest part: %s of %d", plural(len(small.Places), "operation", "operations"), j.ops)
 	if !small.Exact {
 		text += " (there may be a smaller one: the search ran out of time)"
 	}
 	fmt.Fprintln(a.stdout, text)
-	for _, out := range []struct {
-		path  string
-		write func(io.Writer) error
-	}{
-		{c.Smallest, func(w io.Writer) error { return history.Encode(w, small.History) }},
-		{c.Picture, func(w io.Writer) error { return judge.Picture(w, small.History, small.Anomaly) }},
-	} {
-		if out.path == "" {
-			continue
-		}
-		f, err := os.Create(out.path)
-		if err != nil {
-			return usage(err)
-		}
-		if err := out.write(f); err != nil {
-			f.Close()
-			return fmt.Errorf("write %s: %w", out.path, err)
-		}
-		if err := f.Close(); err != nil {
-			return fmt.Errorf("write %s: %w", out.path, err)
+	if c.Smallest != "" {
+		if err := writeAsked(c.Smallest, small.Write); err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-// stories prints anomalies with their evidence.
-func (a *app) stories(list []experiment.Anomaly) {
-	for _, x := range list {
-		fmt.Fprintf(a.stdout, "\n%s\n%s\n", x.Name, wording.Clean(x.Story, true))
-	}
-	if len(list) > 0 {
-		fmt.Fprintln(a.stdout)
-	}
-}
-
-// verdict prints the last line and gives the exit status that belongs to it.
-func (a *app) verdict(v result.Verdict, why string) error {
-	text := string(v)
-	if why != "" && !strings.HasPrefix(why, text) {
-		text += ": " + why
-	} else if why != "" {
-		text = why
-	}
-	fmt.Fprintln(a.stdout, wording.Clean(text, false))
-	if code := result.Exit([]result.Verdict{v}, false); code != result.ExitHolds {
-		return status(code)
+	if c.Picture != "" {
+		return writeAsked(c.Picture, small.Picture)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type cli struct {
 	Report   reportCmd   `cmd:"" help:"Write the HTML, Markdown and JUnit reports of a saved result again."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`
 	Shrink   shrinkCmd   `cmd:"" help:"Reduce a saved failure to a small one that shows the same anomaly."`
-	Check    checkCmd    `cmd:"" help:"Judge a saved history again, offline; also one of Jepsen's."`
+	Check    checkCmd    `cmd:"" help:"Judge saved histories again, offline; also those of Jepsen."`
 	Compare  compareCmd  `cmd:"" help:"What got worse between two results, and how sure that is."`
 	Mount    mountCmd    `cmd:"" help:"Serve the fault disk at an empty directory, for any program."`
 	Image    imageCmd    `cmd:"" help:"Make the files that a power cut leaves of a recorded disk."`

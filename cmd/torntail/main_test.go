@@ -31,11 +31,14 @@ import (
 func TestMain(m *testing.M) {
 	guard.Main()
 	blocklog.Main()
-	if filepath.Base(os.Args[0]) == "redis-server" {
+	if filepath.Base(os.Args[0]) == "redis-server" || os.Getenv(asTorntail) != "" {
 		main()
 	}
 	testscript.Main(m, map[string]func(){"torntail": main, "torntail-seen": seen})
 }
+
+// asTorntail in the environment makes the test binary torntail itself.
+const asTorntail = "TORNTAIL_TEST_AS_TORNTAIL"
 
 // seen is torntail with an observer, who writes what it does to the world outside
 // into the file that SEEN names, an event a line.
@@ -61,6 +64,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			path, err := exec.LookPath("torntail")
 			e.Setenv("TORNTAIL", path)
+			histories, abs := filepath.Abs(filepath.Join("..", "..", "checker", "history", "testdata"))
+			if abs != nil {
+				return abs
+			}
+			e.Setenv("HISTORIES", histories)
 			if server, err := exec.LookPath("redis-server"); err == nil {
 				e.Setenv("SERVER", server)
 			}

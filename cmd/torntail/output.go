@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // outputFlags say where results go.
@@ -159,4 +161,23 @@ func (f *outputFlags) exit(a *app, m *model.Report) error {
 		return status(code)
 	}
 	return nil
+}
+
+// verdict prints the last line and gives the exit status that belongs to it.
+func (a *app) verdict(v result.Verdict, why string) error {
+	fmt.Fprintln(a.stdout, wording.Clean(verdictText(v, why), false))
+	if code := result.Exit([]result.Verdict{v}, false); code != result.ExitHolds {
+		return status(code)
+	}
+	return nil
+}
+
+// writeAsked makes a file that a flag names: one that cannot be made is the
+// user's to correct.
+func writeAsked(path string, write func(io.Writer) error) error {
+	err := atomicfile.Write(path, write)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return usage(err)
+	}
+	return err
 }

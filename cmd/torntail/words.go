@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/sim"
@@ -46,10 +45,6 @@ func personalityNames() []string {
 }
 
 func profileNames() []string { return sim.ProfileNames() }
-
-func modelNames() []string {
-	return namesOf(linear.Models(), func(m **linear.Model) string { return (*m).Name })
-}
 
 func mode(name string) (product.Mode, error) {
 	if err := known("--mode", name, modeNames()); err != nil {

@@ -27,7 +27,12 @@ var fence = Tables{
 		{"checker/contract.words", "its YAML"},
 		{"checker/contract.span", "its YAML"},
 		{"checker/history.Load", "loads a history, after its world has ended"},
-		{"checker/history.LoadAny", "loads a history, after its world has ended"},
+		{"checker/history.LoadFile", "loads histories that people bring"},
+		{"checker/history.Recognize", "looks for them"},
+		{"checker/history.FileName", "as Recognize"},
+		{"checker/history.decodeFile", "as LoadFile"},
+		{"checker/history.openRegular", "as Load and LoadFile"},
+		{"checker/offline", "judges and draws what people bring"},
 		{"checker/history.Save", "saves a history, after its world has ended"},
 		{"faults/sim.PanicError", "what is said of a task's panic, after the world has ended"},
 	},
@@ -62,7 +67,6 @@ var fence = Tables{
 		{"cmp", "*", "pure"},
 		{"context", "Background", "never ends, and nothing of it is asked"},
 		{"compress/flate", "*", "pure; the same bytes for the same input with one release of Go"},
-		{"compress/gzip", "*", "as flate; its header has the time that it is told"},
 		{"crypto/sha1", "*", "pure"},
 		{"embed", "FS.*", "files that are part of the program"},
 		{"encoding/base64", "*", "pure"},
@@ -93,6 +97,8 @@ var fence = Tables{
 		{"syscall", "Errno.* Signal.String", "error numbers and their texts"},
 		{"time", "Date ParseDuration UTC Unix UnixMicro UnixMilli Duration.* Month.* Weekday.* Time.* -Time.Local -Time.Unmarshal* -Time.GobDecode", "reckoning with times and spans; the clock is env.Env's, the zone is UTC"},
 
+		{"math/big", "NewInt Int.*", "counts"},
+
 		// Third parties. They are read like torntail's own code.
 		{"github.com/tidwall/redcon", "Append* BaseWriter.* Command.* Kind.* NewWriter Parse* RESP.* Read* Reader.* Type.* Writer.* errProtocol.* errInvalid*", "parser and writer of RESP; without its server and its locks"},
 		{"github.com/anishathalye/porcupine", "CheckOperationsTimeout CheckOperationsVerbose Visualize LinearizationInfo.* NondeterministicModel.*", "the general judge"},
@@ -108,7 +114,9 @@ var fence = Tables{
 		{"harness/explore.again.cut", "harness/explore.enumerator.choices harness/explore.explorer.add", "hands a crash image to the explorer while the recovery stands still"},
 		{"harness/claims.lab.everyCall", "sync/atomic.Int64.Add", "counts calls on real servers too, where several goroutines make them"},
 		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as everyCall"},
-		{"checker/linear", "runtime.GOMAXPROCS hash/maphash.MakeSeed hash/maphash.String sync/atomic.Int64.Load sync/atomic.Int64.Add sync/atomic.Bool.Load sync/atomic.Bool.Store " +
+		{"checker/history.open", "github.com/klauspost/compress/gzip.NewReader github.com/klauspost/compress/zstd.NewReader github.com/klauspost/compress/zstd.WithDecoderConcurrency " +
+			"github.com/klauspost/compress/zstd.WithDecoderLowmem github.com/klauspost/compress/zstd.WithDecoderMaxWindow", "undoes compression, in the goroutine that reads"},
+		{"checker/linear", "runtime.GOMAXPROCS context.Background context.WithTimeout sync/atomic.Int64.Load sync/atomic.Int64.Add sync/atomic.Bool.Load sync/atomic.Bool.Store " +
 			"golang.org/x/sync/errgroup.Group.SetLimit golang.org/x/sync/errgroup.Group.Go golang.org/x/sync/errgroup.Group.Wait",
 			"the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
 		{"github.com/anishathalye/porcupine", "go channel map address context.Background context.WithCancel time.After", "as checker/linear"},

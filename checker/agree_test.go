@@ -1,0 +1,134 @@
+package checker
+
+import (
+	"flag"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/exhaustive"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
+)
+
+// TestJudgeAgreesWithEveryOrder holds the whole judge against the one that tries
+// every order, on random histories of every kind of operation: the verdict, and
+// after a crash what was lost for certain and what was lost perhaps.
+func TestJudgeAgreesWithEveryOrder(t *testing.T) {
+	var seen tally
+	checks(t, histories(t), func(t *rapid.T) { seen.compare(t, exhaustive.Small, false) })
+	seen.report(t)
+}
+
+// TestClustersAgreeWithEveryOrder is the same for the families that clusters
+// decide, which are otherwise searched where there is little of them.
+func TestClustersAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Small
+	for _, f := range exhaustive.Families() {
+		switch f.Name {
+		case "register", "appended list", "grow-only set":
+			s.Families = append(s.Families, f)
+		}
+	}
+	var seen tally
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, true) })
+}
+
+// TestQueuesAndStringsAgreeWithEveryOrder is about the families for which the
+// search knows more than the models: more operations on one key.
+func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 1, Crashes: 3, Lies: 2}
+	for _, f := range exhaustive.Families() {
+		switch f.Name {
+		case "appended string", "appended list", "queue", "grow-only set", "counter":
+			s.Families = append(s.Families, f)
+		}
+	}
+	s.Families = append(s.Families, exhaustive.Family{Name: "first in, first out", Kinds: []history.Kind{history.Push, history.Pop}},
+		exhaustive.Family{Name: "string", Kinds: []history.Kind{history.StringAppend, history.StringAppend, history.Write, history.Read, history.Delete}})
+	s.Queues = true
+	var seen tally
+	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, s, false) })
+}
+
+// checks runs f on n random histories and shrinks one on which it fails.
+func checks(t *testing.T, n int, f func(t *rapid.T)) {
+	require.NoError(t, flag.Set("rapid.checks", strconv.Itoa(max(1, n))))
+	require.NoError(t, flag.Set("rapid.shrinktime", "5s"))
+	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
+	rapid.Check(t, f)
+}
+
+// tally counts what was compared.
+type tally struct {
+	judge                     Judge
+	total, violated, unknowns int
+	crashes, lost             int
+	kinds                     map[history.Kind]int
+}
+
+func (c *tally) compare(t *rapid.T, s exhaustive.Shape, clusters bool) {
+	q := s.History(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "") })
+	c.judge.noSmall = clusters
+	want := exhaustive.Judge(q)
+	out := c.judge.Judge(q.History(), contract.Clients())
+	if out.Assumption == Enough {
+		out.Verdict = verdict.Holds
+	}
+	good := want.Linearizable && (q.Found == nil || want.Consistent)
+	c.count(&q, good)
+	require.NotEqual(t, verdict.Unknown, out.Verdict, "%s\n%s", out.Why, q)
+	require.Equal(t, good, out.Verdict == verdict.Holds, "%s\n%v\n%s", out.Why, out.Anomalies, q)
+	if !good || q.Found == nil {
+		return
+	}
+	require.Equal(t, len(want.Certain), out.Lost, "certainly lost %v\n%s", want.Certain, q)
+	if !clusters {
+		require.Equal(t, len(want.Possible), out.PossiblyLost, "possibly lost %v\n%s", want.Possible, q)
+	}
+	if len(want.Possible) > 0 {
+		c.lost++
+	}
+}
+
+func (c *tally) count(q *exhaustive.Question, good bool) {
+	if c.kinds == nil {
+		c.kinds = map[history.Kind]int{}
+	}
+	c.total++
+	unknown := false
+	for i := range q.Ops {
+		op := &q.Ops[i]
+		c.kinds[op.Kind]++
+		unknown = unknown || op.Outcome == history.Unknown
+		if op.Kind == history.Txn {
+			for k := range op.More.Parts {
+				c.kinds[op.More.Parts[k].Kind]++
+			}
+		}
+	}
+	if !good {
+		c.violated++
+	}
+	if unknown {
+		c.unknowns++
+	}
+	if q.Found != nil {
+		c.crashes++
+	}
+}
+
+// report says what was compared, and fails when that was too little of something.
+func (c *tally) report(t *testing.T) {
+	t.Logf("%d histories, %d violated, %d with unknown outcomes, %d with a crash, %d of which may have lost something",
+		c.total, c.violated, c.unknowns, c.crashes, c.lost)
+	require.Greater(t, c.violated, c.total/5, "too few violated")
+	require.Greater(t, c.unknowns, c.total/4, "too few with unknown outcomes")
+	for k := history.Read; k <= history.LastKind; k++ {
+		t.Logf("%s: %d", k, c.kinds[k])
+		require.GreaterOrEqual(t, c.kinds[k], c.total/50, "too few of %s", k)
+	}
+}

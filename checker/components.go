@@ -1,0 +1,169 @@
+package checker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/zones"
+)
+
+// component is one key that clusters do not decide, or several keys that
+// transactions and moves from list to list tie together: what happens to one
+// of them has its place in one order with what happens to the others.
+type component struct {
+	keys    []int32 // places in Registers.Keys
+	problem *linear.Problem
+	places  []int // of the problem's operations in the history
+	// registers: each of its keys is a register or a list that clusters would
+	// decide if it stood alone.
+	registers bool
+	// whole is the answer to the question whether what was found fits anywhere;
+	// only after a crash.
+	whole linear.Result
+	// orders are orders in which what was found fits somewhere.
+	orders []linear.Result
+	// undecided: a search about it did not end.
+	undecided bool
+}
+
+func (c *component) names(j *Judge) []string {
+	var names []string
+	for _, n := range c.keys {
+		names = append(names, j.regs.Keys[n].Name)
+	}
+	return names
+}
+
+// components groups the keys of the epoch, and returns what clusters do not
+// decide (or all, for a picture), in order of the first key.
+func (j *Judge) components(e *epoch, all bool) []*component {
+	keys := j.regs.Keys
+	up := make([]int32, len(keys))
+	hard := make([]bool, len(keys)) // by its root once all are tied
+	for i := range up {
+		up[i] = int32(i)
+		k := &keys[i]
+		if j.bare && k.Gaps && k.DecidedButForGaps() {
+			continue // the smallest part is judged again with care
+		}
+		hard[i] = all || k.Ambiguous() || k.Deadline != zones.Late || k.Replaces
+	}
+	var root func(n int32) int32
+	root = func(n int32) int32 {
+		for up[n] != n {
+			up[n] = up[up[n]]
+			n = up[n]
+		}
+		return n
+	}
+	tie := func(a, b int32) {
+		hard[a], hard[b] = true, true
+		a, b = root(a), root(b)
+		up[max(a, b)] = min(a, b)
+	}
+	j.eachTie(tie)
+	at := map[int32]*component{}
+	var list []*component
+	for i := range keys {
+		hard[root(int32(i))] = hard[root(int32(i))] || hard[i]
+	}
+	for i := range keys {
+		r := root(int32(i))
+		if !hard[r] {
+			continue
+		}
+		c := at[r]
+		if c == nil {
+			c = &component{registers: true}
+			at[r] = c
+			list = append(list, c)
+		}
+		c.keys = append(c.keys, int32(i))
+		c.registers = c.registers && !keys[i].Ambiguous() && keys[i].Deadline == zones.Late
+	}
+	j.problems(e, list)
+	return list
+}
+
+// eachTie calls tie for keys that one operation ties together, and with the
+// same key twice for one that a transaction touches more than once.
+func (j *Judge) eachTie(tie func(a, b int32)) {
+	for i := range j.regs.In.Ops {
+		op := &j.regs.In.Ops[i]
+		if op.Outcome == history.Failed || op.More == nil {
+			continue
+		}
+		switch op.Kind {
+		case history.ListMove:
+			tie(j.regs.Number(op.Key), j.regs.Number(op.More.To))
+		case history.Txn:
+			parts := op.More.Parts
+			for k := range parts {
+				p := &parts[k]
+				first := j.regs.Number(parts[0].Key)
+				if len(parts) > 1 {
+					tie(first, j.regs.Number(p.Key))
+				}
+				if p.Kind == history.ListMove && p.More != nil {
+					tie(first, j.regs.Number(p.More.To))
+				}
+			}
+		}
+	}
+}
+
+// problems gives each component its operations, in one pass over them.
+func (j *Judge) problems(e *epoch, list []*component) {
+	of := make([]*component, len(j.regs.Keys))
+	for _, c := range list {
+		c.problem = &linear.Problem{Crash: e.life.Ended}
+		for _, n := range c.keys {
+			of[n] = c
+			c.problem.Keys = append(c.problem.Keys, j.keyOf(e, n))
+		}
+	}
+	for i := range j.regs.In.Ops {
+		op := &j.regs.In.Ops[i]
+		if op.Outcome == history.Failed {
+			continue
+		}
+		key := op.Key
+		if op.Kind == history.Txn {
+			if op.More == nil || len(op.More.Parts) == 0 {
+				continue
+			}
+			key = op.More.Parts[0].Key
+		}
+		if c := of[j.regs.Number(key)]; c != nil {
+			c.problem.Ops = append(c.problem.Ops, op)
+			c.places = append(c.places, e.from+i)
+		}
+	}
+}
+
+// keyOf is key n of the epoch as the search takes it.
+func (j *Judge) keyOf(e *epoch, n int32) linear.Key {
+	k := &j.regs.Keys[n]
+	key := linear.Key{Name: k.Name, String: k.AppendsToString()}
+	if kv := kvOf(e.before, k.Name); kv != nil {
+		key.Initial = linear.Load(kv, e.before)
+		key.InitialFor = max(0, e.before.At-e.before.Began)
+	}
+	if j.regs.In.HasRecovered {
+		key.Found = linear.FoundIn(kvOf(e.after, k.Name), e.after)
+	}
+	return key
+}
+
+func kvOf(s *history.State, key string) *history.KV {
+	if s == nil {
+		return nil
+	}
+	i, ok := slices.BinarySearchFunc(s.Keys, key, func(kv history.KV, key string) int { return strings.Compare(kv.Key, key) })
+	if !ok {
+		return nil
+	}
+	return &s.Keys[i]
+}

@@ -1,0 +1,148 @@
+package linear
+
+import (
+	"slices"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// sighting is an entry of a stream that was seen; its field and value are not
+// known where only its ID was.
+type sighting struct {
+	key     int32
+	id      string
+	content [2]string
+	known   bool
+}
+
+// mostChoices bounds how many choices of IDs are tried for one transaction.
+const mostChoices = 256
+
+// chooseIDs: nobody knows which IDs the server chose for entries whose addition
+// it did not answer. The last task of pl, when it is such an addition, becomes
+// one for each choice of IDs that were seen, and that no other addition is known
+// to have got, and of IDs that were never seen.
+func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
+	last := pl.tasks[len(pl.tasks)-1]
+	choices := [][]part{last.parts}
+	for at := range last.parts {
+		of := &last.parts[at]
+		if of.kind != history.StreamAdd || of.op.More == nil || of.op.More.Entry != "" && of.op.More.Entry != "*" {
+			continue
+		}
+		if pl.seen == nil {
+			pl.seen = p.sightings()
+		}
+		var more [][]part
+		for _, parts := range choices {
+			more = append(more, parts)
+			for _, s := range pl.seen {
+				if s.key != of.key || s.known && s.content != [2]string{of.op.More.Field, of.op.Value} {
+					continue
+				}
+				asked, op := *of.op.More, *of.op
+				asked.Entry = s.id
+				op.More = &asked
+				parts = slices.Clone(parts)
+				parts[at].op = &op
+				more = append(more, parts)
+			}
+		}
+		choices = more[:min(len(more), mostChoices)]
+	}
+	if len(choices) == 1 {
+		return groups
+	}
+	pl.tasks[len(pl.tasks)-1].group = groups
+	for _, parts := range choices[1:] {
+		chosen := last
+		chosen.parts, chosen.group = parts, groups
+		pl.tasks = append(pl.tasks, chosen)
+	}
+	return groups + 1
+}
+
+// sightings are the entries that were seen and whose addition is not known.
+func (p *Problem) sightings() []sighting {
+	place := map[string]int32{}
+	for i := range p.Keys {
+		place[p.Keys[i].Name] = int32(i)
+	}
+	type of struct {
+		key int32
+		id  string
+	}
+	added := map[of]bool{}
+	seen := []sighting{}
+	see := func(key int32, id string, content [2]string, known bool) {
+		if id == "" || id[0] == '*' {
+			return
+		}
+		i := slices.IndexFunc(seen, func(s sighting) bool { return s.key == key && s.id == id })
+		switch {
+		case i < 0:
+			seen = append(seen, sighting{key, id, content, known})
+		case known:
+			seen[i].content, seen[i].known = content, true
+		}
+	}
+	entries := func(key int32, flat []string) {
+		for i := 0; i+2 < len(flat); i += 3 {
+			see(key, flat[i], [2]string{flat[i+1], flat[i+2]}, true)
+		}
+	}
+	each := func(op *history.Op, acked bool) {
+		key, ok := place[op.Key]
+		m := op.More
+		if !ok || m == nil {
+			return
+		}
+		switch op.Kind {
+		case history.StreamAdd:
+			if !acked || m.Err != "" {
+				see(key, fullID(m.Entry), [2]string{}, false)
+				return
+			}
+			if m.Entry != "" && m.Entry != "*" {
+				added[of{key, fullID(m.Entry)}] = true
+			} else if m.Result != "" {
+				added[of{key, fullID(m.Result)}] = true
+			}
+		case history.ReadStream, history.GroupRead:
+			if acked {
+				entries(key, m.Values)
+			}
+		case history.ReadPending:
+			for i := 0; acked && i+1 < len(m.Values); i += 2 {
+				see(key, m.Values[i], [2]string{}, false)
+			}
+		case history.StreamRemove, history.GroupAck:
+			see(key, fullID(m.Entry), [2]string{}, false)
+		}
+	}
+	for _, op := range p.Ops {
+		acked := op.Outcome == history.OK
+		if op.Kind != history.Txn {
+			each(op, acked)
+		} else if op.More != nil {
+			for i := range op.More.Parts {
+				each(&op.More.Parts[i], acked)
+			}
+		}
+	}
+	for i := range p.Keys {
+		for _, body := range []string{p.Keys[i].Found.body, p.Keys[i].Initial} {
+			if _, body = split(body); body == absent || body[0] != typeStream {
+				continue
+			}
+			s := unpackStream(body)
+			entries(int32(i), s.flat())
+			for k := range s.groups {
+				for _, d := range s.groups[k].pending {
+					see(int32(i), d.id, [2]string{}, false)
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(seen, func(s sighting) bool { return added[of{s.key, s.id}] })
+}

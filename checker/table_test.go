@@ -1,0 +1,189 @@
+package checker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sort"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/exhaustive"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/verdict"
+)
+
+// loads are what TestTable measures.
+var loads = []struct {
+	name  string
+	kinds []history.Kind
+}{
+	{"register", []history.Kind{history.Write, history.Read}},
+	{"register, deleted", []history.Kind{history.Write, history.Read, history.Delete}},
+	{"compare-and-set", []history.Kind{history.Write, history.CAS, history.Read}},
+	{"counter", []history.Kind{history.Incr, history.Read}},
+	{"appended string", []history.Kind{history.StringAppend, history.Read}},
+	{"appended list", []history.Kind{history.Push, history.ReadList}},
+	{"queue", []history.Kind{history.Push, history.Pop}},
+	{"set that grows", []history.Kind{history.SetAdd, history.ReadSet}},
+	{"set", []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet}},
+	{"hash", []history.Kind{history.HashSet, history.HashRemove, history.ReadHash}},
+	{"sorted set", []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted}},
+	{"stream", []history.Kind{history.StreamAdd, history.ReadStream}},
+}
+
+// load is a good history of one server: clients at once, 200 operations a key.
+func load(kinds []history.Kind, ops, clients int) *history.History {
+	rng := rand.New(rand.NewPCG(uint64(ops), uint64(kinds[0])))
+	keys := max(1, ops/200)
+	type job struct {
+		at time.Duration
+		op history.Op
+	}
+	free := make([]time.Duration, clients)
+	jobs := make([]job, ops)
+	for i := range jobs {
+		c := i % clients
+		begin := free[c] + time.Duration(rng.IntN(1000))
+		end := begin + time.Duration(1000+rng.IntN(20000))
+		free[c] = end
+		op := history.Op{Client: c, Kind: kinds[rng.IntN(len(kinds))], Key: "key:" + strconv.Itoa(rng.IntN(keys)), Invoke: begin, Return: end,
+			Outcome: history.OK, More: &history.More{Offset: -1, Head: true}}
+		unique, few := strconv.Itoa(i), "m"+strconv.Itoa(rng.IntN(8))
+		switch op.Kind {
+		case history.Write, history.StringAppend:
+			op.Value = unique + ";"
+		case history.Push:
+			op.Value, op.More.Head = unique, false
+		case history.Incr:
+			op.Value = "1"
+		case history.SetAdd:
+			if op.Value = few; len(kinds) == 2 {
+				op.Value = unique
+			}
+		case history.CAS:
+			op.Value = unique + ";"
+		case history.SetRemove, history.SortedRemove:
+			op.Value = few
+		case history.SortedAdd:
+			op.Value, op.More.Score = few, unique
+		case history.HashSet:
+			op.Value, op.More.Field = unique, few
+		case history.HashRemove:
+			op.More.Field = few
+		case history.StreamAdd:
+			op.Value, op.More.Field = unique, "f"
+		}
+		jobs[i] = job{begin + time.Duration(rng.Int64N(int64(end-begin)+1)), op}
+	}
+	sort.Slice(jobs, func(i, j int) bool { return jobs[i].at < jobs[j].at })
+	k := exhaustive.New()
+	for i := range jobs {
+		op := &jobs[i].op
+		if v := k.Keys[op.Key]; op.Kind == history.CAS && v != nil && rng.IntN(2) == 0 {
+			op.More.Expect = *v.Text
+		}
+		*op = k.Do(*op)
+		if op.Kind == history.StringAppend {
+			op.More.Result = "" // as Jepsen's and porcupine's histories have it
+		}
+	}
+	sort.SliceStable(jobs, func(i, j int) bool { return jobs[i].op.Invoke < jobs[j].op.Invoke })
+	h := &history.History{}
+	for i := range jobs {
+		jobs[i].op.ID = i
+		h.Ops = append(h.Ops, jobs[i].op)
+	}
+	return h
+}
+
+// TestTable judges good histories of every model with torntail and with
+// porcupine and prints what that takes: the table of docs/proof/histories.md.
+// TORNTAIL_TABLE is the largest number of operations, 1,000 without it.
+func TestTable(t *testing.T) {
+	most, err := strconv.Atoi(os.Getenv("TORNTAIL_TABLE"))
+	if err != nil {
+		most = 1000
+	}
+	const limit = time.Minute
+	fmt.Println("| model | operations | torntail | memory | porcupine | memory |\n|---|---|---|---|---|---|")
+	for _, l := range loads {
+		tired := false
+		for n := 1000; n <= most; n *= 10 {
+			h := load(l.kinds, n, 10)
+			var j Judge
+			var out Judgement
+			took, memory := measured(func() { out = j.Judge(h, contract.Clients()) })
+			require.Equal(t, verdict.Holds, out.Verdict, "%s of %d operations: %s", l.name, n, out.Why)
+			row := fmt.Sprintf("| %s | %d | %s | %s |", l.name, n, took, memory)
+			if tired {
+				fmt.Println(row + " not tried | |")
+				continue
+			}
+			answer := linear.Yes
+			began := time.Now()
+			took, memory = measured(func() {
+				j.h, j.out = h, &Judgement{}
+				e := &epoch{life: &endless, to: len(h.Ops)}
+				j.e = e
+				for _, c := range j.components(e, true) {
+					if left := limit - time.Since(began); left <= 0 || c.problem.ByPorcupine(linear.Limits{Timeout: left}) != linear.Yes {
+						answer = linear.Unknown
+						break
+					}
+				}
+			})
+			if answer != linear.Yes {
+				tired, took = true, "over "+limit.String()
+			}
+			fmt.Println(row + fmt.Sprintf(" %s | %s |", took, memory))
+		}
+	}
+}
+
+// measured is how long f takes, and all the memory that it asks for, which is
+// more than it holds at once.
+func measured(f func()) (took, memory string) {
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	f()
+	d := time.Since(began)
+	runtime.ReadMemStats(&after)
+	return d.Round(10 * time.Microsecond).String(), fmt.Sprintf("%.1f MB", float64(after.TotalAlloc-before.TotalAlloc)/1e6)
+}
+
+func TestPorcupineIsAWitness(t *testing.T) {
+	for n, p := range plants {
+		if p.name != anomaly.NonLinearizable && p.name != anomaly.StaleRead {
+			continue
+		}
+		for _, with := range []bool{true, false} {
+			s, c, ok := planted(t, n, 3, 90, with)
+			if !ok {
+				continue
+			}
+			var j Judge
+			out := j.Judge(s.h, c)
+			testimony := j.Witness(s.h, linear.Limits{})
+			require.NotEmpty(t, testimony)
+			require.Empty(t, Disagreement(&out, testimony), "%s of %s", p.name, p.family)
+			if !with {
+				continue
+			}
+			// A judge that saw nothing, and one that saw what is not there.
+			blind := Judgement{}
+			require.NotEmpty(t, Disagreement(&blind, testimony), "%s of %s", p.name, p.family)
+			clean, _, _ := planted(t, n, 3, 90, false)
+			require.NotEmpty(t, Disagreement(&Judgement{Anomalies: out.Anomalies[:1]}, j.Witness(clean.h, linear.Limits{})), "%s of %s", p.name, p.family)
+		}
+	}
+}
