@@ -58,3 +58,20 @@ func TestSmallHistories(t *testing.T) {
 		})
 	}
 }
+
+// TestEventsBeforeACrashSayNothingOfIt: what struck earlier, or on a later life,
+// is no reason to think that the server came back in another way.
+func TestEventsBeforeACrashSayNothingOfIt(t *testing.T) {
+	h := &history.History{
+		Ops:    []history.Op{{Kind: history.Write, Key: "k", Value: "v", Invoke: 1, Return: 2, Outcome: history.OK}},
+		Epochs: []history.Epoch{{Ended: 10, How: history.PowerCut, DiskSeen: true}, {Began: 30, Ended: history.Never}},
+		Events: []history.Event{{At: 5, Kind: history.Repaired}, {At: 20, Kind: history.Refused, Text: "Bad file format"}},
+		States: []history.State{{Epoch: 1, Began: 31, At: 32, Keys: []history.KV{{Key: "k", Value: "v"}}}},
+	}
+	c, err := contract.For("always", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	var j Judge
+	out := j.Judge(h, c)
+	require.Equal(t, Refused, out.Recovery)
+	require.Equal(t, anomaly.Unrecoverable, out.Anomalies[0].Name)
+}

@@ -50,8 +50,7 @@ func (j *Judge) components(e *epoch, all bool) []*component {
 		}
 		hard[i] = all || k.Ambiguous() || k.Deadline != zones.Late || k.Replaces
 	}
-	var root func(n int32) int32
-	root = func(n int32) int32 {
+	root := func(n int32) int32 {
 		for up[n] != n {
 			up[n] = up[up[n]]
 			n = up[n]

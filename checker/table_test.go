@@ -113,7 +113,7 @@ func TestTable(t *testing.T) {
 		most = 1000
 	}
 	const limit = time.Minute
-	fmt.Println("| model | operations | torntail | memory | porcupine | memory |\n|---|---|---|---|---|---|")
+	t.Log("| model | operations | torntail | memory | porcupine | memory |")
 	for _, l := range loads {
 		tired := false
 		for n := 1000; n <= most; n *= 10 {
@@ -124,7 +124,7 @@ func TestTable(t *testing.T) {
 			require.Equal(t, verdict.Holds, out.Verdict, "%s of %d operations: %s", l.name, n, out.Why)
 			row := fmt.Sprintf("| %s | %d | %s | %s |", l.name, n, took, memory)
 			if tired {
-				fmt.Println(row + " not tried | |")
+				t.Log(row + " not tried | |")
 				continue
 			}
 			answer := linear.Yes
@@ -143,7 +143,7 @@ func TestTable(t *testing.T) {
 			if answer != linear.Yes {
 				tired, took = true, "over "+limit.String()
 			}
-			fmt.Println(row + fmt.Sprintf(" %s | %s |", took, memory))
+			t.Log(row + fmt.Sprintf(" %s | %s |", took, memory))
 		}
 	}
 }
