@@ -144,7 +144,7 @@ func (s *Server) mayReplicate(c *Session, cmd *command) bool {
 	if c.isReplica() || c.master {
 		return false
 	}
-	return cmd.flags&write != 0 || cmd.name == "publish" || cmd == execCmd && c.queueWrites()
+	return cmd.flags&write != 0 || cmd.spec.Has("may_replicate") || cmd == execCmd && c.queueWrites()
 }
 
 // softLimit is the state of an output limit that may be exceeded for a while.

@@ -192,7 +192,10 @@ func clip(b []byte, n int) string {
 // apply executes a command of an append-only file: no checks, no reply.
 func (s *Server) apply(db int, argv [][]byte) {
 	cmd := findCommand(argv[0])
-	if cmd == nil || cmd.sub != nil || !cmd.arityOK(len(argv)) {
+	if cmd != nil && cmd.sub != nil && len(argv) > 1 {
+		cmd = cmd.findSub(argv[1])
+	}
+	if cmd == nil || cmd.run == nil || !cmd.arityOK(len(argv)) {
 		return // redis-server's fake client ignores the error reply too
 	}
 	s.nowMs = 0

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
@@ -41,11 +42,17 @@ func (s *Server) expiredOnReplica(c *Session, key []byte) *keyspace.Object {
 	return nil
 }
 
+// visible reports whether a key that is in the database is there for a client.
+func (s *Server) visible(c *Session, key []byte) bool {
+	return !s.isExpired(c.db, key) || s.repl.Up != nil && (c.master || s.bugs.Has(bugs.ExpiredServed))
+}
+
 // lookupRead is lookup for commands that only read, which count hits and misses.
 func (s *Server) lookupRead(c *Session, key []byte) *keyspace.Object {
 	o := s.lookup(c, key)
 	if o == nil {
 		s.stats.misses++
+		s.notify(config.MissEvents, "keymiss", c.db, key)
 	} else {
 		s.stats.hits++
 	}

@@ -1,11 +1,38 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/keyspace"
 )
+
+// keyCommands are those about keys of any type.
+var keyCommands = []entry{
+	{name: "del", run: cmdDel},
+	{name: "unlink", run: cmdDel},
+	{name: "exists", run: cmdExists},
+	{name: "touch", run: cmdExists},
+	{name: "type", run: cmdType},
+	{name: "rename", run: cmdRename},
+	{name: "renamenx", run: cmdRenamenx},
+	{name: "expire", run: cmdExpire},
+	{name: "pexpire", run: cmdPexpire},
+	{name: "expireat", run: cmdExpireat},
+	{name: "pexpireat", run: cmdPexpireat},
+	{name: "ttl", run: cmdTTL},
+	{name: "pttl", run: cmdPTTL},
+	{name: "expiretime", run: cmdExpiretime},
+	{name: "pexpiretime", run: cmdPexpiretime},
+	{name: "persist", run: cmdPersist},
+	{name: "dbsize", run: cmdDbsize},
+	{name: "keys", run: cmdKeys},
+	{name: "scan", run: cmdScan},
+	{name: "randomkey", run: cmdRandomkey},
+	{name: "flushdb", run: cmdFlushdb},
+	{name: "flushall", run: cmdFlushall},
+	{name: "select", run: cmdSelect},
+	{name: "object|encoding", run: cmdObject},
+	{name: "object|help", run: help("OBJECT", "ENCODING <key>", "    Return the kind of internal representation used in order to store the value", "    associated with a <key>.")},
+}
 
 func cmdDel(s *Server, c *Session, argv [][]byte) {
 	n := 0
@@ -121,57 +148,6 @@ func cmdRandomkey(s *Server, c *Session, _ [][]byte) {
 	c.null()
 }
 
-// cmdScan follows redis 7.0.15 db.c scanGenericCommand; its cursor is a slot of
-// the keyspace, see keyspace.DB.Scan.
-func cmdScan(s *Server, c *Session, argv [][]byte) {
-	cursor, err := strconv.ParseUint(string(argv[1]), 10, 64)
-	if err != nil {
-		c.error("ERR invalid cursor")
-		return
-	}
-	count := int64(10)
-	var pattern, kind []byte
-	for args := argv[2:]; len(args) > 0; args = args[2:] {
-		switch {
-		case len(args) >= 2 && same(args[0], "count"):
-			n, ok := c.intArg(args[1])
-			if !ok {
-				return
-			}
-			if n < 1 {
-				c.error(errSyntax)
-				return
-			}
-			count = n
-		case len(args) >= 2 && same(args[0], "match"):
-			pattern = args[1]
-		case len(args) >= 2 && same(args[0], "type"):
-			kind = args[1]
-		default:
-			c.error(errSyntax)
-			return
-		}
-	}
-	var names []string
-	next := s.ks.DB(c.db).Scan(cursor, int(min(count, 1<<31)), func(key string, o *keyspace.Object) {
-		if (pattern == nil || glob.Match(pattern, key, false)) && (kind == nil || same(kind, o.Kind.Name())) {
-			names = append(names, key)
-		}
-	})
-	live := names[:0]
-	for _, n := range names {
-		if s.lookup(c, []byte(n)) != nil {
-			live = append(live, n)
-		}
-	}
-	c.array(2)
-	c.bulkText(strconv.FormatUint(next, 10))
-	c.array(len(live))
-	for _, n := range live {
-		c.bulkText(n)
-	}
-}
-
 // flushArg reads the optional ASYNC or SYNC, which make no difference here.
 func (c *Session) flushArg(argv [][]byte) bool {
 	if len(argv) == 1 || len(argv) == 2 && (same(argv[1], "async") || same(argv[1], "sync")) {
@@ -229,5 +205,5 @@ func cmdObject(s *Server, c *Session, argv [][]byte) {
 		c.null()
 		return
 	}
-	c.bulkText(encoding(o))
+	c.bulkText(o.Encoding())
 }

@@ -1,10 +1,23 @@
 package engine
 
 import (
-	"strconv"
-
 	"github.com/torntail/torntail/engine/keyspace"
 )
+
+var listCommands = []entry{
+	{name: "rpush", run: cmdRpush},
+	{name: "lpush", run: cmdLpush},
+	{name: "rpushx", run: cmdRpushx},
+	{name: "lpushx", run: cmdLpushx},
+	{name: "lpop", run: cmdLpop},
+	{name: "rpop", run: cmdRpop},
+	{name: "llen", run: cmdLlen},
+	{name: "lindex", run: cmdLindex},
+	{name: "lrange", run: cmdLrange},
+	{name: "lset", run: cmdLset},
+	{name: "ltrim", run: cmdLtrim},
+	{name: "lrem", run: cmdLrem},
+}
 
 // lookupList returns a list for a command that reads; ok is false when the key
 // holds something else, which has been answered.
@@ -17,7 +30,7 @@ func (s *Server) lookupList(c *Session, key []byte) (l *keyspace.Deque, ok bool)
 		c.error(errWrongType)
 		return nil, false
 	}
-	return o.List, true
+	return o.List(), true
 }
 
 func cmdRpush(s *Server, c *Session, argv [][]byte)  { s.push(c, argv, false, false) }
@@ -250,33 +263,11 @@ func cmdLrem(s *Server, c *Session, argv [][]byte) {
 	}
 	removed := s.ks.DB(c.db).EditList(argv[1]).Remove(argv[3], int(count))
 	if removed > 0 {
-		if s.ks.DB(c.db).Get(argv[1]).List.Len() == 0 {
+		if s.ks.DB(c.db).Get(argv[1]).List().Len() == 0 {
 			s.ks.DB(c.db).Delete(argv[1])
 		}
 		s.touch(c.db, argv[1])
 		s.propagate(c, removed, argv)
 	}
 	c.int(int64(removed))
-}
-
-// encoding is what OBJECT ENCODING answers: redis-server's names for how it
-// would store the value.
-func encoding(o *keyspace.Object) string {
-	switch {
-	case o.Kind == keyspace.List:
-		return "quicklist"
-	case isCanonicalInt(o.Str):
-		return "int"
-	case len(o.Str) <= 44:
-		return "embstr"
-	}
-	return "raw"
-}
-
-func isCanonicalInt(b []byte) bool {
-	if len(b) > 20 {
-		return false
-	}
-	n, ok := parseInt(b)
-	return ok && strconv.FormatInt(n, 10) == string(b)
 }

@@ -191,8 +191,13 @@ func appendMessage(b []byte, resp int, what string, pattern, channel, message []
 	return redcon.AppendBulk(redcon.AppendBulk(b, channel), message)
 }
 
-var pubsubCommands = []*command{
-	{name: "channels", arity: -2, run: func(s *Server, c *Session, argv [][]byte) {
+var pubsubCommands = []entry{
+	{name: "subscribe", run: cmdSubscribe, flags: sentinels | pubsubOK},
+	{name: "psubscribe", run: cmdPsubscribe, flags: sentinels | pubsubOK},
+	{name: "unsubscribe", run: cmdUnsubscribe, flags: sentinels | pubsubOK},
+	{name: "punsubscribe", run: cmdPunsubscribe, flags: sentinels | pubsubOK},
+	{name: "publish", run: cmdPublish, flags: sentinels},
+	{name: "pubsub|channels", run: func(s *Server, c *Session, argv [][]byte) {
 		if len(argv) > 3 {
 			c.error("ERR wrong number of arguments for 'pubsub|channels' command")
 			return
@@ -208,15 +213,15 @@ var pubsubCommands = []*command{
 			c.bulkText(name)
 		}
 	}},
-	{name: "numsub", arity: -2, run: func(s *Server, c *Session, argv [][]byte) {
+	{name: "pubsub|numsub", run: func(s *Server, c *Session, argv [][]byte) {
 		c.array(2 * (len(argv) - 2))
 		for _, name := range argv[2:] {
 			c.bulk(name)
 			c.int(int64(len(s.pubsub.channels[string(name)])))
 		}
 	}},
-	{name: "numpat", arity: 2, run: func(s *Server, c *Session, _ [][]byte) { c.int(int64(len(s.pubsub.order))) }},
-	{name: "help", arity: 2, run: help("PUBSUB",
+	{name: "pubsub|numpat", run: func(s *Server, c *Session, _ [][]byte) { c.int(int64(len(s.pubsub.order))) }},
+	{name: "pubsub|help", run: help("PUBSUB",
 		"CHANNELS [<pattern>]", "    Return the currently active channels matching a <pattern> (default: '*').",
 		"NUMPAT", "    Return number of subscriptions to patterns.",
 		"NUMSUB [<channel> ...]", "    Return the number of subscribers for the specified channels, excluding", "    pattern subscriptions(default: no channels).")},

@@ -120,6 +120,7 @@ func New(o Options) *Server {
 	} else {
 		s.ks.Reset()
 	}
+	s.ks.SetLimits(&s.cfg.Limits)
 	if s.o.Log == nil {
 		s.o.Log = func(byte, string) {}
 	}

@@ -4,8 +4,33 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
+
+var stringCommands = []entry{
+	{name: "get", run: cmdGet},
+	{name: "set", run: cmdSet},
+	{name: "setnx", run: cmdSetnx},
+	{name: "setex", run: cmdSetex},
+	{name: "psetex", run: cmdPsetex},
+	{name: "getset", run: cmdGetset},
+	{name: "getdel", run: cmdGetdel},
+	{name: "getex", run: cmdGetex},
+	{name: "getrange", run: cmdGetrange},
+	{name: "substr", run: cmdGetrange},
+	{name: "setrange", run: cmdSetrange},
+	{name: "mget", run: cmdMget},
+	{name: "mset", run: cmdMset},
+	{name: "msetnx", run: cmdMsetnx},
+	{name: "strlen", run: cmdStrlen},
+	{name: "append", run: cmdAppend},
+	{name: "incr", run: cmdIncr},
+	{name: "decr", run: cmdDecr},
+	{name: "incrby", run: cmdIncrby},
+	{name: "decrby", run: cmdDecrby},
+	{name: "incrbyfloat", run: cmdIncrbyfloat},
+}
 
 // lookupString returns a string's value for a command that reads; ok is false
 // when the key holds something else, which has been answered. A missing key is
@@ -479,39 +504,33 @@ func (s *Server) addTo(c *Session, argv [][]byte, by int64) {
 }
 
 // cmdIncrbyfloat is logged as a SET of the result, so that rounding cannot
-// differ when the log is replayed. (Redis computes in long double; the engine
-// has 64 bits, so the last digits of long results differ.)
+// differ when the log is replayed.
 func cmdIncrbyfloat(s *Server, c *Session, argv [][]byte) {
 	key := argv[1]
 	o, ok := s.lookupStringForWrite(c, key)
 	if !ok {
 		return
 	}
-	var n float64
+	n := newLongDouble()
 	if o != nil {
-		if n, ok = parseFloat(o.Str); !ok {
+		if n, ok = parseLongDouble(o.Str); !ok {
 			c.error(errNotFloat)
 			return
 		}
 	}
-	by, ok := parseFloat(argv[2])
+	by, ok := parseLongDouble(argv[2])
 	if !ok {
 		c.error(errNotFloat)
 		return
 	}
-	n += by
-	if math.IsNaN(n) || math.IsInf(n, 0) {
+	if !n.add(by) {
 		c.error("ERR increment would produce NaN or Infinity")
 		return
 	}
-	value := strconv.AppendFloat(nil, n, 'f', -1, 64)
-	s.ks.DB(c.db).Replace(key, keyspace.StringObject(value))
+	value := n.human()
+	s.ks.DB(c.db).Replace(key, keyspace.TextObject(value))
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "incrbyfloat", c.db, key)
 	s.propagateAs(c, 1, wordSet, key, value, wordKeepTTL)
 	c.bulk(value)
-}
-
-func parseFloat(b []byte) (float64, bool) {
-	n, err := strconv.ParseFloat(string(b), 64)
-	return n, err == nil && !math.IsNaN(n)
 }

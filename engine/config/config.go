@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/torntail/torntail/engine/keyspace"
 )
 
 // Fsync is the value of appendfsync.
@@ -53,6 +55,11 @@ type Config struct {
 	// RdbKeySaveDelay makes a child save slowly, for tests: microseconds for each key.
 	RdbKeySaveDelay         int64
 	StopWritesOnBgsaveError bool
+
+	NotifyEvents Events // notify-keyspace-events
+
+	// Limits of encodings.
+	Limits keyspace.Limits
 
 	// Replication. Times are seconds, sizes bytes.
 	ReplBacklogSize         int64
@@ -124,6 +131,8 @@ var defaults = Config{
 	RdbChecksum:             true,
 	RdbSaveIncrementalFsync: true,
 	StopWritesOnBgsaveError: true,
+
+	Limits: keyspace.DefaultLimits,
 
 	ReplBacklogSize:       1 << 20,
 	ReplBacklogTTL:        3600,

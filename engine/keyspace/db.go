@@ -124,26 +124,19 @@ func (db *DB) newPage() *page {
 	return &page{gen: db.ks.gen}
 }
 
-// EditList returns the list at key for changing, nil when there is none or the
-// key holds something else. A list that becomes empty must be deleted.
-func (db *DB) EditList(key []byte) *Deque {
+// edit returns the collection of a kind at key for changing, nil when there is
+// none or the key holds something else.
+func (db *DB) edit(key []byte, kind Kind) Collection {
 	n, ok := db.index[string(key)]
-	if !ok || db.at(n).obj.Kind != List {
+	if !ok || db.at(n).obj.Kind != kind {
 		return nil
 	}
 	s := db.at(n)
-	if db.ks.shared(s.obj.List.gen) {
+	if db.ks.shared(s.obj.Coll.generation()) {
 		s = db.writable(n)
-		s.obj.List = s.obj.List.clone(db.ks.gen)
+		s.obj.Coll = s.obj.Coll.fork(db.ks.gen)
 	}
-	return s.obj.List
-}
-
-// NewList stores an empty list under a key that does not exist and returns it for filling.
-func (db *DB) NewList(key []byte) *Deque {
-	d := &Deque{gen: db.ks.gen}
-	db.add(string(key), Object{Kind: List, List: d})
-	return d
+	return s.obj.Coll
 }
 
 // Delete removes a key and reports whether it was there.

@@ -1,6 +1,8 @@
-// Package keyspace holds the data of the server: sixteen databases of strings
-// and lists, with expiry times, and frozen copies of all of it for the snapshot
-// and rewrite children.
+// Package keyspace holds the data of the server: sixteen databases of values of
+// every type, with expiry times, and frozen copies of all of it for the snapshot
+// and rewrite children. Each type has a file of its own, with its encodings and
+// their limits, its form in a snapshot and in a rewritten append-only file, and
+// its digest.
 //
 // Keys live in pages of fixed slots. A slot never moves while its key exists,
 // which buys three things: the order in which a database is walked depends only
@@ -26,11 +28,13 @@ type Keyspace struct {
 	// shared with a snapshot, as long as any is live.
 	gen  uint64
 	live int
+	// limits of encodings; the server's configuration, which CONFIG SET changes.
+	limits *Limits
 }
 
 // New makes an empty keyspace.
 func New() *Keyspace {
-	k := &Keyspace{}
+	k := &Keyspace{limits: &DefaultLimits}
 	for i := range k.dbs {
 		k.dbs[i].ks = k
 	}
@@ -39,6 +43,9 @@ func New() *Keyspace {
 
 // DB returns database i, 0 <= i < Databases.
 func (k *Keyspace) DB(i int) *DB { return &k.dbs[i] }
+
+// SetLimits makes encodings obey l from now on, which may change meanwhile.
+func (k *Keyspace) SetLimits(l *Limits) { k.limits = l }
 
 // Len is the number of keys in all databases.
 func (k *Keyspace) Len() int {

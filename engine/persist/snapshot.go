@@ -59,8 +59,7 @@ func (j *snapshotJob) saveRDB(data *keyspace.Snapshot) error {
 		return err
 	}
 	out := &output{f: f, c: j.c, auto: j.cfg.RdbSaveIncrementalFsync}
-	var w rdb.Writer
-	if err := w.Write(out, data, j.options); err != nil {
+	if err := data.WriteRDB(out, j.options); err != nil {
 		_ = f.Close()
 		return failed("rdbSaveRio", err)
 	}

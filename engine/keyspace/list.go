@@ -1,0 +1,217 @@
+package keyspace
+
+import (
+	"bytes"
+
+	"github.com/torntail/torntail/engine/rdb"
+)
+
+// Deque is a list: cheap at both ends, and by index.
+type Deque struct {
+	buf  [][]byte // elements are buf[head:]
+	head int
+	gen  uint64 // the keyspace's generation when buf was made
+}
+
+// ListObject makes a list value of the given elements, first to last. The
+// slices belong to the keyspace afterwards.
+func ListObject(elems [][]byte) Object {
+	return Object{Kind: List, Coll: &Deque{buf: elems}}
+}
+
+// List is the list that an object of that kind holds.
+func (o *Object) List() *Deque { return o.Coll.(*Deque) }
+
+// EditList returns the list at key for changing, nil when there is none or the
+// key holds something else. A list that becomes empty must be deleted.
+func (db *DB) EditList(key []byte) *Deque {
+	l, _ := db.edit(key, List).(*Deque)
+	return l
+}
+
+// NewList stores an empty list under a key that does not exist and returns it for filling.
+func (db *DB) NewList(key []byte) *Deque {
+	d := &Deque{gen: db.ks.gen}
+	db.add(string(key), Object{Kind: List, Coll: d})
+	return d
+}
+
+// Encoding is always a list of listpacks.
+func (d *Deque) Encoding() string { return "quicklist" }
+
+// Len is the number of elements.
+func (d *Deque) Len() int { return len(d.buf) - d.head }
+
+// At returns element i, 0 <= i < Len.
+func (d *Deque) At(i int) []byte { return d.buf[d.head+i] }
+
+// PushBack appends an element.
+func (d *Deque) PushBack(b []byte) { d.buf = append(d.buf, b) }
+
+// PushFront puts an element before all others.
+func (d *Deque) PushFront(b []byte) {
+	if d.head == 0 {
+		// Room in front as large as the list, so that pushing costs constant
+		// time in the long run.
+		n := len(d.buf)
+		room := max(n, 4)
+		buf := make([][]byte, room+n, room+n+n/4)
+		copy(buf[room:], d.buf)
+		d.buf, d.head = buf, room
+	}
+	d.head--
+	d.buf[d.head] = b
+}
+
+// PopFront removes and returns the first element; the list must not be empty.
+func (d *Deque) PopFront() []byte {
+	b := d.buf[d.head]
+	d.buf[d.head] = nil
+	d.head++
+	return b
+}
+
+// PopBack removes and returns the last element; the list must not be empty.
+func (d *Deque) PopBack() []byte {
+	n := len(d.buf) - 1
+	b := d.buf[n]
+	d.buf[n] = nil
+	d.buf = d.buf[:n]
+	return b
+}
+
+// Set replaces element i.
+func (d *Deque) Set(i int, b []byte) { d.buf[d.head+i] = b }
+
+// Trim keeps the elements [lo, hi).
+func (d *Deque) Trim(lo, hi int) {
+	end := d.head + hi
+	clear(d.buf[d.head : d.head+lo])
+	clear(d.buf[end:])
+	d.buf = d.buf[:end]
+	d.head += lo
+}
+
+// Remove removes the elements equal to b, the first count of them, the last
+// -count when count is negative, all when it is 0. It returns how many.
+func (d *Deque) Remove(b []byte, count int) int {
+	elems := d.buf[d.head:]
+	limit := count
+	if count <= 0 {
+		limit = -count
+	}
+	if limit == 0 {
+		limit = len(elems)
+	}
+	skip := 0 // equal elements before the ones to remove
+	if count < 0 {
+		for _, e := range elems {
+			if bytes.Equal(e, b) {
+				skip++
+			}
+		}
+		skip = max(skip-limit, 0)
+	}
+	kept := elems[:0]
+	removed := 0
+	for _, e := range elems {
+		if removed < limit && bytes.Equal(e, b) {
+			if skip == 0 {
+				removed++
+				continue
+			}
+			skip--
+		}
+		kept = append(kept, e)
+	}
+	clear(elems[len(kept):])
+	d.buf = d.buf[:d.head+len(kept)]
+	return removed
+}
+
+func (d *Deque) generation() uint64 { return d.gen }
+
+// fork copies the list; the elements are shared.
+func (d *Deque) fork(gen uint64) Collection {
+	buf := make([][]byte, d.Len(), d.Len()+1+d.Len()/4)
+	copy(buf, d.buf[d.head:])
+	return &Deque{buf: buf, gen: gen}
+}
+
+func (d *Deque) digest(sum *[20]byte) {
+	for i := range d.Len() {
+		mix(sum, d.At(i))
+	}
+}
+
+func (d *Deque) rebuild(key []byte, emit func(argv [][]byte)) {
+	argv := make([][]byte, 0, 2+itemsPerCommand)
+	for i, n := 0, d.Len(); i < n; i += itemsPerCommand {
+		argv = append(argv[:0], []byte("RPUSH"), key)
+		for j := i; j < min(n, i+itemsPerCommand); j++ {
+			argv = append(argv, d.At(j))
+		}
+		emit(argv)
+	}
+}
+
+// maxListpack is how long a node may become, in bytes (list-max-listpack-size -2).
+const maxListpack = 8192
+
+func (d *Deque) rdbType() byte { return rdb.TypeListQuicklist2 }
+
+// saveRDB writes a quicklist: as many nodes as its elements need at 8 KiB each.
+// The count comes first, so the nodes are counted in a first pass over the
+// lengths.
+func (d *Deque) saveRDB(e *rdb.Encoder) {
+	nodes := 0
+	for i := 0; i < d.Len(); nodes++ {
+		i = d.fillNode(e.Pack(), i)
+	}
+	e.Len(uint64(nodes))
+	for i := 0; i < d.Len(); {
+		i = d.fillNode(e.Pack(), i)
+		e.Len(nodePacked)
+		e.Packed()
+	}
+}
+
+// fillNode puts elements from i on into a listpack until it is full, and returns
+// the index of the first that is not in it. An element larger than a node has
+// one of its own.
+func (d *Deque) fillNode(p *rdb.Listpack, i int) int {
+	for first := i; i < d.Len(); i++ {
+		before := p.Size()
+		p.Append(d.At(i))
+		if i > first && p.Size() > maxListpack {
+			p.Undo(before, 1)
+			break
+		}
+	}
+	return i
+}
+
+// Containers of a quicklist's nodes (redis 7.0.15 quicklist.h).
+const (
+	nodePlain  = 1
+	nodePacked = 2
+)
+
+func loadList(d *rdb.Decoder, kind byte) *Deque {
+	var elems [][]byte
+	for n := d.Count("a list"); n > 0 && d.OK(); n-- {
+		container := uint64(nodePlain)
+		if kind == rdb.TypeListQuicklist2 {
+			container = d.Len("a list node")
+		}
+		switch container {
+		case nodePlain:
+			elems = append(elems, d.Str("a list element"))
+		case nodePacked:
+			elems = d.Listpack(elems, "a list node")
+		default:
+			d.Fail("Quicklist integrity check failed: container %d", container)
+		}
+	}
+	return &Deque{buf: elems}
+}

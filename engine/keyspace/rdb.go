@@ -1,0 +1,88 @@
+package keyspace
+
+import (
+	"io"
+
+	"github.com/torntail/torntail/engine/rdb"
+)
+
+// WriteRDB writes the snapshot as a file, in chunks of 4096 bytes. The error is
+// out's own.
+func (s *Snapshot) WriteRDB(out io.Writer, o rdb.WriteOptions) error {
+	var w rdb.Writer
+	w.Begin(out, o)
+	current := -1
+	err := s.Each(func(db int, key string, obj *Object, expireAtMs int64) error {
+		if db != current {
+			current = db
+			keys, expires := s.Counts(db)
+			w.Database(db, keys, expires)
+		}
+		if expireAtMs != 0 {
+			w.Expire(expireAtMs)
+		}
+		w.Key(obj.rdbType(), key)
+		obj.saveRDB(&w.Encoder)
+		return w.Err()
+	})
+	if err != nil {
+		return err
+	}
+	return w.End()
+}
+
+func (o *Object) rdbType() byte {
+	if o.Kind == String {
+		return rdb.TypeString
+	}
+	return o.Coll.rdbType()
+}
+
+func (o *Object) saveRDB(e *rdb.Encoder) {
+	if o.Kind == String {
+		e.Str(o.Str)
+		return
+	}
+	o.Coll.saveRDB(e)
+}
+
+// LoadRDB reads a snapshot from the start of f, which has size bytes and may
+// have other content behind it, and gives each key to add, which may keep it. A
+// collection without elements is left out, as redis 7.0.15 rdb.c
+// rdbLoadRioWithLoadingCtx does. It returns the length of the snapshot. The
+// error is an *rdb.Error.
+func LoadRDB(r *rdb.Reader, file string, f io.ReaderAt, size int64, o rdb.ReadOptions, l *Limits, add func(e *rdb.Entry, o Object) error) (end int64, err error) {
+	o.Entry = func(d *rdb.Decoder, e rdb.Entry) error {
+		obj := LoadObject(d, e.Type, l)
+		if d.Err() != nil || obj.Kind == None {
+			return d.Err()
+		}
+		return add(&e, obj)
+	}
+	return r.Read(file, f, size, o)
+}
+
+// LoadObject reads one value. Its kind is None when it is empty, or when d has
+// an error.
+func LoadObject(d *rdb.Decoder, kind byte, l *Limits) (o Object) {
+	switch kind {
+	case rdb.TypeString:
+		return StringObject(d.Str("a string"))
+	case rdb.TypeList, rdb.TypeListQuicklist2:
+		o = Object{Kind: List, Coll: loadList(d, kind)}
+	case rdb.TypeHash, rdb.TypeHashListpack:
+		o = Object{Kind: Hash, Coll: loadHash(d, kind, l)}
+	case rdb.TypeSet, rdb.TypeSetIntset:
+		o = Object{Kind: Set, Coll: loadSet(d, kind, l)}
+	default:
+		if name, ok := rdb.NewerTypes[kind]; ok {
+			d.Fail("value type %d (%s) is not supported", kind, name)
+			break
+		}
+		d.Fail("Unknown RDB encoding type %d", kind)
+	}
+	if !d.OK() || o.Kind != Stream && o.Coll.Len() == 0 {
+		return Object{}
+	}
+	return o
+}
