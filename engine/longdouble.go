@@ -25,8 +25,8 @@ const (
 )
 
 // parseLongDouble reads what C's strtold does and redis 7.0.15 util.c string2ld
-// lets pass: no blanks, the whole text, no NaN, nothing that is too small to
-// hold. Text beyond the greatest number is an infinity.
+// lets pass: no blanks, the whole text, no NaN, nothing that is too great or too
+// small to hold. The word inf is let pass too.
 func parseLongDouble(b []byte) (v *longDouble, ok bool) {
 	if len(b) == 0 || len(b) > maxLongDouble {
 		return nil, false
@@ -94,28 +94,21 @@ func numberText(text string) bool {
 	return n > 0 && text == ""
 }
 
-// setText makes v the number nearest to text; it reports false when that is
-// zero though text is not.
+// setText makes v the number nearest to text; it reports false when that is an
+// infinity, or zero though text is not.
 func (v *longDouble) setText(text string) bool {
 	at := strings.LastIndexAny(text, "eE")
 	if strings.ContainsAny(text, "xX") {
 		at = strings.LastIndexAny(text, "pP")
 	}
 	if at >= 0 {
-		// An exponent so far out decides alone; the digits move it by their number.
-		if n, err := strconv.Atoi(text[at+1:]); err != nil || n > 20000 || n < -20000 {
-			zero := strings.Trim(text[:at], "+-0.xX") == ""
-			if !zero && text[at+1] == '-' {
+		// An exponent so far out decides alone: the digits are not enough to
+		// bring the number back.
+		if n, err := strconv.Atoi(text[at+1:]); err != nil || n > 40000 || n < -40000 {
+			if strings.Trim(text[:at], "+-0.xX") != "" {
 				return false
 			}
-			v.SetInf(false)
-			if zero {
-				v.SetInt64(0)
-			}
-			if text[0] == '-' {
-				v.Neg(&v.Float)
-			}
-			return true
+			text = text[:at]
 		}
 	}
 	r, ok := new(big.Rat).SetString(text)
@@ -134,7 +127,9 @@ func (v *longDouble) setText(text string) bool {
 		}
 		return true
 	}
-	v.bound()
+	if v.bound(); v.IsInf() {
+		return false
+	}
 	// Below the normal numbers digits are lost one by one.
 	if exp := v.MantExp(nil); exp < longDoubleMinExp {
 		keep := 64 - (longDoubleMinExp - exp)

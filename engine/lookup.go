@@ -64,16 +64,7 @@ func (c *Session) rangeArg(b []byte, lo, hi int64, msg string) (int64, bool) {
 
 // positiveArg reads an integer that must not be negative.
 func (c *Session) positiveArg(b []byte) (int64, bool) {
-	n, ok := parseInt(b)
-	if !ok {
-		c.error(errNotInteger)
-		return 0, false
-	}
-	if n < 0 {
-		c.error("ERR value is out of range, must be positive")
-		return 0, false
-	}
-	return n, true
+	return c.rangeArg(b, 0, math.MaxInt64, "value is out of range, must be positive")
 }
 
 // countArg reads a number of elements to draw, negative for "with repeats".
