@@ -208,6 +208,7 @@ var clientCommands = []entry{
 		}
 	}},
 	{name: "client|kill", run: clientKill},
+	{name: "client|unblock", run: clientUnblock},
 	{name: "client|help", run: help("CLIENT",
 		"GETNAME", "    Return the name of the current connection.",
 		"ID", "    Return the ID of the current connection.",
@@ -223,6 +224,7 @@ var clientCommands = []entry{
 		"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Return clients of specified type.",
 		"NO-EVICT (ON|OFF)", "    Accepted without effect: clients are never evicted.",
 		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the current connection.",
+		"UNBLOCK <clientid> [TIMEOUT|ERROR]", "    Unblock the specified blocked client.",
 		"SETNAME <name>", "    Assign the name <name> to the current connection.")},
 }
 

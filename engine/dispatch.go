@@ -130,6 +130,9 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 	s.call(c, cmd, argv)
 	s.propagatePending(c)
 	c.offset = s.repl.Offset
+	if len(s.waiters.ready) > 0 {
+		s.serveReady()
+	}
 	s.replicate()
 }
 

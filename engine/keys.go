@@ -162,6 +162,7 @@ func cmdFlushdb(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	s.touchAll(c.db)
+	s.signalDatabase(c.db)
 	n := s.ks.DB(c.db).Flush()
 	s.propagate(c, n, argv)
 	c.ok()
@@ -173,6 +174,7 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 	}
 	for db := range keyspace.Databases {
 		s.touchAll(db)
+		s.signalDatabase(db)
 	}
 	s.mgr.AddDirty(s.ks.FlushAll())
 	if !s.loading {

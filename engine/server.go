@@ -80,6 +80,7 @@ type Server struct {
 	link     *link // to the master; nil: none is wanted
 	jobs     []*job
 	waiting  []*Session // blocked by WAIT
+	waiters  keyWaiters // blocked until keys are there
 	held     []*Session // blocked by a pause of writes
 	paused   bool
 	transfer *transfer // of the snapshot that goes to replicas as it is made

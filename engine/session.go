@@ -59,6 +59,7 @@ type Session struct {
 	offset  int64      // of the replication stream behind the last command: what WAIT waits for
 	next    int        // command of the batch to execute next
 	blocked *blockedOn // why it is not executed yet; nil: nothing
+	onBlock func()     // see OnBlock
 }
 
 // replyMode is the state of CLIENT REPLY.

@@ -8,7 +8,7 @@ import (
 )
 
 // typeDraws are the commands of all types.
-var typeDraws = []draws{keyDraws, hashDraws, setDraws}
+var typeDraws = []draws{keyDraws, listDraws, hashDraws, setDraws}
 
 // keyDraws are compared with redis-server: commands about keys of any type.
 const keyDraws draws = `

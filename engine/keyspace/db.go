@@ -19,11 +19,12 @@ type page struct {
 
 // DB is one database.
 type DB struct {
-	ks    *Keyspace
-	index map[string]uint32 // key -> slot number
-	pages []*page
-	spare []*page  // emptied pages, for reuse
-	free  []uint32 // slots that held a key once, reused last in first out
+	ks     *Keyspace
+	number int               // which database it is
+	index  map[string]uint32 // key -> slot number
+	pages  []*page
+	spare  []*page  // emptied pages, for reuse
+	free   []uint32 // slots that held a key once, reused last in first out
 
 	expires   int   // keys with an expiry time
 	expireSum int64 // sum of these times, for INFO's avg_ttl
@@ -74,6 +75,7 @@ func (db *DB) Set(key []byte, o Object) bool {
 	if n, ok := db.index[string(key)]; ok {
 		s := db.writable(n)
 		db.forgetExpire(s)
+		db.replaced(s)
 		s.obj = o
 		return false
 	}
@@ -85,7 +87,9 @@ func (db *DB) Set(key []byte, o Object) bool {
 // the key is new.
 func (db *DB) Replace(key []byte, o Object) bool {
 	if n, ok := db.index[string(key)]; ok {
-		db.writable(n).obj = o
+		s := db.writable(n)
+		db.replaced(s)
+		s.obj = o
 		return false
 	}
 	db.add(string(key), o)
@@ -112,6 +116,16 @@ func (db *DB) add(key string, o Object) {
 		db.index = make(map[string]uint32)
 	}
 	db.index[key] = n
+	if db.ks.watch != nil {
+		db.ks.watch(db.number, []byte(key), o.Kind)
+	}
+}
+
+// replaced tells a watcher of a value that another takes the place of.
+func (db *DB) replaced(s *slot) {
+	if db.ks.watch != nil {
+		db.ks.watch(db.number, []byte(s.key), s.obj.Kind)
+	}
 }
 
 func (db *DB) newPage() *page {
@@ -148,6 +162,9 @@ func (db *DB) Delete(key []byte) bool {
 	s := db.writable(n)
 	db.forgetExpire(s)
 	delete(db.index, s.key)
+	if s.obj.Kind == Stream {
+		db.replaced(s)
+	}
 	*s = slot{}
 	db.free = append(db.free, n)
 	return true

@@ -30,13 +30,14 @@ type Keyspace struct {
 	live int
 	// limits of encodings; the server's configuration, which CONFIG SET changes.
 	limits *Limits
+	watch  func(db int, key []byte, kind Kind)
 }
 
 // New makes an empty keyspace.
 func New() *Keyspace {
 	k := &Keyspace{limits: &DefaultLimits}
 	for i := range k.dbs {
-		k.dbs[i].ks = k
+		k.dbs[i].ks, k.dbs[i].number = k, i
 	}
 	return k
 }
@@ -46,6 +47,11 @@ func (k *Keyspace) DB(i int) *DB { return &k.dbs[i] }
 
 // SetLimits makes encodings obey l from now on, which may change meanwhile.
 func (k *Keyspace) SetLimits(l *Limits) { k.limits = l }
+
+// Watch has f called when a key is added, and when a stream is deleted or
+// replaced; nil ends that. It is called while the database changes and must not
+// look at it.
+func (k *Keyspace) Watch(f func(db int, key []byte, kind Kind)) { k.watch = f }
 
 // Len is the number of keys in all databases.
 func (k *Keyspace) Len() int {
@@ -70,7 +76,7 @@ func (k *Keyspace) FlushAll() int {
 func (k *Keyspace) Reset() {
 	k.live = 0 // so that Flush reuses the pages
 	k.FlushAll()
-	k.gen = 0
+	k.gen, k.watch = 0, nil
 	for i := range k.dbs {
 		for _, p := range k.dbs[i].spare {
 			p.gen = 0

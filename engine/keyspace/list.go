@@ -2,6 +2,7 @@ package keyspace
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/torntail/torntail/engine/rdb"
 )
@@ -78,6 +79,28 @@ func (d *Deque) PopBack() []byte {
 	d.buf[n] = nil
 	d.buf = d.buf[:n]
 	return b
+}
+
+// Pop removes and returns the element at one end; the list must not be empty.
+func (d *Deque) Pop(front bool) []byte {
+	if front {
+		return d.PopFront()
+	}
+	return d.PopBack()
+}
+
+// Push adds an element at one end.
+func (d *Deque) Push(b []byte, front bool) {
+	if front {
+		d.PushFront(b)
+	} else {
+		d.PushBack(b)
+	}
+}
+
+// Insert puts an element before element i, 0 <= i <= Len.
+func (d *Deque) Insert(i int, b []byte) {
+	d.buf = slices.Insert(d.buf, d.head+i, b)
 }
 
 // Set replaces element i.
