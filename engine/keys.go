@@ -96,6 +96,7 @@ func (s *Server) rename(c *Session, argv [][]byte, nx bool) {
 		return
 	}
 	db.Delete(from)
+	db.Delete(to) // a new key, to whoever waits for it
 	db.Set(to, moved)
 	if at != 0 {
 		db.SetExpire(to, at)

@@ -151,7 +151,7 @@ func (s *Server) blockingMove(c *Session, logged [][]byte, from, to bool, timeou
 		refused()
 		return
 	}
-	ends := [...][]byte{[]byte("RIGHT"), []byte("LEFT")}
+	ends := [...][]byte{[]byte("right"), []byte("left")}
 	if len(logged) == 5 { // as the server writes them, not as they were typed
 		logged = [][]byte{wordLmove, src, dst, ends[number(from)], ends[number(to)]}
 	}
