@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
@@ -93,17 +94,22 @@ func (s *Server) stopWaiting(c *Session, w *wanted) {
 // watchKeyspace has the keyspace tell what is added to it only while somebody
 // waits for keys or listens to new ones.
 func (s *Server) watchKeyspace() {
-	if len(s.waiters.byKey) == 0 {
+	if len(s.waiters.byKey) == 0 && s.cfg.NotifyEvents&config.NewEvents == 0 {
 		s.ks.Watch(nil)
 		return
 	}
 	s.ks.Watch(s.keyEvent)
 }
 
-// keyEvent is called by the keyspace when a key is added, or a stream is gone.
-func (s *Server) keyEvent(db int, key []byte, kind keyspace.Kind) {
-	if !s.loading {
-		s.signalKind(db, key, kind)
+// keyEvent is called by the keyspace, see Keyspace.Watch (redis 7.0.15 db.c
+// dbAdd, dbSetValue, dbGenericDelete).
+func (s *Server) keyEvent(db int, key []byte, kind keyspace.Kind, added bool) {
+	if s.loading {
+		return
+	}
+	s.signalKind(db, key, kind)
+	if added {
+		s.notify(config.NewEvents, "new", db, key)
 	}
 }
 
@@ -184,14 +190,16 @@ func (s *Server) serveKey(k watchKey) {
 // getTimeoutFromObjectOrReply).
 func (c *Session) timeoutArg(b []byte) (time.Duration, bool) {
 	v, ok := parseLongDouble(b)
-	if !ok || v.IsInf() {
+	if !ok {
 		c.error("ERR timeout is not a float or out of range")
 		return 0, false
 	}
-	v.Mul(&v.Float, big.NewFloat(1000))
-	ms, accuracy := v.Int64()
-	if accuracy == big.Below && ms < math.MaxInt64 {
-		ms++
+	ms := int64(math.MinInt64) // what x86-64 makes of a number beyond all integers
+	if v.Mul(&v.Float, big.NewFloat(1000)); v.MantExp(nil) < 64 && !v.IsInf() {
+		var accuracy big.Accuracy
+		if ms, accuracy = v.Int64(); accuracy == big.Below {
+			ms++
+		}
 	}
 	return c.timeoutMs(ms)
 }

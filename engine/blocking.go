@@ -54,6 +54,7 @@ func without(list []*Session, c *Session) []*Session {
 // goOn lets a batch continue behind the command that blocked it.
 func (s *Server) goOn(c *Session) {
 	s.unblock(c)
+	c.resumed = c.inTurn
 	c.next++
 	s.pending = append(s.pending, c)
 	s.wake.Signal()

@@ -105,6 +105,7 @@ func (s *Server) applyConfig(old *config.Config) string {
 	case !s.cfg.AppendOnly && old.AppendOnly:
 		s.mgr.DisableAOF()
 	}
+	s.watchKeyspace()
 	return ""
 }
 

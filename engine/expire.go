@@ -27,6 +27,7 @@ func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
 		s.stats.expired++
 		s.touch(c.db, key)
 		db.Delete(key)
+		s.notify(config.ExpiredEvents, "expired", c.db, key)
 		s.propagateAs(c, 0, wordDel, key)
 		return nil
 	}
@@ -53,6 +54,18 @@ func (s *Server) lookupRead(c *Session, key []byte) *keyspace.Object {
 	if o == nil {
 		s.stats.misses++
 		s.notify(config.MissEvents, "keymiss", c.db, key)
+	} else {
+		s.stats.hits++
+	}
+	return o
+}
+
+// peek is lookupRead for OBJECT, which tells nobody of a missing key and leaves
+// no trace of the access.
+func (s *Server) peek(c *Session, key []byte) *keyspace.Object {
+	o := s.lookup(c, key)
+	if o == nil {
+		s.stats.misses++
 	} else {
 		s.stats.hits++
 	}
@@ -88,6 +101,7 @@ func (s *Server) expireCycle() {
 			s.stats.expired++
 			s.touch(i, key)
 			db.Delete(key)
+			s.notify(config.ExpiredEvents, "expired", i, key)
 			s.mgr.Feed(i, [][]byte{wordDel, key})
 			s.repl.Feed(i, [][]byte{wordDel, key})
 		}
@@ -205,11 +219,13 @@ func (s *Server) expireGeneric(c *Session, argv [][]byte, name string, u expireU
 	s.touch(c.db, key)
 	if when <= s.now() && !s.loading && s.repl.Up == nil {
 		db.Delete(key)
+		s.notify(config.GenericEvents, "del", c.db, key)
 		s.propagateAs(c, 1, wordDel, key)
 		c.int(1)
 		return
 	}
 	db.SetExpire(key, max(when, 1))
+	s.notify(config.GenericEvents, "expire", c.db, key)
 	switch {
 	case !u.seconds && u.absolute:
 		s.propagate(c, 1, argv)
@@ -254,6 +270,7 @@ func cmdPersist(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	s.touch(c.db, argv[1])
+	s.notify(config.GenericEvents, "persist", c.db, argv[1])
 	s.propagate(c, 1, argv)
 	c.int(1)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/keyspace"
 )
@@ -42,6 +43,7 @@ func cmdDel(s *Server, c *Session, argv [][]byte) {
 		}
 		s.ks.DB(c.db).Delete(key)
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "del", c.db, key)
 		n++
 	}
 	if n > 0 {
@@ -103,6 +105,8 @@ func (s *Server) rename(c *Session, argv [][]byte, nx bool) {
 	}
 	s.touch(c.db, from)
 	s.touch(c.db, to)
+	s.notify(config.GenericEvents, "rename_from", c.db, from)
+	s.notify(config.GenericEvents, "rename_to", c.db, to)
 	s.propagate(c, 1, argv)
 	if nx {
 		c.int(1)
@@ -203,7 +207,7 @@ func cmdSelect(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdObject(s *Server, c *Session, argv [][]byte) {
-	o := s.lookupRead(c, argv[2])
+	o := s.peek(c, argv[2])
 	if o == nil {
 		c.null()
 		return

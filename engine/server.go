@@ -122,6 +122,7 @@ func New(o Options) *Server {
 		s.ks.Reset()
 	}
 	s.ks.SetLimits(&s.cfg.Limits)
+	s.watchKeyspace()
 	if s.o.Log == nil {
 		s.o.Log = func(byte, string) {}
 	}

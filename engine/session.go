@@ -59,6 +59,7 @@ type Session struct {
 	offset  int64      // of the replication stream behind the last command: what WAIT waits for
 	next    int        // command of the batch to execute next
 	blocked *blockedOn // why it is not executed yet; nil: nothing
+	resumed bool       // it was blocked and goes on within one turn
 	onBlock func()     // see OnBlock
 }
 
@@ -194,7 +195,8 @@ func (c *Session) release() {
 		c.stream.add(c, c.out)
 		c.out = c.out[:0]
 	}
-	if c.blocked != nil {
+	if c.blocked != nil || c.resumed {
+		c.resumed = false
 		return // it comes back with the rest of its batch
 	}
 	c.busy = false

@@ -63,6 +63,7 @@ func (c *Session) bulkOrNull(o *keyspace.Object) {
 func (s *Server) setString(c *Session, key, value []byte) {
 	s.ks.DB(c.db).Set(key, keyspace.StringObject(c.keep(value)))
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "set", c.db, key)
 }
 
 // setOptions are the arguments of SET and GETEX after the value.
@@ -172,9 +173,11 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 		db.Set(key, obj)
 	}
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "set", c.db, key)
 	switch {
 	case o.expire != nil:
 		db.SetExpire(key, at)
+		s.notify(config.GenericEvents, "expire", c.db, key)
 		s.propagateAs(c, 1, wordSet, key, value, wordPxat, strconv.AppendInt(nil, at, 10))
 	case o.get:
 		s.propagateAs(c, 1, withoutGet(argv)...)
@@ -226,6 +229,7 @@ func (s *Server) setexGeneric(c *Session, argv [][]byte, name string, u expireUn
 	s.lookupForWrite(c, argv[1])
 	s.setString(c, argv[1], argv[3])
 	s.ks.DB(c.db).SetExpire(argv[1], at)
+	s.notify(config.GenericEvents, "expire", c.db, argv[1])
 	s.propagateAs(c, 1, wordSet, argv[1], argv[3], wordPxat, strconv.AppendInt(nil, at, 10))
 	c.ok()
 }
@@ -249,6 +253,7 @@ func cmdGetdel(s *Server, c *Session, argv [][]byte) {
 	if old != nil {
 		s.ks.DB(c.db).Delete(argv[1])
 		s.touch(c.db, argv[1])
+		s.notify(config.GenericEvents, "del", c.db, argv[1])
 		s.propagateAs(c, 1, wordDel, argv[1])
 	}
 }
@@ -278,16 +283,19 @@ func cmdGetex(s *Server, c *Session, argv [][]byte) {
 	c.bulk(old.Str)
 	db := s.ks.DB(c.db)
 	switch {
-	case o.expire != nil && at <= s.now():
+	case o.expire != nil && o.unit.absolute && at <= s.now() && !s.loading && s.repl.Up == nil:
 		db.Delete(key)
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "del", c.db, key)
 		s.propagateAs(c, 1, wordDel, key)
 	case o.expire != nil:
 		db.SetExpire(key, at)
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "expire", c.db, key)
 		s.propagateAs(c, 1, wordPexpireat, key, strconv.AppendInt(nil, at, 10))
 	case o.persist && db.Persist(key):
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "persist", c.db, key)
 		s.propagateAs(c, 1, wordPersist, key)
 	}
 }
@@ -373,8 +381,13 @@ func cmdAppend(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	value := append(append(make([]byte, 0, n), old...), argv[2]...)
-	s.ks.DB(c.db).Replace(argv[1], keyspace.StringObject(value))
+	obj := keyspace.RawObject(value)
+	if o == nil {
+		obj = keyspace.StringObject(value)
+	}
+	s.ks.DB(c.db).Replace(argv[1], obj)
 	s.touch(c.db, argv[1])
+	s.notify(config.StringEvents, "append", c.db, argv[1])
 	s.propagate(c, 1, argv)
 	c.int(int64(n))
 }
@@ -407,8 +420,9 @@ func cmdSetrange(s *Server, c *Session, argv [][]byte) {
 	value := make([]byte, max(len(old), int(offset)+len(argv[3])))
 	copy(value, old)
 	copy(value[offset:], argv[3])
-	s.ks.DB(c.db).Replace(argv[1], keyspace.StringObject(value))
+	s.ks.DB(c.db).Replace(argv[1], keyspace.RawObject(value))
 	s.touch(c.db, argv[1])
+	s.notify(config.StringEvents, "setrange", c.db, argv[1])
 	s.propagate(c, 1, argv)
 	c.int(int64(len(value)))
 }
@@ -499,6 +513,7 @@ func (s *Server) addTo(c *Session, argv [][]byte, by int64) {
 	n += by
 	s.ks.DB(c.db).Replace(key, keyspace.StringObject(strconv.AppendInt(make([]byte, 0, 20), n, 10)))
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "incrby", c.db, key)
 	s.propagate(c, 1, argv)
 	c.int(n)
 }

@@ -1,8 +1,11 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -57,6 +60,74 @@ func (p *couple) dial(t *testing.T, rt *rapid.T, log *[][]string, resp string) *
 	return c
 }
 
+// subscriber listens at both servers, to what they tell of keys.
+type subscriber struct {
+	theirs *socket
+	ours   *recorder
+	end    func()
+}
+
+// recorder is a transport that remembers what was written to it.
+type recorder struct {
+	wire
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	r.text.Write(p)
+	r.mu.Unlock()
+	select {
+	case r.more <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}
+
+// until waits for text and returns everything up to there.
+func (r *recorder) until(text string) string {
+	for {
+		r.mu.Lock()
+		all := r.text.String()
+		r.mu.Unlock()
+		if strings.Contains(all, text) {
+			return all
+		}
+		<-r.more
+	}
+}
+
+func (p *couple) subscribe(t *testing.T) *subscriber {
+	s := &subscriber{theirs: dial(t, p.redis.addr()), ours: &recorder{more: make(chan struct{}, 1)}}
+	w := p.world
+	w.env.Enter()
+	c, _ := w.server.Open(s.ours)
+	c.Add([][]byte{[]byte("PSUBSCRIBE"), []byte("__key*")})
+	c.Execute()
+	w.env.Leave()
+	s.theirs.do("PSUBSCRIBE", "__key*")
+	s.ours.until("psubscribe")
+	s.end = func() {
+		s.theirs.c.Close()
+		w.env.Enter()
+		c.Close()
+		w.env.Leave()
+	}
+	return s
+}
+
+// heard is what each server told until now.
+func (s *subscriber) heard(p *pair) (theirs, ours string) {
+	p.ask("PUBLISH", "__key:end", "end of all")
+	for !strings.Contains(theirs, "end of all") {
+		theirs += s.theirs.reply()
+	}
+	_, ours, _ = strings.Cut(s.ours.until("end of all"), ":1\r\n")
+	return theirs, ours
+}
+
 func (p *pair) close() {
 	p.theirs.c.Close()
 	p.ours.close()
@@ -65,7 +136,10 @@ func (p *pair) close() {
 // do gives both a command and compares the replies.
 func (p *pair) do(c drawn) (reply string) {
 	*p.log = append(*p.log, c.argv)
+	// Neither waits for anything longer than a moment.
+	late := time.AfterFunc(20*time.Second, func() { panic(fmt.Sprintf("after %q: no answer", *p.log)) })
 	want, got := p.theirs.do(c.argv...), p.ours.do(c.argv...)
+	late.Stop()
 	if c.unordered {
 		width := 1
 		if name := strings.ToUpper(c.argv[0]); want[0] == '%' || name == "HGETALL" {
@@ -95,7 +169,7 @@ func (p *pair) encodings() {
 // reload of the log and of a snapshot change nothing but what they change there.
 func TestTypesAsRedis(t *testing.T) {
 	limits := [][2]string{{"hash-max-listpack-entries", "4"}, {"hash-max-listpack-value", "20"}, {"set-max-intset-entries", "4"},
-		{"zset-max-listpack-entries", "4"}, {"zset-max-listpack-value", "20"}}
+		{"zset-max-listpack-entries", "4"}, {"zset-max-listpack-value", "20"}, {"notify-keyspace-events", "AKEmn"}}
 	both := startCouple(t, limits...)
 	var patterns []string
 	for _, d := range typeDraws {
@@ -108,6 +182,8 @@ func TestTypesAsRedis(t *testing.T) {
 		defer clients[1].close()
 		clients[0].ask("FLUSHALL")
 		clients[0].ask("SET", "first", "key")
+		events := both.subscribe(t)
+		defer events.end()
 		theirStart, ourStart := incrSize(rt, both.redis.dir), incrSize(rt, both.world.dir)
 		type step struct {
 			client  int
@@ -120,6 +196,9 @@ func TestTypesAsRedis(t *testing.T) {
 			clients[s.client].do(s.command)
 		}
 		c := clients[0]
+		if theirs, ours := events.heard(c); theirs != ours {
+			rt.Fatalf("after %q\nevents differ\nredis:  %q\nengine: %q", log, theirs, ours)
+		}
 		c.ask("DEBUG", "DIGEST")
 		c.encodings()
 		c.ask("PING") // the writes of the turn before are in the file now

@@ -117,14 +117,14 @@ func (db *DB) add(key string, o Object) {
 	}
 	db.index[key] = n
 	if db.ks.watch != nil {
-		db.ks.watch(db.number, []byte(key), o.Kind)
+		db.ks.watch(db.number, []byte(key), o.Kind, true)
 	}
 }
 
 // replaced tells a watcher of a value that another takes the place of.
 func (db *DB) replaced(s *slot) {
 	if db.ks.watch != nil {
-		db.ks.watch(db.number, []byte(s.key), s.obj.Kind)
+		db.ks.watch(db.number, []byte(s.key), s.obj.Kind, false)
 	}
 }
 

@@ -30,7 +30,7 @@ type Keyspace struct {
 	live int
 	// limits of encodings; the server's configuration, which CONFIG SET changes.
 	limits *Limits
-	watch  func(db int, key []byte, kind Kind)
+	watch  func(db int, key []byte, kind Kind, added bool)
 }
 
 // New makes an empty keyspace.
@@ -48,10 +48,10 @@ func (k *Keyspace) DB(i int) *DB { return &k.dbs[i] }
 // SetLimits makes encodings obey l from now on, which may change meanwhile.
 func (k *Keyspace) SetLimits(l *Limits) { k.limits = l }
 
-// Watch has f called when a key is added, and when a stream is deleted or
-// replaced; nil ends that. It is called while the database changes and must not
+// Watch has f called when a key is added, and with added false before a value is
+// replaced or a stream deleted; nil ends that. It is called while the database changes and must not
 // look at it.
-func (k *Keyspace) Watch(f func(db int, key []byte, kind Kind)) { k.watch = f }
+func (k *Keyspace) Watch(f func(db int, key []byte, kind Kind, added bool)) { k.watch = f }
 
 // Len is the number of keys in all databases.
 func (k *Keyspace) Len() int {
