@@ -106,6 +106,7 @@ func (s *Server) applyConfig(old *config.Config) string {
 		s.mgr.DisableAOF()
 	}
 	s.watchKeyspace()
+	s.tickClock()
 	return ""
 }
 

@@ -13,9 +13,19 @@ import (
 // expiry does not stop the server for long (Redis bounds the time instead).
 const expiresPerCycle = 10000
 
-// lookup returns a key's value; a key past its time is deleted first, and the
-// deletion is propagated (redis 7.0.15 db.c expireIfNeeded).
+// lookup returns a key's value for a command that may change it, which counts as
+// an access.
 func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
+	o := s.find(c, key)
+	if o != nil {
+		s.used(o)
+	}
+	return o
+}
+
+// find returns a key's value; a key past its time is deleted first, and the
+// deletion is propagated (redis 7.0.15 db.c expireIfNeeded).
+func (s *Server) find(c *Session, key []byte) *keyspace.Object {
 	db := s.ks.DB(c.db)
 	if s.isExpired(c.db, key) {
 		if s.repl.Up != nil {
@@ -50,20 +60,25 @@ func (s *Server) visible(c *Session, key []byte) bool {
 
 // lookupRead is lookup for commands that only read, which count hits and misses.
 func (s *Server) lookupRead(c *Session, key []byte) *keyspace.Object {
-	o := s.lookup(c, key)
-	if o == nil {
-		s.stats.misses++
-		s.notify(config.MissEvents, "keymiss", c.db, key)
-	} else {
-		s.stats.hits++
+	o := s.lookupUntouched(c, key)
+	if o != nil {
+		s.used(o)
 	}
 	return o
 }
 
-// peek is lookupRead for OBJECT, which tells nobody of a missing key and leaves
-// no trace of the access.
+// lookupUntouched is lookupRead for a command that is no access to the value.
+func (s *Server) lookupUntouched(c *Session, key []byte) *keyspace.Object {
+	o := s.peek(c, key)
+	if o == nil {
+		s.notify(config.MissEvents, "keymiss", c.db, key)
+	}
+	return o
+}
+
+// peek is lookupUntouched for OBJECT, which tells nobody of a missing key.
 func (s *Server) peek(c *Session, key []byte) *keyspace.Object {
-	o := s.lookup(c, key)
+	o := s.find(c, key)
 	if o == nil {
 		s.stats.misses++
 	} else {
@@ -246,7 +261,7 @@ func cmdPexpiretime(s *Server, c *Session, argv [][]byte) {
 }
 
 func (s *Server) ttlGeneric(c *Session, key []byte, unit int64, absolute bool) {
-	if s.lookupRead(c, key) == nil {
+	if s.lookupUntouched(c, key) == nil {
 		c.int(-2)
 		return
 	}

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math"
+
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/keyspace"
@@ -11,7 +13,7 @@ var keyCommands = []entry{
 	{name: "del", run: cmdDel},
 	{name: "unlink", run: cmdDel},
 	{name: "exists", run: cmdExists},
-	{name: "touch", run: cmdExists},
+	{name: "touch", run: cmdTouch},
 	{name: "type", run: cmdType},
 	{name: "rename", run: cmdRename},
 	{name: "renamenx", run: cmdRenamenx},
@@ -31,8 +33,6 @@ var keyCommands = []entry{
 	{name: "flushdb", run: cmdFlushdb},
 	{name: "flushall", run: cmdFlushall},
 	{name: "select", run: cmdSelect},
-	{name: "object|encoding", run: cmdObject},
-	{name: "object|help", run: help("OBJECT", "ENCODING <key>", "    Return the kind of internal representation used in order to store the value", "    associated with a <key>.")},
 }
 
 func cmdDel(s *Server, c *Session, argv [][]byte) {
@@ -55,6 +55,16 @@ func cmdDel(s *Server, c *Session, argv [][]byte) {
 func cmdExists(s *Server, c *Session, argv [][]byte) {
 	var n int64
 	for _, key := range argv[1:] {
+		if s.lookupUntouched(c, key) != nil {
+			n++
+		}
+	}
+	c.int(n)
+}
+
+func cmdTouch(s *Server, c *Session, argv [][]byte) {
+	var n int64
+	for _, key := range argv[1:] {
 		if s.lookupRead(c, key) != nil {
 			n++
 		}
@@ -63,7 +73,7 @@ func cmdExists(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdType(s *Server, c *Session, argv [][]byte) {
-	o := s.lookupRead(c, argv[1])
+	o := s.lookupUntouched(c, argv[1])
 	if o == nil {
 		c.status("none")
 		return
@@ -190,27 +200,21 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdSelect(s *Server, c *Session, argv [][]byte) {
-	n, ok := c.intArg(argv[1])
-	if !ok {
-		return
+	if n, ok := s.dbArg(c, argv[1]); ok {
+		c.db = n
+		c.ok()
 	}
-	if n != int64(int32(n)) {
-		c.error("ERR value is out of range, value must between -2147483648 and 2147483647")
-		return
+}
+
+// dbArg reads the number of a database there is.
+func (s *Server) dbArg(c *Session, b []byte) (int, bool) {
+	n, ok := c.rangeArg(b, math.MinInt32, math.MaxInt32, "")
+	if !ok {
+		return 0, false
 	}
 	if n < 0 || n >= s.cfg.Databases {
 		c.error("ERR DB index is out of range")
-		return
+		return 0, false
 	}
-	c.db = int(n)
-	c.ok()
-}
-
-func cmdObject(s *Server, c *Session, argv [][]byte) {
-	o := s.peek(c, argv[2])
-	if o == nil {
-		c.null()
-		return
-	}
-	c.bulkText(o.Encoding())
+	return int(n), true
 }

@@ -104,7 +104,7 @@ func cmdScan(s *Server, c *Session, argv [][]byte) {
 	})
 	live := names[:0]
 	for _, n := range names {
-		if s.lookup(c, []byte(n)) != nil {
+		if s.find(c, []byte(n)) != nil {
 			live = append(live, n)
 		}
 	}

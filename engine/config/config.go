@@ -58,6 +58,10 @@ type Config struct {
 
 	NotifyEvents Events // notify-keyspace-events
 
+	MaxmemoryPolicy string
+	LfuDecayTime    int64 // minutes; 0: counters never fall
+	LfuLogFactor    int64
+
 	// Limits of encodings.
 	Limits keyspace.Limits
 
@@ -131,6 +135,10 @@ var defaults = Config{
 	RdbChecksum:             true,
 	RdbSaveIncrementalFsync: true,
 	StopWritesOnBgsaveError: true,
+
+	MaxmemoryPolicy: "noeviction",
+	LfuDecayTime:    1,
+	LfuLogFactor:    10,
 
 	Limits: keyspace.DefaultLimits,
 

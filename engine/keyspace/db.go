@@ -77,6 +77,7 @@ func (db *DB) Set(key []byte, o Object) bool {
 		db.forgetExpire(s)
 		db.replaced(s)
 		s.obj = o
+		s.obj.Access = db.access(o.Access)
 		return false
 	}
 	db.add(string(key), o)
@@ -90,6 +91,7 @@ func (db *DB) Replace(key []byte, o Object) bool {
 		s := db.writable(n)
 		db.replaced(s)
 		s.obj = o
+		s.obj.Access = db.access(o.Access)
 		return false
 	}
 	db.add(string(key), o)
@@ -112,6 +114,7 @@ func (db *DB) add(key string, o Object) {
 	}
 	s := db.writable(n)
 	s.key, s.obj, s.expire = key, o, 0
+	s.obj.Access = db.access(o.Access)
 	if db.index == nil {
 		db.index = make(map[string]uint32)
 	}
@@ -119,6 +122,14 @@ func (db *DB) add(key string, o Object) {
 	if db.ks.watch != nil {
 		db.ks.watch(db.number, []byte(key), o.Kind, true)
 	}
+}
+
+// access is an object's own Access, or the clock's.
+func (db *DB) access(own uint32) uint32 {
+	if own != 0 {
+		return own
+	}
+	return db.ks.clock
 }
 
 // replaced tells a watcher of a value that another takes the place of.

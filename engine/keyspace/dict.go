@@ -1,5 +1,7 @@
 package keyspace
 
+import "maps"
+
 // leafEntries is the number of entries in a full leaf: small, because the first
 // write to a leaf after a snapshot copies it whole.
 const leafEntries = 64
@@ -33,6 +35,22 @@ func (d *dict[E]) fork(gen uint64) *dict[E] {
 	f := &dict[E]{gen: gen, index: d.index, n: d.n}
 	f.leaves = append(make([]leaf[E], 0, len(d.leaves)+1), d.leaves...)
 	return f
+}
+
+// clone is a copy beside which the receiver goes on.
+func (d *dict[E]) clone(gen uint64) *dict[E] {
+	c := d.fork(gen)
+	c.index = maps.Clone(d.index)
+	for i := range c.leaves { // so that it does not append where the receiver does
+		l := &c.leaves[i]
+		l.entries = l.entries[:len(l.entries):len(l.entries)]
+	}
+	d.gen = gen
+	for i := range d.leaves { // nor the other way round, nor may either take one for its own
+		d.leaves[i].gen = gen - 1
+		c.leaves[i].gen = gen - 1
+	}
+	return c
 }
 
 // find returns the position of an entry, -1 when there is none.

@@ -184,6 +184,13 @@ func (h *HashMap) fork(gen uint64) Collection {
 	return f
 }
 
+func (h *HashMap) clone(gen uint64) Collection {
+	if h.large == nil {
+		return h.fork(gen)
+	}
+	return &HashMap{gen: gen, limits: h.limits, large: h.large.clone(gen)}
+}
+
 func (h *HashMap) digest(d *[20]byte) {
 	h.Each(func(f *Field) bool {
 		var field [20]byte

@@ -30,7 +30,9 @@ type Keyspace struct {
 	live int
 	// limits of encodings; the server's configuration, which CONFIG SET changes.
 	limits *Limits
-	watch  func(db int, key []byte, kind Kind, added bool)
+	// clock is the Access of a value that is stored now.
+	clock uint32
+	watch func(db int, key []byte, kind Kind, added bool)
 }
 
 // New makes an empty keyspace.
@@ -52,6 +54,15 @@ func (k *Keyspace) SetLimits(l *Limits) { k.limits = l }
 // replaced or a stream deleted; nil ends that. It is called while the database changes and must not
 // look at it.
 func (k *Keyspace) Watch(f func(db int, key []byte, kind Kind, added bool)) { k.watch = f }
+
+// SetClock says what the Access of a value is that is stored from now on.
+func (k *Keyspace) SetClock(access uint32) { k.clock = access }
+
+// Swap exchanges two databases.
+func (k *Keyspace) Swap(i, j int) {
+	k.dbs[i], k.dbs[j] = k.dbs[j], k.dbs[i]
+	k.dbs[i].number, k.dbs[j].number = i, j
+}
 
 // Len is the number of keys in all databases.
 func (k *Keyspace) Len() int {

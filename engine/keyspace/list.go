@@ -161,6 +161,8 @@ func (d *Deque) fork(gen uint64) Collection {
 	return &Deque{buf: buf, gen: gen}
 }
 
+func (d *Deque) clone(gen uint64) Collection { return d.fork(gen) }
+
 func (d *Deque) digest(sum *[20]byte) {
 	for i := range d.Len() {
 		mix(sum, d.At(i))

@@ -58,6 +58,9 @@ type Collection interface {
 	// fork is a copy to be changed while the receiver, which nobody changes any
 	// more, is read by a snapshot. It shares what it can with the receiver.
 	fork(gen uint64) Collection
+	// clone is a copy that is changed while the receiver is changed too, for COPY.
+	// They may share what is older than gen on both sides.
+	clone(gen uint64) Collection
 	// digest adds the elements to a key's digest (redis 7.0.15 debug.c
 	// xorObjectDigest).
 	digest(d *[20]byte)
@@ -120,6 +123,16 @@ func CanonicalInt(b []byte) (int64, bool) {
 	}
 	var digits [20]byte
 	return n, string(strconv.AppendInt(digits[:0], n, 10)) == string(b)
+}
+
+// Clone is a copy of a value, to be stored under another key of the keyspace.
+func (k *Keyspace) Clone(o *Object) Object {
+	c := Object{Kind: o.Kind, form: o.form, Str: o.Str}
+	if o.Coll != nil {
+		k.gen++ // so that what both share is older than either
+		c.Coll = o.Coll.clone(k.gen)
+	}
+	return c
 }
 
 // Rebuild emits the commands that make a collection anew.

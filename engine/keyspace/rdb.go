@@ -21,6 +21,12 @@ func (s *Snapshot) WriteRDB(out io.Writer, o rdb.WriteOptions) error {
 		if expireAtMs != 0 {
 			w.Expire(expireAtMs)
 		}
+		switch o.Hint {
+		case rdb.HintIdle:
+			w.Idle(uint64(IdleSeconds(obj.Access, o.Clock)))
+		case rdb.HintFreq:
+			w.Freq(byte(obj.Access))
+		}
 		w.Key(obj.rdbType(), key)
 		obj.saveRDB(&w.Encoder)
 		return w.Err()
@@ -29,6 +35,24 @@ func (s *Snapshot) WriteRDB(out io.Writer, o rdb.WriteOptions) error {
 		return err
 	}
 	return w.End()
+}
+
+// clockBits is the width of Access: seconds, or minutes and a counter.
+const clockBits = 24
+
+// IdleSeconds is for how long a value has not been used, by a clock of seconds
+// that wraps (redis 7.0.15 evict.c estimateObjectIdleTime).
+func IdleSeconds(access, clock uint32) uint32 {
+	if clock >= access {
+		return clock - access
+	}
+	return clock + (1<<clockBits - 1) - access
+}
+
+// Dump is DUMP's payload of a value: its type and form, the version of the
+// format and a checksum (redis 7.0.15 cluster.c createDumpPayload).
+func (o *Object) Dump(compress bool) []byte {
+	return rdb.Payload(o.rdbType(), compress, o.saveRDB)
 }
 
 func (o *Object) rdbType() byte {

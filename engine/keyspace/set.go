@@ -172,6 +172,13 @@ func (s *Members) fork(gen uint64) Collection {
 	return f
 }
 
+func (s *Members) clone(gen uint64) Collection {
+	if s.large == nil {
+		return s.fork(gen)
+	}
+	return &Members{gen: gen, limits: s.limits, large: s.large.clone(gen)}
+}
+
 func (s *Members) digest(d *[20]byte) {
 	s.Each(func(m string) bool {
 		xor(d, []byte(m))

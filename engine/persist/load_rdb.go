@@ -54,6 +54,9 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 			m.loadedOld++
 			return nil
 		}
+		if m.o.Access != nil {
+			o.Access = m.o.Access(e.Freq, e.Idle)
+		}
 		d := m.o.Keyspace.DB(e.DB)
 		if !d.Set(e.Key, o) {
 			return fmt.Errorf("duplicated key '%s' in DB %d", e.Key, e.DB)

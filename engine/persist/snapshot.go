@@ -30,6 +30,9 @@ func (m *Manager) job() snapshotJob {
 	if m.o.UsedMemory != nil {
 		j.options.UsedMem = m.o.UsedMemory()
 	}
+	if m.o.Hint != nil {
+		j.options.Hint, j.options.Clock = m.o.Hint()
+	}
 	if m.o.Place != nil {
 		j.options.Place = m.o.Place()
 	}

@@ -8,13 +8,26 @@ import (
 
 // WriteOptions says how to write a snapshot.
 type WriteOptions struct {
-	Compress bool  // rdbcompression: LZF for strings over 20 bytes, when it helps
-	Checksum bool  // rdbchecksum: CRC64 at the end; otherwise zeroes
-	Created  int64 // Unix seconds, for the ctime field
-	UsedMem  int64 // bytes, for the used-mem field
-	AOFBase  bool  // the file is the base of an append-only file
-	Place    Place // in the history of replication, if it has one
+	Compress bool   // rdbcompression: LZF for strings over 20 bytes, when it helps
+	Checksum bool   // rdbchecksum: CRC64 at the end; otherwise zeroes
+	Created  int64  // Unix seconds, for the ctime field
+	UsedMem  int64  // bytes, for the used-mem field
+	AOFBase  bool   // the file is the base of an append-only file
+	Place    Place  // in the history of replication, if it has one
+	Hint     Hint   // what to say of each key's last use
+	Clock    uint32 // by which it is reckoned, see keyspace.Object.Access
 }
+
+// Hint says which hint about their use keys are written with, as the policy of
+// maxmemory needs it.
+type Hint uint8
+
+// The hints.
+const (
+	NoHint Hint = iota
+	HintIdle
+	HintFreq
+)
 
 // Place says where in which history of replication a snapshot stands. The zero
 // Place is none.
