@@ -97,7 +97,7 @@ func (c *check) multiPart() error {
 		if err != nil {
 			return failed("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
 		}
-		preamble := bytes.HasPrefix(head, []byte("REDIS"))
+		preamble := bytes.HasPrefix(head, []byte("REDIS")) || bytes.HasPrefix(head, []byte("VALKEY"))
 		format := "RESP"
 		if preamble {
 			format = "RDB"

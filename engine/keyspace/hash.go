@@ -262,7 +262,16 @@ func loadHash(d *rdb.Decoder, kind byte, l *Limits) *HashMap {
 		}
 		return h
 	}
-	elems := d.Listpack(nil, "a hash")
+	var elems [][]byte
+	switch kind {
+	case rdb.TypeHashZiplist:
+		elems = d.Ziplist(nil, "a hash")
+	case rdb.TypeZipmap:
+		elems = d.Zipmap(nil, "a hash")
+		h.Expect(elems) // the one packed form whose fields are measured
+	default:
+		elems = d.Listpack(nil, "a hash")
+	}
 	if len(elems)%2 != 0 {
 		d.Fail("Hash listpack integrity check failed.")
 		return h
@@ -273,7 +282,7 @@ func loadHash(d *rdb.Decoder, kind byte, l *Limits) *HashMap {
 
 // fill takes over the fields of a packed form.
 func (h *HashMap) fill(d *rdb.Decoder, elems [][]byte) {
-	if int64(len(elems)/2) > h.limits.HashEntries {
+	if h.large == nil && int64(len(elems)/2) > h.limits.HashEntries {
 		h.grow(len(elems) / 2)
 	}
 	seen := make(map[string]bool, len(elems)/2)

@@ -224,8 +224,15 @@ const (
 
 func loadList(d *rdb.Decoder, kind byte) *Deque {
 	var elems [][]byte
+	if kind == rdb.TypeListZiplist {
+		return &Deque{buf: d.Ziplist(nil, "a list")}
+	}
 	for n := d.Count("a list"); n > 0 && d.OK(); n-- {
 		container := uint64(nodePlain)
+		if kind == rdb.TypeListQuicklist {
+			elems = d.Ziplist(elems, "a list node")
+			continue
+		}
 		if kind == rdb.TypeListQuicklist2 {
 			container = d.Len("a list node")
 		}

@@ -92,18 +92,14 @@ func LoadObject(d *rdb.Decoder, kind byte, l *Limits) (o Object) {
 	switch kind {
 	case rdb.TypeString:
 		return StringObject(d.Str("a string"))
-	case rdb.TypeList, rdb.TypeListQuicklist2:
+	case rdb.TypeList, rdb.TypeListZiplist, rdb.TypeListQuicklist, rdb.TypeListQuicklist2:
 		o = Object{Kind: List, Coll: loadList(d, kind)}
-	case rdb.TypeHash, rdb.TypeHashListpack:
+	case rdb.TypeHash, rdb.TypeZipmap, rdb.TypeHashZiplist, rdb.TypeHashListpack:
 		o = Object{Kind: Hash, Coll: loadHash(d, kind, l)}
-	case rdb.TypeSet, rdb.TypeSetIntset:
+	case rdb.TypeSet, rdb.TypeSetIntset, rdb.TypeSetListpack:
 		o = Object{Kind: Set, Coll: loadSet(d, kind, l)}
 	default:
-		if name, ok := rdb.NewerTypes[kind]; ok {
-			d.Fail("value type %d (%s) is not supported", kind, name)
-			break
-		}
-		d.Fail("Unknown RDB encoding type %d", kind)
+		d.Refuse(kind)
 	}
 	if !d.OK() || o.Kind != Stream && o.Coll.Len() == 0 {
 		return Object{}

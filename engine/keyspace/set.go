@@ -227,6 +227,14 @@ func (s *Members) saveRDB(e *rdb.Encoder) {
 // packed stay so, if they are not too many (redis 7.0.15 rdb.c rdbLoadObject).
 func loadSet(d *rdb.Decoder, kind byte, l *Limits) *Members {
 	s := &Members{limits: l}
+	if kind == rdb.TypeSetListpack { // of a server since 7.2
+		for _, m := range d.Listpack(nil, "a set") {
+			if !s.Add(m) {
+				d.Fail("Duplicate set members detected")
+			}
+		}
+		return s
+	}
 	if kind == rdb.TypeSetIntset {
 		s.ints = d.Intset("a set")
 		if int64(len(s.ints)) > l.SetInts {

@@ -26,6 +26,29 @@ func (d *Decoder) Reset(file string, f io.ReaderAt, size int64, sum bool) {
 	d.file, d.at, d.err = file, 0, nil
 }
 
+// Refuse makes a value of a type that is not read an error, which names it.
+func (d *Decoder) Refuse(kind byte) {
+	switch name, known := refused[kind]; {
+	case kind == TypeModule || kind == TypeModule2:
+		d.Fail("value of the module type %s is not supported", moduleName(d.Len("a module type")))
+	case known:
+		d.Fail("value type %d (%s) is not supported", kind, name)
+	default:
+		d.Fail("Unknown RDB encoding type %d", kind)
+	}
+}
+
+// moduleName is the name of a module type: nine letters of six bits, above ten
+// bits of a version (redis 7.0.15 module.c moduleTypeEncodeId).
+func moduleName(id uint64) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	name := make([]byte, 9)
+	for i := range name {
+		name[i] = letters[id>>(64-6*(i+1))&63]
+	}
+	return string(name)
+}
+
 // Err is the first error, an *Error; nil when there was none.
 func (d *Decoder) Err() error {
 	if d.err == nil {
@@ -261,15 +284,5 @@ func (d *Decoder) lengthOrEncoding(what string) (n uint64, enc byte) {
 // Listpack reads a listpack and appends its elements to dst, each in memory of
 // its own.
 func (d *Decoder) Listpack(dst [][]byte, what string) [][]byte {
-	start := d.src.offset()
-	lp := d.Blob(what)
-	if d.err != nil {
-		return dst
-	}
-	elems, at, wrong := listpackElements(dst, lp)
-	if wrong != "" {
-		d.at = start
-		d.Fail("%s (at byte %d of the listpack)", wrong, at)
-	}
-	return elems
+	return d.packed(dst, what, "listpack", listpackElements)
 }

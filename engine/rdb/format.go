@@ -13,11 +13,21 @@ import (
 	"hash/crc64"
 )
 
-// Version is the format version written; files up to it are read.
+// Version is the format version written.
 const Version = 10
+
+// Versions that are read: Redis's up to that of 7.4 and 8.0, and Valkey 9's own,
+// whose files begin with another word. What is new in them is read, or refused
+// by name.
+const (
+	newestRedis  = 12
+	newestValkey = 80
+)
 
 // Opcodes and value types (redis 7.0.15 rdb.h).
 const (
+	opSlotImport = 243 // Valkey 9
+	opSlotInfo   = 244 // of a cluster's slot, since 7.4
 	opFunction2  = 245
 	opFunction   = 246
 	opModuleAux  = 247
@@ -71,8 +81,8 @@ const (
 	TypeHashListpackEx  = 25
 )
 
-// NewerTypes names the value types that 7.0.15 does not know, for the refusal.
-var NewerTypes = map[byte]string{
+// refused names the value types that are known and not read.
+var refused = map[byte]string{
 	TypeHashMetadataPre: "hash with expiring fields, of a release candidate",
 	TypeHashListpackPre: "hash with expiring fields, of a release candidate",
 	TypeHashMetadata:    "hash with expiring fields", TypeHashListpackEx: "hash with expiring fields",

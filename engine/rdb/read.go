@@ -52,13 +52,17 @@ func (r *Reader) all() {
 	if head == nil {
 		return
 	}
-	if string(head[:5]) != "REDIS" {
+	number, newest := head[5:9], newestRedis
+	switch {
+	case string(head[:6]) == "VALKEY":
+		number, newest = head[6:9], newestValkey
+	case string(head[:5]) != "REDIS":
 		r.fail(Foreign, "Wrong signature trying to load DB from file")
 		return
 	}
-	version, err := strconv.Atoi(string(head[5:9]))
-	if err != nil || version < 1 || version > Version {
-		r.fail(Foreign, "Can't handle RDB format version %s", strings.TrimLeft(string(head[5:9]), "0"))
+	version, err := strconv.Atoi(string(number))
+	if err != nil || version < 1 || version > newest {
+		r.fail(Foreign, "Can't handle RDB format version %s", strings.TrimLeft(string(number), "0"))
 		return
 	}
 	next := Entry{Idle: -1, Freq: -1}
@@ -95,6 +99,12 @@ func (r *Reader) all() {
 			r.Len("a database size")
 		case opAux:
 			r.aux()
+		case opSlotInfo:
+			for range 3 { // the slot, how many keys it has, how many of them expire
+				r.Len("a slot's size")
+			}
+		case opSlotImport:
+			r.Fail("a slot that is being imported is not supported")
 		case opFunction2:
 			r.function()
 		case opFunction:
