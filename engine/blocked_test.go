@@ -17,6 +17,9 @@ const waiterDraws draws = `
 	BLMPOP 0 2 {list} {list} (LEFT|RIGHT) [COUNT 2]
 	BLMOVE {list} {list} (LEFT|RIGHT) (LEFT|RIGHT) 0
 	BRPOPLPUSH {list} {list} 0
+	BZPOPMIN <{zset}> 0
+	BZPOPMAX <{zset}> 0
+	BZMPOP 0 2 {zset} {zset} (MIN|MAX) [COUNT 2]
 `
 
 // feederDraws are commands of the client that makes keys ready, or not.
@@ -30,6 +33,9 @@ const feederDraws draws = `
 	LMOVE {list} {list} LEFT RIGHT
 	SADD {key} a
 	LPOP {list}
+	ZADD {zset} <{score} {member}>
+	ZADD {zset} <{score} {member}>
+	ZPOPMIN {zset}
 `
 
 // Whoever waits is served in the order, with the replies and with the log of

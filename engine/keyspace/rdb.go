@@ -96,6 +96,8 @@ func LoadObject(d *rdb.Decoder, kind byte, l *Limits) (o Object) {
 		o = Object{Kind: List, Coll: loadList(d, kind)}
 	case rdb.TypeHash, rdb.TypeZipmap, rdb.TypeHashZiplist, rdb.TypeHashListpack:
 		o = Object{Kind: Hash, Coll: loadHash(d, kind, l)}
+	case rdb.TypeZSet, rdb.TypeZSet2, rdb.TypeZSetZiplist, rdb.TypeZSetListpack:
+		o = Object{Kind: ZSet, Coll: loadZSet(d, kind, l)}
 	case rdb.TypeSet, rdb.TypeSetIntset, rdb.TypeSetListpack:
 		o = Object{Kind: Set, Coll: loadSet(d, kind, l)}
 	default:
