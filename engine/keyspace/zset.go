@@ -31,7 +31,9 @@ type SortedSet struct {
 	limits *Limits
 	small  []Scored // in order
 	names  *dict[Scored]
-	leaves []leaf[Scored] // in order, none empty; owned as a dict's are
+	leaves []leaf[Scored] // in order, none empty
+	// own is the generation of leaves that are this set's alone.
+	own uint64
 }
 
 // zsetLeaf is how many members a leaf may have.
@@ -56,7 +58,9 @@ func (db *DB) NewZSet(key []byte) *SortedSet {
 }
 
 // MakeZSet makes an empty sorted set that belongs to no key yet.
-func (db *DB) MakeZSet() *SortedSet { return &SortedSet{gen: db.ks.gen, limits: db.ks.limits} }
+func (db *DB) MakeZSet() *SortedSet {
+	return &SortedSet{gen: db.ks.gen, own: db.ks.gen, limits: db.ks.limits}
+}
 
 // ZSetObject makes a value of a sorted set.
 func ZSetObject(z *SortedSet) Object { return Object{Kind: ZSet, Coll: z} }
@@ -168,23 +172,23 @@ func (z *SortedSet) search(reached func(e *Scored) bool) (l, i int) {
 	return l, sort.Search(len(entries), func(i int) bool { return reached(&entries[i]) })
 }
 
-// own makes a leaf this set's alone.
-func (z *SortedSet) own(l int) *leaf[Scored] {
+// edit makes a leaf this set's alone.
+func (z *SortedSet) edit(l int) *leaf[Scored] {
 	p := &z.leaves[l]
-	if p.gen != z.gen {
+	if p.gen != z.own {
 		p.entries = append(make([]Scored, 0, zsetLeaf), p.entries...)
-		p.gen = z.gen
+		p.gen = z.own
 	}
 	return p
 }
 
 func (z *SortedSet) insert(m Scored) {
 	if len(z.leaves) == 0 {
-		z.leaves = append(z.leaves, leaf[Scored]{gen: z.gen, entries: []Scored{m}})
+		z.leaves = append(z.leaves, leaf[Scored]{gen: z.own, entries: []Scored{m}})
 		return
 	}
 	l, i := z.place(m)
-	p := z.own(l)
+	p := z.edit(l)
 	p.entries = slices.Insert(p.entries, i, m)
 	if len(p.entries) < zsetLeaf {
 		return
@@ -193,7 +197,7 @@ func (z *SortedSet) insert(m Scored) {
 	if l == len(z.leaves)-1 && i == len(p.entries)-1 {
 		half = len(p.entries) - 1 // ascending scores fill one leaf after the other
 	}
-	next := leaf[Scored]{gen: z.gen, entries: append(make([]Scored, 0, zsetLeaf), p.entries[half:]...)}
+	next := leaf[Scored]{gen: z.own, entries: append(make([]Scored, 0, zsetLeaf), p.entries[half:]...)}
 	clear(p.entries[half:])
 	p.entries = p.entries[:half]
 	z.leaves = slices.Insert(z.leaves, l+1, next)
@@ -202,7 +206,7 @@ func (z *SortedSet) insert(m Scored) {
 // cut removes a member from the leaves, where it is.
 func (z *SortedSet) cut(m Scored) {
 	l, i := z.place(m)
-	p := z.own(l)
+	p := z.edit(l)
 	p.entries = slices.Delete(p.entries, i, i+1)
 	if len(p.entries) == 0 {
 		z.leaves = slices.Delete(z.leaves, l, l+1)
@@ -321,7 +325,7 @@ func (z *SortedSet) grow(room int) {
 func (z *SortedSet) generation() uint64 { return z.gen }
 
 func (z *SortedSet) fork(gen uint64) Collection {
-	f := &SortedSet{gen: gen, limits: z.limits}
+	f := &SortedSet{gen: gen, own: gen, limits: z.limits}
 	if z.names == nil {
 		f.small = append(make([]Scored, 0, len(z.small)+1), z.small...)
 		return f
@@ -337,7 +341,7 @@ func (z *SortedSet) clone(gen uint64) Collection {
 		return f
 	}
 	f.names = z.names.clone(gen)
-	z.gen = gen
+	z.own = gen
 	for i := range z.leaves { // neither may take one for its own
 		z.leaves[i].gen = gen - 1
 		f.leaves[i].gen = gen - 1
