@@ -30,6 +30,7 @@ var stringCommands = []entry{
 	{name: "incrby", run: cmdIncrby},
 	{name: "decrby", run: cmdDecrby},
 	{name: "incrbyfloat", run: cmdIncrbyfloat},
+	{name: "lcs", run: cmdLcs},
 }
 
 // lookupString returns a string's value for a command that reads; ok is false

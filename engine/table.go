@@ -104,7 +104,7 @@ func init() {
 	}
 	commands = make(map[string]*command)
 	for _, entries := range [][]entry{
-		stringCommands, listCommands, hashCommands, setCommands, sortedSetCommands,
+		stringCommands, bitmapCommands, listCommands, hashCommands, setCommands, sortedSetCommands,
 		keyCommands, objectCommands, movingCommands, dumpCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
 		serverCommands, configCommands, commandCommands, sentinelCommands(),
 	} {
