@@ -1,12 +1,6 @@
 package engine
 
 import (
-	"bytes"
-	"errors"
-	"math"
-	"strconv"
-	"strings"
-
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
@@ -53,39 +47,14 @@ func (c *Session) spanArg(lo, hi []byte, by zrangeBy) (span, bool) {
 	}, true
 }
 
-// scoreEnd reads a score, open when "(" is in front of it, as C's strtod does:
-// to a zero byte, blanks in front are skipped, nothing at all is 0, what is too
-// great is an infinity (redis 7.0.15 t_zset.c zslParseRange).
+// scoreEnd reads a score, open when "(" is in front of it (redis 7.0.15 t_zset.c
+// zslParseRange).
 func scoreEnd(b []byte) (score float64, open, ok bool) {
 	if len(b) > 0 && b[0] == '(' {
 		b, open = b[1:], true
 	}
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
-	if len(b) == 0 {
-		return 0, open, true
-	}
-	text := strings.TrimLeft(string(b), " \t\n\v\f\r")
-	rest := strings.TrimLeft(text, "+-")
-	if len(text)-len(rest) > 1 {
-		return 0, false, false
-	}
-	switch strings.ToLower(rest) {
-	case "inf", "infinity":
-		if text[0] == '-' {
-			return math.Inf(-1), open, true
-		}
-		return math.Inf(1), open, true
-	}
-	if !numberText(rest) {
-		return 0, false, false
-	}
-	if strings.ContainsAny(text, "xX") && !strings.ContainsAny(text, "pP") {
-		text += "p0"
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	return f, open, err == nil || errors.Is(err, strconv.ErrRange)
+	score, _, ok = cDouble(b)
+	return score, open, ok
 }
 
 // lexSpan reads ends by name: "-" and "+" for all, "[name" and "(name" with and

@@ -20,6 +20,12 @@ func ListObject(elems [][]byte) Object {
 	return Object{Kind: List, Coll: &Deque{buf: elems}}
 }
 
+// ListObject makes a list value for this database. The slices belong to the
+// keyspace afterwards.
+func (db *DB) ListObject(elems [][]byte) Object {
+	return Object{Kind: List, Coll: &Deque{buf: elems, gen: db.ks.gen}}
+}
+
 // List is the list that an object of that kind holds.
 func (o *Object) List() *Deque { return o.Coll.(*Deque) }
 

@@ -322,6 +322,13 @@ func (z *SortedSet) grow(room int) {
 	z.small = nil
 }
 
+// Enlarge makes the set large if it is not: SORT leaves one so.
+func (z *SortedSet) Enlarge() {
+	if z.names == nil {
+		z.grow(0)
+	}
+}
+
 func (z *SortedSet) generation() uint64 { return z.gen }
 
 func (z *SortedSet) fork(gen uint64) Collection {
