@@ -297,7 +297,7 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	number("db", int64(c.db))
 	number("sub", int64(len(c.channels)))
 	number("psub", int64(len(c.patterns)))
-	number("ssub", 0)
+	number("ssub", int64(len(c.shards)))
 	number("multi", multi)
 	number("qbuf", 0)
 	number("qbuf-free", 0)

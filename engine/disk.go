@@ -102,6 +102,10 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 	case sub == "digest" && len(argv) == 2:
 		d := s.ks.Digest()
 		c.status(hex.EncodeToString(d[:]))
+	case sub == "object" && len(argv) >= 3:
+		s.debugObject(c, argv[2])
+	case sub == "quicklist-packed-threshold" && len(argv) == 3: // how lists are held is not to be seen
+		c.ok()
 	case sub == "digest-value" && len(argv) >= 2:
 		s.debugDigestValue(c, argv[2:])
 	case sub == "set-active-expire" && len(argv) == 3:

@@ -50,6 +50,7 @@ type Session struct {
 	wrote     bool // the batch changed data
 	channels  subscriptions
 	patterns  subscriptions
+	shards    subscriptions
 
 	replica *replica   // it follows this server, or has said that it will
 	master  bool       // the link to this server's master

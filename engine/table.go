@@ -105,7 +105,7 @@ func init() {
 	commands = make(map[string]*command)
 	for _, entries := range [][]entry{
 		stringCommands, bitmapCommands, listCommands, hashCommands, setCommands, sortedSetCommands,
-		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
+		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, memoryCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
 		serverCommands, configCommands, commandCommands, sentinelCommands(),
 	} {
 		for _, e := range entries {

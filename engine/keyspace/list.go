@@ -195,16 +195,23 @@ func (d *Deque) rdbType() byte { return rdb.TypeListQuicklist2 }
 // The count comes first, so the nodes are counted in a first pass over the
 // lengths.
 func (d *Deque) saveRDB(e *rdb.Encoder) {
-	nodes := 0
-	for i := 0; i < d.Len(); nodes++ {
-		i = d.fillNode(e.Pack(), i)
-	}
-	e.Len(uint64(nodes))
+	e.Len(uint64(d.countNodes(e.Pack())))
 	for i := 0; i < d.Len(); {
 		i = d.fillNode(e.Pack(), i)
 		e.Len(nodePacked)
 		e.Packed()
 	}
+}
+
+// Nodes is how many nodes the list has in a snapshot.
+func (d *Deque) Nodes() int { return d.countNodes(new(rdb.Listpack)) }
+
+func (d *Deque) countNodes(p *rdb.Listpack) (nodes int) {
+	for i := 0; i < d.Len(); nodes++ {
+		p.Reset()
+		i = d.fillNode(p, i)
+	}
+	return nodes
 }
 
 // fillNode puts elements from i on into a listpack until it is full, and returns
