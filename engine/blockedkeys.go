@@ -166,6 +166,7 @@ func (s *Server) serveReady() {
 
 func (s *Server) serveKey(k watchKey) {
 	key := []byte(k.key)
+	s.nowMs = 0 // the command may have taken its time
 	for _, c := range slices.Clone(s.waiters.byKey[k]) {
 		w := c.blocked.wanted
 		// Looked up for each: the one before may have emptied it, or it expires.

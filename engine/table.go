@@ -52,6 +52,9 @@ type command struct {
 	run   handler
 	sub   []*command
 	spec  *spec.Command
+	// arbitraryKeys: the keys it deletes because they have expired are no
+	// transaction (CMD_TOUCHES_ARBITRARY_KEYS).
+	arbitraryKeys bool
 }
 
 func (cmd *command) arityOK(n int) bool {
@@ -131,6 +134,7 @@ func addCommand(e entry, known map[string]*spec.Command) *command {
 	for _, word := range cmd.spec.Flags {
 		cmd.flags |= specFlags[word]
 	}
+	cmd.arbitraryKeys = e.name == "scan" || e.name == "randomkey"
 	top, sub, isSub := strings.Cut(e.name, "|")
 	if !isSub {
 		commands[top] = cmd
