@@ -60,14 +60,24 @@ func (s *Server) process(c *Session, argv [][]byte) {
 	mark := len(c.out)
 	s.processOne(c, argv)
 	switch c.replies {
-	case replyOff:
-		c.out = c.out[:mark]
+	case replyOn:
+		return
 	case replySkip:
-		c.out = c.out[:mark]
 		c.replies = replyOn
 	case replySkipNext:
-		c.out = c.out[:mark]
 		c.replies = replySkip
+	}
+	c.out = append(c.out[:mark], c.pushes...)
+	c.pushes = c.pushes[:0]
+}
+
+// pushing keeps what f adds to the batch's replies whatever CLIENT REPLY says: it
+// is something the client is told, not an answer (CLIENT_PUSHING).
+func (c *Session) pushing(f func()) {
+	mark := len(c.out)
+	f()
+	if c.replies != replyOn {
+		c.pushes = append(c.pushes, c.out[mark:]...)
 	}
 }
 

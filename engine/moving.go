@@ -123,19 +123,46 @@ func cmdSwapdb(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	if i != j {
-		s.databaseChanges(int(i), int(j))
-		s.ks.Swap(int(i), int(j))
-		s.databaseChanges(int(i), int(j))
+		a, b := int(i), int(j)
+		s.touchSwapped(a, b)
+		s.touchSwapped(b, a)
+		for _, db := range []int{a, b} { // streams that go
+			s.signalDatabase(db)
+		}
+		s.ks.Swap(a, b)
+		for _, db := range []int{a, b} { // what comes
+			s.signalDatabase(db)
+		}
 	}
 	s.propagate(c, 1, argv)
 	c.ok()
 }
 
-// databaseChanges tells those who watch keys of databases, or wait for them,
-// that all of it goes; called again, that all of it has come.
-func (s *Server) databaseChanges(dbs ...int) {
-	for _, db := range dbs {
-		s.touchAll(db)
-		s.signalDatabase(db)
+// touchSwapped tells the sessions that watch keys of a database that it is
+// replaced with another (redis 7.0.15 multi.c touchAllWatchedKeysInDb). A key
+// past its time is as good as none.
+func (s *Server) touchSwapped(db, with int) {
+	for _, c := range s.sessions { // not the map's order
+		for i := range c.watching {
+			w := &c.watching[i]
+			key := []byte(w.key)
+			if w.db != db {
+				continue
+			}
+			before, after := s.ks.DB(db).Get(key) != nil, s.ks.DB(with).Get(key) != nil
+			switch {
+			case !before && !after:
+			case w.expired && !after:
+				w.expired = false
+			case w.expired && s.isExpired(with, key):
+			case !w.expired && !before && s.isExpired(with, key):
+				w.expired = true
+			default:
+				c.dirtyCAS = true
+			}
+		}
+		if c.dirtyCAS {
+			s.unwatchAll(c)
+		}
 	}
 }

@@ -66,10 +66,12 @@ func (s *Server) subscribe(c *Session, k *kind, name string) {
 		}
 		(*all)[name] = append((*all)[name], c)
 	}
-	c.pushArray(3)
-	c.bulkText(k.subscribe)
-	c.bulkText(name)
-	c.int(k.count(c))
+	c.pushing(func() {
+		c.pushArray(3)
+		c.bulkText(k.subscribe)
+		c.bulkText(name)
+		c.int(k.count(c))
+	})
 }
 
 // unsubscribe forgets one subscription, if it is there.
@@ -134,14 +136,16 @@ func (s *Server) subscribeTo(c *Session, k *kind, names [][]byte) {
 // subscription there was, or once when there was none.
 func (s *Server) unsubscribeFrom(c *Session, k *kind, names [][]byte) {
 	told := func(name []byte) {
-		c.pushArray(3)
-		c.bulkText(k.unsubscribe)
-		if name == nil {
-			c.null()
-		} else {
-			c.bulk(name)
-		}
-		c.int(k.count(c))
+		c.pushing(func() {
+			c.pushArray(3)
+			c.bulkText(k.unsubscribe)
+			if name == nil {
+				c.null()
+			} else {
+				c.bulk(name)
+			}
+			c.int(k.count(c))
+		})
 	}
 	if len(names) == 0 {
 		for _, name := range slices.Clone(*k.own(c)) {

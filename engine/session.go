@@ -41,6 +41,7 @@ type Session struct {
 	noEvict bool
 	lastCmd *command
 	replies replyMode
+	pushes  []byte // of the current command, while replies are off
 
 	multi     bool
 	queue     []queued
