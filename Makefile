@@ -8,6 +8,7 @@ PROVE_SEEDS ?= 20000
 HISTORIES   ?= 100000
 # Pinned, so that a new release of the linter is a change like any other.
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
 .PHONY: help build run splitbrain test lint bench bench-mount prove explore fuzz fidelity
@@ -29,17 +30,19 @@ splitbrain: ## build, then partition a master as Kingsbury did in 2013 and accou
 	@$(MAKE) --no-print-directory build
 	bin/torntail splitbrain aphyr-2013 --target redis-server
 
-# The last lines of the output are go test's own.
+# gotest says what is running; the last lines of the output are go test's own.
 test: ## vet and test everything
 	@scripts/setup --tests
 	$(GO) vet ./...
-	$(GO) test -timeout 9m ./...
+	@$(GO) build -o bin/gotest ./internal/gotest
+	bin/gotest -timeout=9m ./...
 
-lint: ## formatting, vet (on macOS as well), staticcheck
+lint: ## formatting, vet (on macOS as well), staticcheck, functions that nothing calls
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted: $$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	@dead=$$($(GO) run $(DEADCODE) -test ./cmd/torntail) || exit 1; test -z "$$dead" || { echo "$$dead" >&2; exit 1; }
 
 bench: ## benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // A process kill leaves the page cache alone, and a restart does not sync what it
@@ -45,7 +45,7 @@ func (j *Judge) durableAcross(e *epoch) {
 	}
 	inner := Judge{Options: j.Options}
 	out := inner.Judge(j.asOneLife(first, e), *j.c)
-	if out.Verdict != result.Holds {
+	if out.Verdict != verdict.Holds {
 		return
 	}
 	acked, crashes := j.out.Acked, j.out.Crashes

@@ -8,7 +8,7 @@ import (
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // experiment makes a history as one simulated experiment records it: clients
@@ -84,7 +84,7 @@ func BenchmarkJudge(b *testing.B) {
 			var j Judge
 			b.ReportAllocs()
 			for b.Loop() {
-				if out := j.Judge(h, c); out.Verdict != result.Holds {
+				if out := j.Judge(h, c); out.Verdict != verdict.Holds {
 					b.Fatal(out)
 				}
 			}

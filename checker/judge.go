@@ -15,9 +15,9 @@ import (
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/checker/versions"
 	"github.com/torntail/torntail/checker/zones"
-	"github.com/torntail/torntail/reports/result"
 )
 
 // Recovery is how the server came back after a crash.
@@ -33,7 +33,7 @@ const (
 // Judgement is what is known of one history under one contract. Over several
 // crashes counts are added up and windows are the longest.
 type Judgement struct {
-	Verdict result.Verdict
+	Verdict verdict.Verdict
 	// Why is one sentence: what was broken, or why nothing is known.
 	Why string
 	// Assumption is the assumption that failed, when the verdict is unknown for that.
@@ -110,7 +110,7 @@ func (j *Judge) Judge(h *history.History, c contract.Contract) Judgement {
 	var out Judgement
 	j.out, j.h, j.c = &out, h, &c
 	if a, why := j.assume(); a != "" {
-		out.Verdict, out.Assumption, out.Why = result.Unknown, a, why
+		out.Verdict, out.Assumption, out.Why = verdict.Unknown, a, why
 		return out
 	}
 	j.epochs()
@@ -212,14 +212,14 @@ func (j *Judge) decide() {
 	out := j.out
 	switch {
 	case len(out.Anomalies) > 0:
-		out.Verdict = result.Violated
+		out.Verdict = verdict.Violated
 		a := &out.Anomalies[0]
 		out.Why = string(a.Name) + ": " + a.Rule
 		out.Assumption = ""
 	case out.Assumption != "":
-		out.Verdict = result.Unknown
+		out.Verdict = verdict.Unknown
 	default:
-		out.Verdict = result.Holds
+		out.Verdict = verdict.Holds
 		if d, ok := j.c.Documented(); ok && out.WindowCertain > d {
 			out.OverDocumented = true
 			out.Why = "holds, over documented bound"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -20,7 +20,7 @@ func TestVerdicts(t *testing.T) {
 		crash   contract.Crash
 		conf    contract.Config
 		script  string
-		verdict result.Verdict
+		verdict verdict.Verdict
 		anomaly anomaly.Name // the first one
 		assume  Assumption
 		check   func(t *testing.T, out Judgement)
@@ -30,19 +30,19 @@ func TestVerdicts(t *testing.T) {
 				c2 set b 2 30-?
 				crash power-cut 40
 				found a=1`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "always may keep what it did not acknowledge", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				c2 set b 2 30-?
 				crash power-cut 40
 				found a=1 b=2`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "always loses one", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				c1 set b 2 21-25
 				crash power-cut 40
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite,
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite,
 			check: func(t *testing.T, out Judgement) {
 				require.Equal(t, 1, out.Lost)
 				require.Equal(t, 15*time.Millisecond, out.WindowCertain)
@@ -54,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 				c2 get b 2 32-35
 				crash power-cut 40
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite,
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite,
 			check: func(t *testing.T, out Judgement) {
 				require.Zero(t, out.Lost, "nobody had acknowledged it")
 				require.Equal(t, []int{2}, out.Anomalies[0].Ops)
@@ -65,7 +65,7 @@ func TestVerdicts(t *testing.T) {
 				c1 set a 3 26-29
 				crash kill 40
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite,
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite,
 			check: func(t *testing.T, out Judgement) { require.Equal(t, 2, out.Lost) }},
 		{name: "a hole is no prefix", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
@@ -73,7 +73,7 @@ func TestVerdicts(t *testing.T) {
 				write 12-13
 				crash power-cut 40
 				found b=2`,
-			verdict: result.Violated, anomaly: anomaly.Hole,
+			verdict: verdict.Violated, anomaly: anomaly.Hole,
 			check: func(t *testing.T, out Judgement) { require.Equal(t, []int{0, 1}, out.Anomalies[0].Ops) }},
 		{name: "everysec loses what no sync covers", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
@@ -83,7 +83,7 @@ func TestVerdicts(t *testing.T) {
 				write 22-23
 				crash power-cut 40
 				found a=1`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check: func(t *testing.T, out Judgement) {
 				require.Equal(t, 1, out.Lost)
 				require.Equal(t, 1, out.PossiblyLost)
@@ -95,7 +95,7 @@ func TestVerdicts(t *testing.T) {
 				write 12-13
 				crash power-cut 40
 				found nothing`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.True(t, out.Censored) }},
 		{name: "everysec loses what a returned sync covers", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
@@ -105,7 +105,7 @@ func TestVerdicts(t *testing.T) {
 				sync 26-30 covers 23
 				crash power-cut 40
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite,
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite,
 			check: func(t *testing.T, out Judgement) { require.Equal(t, []int{0}, out.Anomalies[0].Ops) }},
 		{name: "a sync in flight covers nothing yet", mode: "everysec", crash: contract.PowerInSync,
 			script: `c1 set a 1 10-20
@@ -113,7 +113,7 @@ func TestVerdicts(t *testing.T) {
 				sync 26-? covers 13
 				crash power-cut 40
 				found nothing`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "everysec that never syncs", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -121,7 +121,7 @@ func TestVerdicts(t *testing.T) {
 				write 3001-3002
 				crash power-cut 3500
 				found a=1 b=1`,
-			verdict: result.Violated, anomaly: anomaly.LateSync},
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
 		{name: "everysec with a long sync in flight is not late", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -130,7 +130,7 @@ func TestVerdicts(t *testing.T) {
 				write 601-602
 				crash power-cut 5000
 				found a=1`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.True(t, out.OverDocumented) }},
 		{name: "after the long sync the next one is late", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
@@ -140,7 +140,7 @@ func TestVerdicts(t *testing.T) {
 				write 601-602
 				crash power-cut 9000
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LateSync},
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
 		{name: "a failing sync is not a late one", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -149,13 +149,13 @@ func TestVerdicts(t *testing.T) {
 				write 601-602
 				crash power-cut 9000
 				found a=1`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "kill under everysec loses nothing that was written", mode: "everysec", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				write 12-13
 				crash kill 40
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "kill under everysec may lose a write postponed behind a sync", mode: "everysec", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -163,7 +163,7 @@ func TestVerdicts(t *testing.T) {
 				c1 set b 1 600-610
 				crash kill 1000
 				found a=1`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check: func(t *testing.T, out Judgement) {
 				require.Equal(t, 1, out.Lost)
 				require.Equal(t, 1, out.PostponedLost)
@@ -176,26 +176,26 @@ func TestVerdicts(t *testing.T) {
 				c1 set b 1 600-610
 				crash kill 4000
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "and not without a sync in flight", mode: "everysec", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				write 12-13
 				c1 set b 1 600-610
 				crash kill 1000
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "no loses nothing to a kill", mode: "no", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				write 12-13
 				crash kill 40
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "no may lose everything to a power cut", mode: "no", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
 				crash power-cut 40000
 				found nothing`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.True(t, out.OverDocumented) }},
 		{name: "rdb keeps what was acknowledged before the fork", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
@@ -203,42 +203,42 @@ func TestVerdicts(t *testing.T) {
 				c1 set b 1 35-40
 				crash power-cut 100
 				found a=1`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.Equal(t, 60*time.Millisecond, out.WindowCertain) }},
 		{name: "rdb loses a durable snapshot", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
 				snapshot fork 30 began 31 renamed 50 durable 60
 				crash power-cut 100
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "rdb may lose a snapshot that is only renamed", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
 				snapshot fork 30 began 31 renamed 50 durable ?
 				crash power-cut 100
 				found nothing`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "but not to a kill", mode: "rdb", crash: contract.Kill, conf: saves,
 			script: `c1 set a 1 10-20
 				snapshot fork 30 began 31 renamed 50 durable ?
 				crash kill 100
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "rdb that never saves", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
 				c1 set a 2 30-40
 				crash power-cut 5000
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LateSync},
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
 		{name: "rdb with too few changes need not save", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
 				crash power-cut 5000
 				found nothing`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "none comes back empty", mode: "none", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				crash kill 50
 				found nothing`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check: func(t *testing.T, out Judgement) {
 				require.Equal(t, 1, out.Lost)
 				require.True(t, out.Censored)
@@ -247,13 +247,13 @@ func TestVerdicts(t *testing.T) {
 			script: `c1 set a 1 10-20
 				crash kill 50
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.Resurrection},
+			verdict: verdict.Violated, anomaly: anomaly.Resurrection},
 		{name: "a value nobody wrote", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
 				crash power-cut 50
 				found a=7`,
-			verdict: result.Violated, anomaly: anomaly.Phantom},
+			verdict: verdict.Violated, anomaly: anomaly.Phantom},
 		{name: "a value that a recovery did not have is back after the next", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -263,7 +263,7 @@ func TestVerdicts(t *testing.T) {
 				write 81-82
 				crash power-cut 150
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.Resurrection},
+			verdict: verdict.Violated, anomaly: anomaly.Resurrection},
 		{name: "what one recovery had the next has too", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -273,7 +273,7 @@ func TestVerdicts(t *testing.T) {
 				write 81-82
 				crash power-cut 150
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "a power cut soon after a kill reaches back behind it", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -286,7 +286,7 @@ func TestVerdicts(t *testing.T) {
 				write 81-82
 				crash power-cut 150
 				found a=1`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check: func(t *testing.T, out Judgement) {
 				require.Equal(t, 2, out.Lost)
 				require.Equal(t, 110*time.Millisecond, out.WindowCertain)
@@ -305,7 +305,7 @@ func TestVerdicts(t *testing.T) {
 				sync 83-84 covers 82
 				crash power-cut 150
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "and not with a hole", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -317,12 +317,12 @@ func TestVerdicts(t *testing.T) {
 				write 81-82
 				crash power-cut 150
 				found b=2 c=3`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "a server that will not start", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				crash power-cut 50
 				refused Bad file format`,
-			verdict: result.Violated, anomaly: anomaly.Unrecoverable,
+			verdict: verdict.Violated, anomaly: anomaly.Unrecoverable,
 			check: func(t *testing.T, out Judgement) {
 				require.Equal(t, Refused, out.Recovery)
 				require.Contains(t, out.Anomalies[0].Story, "Bad file format")
@@ -332,21 +332,21 @@ func TestVerdicts(t *testing.T) {
 				crash power-cut 50
 				repaired
 				found a=1`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.Equal(t, Repaired, out.Recovery) }},
 		{name: "a transaction in half", mode: "everysec", crash: contract.Power,
 			script: `c1 txn a=1,b=1 10-20
 				write 12-13
 				crash power-cut 50
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.TornTransaction},
+			verdict: verdict.Violated, anomaly: anomaly.TornTransaction},
 		{name: "a transaction overwritten in one key", mode: "everysec", crash: contract.Power,
 			script: `c1 txn a=1,b=1 10-20
 				c2 set b 2 15-25
 				write 12-13
 				crash power-cut 50
 				found a=1 b=2`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "a list without its middle", mode: "everysec", crash: contract.Power,
 			script: `c1 push l a 10-20
 				c1 push l b 21-25
@@ -355,7 +355,7 @@ func TestVerdicts(t *testing.T) {
 				write 12-13
 				crash power-cut 50
 				found l=[a,c]`,
-			verdict: result.Violated, anomaly: anomaly.SilentTruncation,
+			verdict: verdict.Violated, anomaly: anomaly.SilentTruncation,
 			check: func(t *testing.T, out Judgement) { require.Equal(t, []int{1}, out.Anomalies[0].Ops) }},
 		{name: "a list without its end", mode: "everysec", crash: contract.Power,
 			script: `c1 push l a 10-20
@@ -365,7 +365,7 @@ func TestVerdicts(t *testing.T) {
 				write 12-13
 				crash power-cut 50
 				found l=[a]`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.Equal(t, 2, out.Lost) }},
 		{name: "a read of an old value", mode: "always", crash: contract.Kill,
 			script: `c1 set a 1 10-20
@@ -373,12 +373,12 @@ func TestVerdicts(t *testing.T) {
 				c2 get a 1 50-60
 				crash kill 100
 				found a=2`,
-			verdict: result.Violated, anomaly: anomaly.StaleRead},
+			verdict: verdict.Violated, anomaly: anomaly.StaleRead},
 		{name: "a read of a value nobody wrote", mode: "always", crash: contract.Kill,
 			script: `c2 get a 1 50-60
 				crash kill 100
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.Phantom},
+			verdict: verdict.Violated, anomaly: anomaly.Phantom},
 		{name: "while a child runs, always may lose", mode: "always", crash: contract.Power, conf: noSync,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -388,7 +388,7 @@ func TestVerdicts(t *testing.T) {
 				write 41-42
 				crash power-cut 100
 				found a=1`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "but not before it", mode: "always", crash: contract.Power, conf: noSync,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -397,14 +397,14 @@ func TestVerdicts(t *testing.T) {
 				write 41-42
 				crash power-cut 100
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "a counter cut short is a prefix", mode: "everysec", crash: contract.Power,
 			script: `c1 incr n 2 2 10-20
 				c1 incr n 3 5 30-40
 				write 12-13
 				crash power-cut 100
 				found n=2`,
-			verdict: result.Holds,
+			verdict: verdict.Holds,
 			check:   func(t *testing.T, out Judgement) { require.Equal(t, 1, out.Lost) }},
 		{name: "a counter without its middle is not", mode: "everysec", crash: contract.Power,
 			script: `c1 incr n 2 2 10-20
@@ -413,65 +413,65 @@ func TestVerdicts(t *testing.T) {
 				write 12-13
 				crash power-cut 100
 				found n=6`,
-			verdict: result.Violated, anomaly: anomaly.Hole},
+			verdict: verdict.Violated, anomaly: anomaly.Hole},
 
 		{name: "a key that may have expired by the dump may be gone", mode: "always", crash: contract.Power,
 			script: `c1 setpx a 1 100 10-20
 				crash power-cut 200
 				found nothing`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "a write that nobody acknowledged may have been there, and have expired", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				c2 setpx a 2 161 150-?
 				crash power-cut 160
 				found nothing`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 		{name: "a write that nobody acknowledged and that lives on explains no absence", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				c2 setpx a 2 10000 150-?
 				crash power-cut 160
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "a key that may not have expired by the dump may not", mode: "always", crash: contract.Power,
 			script: `c1 setpx a 1 10000 10-20
 				crash power-cut 200
 				found nothing`,
-			verdict: result.Violated, anomaly: anomaly.LostWrite},
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "a read that finds nothing before the deadline", mode: "always", crash: contract.Power,
 			script: `c1 setpx a 1 10000 10-20
 				c1 get a - 30-40
 				crash power-cut 200
 				found a=1`,
-			verdict: result.Violated, anomaly: anomaly.StaleRead},
+			verdict: verdict.Violated, anomaly: anomaly.StaleRead},
 		{name: "a read that finds nothing after the deadline", mode: "always", crash: contract.Power,
 			script: `c1 setpx a 1 100 10-20
 				c1 get a - 130-140
 				crash power-cut 200
 				found nothing`,
-			verdict: result.Holds},
+			verdict: verdict.Holds},
 
 		{name: "no crash", mode: "always", crash: contract.Power,
 			script:  `c1 set a 1 10-20`,
-			verdict: result.Unknown, assume: Struck},
+			verdict: verdict.Unknown, assume: Struck},
 		{name: "another crash than asked for", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				crash kill 50
 				found a=1`,
-			verdict: result.Unknown, assume: Struck},
+			verdict: verdict.Unknown, assume: Struck},
 		{name: "no sync in flight where one was asked for", mode: "always", crash: contract.PowerInSync,
 			script: `c1 set a 1 10-20
 				crash power-cut 50
 				found a=1`,
-			verdict: result.Unknown, assume: Struck},
+			verdict: verdict.Unknown, assume: Struck},
 		{name: "nothing acknowledged", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-?
 				crash power-cut 50
 				found nothing`,
-			verdict: result.Unknown, assume: Enough},
+			verdict: verdict.Unknown, assume: Enough},
 		{name: "nothing read after the crash", mode: "always", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				crash power-cut 50`,
-			verdict: result.Unknown, assume: Reopened},
+			verdict: verdict.Unknown, assume: Reopened},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := contract.For(tc.mode, tc.crash, tc.conf)

@@ -13,8 +13,8 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/checker/zones"
-	"github.com/torntail/torntail/reports/result"
 )
 
 // large is a good history of many operations: clients on one correct store, a
@@ -150,7 +150,7 @@ func BenchmarkFile(b *testing.B) {
 				b.Fatal(err)
 			}
 			var j Judge
-			if out := j.Judge(h, c); out.Verdict != result.Holds {
+			if out := j.Judge(h, c); out.Verdict != verdict.Holds {
 				b.Fatal(out.Why)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // Smaller is a part of a history that is still violated in the same way.
@@ -112,7 +112,7 @@ func (m *minimizer) shows() bool {
 		m.exact = false
 		m.spent += minimizeOps / 40
 	}
-	return out.Verdict == result.Violated &&
+	return out.Verdict == verdict.Violated &&
 		slices.ContainsFunc(out.Anomalies, func(a anomaly.Anomaly) bool { return a.Name == m.name })
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/replication"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // mutilate changes a few things of a history at random, without regard for sense.
@@ -88,7 +88,7 @@ func TestMutilatedHistoriesAreJudged(t *testing.T) {
 			contracts = append(contracts, c)
 		}
 	}
-	seen := map[result.Verdict]int{}
+	seen := map[verdict.Verdict]int{}
 	j := Judge{Options: Options{Limits: linear.Limits{Timeout: 20 * time.Millisecond, Memory: 1 << 20}}}
 	for seed := range uint64(histories(t)) {
 		rng := rand.New(rand.NewPCG(seed, 77))
@@ -100,11 +100,11 @@ func TestMutilatedHistoriesAreJudged(t *testing.T) {
 			out := j.Judge(s.h, c)
 			seen[out.Verdict]++
 			switch out.Verdict {
-			case result.Violated:
+			case verdict.Violated:
 				require.NotEmpty(t, out.Anomalies, "seed %d", seed)
 				require.NotEmpty(t, out.Anomalies[0].Story, "seed %d", seed)
 				require.NotEmpty(t, out.Anomalies[0].Rule, "seed %d", seed)
-			case result.Unknown:
+			case verdict.Unknown:
 				require.NotEmpty(t, out.Why, "seed %d", seed)
 				require.NotEmpty(t, out.Assumption, "seed %d", seed)
 			}
@@ -118,7 +118,7 @@ func TestMutilatedHistoriesAreJudged(t *testing.T) {
 		}
 		replication.Of(s.h, "n1")
 	}
-	for _, v := range []result.Verdict{result.Holds, result.Violated, result.Unknown} {
+	for _, v := range []verdict.Verdict{verdict.Holds, verdict.Violated, verdict.Unknown} {
 		require.Positive(t, seen[v], v)
 	}
 }

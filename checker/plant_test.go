@@ -13,7 +13,7 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // plants change one thing in a history of their family, and say whether they
@@ -376,7 +376,7 @@ func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
 					made++
 					out := j.Judge(s.h, c)
 					switch {
-					case out.Verdict == result.Unknown:
+					case out.Verdict == verdict.Unknown:
 						unknown++
 					case slices.ContainsFunc(out.Anomalies, func(a anomaly.Anomaly) bool { return a.Name == p.name }):
 						found++
@@ -386,7 +386,7 @@ func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
 				}
 				clean, c, _ := planted(t, n, seed, 200, false)
 				cleans++
-				if out := j.Judge(clean.h, c); out.Verdict != result.Holds {
+				if out := j.Judge(clean.h, c); out.Verdict != verdict.Holds {
 					alarms++
 					t.Logf("false alarm in %s seed %d: %s %s", p.family, seed, out.Verdict, out.Why)
 				}

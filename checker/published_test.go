@@ -14,7 +14,7 @@ import (
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/checker/verdict"
 )
 
 // verdictOf judges a published history by what its clients saw.
@@ -34,9 +34,9 @@ func TestPublishedHistoriesHaveTheirKnownVerdict(t *testing.T) {
 		require.NoError(t, err)
 		n, err := history.ParseNeutral(text)
 		require.NoError(t, err)
-		want := result.Violated
+		want := verdict.Violated
 		if entry.Verdict == "linearizable" {
-			want = result.Holds
+			want = verdict.Holds
 		}
 		out := verdictOf(&n.History)
 		require.Equal(t, want, out.Verdict, "%s: %s", entry.File, out.Why)
@@ -69,9 +69,9 @@ func TestPorcupinesJepsenLogs(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err)
-		want := result.Violated
+		want := verdict.Violated
 		if slices.Contains(linearizableEtcd, n) {
-			want = result.Holds
+			want = verdict.Holds
 		}
 		out := verdictOf(h)
 		require.Equal(t, want, out.Verdict, "etcd_%03d: %s", n, out.Why)
@@ -80,9 +80,9 @@ func TestPorcupinesJepsenLogs(t *testing.T) {
 
 func TestPorcupinesKeyValueLogs(t *testing.T) {
 	dir := filepath.Join(module(t, "github.com/anishathalye/porcupine"), "test_data", "kv")
-	for name, want := range map[string]result.Verdict{ // any order: each is judged by itself
-		"c01-ok": result.Holds, "c01-bad": result.Violated, "c10-ok": result.Holds,
-		"c10-bad": result.Violated, "c50-ok": result.Holds, "c50-bad": result.Violated,
+	for name, want := range map[string]verdict.Verdict{ // any order: each is judged by itself
+		"c01-ok": verdict.Holds, "c01-bad": verdict.Violated, "c10-ok": verdict.Holds,
+		"c10-bad": verdict.Violated, "c50-ok": verdict.Holds, "c50-bad": verdict.Violated,
 	} {
 		f, err := os.Open(filepath.Join(dir, name+".txt"))
 		require.NoError(t, err)

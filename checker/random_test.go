@@ -16,8 +16,8 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/checker/zones"
-	"github.com/torntail/torntail/reports/result"
 )
 
 // histories is how many random histories each comparison tries: 2,000, or what
@@ -281,10 +281,10 @@ func compare(t *testing.T, s shape, salt uint64, losses, possible bool) {
 		out := j.Judge(h, c)
 		good := want.linearizable && want.consistent
 		if out.Assumption == Enough {
-			out.Verdict = result.Holds
+			out.Verdict = verdict.Holds
 		}
-		require.NotEqual(t, result.Unknown, out.Verdict, "seed %d: %s", seed, out.Why)
-		require.Equal(t, good, out.Verdict == result.Holds, "seed %d: %s\n%s", seed, out.Why, dump(m))
+		require.NotEqual(t, verdict.Unknown, out.Verdict, "seed %d: %s", seed, out.Why)
+		require.Equal(t, good, out.Verdict == verdict.Holds, "seed %d: %s\n%s", seed, out.Why, dump(m))
 		seen[good]++
 		if !good {
 			continue

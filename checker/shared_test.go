@@ -13,8 +13,8 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/checker/zones"
-	"github.com/torntail/torntail/reports/result"
 )
 
 // cases reads one file of crash cases, whose verdicts come from exhaustive enumeration.
@@ -95,15 +95,15 @@ func TestJudgeAgreesWithEveryKnownCrashCase(t *testing.T) {
 	for _, name := range []string{"prefix", "prefix-del", "prefix-txn-writeonly", "prefix-txn-chain"} {
 		wrong := 0
 		for i, n := range cases(t, name) {
-			want := result.Violated
+			want := verdict.Violated
 			if n.Verdict == "prefix-consistent" {
-				want = result.Holds
+				want = verdict.Holds
 			}
 			out := judged(t, n)
 			if out.Assumption == Enough {
-				out.Verdict = result.Holds
+				out.Verdict = verdict.Holds
 			}
-			if want == result.Holds && n.HasLost && out.Verdict == want {
+			if want == verdict.Holds && n.HasLost && out.Verdict == want {
 				require.Equal(t, len(n.CertainlyLost), out.Lost, "%s case %d", name, i)
 			}
 			if out.Verdict != want {

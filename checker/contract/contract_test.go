@@ -79,14 +79,6 @@ func TestUnknownWords(t *testing.T) {
 	require.EqualError(t, err, `unknown crash kind "flood": want one of kill, power, power-in-fsync, kill-in-fsync, term`)
 }
 
-func TestNoSyncToStrikeIn(t *testing.T) {
-	ok, why := contract.Applies("none", contract.PowerInSync)
-	require.False(t, ok)
-	require.NotEmpty(t, why)
-	ok, _ = contract.Applies("none", contract.Power)
-	require.True(t, ok)
-}
-
 func TestFileChangesWhatItNames(t *testing.T) {
 	f, err := contract.Parse([]byte(`
 contract: 1

@@ -40,14 +40,6 @@ func Modes() []string {
 	return names
 }
 
-// Applies reports whether crash has anything to strike in mode, and if not, why.
-func Applies(mode string, crash Crash) (bool, string) {
-	if crash.InSync() && mode == "none" {
-		return false, "mode none never syncs: there is no fsync to strike in"
-	}
-	return true, ""
-}
-
 // For is the built-in contract of mode for crash.
 func For(mode string, crash Crash, conf Config) (Contract, error) {
 	if !slices.Contains(Crashes(), crash) {

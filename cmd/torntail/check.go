@@ -16,7 +16,9 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/checker/verdict"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -116,12 +118,12 @@ func (c *checkCmd) find() (path, dir string, err error) {
 	}
 	path = c.File
 	if info.IsDir() {
-		path = filepath.Join(c.File, harness.HistoryFile)
+		path = filepath.Join(c.File, saved.HistoryFile)
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return "", "", fmt.Errorf("%s has no %s: give a history file, or a directory below failures/", c.File, harness.HistoryFile)
+			return "", "", fmt.Errorf("%s has no %s: give a history file, or a directory below failures/", c.File, saved.HistoryFile)
 		}
 	}
-	if strings.TrimSuffix(filepath.Base(path), ".gz") == harness.HistoryFile && harness.IsSaved(filepath.Dir(path)) {
+	if strings.TrimSuffix(filepath.Base(path), ".gz") == saved.HistoryFile && saved.Is(filepath.Dir(path)) {
 		dir = filepath.Dir(path)
 	}
 	return path, dir, nil
@@ -151,7 +153,7 @@ func (c *checkCmd) fits(h *history.History) error {
 
 // again judges a saved failure as its run did.
 func (c *checkCmd) again(a *app, dir string, h *history.History, own *contract.File) error {
-	saved, err := harness.LoadSaved(dir)
+	saved, err := saved.Load(dir)
 	if err != nil {
 		return usage(err)
 	}
@@ -179,7 +181,7 @@ func (c *checkCmd) again(a *app, dir string, h *history.History, own *contract.F
 		if err != nil {
 			return usage(err)
 		}
-		promise, err := harness.ContractOf(&x.Mode, x.Crash, x.Personality, own)
+		promise, err := experiment.ContractOf(&x.Mode, x.Crash, x.Personality, own)
 		if err != nil {
 			return usage(err)
 		}
@@ -203,7 +205,11 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 			return usage(err)
 		}
 		m = m.With(more)
-		if promise, err = harness.ContractOf(&m, c.Crash, c.Personality, own); err != nil {
+		kind, err := experiment.CrashByName(c.Crash)
+		if err != nil {
+			return usage(err)
+		}
+		if promise, err = experiment.ContractOf(&m, kind, c.Personality, own); err != nil {
 			return usage(err)
 		}
 	} else if own != nil {
@@ -212,14 +218,14 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 	judge := checker.Judge{}
 	j := judge.Judge(h, promise)
 	if c.Quiet {
-		return a.verdict(j.Verdict, "")
+		return a.verdict(result.Verdict(j.Verdict), "")
 	}
-	anomalies := make([]harness.Anomaly, len(j.Anomalies))
+	anomalies := make([]experiment.Anomaly, len(j.Anomalies))
 	for i, x := range j.Anomalies {
-		anomalies[i] = harness.Anomaly{Name: string(x.Name), Story: x.Story}
+		anomalies[i] = experiment.Anomaly{Name: string(x.Name), Story: x.Story}
 	}
 	a.stories(anomalies)
-	if j.Verdict == result.Violated {
+	if j.Verdict == verdict.Violated {
 		if err := c.evidence(a, h, promise, j.Anomalies[0].Name); err != nil {
 			return err
 		}
@@ -233,7 +239,7 @@ func (c *checkCmd) fresh(a *app, h *history.History, own *contract.File) error {
 	case crashes(h) > 0:
 		fmt.Fprintln(a.stdout, "judged by what clients saw, and a prefix of it after each crash; --mode and --crash say what had to survive")
 	}
-	return a.verdict(j.Verdict, j.Why)
+	return a.verdict(result.Verdict(j.Verdict), j.Why)
 }
 
 // evidence looks for the smallest part of a history that still shows an
@@ -279,7 +285,7 @@ func (c *checkCmd) evidence(a *app, h *history.History, promise contract.Contrac
 }
 
 // stories prints anomalies with their evidence.
-func (a *app) stories(list []harness.Anomaly) {
+func (a *app) stories(list []experiment.Anomaly) {
 	for _, x := range list {
 		fmt.Fprintf(a.stdout, "\n%s\n%s\n", x.Name, wording.Clean(x.Story, true))
 	}
@@ -297,7 +303,7 @@ func (a *app) verdict(v result.Verdict, why string) error {
 		text = why
 	}
 	fmt.Fprintln(a.stdout, wording.Clean(text, false))
-	if code := result.ExitCode([]result.Result{{Verdict: v}}); code != result.ExitHolds {
+	if code := result.Exit([]result.Verdict{v}, false); code != result.ExitHolds {
 		return status(code)
 	}
 	return nil

@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/result"
@@ -65,7 +66,7 @@ func (c *compareCmd) Run(a *app) error {
 	if c.JSON != "" {
 		text, err := json.MarshalIndent(x, "", "  ")
 		if err == nil {
-			err = os.WriteFile(c.JSON, append(text, '\n'), 0o644)
+			err = atomicfile.WriteBytes(c.JSON, append(text, '\n'))
 		}
 		if err != nil {
 			return usage(fmt.Errorf("--json: %w", err))
@@ -105,7 +106,7 @@ func (c *compareCmd) power(a *app, o compare.Options) error {
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
 	}
-	lines, err := harness.ComparisonPower(ctx, c.Power, c.Seed, o, func(what string, done, total int) {
+	lines, err := campaign.ComparisonPower(ctx, c.Power, c.Seed, o, func(what string, done, total int) {
 		progress.Update(terminal.State{What: what, Done: done, Total: total, Unit: "runs"})
 	})
 	progress.Finish()

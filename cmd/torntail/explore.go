@@ -8,15 +8,18 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/explore"
-	"github.com/torntail/torntail/reports/html"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
@@ -74,7 +77,7 @@ func (c *exploreCmd) Run(a *app) error {
 		return usage(err)
 	}
 	file := &explore.File{Schema: explore.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
-		Seed: c.Seed, Started: started.UTC(), Machine: machine(c.backend())}
+		Seed: c.Seed, Started: started.UTC(), Machine: thisMachine(c.backend())}
 	explore, done, err := c.explorer(a, all, out)
 	if err != nil {
 		undo()
@@ -92,7 +95,8 @@ func (c *exploreCmd) Run(a *app) error {
 		}
 	}
 	file.Finish(time.Since(started))
-	return c.report(a, file, out, ctx.Err() != nil)
+	file.Interrupted = ctx.Err() != nil
+	return c.report(a, file, out)
 }
 
 // options checks the flags: one exploration for each mode and personality.
@@ -165,8 +169,8 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 
 // modesOnDisk are the modes that have something for a crash to take.
 func modesOnDisk() (names []string) {
-	for i := range harness.Modes {
-		if m := &harness.Modes[i]; m.AOF || m.RDB {
+	for i := range product.Modes {
+		if m := &product.Modes[i]; m.AOF || m.RDB {
 			names = append(names, m.Name)
 		}
 	}
@@ -194,7 +198,7 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 
 // exploreReal runs the explorations of a real server one after the other: each
 // has all of the machine.
-func (c *exploreCmd) exploreReal(ctx context.Context, rig *harness.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
+func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
 	var progress *terminal.Progress
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
@@ -222,7 +226,7 @@ func (c *exploreCmd) exploreReal(ctx context.Context, rig *harness.Rig, serverVe
 		}
 		err = r.SaveCrashes(func(name string, crash *explore.Crash) (string, error) {
 			dir := filepath.Join(out, "failures", name)
-			return dir, harness.SaveCrash(dir, version, harness.RealServer(rig, serverVersion), crash.Experiment, crash.Outcome, crash.Image)
+			return dir, saved.SaveCrash(dir, version, campaign.RealServer(rig, serverVersion), crash.Experiment, crash.Outcome, crash.Image)
 		})
 		if err == nil {
 			err = c.draw(r, out)
@@ -278,16 +282,16 @@ func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out st
 
 // keep saves an exploration's examples and draws its map.
 func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) error {
-	err := r.Save(o, func(name string, x *harness.Experiment, outcome *harness.Outcome) (string, error) {
+	err := r.Save(o, func(name string, x *experiment.Experiment, outcome *experiment.Outcome) (string, error) {
 		dir := filepath.Join(out, "failures", name)
-		return dir, harness.Save(dir, version, harness.Simulation(), x, outcome)
+		return dir, saved.Save(dir, version, campaign.Simulation(), x, outcome)
 	})
 	if err != nil {
 		return err
 	}
 	err = r.SaveTwice(func(name string, crash *explore.Crash) (string, error) {
 		dir := filepath.Join(out, "failures", name)
-		return dir, harness.SaveCrash(dir, version, harness.Simulation(), crash.Experiment, crash.Outcome, crash.Image)
+		return dir, saved.SaveCrash(dir, version, campaign.Simulation(), crash.Experiment, crash.Outcome, crash.Image)
 	})
 	if err != nil {
 		return err
@@ -297,63 +301,32 @@ func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) err
 
 // draw writes the map of an exploration.
 func (c *exploreCmd) draw(r *explore.Report, out string) error {
-	f, err := os.Create(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)))
-	if err != nil {
-		return err
-	}
-	err = r.WriteStrip(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return atomicfile.Write(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)), r.WriteStrip)
 }
 
 // report writes and prints what was found.
-func (c *exploreCmd) report(a *app, file *explore.File, out string, interrupted bool) error {
-	if err := file.Save(filepath.Join(out, "explore.json")); err != nil {
+func (c *exploreCmd) report(a *app, file *explore.File, out string) error {
+	flags := outputFlags{JSON: c.JSON}
+	w, err := flags.json(a, file, out, exploreFile)
+	if err != nil {
 		return err
 	}
-	w := a.stdout
-	switch c.JSON {
-	case "":
-	case "-":
-		w = a.stderr
-		if err := file.Write(a.stdout); err != nil {
-			return err
-		}
-	default:
-		if err := file.Save(c.JSON); err != nil {
-			return usage(fmt.Errorf("--json: %w", err))
-		}
-	}
-	var text strings.Builder
 	for _, r := range file.Reports {
-		r.Write(&text, func(story string) string { return wording.Clean(story, true) })
-		fmt.Fprintln(&text)
 		if c.Quiet {
 			fmt.Fprintf(w, "%s on %s: %s\n", r.Mode, r.Personality, r.Verdict)
+			continue
 		}
-	}
-	if !c.Quiet {
-		fmt.Fprint(w, text.String())
+		r.Write(w, func(story string) string { return wording.Clean(story, true) })
+		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "%d states, %d distinct images in %.1f s: %.0f states a second\n", file.States, file.Images, file.ElapsedS, file.Rate)
 	fmt.Fprintf(w, "reports in %s\n", out)
-	if interrupted {
+	if file.Interrupted {
 		fmt.Fprintln(w, "interrupted before all explorations were done: what was not explored is unknown")
 	}
-	code := file.Exit()
-	if interrupted && code != result.ExitViolated {
-		code = result.ExitUnknown
-	}
-	if err := writeDocument(out, &html.Document{
-		Verdict: verdictOf(code), Headline: fmt.Sprintf("%s: %d crash states of %s", verdictOf(code), file.States, plural(len(file.Reports), "run", "runs")),
-		Text: text.String(), Meta: [][2]string{{"Command", file.Command}, {"Seed", fmt.Sprint(file.Seed)}, {"torntail", file.Torntail}, {"Machine", wording.Machine(file.Machine)}},
-	}); err != nil {
+	m, err := flags.reports(w, foundStates{file}, out)
+	if err != nil {
 		return err
 	}
-	if code != result.ExitHolds {
-		return status(code)
-	}
-	return nil
+	return exit(m)
 }

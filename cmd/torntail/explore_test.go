@@ -81,7 +81,7 @@ func TestExploreLeavesWhatItSays(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(out, "report.html"))
 	require.NoError(t, err)
 	assert.Contains(t, string(page), `<h1 class="violated">violated: `)
-	assert.Contains(t, string(page), `alt="map-always-ext4"`)
+	assert.Contains(t, string(page), `aria-label="always on ext4, bound 2: crash states at each of`)
 	assert.Contains(t, string(page), "lost-write")
 	replay := regexp.MustCompile(`torntail replay (\S+)`).FindAllStringSubmatch(o.String(), -1)
 	require.NotEmpty(t, replay)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,10 +9,14 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/blocklog"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/explore"
+	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
-	"github.com/torntail/torntail/reports/wording"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -26,11 +29,12 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 	ctx, stop := a.interruptible()
 	defer stop()
 	flags := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet}
-	out, undo, err := flags.directory(time.Now())
+	started := time.Now()
+	out, undo, err := flags.directory(started)
 	if err != nil {
 		return usage(err)
 	}
-	rig, v, err := openRig(c.Target, harness.RealFS(fs))
+	rig, v, err := openRig(c.Target, experiment.RealFS(fs))
 	if err != nil {
 		undo()
 		return err
@@ -41,16 +45,16 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 		progress = terminal.NewProgress(os.Stderr)
 		defer progress.Finish()
 	}
-	var reports []*harness.BlockReport
-	var verdicts []result.Verdict
-	backend := harness.BlockServer(rig, v)
+	file := &explore.BlockFile{Schema: explore.BlockSchema, Torntail: version, Target: c.Target, Version: v, Kernel: kernelRelease(), Seed: c.Seed,
+		Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), Started: started.UTC(), Machine: thisMachine(string(plan.Block)), Reports: []*explore.BlockReport{}}
+	backend := campaign.RealServer(rig, v)
 	for _, x := range all {
 		state := terminal.State{What: x.Mode.Name + " on " + fs.String() + ": recording"}
 		progress.Update(state)
-		r, err := rig.ExploreBlocks(ctx, x, harness.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
-			Save: func(what string, x *harness.Experiment, o *harness.Outcome, image *harness.CrashImage) (string, error) {
+		r, err := explore.ExploreBlocks(ctx, rig, x, explore.BlockExploration{Images: c.Images, Seed: c.Seed, Workers: runtime.GOMAXPROCS(0),
+			Save: func(what string, x *experiment.Experiment, o *experiment.Outcome, image *image.CrashImage) (string, error) {
 				dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s", x.Mode.Name, what))
-				return dir, harness.SaveCrash(dir, version, backend, x, o, image)
+				return dir, saved.SaveCrash(dir, version, backend, x, o, image)
 			},
 			Progress: func(done, all int) {
 				progress.Update(terminal.State{What: x.Mode.Name + " on " + fs.String() + ", images", Done: done, Total: all})
@@ -62,14 +66,15 @@ func (c *exploreCmd) exploreBlocks(a *app) error {
 			undo()
 			return asUsage(err)
 		}
-		reports, verdicts = append(reports, r), append(verdicts, r.Verdict)
+		file.Reports = append(file.Reports, r)
 	}
 	progress.Finish()
-	return c.reportBlocks(a, v, reports, verdicts, out, ctx.Err() != nil)
+	file.ElapsedS, file.Interrupted = time.Since(started).Seconds(), ctx.Err() != nil
+	return c.reportBlocks(a, file, out)
 }
 
 // blockExperiments are the runs to explore, one for each mode.
-func (c *exploreCmd) blockExperiments() ([]*harness.Experiment, blocklog.FS, error) {
+func (c *exploreCmd) blockExperiments() ([]*experiment.Experiment, blocklog.FS, error) {
 	if _, err := backendOf(c.Target, c.Backend); err != nil {
 		return nil, blocklog.FS{}, err
 	}
@@ -99,13 +104,13 @@ func (c *exploreCmd) blockExperiments() ([]*harness.Experiment, blocklog.FS, err
 	if len(names) == 0 {
 		names = modesOnDisk()
 	}
-	var all []*harness.Experiment
+	var all []*experiment.Experiment
 	for _, name := range names {
 		m, err := mode(name)
 		if err != nil {
 			return nil, fs, err
 		}
-		x, err := harness.BlockExperiment(m.With(more), w, fs, c.Commands, c.Seed)
+		x, err := explore.BlockExperiment(m.With(more), w, fs, c.Commands, c.Seed)
 		if err != nil {
 			return nil, fs, err
 		}
@@ -115,77 +120,22 @@ func (c *exploreCmd) blockExperiments() ([]*harness.Experiment, blocklog.FS, err
 }
 
 // reportBlocks writes and prints what was found.
-func (c *exploreCmd) reportBlocks(a *app, serverVersion string, reports []*harness.BlockReport, verdicts []result.Verdict, out string, interrupted bool) error {
-	data, err := json.MarshalIndent(map[string]any{"schema": 1, "torntail": version, "target": c.Target, "version": serverVersion,
-		"kernel": kernelRelease(), "seed": c.Seed, "explorations": reports}, "", "  ")
+func (c *exploreCmd) reportBlocks(a *app, file *explore.BlockFile, out string) error {
+	flags := outputFlags{JSON: c.JSON}
+	w, err := flags.json(a, file, out, exploreFile)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(out, "explore.json"), append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	w := a.stdout
-	switch c.JSON {
-	case "":
-	case "-":
-		w = a.stderr
-		fmt.Fprintf(a.stdout, "%s\n", data)
-	default:
-		if err := os.WriteFile(c.JSON, append(data, '\n'), 0o644); err != nil {
-			return usage(fmt.Errorf("--json: %w", err))
-		}
-	}
-	for _, r := range reports {
-		fmt.Fprintf(w, "%s on %s: %s", r.Mode, r.FS, r.Verdict)
-		if r.Why != "" {
-			fmt.Fprintf(w, " (%s)", r.Why)
-		}
-		fmt.Fprintf(w, "\n  recorded: %d acknowledged writes, %d writes of blocks, %d flushes\n", r.Acknowledged, r.Writes, r.Flushes)
-		fmt.Fprintf(w, "  %d distinct crash images from %d of %d places in the disk's log in %.1f s: %.0f a second\n", r.Images, r.Tried, r.Places,
-			r.ElapsedS, float64(r.Images)/max(r.ElapsedS, 0.001))
-		s := r.Steps
-		fmt.Fprintf(w, "  an image took %.1f ms to make, %.1f to attach, %.1f to mount with its journal, %.1f to start the server, %.1f to read it, %.1f to unmount\n",
-			s.Build, s.Attach, s.Mount, s.Start, s.Read, s.Unmount)
-		fmt.Fprintf(w, "  the server started by itself on %d, after its own repair on %d, not at all on %d; %d were not mounted\n",
-			r.ByItself, r.Repaired, r.Refused, r.Unmountable)
-		fmt.Fprintf(w, "  lost at most %d acknowledged writes, up to %.0f ms back\n", r.Lost, r.WindowMS)
-		for _, name := range harness.Names(r.Findings) {
-			fmt.Fprintf(w, "  known finding %s: %d images\n", name, r.Findings[name])
-		}
-		for _, name := range harness.Names(r.Anomalies) {
-			fmt.Fprintf(w, "  %s: %d images\n", name, r.Anomalies[name])
-		}
-		for _, e := range r.Examples {
-			fmt.Fprintf(w, "    %s: %s\n", e.What, e.Crash)
-			if e.Dir != "" {
-				fmt.Fprintf(w, "      torntail replay %s\n", e.Dir)
-			}
-			if e.Story != "" && !c.Quiet {
-				fmt.Fprintf(w, "      %s\n", wording.Clean(e.Story, true))
-			}
-		}
+	for _, r := range file.Reports {
+		r.WriteText(w, c.Quiet)
 	}
 	fmt.Fprintf(w, "reports in %s\n", out)
-	if interrupted {
+	if file.Interrupted {
 		fmt.Fprintln(w, "interrupted before all was explored: what was not explored is unknown")
-		verdicts = append(verdicts, result.Unknown)
 	}
-	return exitOf(verdicts)
-}
-
-// exitOf is the exit status of several verdicts.
-func exitOf(verdicts []result.Verdict) error {
-	code := result.ExitHolds
-	for _, v := range verdicts {
-		switch {
-		case v == result.Violated:
-			code = result.ExitViolated
-		case v == result.Unknown && code == result.ExitHolds:
-			code = result.ExitUnknown
-		}
+	m, err := flags.reports(w, foundBlocks{file}, out)
+	if err != nil {
+		return err
 	}
-	if code == result.ExitHolds {
-		return nil
-	}
-	return status(code)
+	return exit(m)
 }

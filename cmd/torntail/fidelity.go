@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs/script"
 	"github.com/torntail/torntail/harness/fidelity"
 	"github.com/torntail/torntail/reports/result"
@@ -25,7 +26,8 @@ type fidelityCmd struct {
 	Unconfirmed  bool          `help:"Also print what the models allow and was never seen."`
 	ListPrograms bool          `help:"Print the built-in programs, and run none."`
 	Seed         uint64        `default:"1" help:"Seed of what is drawn."`
-	JSON         string        `name:"json" help:"Write everything as JSON; - is standard output." placeholder:"FILE"`
+	Out          string        `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR"`
+	JSON         string        `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE"`
 	Quiet        bool          `help:"No progress."`
 }
 
@@ -66,6 +68,12 @@ func (c *fidelityCmd) Run(a *app) error {
 		return environment(err)
 	}
 	defer host.Close()
+	started := time.Now()
+	flags := outputFlags{Out: c.Out, JSON: c.JSON}
+	out, undo, err := flags.directory(started)
+	if err != nil {
+		return usage(err)
+	}
 	ctx, stop := a.interruptible()
 	defer stop()
 	var progress *terminal.Progress
@@ -78,9 +86,12 @@ func (c *fidelityCmd) Run(a *app) error {
 	reports, err := fidelity.Run(ctx, host, o)
 	progress.Finish()
 	if err != nil {
+		undo()
 		return err
 	}
-	return c.report(a, &fidelity.File{Schema: fidelity.Schema, Torntail: version, Kernel: kernelRelease(), Seed: c.Seed, Reports: reports}, ctx.Err() != nil)
+	return c.report(a, &fidelity.File{Schema: fidelity.Schema, Torntail: version, Kernel: kernelRelease(), Seed: c.Seed, Reports: reports,
+		Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
+		Machine: thisMachine(string(plan.Block)), Interrupted: ctx.Err() != nil}, out)
 }
 
 // options checks the flags.
@@ -127,27 +138,11 @@ func (c *fidelityCmd) options() (*fidelity.Options, error) {
 }
 
 // report writes and prints what was found.
-func (c *fidelityCmd) report(a *app, file *fidelity.File, interrupted bool) error {
-	w := a.stdout
-	switch c.JSON {
-	case "":
-	case "-":
-		w = a.stderr
-		if err := file.Write(a.stdout); err != nil {
-			return err
-		}
-	default:
-		f, err := os.Create(c.JSON)
-		if err != nil {
-			return usage(fmt.Errorf("--json: %w", err))
-		}
-		err = file.Write(f)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return err
-		}
+func (c *fidelityCmd) report(a *app, file *fidelity.File, out string) error {
+	flags := outputFlags{JSON: c.JSON}
+	w, err := flags.json(a, file, out, fidelityFile)
+	if err != nil {
+		return err
 	}
 	for _, r := range file.Reports {
 		r.Write(w, c.Unconfirmed)
@@ -158,11 +153,15 @@ func (c *fidelityCmd) report(a *app, file *fidelity.File, interrupted bool) erro
 	switch {
 	case violations > 0:
 		fmt.Fprintf(w, "%d outside the model\n", violations)
-		return status(result.ExitViolated)
-	case interrupted || mounted == 0:
+	case file.Interrupted || mounted == 0:
 		fmt.Fprintf(w, "interrupted; none outside the model so far\n")
-		return status(result.ExitUnknown)
+	default:
+		fmt.Fprintf(w, "none outside the model\n")
 	}
-	fmt.Fprintf(w, "none outside the model\n")
-	return nil
+	fmt.Fprintf(w, "reports in %s\n", out)
+	m, err := flags.reports(w, foundFidelity{file}, out)
+	if err != nil {
+		return err
+	}
+	return exit(m)
 }

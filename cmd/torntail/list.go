@@ -9,7 +9,12 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/mount"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -30,13 +35,13 @@ var lists = []struct {
 	print func(a *app)
 }{
 	{"modes", func(a *app) {
-		for _, m := range harness.Modes {
+		for _, m := range product.Modes {
 			row(a, m.Name, m.About)
 			row(a, "", joinDirectives(m.Directives))
 		}
 	}},
 	{"crashes", func(a *app) {
-		for _, k := range harness.CrashKinds {
+		for _, k := range experiment.CrashKinds {
 			row(a, k.Name, k.About)
 		}
 	}},
@@ -44,10 +49,8 @@ var lists = []struct {
 		for _, v := range plan.Verbs() {
 			row(a, v.Name, v.Doc)
 			row(a, "", v.Example)
-			for _, b := range plan.Backends {
-				if ok, why := v.Available(b); !ok {
-					row(a, "", "not in "+string(b)+": "+why)
-				}
+			for _, not := range unavailable(v) {
+				row(a, "", not)
 			}
 		}
 	}},
@@ -57,7 +60,7 @@ var lists = []struct {
 		}
 	}},
 	{"plants", func(a *app) {
-		for _, p := range harness.AllPlants() {
+		for _, p := range experiment.AllPlants() {
 			row(a, p.Name, fmt.Sprintf("%s: %s", p.Where, p.Doc))
 			if p.Must != "" {
 				row(a, "", "must be reported as "+p.Must)
@@ -85,6 +88,32 @@ var lists = []struct {
 			}
 		}
 	}},
+}
+
+// systems are what plans strike, as torntail runs, splitbrain, topology and mount have it.
+var systems = []plan.System{
+	machine.System(plan.Sim), simcluster.System(), machine.System(plan.Process), machine.System(plan.ProcessHost), machine.System(plan.Block),
+	mount.System(), cluster.System(), cluster.ControlSystem(),
+}
+
+// unavailable are the systems in which a fault cannot strike, a line for each reason.
+func unavailable(v *plan.Verb) (lines []string) {
+	in := map[string]int{} // line of a reason
+	for _, s := range systems {
+		ok, why := v.Available(s)
+		if ok {
+			continue
+		}
+		at, known := in[why]
+		if !known {
+			in[why] = len(lines)
+			lines = append(lines, "not in "+s.Name()+": "+why)
+			continue
+		}
+		names, _, _ := strings.Cut(lines[at], ": ")
+		lines[at] = names + ", " + s.Name() + ": " + why
+	}
+	return lines
 }
 
 // profileAbout says what a profile is like: how long a sync takes.

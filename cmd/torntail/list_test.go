@@ -10,7 +10,8 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -71,7 +72,7 @@ func TestListedNamesAreTaken(t *testing.T) {
 }
 
 func TestDefaultsAreListed(t *testing.T) {
-	for what, defaults := range map[string][]string{"modes": harness.DefaultModes, "crashes": harness.DefaultCrashes} {
+	for what, defaults := range map[string][]string{"modes": product.DefaultModes, "crashes": experiment.DefaultCrashes} {
 		names, _ := listed(t, what)
 		require.Subset(t, names, defaults)
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/torntail/torntail/reports/result"
 )
 
-// machine is where a run takes place, as far as it can matter for its figures.
-func machine(backend string) result.Machine {
+// thisMachine is where a run takes place, as far as it can matter for its figures.
+func thisMachine(backend string) result.Machine {
 	m := result.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Kernel: kernelRelease()}
 	if backend == "process" {
 		m.FileSystem = "fuse.torntail" // as /proc/mounts names the fault disk

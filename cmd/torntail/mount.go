@@ -19,6 +19,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/mount"
 )
 
@@ -244,7 +245,7 @@ func (c *faultCmd) Run(a *app) error {
 	if b, err := os.ReadFile(text); err == nil {
 		text = string(b)
 	}
-	if _, err := mount.ParseFaults(text); err != nil {
+	if _, err := conduct.ParseFaults(text); err != nil {
 		return usage(err)
 	}
 	return c.call(a.stdout, "fault", text)

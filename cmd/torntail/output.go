@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 )
@@ -21,8 +23,12 @@ type outputFlags struct {
 	Verbose bool   `help:"Also print the directives of each mode."`
 }
 
-// resultFile is the report that programs read, in each report directory.
-const resultFile = "result.json"
+// The files that programs read, one of them in each report directory.
+const (
+	resultFile   = "result.json" // of run, suite, policies and splitbrain
+	exploreFile  = "explore.json"
+	fidelityFile = "fidelity.json"
+)
 
 // outRoot holds the directories of runs that name none.
 const outRoot = "torntail-out"
@@ -84,45 +90,67 @@ func writable(dir string) error {
 	return os.Remove(f.Name())
 }
 
-// report writes and prints the report and turns its results into the exit status.
-func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
-	if err := r.Save(filepath.Join(dir, resultFile)); err != nil {
-		return err
+// form is a command's own JSON form.
+type form interface {
+	Write(w io.Writer) error
+	Save(path string) error
+}
+
+// json saves a command's form as the file of that name in dir, and where --json
+// says; text is where the command prints, for what reads the JSON wants nothing else.
+func (f *outputFlags) json(a *app, x form, dir, name string) (text io.Writer, err error) {
+	if err := x.Save(filepath.Join(dir, name)); err != nil {
+		return nil, err
 	}
-	if err := writeReports(r, dir, dir); err != nil {
-		return err
-	}
-	table := a.stdout
 	switch f.JSON {
 	case "":
+		return a.stdout, nil
 	case "-":
-		table = a.stderr // what reads the JSON wants nothing else
-		if err := r.Write(a.stdout); err != nil {
-			return err
-		}
-	default:
-		if err := r.Save(f.JSON); err != nil {
-			return usage(fmt.Errorf("--json: %w", err))
-		}
+		return a.stderr, x.Write(a.stdout)
+	}
+	if err := x.Save(f.JSON); err != nil {
+		return nil, usage(fmt.Errorf("--json: %w", err))
+	}
+	return a.stdout, nil
+}
+
+// reports writes what every format says of what was found, and tells GitHub.
+func (f *outputFlags) reports(w io.Writer, x found, dir string) (*model.Report, error) {
+	m, err := x.report(dir)
+	if err == nil {
+		err = writeReports(m, dir)
+	}
+	if err == nil {
+		err = onGitHub(w, m)
+	}
+	return m, err
+}
+
+// report writes and prints the result of a run and turns it into the exit status.
+func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
+	table, err := f.json(a, r, dir, resultFile)
+	if err != nil {
+		return err
 	}
 	color := false
 	if file, ok := table.(*os.File); ok {
 		color = terminal.UseColor(file)
 	}
-	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet}); err != nil {
+	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Findings: result.KnownFindings()}); err != nil {
 		return err
 	}
-	if err := onGitHub(table, r); err != nil {
+	m, err := f.reports(table, foundRun{r}, dir)
+	if err != nil {
 		return err
 	}
-	return f.exit(a, r)
+	return f.exit(a, m)
 }
 
-// exit turns results into the exit status, by --unknown.
-func (f *outputFlags) exit(a *app, r *result.Report) error {
-	code := r.ExitCode(false)
+// exit turns what was found into the exit status, by --unknown.
+func (f *outputFlags) exit(a *app, m *model.Report) error {
+	code := m.Exit(false)
 	if code == result.ExitUnknown && f.Unknown == "warn" {
-		if code = r.ExitCode(true); code == result.ExitHolds {
+		if code = m.Exit(true); code == result.ExitHolds {
 			fmt.Fprintln(a.stderr, "torntail: warning: not everything was proved (the verdicts that say unknown)")
 		}
 	}

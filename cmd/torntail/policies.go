@@ -11,8 +11,11 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/fusefs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/policies"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/workloads"
@@ -64,7 +67,7 @@ const policyRealRuns = 20
 // which reports call by what was asked for.
 type setting struct {
 	label string
-	mode  harness.Mode
+	mode  product.Mode
 }
 
 func (c *policiesCmd) Run(a *app) error {
@@ -72,7 +75,7 @@ func (c *policiesCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	campaign, err := c.campaign()
+	k, err := c.campaign()
 	if err != nil {
 		return usage(err)
 	}
@@ -124,18 +127,18 @@ func (c *policiesCmd) Run(a *app) error {
 		}
 		return asUsage(err)
 	}
-	campaign.Save = func(x *harness.Experiment, o *harness.Outcome) (string, error) {
+	k.Save = func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
 		dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
-		return dir, harness.Save(dir, version, backend, x, o)
+		return dir, saved.Save(dir, version, backend, x, o)
 	}
-	results, err := c.losses(ctx, campaign, settings, backend)
+	results, err := c.losses(ctx, k, settings, backend)
 	if err != nil {
 		undo()
 		return asUsage(err)
 	}
 	costs.MaxLossMS, costs.MinRate = limits, c.MinRate
 	policies.Advise(costs, results)
-	machine := machine(backend.Name)
+	machine := thisMachine(backend.Name)
 	machine.FileSystem = costs.Host.FileSystem
 	return c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
@@ -146,14 +149,14 @@ func (c *policiesCmd) Run(a *app) error {
 
 // losses runs the crash experiments: those of presets together, and each
 // setting of the user's own by itself, since the contract is its preset's.
-func (c *policiesCmd) losses(ctx context.Context, campaign *harness.Campaign, settings []setting, b harness.Backend) ([]result.Result, error) {
-	if campaign.Runs == 0 && b.Name != "sim" {
-		campaign.Runs = policyRealRuns
+func (c *policiesCmd) losses(ctx context.Context, k *campaign.Campaign, settings []setting, b campaign.Backend) ([]result.Result, error) {
+	if k.Runs == 0 && b.Name != "sim" {
+		k.Runs = policyRealRuns
 	}
 	var progress *terminal.Progress
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
-		campaign.Progress = func(p harness.Progress) {
+		k.Progress = func(p campaign.Progress) {
 			progress.Update(terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown})
 		}
 		defer progress.Finish()
@@ -164,11 +167,11 @@ func (c *policiesCmd) losses(ctx context.Context, campaign *harness.Campaign, se
 		for n < len(settings) && settings[n].label == settings[n].mode.Name && settings[0].label == settings[0].mode.Name {
 			n++
 		}
-		campaign.Modes = nil
+		k.Modes = nil
 		for _, s := range settings[:n] {
-			campaign.Modes = append(campaign.Modes, s.mode)
+			k.Modes = append(k.Modes, s.mode)
 		}
-		results, err := campaign.Run(ctx, b)
+		results, err := k.Run(ctx, b)
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +264,7 @@ func (c *policiesCmd) measurement() (*policies.Measurement, *float64, error) {
 }
 
 // campaign is the crash experiments without their modes.
-func (c *policiesCmd) campaign() (*harness.Campaign, error) {
+func (c *policiesCmd) campaign() (*campaign.Campaign, error) {
 	if c.Runs < 0 {
 		return nil, fmt.Errorf("--runs %d: want 1 or more, or 0 for what suits the target", c.Runs)
 	}
@@ -271,7 +274,7 @@ func (c *policiesCmd) campaign() (*harness.Campaign, error) {
 	if err := known("--profile", c.Profile, profileNames()); err != nil {
 		return nil, err
 	}
-	k := &harness.Campaign{Workload: workloads.Default(), Personality: c.Personality, Profile: c.Profile, Seed: c.Seed, Runs: c.Runs, Keep: 3}
+	k := &campaign.Campaign{Workload: workloads.Default(), Personality: c.Personality, Profile: c.Profile, Seed: c.Seed, Runs: c.Runs, Keep: 3}
 	var err error
 	k.Crashes, err = crashKinds(c.Crash, policyCrashes)
 	return k, err

@@ -9,7 +9,8 @@ import (
 	"strconv"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -31,10 +32,10 @@ saved crash image. Examples:
 }
 
 func (c *replayCmd) Run(a *app) error {
-	if splitbrain.IsSaved(c.Dir) {
+	if splitbrain.Is(c.Dir) {
 		return c.splitbrain(a)
 	}
-	saved, err := harness.LoadSaved(c.Dir)
+	saved, err := saved.Load(c.Dir)
 	if err != nil {
 		return usage(err)
 	}
@@ -56,7 +57,7 @@ func (c *replayCmd) Run(a *app) error {
 	return asOnFile(a, saved, o, len(override) > 0)
 }
 
-func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+func (c *replayCmd) runOnce(a *app, x *experiment.Experiment, saved *saved.Saved) (*experiment.Outcome, error) {
 	if saved.Backend == string(plan.Sim) && saved.HasImage() {
 		if c.Trace != "" {
 			return nil, usage(errors.New("--trace: the server is started on the saved image, and there is no run to trace"))
@@ -69,7 +70,7 @@ func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved)
 		}
 		return runReal(a, x, saved)
 	}
-	s := harness.NewSimulator()
+	s := experiment.NewSimulator()
 	defer s.Close()
 	if c.Trace == "" {
 		return s.Run(x, nil)
@@ -86,7 +87,7 @@ func (c *replayCmd) runOnce(a *app, x *harness.Experiment, saved *harness.Saved)
 }
 
 // diskOf is what --disk was for a backend, and backendFlag what --backend was.
-func diskOf(saved *harness.Saved) string {
+func diskOf(saved *saved.Saved) string {
 	switch saved.Backend {
 	case string(plan.ProcessHost):
 		return onHost
@@ -104,7 +105,7 @@ func backendFlag(backend string) string {
 }
 
 // runReal runs the plan with a real server once more.
-func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+func runReal(a *app, x *experiment.Experiment, saved *saved.Saved) (*experiment.Outcome, error) {
 	if saved.HasImage() {
 		return startReal(a, x, saved)
 	}
@@ -117,13 +118,13 @@ func runReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outc
 	defer stop()
 	o, err := b.RunOnce(ctx, x)
 	if err != nil && ctx.Err() != nil {
-		return &harness.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
+		return &experiment.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
 	}
 	return o, asUsage(err)
 }
 
 // startReal starts a real server once more on a saved crash image.
-func startReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Outcome, error) {
+func startReal(a *app, x *experiment.Experiment, saved *saved.Saved) (*experiment.Outcome, error) {
 	rig, _, err := openRig(saved.Target, "")
 	if err != nil {
 		return nil, err
@@ -133,13 +134,13 @@ func startReal(a *app, x *harness.Experiment, saved *harness.Saved) (*harness.Ou
 	defer stop()
 	o, err := saved.Start(ctx, rig, x)
 	if err != nil && ctx.Err() != nil {
-		return &harness.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
+		return &experiment.Outcome{Verdict: result.Unknown, Why: "interrupted"}, nil
 	}
 	return o, err
 }
 
 // asOnFile prints what came of the replay and how it compares with what is on file.
-func asOnFile(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) error {
+func asOnFile(a *app, saved *saved.Saved, o *experiment.Outcome, changed bool) error {
 	want := saved.Anomaly
 	if saved.Verdict != result.Violated && saved.Finding != "" {
 		want = saved.Finding // what excused the anomaly
@@ -178,7 +179,7 @@ func asOnFile(a *app, saved *harness.Saved, o *harness.Outcome, changed bool) er
 
 // show prints what the replay found, want alone if that is among it, and
 // returns its name; "" when there is nothing.
-func show(a *app, o *harness.Outcome, want string) string {
+func show(a *app, o *experiment.Outcome, want string) string {
 	for _, f := range o.Findings {
 		if f == want {
 			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, result.LookupFinding(f).Title)

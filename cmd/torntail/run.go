@@ -9,7 +9,11 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -68,7 +72,7 @@ func (c *runCmd) Help() string {
 }
 
 func (c *runCmd) Run(a *app) error {
-	campaign, notes, err := c.campaign()
+	k, notes, err := c.campaign()
 	if err != nil {
 		return usage(err)
 	}
@@ -88,19 +92,19 @@ func (c *runCmd) Run(a *app) error {
 		return err
 	}
 	defer done()
-	campaign.Save = func(x *harness.Experiment, o *harness.Outcome) (string, error) {
+	k.Save = func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
 		dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
-		return dir, harness.Save(dir, version, backend, x, o)
+		return dir, saved.Save(dir, version, backend, x, o)
 	}
 	if c.Verbose {
-		for _, m := range campaign.Modes {
+		for _, m := range k.Modes {
 			fmt.Fprintf(a.stderr, "%-14s %s\n", m.Name, joinDirectives(m.Directives))
 		}
 	}
 	var progress *terminal.Progress
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
-		campaign.Progress = func(p harness.Progress) {
+		k.Progress = func(p campaign.Progress) {
 			state := terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown}
 			if c.For > 0 {
 				state.Total, state.For = 0, c.For
@@ -108,7 +112,7 @@ func (c *runCmd) Run(a *app) error {
 			progress.Update(state)
 		}
 	}
-	results, err := campaign.Run(ctx, backend)
+	results, err := k.Run(ctx, backend)
 	progress.Finish()
 	if err != nil {
 		undo()
@@ -122,13 +126,13 @@ func (c *runCmd) Run(a *app) error {
 	return c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
 		Seed: c.Seed, Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
-		Machine: machine(backend.Name), Results: results,
+		Machine: thisMachine(backend.Name), Results: results,
 	}, out)
 }
 
 // campaign checks the flags and makes a campaign of them; notes are what a user
 // should know before it begins.
-func (c *runCmd) campaign() (k *harness.Campaign, notes []string, err error) {
+func (c *runCmd) campaign() (k *campaign.Campaign, notes []string, err error) {
 	k, err = c.settings()
 	if err != nil {
 		return nil, nil, err
@@ -145,7 +149,7 @@ func (c *runCmd) campaign() (k *harness.Campaign, notes []string, err error) {
 }
 
 // settings is the campaign without its pairs and its plan.
-func (c *runCmd) settings() (*harness.Campaign, error) {
+func (c *runCmd) settings() (*campaign.Campaign, error) {
 	w, err := c.spec()
 	if err != nil {
 		return nil, err
@@ -159,7 +163,7 @@ func (c *runCmd) settings() (*harness.Campaign, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	k := &harness.Campaign{Workload: w, Personality: c.Personality, Profile: c.Profile, Seed: c.Seed,
+	k := &campaign.Campaign{Workload: w, Personality: c.Personality, Profile: c.Profile, Seed: c.Seed,
 		Runs: c.Runs, For: c.For, Workers: c.Workers, Keep: c.Keep}
 	if k.Plants, err = plants(c.Plant); err != nil {
 		return nil, err
@@ -172,7 +176,7 @@ func (c *runCmd) settings() (*harness.Campaign, error) {
 		return nil, fmt.Errorf("--contract: %w", err)
 	}
 	if c.Disk == onHost {
-		k.Personality = harness.HostDisk
+		k.Personality = experiment.HostDisk
 		if k.Plants.Disk != 0 || k.Plants.ReopenUncrashed {
 			return nil, fmt.Errorf("--plant %s: there is no fault disk to plant it in with --disk host", c.Plant)
 		}
@@ -184,7 +188,7 @@ func (c *runCmd) settings() (*harness.Campaign, error) {
 		}
 	}
 	if c.Until != "" {
-		if k.Until, err = harness.ParseUntil(c.Until); err != nil {
+		if k.Until, err = campaign.ParseUntil(c.Until); err != nil {
 			return nil, fmt.Errorf("--until: %w", err)
 		}
 	}
@@ -192,7 +196,7 @@ func (c *runCmd) settings() (*harness.Campaign, error) {
 }
 
 // pairs fills in the modes and crash kinds.
-func (c *runCmd) pairs(k *harness.Campaign) (notes []string, err error) {
+func (c *runCmd) pairs(k *campaign.Campaign) (notes []string, err error) {
 	if k.Modes, notes, err = c.modes(); err != nil {
 		return nil, err
 	}
@@ -206,16 +210,16 @@ func (c *runCmd) pairs(k *harness.Campaign) (notes []string, err error) {
 		}
 		k.Modes[i] = m.With(more)
 	}
-	k.Crashes, err = crashKinds(c.Crash, harness.DefaultCrashes)
+	k.Crashes, err = crashKinds(c.Crash, experiment.DefaultCrashes)
 	return notes, err
 }
 
 // modes are those of --mode and --conf, and what is to be said of the latter:
 // which of its lines torntail overrides.
-func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
-	var conf *harness.Conf
+func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
+	var conf *product.Conf
 	if c.Conf != "" {
-		if conf, err = harness.ReadConf(c.Conf, c.Target != "engine"); err != nil {
+		if conf, err = product.ReadConf(c.Conf, c.Target != "engine"); err != nil {
 			return nil, nil, fmt.Errorf("--conf: %w", err)
 		}
 		for _, line := range conf.Overridden {
@@ -226,12 +230,12 @@ func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
 			if err != nil {
 				return nil, nil, fmt.Errorf("--conf: %w", err)
 			}
-			return []harness.Mode{m}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, m.Name)), nil
+			return []product.Mode{m}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, m.Name)), nil
 		}
 	}
 	names := c.Mode
 	if len(names) == 0 {
-		names = harness.DefaultModes
+		names = product.DefaultModes
 	}
 	for _, name := range names {
 		m, err := mode(name)
@@ -239,10 +243,10 @@ func (c *runCmd) modes() (list []harness.Mode, notes []string, err error) {
 			return nil, nil, err
 		}
 		if conf != nil {
-			var lost []harness.Directive
+			var lost []product.Directive
 			m, lost = conf.On(m)
 			for _, d := range lost {
-				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", c.Conf, d, m.Name, harness.Directive{Name: d.Name, Value: m.Get(d.Name)}))
+				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", c.Conf, d, m.Name, product.Directive{Name: d.Name, Value: m.Get(d.Name)}))
 			}
 		}
 		list = append(list, m)
@@ -271,13 +275,13 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	if c.Disk == onHost {
 		backend = plan.ProcessHost
 	}
-	if err := p.Check(backend, []string{harness.Server}); err != nil {
+	if err := p.Check(machine.System(backend), []string{experiment.Server}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
 }
 
-func joinDirectives(list []harness.Directive) string {
+func joinDirectives(list []product.Directive) string {
 	words := make([]string, len(list))
 	for i, d := range list {
 		words[i] = d.String()

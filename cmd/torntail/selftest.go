@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -34,7 +34,7 @@ func (c *selftestCmd) Run(a *app) error {
 	ctx, stop := a.interruptible()
 	defer stop()
 	found, all := 0, 0
-	runs, alarm, err := harness.Selftest(ctx, c.Seed, c.Clean, func(l harness.SelftestLine) {
+	runs, alarm, err := campaign.Selftest(ctx, c.Seed, c.Clean, func(l campaign.SelftestLine) {
 		all++
 		what := "NOT FOUND"
 		if l.Found {

@@ -13,7 +13,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/listen"
 	"github.com/torntail/torntail/faults/vfs/osfs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -68,7 +68,7 @@ func (c *serverCmd) Run(a *app) error {
 }
 
 // takePlant takes --plant NAMES out of redis-server's arguments.
-func takePlant(args []string) (rest []string, p harness.Plants, err error) {
+func takePlant(args []string) (rest []string, p experiment.Plants, err error) {
 	for i := 0; i < len(args); i++ {
 		if args[i] != "--plant" {
 			rest = append(rest, args[i])
@@ -80,7 +80,7 @@ func takePlant(args []string) (rest []string, p harness.Plants, err error) {
 		if p, err = plants(args[i]); err != nil {
 			return nil, p, err
 		}
-		if outside := (harness.Plants{Engine: p.Engine}); p != outside {
+		if outside := (experiment.Plants{Engine: p.Engine}); p != outside {
 			return nil, p, fmt.Errorf("--plant %s: a server can have only planted bugs of the engine", args[i])
 		}
 	}

@@ -6,8 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
@@ -30,7 +31,7 @@ what survives, while the same anomaly remains. In simulation only. Examples:
 }
 
 func (c *shrinkCmd) Run(a *app) error {
-	saved, err := harness.LoadSaved(c.Dir)
+	saved, err := saved.Load(c.Dir)
 	if err != nil {
 		return usage(err)
 	}
@@ -79,7 +80,7 @@ func (c *shrinkCmd) writeGoTest(r *shrink.Result, want string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.GoTest, text, 0o644); err != nil {
+	if err := atomicfile.WriteBytes(c.GoTest, text); err != nil {
 		return usage(fmt.Errorf("--go-test: %w", err))
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -15,7 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
-	"github.com/torntail/torntail/reports/html"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 )
@@ -109,7 +108,7 @@ func (c *splitbrainCmd) Run(a *app) error {
 	}
 	defer done()
 	for _, cell := range cells {
-		if err := cell.Scenario.Check(backend.Plan); err != nil {
+		if err := cell.Scenario.Check(backend.System); err != nil {
 			return usage(err)
 		}
 	}
@@ -369,14 +368,10 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 
 // report prints what was found and turns it into the exit status.
 func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Cell, remarks []string) error {
-	out := io.Writer(b.a.stdout)
-	if b.c.JSON == "-" {
-		out = b.a.stderr // what reads the JSON wants nothing else
-	}
-	var found strings.Builder // the same, for the page
-	text := io.MultiWriter(out, &found)
 	file := splitbrain.NewFile(version, result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), b.c.Seed, b.started, sweeps, cells, remarks)
-	if err := b.json(file); err != nil {
+	flags := outputFlags{JSON: b.c.JSON}
+	text, err := flags.json(b.a, file, b.out, resultFile)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(text, "torntail %s, seed %d, took %s\n\n", version, b.c.Seed, time.Since(b.started).Round(10*time.Millisecond))
@@ -384,14 +379,7 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 	switch {
 	case len(sweeps) > 0:
 		splitbrain.WriteSweep(text, sweeps, cells, remarks)
-		f, err := os.Create(filepath.Join(b.out, "sweep.svg"))
-		if err != nil {
-			return err
-		}
-		err = splitbrain.WritePlot(f, sweeps, cells)
-		if closed := f.Close(); err == nil {
-			err = closed
-		}
+		err := atomicfile.Write(filepath.Join(b.out, "sweep.svg"), func(w io.Writer) error { return splitbrain.WritePlot(w, sweeps, cells) })
 		if err != nil {
 			return err
 		}
@@ -419,17 +407,11 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 	if b.total == 1 && len(last.Reports) == 1 && last.Reports[0].Lost > 0 {
 		fmt.Fprintln(text, "Again:   torntail replay", b.out)
 	}
-	code := splitbrain.ExitCode(cells)
-	if err := writeDocument(b.out, &html.Document{
-		Verdict: verdictOf(code), Headline: fmt.Sprintf("%s: split brain, %s", verdictOf(code), plural(b.done, "run", "runs")), Text: found.String(),
-		Meta: [][2]string{{"Command", file.Command}, {"Seed", fmt.Sprint(b.c.Seed)}, {"torntail", version}},
-	}); err != nil {
+	m, err := flags.reports(text, foundSplitBrain{file}, b.out)
+	if err != nil {
 		return err
 	}
-	if code != result.ExitHolds {
-		return status(code)
-	}
-	return nil
+	return exit(m)
 }
 
 // beside prints the published figures of a scenario beside ours.
@@ -438,29 +420,6 @@ func (b *splitbrainRun) beside(w io.Writer, r *splitbrain.Report) {
 		fmt.Fprintf(w, "published (%s): %d of %d acknowledged writes lost, %.0f %%; here: %d of %d, %.0f %%\n",
 			p.Where, p.Lost, p.Acknowledged, 100*float64(p.Lost)/float64(p.Acknowledged), r.Lost, r.Acknowledged, 100*float64(r.Lost)/float64(r.Acknowledged))
 	}
-}
-
-// json writes the JSON report into the directory, and where --json says.
-func (b *splitbrainRun) json(file *splitbrain.File) error {
-	text, err := json.MarshalIndent(file, "", "  ")
-	if err != nil {
-		return err
-	}
-	text = append(text, '\n')
-	if err := os.WriteFile(filepath.Join(b.out, "result.json"), text, 0o644); err != nil {
-		return err
-	}
-	switch b.c.JSON {
-	case "":
-		return nil
-	case "-":
-		_, err = b.a.stdout.Write(text)
-		return err
-	}
-	if err := os.WriteFile(b.c.JSON, text, 0o644); err != nil {
-		return usage(fmt.Errorf("--json: %w", err))
-	}
-	return nil
 }
 
 // splitbrain runs a saved experiment of torntail splitbrain again: exit 1 when what it

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/fusefs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/suite"
 	"github.com/torntail/torntail/reports/compare"
@@ -66,7 +66,7 @@ func (c *suiteCmd) Run(a *app) error {
 		}
 		return nil
 	}
-	o := suite.Options{Workers: c.Workers, Torntail: version, Command: commandLine(), Machine: machine("")}
+	o := suite.Options{Workers: c.Workers, Torntail: version, Command: commandLine(), Machine: thisMachine("")}
 	if o.Shard, err = c.shard(); err != nil {
 		return usage(err)
 	}
@@ -246,14 +246,14 @@ type openTargets struct {
 }
 
 type opened struct {
-	backend harness.Backend
+	backend campaign.Backend
 	done    func()
 	err     error
 }
 
 // open prepares a backend; without FUSE, and unless the fault disk is asked for,
 // on the host's own disk.
-func (t *openTargets) open(target, disk string) (harness.Backend, error) {
+func (t *openTargets) open(target, disk string) (campaign.Backend, error) {
 	if t.disk != "auto" {
 		disk = t.disk
 	}

@@ -11,7 +11,9 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/target"
 )
 
@@ -81,29 +83,24 @@ func (f *targetFlags) place() string {
 		return f.Disk
 	}
 	fs, _ := blocklog.ParseFS(f.FS) // it has been checked
-	return harness.RealFS(fs)
+	return experiment.RealFS(fs)
 }
 
 // openTarget prepares the backend for a target on a disk; done releases it.
-func openTarget(target, disk string) (b harness.Backend, done func(), err error) {
+func openTarget(target, disk string) (b campaign.Backend, done func(), err error) {
 	if target == "engine" {
-		return harness.Simulation(), func() {}, nil
+		return campaign.Simulation(), func() {}, nil
 	}
 	rig, v, err := openRig(target, disk)
 	switch {
 	case err != nil:
 		return b, nil, err
-	case disk == onHost:
-		return harness.HostServer(rig, v), func() { rig.Close() }, nil
 	}
-	if _, ok := harness.IsRealFS(disk); ok {
-		return harness.BlockServer(rig, v), func() { rig.Close() }, nil
-	}
-	return harness.RealServer(rig, v), func() { rig.Close() }, nil
+	return campaign.RealServer(rig, v), func() { rig.Close() }, nil
 }
 
 // openRig prepares a disk for a real server, and finds out its version.
-func openRig(target, disk string) (*harness.Rig, string, error) {
+func openRig(target, disk string) (*machine.Rig, string, error) {
 	described, err := describedTarget(target)
 	if err != nil {
 		return nil, "", err
@@ -113,7 +110,7 @@ func openRig(target, disk string) (*harness.Rig, string, error) {
 			return nil, "", lacking(target, err)
 		}
 	}
-	fs, block := harness.IsRealFS(disk)
+	fs, block := experiment.IsRealFS(disk)
 	switch {
 	case block:
 		if err := errors.Join(blocklog.Available(), blocklog.AvailableFS(fs.Kind)); err != nil {
@@ -128,14 +125,14 @@ func openRig(target, disk string) (*harness.Rig, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	open := harness.NewRig
-	if block {
-		open = func(binary string) (*harness.Rig, error) { return harness.NewBlockRig(binary, fs) }
+	disks := machine.FaultDisks
+	switch {
+	case block:
+		disks = machine.BlockDisks(fs)
+	case disk == onHost:
+		disks = machine.HostDirs
 	}
-	if disk == onHost {
-		open = harness.NewHostRig
-	}
-	rig, err := open(target)
+	rig, err := machine.NewRig(target, disks)
 	var refused *blocklog.RefusedError
 	switch {
 	case errors.As(err, &refused):

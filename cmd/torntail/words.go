@@ -10,8 +10,9 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/sim"
-	"github.com/torntail/torntail/harness"
-	"github.com/torntail/torntail/harness/spelling"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -29,11 +30,11 @@ func namesOf[T any](list []T, name func(*T) string) []string {
 }
 
 func modeNames() []string {
-	return namesOf(harness.Modes, func(m *harness.Mode) string { return m.Name })
+	return namesOf(product.Modes, func(m *product.Mode) string { return m.Name })
 }
 
 func crashNames() []string {
-	return namesOf(harness.CrashKinds, func(c *harness.CrashKind) string { return c.Name })
+	return namesOf(experiment.CrashKinds, func(c **experiment.CrashKind) string { return (*c).Name })
 }
 
 func workloadNames() []string {
@@ -50,22 +51,22 @@ func modelNames() []string {
 	return namesOf(linear.Models(), func(m **linear.Model) string { return (*m).Name })
 }
 
-func mode(name string) (harness.Mode, error) {
+func mode(name string) (product.Mode, error) {
 	if err := known("--mode", name, modeNames()); err != nil {
-		return harness.Mode{}, err
+		return product.Mode{}, err
 	}
-	return harness.ModeByName(name)
+	return product.ModeByName(name)
 }
 
-func crash(name string) (harness.CrashKind, error) {
+func crash(name string) (*experiment.CrashKind, error) {
 	if err := known("--crash", name, crashNames()); err != nil {
-		return harness.CrashKind{}, err
+		return nil, err
 	}
-	return harness.CrashByName(name)
+	return experiment.CrashByName(name)
 }
 
 // crashKinds are those of --crash, or others when it names none.
-func crashKinds(names, otherwise []string) (list []harness.CrashKind, err error) {
+func crashKinds(names, otherwise []string) (list []*experiment.CrashKind, err error) {
 	if len(names) == 0 {
 		names = otherwise
 	}
@@ -80,16 +81,16 @@ func crashKinds(names, otherwise []string) (list []harness.CrashKind, err error)
 }
 
 // plants reads --plant.
-func plants(text string) (harness.Plants, error) {
-	names := namesOf(harness.AllPlants(), func(p *harness.Plant) string { return p.Name })
+func plants(text string) (experiment.Plants, error) {
+	names := namesOf(experiment.AllPlants(), func(p *experiment.Plant) string { return p.Name })
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
 		if near := nearest(word, names); near == "" {
-			return harness.Plants{}, fmt.Errorf("--plant %q is not known (torntail list plants)", word)
+			return experiment.Plants{}, fmt.Errorf("--plant %q is not known (torntail list plants)", word)
 		} else if near != word {
-			return harness.Plants{}, fmt.Errorf("--plant %q is not known: did you mean %q?", word, near)
+			return experiment.Plants{}, fmt.Errorf("--plant %q is not known: did you mean %q?", word, near)
 		}
 	}
-	return harness.ParsePlants(text)
+	return experiment.ParsePlants(text)
 }
 
 func directiveNames() (names []string) {
@@ -98,18 +99,18 @@ func directiveNames() (names []string) {
 }
 
 // directives reads --directive NAME=VALUE and checks each by itself.
-func directives(texts []string) ([]harness.Directive, error) {
-	var list []harness.Directive
+func directives(texts []string) ([]product.Directive, error) {
+	var list []product.Directive
 	for _, t := range texts {
 		name, value, ok := strings.Cut(t, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--directive %q: want NAME=VALUE, such as appendfsync=always", t)
 		}
-		d := harness.Directive{Name: strings.ToLower(name), Value: value}
-		if slices.Contains(harness.Own, d.Name) {
+		d := product.Directive{Name: strings.ToLower(name), Value: value}
+		if slices.Contains(product.Own, d.Name) {
 			return nil, fmt.Errorf("--directive %q: torntail decides on %s itself", t, d.Name)
 		}
-		alone := harness.Mode{Directives: []harness.Directive{d}}
+		alone := product.Mode{Directives: []product.Directive{d}}
 		if err := alone.Check(); err != nil {
 			var unknown *config.UnknownError
 			if near := nearest(d.Name, directiveNames()); errors.As(err, &unknown) && near != "" {

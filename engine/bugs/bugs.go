@@ -8,8 +8,6 @@
 package bugs
 
 import (
-	"fmt"
-	"sort"
 	"strings"
 )
 
@@ -152,22 +150,6 @@ func (s Set) String() string {
 	return strings.Join(names, ",")
 }
 
-// Parse turns comma-separated names into a set, and is the inverse of String.
-func Parse(text string) (Set, error) {
-	var s Set
-	if text == "" {
-		return 0, nil
-	}
-	for _, name := range strings.Split(text, ",") {
-		b, ok := ByName(strings.TrimSpace(name))
-		if !ok {
-			return 0, fmt.Errorf("unknown planted bug %q; there are %s", name, strings.Join(Names(), ", "))
-		}
-		s |= b.Bit
-	}
-	return s, nil
-}
-
 // ByName finds a bug.
 func ByName(name string) (Bug, bool) {
 	for _, b := range registry {
@@ -176,14 +158,4 @@ func ByName(name string) (Bug, bool) {
 		}
 	}
 	return Bug{}, false
-}
-
-// Names returns all names, sorted.
-func Names() []string {
-	names := make([]string, 0, len(registry))
-	for _, b := range registry {
-		names = append(names, b.Name)
-	}
-	sort.Strings(names)
-	return names
 }

@@ -205,18 +205,18 @@ func TestScripts(t *testing.T) {
 			switch d.Cmd {
 			case "server":
 				var directives []string
-				planted := ""
+				var planted bugs.Set
 				for _, a := range d.CmdArgs {
 					if a.Key == "plant" {
-						planted = a.Vals[0]
+						b, ok := bugs.ByName(a.Vals[0])
+						require.True(t, ok, a.Vals[0])
+						planted |= b.Bit
 						continue
 					}
 					directives = append(directives, a.Key+"="+strings.Join(a.Vals, " "))
 				}
 				s = newScript(t, directives...)
-				var err error
-				s.m.o.Bugs, err = bugs.Parse(planted)
-				require.NoError(t, err)
+				s.m.o.Bugs = planted
 				return s.state()
 			case "do":
 				var b strings.Builder

@@ -15,6 +15,7 @@ import (
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // envVictim makes the test binary the program that is killed.
@@ -167,7 +168,7 @@ func TestNothingIsLeftAfterKill9(t *testing.T) {
 			for _, how := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 				t.Run(fmt.Sprintf("%s/%v/%d", kind, how, n), func(t *testing.T) {
 					needs.Working(t, AvailableFS(kind))
-					end(t, kind, how, time.Duration(next(uint64(n))%50)*time.Millisecond)
+					end(t, kind, how, time.Duration(seeding.Hash(uint64(n))%50)*time.Millisecond)
 				})
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // Crash is a power cut at a position of a log, and what of the writes in play it leaves.
@@ -139,13 +140,13 @@ func (l *Log) sampled(play []int, random int, seed uint64, give func([]int, int)
 		}
 	}
 	for range random {
-		seed = next(seed)
+		seed = seeding.Hash(seed)
 		set := seed
 		// Near a prefix, which is what disks leave most often, or anything.
-		cut := int(next(set) % uint64(n+1))
+		cut := int(seeding.Hash(set) % uint64(n+1))
 		near := set&1 == 0
 		keep := pick(play, func(i int) bool {
-			set = next(set)
+			set = seeding.Hash(set)
 			if near {
 				return i < cut && set%4 != 0
 			}
@@ -156,14 +157,6 @@ func (l *Log) sampled(play []int, random int, seed uint64, give func([]int, int)
 		}
 	}
 	return true
-}
-
-// next is splitmix64.
-func next(s uint64) uint64 {
-	s += 0x9e3779b97f4a7c15
-	s = (s ^ s>>30) * 0xbf58476d1ce4e5b9
-	s = (s ^ s>>27) * 0x94d049bb133111eb
-	return s ^ s>>31
 }
 
 // CrashOf is the crash that a choice of a fault plan makes at a position. IDs are
@@ -204,10 +197,10 @@ func (l *Log) draw(play []int, seed uint64) (keep []int, torn int) {
 	if len(play) == 0 {
 		return nil, 0
 	}
-	set := next(seed)
-	style, cut := set%3, int(next(set)%uint64(len(play)+1))
+	set := seeding.Hash(seed)
+	style, cut := set%3, int(seeding.Hash(set)%uint64(len(play)+1))
 	keep = pick(play, func(i int) bool {
-		set = next(set)
+		set = seeding.Hash(set)
 		switch style {
 		case 0:
 			return i < cut
@@ -220,7 +213,7 @@ func (l *Log) draw(play []int, seed uint64) (keep []int, torn int) {
 		// Pages stay whole: not every file system survives a torn page of its own
 		// (btrfs' superblock), and that says nothing about the server.
 		if pages := len(l.records[keep[len(keep)-1]].Data) / PageSize; pages > 1 {
-			torn = int(next(set)%uint64(pages)) * PageSize
+			torn = int(seeding.Hash(set)%uint64(pages)) * PageSize
 		}
 	}
 	return keep, torn

@@ -1,9 +1,13 @@
 package blocklog
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/torntail/torntail/faults/witness"
 )
 
 // Request is one thing that a device is asked to do.
@@ -125,7 +129,34 @@ func (d *Device) decide(r *Request) Decision {
 	defer d.hookMu.Unlock()
 	d.counts[r.Kind]++
 	r.Nth = d.counts[r.Kind]
-	return d.o.Hook(r)
+	do := d.o.Hook(r)
+	if witness.Heard() {
+		struck(r, &do)
+	}
+	return do
+}
+
+// struck tells an observer what a fault does to a request.
+func struck(r *Request, do *Decision) {
+	var what []string
+	if do.Err != 0 {
+		what = append(what, fmt.Sprintf("fails: %v", do.Err))
+	}
+	if do.Short > 0 {
+		what = append(what, fmt.Sprintf("takes %d bytes", do.Short))
+	}
+	if do.Ignore {
+		what = append(what, "does nothing")
+	}
+	if do.Delay > 0 {
+		what = append(what, fmt.Sprintf("takes %v longer", do.Delay))
+	}
+	if do.Strike != nil {
+		what = append(what, "is struck")
+	}
+	if len(what) > 0 {
+		witness.Saw("device", "%v %s", r.Kind, strings.Join(what, ", "))
+	}
 }
 
 // add appends a record. The caller holds mu.
@@ -167,6 +198,9 @@ func (d *Device) Frozen() bool {
 func (d *Device) PowerCut() *Log {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.frozen {
+		witness.Saw("device", "power cut")
+	}
 	d.frozen = true
 	return &d.log
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/faults/witness"
 )
 
 // maxRequest is the largest read or write request, in bytes; what Linux allows
@@ -187,14 +188,19 @@ func (h *Host) Mount(d *Device, fs FS) (*Volume, error) {
 	v.name = h.handler.add(d)
 	err = h.with(func(a *Agent) error { return a.call("Mount", v.request(fs), &v.Times) })
 	if err != nil {
+		witness.Saw(v.String(), "not mounted as %v", fs)
 		v.forget()
 		if why, ok := strings.CutPrefix(err.Error(), refusedPrefix); ok {
 			return nil, &RefusedError{fs, why}
 		}
 		return nil, err
 	}
+	witness.Saw(v.String(), "mounted as %v", fs)
 	return v, nil
 }
+
+// String names the volume as an observer does: by where it is mounted.
+func (v *Volume) String() string { return "file system " + v.dir }
 
 func (v *Volume) request(fs FS) MountRequest {
 	options := fs.Options
@@ -243,6 +249,7 @@ func (v *Volume) Unmount() error {
 		return err // the directory stays taken
 	}
 	v.Times.Unmount = t.Unmount
+	witness.Saw(v.String(), "unmounted")
 	v.forget()
 	return nil
 }

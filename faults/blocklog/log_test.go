@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // block is a page of one letter.
@@ -187,9 +188,9 @@ func TestImageReadsWhatWasWritten(t *testing.T) {
 	m, shadow := NewImage(8*PageSize), make([]byte, 8*PageSize)
 	state := uint64(1)
 	for range 2000 {
-		state = next(state)
+		state = seeding.Hash(state)
 		off := int64(state % uint64(len(shadow)/SectorSize) * SectorSize)
-		n := int64(next(state)%24+1) * SectorSize
+		n := int64(seeding.Hash(state)%24+1) * SectorSize
 		n = min(n, int64(len(shadow))-off)
 		data := bytes.Repeat([]byte{byte(state >> 32)}, int(n))
 		if state>>40%4 == 0 {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // Cut says what a power cut found and what it left.
@@ -170,29 +172,29 @@ func (d *Disk) tear(r *relation, s *survivors, k int64) {
 // draw picks survivors with a generator seeded by seed. One way alone would
 // hardly ever visit some kinds of images, so there are five.
 func (d *Disk) draw(r *relation, s *survivors, seed uint64) {
-	g := rng(seed)
+	g := seeding.SplitMix(seed)
 	n := uint64(len(s.keep))
-	style := g.next() % 5
-	s.stale = d.p.Has(OldBytes) && g.next()%2 == 0
+	style := g.Next() % 5
+	s.stale = d.p.Has(OldBytes) && g.Next()%2 == 0
 	if n == 0 {
 		return
 	}
 	if style == 4 { // the last write in play cut short
-		d.tear(r, s, int64(g.next()%uint64(d.lastWrite(r)+1)))
+		d.tear(r, s, int64(g.Next()%uint64(d.lastWrite(r)+1)))
 		return
 	}
 	if style == 3 { // a prefix of micro-operations with few gaps near its end
-		cut := g.next() % (n + 1)
+		cut := g.Next() % (n + 1)
 		for i := range s.keep {
 			i := uint64(i)
-			s.keep[i] = i < cut && (i+8 < cut || g.next()%4 != 0)
+			s.keep[i] = i < cut && (i+8 < cut || g.Next()%4 != 0)
 		}
 		r.without(s.keep)
 		return
 	}
 	density := [...]uint64{4, 7, 1}[style] // in eighths
 	for i := range s.keep {
-		s.keep[i] = g.next()%8 < density
+		s.keep[i] = g.Next()%8 < density
 	}
 	if style == 2 {
 		r.with(s.keep)
@@ -216,17 +218,6 @@ func (d *Disk) lastWrite(r *relation) int64 {
 		size += int64(m.len)
 	}
 	return size
-}
-
-// rng is splitmix64: small, seedable, the same everywhere.
-type rng uint64
-
-func (g *rng) next() uint64 {
-	*g += 0x9e3779b97f4a7c15
-	z := uint64(*g)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }
 
 // normal is a choice without draws that keeps exactly the same.

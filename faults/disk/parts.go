@@ -1,5 +1,7 @@
 package disk
 
+import "github.com/torntail/torntail/internal/seeding"
+
 // Part is one micro-operation in play, as an explorer of crash states sees it.
 type Part struct {
 	ID PartID
@@ -55,6 +57,5 @@ func oldSpread(seq uint64) uint64 { return spread(seq ^ 1<<63) }
 
 // spread makes a number out of one so that sums of them tell sets apart.
 func spread(seq uint64) uint64 {
-	g := rng(seq)
-	return g.next()
+	return seeding.Hash(seq)
 }

@@ -253,7 +253,7 @@ func PlayRecording(in io.Reader, keepLog bool) (*Player, *Recording, error) {
 	if o.Failure, err = FailureModeByName(h.Failure); err != nil {
 		return nil, nil, bad(at, "%v", err)
 	}
-	r.Began = time.Unix(0, h.BeganNs)
+	r.Began = time.Unix(0, h.BeganNs).UTC()
 	p := newPlayer(o)
 	p.load(&Tape{})
 	p.more = r.next

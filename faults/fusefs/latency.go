@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/quantile"
 )
 
 // Latencies are measured durations of syncs, sorted. Nothing really syncs on a
@@ -51,10 +52,7 @@ func MeasureSync(dir string) (Latencies, error) {
 
 // Median is the one in the middle; 0 when nothing was measured.
 func (l Latencies) Median() time.Duration {
-	if len(l) == 0 {
-		return 0
-	}
-	return l[len(l)/2]
+	return quantile.Median(l)
 }
 
 // Source draws from the measurements, for VolumeOptions.SyncLatency of one volume.

@@ -32,7 +32,7 @@ func mode(appendfsync string) []process.Directive {
 
 func needRedis(t testing.TB) {
 	t.Helper()
-	needs.Working(t, process.Available("redis-server"))
+	needs.Program(t, "redis-server")
 }
 
 func startRedis(t testing.TB, v *fusefs.Volume, directives []process.Directive) *process.Redis {

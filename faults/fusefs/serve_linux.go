@@ -16,6 +16,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/faults/witness"
 )
 
 // maxRequest is the largest read or write request, in bytes; what Linux allows
@@ -244,6 +245,7 @@ func (m *Mount) Attach(name string, d *disk.Disk, o VolumeOptions) (*Volume, err
 	v := m.newVolume(name, d, o)
 	m.byName[name] = v
 	m.byEpoch[v.epoch] = v
+	witness.Saw(v.String(), "attached, %s", d.Personality().Name)
 	return v, nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/faults/witness"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,6 +59,9 @@ func (v *Volume) Disk() *disk.Disk {
 func (v *Volume) With(f func(d *disk.Disk)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if witness.Heard() {
+		defer v.changed(v.disk.Hash())
+	}
 	f(v.disk)
 }
 
@@ -72,6 +76,7 @@ func (v *Volume) Pending() int {
 func (v *Volume) Resume() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	witness.Saw(v.String(), "what is stalled goes on")
 	close(v.resume)
 	v.resume = make(chan struct{})
 }
@@ -97,6 +102,7 @@ func (v *Volume) PowerCut(choice disk.Choice, victims ...Victim) (disk.Cut, erro
 		return disk.Cut{}, ErrDetached
 	}
 	v.dark = true
+	witness.Saw(v.String(), "power cut, keep %v", choice)
 	v.disarm()
 	image, cut := v.disk.PowerCut(choice, v.mount.options.Clock())
 	off := v.off
@@ -116,6 +122,7 @@ func (v *Volume) PowerCut(choice disk.Choice, victims ...Victim) (disk.Cut, erro
 		v.idle.Wait()
 	}
 	v.disk = image
+	witness.Saw(v.String(), "crash image in place")
 	v.handles = map[uint64]*handle{}
 	if !v.detached {
 		v.epoch = v.mount.renew(v)
@@ -136,6 +143,7 @@ func (v *Volume) Detach() {
 		return
 	}
 	v.detached = true
+	witness.Saw(v.String(), "detached")
 	v.disarm()
 	if !v.dark {
 		v.dark = true
@@ -177,7 +185,11 @@ func (v *Volume) enter(r request, c *disk.Call) (disk.Decision, syscall.Errno) {
 	if v.options.Hook == nil {
 		return disk.Decision{}, 0
 	}
-	return v.options.Hook(c), 0
+	d := v.options.Hook(c)
+	if witness.Heard() {
+		v.struck(c, &d)
+	}
+	return d, 0
 }
 
 // admit lets a request in, or keeps it until the power is back and then turns
@@ -327,6 +339,9 @@ func (v *Volume) leave(c *disk.Call, errno syscall.Errno) syscall.Errno {
 	defer v.done()
 	if v.dark {
 		return syscall.EIO // the disk is frozen: the call never returned
+	}
+	if errno != 0 && witness.Heard() {
+		v.refused(c, errno)
 	}
 	c.Err = errno
 	c.Return = v.mount.options.Clock()

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // cursor reads one line of a plan. Its reading methods skip blanks first and
@@ -54,7 +56,7 @@ func (c *cursor) expected(pos int, what string, candidates ...string) *Error {
 	c.pos = saved
 	return &Error{
 		Line: c.line, Col: 1 + utf8.RuneCountInString(c.text[:pos]),
-		Expected: what, Found: found, Nearest: nearest(wordPrefix(found), candidates),
+		Expected: what, Found: found, Nearest: spelling.Nearest(wordPrefix(found), candidates),
 	}
 }
 
@@ -64,7 +66,7 @@ func (c *cursor) misspelt(pos int, word, what string, candidates []string) *Erro
 	if word != "" {
 		e.Found = word
 	}
-	e.Nearest = nearest(word, candidates)
+	e.Nearest = spelling.Nearest(word, candidates)
 	return e
 }
 

@@ -3,6 +3,7 @@ package plan
 import (
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -11,14 +12,14 @@ import (
 // GenOptions say what plans to generate. The zero value of a field picks the
 // default in its comment.
 type GenOptions struct {
-	Backend    Backend       // Sim; words that cannot strike there are left out
+	On         System        // nil: any; what cannot strike there is left out
 	Servers    []string      // n1
 	Others     []string      // further nodes that links can name: sentinels, clients
 	Span       time.Duration // 5 s: statements begin within it
 	Statements int           // 4: at most so many, at least 1
 	Acks       int           // 1000: ack#N is drawn from 1 to it
 	Calls      int           // 20: #N of a call is drawn from 1 to it
-	Globs      []string      // Redis's own files
+	Globs      []string      // Redis's own files; all of them can be in the calls that the system sees, or none
 	Commands   [][]string    // BGREWRITEAOF, BGSAVE
 	// Weights is each verb's share, by its name; a verb without an entry has its
 	// own default, one with 0 is not generated.
@@ -52,7 +53,7 @@ func Generate(seed uint64, o GenOptions) *Plan {
 			}
 		}
 		s := Statement{At: g.instant(len(p.Statements) > 0), Action: v.generate(g)}
-		if ownTarget(s.Action) != nil && g.shares.IntN(4) == 0 {
+		if _, own := s.Action.(CallFault); own && g.shares.IntN(4) == 0 {
 			s.Percent = []float64{1, 10, 50}[g.shares.IntN(3)]
 		}
 		s.Span = g.span(v.spans)
@@ -62,9 +63,6 @@ func Generate(seed uint64, o GenOptions) *Plan {
 }
 
 func (o *GenOptions) fill() {
-	if o.Backend == "" {
-		o.Backend = Sim
-	}
 	if len(o.Servers) == 0 {
 		o.Servers = []string{"n1"}
 	}
@@ -99,8 +97,8 @@ func (g *generator) weighted() (list []weightedVerb, total int) {
 		if !set {
 			w = v.weight
 		}
-		ok, _ := v.Available(g.o.Backend)
-		if v.ofLinks() {
+		ok, _ := v.Available(g.o.On)
+		if v.betweenNodes() {
 			ok = ok && len(g.o.Servers)+len(g.o.Others) > 1
 		}
 		if ok && v.generate != nil && w > 0 {
@@ -132,8 +130,7 @@ func (g *generator) instant(follows bool) Instant {
 		return Instant{Time: time.Duration(g.rng.Int64N(int64(g.o.Span))).Round(time.Millisecond)}
 	case pick < 6 && follows:
 		return Instant{Kind: AtAfter, Time: g.duration(time.Millisecond, time.Second)}
-	case pick < 8 && g.o.Backend != ProcessHost && g.o.Backend != Cluster || // where no call is in reach
-		g.o.Backend == Mount: // where nobody counts acknowledgements
+	case pick < 8 && NeedCalls.lacking(g.o.On) == "" || NeedAcks.lacking(g.o.On) != "":
 		return g.callInstant()
 	}
 	return Instant{Kind: AtAck, N: 1 + g.rng.IntN(g.o.Acks)}
@@ -172,17 +169,17 @@ func (g *generator) span(allowed spanSet) Span {
 	return Span{Kind: SpanTime, For: g.duration(time.Millisecond, g.o.Span)}
 }
 
-// blockWeights is how many of callWeights are requests of a disk of blocks, too.
-const blockWeights = 5
-
 // callWeights favour the calls on which durability hangs.
 var callWeights = []string{"fsync", "fsync", "fsync", "write", "write", "rename", "dirsync", "unlink", "open", "truncate"}
 
 func (g *generator) call() CallPattern {
-	if g.o.Backend == Block { // of which only requests of the disk are in reach
-		return CallPattern{Op: callWeights[g.rng.IntN(blockWeights)], Glob: blockDir + "*"}
+	ops := callWeights
+	if seen, ok := as[Calls](g.o.On); ok {
+		ops = slices.DeleteFunc(slices.Clone(ops), func(op string) bool {
+			return seen.Unseen(CallPattern{Op: op, Glob: g.o.Globs[0]}) != ""
+		})
 	}
-	return CallPattern{Op: callWeights[g.rng.IntN(len(callWeights))], Glob: g.glob()}
+	return CallPattern{Op: ops[g.rng.IntN(len(ops))], Glob: g.glob()}
 }
 
 func (g *generator) target(op string) Target {
@@ -193,7 +190,13 @@ func (g *generator) target(op string) Target {
 	return t
 }
 
-func (g *generator) glob() string   { return g.o.Globs[g.rng.IntN(len(g.o.Globs))] }
+func (g *generator) glob() string {
+	if len(g.o.Globs) == 1 {
+		return g.o.Globs[0]
+	}
+	return g.o.Globs[g.rng.IntN(len(g.o.Globs))]
+}
+
 func (g *generator) server() string { return g.o.Servers[g.rng.IntN(len(g.o.Servers))] }
 func (g *generator) command() []string {
 	return g.o.Commands[g.rng.IntN(len(g.o.Commands))]

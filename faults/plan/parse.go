@@ -79,7 +79,7 @@ func (c *cursor) statement() (s Statement, err *Error) {
 	if s.Action, err = v.parse(c); err != nil {
 		return s, err
 	}
-	own := ownTarget(s.Action) != nil
+	_, own := s.Action.(CallFault)
 	if own && c.accept("with") {
 		if s.Percent, err = c.percent(); err != nil {
 			return s, err

@@ -13,13 +13,14 @@
 // or real processes) calls it under its own exclusion and carries out what is
 // not a matter of the disk: kills, restarts, cuts of the network.
 //
-// Each family of faults has its own file, in which its words are registered:
-// process.go, disk.go, rest.go (damage at rest), network.go, client.go.
+// Each fault has a file of its own, named for its word, which holds everything
+// about it: how it is written, read and drawn, what it needs of the System it
+// strikes in (system.go), and what it does there. call.go, atrest.go and links.go
+// are what the faults of single calls, of files at rest and of links share.
 package plan
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,10 @@ type Action interface {
 	Verb() string
 	// String is its text, verb included.
 	String() string
+	// Do carries out on a system what a trigger of it says: that it strikes, that its
+	// span is over, or, of a flap, that it turns. why: there was nothing to strike.
+	// An error means that the world cannot go on, or is ErrNotYet.
+	Do(t Trigger, on System) (why string, err error)
 	// nodes are the nodes it names; "all" and "" are not among them.
 	nodes() []string
 }
@@ -81,80 +86,6 @@ func (s *Statement) String() string {
 		b.WriteString(s.Span.String())
 	}
 	return b.String()
-}
-
-// Check reports why the plan cannot run: a node that is not in the topology,
-// or a word that cannot strike in this backend. nodes are the names of the
-// topology; nil skips that part.
-func (p *Plan) Check(backend Backend, nodes []string) error {
-	for i := range p.Statements {
-		if err := p.Statements[i].Check(backend, nodes); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Check is what Plan.Check does, for one statement.
-func (s *Statement) Check(backend Backend, nodes []string) error {
-	if ok, why := lookupVerb(s.Action.Verb()).Available(backend); !ok {
-		return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
-	}
-	if backend == Mount && (s.At.Kind == AtAck || s.Span.Until.Kind == AtAck) {
-		return fmt.Errorf("%q cannot strike here: no client of torntail's counts acknowledged writes", s.String())
-	}
-	if (backend == ProcessHost || backend == Cluster) && (s.At.Kind == AtCall || s.Span.Until.Kind == AtCall) {
-		return fmt.Errorf("%q cannot strike here: %s", s.String(), callFaults(backend))
-	}
-	if backend == Block {
-		for _, c := range s.calls() {
-			if why := blocksOnly(c); why != "" {
-				return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
-			}
-		}
-	}
-	for _, op := range s.ops() {
-		if why := opUnavailable(op, backend); why != "" {
-			return fmt.Errorf("%q cannot strike here: %s", s.String(), why)
-		}
-	}
-	if nodes == nil {
-		return nil
-	}
-	for _, n := range slices.Concat(s.At.nodes(), s.Action.nodes(), s.Span.Until.nodes()) {
-		if slices.Contains(nodes, n) {
-			continue
-		}
-		hint := ""
-		if near := nearest(n, nodes); near != "" {
-			hint = fmt.Sprintf("; did you mean %q?", near)
-		}
-		return fmt.Errorf("%q names the node %q; there are %s%s", s.String(), n, strings.Join(nodes, ", "), hint)
-	}
-	return nil
-}
-
-// ops are the kinds of calls that the statement is about.
-func (s *Statement) ops() []string {
-	var ops []string
-	for _, c := range s.calls() {
-		ops = append(ops, c.Op)
-	}
-	return ops
-}
-
-// calls are the calls that the statement is about.
-func (s *Statement) calls() []CallPattern {
-	var calls []CallPattern
-	for _, t := range []*Instant{&s.At, &s.Span.Until} {
-		if t.Kind == AtCall {
-			calls = append(calls, t.Call)
-		}
-	}
-	if t := ownTarget(s.Action); t != nil {
-		calls = append(calls, t.Call)
-	}
-	return calls
 }
 
 // SpanKind says what a span counts.

@@ -5,21 +5,21 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // Runner follows one run of a plan. The world it runs in tells it of every
 // disk call (OnCall, then Decide), of acknowledged writes (OnAck) and of time
 // (NextTime, Due), always under one exclusion; it never blocks.
 //
-// Faults of single disk calls (Fail, Short, Slow, Stall) are the Runner's own
-// business: Decide gives them. Everything else comes back as a Trigger, which
-// the world carries out at the Trigger's place:
+// Faults of single disk calls (CallFault) are the Runner's own business: Decide
+// gives them. Everything else comes back as a Trigger, which the world carries
+// out at the Trigger's place (harness/conduct does, for every world):
 //
 //	if r.Arm(t, now) {
 //		return // it was the Runner's own
 //	}
-//	... kill, cut, restart; for t.End: resume, heal, release stalled calls;
-//	faults of links are LinkFaults.Apply's in every world
+//	why, err := t.Statement.Action.Do(t, system)
 //	r.Struck(t, now) // or r.Missed(t, now, why)
 //
 // OnCall and Decide allocate nothing unless something strikes.
@@ -39,6 +39,8 @@ type Runner struct {
 	// One buffer for each method that returns triggers: carrying one out may
 	// lead to a call of another.
 	callTriggers, ackTriggers, dueTriggers []Trigger
+
+	decision disk.Decision // Decide's, here because a fault gets a pointer to it
 }
 
 // Trigger is a statement whose instant has come.
@@ -48,6 +50,7 @@ type Trigger struct {
 	End       bool       // its span is over: undo it
 	Turn      bool       // a flap that is in place turns: open when Open is set, else cut
 	Open      bool
+	InCall    bool // a call waits for it
 	// Place and Fraction say where in the call that triggered it it strikes. A
 	// trigger that is not from OnCall strikes at once.
 	Place    disk.Place
@@ -71,18 +74,21 @@ const (
 
 type state struct {
 	phase      phase
-	start, end matcher // of AtCall instants
-	target     matcher // of the Runner's own faults
-	own        bool
-	node       string // of own faults; "": every node
-	seen       int    // calls that matched start, later end
-	left       int    // calls still to strike, of spans that count calls
+	start, end matcher       // of AtCall instants
+	own        CallFault     // the action, when it is the Runner's own
+	target     matcher       // of own faults
+	node       string        // of own faults; "": every node
+	endIsNews  bool          // the world has something to do when the span ends
+	period     time.Duration // between two turns of a flap
+	seen       int           // calls that matched start, later end
+	left       int           // calls still to strike, of spans that count calls
 	dueAt      time.Duration
 	endAt      time.Duration
 	turnAt     time.Duration // of a flap in place: when it turns next
 	open       bool          // of a flap in place: its links are open
 	firedAt    time.Duration
 	placedAt   time.Duration
+	placed     bool // it has been in place
 	struckAt   time.Duration
 	hits       int
 	draws      uint64 // matching calls that a fault with a percentage has drawn for
@@ -120,28 +126,17 @@ func (r *Runner) Reset(p *Plan) {
 		if s.Span.Kind == SpanUntil && s.Span.Until.Kind == AtCall {
 			st.end = s.Span.Until.Call.compile()
 		}
-		if t := ownTarget(s.Action); t != nil {
-			st.own, st.node, st.target = true, t.Node, t.Call.compile()
+		st.endIsNews = true
+		switch a := s.Action.(type) {
+		case CallFault:
+			t := a.calls()
+			st.own, st.node, st.target, st.endIsNews = a, t.Node, t.Call.compile(), a.holds()
+		case linkFault:
+			st.period = a.period()
 		}
 		r.states[i] = st
 	}
 	r.refresh()
-}
-
-// ownTarget is which calls a fault that the Runner decides itself is about,
-// nil for any other action.
-func ownTarget(a Action) *Target {
-	switch a := a.(type) {
-	case *Fail:
-		return &a.Target
-	case *Short:
-		return &a.Target
-	case *Slow:
-		return &a.Target
-	case *Stall:
-		return &a.Target
-	}
-	return nil
 }
 
 // refresh recomputes what the hot methods look at first.
@@ -159,7 +154,7 @@ func (r *Runner) refresh() {
 		case st.phase == inPlace && s.Span.Kind == SpanUntil && s.Span.Until.Kind == AtAck:
 			r.nextAck = min(r.nextAck, s.Span.Until.N)
 		}
-		if st.phase == inPlace && st.own {
+		if st.phase == inPlace && st.own != nil {
 			r.active |= st.target.kinds
 		}
 	}
@@ -186,13 +181,13 @@ func (r *Runner) OnCall(node string, c *disk.Call, now time.Duration) []Trigger 
 			r.fire(i, now)
 			changed = true
 			switch {
-			case st.own && s.At.Place == disk.PlaceEnter:
+			case st.own != nil && s.At.Place == disk.PlaceEnter:
 				r.place(i, now)
-			case st.own && s.At.Place == disk.PlaceInFlight && st.aimedAt(node, c):
+			case st.own != nil && s.At.Place == disk.PlaceInFlight && st.aimedAt(node, c):
 				st.exact = c.ID
 				r.place(i, now)
 			default:
-				out = append(out, Trigger{Index: i, Statement: s, Place: s.At.Place, Fraction: s.At.Fraction})
+				out = append(out, Trigger{Index: i, Statement: s, InCall: true, Place: s.At.Place, Fraction: s.At.Fraction})
 			}
 		case inPlace:
 			u := &s.Span.Until
@@ -200,7 +195,7 @@ func (r *Runner) OnCall(node string, c *disk.Call, now time.Duration) []Trigger 
 				continue
 			}
 			if st.seen++; st.seen == u.N {
-				out = append(out, Trigger{Index: i, Statement: s, End: true, Place: u.Place, Fraction: u.Fraction})
+				out = append(out, Trigger{Index: i, Statement: s, End: true, InCall: true, Place: u.Place, Fraction: u.Fraction})
 			}
 		}
 	}
@@ -243,7 +238,7 @@ func (r *Runner) NextTime() (at time.Duration, ok bool) {
 		switch st := &r.states[i]; {
 		case st.phase == waiting:
 			at = min(at, st.dueAt)
-		case st.phase == inPlace && r.endIsNews(i):
+		case st.phase == inPlace && r.states[i].endIsNews:
 			at = min(at, st.endAt, st.turnAt)
 		}
 	}
@@ -259,14 +254,6 @@ func (r *Runner) TimeSet() bool {
 	return timed
 }
 
-// endIsNews reports whether the world has something to do when the span of a
-// statement ends. Of the Runner's own faults that is so only for calls that
-// stall: they are answered then.
-func (r *Runner) endIsNews(i int) bool {
-	_, stalls := r.statements[i].Action.(*Stall)
-	return stalls || !r.states[i].own
-}
-
 // Due returns what strikes, or ends, by now. The slice is good until the next Due.
 func (r *Runner) Due(now time.Duration) []Trigger {
 	out := r.dueTriggers[:0]
@@ -280,7 +267,7 @@ func (r *Runner) Due(now time.Duration) []Trigger {
 			out = r.endNow(out, i, now)
 			changed = true
 		case st.phase == inPlace && st.turnAt <= now:
-			st.open, st.turnAt = !st.open, st.turnAt+r.period(i)
+			st.open, st.turnAt = !st.open, st.turnAt+st.period
 			out = append(out, Trigger{Index: i, Statement: &r.statements[i], Turn: true, Open: st.open})
 		}
 	}
@@ -294,7 +281,7 @@ func (r *Runner) Due(now time.Duration) []Trigger {
 // fireNow fires a statement outside any call.
 func (r *Runner) fireNow(out []Trigger, i int, now time.Duration) []Trigger {
 	r.fire(i, now)
-	if r.states[i].own {
+	if r.states[i].own != nil {
 		r.place(i, now)
 		return out
 	}
@@ -303,7 +290,7 @@ func (r *Runner) fireNow(out []Trigger, i int, now time.Duration) []Trigger {
 
 func (r *Runner) endNow(out []Trigger, i int, now time.Duration) []Trigger {
 	r.finish(i)
-	if !r.endIsNews(i) {
+	if !r.states[i].endIsNews {
 		return out
 	}
 	return append(out, Trigger{Index: i, Statement: &r.statements[i], End: true})
@@ -318,7 +305,7 @@ func (r *Runner) fire(i int, now time.Duration) {
 // next statement counts from.
 func (r *Runner) place(i int, now time.Duration) {
 	st, span := &r.states[i], &r.statements[i].Span
-	st.phase, st.placedAt = inPlace, now
+	st.phase, st.placedAt, st.placed = inPlace, now, true
 	r.timed = r.timed || !span.IsZero()
 	switch {
 	case span.Kind == SpanTime:
@@ -329,21 +316,13 @@ func (r *Runner) place(i int, now time.Duration) {
 		st.endAt = now + span.Until.Time
 	case span.Kind == SpanUntil && span.Until.Kind == AtTime:
 		st.endAt = max(now, span.Until.Time)
-	case span.Kind == NoSpan && !st.own && r.period(i) == 0:
+	case span.Kind == NoSpan && st.own == nil && st.period == 0:
 		st.phase = over
 	}
-	if period := r.period(i); period > 0 {
-		st.turnAt, st.open, r.timed = now+period, false, true
+	if st.period > 0 {
+		st.turnAt, st.open, r.timed = now+st.period, false, true
 	}
 	r.release(i, now)
-}
-
-// period is the time between two turns of a flap; 0 for anything else.
-func (r *Runner) period(i int) time.Duration {
-	if f, ok := r.statements[i].Action.(*Flap); ok {
-		return f.Period
-	}
-	return 0
 }
 
 // release lets the next statement count its time if it waits for this one.
@@ -372,9 +351,9 @@ func (r *Runner) Arm(t Trigger, now time.Duration) bool {
 			r.finish(t.Index)
 			r.refresh()
 		}
-		return !r.endIsNews(t.Index)
+		return !st.endIsNews
 	}
-	if !st.own {
+	if st.own == nil {
 		return false
 	}
 	r.place(t.Index, now)
@@ -408,22 +387,23 @@ func (r *Runner) Missed(t Trigger, at time.Duration, why string) {
 // Decide is what the faults in place say about a call. It is asked once for
 // each call, after OnCall, and counts what strikes.
 func (r *Runner) Decide(node string, c *disk.Call, now time.Duration) disk.Decision {
-	var d disk.Decision
 	if r.active&(1<<c.Kind) == 0 {
-		return d
+		return disk.Decision{}
 	}
+	d := &r.decision
+	*d = disk.Decision{}
 	changed := false
 	for i := range r.states {
 		st := &r.states[i]
-		if !st.own || st.phase != inPlace {
+		if st.own == nil || st.phase != inPlace {
 			continue
 		}
-		if st.endAt <= now && !r.endIsNews(i) {
+		if st.endAt <= now && !r.states[i].endIsNews {
 			r.finish(i)
 			changed = true
 			continue
 		}
-		if !st.aimedAt(node, c) || !r.drawn(i) || !strike(r.statements[i].Action, c, &d) {
+		if !st.aimedAt(node, c) || !r.drawn(i) || !st.own.Strike(c, d) {
 			continue
 		}
 		if st.hits++; st.hits == 1 {
@@ -442,7 +422,7 @@ func (r *Runner) Decide(node string, c *disk.Call, now time.Duration) disk.Decis
 	if changed {
 		r.refresh()
 	}
-	return d
+	return *d
 }
 
 // drawn reports whether a fault strikes this matching call, as its percentage has it.
@@ -453,41 +433,7 @@ func (r *Runner) drawn(i int) bool {
 	}
 	st := &r.states[i]
 	st.draws++
-	return float64(mix(r.Seed, uint64(i), st.draws)>>11)/(1<<53)*100 < percent
-}
-
-// mix makes one number of several (splitmix64, once for each).
-func mix(words ...uint64) uint64 {
-	h := uint64(0)
-	for _, w := range words {
-		h += w + 0x9e3779b97f4a7c15
-		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-		h = (h ^ h>>27) * 0x94d049bb133111eb
-		h ^= h >> 31
-	}
-	return h
-}
-
-// strike adds one fault to the decision about a call. Several add up: the
-// first error, the shortest write, the sum of the delays.
-func strike(a Action, c *disk.Call, d *disk.Decision) bool {
-	switch a := a.(type) {
-	case *Fail:
-		if d.Err != 0 {
-			return false
-		}
-		d.Err = a.Err
-	case *Short:
-		if c.Len <= a.Bytes || d.Short > 0 && d.Short <= a.Bytes {
-			return false
-		}
-		d.Short = a.Bytes
-	case *Slow:
-		d.Delay += a.By
-	case *Stall:
-		d.Stall = true
-	}
-	return true
+	return float64(seeding.Hash(r.Seed, uint64(i), st.draws)>>11)/(1<<53)*100 < percent
 }
 
 // Standing is how far a statement has come.
@@ -571,11 +517,11 @@ func (r *Runner) whyNot(i int) string {
 		return st.missed
 	case st.phase == fired:
 		return fmt.Sprintf("its instant came at %v, but it was not carried out", st.firedAt)
-	case st.phase != waiting:
+	case st.placed: // a fault of calls: any other has struck then
 		if st.draws > 0 {
-			return fmt.Sprintf("in place from %v, but of %d calls %s none was drawn", st.placedAt, st.draws, ownTarget(s.Action))
+			return fmt.Sprintf("in place from %v, but of %d calls %s none was drawn", st.placedAt, st.draws, st.own.calls())
 		}
-		return fmt.Sprintf("in place from %v, but no call matched %s", st.placedAt, ownTarget(s.Action))
+		return fmt.Sprintf("in place from %v, but no call matched %s", st.placedAt, st.own.calls())
 	case s.At.Kind == AtCall:
 		return fmt.Sprintf("its instant never came: %d of %d calls %s were seen on %s", st.seen, s.At.N, s.At.Call, s.At.Node)
 	case s.At.Kind == AtAfter && st.dueAt == never:

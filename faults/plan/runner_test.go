@@ -313,6 +313,10 @@ func TestEndUndoesWhatIsInPlaceAndStopsTheRest(t *testing.T) {
 	require.Empty(t, r.Due(2*time.Second))
 	require.Empty(t, r.OnCall("n1", call(1, disk.OpFsync, incr), 0))
 	require.Zero(t, r.Decide("n1", call(1, disk.OpFsync, incr), 0))
+	report := r.Report()
+	require.Equal(t, "in place from 0s, but no call matched fsync(*)", report[2].Why)
+	require.Equal(t, "its instant never came", report[3].Why)
+	require.Equal(t, "its instant never came: 0 of 1 calls fsync(*) were seen on n1", report[4].Why)
 }
 
 func TestOverWhenNothingCanCome(t *testing.T) {

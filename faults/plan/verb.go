@@ -1,26 +1,6 @@
 package plan
 
-import (
-	"fmt"
-	"slices"
-
-	"github.com/torntail/torntail/faults/disk"
-)
-
-// Backend is where a plan runs.
-type Backend string
-
-const (
-	Sim         Backend = "sim"
-	Process     Backend = "process"      // real servers on the fault disk
-	ProcessHost Backend = "process-host" // real servers on the host's own disk (--disk host)
-	Block       Backend = "block"        // real servers on a real file system over a logged image
-	Mount       Backend = "mount"        // any programs on a fault disk of the user's (torntail mount)
-	Cluster     Backend = "cluster"      // real servers and Sentinels behind proxies, on the host's own disk (torntail splitbrain, topology)
-)
-
-// Backends are all of them.
-var Backends = []Backend{Sim, Process, ProcessHost, Block, Mount, Cluster}
+import "slices"
 
 // Verb is a word that a statement's action begins with.
 type Verb struct {
@@ -29,37 +9,26 @@ type Verb struct {
 	Doc     string // one line
 	Example string // a statement that parses
 
-	spans     spanSet
-	optional  []string // words that may follow the action, for hints on misspelt ones
-	available func(Backend) string
-	parse     func(*cursor) (Action, *Error)
-	generate  func(*generator) Action // nil: not generated
-	weight    int                     // share among generated actions
+	spans    spanSet
+	optional []string // words that may follow the action, for hints on misspelt ones
+	needs    []Need   // of the system it is to strike in
+	parse    func(*cursor) (Action, *Error)
+	generate func(*generator) Action // nil: not generated
+	weight   int                     // share among generated actions
 }
 
-// Available says whether the fault can strike in the backend, and if not, why.
-func (v *Verb) Available(b Backend) (ok bool, why string) {
-	if !slices.Contains(Backends, b) {
-		return false, fmt.Sprintf("there is no backend %q", b)
+// Available says whether the fault can strike in a system, and if not, why.
+func (v *Verb) Available(on System) (ok bool, why string) {
+	for _, n := range v.needs {
+		if why = n.lacking(on); why != "" {
+			return false, why
+		}
 	}
-	if v.available == nil {
-		return true, ""
-	}
-	why = v.available(b)
-	return why == "", why
+	return true, ""
 }
 
-// ofLinks reports whether the fault is one of the network.
-func (v *Verb) ofLinks() bool {
-	switch v.Name {
-	case "cut", "delay", "slow-link", "lose-new", "flap", "heal":
-		return true
-	}
-	return false
-}
-
-// Spans reports whether the fault may last: for a time, for N calls.
-func (v *Verb) Spans() (time, calls bool) { return v.spans&timeSpan != 0, v.spans&callSpan != 0 }
+// betweenNodes reports whether the fault needs two nodes.
+func (v *Verb) betweenNodes() bool { return slices.Contains(v.needs, NeedLinks) }
 
 func (v *Verb) tail() []string { return slices.Clone(v.optional) }
 
@@ -118,32 +87,3 @@ func verbNames() []string {
 	}
 	return names
 }
-
-// Ops are the words for disk calls. An open that creates is an open,
-// fdatasync is fsync, and the sync of a directory is dirsync.
-var Ops = []string{"open", "write", "fsync", "rename", "unlink", "truncate", "read", "dirsync",
-	"allocate", "link", "symlink", "mkdir", "rmdir", "syncrange", "syncfs"}
-
-// opUnavailable is why a call never arrives in a backend, or "".
-func opUnavailable(op string, b Backend) string {
-	switch {
-	case (op == "syncrange" || op == "syncfs") && b != Sim:
-		return "Linux answers sync_file_range(2) and syncfs(2) on FUSE itself"
-	case (op == "symlink" || op == "syncfs") && b == Sim:
-		return "no simulated server makes that call"
-	}
-	return ""
-}
-
-func isOp(w string) bool { return slices.Contains(Ops, w) }
-
-// opKinds maps each of Ops to the kinds of calls it means, a bit per disk.OpKind.
-var opKinds = func() map[string]uint64 {
-	m := make(map[string]uint64, len(Ops))
-	for k := disk.OpOpen; k <= disk.OpList; k++ {
-		m[k.Word()] |= 1 << k
-	}
-	return m
-}()
-
-func kindsOf(op string) uint64 { return opKinds[op] }

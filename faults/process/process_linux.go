@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/faults/witness"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,6 +70,7 @@ func Start(s Spec) (*Process, error) {
 	}
 	p := &Process{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{})}
 	p.release = watchdog.Group(p.pid)
+	witness.Saw(p.String(), "start %s %q", s.Path, s.Args)
 	p.output = readLines(r, s.Clock, s.Output)
 	go p.reap(s.Clock)
 	return p, nil
@@ -94,6 +96,7 @@ func (p *Process) reap(clock func() time.Duration) {
 	p.cmd.Wait()
 	p.exit = exitOf(p.cmd.ProcessState)
 	p.exit.At = clock()
+	witness.Saw(p.String(), "%v", p.exit)
 	close(p.done)
 	p.Children() // notes whether there are any
 }
@@ -109,6 +112,9 @@ func exitOf(state *os.ProcessState) Exit {
 		return Exit{Code: status.ExitStatus()}
 	}
 }
+
+// String names the process as an observer does.
+func (p *Process) String() string { return fmt.Sprintf("process %d", p.pid) }
 
 // Pid is the process id of the server, and the id of its process group.
 func (p *Process) Pid() int { return p.pid }
@@ -154,10 +160,18 @@ func (p *Process) Resume() { p.signalTree(syscall.SIGCONT) }
 
 // signal goes through os.Process, which holds a pidfd or knows that the process
 // has been reaped: the number may by then belong to somebody else.
-func (p *Process) signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
+func (p *Process) signal(sig syscall.Signal) {
+	if !p.Exited() {
+		witness.Saw(p.String(), "%v", sig)
+	}
+	p.cmd.Process.Signal(sig)
+}
 
 func (p *Process) signalTree(sig syscall.Signal) {
 	if !p.gone.Load() {
+		if witness.Heard() && (!p.Exited() || len(guard.GroupMembers(p.pid)) > 0) {
+			witness.Saw(p.String(), "%v, and all it started", sig)
+		}
 		syscall.Kill(-p.pid, sig)
 	}
 }

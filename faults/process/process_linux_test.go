@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // needRedis skips a test where there is no redis-server; on CI that is a failure.
 func needRedis(t testing.TB) {
 	t.Helper()
-	needs.Working(t, Available("redis-server"))
+	needs.Program(t, "redis-server")
 }
 
 // eventually waits for a condition that another process brings about.

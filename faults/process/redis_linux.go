@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -182,17 +181,6 @@ func readInfo(answers *bufio.Reader) map[string]string {
 		}
 	}
 	return info
-}
-
-// Available says whether the server binary can be started here, and if not, what to do.
-func Available(binary string) error {
-	if _, err := exec.LookPath(binary); err != nil {
-		if filepath.Base(binary) == "redis-server" && !strings.Contains(binary, "/") {
-			return fmt.Errorf("no redis-server in PATH: run scripts/setup, or apt-get install redis-server")
-		}
-		return fmt.Errorf("%s: %w", binary, err)
-	}
-	return nil
 }
 
 // VersionOf asks a program that is not redis-server's kin for its version.

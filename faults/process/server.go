@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/internal/redisconf"
 )
 
 // Server describes a RESP server that is not started as redis-server is, or does
@@ -225,18 +226,11 @@ func writeConf(list []Directive) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w := bufio.NewWriter(f)
+	var conf redisconf.File
 	for _, d := range list {
-		w.WriteString(d.Name)
-		for _, a := range d.Args {
-			if a == "" || strings.ContainsAny(a, " \"'#") {
-				a = strconv.Quote(a)
-			}
-			w.WriteString(" " + a)
-		}
-		w.WriteString("\n")
+		conf.Line(d.Name, d.Args...)
 	}
-	err = w.Flush()
+	_, err = f.WriteString(conf.String())
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

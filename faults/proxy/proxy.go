@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/network"
+	"github.com/torntail/torntail/faults/witness"
 )
 
 // Node is one end of links.
@@ -136,6 +137,7 @@ func (n *Net) SetLink(from, to string, want network.Link) {
 		panic(fmt.Sprintf("proxy: link between unknown nodes %q and %q", from, to))
 	}
 	n.links.Link(a, b).Become(want)
+	witness.Saw("link "+from+" -> "+to, "cut %v, delay %v, %d bytes a second, loses new %v", want.Cut, want.Delay, want.BytesPerSecond, want.LoseNew)
 	for c := range n.conns { // any order: each is by itself
 		p := c.over(a, b)
 		switch {
@@ -163,6 +165,7 @@ func (n *Net) Ended(node string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lives[n.byName[node]]++
+	witness.Saw("proxy of "+node, "its process has ended")
 	n.changed.Broadcast()
 }
 

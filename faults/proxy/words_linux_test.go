@@ -62,14 +62,19 @@ const quiet = 120 * time.Millisecond
 type told struct {
 	t     *testing.T
 	e     env.Env
-	net   plan.Network
 	addr  string
 	conns map[string]env.Conn
-	links plan.LinkFaults
-	index int
+	links *plan.LinkFaults
 	last  *plan.Statement
 	sent  time.Duration
 	heard time.Duration
+}
+
+// strike carries out a trigger of the statement.
+func (s *told) strike(trigger plan.Trigger) string {
+	why, err := trigger.Statement.Action.Do(trigger, linked{s.links})
+	require.NoError(s.t, err)
+	return why
 }
 
 // run tells the script's story, "" when it is the expected one.
@@ -84,12 +89,12 @@ func (s *told) run(text string) string {
 		case "plan":
 			st, err := plan.ParseStatement("at 0s: " + rest)
 			require.NoError(s.t, err)
-			s.index, s.last = s.index+1, &st
-			why = s.links.Apply(plan.Trigger{Index: s.index, Statement: s.last}, s.net)
+			s.last = &st
+			why = s.strike(plan.Trigger{Statement: s.last})
 		case "end":
-			why = s.links.Apply(plan.Trigger{Index: s.index, Statement: s.last, End: true}, s.net)
+			why = s.strike(plan.Trigger{Statement: s.last, End: true})
 		case "turn":
-			why = s.links.Apply(plan.Trigger{Index: s.index, Statement: s.last, Turn: true, Open: rest == "open"}, s.net)
+			why = s.strike(plan.Trigger{Statement: s.last, Turn: true, Open: rest == "open"})
 		case "dial":
 			why = s.dial(name)
 		case "send":
@@ -211,14 +216,18 @@ func TestEachWordStrikesInBothWorlds(t *testing.T) {
 		})
 	}
 	for _, v := range plan.Verbs() {
-		sim, _ := v.Available(plan.Sim)
-		real, _ := v.Available(plan.Cluster)
-		one, _ := v.Available(plan.Mount)
-		if sim && real && !one && v.Name != "restart" && v.Name != "do" { // those are about servers
+		if ok, _ := v.Available(linked{}); ok {
 			require.Contains(t, all, "plan "+v.Name, "no script for this word")
 		}
 	}
 }
+
+// linked is a system that has links and nothing else.
+type linked struct{ links *plan.LinkFaults }
+
+func (linked) Name() string              { return "links" }
+func (linked) Lacks(plan.Need) string    { return "" }
+func (l linked) Links() *plan.LinkFaults { return l.links }
 
 func inSimulation(t *testing.T, text string) {
 	w := sim.New(sim.Options{Seed: 1})
@@ -232,7 +241,7 @@ func inSimulation(t *testing.T, text string) {
 	})
 	why := "it did not end"
 	client.Go("script", func(e env.Env) {
-		s := &told{t: t, e: e, net: w, addr: "n1:7000", conns: map[string]env.Conn{}}
+		s := &told{t: t, e: e, links: plan.NewLinkFaults(w), addr: "n1:7000", conns: map[string]env.Conn{}}
 		why = s.run(text)
 		w.Stop()
 	})
@@ -270,7 +279,7 @@ func overProxies(t *testing.T, text string) {
 	l, err := e.Listen(nodes[0].Target.String())
 	require.NoError(t, err)
 	serving := e.Go("serve", func() { echo(e, l) })
-	s := &told{t: t, e: e.As("c1", nodes[2].From), net: n, addr: nodes[0].Listen.String(), conns: map[string]env.Conn{}}
+	s := &told{t: t, e: e.As("c1", nodes[2].From), links: plan.NewLinkFaults(n), addr: nodes[0].Listen.String(), conns: map[string]env.Conn{}}
 	why := s.run(text)
 	for _, c := range s.conns {
 		c.Close()
@@ -343,8 +352,10 @@ func TestHeldBytesNeverReachASuccessor(t *testing.T) {
 			}
 			cut, err := plan.ParseStatement("at 0s: cut c1 -> n1")
 			require.NoError(t, err)
-			var links plan.LinkFaults
-			require.Empty(t, links.Apply(plan.Trigger{Statement: &cut}, n))
+			on := linked{plan.NewLinkFaults(n)}
+			why, err := cut.Action.Do(plan.Trigger{Statement: &cut}, on)
+			require.NoError(t, err)
+			require.Empty(t, why)
 			if !c.established {
 				held, err = client.Dial(nodes[0].Listen.String())
 				require.NoError(t, err)
@@ -359,7 +370,9 @@ func TestHeldBytesNeverReachASuccessor(t *testing.T) {
 			}
 			n.Ended("n1")
 			l2, task2, _ := serve("second")
-			require.Empty(t, links.Apply(plan.Trigger{Statement: &cut, End: true}, n))
+			why, err = cut.Action.Do(plan.Trigger{Statement: &cut, End: true}, on)
+			require.NoError(t, err)
+			require.Empty(t, why)
 			_, err = held.Read(make([]byte, 1))
 			require.Error(t, err, "the client hears that its connection is gone")
 			held.Close()
@@ -398,14 +411,14 @@ func TestAConnectionGivenUpDuringACutIsNeverMade(t *testing.T) {
 	client := e.As("c1", nodes[1].From)
 	cut, err := plan.ParseStatement("at 0s: cut n1 -> c1")
 	require.NoError(t, err)
-	var links plan.LinkFaults
-	links.Apply(plan.Trigger{Statement: &cut}, n)
+	on := linked{plan.NewLinkFaults(n)}
+	cut.Action.Do(plan.Trigger{Statement: &cut}, on)
 	given, err := client.Dial(nodes[0].Listen.String())
 	require.NoError(t, err)
 	given.Write([]byte("x"))
 	given.Close()
 	e.Sleep(20 * time.Millisecond)
-	links.Apply(plan.Trigger{Statement: &cut, End: true}, n)
+	cut.Action.Do(plan.Trigger{Statement: &cut, End: true}, on)
 	kept, err := client.Dial(nodes[0].Listen.String())
 	require.NoError(t, err)
 	kept.Read(make([]byte, 1)) // ends when the server has closed it

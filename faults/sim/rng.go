@@ -1,6 +1,10 @@
 package sim
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/torntail/torntail/internal/seeding"
+)
 
 // rng is xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom
 // number generators", 2018). The package has its own so that a seed means the
@@ -10,12 +14,9 @@ type rng struct{ s [4]uint64 }
 // seed fills the state with splitmix64, as the authors advise: no seed, zero
 // included, gives the forbidden all-zero state.
 func (r *rng) seed(x uint64) {
+	g := seeding.SplitMix(x)
 	for i := range r.s {
-		x += 0x9e3779b97f4a7c15
-		z := x
-		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-		z = (z ^ z>>27) * 0x94d049bb133111eb
-		r.s[i] = z ^ z>>31
+		r.s[i] = g.Next()
 	}
 }
 

@@ -23,12 +23,12 @@ type step struct {
 // everyCall lets begin start something on a prepared machine, cuts the power at
 // the k-th call that changes the disk, for k = 1, 2, ..., until begin's work ends
 // before the k-th, and gives what each cut left. done reports whether the work has ended.
-func (l *lab) everyCall(o machineOptions, conf []string, prepare func(m machine) error, begin func(m machine) error, keep disk.Choice, most int) ([]step, error) {
+func (l *lab) everyCall(o options, conf []string, prepare func(m *computer) error, begin func(m *computer) error, keep disk.Choice, most int) ([]step, error) {
 	var steps []step
 	for k := 1; k <= most; k++ {
 		var st step
 		over := false
-		err := l.on(o, func(m machine) error {
+		err := l.on(o, func(m *computer) error {
 			if err := m.start(conf...); err != nil {
 				return err
 			}

@@ -10,7 +10,9 @@ import (
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -33,7 +35,7 @@ func measure(t *testing.T, id string, target *Target) Measurement {
 
 // The embedded engine follows redis-server 7.0.15: it shows what that shows.
 func TestEngineShowsWhatIsExpected(t *testing.T) {
-	target := Engine(harness.Plants{})
+	target := Engine(experiment.Plants{})
 	clusters, done := simcluster.Backend(0)
 	defer done()
 	target.Clusters = clusters
@@ -52,7 +54,7 @@ func TestPlantedBugsChangeOutcomes(t *testing.T) {
 		"rdb-rename-without-fsync": "P4c",
 		"rewrite-loses-writes":     "P8",
 	} {
-		plants, err := harness.ParsePlants(plant)
+		plants, err := experiment.ParsePlants(plant)
 		require.NoError(t, err, plant)
 		m := measure(t, id, Engine(plants))
 		c, err := ByID(id)
@@ -69,7 +71,7 @@ func TestWhatIsNotMeasuredSaysWhy(t *testing.T) {
 			continue
 		}
 		assert.NotEmpty(t, c.Why, c.ID)
-		_, err := c.Measure(context.Background(), Engine(harness.Plants{}), 1)
+		_, err := c.Measure(context.Background(), Engine(experiment.Plants{}), 1)
 		assert.ErrorContains(t, err, "not measured", c.ID)
 	}
 }
@@ -78,12 +80,10 @@ func TestWhatIsNotMeasuredSaysWhy(t *testing.T) {
 func TestRealServerShowsWhatIsExpected(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := harness.NewRig(binary)
+	rig, err := machine.NewRig(binary, machine.FaultDisks)
 	require.NoError(t, err)
 	defer rig.Close()
-	target, err := Server(harness.RealServer(rig, "7.0.15"), binary)
-	require.NoError(t, err)
-	defer target.Close()
+	target := Server(campaign.RealServer(rig, "7.0.15"))
 	for _, id := range []string{"P4d", "P6", "P17"} {
 		c, err := ByID(id)
 		require.NoError(t, err)

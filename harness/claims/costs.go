@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/quantile"
 )
 
 // This file measures time, memory and size (P5b, P15, P21, P22). Only a real
@@ -22,7 +23,7 @@ type kept struct {
 }
 
 // fill writes n keys of 100 bytes through commands, so that they are in the log.
-func fill(m machine, prefix string, n int) error {
+func fill(m *computer, prefix string, n int) error {
 	c, err := dial(m)
 	if err != nil {
 		return err
@@ -36,9 +37,9 @@ func fill(m machine, prefix string, n int) error {
 	return err
 }
 
-func (l *lab) keptAs(name string, conf []string, n int, prepare func(m machine) error) (kept, error) {
+func (l *lab) keptAs(name string, conf []string, n int, prepare func(m *computer) error) (kept, error) {
 	k := kept{name: name}
-	err := l.on(machineOptions{limit: time.Hour}, func(m machine) error {
+	err := l.on(options{limit: time.Hour}, func(m *computer) error {
 		if err := m.start(conf...); err != nil {
 			return err
 		}
@@ -73,11 +74,11 @@ func (l *lab) keptAs(name string, conf []string, n int, prepare func(m machine) 
 const sizedKeys = 300_000
 
 func restartTimes(l *lab) (Measurement, error) {
-	rdb, err := l.keptAs("RDB", preset("rdb", "save 3600 1"), sizedKeys, func(m machine) error { return fill(m, "k", sizedKeys) })
+	rdb, err := l.keptAs("RDB", preset("rdb", "save 3600 1"), sizedKeys, func(m *computer) error { return fill(m, "k", sizedKeys) })
 	if err != nil {
 		return Measurement{}, err
 	}
-	hybrid, err := l.keptAs("hybrid", preset("hybrid"), sizedKeys, func(m machine) error {
+	hybrid, err := l.keptAs("hybrid", preset("hybrid"), sizedKeys, func(m *computer) error {
 		if err := fill(m, "k", sizedKeys); err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func restartTimes(l *lab) (Measurement, error) {
 	if err != nil {
 		return Measurement{}, err
 	}
-	half, err := l.keptAs("hybrid, incr = base", preset("hybrid"), sizedKeys, func(m machine) error {
+	half, err := l.keptAs("hybrid, incr = base", preset("hybrid"), sizedKeys, func(m *computer) error {
 		if err := fill(m, "k", sizedKeys/2); err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func restartTimes(l *lab) (Measurement, error) {
 	if err != nil {
 		return Measurement{}, err
 	}
-	aof, err := l.keptAs("AOF", preset("everysec"), sizedKeys, func(m machine) error { return fill(m, "k", sizedKeys) })
+	aof, err := l.keptAs("AOF", preset("everysec"), sizedKeys, func(m *computer) error { return fill(m, "k", sizedKeys) })
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -112,7 +113,7 @@ func restartTimes(l *lab) (Measurement, error) {
 
 func hybridStartsAsFast(l *lab) (Measurement, error) {
 	const n = sizedKeys
-	rdb, err := l.keptAs("RDB", preset("rdb", "save 3600 1"), n, func(m machine) error { return fill(m, "k", n) })
+	rdb, err := l.keptAs("RDB", preset("rdb", "save 3600 1"), n, func(m *computer) error { return fill(m, "k", n) })
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -120,7 +121,7 @@ func hybridStartsAsFast(l *lab) (Measurement, error) {
 	var ratio [3]float64
 	for i, share := range []int{0, 10, 100} { // incr in percent of the base
 		base := n * 100 / (100 + share)
-		k, err := l.keptAs("hybrid", preset("hybrid"), n, func(m machine) error {
+		k, err := l.keptAs("hybrid", preset("hybrid"), n, func(m *computer) error {
 			if err := fill(m, "k", base); err != nil {
 				return err
 			}
@@ -135,7 +136,7 @@ func hybridStartsAsFast(l *lab) (Measurement, error) {
 		ratio[i] = float64(k.took) / float64(rdb.took)
 		figure += fmt.Sprintf(" %g: %s,", float64(share)/100, rounded(k.took))
 	}
-	k, err := l.keptAs("hybrid", preset("hybrid"), n/10, func(m machine) error {
+	k, err := l.keptAs("hybrid", preset("hybrid"), n/10, func(m *computer) error {
 		if err := fill(m, "k", n/10); err != nil {
 			return err
 		}
@@ -168,7 +169,7 @@ func fileSizes(l *lab) (Measurement, error) {
 		conf    []string
 		rewrite bool
 	}{{"RDB", preset("rdb", "save 3600 1"), false}, {"AOF", preset("everysec"), false}, {"AOF rewritten", preset("everysec"), true}} {
-		k, err := l.keptAs(x.name, x.conf, n, func(m machine) error {
+		k, err := l.keptAs(x.name, x.conf, n, func(m *computer) error {
 			for range 2 { // each key written twice
 				if err := fill(m, "k", n); err != nil {
 					return err
@@ -185,7 +186,7 @@ func fileSizes(l *lab) (Measurement, error) {
 		size[i] = k.bytes
 		figure += fmt.Sprintf("; %s %.1f MB", x.name, float64(k.bytes)/1e6)
 	}
-	plain, err := l.keptAs("RDB uncompressed", preset("rdb", "save 3600 1", "rdbcompression no"), n, func(m machine) error { return fill(m, "k", n) })
+	plain, err := l.keptAs("RDB uncompressed", preset("rdb", "save 3600 1", "rdbcompression no"), n, func(m *computer) error { return fill(m, "k", n) })
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -193,7 +194,7 @@ func fileSizes(l *lab) (Measurement, error) {
 }
 
 // throughput is commands a second of n SETs through that many connections.
-func throughput(m machine, clients, n int) (float64, error) {
+func throughput(m *computer, clients, n int) (float64, error) {
 	e := m.env()
 	from := e.Now()
 	left, ended := clients, e.NewCond()
@@ -231,7 +232,7 @@ func policySpeed(l *lab) (Measurement, error) {
 		figure += fmt.Sprintf("; %d clients:", clients)
 		for j, mode := range []string{"always", "everysec", "no"} {
 			for range 3 {
-				err := l.on(machineOptions{profile: "cloud-ssd"}, func(m machine) error {
+				err := l.on(options{profile: "cloud-ssd"}, func(m *computer) error {
 					if err := m.start(preset(mode)...); err != nil {
 						return err
 					}
@@ -257,7 +258,7 @@ func policySpeed(l *lab) (Measurement, error) {
 func loggedAfterwards(l *lab) (Measurement, error) {
 	var p50 [2]time.Duration
 	for i, mode := range []string{"none", "always"} {
-		err := l.on(machineOptions{latency: 10 * time.Millisecond}, func(m machine) error {
+		err := l.on(options{latency: 10 * time.Millisecond}, func(m *computer) error {
 			if err := m.start(preset(mode)...); err != nil {
 				return err
 			}
@@ -275,7 +276,7 @@ func loggedAfterwards(l *lab) (Measurement, error) {
 				took = append(took, m.env().Now()-from)
 			}
 			slices.Sort(took)
-			p50[i] = took[len(took)/2]
+			p50[i] = quantile.Median(took)
 			return nil
 		})
 		if err != nil {
@@ -293,7 +294,7 @@ func forkCosts(l *lab) (Measurement, error) {
 	var growth float64
 	sizes := []int{50_000, 200_000, 800_000}
 	for i, n := range sizes {
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("rdb", `save ""`, "enable-debug-command local")...); err != nil {
 				return err
 			}

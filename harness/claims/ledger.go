@@ -11,7 +11,7 @@ import (
 // ledger writes keys that nobody else writes, one after the other, and notes
 // when each was acknowledged: whatever is missing afterwards is lost.
 type ledger struct {
-	m       machine
+	m       *computer
 	prefix  string
 	size    int // bytes of a value
 	every   time.Duration
@@ -26,7 +26,7 @@ type ledger struct {
 }
 
 // write begins a ledger: a task that writes until halt, or until the connection ends.
-func write(m machine, prefix string, every time.Duration, size int) *ledger {
+func write(m *computer, prefix string, every time.Duration, size int) *ledger {
 	l := &ledger{m: m, prefix: prefix, every: every, size: size, errors: map[string]int{}, ended: m.env().NewCond()}
 	m.env().Go("ledger", l.run)
 	return l

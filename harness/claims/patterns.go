@@ -7,7 +7,8 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // This file measures what is said of transactions, deadlines and deletions (D1, D7, D9).
@@ -16,7 +17,7 @@ func transactionsWhole(l *lab) (Measurement, error) {
 	torn, runs := 0, 0
 	for _, mode := range []string{"always", "everysec"} {
 		for _, crash := range []string{"kill", "power-in-fsync"} {
-			x, err := l.campaign(mode, crash, func(_ *harness.Mode, c *harness.Campaign) {
+			x, err := l.campaign(mode, crash, func(_ *product.Mode, c *campaign.Campaign) {
 				c.Workload.Name = "transactions"
 				c.Runs /= 2
 			})
@@ -31,7 +32,7 @@ func transactionsWhole(l *lab) (Measurement, error) {
 
 func errorsInTransactions(l *lab) (Measurement, error) {
 	var cancelled, kept, after bool
-	err := l.on(machineOptions{}, func(m machine) error {
+	err := l.on(options{}, func(m *computer) error {
 		if err := m.start(preset("always")...); err != nil {
 			return err
 		}
@@ -81,7 +82,7 @@ func deadlinesSurvive(l *lab) (Measurement, error) {
 	good := true
 	for _, mode := range []string{"rdb", "always", "hybrid-always"} {
 		var before, after bool
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset(mode, `save ""`)...); err != nil {
 				return err
 			}
@@ -120,7 +121,7 @@ func unlinkAsDurable(l *lab) (Measurement, error) {
 	rows := [][]string{{"DEL", "k"}, {"UNLINK", "k"}, {"FLUSHALL"}, {"FLUSHALL", "ASYNC"}}
 	for _, args := range rows {
 		var back bool
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("always")...); err != nil {
 				return err
 			}

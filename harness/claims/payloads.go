@@ -17,7 +17,7 @@ func sanitizedPayloads(l *lab) (Measurement, error) {
 	var crashed [2]int
 	for i, value := range []string{"yes", "no"} {
 		accepted, rejected := 0, 0
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("none", "sanitize-dump-payload "+value)...); err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func sanitizedPayloads(l *lab) (Measurement, error) {
 }
 
 // payloads are DUMPs of small values of each type that has a packed encoding.
-func payloads(m machine) ([]string, error) {
+func payloads(m *computer) ([]string, error) {
 	var dumps []string
 	for i, create := range [][]string{
 		{"RPUSH", "l", "a", "bb", "300", "-7", "70000", "a longer element of the list"},

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -27,23 +29,23 @@ type loss struct {
 func ms(x float64) time.Duration { return time.Duration(x * float64(time.Millisecond)) }
 
 // campaign crashes a mode many times, as `torntail run` does.
-func (l *lab) campaign(mode, crash string, change func(m *harness.Mode, c *harness.Campaign)) (loss, error) {
-	m, err := harness.ModeByName(mode)
+func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *campaign.Campaign)) (loss, error) {
+	m, err := product.ModeByName(mode)
 	if err != nil {
 		return loss{}, err
 	}
-	kind, err := harness.CrashByName(crash)
+	kind, err := experiment.CrashByName(crash)
 	if err != nil {
 		return loss{}, err
 	}
-	c := &harness.Campaign{Crashes: []harness.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
+	c := &campaign.Campaign{Crashes: []*experiment.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
 	if l.target.real() {
 		c.Runs = 40
 	}
 	if change != nil {
 		change(&m, c)
 	}
-	c.Modes = []harness.Mode{m}
+	c.Modes = []product.Mode{m}
 	results, err := c.Run(l.ctx, l.target.Backend)
 	if err != nil {
 		return loss{}, err
@@ -115,7 +117,7 @@ func everysecOnKill(l *lab) (Measurement, error) {
 // killUnderFsync kills an everysec server 600 ms after an fsync of that length
 // has begun; with 0, while none is in flight.
 func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
-	err = l.on(machineOptions{}, func(m machine) error {
+	err = l.on(options{}, func(m *computer) error {
 		if err := m.start(preset("everysec")...); err != nil {
 			return err
 		}
@@ -155,7 +157,7 @@ func (l *lab) killUnderFsync(length time.Duration) (lost int, err error) {
 }
 
 // inFlight reports whether a sync of the log is under way.
-func inFlight(m machine) (is bool) {
+func inFlight(m *computer) (is bool) {
 	m.files(func(d *disk.Disk) {
 		log := d.Log()
 		for i := len(log) - 1; i >= 0 && i > len(log)-4000; i-- {
@@ -187,7 +189,7 @@ func noLosesMost(l *lab) (Measurement, error) {
 	var lost [3]float64
 	for i, mode := range modes {
 		for k := range cuts {
-			err := l.on(machineOptions{profile: "cloud-ssd"}, func(m machine) error {
+			err := l.on(options{profile: "cloud-ssd"}, func(m *computer) error {
 				if err := m.start(preset(mode)...); err != nil {
 					return err
 				}
@@ -234,7 +236,7 @@ func slowFsync(l *lab) (Measurement, error) {
 // underSlowFsync cuts the power of a server whose fsyncs take that long, in the
 // middle of one: what was lost, and the longest wait for a reply.
 func (l *lab) underSlowFsync(mode string, length time.Duration) (a account, stall time.Duration, err error) {
-	err = l.on(machineOptions{latency: length}, func(m machine) error {
+	err = l.on(options{latency: length}, func(m *computer) error {
 		if err := m.start(preset(mode)...); err != nil {
 			return err
 		}
@@ -261,7 +263,7 @@ func failedFsync(l *lab) (Measurement, error) {
 	for _, mode := range []string{"always", "everysec", "no"} {
 		var a account
 		exited, refusedStart, failed := false, false, false
-		err := l.on(machineOptions{personality: "ext4"}, func(m machine) error {
+		err := l.on(options{personality: "ext4"}, func(m *computer) error {
 			if err := m.start(preset(mode)...); err != nil {
 				return err
 			}

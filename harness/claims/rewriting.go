@@ -46,8 +46,8 @@ func rewriteInterrupted(l *lab) (Measurement, error) {
 	holds := true
 	runs := 0
 	for _, mode := range []string{"always", "everysec"} {
-		steps, err := l.everyCall(machineOptions{}, preset(mode), func(m machine) error { return set(m, "old", 50) },
-			func(m machine) error {
+		steps, err := l.everyCall(options{}, preset(mode), func(m *computer) error { return set(m, "old", 50) },
+			func(m *computer) error {
 				_, err := must(m, "BGREWRITEAOF")
 				return err
 			}, disk.Choice{Mode: disk.KeepNone}, 80)
@@ -71,7 +71,7 @@ func noFsyncOnRewrite(l *lab) (Measurement, error) {
 	for i, value := range []string{"yes", "no"} {
 		for _, mode := range []string{"always", "everysec"} {
 			for _, command := range []string{"BGREWRITEAOF", "BGSAVE"} {
-				err := l.on(machineOptions{}, func(m machine) error {
+				err := l.on(options{}, func(m *computer) error {
 					if err := m.start(preset(mode, "no-appendfsync-on-rewrite "+value)...); err != nil {
 						return err
 					}
@@ -127,7 +127,7 @@ func rewriteBlocks(l *lab) (Measurement, error) {
 	for k := range 6 {
 		i, value := k%2, [...]string{"yes", "no"}[k%2]
 		// On an HDD most writes to a file wait for a sync of it.
-		err := l.on(machineOptions{profile: "hdd"}, func(m machine) error {
+		err := l.on(options{profile: "hdd"}, func(m *computer) error {
 			if err := m.start(preset("everysec", "no-appendfsync-on-rewrite "+value)...); err != nil {
 				return err
 			}
@@ -170,7 +170,7 @@ func appendonlyOn(l *lab) (Measurement, error) {
 	runs, worst := 0, 0
 	for k := 1; k <= 60; k++ {
 		over := false
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("none", "appendfsync always")...); err != nil {
 				return err
 			}
@@ -239,7 +239,7 @@ func appendonlyOn(l *lab) (Measurement, error) {
 func autoRewriteSizes(l *lab) (Measurement, error) {
 	const minimum = 64 << 10
 	var first, base, second int64
-	err := l.on(machineOptions{}, func(m machine) error {
+	err := l.on(options{}, func(m *computer) error {
 		if err := m.start(preset("no", "auto-aof-rewrite-percentage 100", "auto-aof-rewrite-min-size 64kb")...); err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func autoRewriteSizes(l *lab) (Measurement, error) {
 
 // nextRewrite overwrites so many keys in turn until the server rewrites its log
 // by itself: the log's size before, and that of the base it leaves.
-func nextRewrite(m machine, keys int) (size, base int64, err error) {
+func nextRewrite(m *computer, keys int) (size, base int64, err error) {
 	c, err := dial(m)
 	if err != nil {
 		return 0, 0, err
@@ -287,7 +287,7 @@ func nextRewrite(m machine, keys int) (size, base int64, err error) {
 }
 
 // number reads a field of INFO as a number; 0 when it is not there.
-func number(m machine, field string) int64 {
+func number(m *computer, field string) int64 {
 	text, err := info(m, field)
 	if err != nil {
 		return 0

@@ -8,7 +8,8 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // This file measures what snapshots promise (P4, P10 to P12, P14).
@@ -18,7 +19,7 @@ func rdbLosesSinceSnapshot(l *lab) (Measurement, error) {
 	runs := 0
 	for _, power := range []bool{false, true} {
 		for _, age := range []time.Duration{300 * time.Millisecond, 900 * time.Millisecond} {
-			err := l.on(machineOptions{}, func(m machine) error {
+			err := l.on(options{}, func(m *computer) error {
 				if err := m.start(preset("rdb", `save ""`)...); err != nil {
 					return err
 				}
@@ -65,7 +66,7 @@ func savesBlock(l *lab) (Measurement, error) {
 	sizes := []int{10_000, 100_000, 400_000}
 	for _, n := range sizes {
 		for _, command := range []string{"SAVE", "BGSAVE"} {
-			err := l.on(machineOptions{}, func(m machine) error {
+			err := l.on(options{}, func(m *computer) error {
 				if err := m.start(preset("none", "enable-debug-command local")...); err != nil {
 					return err
 				}
@@ -105,13 +106,13 @@ func savesBlock(l *lab) (Measurement, error) {
 func bgsaveInterrupted(l *lab) (Measurement, error) {
 	bad, runs := 0, 0
 	for _, keep := range []disk.Choice{{Mode: disk.KeepNone}, {Mode: disk.KeepAll}, {Mode: disk.KeepRandom, Seed: 7}} {
-		steps, err := l.everyCall(machineOptions{}, preset("rdb", `save ""`), func(m machine) error {
+		steps, err := l.everyCall(options{}, preset("rdb", `save ""`), func(m *computer) error {
 			if err := set(m, "old", 50); err != nil {
 				return err
 			}
 			_, err := must(m, "SAVE")
 			return err
-		}, func(m machine) error {
+		}, func(m *computer) error {
 			_, err := must(m, "BGSAVE")
 			return err
 		}, keep, 60)
@@ -131,7 +132,7 @@ func bgsaveInterrupted(l *lab) (Measurement, error) {
 func sigtermLosesNothing(l *lab) (Measurement, error) {
 	var lost [2]int
 	for i, save := range []string{"save 3600 1", `save ""`} {
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("rdb", save)...); err != nil {
 				return err
 			}
@@ -172,7 +173,7 @@ func bgsaveFailure(l *lab) (Measurement, error) {
 	asSaid := true
 	figure := ""
 	for _, r := range rows {
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("rdb", r.conf...)...); err != nil {
 				return err
 			}
@@ -239,7 +240,7 @@ func bgsaveFailure(l *lab) (Measurement, error) {
 // the starts were refused, and how many served wrong data.
 func (l *lab) flips(conf []string, glob string, n int) (refusals, silent int, err error) {
 	const written = 200
-	err = l.on(machineOptions{}, func(m machine) error {
+	err = l.on(options{}, func(m *computer) error {
 		if err := m.start(conf...); err != nil {
 			return err
 		}
@@ -360,7 +361,7 @@ func flushallSaves(l *lab) (Measurement, error) {
 	var wrote []bool
 	figure := ""
 	for _, r := range rows {
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("rdb", r.save)...); err != nil {
 				return err
 			}
@@ -400,7 +401,7 @@ func savePointsBound(l *lab) (Measurement, error) {
 	runs := 0
 	figure := ""
 	for _, rate := range []float64{1, 40, 400} {
-		x, err := l.campaign("rdb", "kill", func(m *harness.Mode, c *harness.Campaign) {
+		x, err := l.campaign("rdb", "kill", func(m *product.Mode, c *campaign.Campaign) {
 			m.Rate = rate
 			c.Runs /= 2
 			c.Workload.ReadRatio = 0

@@ -15,7 +15,7 @@ import (
 
 func hybridNeedsBoth(l *lab) (Measurement, error) {
 	var head []byte
-	err := l.on(machineOptions{}, func(m machine) error {
+	err := l.on(options{}, func(m *computer) error {
 		if err := m.start(preset("hybrid")...); err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func hybridNeedsBoth(l *lab) (Measurement, error) {
 
 func hybridIsSwitchedOn(l *lab) (Measurement, error) {
 	var value string
-	err := l.on(machineOptions{}, func(m machine) error {
+	err := l.on(options{}, func(m *computer) error {
 		if err := m.start("appendonly yes"); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func hybridIsSwitchedOn(l *lab) (Measurement, error) {
 
 func aofWins(l *lab) (Measurement, error) {
 	var value string
-	err := l.on(machineOptions{}, func(m machine) error {
+	err := l.on(options{}, func(m *computer) error {
 		if err := m.start(preset("always", "save 3600 1")...); err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ type started struct {
 // on each damage in turn, of the same whole files.
 func (l *lab) startOn(conf []string, n int, rewrite bool, repair bool, damages func(d *disk.Disk) []damage) ([]started, error) {
 	var out []started
-	err := l.on(machineOptions{limit: time.Hour}, func(m machine) error {
+	err := l.on(options{limit: time.Hour}, func(m *computer) error {
 		if err := m.start(conf...); err != nil {
 			return err
 		}
@@ -283,7 +283,7 @@ func checkAOFRepairs(l *lab) (Measurement, error) {
 func nothingByDefault(l *lab) (Measurement, error) {
 	var save, aof string
 	var killed, termed int64
-	err := l.on(machineOptions{}, func(m machine) error {
+	err := l.on(options{}, func(m *computer) error {
 		if err := m.start(); err != nil {
 			return err
 		}
@@ -325,7 +325,7 @@ func nothingByDefault(l *lab) (Measurement, error) {
 func switchByRestart(l *lab) (Measurement, error) {
 	var edited, configured int64
 	for _, first := range []bool{false, true} {
-		err := l.on(machineOptions{}, func(m machine) error {
+		err := l.on(options{}, func(m *computer) error {
 			if err := m.start(preset("rdb", "save 3600 1")...); err != nil {
 				return err
 			}
@@ -367,7 +367,7 @@ func copyIsBackup(l *lab) (Measurement, error) {
 	for i := range n {
 		for _, busy := range []bool{false, true} {
 			var good bool
-			err := l.on(machineOptions{}, func(m machine) error {
+			err := l.on(options{}, func(m *computer) error {
 				if err := m.start(preset("everysec")...); err != nil {
 					return err
 				}

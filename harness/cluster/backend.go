@@ -4,7 +4,6 @@ import (
 	"context"
 	"os/exec"
 
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
@@ -19,7 +18,7 @@ func Backend(target string, lacking func(target string, err error) error) (split
 		return splitbrain.Backend{}, err
 	}
 	return splitbrain.Backend{
-		Name: "process", Target: target, Plan: plan.Cluster,
+		Name: "process", Target: target, System: System(),
 		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
 			return Run(ctx, s, Options{Binary: target, Seed: seed})
 		},

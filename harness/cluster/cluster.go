@@ -21,7 +21,6 @@ import (
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/network"
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/proxy"
 	"github.com/torntail/torntail/faults/vfs"
@@ -233,85 +232,6 @@ func (c *Cluster) NodeAt(addr string) string {
 // Data implements splitbrain.Cluster.
 func (c *Cluster) Data(server string) vfs.FS { return osfs.New(filepath.Join(c.dir, server)) }
 
-// Act implements splitbrain.Cluster. Processes are stopped and started outside the
-// environment's exclusion: others go on meanwhile.
-func (c *Cluster) Act(t plan.Trigger) (why string, err error) {
-	c.env.Leave()
-	defer c.env.Enter()
-	return c.act(t)
-}
-
-func (c *Cluster) act(t plan.Trigger) (why string, err error) {
-	switch a := t.Statement.Action.(type) {
-	case *plan.Kill:
-		return c.end(a.Node, func(r *process.Redis) { r.Kill(a.Tree) }), nil
-	case *plan.Term:
-		return c.end(a.Node, func(r *process.Redis) { r.Term() }), nil
-	case *plan.Pause:
-		r := c.running(a.Node)
-		switch {
-		case t.End && r != nil:
-			r.Resume()
-		case r == nil && !t.End:
-			return a.Node + " was down already", nil
-		case r != nil:
-			r.Pause()
-		}
-		return "", nil
-	case *plan.Restart:
-		return c.restart(a.Node)
-	}
-	return fmt.Sprintf("%q has no effect on a cluster of real servers", t.Statement.Action.Verb()), nil
-}
-
-// running is a node's process; nil when it has ended, or there is none of that name.
-func (c *Cluster) running(node string) *process.Redis {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.processes[node]; r != nil && !r.Exited() {
-		return r
-	}
-	return nil
-}
-
-// end ends a process and waits for that; its connections that are still being made
-// never reach a successor.
-func (c *Cluster) end(node string, how func(*process.Redis)) (why string) {
-	r := c.running(node)
-	if r == nil {
-		return node + " was down already"
-	}
-	how(r)
-	r.Wait()
-	c.net.Ended(node)
-	return ""
-}
-
-// startLimit bounds a restart.
-const startLimit = 30 * time.Second
-
-func (c *Cluster) restart(node string) (why string, err error) {
-	if c.running(node) != nil {
-		return node + " runs", nil
-	}
-	c.mu.Lock()
-	config, was := c.configs[node], c.processes[node]
-	c.mu.Unlock()
-	if config == "" {
-		return node + " is no server or Sentinel", nil
-	}
-	was.WaitTree() // a snapshot child may still write into the directory
-	c.net.Ended(node)
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
-	defer cancel()
-	err = c.startNode(ctx, node, config, filepath.Base(config) == "sentinel.conf")
-	var refused *process.StartError
-	if errors.As(err, &refused) {
-		return refused.Error(), nil
-	}
-	return "", err
-}
-
 // Run runs one experiment on a cluster of its own. An error is torntail's own, the
 // environment's, or says that the cluster could not be set up.
 func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrain.Outcome, version string, err error) {
@@ -321,7 +241,7 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 	}
 	stop := context.AfterFunc(ctx, c.Stop)
 	c.env.Enter()
-	out, err = splitbrain.Conduct(c, s, o.Seed)
+	out, err = splitbrain.Conduct(conducted{c}, s, o.Seed)
 	c.env.Leave()
 	stop()
 	if closed := c.Close(); err == nil {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/workloads"
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) {
 // start starts a cluster for tests that use it without an experiment.
 func start(t *testing.T, o splitbrain.Options) *Cluster {
 	t.Helper()
-	needs.Working(t, process.Available("redis-server"))
+	needs.Program(t, "redis-server")
 	s, err := splitbrain.New(o)
 	require.NoError(t, err)
 	c, err := Start(context.Background(), s, Options{Seed: 1})
@@ -41,11 +40,7 @@ func (c *Cluster) strike(t *testing.T, links *plan.LinkFaults, text string) {
 	s, err := plan.ParseStatement("at 0s: " + text)
 	require.NoError(t, err)
 	trigger := plan.Trigger{Statement: &s}
-	if plan.OnLinks(s.Action) {
-		require.Empty(t, links.Apply(trigger, c))
-		return
-	}
-	why, err := c.act(trigger)
+	why, err := s.Action.Do(trigger, strike{&Control{c: c, links: links}})
 	require.NoError(t, err)
 	require.Empty(t, why)
 }
@@ -106,13 +101,13 @@ func socketAddr(t *testing.T, text string) netip.AddrPort {
 // TestAServerComesBackInTheRoleThatSentinelsGaveIt: its file is rewritten.
 func TestAServerComesBackInTheRoleThatSentinelsGaveIt(t *testing.T) {
 	c := start(t, splitbrain.Options{})
-	var links plan.LinkFaults
+	links := plan.NewLinkFaults(c)
 	c.env.Enter()
 	defer c.env.Leave()
 	require.NoError(t, splitbrain.AwaitReady(c, c.s))
-	c.strike(t, &links, "kill n1")
+	c.strike(t, links, "kill n1")
 	require.NoError(t, splitbrain.AwaitMaster(c, c.s, func(node string) bool { return node != "n1" && node != "" }))
-	c.strike(t, &links, "restart n1")
+	c.strike(t, links, "restart n1")
 	require.NoError(t, splitbrain.AwaitConverged(c, c.s))
 	conn, err := workloads.Dial(c.Env(splitbrain.Admin), c.AdminAddr("n1"))
 	require.NoError(t, err)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/mount"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
@@ -25,21 +25,14 @@ type Control struct {
 	server *control.Server
 	ended  chan struct{} // closed when somebody asked for the end
 	quit   chan struct{}
-	news   chan struct{}
 	clock  sync.WaitGroup
 
-	mu    sync.Mutex
-	runs  []*faultRun
-	links plan.LinkFaults
-	next  int // index of the next statement, over all plans
-	once  sync.Once
-}
-
-// faultRun is one plan that was given. Its time counts from then.
-type faultRun struct {
-	runner plan.Runner
-	began  time.Time
-	base   int // of its statements' indices among those of all plans
+	conductor  *conduct.Conductor
+	timekeeper *conduct.Timekeeper
+	mu         sync.Mutex // the plans
+	acting     sync.Mutex // a strike, and links
+	links      *plan.LinkFaults
+	once       sync.Once
 }
 
 // socketSuffix ends the names of the sockets of topologies, beside those of mounted disks.
@@ -72,7 +65,8 @@ func serve(c *Cluster) (*Control, error) {
 		return nil, err
 	}
 	k := &Control{c: c, socket: filepath.Join(dir, filepath.Base(c.dir)+socketSuffix),
-		ended: make(chan struct{}), quit: make(chan struct{}), news: make(chan struct{}, 1)}
+		ended: make(chan struct{}), quit: make(chan struct{})}
+	k.conductor, k.timekeeper, k.links = conduct.New(world{k}), conduct.NewTimekeeper(), plan.NewLinkFaults(c)
 	k.server, err = control.Listen(k.socket, control.Commands{
 		"fault":  k.fault,
 		"clear":  func([]string) (string, error) { return k.clear(), nil },
@@ -84,8 +78,7 @@ func serve(c *Cluster) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.clock.Add(1)
-	go k.keepTime()
+	k.clock.Go(func() { k.timekeeper.Keep(k.conductor, k.quit) })
 	return k, nil
 }
 
@@ -123,7 +116,7 @@ func (k *Control) down() (text string, err error) {
 // strikes at once has struck when it returns. A plan of which a statement cannot
 // strike is refused whole.
 func (k *Control) fault(args []string) (string, error) {
-	p, err := mount.ParseFaults(strings.Join(args, " "))
+	p, err := conduct.ParseFaults(strings.Join(args, " "))
 	if err != nil {
 		return "", err
 	}
@@ -131,102 +124,18 @@ func (k *Control) fault(args []string) (string, error) {
 	for i := range k.c.nodes {
 		names[i] = k.c.nodes[i].Name
 	}
-	for i := range p.Statements {
-		if s := &p.Statements[i]; s.At.Kind == plan.AtAck || s.Span.Until.Kind == plan.AtAck {
-			return "", fmt.Errorf("nothing was put in place: %q: no client of torntail's counts acknowledged writes", s)
-		}
+	if err := conduct.Check(p, strike{k}, names); err != nil {
+		return "", err
 	}
-	if err := p.Check(plan.Cluster, names); err != nil {
-		return "", fmt.Errorf("nothing was put in place: %w", err)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.runs = slices.DeleteFunc(k.runs, func(r *faultRun) bool { return r.runner.Over() })
-	r := &faultRun{began: time.Now(), base: k.next}
-	k.next += len(p.Statements)
-	r.runner.Reset(p)
-	k.runs = append(k.runs, r)
-	k.due(r)
-	select {
-	case k.news <- struct{}{}:
-	default: // it will look anyway
-	}
-	var b strings.Builder
-	for _, s := range r.runner.Report() {
-		fmt.Fprintf(&b, "%s: %s\n", s.Text, mount.Standing(s))
-	}
-	return b.String(), nil
-}
-
-// due carries out what a plan has by now. The caller holds mu.
-func (k *Control) due(r *faultRun) {
-	now := time.Since(r.began)
-	for _, t := range slices.Clone(r.runner.Due(now)) {
-		if r.runner.Arm(t, now) {
-			continue
-		}
-		if why := k.act(r, t); why != "" {
-			r.runner.Missed(t, now, why)
-		} else {
-			r.runner.Struck(t, now)
-		}
-	}
-}
-
-func (k *Control) act(r *faultRun, t plan.Trigger) (why string) {
-	if plan.OnLinks(t.Statement.Action) {
-		t.Index += r.base
-		return k.links.Apply(t, k.c)
-	}
-	if do, ok := t.Statement.Action.(*plan.Do); ok {
-		if _, err := k.c.do(do.Node, do.Args); err != nil {
-			return err.Error()
-		}
-		return ""
-	}
-	why, err := k.c.act(t)
-	if err != nil {
-		return err.Error()
-	}
-	return why
-}
-
-// keepTime carries out what plans have at later instants.
-func (k *Control) keepTime() {
-	defer k.clock.Done()
-	for {
-		wait := time.Hour // news will come before
-		k.mu.Lock()
-		for _, r := range k.runs {
-			k.due(r)
-			if next, ok := r.runner.NextTime(); ok {
-				wait = min(wait, next-time.Since(r.began))
-			}
-		}
-		k.mu.Unlock()
-		timer := time.NewTimer(max(0, wait))
-		select {
-		case <-k.quit:
-			timer.Stop()
-			return
-		case <-k.news:
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
+	return k.conductor.Put(p, k.c.o.Seed), nil
 }
 
 // clear ends all faults.
 func (k *Control) clear() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, r := range k.runs {
-		for _, t := range slices.Clone(r.runner.End()) {
-			k.act(r, t)
-		}
-	}
-	k.runs = nil
-	k.links.Apply(plan.Trigger{Index: -1, Statement: &plan.Statement{Action: &plan.Heal{}}}, k.c)
+	k.conductor.End()
+	k.acting.Lock()
+	defer k.acting.Unlock()
+	k.links.Clear()
 	return "no fault is in place\n"
 }
 
@@ -241,21 +150,63 @@ func (k *Control) status() string {
 		}
 		fmt.Fprintf(&b, "%s %s: %s\n", n.Name, n.Listen, k.c.describe(n.Name))
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, r := range k.runs {
-		if r.runner.Over() {
-			continue
-		}
-		for _, s := range r.runner.Report() {
-			fmt.Fprintf(&b, "fault: %s: %s\n", s.Text, mount.Standing(s))
-		}
-	}
+	b.WriteString(k.conductor.Status())
+	k.acting.Lock()
+	defer k.acting.Unlock()
 	for _, text := range k.links.InPlace() {
 		fmt.Fprintf(&b, "in place: %s\n", text)
 	}
 	return b.String()
 }
+
+// world is the cluster as the conductor of its plans knows it.
+type world struct{ k *Control }
+
+func (w world) Lock()                   { w.k.mu.Lock() }
+func (w world) Unlock()                 { w.k.mu.Unlock() }
+func (w world) Now() time.Duration      { return time.Since(w.k.c.start) }
+func (w world) Wake(next time.Duration) { w.k.timekeeper.Wake(next) }
+func (world) Outside(f func())          { f() } // nobody counts acknowledgements
+
+// Strike implements conduct.World. One strikes at a time.
+func (w world) Strike(plan.Trigger) conduct.Strike {
+	w.k.acting.Lock()
+	return strike(w)
+}
+
+// strike is a cluster that stays while a fault strikes.
+type strike struct{ k *Control }
+
+// ControlSystem is what plans strike that are given to a cluster that stays.
+func ControlSystem() plan.System { return strike{} }
+
+// Name implements plan.System.
+func (strike) Name() string { return "topology" }
+
+// Lacks implements plan.System.
+func (strike) Lacks(n plan.Need) string { return (*Cluster)(nil).Lacks(n) }
+
+// Unwrap is the cluster, which has the processes.
+func (s strike) Unwrap() plan.System {
+	if s.k == nil {
+		return (*Cluster)(nil)
+	}
+	return s.k.c
+}
+
+// Links implements plan.Linked.
+func (s strike) Links() *plan.LinkFaults { return s.k.links }
+
+// Command implements plan.Commands.
+func (s strike) Command(node string, args []string) (why string, err error) {
+	if _, err := s.k.c.do(node, args); err != nil {
+		return err.Error(), nil
+	}
+	return "", nil
+}
+
+// Done implements conduct.Strike.
+func (s strike) Done(plan.Trigger, string, error) { s.k.acting.Unlock() }
 
 // ErrNone means that no topology is up.
 var ErrNone = errors.New("no topology is up; torntail topology up 3+3 starts one")

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -19,7 +18,7 @@ func proving(t *testing.T) {
 	if os.Getenv("TORNTAIL_SEEDS") == "" {
 		t.Skip("minutes; make prove runs it")
 	}
-	needs.Working(t, process.Available("redis-server"))
+	needs.Program(t, "redis-server")
 }
 
 func named(t *testing.T, name string, seed uint64) *splitbrain.Report {

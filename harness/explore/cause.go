@@ -8,7 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -36,7 +36,7 @@ type group struct {
 	asIs    bool // choice is the example, and nothing can be given back: a torn write, old bytes
 	choice  disk.Choice
 	states  int
-	anomaly harness.Anomaly
+	anomaly experiment.Anomaly
 	moment  int // of the first example
 	acked   int // of a finding's example: writes acknowledged before
 
@@ -67,8 +67,8 @@ type event struct {
 	at     time.Duration
 }
 
-func (e *explorer) event(m *harness.Moment) event {
-	ev := event{ack: m.Ack, exit: m.Kind == harness.MomentExit, number: m.Number, at: m.At}
+func (e *explorer) event(m *experiment.Moment) event {
+	ev := event{ack: m.Ack, exit: m.Kind == experiment.MomentExit, number: m.Number, at: m.At}
 	if m.Call != nil {
 		ev.call = e.calls[m.Call.ID]
 	}
@@ -132,7 +132,7 @@ func (e *explorer) callClass(id uint64) string {
 }
 
 // violation finds the group of a violating state, or makes it one.
-func (e *explorer) violation(m *harness.Moment, s *state, v *verdict) {
+func (e *explorer) violation(m *experiment.Moment, s *state, v *verdict) {
 	sig := m.Disk().Signature(s.choice)
 	if g := e.groupOf[sig]; g != nil {
 		g.states++
@@ -148,7 +148,7 @@ func (e *explorer) violation(m *harness.Moment, s *state, v *verdict) {
 
 // violates reports whether the state in which exactly drop is missing, and what
 // cannot be without it, violates the contract now.
-func (e *explorer) violates(m *harness.Moment, drop []disk.PartID) bool {
+func (e *explorer) violates(m *experiment.Moment, drop []disk.PartID) bool {
 	c := disk.Choice{Mode: disk.KeepAll}
 	if len(drop) > 0 {
 		c = disk.Choice{Mode: disk.KeepBut, IDs: drop}
@@ -158,7 +158,7 @@ func (e *explorer) violates(m *harness.Moment, drop []disk.PartID) bool {
 
 // missing are the parts in play that the image lacks, in the order of their
 // effects. A torn write counts as missing, with what came after it.
-func (e *explorer) missing(m *harness.Moment, c disk.Choice) []disk.PartID {
+func (e *explorer) missing(m *experiment.Moment, c disk.Choice) []disk.PartID {
 	parts := m.Disk().Parts(nil)
 	var ids []disk.PartID
 	if c.Mode == disk.KeepTorn {
@@ -208,7 +208,7 @@ func whole(parts []disk.PartID) []disk.PartID {
 
 // explained is a known group whose operations alone, missing from everything
 // else that the state could have, violate the contract.
-func (e *explorer) explained(m *harness.Moment, s *state) *group {
+func (e *explorer) explained(m *experiment.Moment, s *state) *group {
 	if len(e.groups) == 0 {
 		return nil
 	}
@@ -238,7 +238,7 @@ func (e *explorer) explained(m *harness.Moment, s *state) *group {
 
 // minimal gives back to an image all that it can have without ceasing to
 // violate the contract, and makes a group of what is left, or finds it.
-func (e *explorer) minimal(m *harness.Moment, s *state, v *verdict) *group {
+func (e *explorer) minimal(m *experiment.Moment, s *state, v *verdict) *group {
 	g := &group{anomaly: v.Anomalies[0], moment: m.Number}
 	missing := e.missing(m, s.choice)
 	switch {
@@ -269,7 +269,7 @@ func (e *explorer) minimal(m *harness.Moment, s *state, v *verdict) *group {
 }
 
 // reduce gives back what can be given back, the last first.
-func (e *explorer) reduce(m *harness.Moment, ids []disk.PartID) []disk.PartID {
+func (e *explorer) reduce(m *experiment.Moment, ids []disk.PartID) []disk.PartID {
 	for i := len(ids) - 1; i >= 0 && len(ids) > 1; i-- {
 		if rest := slices.Delete(slices.Clone(ids), i, i+1); e.violates(m, rest) {
 			ids = rest
@@ -304,7 +304,7 @@ func (e *explorer) causes() error {
 	if len(e.groups) == 0 {
 		return nil
 	}
-	_, trace, err := e.record(func(m *harness.Moment) {
+	_, trace, err := e.record(func(m *experiment.Moment) {
 		e.look(m)
 		for _, g := range e.groups {
 			e.lookFor(m, g)
@@ -328,7 +328,7 @@ func (e *explorer) causes() error {
 func (g *group) order() bool { return len(g.drop) == 0 && !g.asIs && g.second == "" }
 
 // lookFor sees whether this is the first moment at which a group's loss does harm.
-func (e *explorer) lookFor(m *harness.Moment, g *group) {
+func (e *explorer) lookFor(m *experiment.Moment, g *group) {
 	if g.found {
 		if g.mends == nil && g.order() && !e.violates(m, nil) {
 			ev := e.event(m)
@@ -368,7 +368,7 @@ func (e *explorer) lookFor(m *harness.Moment, g *group) {
 }
 
 // aim makes the statement that brings a run to a group's example, at this moment.
-func (e *explorer) aim(m *harness.Moment, g *group) {
+func (e *explorer) aim(m *experiment.Moment, g *group) {
 	ev := e.event(m)
 	g.at, g.cause.x = m.Number, ev
 	op, path, n := "", "", 0
@@ -382,12 +382,12 @@ func (e *explorer) aim(m *harness.Moment, g *group) {
 }
 
 // experiment is the recorded run with the crash of a group's example in its plan.
-func (g *group) experiment(x *harness.Experiment) *harness.Experiment {
+func (g *group) experiment(x *experiment.Experiment) *experiment.Experiment {
 	again, p := *x, *x.Plan
 	p.Statements = append(slices.Clone(p.Statements), g.cut)
 	if g.second != "" {
 		p.Statements = append(p.Statements, plan.Statement{At: plan.Instant{Kind: plan.AtAfter, Time: g.life},
-			Action: &plan.PowerCut{Node: harness.Server, Keep: disk.Choice{Mode: disk.KeepAll}, HasKeep: true}})
+			Action: &plan.PowerCut{Node: experiment.Server, Keep: disk.Choice{Mode: disk.KeepAll}, HasKeep: true}})
 	}
 	again.Plan = &p
 	return &again
@@ -399,6 +399,6 @@ func (g *group) experiment(x *harness.Experiment) *harness.Experiment {
 var secondLives = []time.Duration{200 * time.Millisecond, 100 * time.Millisecond, 50 * time.Millisecond, 25 * time.Millisecond}
 
 // same reports whether a run again shows what the exploration saw.
-func (g *group) same(o *harness.Outcome) bool {
-	return o.Verdict == result.Violated && (g.second != "" || slices.ContainsFunc(o.Anomalies, func(a harness.Anomaly) bool { return a.Name == g.anomaly.Name }))
+func (g *group) same(o *experiment.Outcome) bool {
+	return o.Verdict == result.Violated && (g.second != "" || slices.ContainsFunc(o.Anomalies, func(a experiment.Anomaly) bool { return a.Name == g.anomaly.Name }))
 }

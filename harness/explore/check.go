@@ -6,7 +6,9 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // compareShare: one image of so many is started on again from cold.
@@ -20,8 +22,8 @@ const mostRepaired = 100
 // compare starts on some of the images again, in a world of their own and read
 // by a client: what came back in the bare environment must come back there.
 // Then that server has a second life.
-func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *recovered) {
-	changed := r.Truncated || r.How == harness.Repaired
+func (e *explorer) compare(m *experiment.Moment, c disk.Choice, hash uint64, r *recovered) {
+	changed := r.Truncated || r.How == machine.Repaired
 	if changed {
 		e.repaired++
 	}
@@ -48,7 +50,7 @@ func (e *explorer) compare(m *harness.Moment, c disk.Choice, hash uint64, r *rec
 
 // secondLife makes a group of recoveries that leave something behind on which
 // the next start fails.
-func (e *explorer) secondLife(moment int, c disk.Choice, second harness.SecondLife) {
+func (e *explorer) secondLife(moment int, c disk.Choice, second image.SecondLife) {
 	if second.Wrong == "" {
 		return
 	}
@@ -59,7 +61,7 @@ func (e *explorer) secondLife(moment int, c disk.Choice, second harness.SecondLi
 		}
 	}
 	g := &group{key: "second life", asIs: true, choice: c, states: 1, moment: moment, second: second.Wrong, file: second.Cut, truncated: second.Truncated,
-		anomaly: harness.Anomaly{Name: string(anomaly.Unrecoverable), Story: second.Wrong}}
+		anomaly: experiment.Anomaly{Name: string(anomaly.Unrecoverable), Story: second.Wrong}}
 	e.groups = append(e.groups, g)
 }
 

@@ -5,26 +5,27 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/image"
 )
 
 // Crash is an example of what a crash left of a run, where only that can show it
 // again: the recorded run of a real server is not made twice, and no plan cuts
 // the power in a recovery.
 type Crash struct {
-	Image      *harness.CrashImage
-	Outcome    *harness.Outcome
-	Experiment *harness.Experiment
+	Image      *image.CrashImage
+	Outcome    *experiment.Outcome
+	Experiment *experiment.Experiment
 }
 
 // crashOf keeps what a crash at a moment left and what the server made of it.
-func (e *explorer) crashOf(m *harness.Moment, left *disk.Disk, result int32) (*Crash, error) {
-	image, err := harness.NewCrashImage(left, &e.o.Mode)
+func (e *explorer) crashOf(m *experiment.Moment, left *disk.Disk, result int32) (*Crash, error) {
+	image, err := image.NewCrashImage(left, &e.o.Mode)
 	if err != nil {
 		return nil, err
 	}
 	contract := &e.contract
-	if m.Kind == harness.MomentExit {
+	if m.Kind == experiment.MomentExit {
 		contract = &e.final
 	}
 	o := m.Judge(&e.results[result].Recovered, contract)
@@ -32,7 +33,7 @@ func (e *explorer) crashOf(m *harness.Moment, left *disk.Disk, result int32) (*C
 	h.Ops, h.Epochs = slices.Clone(h.Ops), []history.Epoch{cloneEpoch(h.Epochs[0])}
 	o.History = &h
 	x := *e.x
-	x.Crash = "power"
+	x.Crash = experiment.PowerLoss()
 	return &Crash{image, o, &x}, nil
 }
 

@@ -5,7 +5,8 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/image"
 )
 
 // again crashes recoveries: at each operation by which a start changes the
@@ -13,10 +14,10 @@ import (
 // start makes of that is held against the same promise as the first.
 type again struct {
 	e      *explorer
-	bare   *harness.Bare
+	bare   *image.Bare
 	enum   enumerator
 	imager disk.Imager
-	m      *harness.Moment
+	m      *experiment.Moment
 	on     *disk.Disk // the image that is being recovered from
 	first  disk.Choice
 	found  []twice // states of the recovery under way, judged when it is over
@@ -34,7 +35,7 @@ type twice struct {
 }
 
 func newAgain(e *explorer) (*again, error) {
-	bare, err := harness.NewBare(e.x)
+	bare, err := image.NewBare(e.x)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func newAgain(e *explorer) (*again, error) {
 }
 
 // begin prepares for the recovery from an image.
-func (a *again) begin(m *harness.Moment, on *disk.Disk, c disk.Choice) {
+func (a *again) begin(m *experiment.Moment, on *disk.Disk, c disk.Choice) {
 	a.m, a.on, a.first, a.found, a.cuts = m, on, c, a.found[:0], 0
 }
 
@@ -155,7 +156,7 @@ func (a *again) Return(c *disk.Call) {
 // cut tries the states that a crash would leave now. Images that were started
 // on before are known.
 func (a *again) cut(c *disk.Call) {
-	ahead := harness.ManifestAhead(a.on.Log())
+	ahead := experiment.ManifestAhead(a.on.Log())
 	a.imager.Begin(a.on)
 	a.cuts++
 	a.enum.choices(a.on, func(choice disk.Choice) {

@@ -11,19 +11,20 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/image"
 	"github.com/torntail/torntail/reports/result"
 )
 
 // explorer judges the states of one recorded run.
 type explorer struct {
 	o        *Options
-	x        *harness.Experiment
+	x        *experiment.Experiment
 	ctx      context.Context
 	server   *server // a real one; nil: the engine
-	sim      *harness.Simulator
-	bare     *harness.Bare
-	cold     *harness.Cold
+	sim      *experiment.Simulator
+	bare     *image.Bare
+	cold     *image.Cold
 	contract contract.Contract
 	final    contract.Contract // after the orderly end
 	enum     enumerator
@@ -86,7 +87,7 @@ type state struct {
 
 // recovered is what an image comes back as. Different images may.
 type recovered struct {
-	harness.Recovered
+	experiment.Recovered
 	settled int // operations that had begun when it was first judged
 }
 
@@ -102,7 +103,7 @@ type verdictKey struct {
 }
 
 type verdict struct {
-	*harness.Outcome
+	*experiment.Outcome
 	class class
 }
 
@@ -159,8 +160,8 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	}
 	e := &explorer{o: o, x: x, ctx: ctx, images: make(map[uint64]int32), contents: make(map[uint64]int32),
 		known: make(map[string]int32), verdicts: make(map[verdictKey]*verdict), groupOf: make(map[uint64]*group), out: newReport(o, x)}
-	contractOf := func(crash string) (contract.Contract, error) {
-		return harness.ContractOf(&o.Mode, crash, o.Personality, nil)
+	contractOf := func(crash *experiment.CrashKind) (contract.Contract, error) {
+		return experiment.ContractOf(&o.Mode, crash, o.Personality, nil)
 	}
 	e.enum = enumerator{bound: o.Bound, class: e.classOf}
 	if o.Server != nil {
@@ -171,9 +172,9 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 	} else if err = e.newEngine(); err != nil {
 		return nil, err
 	}
-	e.contract, err = contractOf("power")
+	e.contract, err = contractOf(experiment.PowerLoss())
 	if err == nil {
-		e.final, err = contractOf("term")
+		e.final, err = contractOf(experiment.OrderlyEnd())
 	}
 	if err != nil {
 		e.close()
@@ -186,10 +187,10 @@ func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
 
 // newEngine prepares to explore the embedded engine.
 func (e *explorer) newEngine() (err error) {
-	if e.bare, err = harness.NewBare(e.x); err != nil {
+	if e.bare, err = image.NewBare(e.x); err != nil {
 		return err
 	}
-	if e.cold, err = harness.NewCold(e.x); err != nil {
+	if e.cold, err = image.NewCold(e.x); err != nil {
 		return err
 	}
 	if e.o.Double {
@@ -197,7 +198,7 @@ func (e *explorer) newEngine() (err error) {
 			return err
 		}
 	}
-	e.sim = harness.NewSimulator()
+	e.sim = experiment.NewSimulator()
 	return nil
 }
 
@@ -212,10 +213,10 @@ func (e *explorer) close() {
 
 // record runs the experiment, or plays its recording, and calls f at each
 // moment. It returns the run's history and the hash of its trace, if it has one.
-func (e *explorer) record(f func(m *harness.Moment)) (h *history.History, trace string, err error) {
+func (e *explorer) record(f func(m *experiment.Moment)) (h *history.History, trace string, err error) {
 	e.calls, e.seen, e.appends, e.working = make(map[uint64]*call), make(map[string]int), nil, nil
 	e.rewrites, e.snapshots = 0, 0
-	watch := func(m *harness.Moment) {
+	watch := func(m *experiment.Moment) {
 		if m.Number == 0 {
 			e.startUp(m)
 		}
@@ -241,7 +242,7 @@ func (e *explorer) record(f func(m *harness.Moment)) (h *history.History, trace 
 }
 
 // startUp notes the calls that were made before the first moment: they may still be in play.
-func (e *explorer) startUp(m *harness.Moment) {
+func (e *explorer) startUp(m *experiment.Moment) {
 	log := m.Disk().Log()
 	for i := range log {
 		c := &log[i].Call
@@ -252,7 +253,7 @@ func (e *explorer) startUp(m *harness.Moment) {
 }
 
 // note keeps what a moment's call was.
-func (e *explorer) note(m *harness.Moment) {
+func (e *explorer) note(m *experiment.Moment) {
 	if m.Call == nil {
 		return
 	}
@@ -270,7 +271,7 @@ func (e *explorer) note(m *harness.Moment) {
 }
 
 // measure follows what the run must hold to be worth exploring.
-func (e *explorer) measure(m *harness.Moment) {
+func (e *explorer) measure(m *experiment.Moment) {
 	c := m.Call
 	temporary := strings.HasPrefix(role(c.Path), "temp-rewriteaof") || strings.HasPrefix(role(c.Path), "temp-#.rdb")
 	switch {
@@ -290,7 +291,7 @@ func (e *explorer) measure(m *harness.Moment) {
 }
 
 // moment judges the states of one moment.
-func (e *explorer) moment(m *harness.Moment) {
+func (e *explorer) moment(m *experiment.Moment) {
 	e.look(m)
 	p := e.out.position(m)
 	p.InPlay = e.flight
@@ -311,7 +312,7 @@ func (e *explorer) moment(m *harness.Moment) {
 
 // changed reports whether other states are possible at this moment than at the
 // one before.
-func (e *explorer) changed(m *harness.Moment) bool {
+func (e *explorer) changed(m *experiment.Moment) bool {
 	d := m.Disk()
 	none, full := d.Signature(disk.Choice{}), d.Signature(disk.Choice{Mode: disk.KeepAll})
 	changed := none != e.none || full != e.full || m.Number == 0
@@ -324,7 +325,7 @@ func (e *explorer) changed(m *harness.Moment) bool {
 
 // image is the result of the image that a choice leaves; a new one is built and
 // started on.
-func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
+func (e *explorer) image(m *experiment.Moment, c disk.Choice) int32 {
 	sig := e.choose(m, c)
 	if n, ok := e.images[sig]; ok {
 		return n
@@ -350,7 +351,7 @@ func (e *explorer) image(m *harness.Moment, c disk.Choice) int32 {
 
 // choose makes the imager's next image the one that a choice leaves, and
 // returns its signature. Each image is made from the one before.
-func (e *explorer) choose(m *harness.Moment, c disk.Choice) uint64 {
+func (e *explorer) choose(m *experiment.Moment, c disk.Choice) uint64 {
 	if !e.begun {
 		e.begun = true
 		e.imager.Begin(m.Disk())
@@ -359,7 +360,7 @@ func (e *explorer) choose(m *harness.Moment, c disk.Choice) uint64 {
 }
 
 // recover starts the server on the image that a choice left, and changes it.
-func (e *explorer) recover(m *harness.Moment, c disk.Choice, image *disk.Disk) int32 {
+func (e *explorer) recover(m *experiment.Moment, c disk.Choice, image *disk.Disk) int32 {
 	if e.server != nil {
 		return e.server.one(image)
 	}
@@ -373,7 +374,7 @@ func (e *explorer) recover(m *harness.Moment, c disk.Choice, image *disk.Disk) i
 }
 
 // add finds what came back among the results, or adds it.
-func (e *explorer) add(r harness.Recovered) int32 {
+func (e *explorer) add(r experiment.Recovered) int32 {
 	e.key = appendResultKey(e.key[:0], &r)
 	if n, ok := e.known[string(e.key)]; ok {
 		return n
@@ -386,7 +387,7 @@ func (e *explorer) add(r harness.Recovered) int32 {
 }
 
 // judge judges one state.
-func (e *explorer) judge(m *harness.Moment, p *Position, s *state) {
+func (e *explorer) judge(m *experiment.Moment, p *Position, s *state) {
 	p.States++
 	e.out.States++
 	v := e.verdict(m, s.result)
@@ -416,9 +417,9 @@ func (e *explorer) judge(m *harness.Moment, p *Position, s *state) {
 }
 
 // verdict is that on a result at this moment.
-func (e *explorer) verdict(m *harness.Moment, n int32) *verdict {
+func (e *explorer) verdict(m *experiment.Moment, n int32) *verdict {
 	r := e.results[n]
-	key := verdictKey{result: n, final: m.Kind == harness.MomentExit, oldIncr: m.OldIncrUnsynced(), ahead: m.ManifestAhead()}
+	key := verdictKey{result: n, final: m.Kind == experiment.MomentExit, oldIncr: m.OldIncrUnsynced(), ahead: m.ManifestAhead()}
 	key.late = e.late && !key.final
 	key.promise, key.settled = e.promise, r.settled >= 0 && e.pending >= r.settled
 	if v := e.verdicts[key]; v != nil {
@@ -449,12 +450,12 @@ func (e *explorer) verdict(m *harness.Moment, n int32) *verdict {
 }
 
 // look takes from a moment what all its states are judged by.
-func (e *explorer) look(m *harness.Moment) {
+func (e *explorer) look(m *experiment.Moment) {
 	h := m.History()
 	e.acked, e.pending = acknowledged(h), pending(h)
 	e.flight, _ = m.Disk().InPlay()
 	e.late = m.Late(&e.contract)
-	if e.promise = int64(e.acked); m.Kind != harness.MomentExit && e.contract.Keeps != contract.KeepsAll {
+	if e.promise = int64(e.acked); m.Kind != experiment.MomentExit && e.contract.Keeps != contract.KeepsAll {
 		e.promise = m.KeptBefore(&e.contract)
 	}
 }
@@ -481,7 +482,7 @@ func pending(h *history.History) int {
 }
 
 // appendResultKey writes everything that verdicts depend on.
-func appendResultKey(b []byte, r *harness.Recovered) []byte {
+func appendResultKey(b []byte, r *experiment.Recovered) []byte {
 	flag := func(v bool) byte {
 		if v {
 			return 1

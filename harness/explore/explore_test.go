@@ -14,7 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -22,9 +26,9 @@ import (
 // options are those of a run short enough for a test and long enough for its rewrite to end.
 func options(t testing.TB, mode, personality, plants, bound string, commands int) *Options {
 	t.Helper()
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
-	p, err := harness.ParsePlants(plants)
+	p, err := experiment.ParsePlants(plants)
 	require.NoError(t, err)
 	b, err := BoundByName(bound)
 	require.NoError(t, err)
@@ -54,9 +58,9 @@ func TestPlantsAreExplained(t *testing.T) {
 				assert.False(t, p.Personality == "ext4" && f.Name == "F5", "F5 hides states of a plant where names are durable in order")
 			}
 			dir := t.TempDir()
-			require.NoError(t, r.Save(o, func(name string, x *harness.Experiment, out *harness.Outcome) (string, error) {
+			require.NoError(t, r.Save(o, func(name string, x *experiment.Experiment, out *experiment.Outcome) (string, error) {
 				to := filepath.Join(dir, name)
-				return to, harness.Save(to, "test", harness.Simulation(), x, out)
+				return to, saved.Save(to, "test", campaign.Simulation(), x, out)
 			}))
 			var texts []string
 			for _, v := range r.Groups {
@@ -73,11 +77,11 @@ func TestPlantsAreExplained(t *testing.T) {
 // replayed runs what is on file as torntail replay does.
 func replayed(t *testing.T, dir string) {
 	t.Helper()
-	saved, err := harness.LoadSaved(dir)
+	saved, err := saved.Load(dir)
 	require.NoError(t, err)
 	x, err := saved.Experiment(nil)
 	require.NoError(t, err)
-	s := harness.NewSimulator()
+	s := experiment.NewSimulator()
 	defer s.Close()
 	o, err := s.Run(x, nil)
 	require.NoError(t, err)
@@ -191,13 +195,13 @@ func TestDouble(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, r.SaveTwice(func(name string, c *Crash) (string, error) {
 			to := filepath.Join(dir, name)
-			return to, harness.SaveCrash(to, "test", harness.Simulation(), c.Experiment, c.Outcome, c.Image)
+			return to, saved.SaveCrash(to, "test", campaign.Simulation(), c.Experiment, c.Outcome, c.Image)
 		}))
 		states := 0
 		for _, g := range r.Double.Groups {
 			states += g.States
 			require.True(t, g.Confirmed, g.Story)
-			saved, err := harness.LoadSaved(g.Dir)
+			saved, err := saved.Load(g.Dir)
 			require.NoError(t, err)
 			require.True(t, saved.HasImage())
 			x, err := saved.Experiment(nil)
@@ -215,7 +219,7 @@ func TestWatchedRunIsTheSame(t *testing.T) {
 	o := options(t, "everysec", "ext4", "", "prefix", 60)
 	x, err := o.experiment()
 	require.NoError(t, err)
-	s := harness.NewSimulator()
+	s := experiment.NewSimulator()
 	defer s.Close()
 	out, err := s.Run(x, nil)
 	require.NoError(t, err)
@@ -226,15 +230,15 @@ func TestWatchedRunIsTheSame(t *testing.T) {
 // TestDifferentDataIsNoticed: a bare start that read something else than the
 // cold one would be told of.
 func TestDifferentDataIsNoticed(t *testing.T) {
-	a := harness.Recovered{How: harness.ByItself, State: history.State{Keys: []history.KV{{Key: "k1", Value: "0:1"}}}}
+	a := experiment.Recovered{How: machine.ByItself, State: history.State{Keys: []history.KV{{Key: "k1", Value: "0:1"}}}}
 	b := a
 	assert.Empty(t, a.Differs(&b))
-	for name, change := range map[string]func(r *harness.Recovered){ // any order: independent
-		"value":   func(r *harness.Recovered) { r.State.Keys = []history.KV{{Key: "k1", Value: "0:2"}} },
-		"key":     func(r *harness.Recovered) { r.State.Keys = []history.KV{{Key: "k2", Value: "0:1"}} },
-		"nothing": func(r *harness.Recovered) { r.State.Keys = nil },
-		"refusal": func(r *harness.Recovered) { r.How = harness.RefusedToStart },
-		"repair":  func(r *harness.Recovered) { r.Truncated = true },
+	for name, change := range map[string]func(r *experiment.Recovered){ // any order: independent
+		"value":   func(r *experiment.Recovered) { r.State.Keys = []history.KV{{Key: "k1", Value: "0:2"}} },
+		"key":     func(r *experiment.Recovered) { r.State.Keys = []history.KV{{Key: "k2", Value: "0:1"}} },
+		"nothing": func(r *experiment.Recovered) { r.State.Keys = nil },
+		"refusal": func(r *experiment.Recovered) { r.How = machine.RefusedToStart },
+		"repair":  func(r *experiment.Recovered) { r.Truncated = true },
 	} {
 		c := a
 		change(&c)
@@ -252,10 +256,10 @@ func TestStrip(t *testing.T) {
 	}}
 	var b bytes.Buffer
 	require.NoError(t, r.WriteStrip(&b))
-	for _, want := range []string{colourHolds, colourViolated, colourExcused, "acknowledgement #1", "fsync #7 of f returned"} {
+	for _, want := range []string{`class="holds"`, `class="violated"`, `class="excused"`, "acknowledgement #1", "fsync #7 of f returned"} {
 		assert.Contains(t, b.String(), want)
 	}
-	assert.Equal(t, 4+3, strings.Count(b.String(), `<rect x=`), "the legend's and the bars'")
+	assert.Equal(t, 1+4+3, strings.Count(b.String(), `<rect `), "the ground's, the legend's and the bars'")
 }
 
 func TestBoundNames(t *testing.T) {

@@ -2,10 +2,12 @@ package explore
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -23,6 +25,8 @@ type File struct {
 	Images  int       `json:"images"`
 	Rate    float64   `json:"rate"`
 	Reports []*Report `json:"explorations"`
+	// Interrupted: what was not explored is unknown.
+	Interrupted bool `json:"interrupted,omitempty"`
 }
 
 // Add takes a report in.
@@ -38,15 +42,6 @@ func (f *File) Finish(took time.Duration) {
 	f.Rate = float64(f.States) / took.Seconds()
 }
 
-// Exit is the exit status that the reports come to.
-func (f *File) Exit() int {
-	var results []result.Result
-	for _, r := range f.Reports {
-		results = append(results, result.Result{Verdict: r.Verdict})
-	}
-	return result.ExitCode(results)
-}
-
 // Write writes the file's text.
 func (f *File) Write(w io.Writer) error {
 	enc := json.NewEncoder(w)
@@ -55,14 +50,18 @@ func (f *File) Write(w io.Writer) error {
 }
 
 // Save writes the file to a path.
-func (f *File) Save(path string) error {
-	out, err := os.Create(path)
-	if err != nil {
-		return err
+func (f *File) Save(path string) error { return atomicfile.Write(path, f.Write) }
+
+// Parse reads the JSON form of any version up to Schema.
+func Parse(data []byte) (*File, error) {
+	f := new(File)
+	if err := jsonform.Parse(data, Schema, f); err != nil {
+		return nil, err
 	}
-	err = f.Write(out)
-	if cerr := out.Close(); err == nil {
-		err = cerr
+	for i, r := range f.Reports {
+		if r == nil || r.Verdict == "" {
+			return nil, fmt.Errorf("explorations[%d]: no verdict", i)
+		}
 	}
-	return err
+	return f, nil
 }

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -46,11 +48,11 @@ var PlantedBugs = []Planted{
 
 // Options are those of the exploration that must find it.
 func (p *Planted) Options(bound string, seed uint64) (*Options, error) {
-	m, err := harness.ModeByName(p.Mode)
+	m, err := product.ModeByName(p.Mode)
 	if err != nil {
 		return nil, err
 	}
-	plants, err := harness.ParsePlants(p.Plant)
+	plants, err := experiment.ParsePlants(p.Plant)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +116,8 @@ func Selftest(ctx context.Context, seed uint64, tries int, each func(Found)) err
 				f.Starts = v.States
 			}
 		}
-		x := harness.Experiment{Mode: o.Mode, Workload: o.Workload, Personality: o.Personality, Profile: o.Profile, Plants: o.Plants, Seed: seed}
-		if f.Sampled, f.First, err = harness.SamplePowerCuts(ctx, &x, tries); err != nil {
+		x := experiment.Experiment{Mode: o.Mode, Workload: o.Workload, Personality: o.Personality, Profile: o.Profile, Plants: o.Plants, Seed: seed}
+		if f.Sampled, f.First, err = campaign.SamplePowerCuts(ctx, &x, tries); err != nil {
 			return fmt.Errorf("planted %s: %w", p.Plant, err)
 		}
 		each(f)

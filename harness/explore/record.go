@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -19,13 +20,13 @@ const duringRewrite = 100
 
 // Options say what is recorded and which states are judged.
 type Options struct {
-	Mode        harness.Mode
+	Mode        product.Mode
 	Personality string
 	Profile     string
 	Workload    workloads.Spec // its rate and number of operations are set
 	Commands    int
 	Seed        uint64
-	Plants      harness.Plants
+	Plants      experiment.Plants
 	Bound       Bound
 	Double      bool
 	// Server, when not nil, is a real server that is explored instead of the engine.
@@ -36,8 +37,8 @@ type Options struct {
 // on during a hundred writes, later a change of the configuration, a snapshot
 // beside the AOF, a rewrite under the new configuration, and an orderly end. The
 // server looks after its children often, so that one is over before the next.
-func (o *Options) experiment() (*harness.Experiment, error) {
-	x := &harness.Experiment{Mode: o.Mode, Crash: "power", Workload: o.Workload, Personality: o.Personality,
+func (o *Options) experiment() (*experiment.Experiment, error) {
+	x := &experiment.Experiment{Mode: o.Mode, Crash: experiment.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
 		Profile: o.Profile, Seed: o.Seed, Plants: o.Plants}
 	w := &x.Workload
 	w.Ops = o.Commands
@@ -46,7 +47,7 @@ func (o *Options) experiment() (*harness.Experiment, error) {
 		w.LongLife = longLife
 	}
 	if x.Mode.Get("hz") == "" {
-		x.Mode = x.Mode.With([]harness.Directive{{Name: "hz", Value: "100"}})
+		x.Mode = x.Mode.With([]product.Directive{{Name: "hz", Value: "100"}})
 	}
 	if o.Mode.Rate > 0 {
 		// All commands must fit into the mode's span.
@@ -82,7 +83,7 @@ func (o *Options) experiment() (*harness.Experiment, error) {
 
 // realMode is the mode as a real server runs in it: clients that wait for each
 // reply get a second for 50 commands.
-func (o *Options) realMode() harness.Mode {
+func (o *Options) realMode() product.Mode {
 	m := o.Mode.InRealTime()
 	if m.Rate == 0 {
 		m = m.Spanning(max(m.Span, time.Duration(o.Commands)*time.Second/50))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -139,7 +139,7 @@ type Twice struct {
 	crash *Crash
 }
 
-func newReport(o *Options, x *harness.Experiment) *Report {
+func newReport(o *Options, x *experiment.Experiment) *Report {
 	r := &Report{Schema: Schema, Mode: o.Mode.Name, Personality: o.Personality, Profile: o.Profile, Seed: o.Seed, Plants: o.Plants.String(),
 		Plan: x.Plan.String(), Bound: o.Bound.Name, Tried: o.Bound.About, LeftOut: o.Bound.Left}
 	for _, d := range x.Mode.Directives {
@@ -160,7 +160,7 @@ func notApplicable(o *Options) (*Report, error) {
 }
 
 // position begins the entry of a moment.
-func (r *Report) position(m *harness.Moment) *Position {
+func (r *Report) position(m *experiment.Moment) *Position {
 	p := Position{AtMS: float64(m.At) / float64(time.Millisecond), Kind: m.Kind.String(), Ack: m.Ack}
 	if m.Call != nil {
 		p.Call, p.Op, p.Path = m.Call.ID, m.Call.Kind.String(), m.Call.Path
@@ -170,7 +170,7 @@ func (r *Report) position(m *harness.Moment) *Position {
 }
 
 // finding counts a state that shows a known finding.
-func (e *explorer) finding(name string, m *harness.Moment, s *state) {
+func (e *explorer) finding(name string, m *experiment.Moment, s *state) {
 	i := slices.IndexFunc(e.out.Findings, func(f Finding) bool { return f.Name == name })
 	if i >= 0 {
 		f := &e.out.Findings[i]

@@ -3,7 +3,8 @@ package explore
 import (
 	"fmt"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -41,7 +42,7 @@ func (r *Report) SaveTwice(save func(name string, c *Crash) (string, error)) err
 		if t.crash == nil {
 			continue
 		}
-		o, err := t.crash.Outcome.AgainInSimulation(t.crash.Experiment, t.crash.Image)
+		o, err := saved.AgainInSimulation(t.crash.Outcome, t.crash.Experiment, t.crash.Image)
 		if err != nil {
 			return err
 		}
@@ -67,12 +68,12 @@ func (g *group) plan() string {
 // Save keeps the smallest example of each cause and finding for torntail
 // replay. It runs each once more as replay will, in a simulator of its own and
 // unwatched, and keeps what that run shows. save returns the directory.
-func (r *Report) Save(o *Options, save func(name string, x *harness.Experiment, out *harness.Outcome) (string, error)) error {
+func (r *Report) Save(o *Options, save func(name string, x *experiment.Experiment, out *experiment.Outcome) (string, error)) error {
 	x, err := o.experiment()
 	if err != nil {
 		return err
 	}
-	s := harness.NewSimulator()
+	s := experiment.NewSimulator()
 	defer s.Close()
 	for i := range r.Groups {
 		v := &r.Groups[i]
@@ -107,7 +108,7 @@ func (r *Report) Save(o *Options, save func(name string, x *harness.Experiment, 
 
 // confirm runs the example once more. Of a recovery that harms the next start it
 // looks for a second life that shows the harm.
-func (v *Violated) confirm(s *harness.Simulator, x *harness.Experiment) (again *harness.Experiment, out *harness.Outcome, err error) {
+func (v *Violated) confirm(s *experiment.Simulator, x *experiment.Experiment) (again *experiment.Experiment, out *experiment.Outcome, err error) {
 	lives := secondLives
 	if v.g.second == "" {
 		lives = lives[:1] // there is none

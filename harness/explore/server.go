@@ -12,13 +12,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/workloads"
 )
 
 // Server is a real server to be explored.
 type Server struct {
-	Rig             *harness.Rig
+	Rig             *machine.Rig
 	Target, Version string
 	// Workers is how many images are judged side by side; 0: two for each CPU.
 	Workers int
@@ -38,10 +41,10 @@ type Server struct {
 type server struct {
 	e       *explorer
 	o       *Server
-	run     *harness.Recording
-	oracle  *harness.Bare // nil: the engine does not know these directives
-	remove  func()        // the directories of the workers
-	workers []*harness.ImageServer
+	run     *experiment.Recording
+	oracle  *image.Bare // nil: the engine does not know these directives
+	remove  func()      // the directories of the workers
+	workers []*image.Server
 	fresh   []fresh
 
 	mu     sync.Mutex // covers the explorer's results while images are judged
@@ -58,15 +61,15 @@ type fresh struct {
 	choice disk.Choice
 	at     time.Duration
 	hash   uint64
-	plain  bool               // a running server may load it
-	engine *harness.Recovered // what the engine makes of it; nil: it was not asked
+	plain  bool                  // a running server may load it
+	engine *experiment.Recovered // what the engine makes of it; nil: it was not asked
 	result int32
 }
 
 // later is a second life that went wrong.
 type later struct {
 	image int
-	life  harness.SecondLife
+	life  image.SecondLife
 }
 
 // ServerReport is how the images of a real server's run were judged.
@@ -98,19 +101,19 @@ type ServerReport struct {
 func newServer(e *explorer, o *Server) (*server, error) {
 	s := &server{e: e, o: o, out: ServerReport{Target: o.Target, Version: o.Version}}
 	var err error
-	if s.run, err = o.Rig.Record(e.ctx, e.x); err != nil {
+	if s.run, err = experiment.Record(e.ctx, o.Rig, e.x); err != nil {
 		return nil, err
 	}
 	if s.out.By = "DEBUG RELOAD NOSAVE"; e.o.Mode.AOF {
 		s.out.By = "DEBUG LOADAOF"
 	}
-	s.oracle, _ = harness.NewBare(e.x)
+	s.oracle, _ = image.NewBare(e.x)
 	// What expires in the run must have expired when images are read, whenever that is.
 	read := s.run.Deadline(workloads.ShortLife + time.Second)
 	if err := o.Rig.WaitUntil(e.ctx, read); err != nil {
 		return nil, err
 	}
-	dir, remove, err := o.Rig.ImageDir()
+	dir, remove, err := image.Dir()
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +123,7 @@ func newServer(e *explorer, o *Server) (*server, error) {
 		n = 2 * runtime.GOMAXPROCS(0)
 	}
 	for i := range n {
-		w, err := o.Rig.NewImageServer(e.x, read, filepath.Join(dir, fmt.Sprint(i)))
+		w, err := image.NewServer(o.Rig, e.x, read, filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil {
 			s.close()
 			return nil, err
@@ -158,7 +161,7 @@ func (s *server) images() error {
 	}
 	s.e.enum = enumerator{bound: s.e.o.Bound, class: s.e.classOf} // what it has counted is counted again
 	s.e.out.Compared = s.out.Both
-	var reloads, starts harness.Tally
+	var reloads, starts image.Tally
 	for _, w := range s.workers {
 		reloads.Add(w.Reloads)
 		starts.Add(w.Starts)
@@ -172,7 +175,7 @@ func (s *server) images() error {
 }
 
 // count notes the images that are met first at a moment.
-func (s *server) count(m *harness.Moment) {
+func (s *server) count(m *experiment.Moment) {
 	e := s.e
 	e.flight, _ = m.Disk().InPlay()
 	if !e.changed(m) {
@@ -207,14 +210,14 @@ func (s *server) ask(f fresh, image *disk.Disk) fresh {
 	}
 	r := s.oracle.Recover(image, f.at, nil)
 	r.State.Keys = slices.Clone(r.State.Keys)
-	f.engine, f.plain = &r, r.How == harness.ByItself && !r.Truncated && !r.NoData
+	f.engine, f.plain = &r, r.How == machine.ByItself && !r.Truncated && !r.NoData
 	return f
 }
 
 // job is an image to be judged.
 type job struct {
 	n           int
-	image       *harness.CrashImage
+	image       *image.CrashImage
 	both, again bool
 }
 
@@ -237,7 +240,7 @@ func (s *server) judgeAll() error {
 		})
 	}
 	next, cut, plain := 0, 0, 0
-	_, _, err := s.e.record(func(m *harness.Moment) {
+	_, _, err := s.e.record(func(m *experiment.Moment) {
 		for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
 			f := &s.fresh[next]
 			image, err := s.image(m, f)
@@ -250,7 +253,7 @@ func (s *server) judgeAll() error {
 			}
 			// Of those that a running server may load the first in any case.
 			j := job{n: next, image: image, both: f.hash%compareShare == 0 || f.plain && plain == 1}
-			if r := f.engine; r != nil && (r.Truncated || r.How == harness.Repaired) {
+			if r := f.engine; r != nil && (r.Truncated || r.How == machine.Repaired) {
 				cut++
 				j.again = cut <= mostLives
 			}
@@ -273,24 +276,24 @@ func (s *server) judgeAll() error {
 
 // image makes an image again, now for a directory of the host. A tenth is made
 // from nothing, which must give the same.
-func (s *server) image(m *harness.Moment, f *fresh) (*harness.CrashImage, error) {
+func (s *server) image(m *experiment.Moment, f *fresh) (*image.CrashImage, error) {
 	if f.hash%compareShare == 0 {
 		if m.Disk().Image(&s.e.second, f.choice); s.e.second.Hash() != f.hash {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.e.out.doubt("%s, %q: made from its neighbour the image is not what it is when it is made from nothing", m.At, f.choice)
 		}
-		return harness.NewCrashImage(&s.e.second, &s.e.o.Mode)
+		return image.NewCrashImage(&s.e.second, &s.e.o.Mode)
 	}
 	s.e.choose(m, f.choice)
-	return harness.NewCrashImage(s.e.imager.Image(), &s.e.o.Mode)
+	return image.NewCrashImage(s.e.imager.Image(), &s.e.o.Mode)
 }
 
 // judge finds out what the server makes of an image.
-func (s *server) judge(ctx context.Context, w *harness.ImageServer, j job) error {
+func (s *server) judge(ctx context.Context, w *image.Server, j job) error {
 	f := &s.fresh[j.n]
 	reloads, starts := w.Reloads.Took, w.Starts.Took
-	var r harness.Recovered
+	var r experiment.Recovered
 	known := false
 	if f.plain {
 		var err error
@@ -298,7 +301,7 @@ func (s *server) judge(ctx context.Context, w *harness.ImageServer, j job) error
 			return err
 		}
 	}
-	var life harness.SecondLife
+	var life image.SecondLife
 	differ := ""
 	if !known || j.both {
 		started, second, err := w.Start(ctx, j.image, j.again)
@@ -353,10 +356,10 @@ func (s *server) judge(ctx context.Context, w *harness.ImageServer, j job) error
 }
 
 // one judges a single image, as the search for causes needs it.
-func (s *server) one(image *disk.Disk) int32 {
-	c, err := harness.NewCrashImage(image, &s.e.o.Mode)
+func (s *server) one(left *disk.Disk) int32 {
+	c, err := image.NewCrashImage(left, &s.e.o.Mode)
 	if err == nil {
-		var r harness.Recovered
+		var r experiment.Recovered
 		if r, _, err = s.workers[0].Start(s.e.ctx, c, false); err == nil {
 			return s.e.add(r)
 		}
@@ -364,11 +367,11 @@ func (s *server) one(image *disk.Disk) int32 {
 	if s.e.err == nil {
 		s.e.err = err
 	}
-	return s.e.add(harness.Recovered{})
+	return s.e.add(experiment.Recovered{})
 }
 
 // crash keeps what a choice leaves at a moment, and what the server made of it.
-func (s *server) crash(m *harness.Moment, c disk.Choice) *Crash {
+func (s *server) crash(m *experiment.Moment, c disk.Choice) *Crash {
 	n := s.e.image(m, c)
 	m.Disk().Image(&s.e.second, c)
 	crash, err := s.e.crashOf(m, &s.e.second, n)
@@ -384,7 +387,7 @@ func (s *server) confirm() error {
 		if g.crash == nil {
 			continue
 		}
-		o, life, err := g.crash.Outcome.Again(s.e.ctx, s.workers[0], g.crash.Experiment, g.crash.Image)
+		o, life, err := saved.Again(s.e.ctx, g.crash.Outcome, s.workers[0], g.crash.Experiment, g.crash.Image)
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,10 @@ import (
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -24,7 +27,7 @@ func realServer(t testing.TB) *Server {
 	t.Helper()
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := harness.NewRig(binary)
+	rig, err := machine.NewRig(binary, machine.FaultDisks)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, rig.Close()) })
 	return &Server{Rig: rig, Target: "redis-server"}
@@ -73,7 +76,7 @@ func TestRealServerOnALyingDisk(t *testing.T) {
 // what appendfsync always promises, and the sync that comes too late is named.
 func TestRealServerThatDoesNotSync(t *testing.T) {
 	o := options(t, "always", "ext4", "", "prefix", 60)
-	o.Mode = o.Mode.With([]harness.Directive{{Name: "appendfsync", Value: "no"}})
+	o.Mode = o.Mode.With([]product.Directive{{Name: "appendfsync", Value: "no"}})
 	o.Server = realServer(t)
 	violates(t, o, "late")
 }
@@ -102,10 +105,10 @@ func TestRecordingIsTheSameEachTime(t *testing.T) {
 	o.Server = realServer(t)
 	x, err := o.experiment()
 	require.NoError(t, err)
-	rec, err := o.Server.Rig.Record(t.Context(), x)
+	rec, err := experiment.Record(t.Context(), o.Server.Rig, x)
 	require.NoError(t, err)
 	type moment struct {
-		kind      harness.MomentKind
+		kind      experiment.MomentKind
 		at        int64
 		hash      uint64
 		ops, open int
@@ -113,7 +116,7 @@ func TestRecordingIsTheSameEachTime(t *testing.T) {
 	var seen [2][]moment
 	for i := range seen {
 		last := moment{}
-		rec.Watch(func(m *harness.Moment) {
+		rec.Watch(func(m *experiment.Moment) {
 			now := moment{m.Kind, int64(m.At), m.Disk().Hash(), len(m.History().Ops), pending(m.History())}
 			require.GreaterOrEqual(t, now.at, last.at)
 			require.GreaterOrEqual(t, now.ops, last.ops)
@@ -134,31 +137,31 @@ func BenchmarkJudge(b *testing.B) {
 	o.Server = realServer(b)
 	x, err := o.experiment()
 	require.NoError(b, err)
-	rec, err := o.Server.Rig.Record(b.Context(), x)
+	rec, err := experiment.Record(b.Context(), o.Server.Rig, x)
 	require.NoError(b, err)
-	var image *harness.CrashImage
-	rec.Watch(func(m *harness.Moment) {
-		if m.Kind == harness.MomentExit {
-			image, err = harness.NewCrashImage(m.Disk(), &o.Mode)
+	var left *image.CrashImage
+	rec.Watch(func(m *experiment.Moment) {
+		if m.Kind == experiment.MomentExit {
+			left, err = image.NewCrashImage(m.Disk(), &o.Mode)
 		}
 	})
 	require.NoError(b, err)
-	dir, remove, err := o.Server.Rig.ImageDir()
+	dir, remove, err := image.Dir()
 	require.NoError(b, err)
 	b.Cleanup(remove)
-	s, err := o.Server.Rig.NewImageServer(x, 0, dir)
+	s, err := image.NewServer(o.Server.Rig, x, 0, dir)
 	require.NoError(b, err)
 	b.Cleanup(s.Close)
 	b.Run("way=start", func(b *testing.B) {
 		for b.Loop() {
-			_, _, err := s.Start(b.Context(), image, false)
+			_, _, err := s.Start(b.Context(), left, false)
 			require.NoError(b, err)
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 	})
 	b.Run("way=reload", func(b *testing.B) {
 		for b.Loop() {
-			_, known, err := s.Reload(b.Context(), image)
+			_, known, err := s.Reload(b.Context(), left)
 			require.NoError(b, err)
 			require.True(b, known)
 		}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/torntail/torntail/reports/result"
 )
 
 // Schema is the version of File.
@@ -12,11 +15,17 @@ const Schema = 1
 
 // File is what a comparison writes as JSON.
 type File struct {
-	Schema   int       `json:"schema"`
-	Torntail string    `json:"torntail"`
-	Kernel   string    `json:"kernel"`
-	Seed     uint64    `json:"seed"`
-	Reports  []*Report `json:"reports"`
+	Schema   int            `json:"schema"`
+	Torntail string         `json:"torntail"`
+	Kernel   string         `json:"kernel"`
+	Seed     uint64         `json:"seed"`
+	Reports  []*Report      `json:"reports"`
+	Command  string         `json:"command,omitempty"` // as it would be typed again
+	Started  time.Time      `json:"started,omitzero"`
+	ElapsedS float64        `json:"elapsed_s,omitempty"`
+	Machine  result.Machine `json:"machine,omitzero"`
+	// Interrupted: what was not tried is unknown.
+	Interrupted bool `json:"interrupted,omitempty"`
 }
 
 // Write writes the file.
@@ -63,11 +72,7 @@ func (r *Report) Write(w io.Writer, unconfirmed bool) {
 		}
 		v.write(w, r.FS)
 	}
-	open, allowed := 0, 0
-	for _, row := range r.Rows {
-		open += len(row.Unconfirmed)
-		allowed += len(row.Unconfirmed) + len(row.Seen)
-	}
+	allowed, open := r.unconfirmed()
 	if r.Cut {
 		fmt.Fprintf(w, "  what was never seen is known of programs tried whole only: %d images (unconfirmed)\n", open)
 	} else {
@@ -94,11 +99,19 @@ func (v *Violation) write(w io.Writer, fs string) {
 	case v.Torn:
 		kind = " (only with a torn write)"
 	}
-	when := "after the whole program"
+	fmt.Fprintf(w, "  %s: %s%s\n    image:   %s\n    crash:   %s; %d crashes show it\n    allowed: %s\n    again:   %s\n",
+		v.Program, v.when(), kind, v.Image, v.Crash, v.Times, strings.Join(v.Allowed, " | "), v.again(fs))
+}
+
+// when says how far the program was.
+func (v *Violation) when() string {
 	if v.Returned < len(v.Steps) {
-		when = fmt.Sprintf("after %d steps, in or before %q", v.Returned, v.Steps[v.Returned])
+		return fmt.Sprintf("after %d steps, in or before %q", v.Returned, v.Steps[v.Returned])
 	}
-	fmt.Fprintf(w, "  %s: %s%s\n    image:   %s\n    crash:   %s; %d crashes show it\n    allowed: %s\n    again:   torntail fidelity --fs %s --base '%s' --program '%s'\n",
-		v.Program, when, kind, v.Image, v.Crash, v.Times, strings.Join(v.Allowed, " | "), strings.TrimSuffix(fs, " (flushes ignored)"),
-		strings.Join(v.Base, "; "), strings.Join(v.Steps, "; "))
+	return "after the whole program"
+}
+
+// again is the command that shows it again.
+func (v *Violation) again(fs string) string {
+	return fmt.Sprintf("torntail fidelity --fs %s --base '%s' --program '%s'", strings.TrimSuffix(fs, " (flushes ignored)"), strings.Join(v.Base, "; "), strings.Join(v.Steps, "; "))
 }

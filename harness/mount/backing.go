@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/atomicfile"
 )
 
 // ErrInUse means that another mount has the backing directory.
@@ -23,7 +25,7 @@ type backing struct {
 	lock *os.File
 }
 
-// imageName is the file; imageName + ".new" is the one being written.
+// imageName is the file.
 const imageName = "disk.image"
 
 // openBacking makes the directory if need be, and locks it.
@@ -50,7 +52,7 @@ func openBacking(dir string) (*backing, error) {
 		return fail(err)
 	}
 	// What a save that failed has left takes space that this one needs.
-	os.Remove(filepath.Join(dir, imageName+".new"))
+	_ = atomicfile.Sweep(filepath.Join(dir, imageName)) // and if it can't be removed, then the save says so
 	return &backing{dir: dir, lock: lock}, nil
 }
 
@@ -72,46 +74,11 @@ func (b *backing) load(d *disk.Disk, began time.Time) error {
 
 // save replaces what the directory has. When it returns the new image is durable.
 func (b *backing) save(d *disk.Disk, began time.Time) (err error) {
-	name := filepath.Join(b.dir, imageName)
-	f, err := os.Create(name + ".new")
-	if err == nil {
-		err = write(f, d, began)
-	}
-	if err == nil {
-		err = os.Rename(name+".new", name)
-	}
-	if err == nil {
-		err = syncDir(b.dir)
-	}
+	err = atomicfile.Write(filepath.Join(b.dir, imageName), func(w io.Writer) error { return writeImage(w, d, began) })
 	if err != nil {
-		os.Remove(name + ".new")
 		return fmt.Errorf("the disk could not be saved; %s has what was there before: %w", b.dir, err)
 	}
 	return nil
-}
-
-func write(f *os.File, d *disk.Disk, began time.Time) error {
-	out := bufio.NewWriterSize(f, 1<<20)
-	err := writeImage(out, d, began)
-	if err == nil {
-		err = out.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // close gives the directory free.

@@ -19,6 +19,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/stretchr/testify/require"
+
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 )

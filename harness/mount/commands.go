@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/harness/conduct"
 )
 
 // commands are what the control socket understands:
@@ -33,7 +34,7 @@ func (m *Disk) commands() control.Commands {
 	}
 	return control.Commands{
 		"fault": func(args []string) (string, error) {
-			p, err := ParseFaults(strings.Join(args, " "))
+			p, err := conduct.ParseFaults(strings.Join(args, " "))
 			if err != nil {
 				return "", err
 			}
@@ -119,16 +120,7 @@ func (m *Disk) status() string {
 			fmt.Fprintf(&b, "not durable: %s: %s, the oldest for %v\n", path, what, (now - f.Since).Round(time.Millisecond))
 		}
 	})
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, r := range m.runs {
-		if r.runner.Over() {
-			continue
-		}
-		for _, s := range r.runner.Report() {
-			fmt.Fprintf(&b, "fault: %s: %s\n", s.Text, Standing(s))
-		}
-	}
+	b.WriteString(m.conductor.Status())
 	return b.String()
 }
 

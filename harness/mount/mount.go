@@ -19,6 +19,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/harness/conduct"
 )
 
 // Node is the name of the machine in plans.
@@ -60,14 +61,15 @@ type Disk struct {
 	socket  string
 	release func() // takes the socket off the watchdog's list
 
+	conductor  *conduct.Conductor
+	timekeeper *conduct.Timekeeper
+
 	acting sync.Mutex // a power cut under way, or a save
 
 	mu     sync.Mutex
-	runs   []*faultRun // plans given so far that are not over
 	cuts   uint64
-	killed []int         // by the last kill of a plan
-	paused bool          // processes have been stopped and not been told to go on
-	news   chan struct{} // one slot: the plans have something new to wait for
+	killed []int // by the last kill of a plan
+	paused bool  // processes have been stopped and not been told to go on
 	closed bool
 	failed chan error // one slot: why the mount cannot go on
 
@@ -81,7 +83,8 @@ func Open(o Options) (_ *Disk, err error) {
 	if err := fusefs.Available(); err != nil {
 		return nil, err
 	}
-	m := &Disk{o: o, began: time.Now(), news: make(chan struct{}, 1), failed: make(chan error, 1), stop: make(chan struct{})}
+	m := &Disk{o: o, began: time.Now(), timekeeper: conduct.NewTimekeeper(), failed: make(chan error, 1), stop: make(chan struct{})}
+	m.conductor = conduct.New(world{m})
 	if m.o.Messages == nil {
 		m.o.Messages = io.Discard
 	}
@@ -122,9 +125,8 @@ func Open(o Options) (_ *Disk, err error) {
 	if err = m.listen(); err != nil {
 		return nil, err
 	}
-	m.done.Add(2)
-	go m.keepTime()
-	go m.keepLog()
+	m.done.Go(func() { m.timekeeper.Keep(m.conductor, m.stop) })
+	m.done.Go(m.keepLog)
 	return m, nil
 }
 
@@ -250,7 +252,6 @@ const drainEvery = 50 * time.Millisecond
 
 // keepLog empties the disk's log into ours, so that its memory stays bounded.
 func (m *Disk) keepLog() {
-	defer m.done.Done()
 	tick := time.NewTicker(drainEvery)
 	defer tick.Stop()
 	for {
@@ -347,23 +348,4 @@ func (m *Disk) seeded() disk.Choice {
 	defer m.mu.Unlock()
 	m.cuts++
 	return disk.Choice{Mode: disk.KeepRandom, Seed: m.o.Seed + m.cuts}
-}
-
-// onCall is asked about each call as it enters, under the volume's lock.
-func (m *Disk) onCall(c *disk.Call) disk.Decision {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var d disk.Decision
-	for _, r := range m.runs {
-		r.onCall(m, c, &d)
-	}
-	return d
-}
-
-// tell wakes the timekeeper.
-func (m *Disk) tell() {
-	select {
-	case m.news <- struct{}{}:
-	default: // it has not looked since it was last told
-	}
 }

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/faults/disk"
 	"golang.org/x/sys/unix"
+
+	"github.com/torntail/torntail/faults/disk"
 )
 
 // Position is an instant of a recorded disk.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -453,7 +454,7 @@ func TestFullHostDiskUnderTheBacking(t *testing.T) {
 	require.Regexp(t, `^torntail: power cut, keep all: .* 0 of them \(0 bytes\) lost; but the disk could not be saved; small/b has what was there before: .* no space left on device\n$`, errs)
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 5, p.end(t))
-	require.Regexp(t, `^torntail: unmounting \S+\ntorntail: the disk could not be saved; small/b has what was there before: write .*: no space left on device\n$`, p.stderr.String())
+	require.Regexp(t, `^torntail: unmounting \S+\ntorntail: the disk could not be saved; small/b has what was there before: save \S+: no space left on device\n$`, p.stderr.String())
 	require.False(t, h.mounted(t))
 
 	h.mount(t, "--backing", "small/b")

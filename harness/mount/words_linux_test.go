@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/harness/conduct"
 )
 
 // envScript makes the test binary the program of a word: a mount must be used
@@ -35,13 +37,17 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	for name, w := range words { // any order: each is a test of its own
-		if w.only == plan.Sim {
+		if w.only == "sim" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			record := filepath.Join(t.TempDir(), "record")
 			m := open(t, Options{Personality: patient, Failure: w.failureMode(t), Record: record})
-			m.call(t, "fault", w.plan)
+			p, err := conduct.ParseFaults(w.plan)
+			require.NoError(t, err)
+			require.NoError(t, p.Check(System(), []string{Node}))
+			given := m.conductor.Give(p, 0)
+			m.conductor.Due(m.clock())
 			out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + w.script}, Dir: m.Dir(), Space: m.space})
 			require.NoError(t, err)
 			var said []string
@@ -51,13 +57,10 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 				require.True(t, ok, out)
 				said = append(said, text)
 			}
-			runner := &m.runs[0].runner
 			// What follows the program's death by a time of its own has to come yet.
 			var report []plan.StatementReport
 			eventually(t, "every statement has had its instant", func() bool {
-				m.mu.Lock()
-				defer m.mu.Unlock()
-				report = runner.Report()
+				report = given.Report()
 				return !slices.ContainsFunc(report, func(s plan.StatementReport) bool { return s.State == plan.Waiting })
 			})
 			var after *disk.Disk

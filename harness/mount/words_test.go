@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/conduct"
 )
 
 // word is one word of the plan language and a program in which it strikes. The
@@ -40,7 +42,7 @@ type word struct {
 	failure string
 	// only is the world in which the call can be made at all: Linux answers
 	// sync_file_range itself, and no server in the simulation makes links.
-	only plan.Backend
+	only string
 }
 
 // patient is ext4 that commits nothing unasked while a test runs, however slow
@@ -67,8 +69,8 @@ var words = map[string]word{
 	"fail link":      {plan: "fail link(g) EIO", script: "open f; link f g", says: "open ok, link EIO", memory: "f:"},
 	"fail mkdir":     {plan: "fail mkdir(d) ENOSPC for 1 calls", script: "mkdir d; mkdir d", says: "mkdir ENOSPC, mkdir ok", memory: "d/"},
 	"fail rmdir":     {plan: "fail rmdir(d) EBUSY", script: "mkdir d; rmdir d", says: "mkdir ok, rmdir EBUSY", memory: "d/"},
-	"fail symlink":   {plan: "fail symlink(s) ENOSPC for 1 calls", script: "open f; symlink f s; symlink f s; unlink s", says: "open ok, symlink ENOSPC, symlink ok, unlink ok", memory: "f:", only: plan.Mount},
-	"fail syncrange": {plan: "fail syncrange(f) EIO for 1 calls", script: "write f a*1; syncrange f; syncrange f", says: "write ok, syncrange EIO, syncrange ok", memory: "f:a1", only: plan.Sim},
+	"fail symlink":   {plan: "fail symlink(s) ENOSPC for 1 calls", script: "open f; symlink f s; symlink f s; unlink s", says: "open ok, symlink ENOSPC, symlink ok, unlink ok", memory: "f:", only: "mount"},
+	"fail syncrange": {plan: "fail syncrange(f) EIO for 1 calls", script: "write f a*1; syncrange f; syncrange f", says: "write ok, syncrange EIO, syncrange ok", memory: "f:a1", only: "sim"},
 	"fail dirsync": {plan: "fail dirsync(.) EIO for 1 calls", script: "mkdir d; dirsync .; dirsync .", says: "mkdir ok, dirsync EIO, dirsync ok",
 		memory: "d/", durable: "d/"},
 	// The pages of a failed sync are clean: the next one has nothing to write, and the data are lost.
@@ -414,92 +416,99 @@ func image(t *testing.T, d *disk.Disk) string {
 
 func TestEveryWordStrikesInSimulation(t *testing.T) {
 	for name, w := range words { // any order: each is a test of its own
-		if w.only == plan.Mount {
+		if w.only == "mount" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			p, err := ParseFaults(w.plan)
+			p, err := conduct.ParseFaults(w.plan)
 			require.NoError(t, err)
-			require.NoError(t, p.Check(plan.Sim, []string{Node}))
+			require.NoError(t, p.Check(simulatedDisk{}, []string{Node}))
 			var said []string
-			var log []disk.Record
-			runner := p.Start()
-			var world *sim.World
-			var node *sim.Node
-			carryOut := func(trigger plan.Trigger) {
-				now := world.Now()
-				if runner.Arm(trigger, now) {
-					return
-				}
-				why := ""
-				switch a := trigger.Statement.Action.(type) {
-				case *plan.PowerCut:
-					log = append(log, node.Disk().Log()...)
-					node.PowerCut(a.Keep)
-				case *plan.Kill:
-					node.Kill(a.Tree)
-				case *plan.Stall:
-					node.ReleaseStalled()
-				default:
-					require.True(t, plan.OnDisk(a), "%T", a)
-					_, why = trigger.Apply(node.Disk(), Node)
-				}
-				if why != "" {
-					runner.Missed(trigger, now, why)
-				} else {
-					runner.Struck(trigger, now)
-				}
-			}
-			var arm func()
-			arm = func() {
-				at, ok := runner.NextTime()
-				if !ok {
-					return
-				}
-				world.At(at, func() {
-					for _, trigger := range runner.Due(world.Now()) {
-						carryOut(trigger)
-					}
-					arm()
-				})
-			}
-			world = sim.New(sim.Options{Seed: 1, Hook: func(n *sim.Node, c *disk.Call) disk.Decision {
-				var d disk.Decision
-				triggers := append([]plan.Trigger(nil), runner.OnCall(Node, c, world.Now())...)
-				d = runner.Decide(Node, c, world.Now())
-				if len(triggers) > 0 {
-					last := triggers[len(triggers)-1]
-					d.Place, d.Fraction = last.Place, last.Fraction
-					d.Strike = func() {
-						for _, trigger := range triggers {
-							carryOut(trigger)
-						}
-						arm()
-					}
-				}
-				arm()
-				return d
-			}})
+			in := &simulation{}
+			in.conductor = conduct.New(in)
+			world := sim.New(sim.Options{Seed: 1, Hook: func(_ *sim.Node, c *disk.Call) disk.Decision { return in.conductor.OnCall(Node, c) }})
+			in.world = world
 			defer world.Close()
 			tape := &disk.Tape{Through: true}
-			node = world.Node(Node, disk.New(disk.Options{Personality: patient, Failure: w.failureMode(t), KeepLog: true, Tape: tape}))
-			for _, trigger := range runner.Due(0) {
-				carryOut(trigger)
-			}
-			arm()
+			node := world.Node(Node, disk.New(disk.Options{Personality: patient, Failure: w.failureMode(t), KeepLog: true, Tape: tape}))
+			in.node = node
+			given := in.conductor.Give(p, 0)
+			in.conductor.Due(0)
 			node.Start(func(_ env.Env, fs vfs.FS) { play(w.script, fs, func(s string) { said = append(said, s) }) })
 			require.NoError(t, world.Run(10*time.Second))
 			require.False(t, node.Running(), "the program still runs")
-			log = append(log, node.Disk().Log()...)
+			log := append(in.log, node.Disk().Log()...)
 			var file bytes.Buffer
 			recorder, err := disk.NewRecorder(&file, tape, time.Unix(0, 0))
 			require.NoError(t, err)
 			recorder.Take()
 			require.NoError(t, recorder.Write())
 			sameImages(t, node.Disk(), &file)
-			w.check(t, said, node.Disk(), log, runner.Report())
+			w.check(t, said, node.Disk(), log, given.Report())
 		})
 	}
+}
+
+// simulation is a world with one node that has a disk.
+type simulation struct {
+	world     *sim.World
+	node      *sim.Node
+	conductor *conduct.Conductor
+	log       []disk.Record // of disks that lost their power
+}
+
+func (*simulation) Lock()                {}
+func (*simulation) Unlock()              {}
+func (w *simulation) Now() time.Duration { return w.world.Now() }
+func (w *simulation) Outside(f func())   { w.world.Outside(f) }
+func (w *simulation) Wake(next time.Duration) {
+	if next != conduct.Never {
+		w.world.At(next, func() { w.conductor.Due(w.world.Now()) })
+	}
+}
+func (w *simulation) Strike(plan.Trigger) conduct.Strike { return simulatedDisk{w} }
+
+// simulatedDisk is what the words of the table strike in simulation.
+type simulatedDisk struct{ w *simulation }
+
+func (simulatedDisk) Name() string                         { return "sim" }
+func (simulatedDisk) Lacks(plan.Need) string               { return "" }
+func (simulatedDisk) CountsAcks()                          {}
+func (simulatedDisk) Done(plan.Trigger, string, error)     {}
+func (simulatedDisk) Terminate(string) (_ string, _ error) { return }
+func (simulatedDisk) Pause(string) (_ string, _ error)     { return }
+func (simulatedDisk) Resume(string) (_ string, _ error)    { return }
+func (simulatedDisk) Unseen(p plan.CallPattern) string {
+	if p.Op == "symlink" || p.Op == "syncfs" {
+		return "no simulated server makes that call"
+	}
+	return ""
+}
+
+func (k simulatedDisk) Kill(_ string, tree bool) (_ string, _ error) {
+	k.w.node.Kill(tree)
+	return
+}
+
+func (k simulatedDisk) PowerCut(_ string, keep *disk.Choice) (_ string, _ error) {
+	k.w.log = append(k.w.log, k.w.node.Disk().Log()...)
+	k.w.node.PowerCut(*keep)
+	return
+}
+
+func (k simulatedDisk) ReleaseCalls(string) (_ string, _ error) {
+	k.w.node.ReleaseStalled()
+	return
+}
+
+func (k simulatedDisk) OnDisk(_ string, f func(*disk.Disk)) (_ string, _ error) {
+	f(k.w.node.Disk())
+	return
+}
+
+func (k simulatedDisk) AtRest(_ string, damage func(*disk.Disk, string) (int, string)) (why string, _ error) {
+	_, why = damage(k.w.node.Disk(), Node)
+	return why, nil
 }
 
 // errnoName is the symbol of an error number, "" of any other error.
@@ -515,13 +524,13 @@ func errnoName(err error) string {
 func TestTheTableHasEveryWord(t *testing.T) {
 	var texts []string
 	for _, w := range words { // any order: all are looked through
-		p, err := ParseFaults(w.plan)
+		p, err := conduct.ParseFaults(w.plan)
 		require.NoError(t, err, w.plan)
 		texts = append(texts, p.String())
 	}
 	all := strings.Join(texts, "")
 	for _, v := range plan.Verbs() {
-		ok, _ := v.Available(plan.Mount)
+		ok, _ := v.Available(System())
 		if ok && v.Name != "term" && v.Name != "pause" { // those are about processes
 			require.Contains(t, all, ": "+v.Name+" ")
 		}
@@ -535,9 +544,9 @@ func TestTheTableHasEveryWord(t *testing.T) {
 		" for 1 calls", "for 1h", "for until", "with 50%", "bit ", "page ", " by 2", "at +", ")#3"} {
 		require.Contains(t, all, word)
 	}
-	for _, b := range []plan.Backend{plan.Sim, plan.Mount} {
-		p, err := ParseFaults("fail syncfs(*) EIO")
+	for _, on := range []plan.System{simulatedDisk{}, System()} {
+		p, err := conduct.ParseFaults("fail syncfs(*) EIO")
 		require.NoError(t, err)
-		require.ErrorContains(t, p.Check(b, nil), "cannot strike here")
+		require.ErrorContains(t, p.Check(on, nil), "cannot strike here")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -11,7 +12,10 @@ import (
 // Ordinary are the crash kinds that a limit on the loss is held against. A disk
 // whose fsync takes seconds is not among them: nothing bounds what that loses,
 // and the advice says so.
-func Ordinary(crash string) bool { return crash != "power-slow-fsync" }
+func Ordinary(crash string) bool {
+	kind, err := experiment.CrashByName(crash)
+	return err != nil || kind.When != experiment.SlowSync
+}
 
 // candidate is a policy with what decides about it.
 type candidate struct {

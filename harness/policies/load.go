@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -133,8 +134,7 @@ func latencies(batches []batch) (p50, p99, p999 float64) {
 		took[i] = b.took
 	}
 	slices.Sort(took)
-	at := func(q float64) float64 { return ms(took[max(0, int(math.Ceil(q*float64(len(took))))-1)]) }
-	return at(0.50), at(0.99), at(0.999)
+	return ms(quantile.Median(took)), ms(quantile.Of(took, 0.99)), ms(quantile.Of(took, 0.999))
 }
 
 // client is one connection.

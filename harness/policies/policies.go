@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +23,8 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs/osfs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -32,7 +32,7 @@ import (
 type Measurement struct {
 	Binary string // the server
 	Dir    string // where on the host; files are made in a directory of its own below it
-	Modes  []harness.Mode
+	Modes  []product.Mode
 	Load   result.Offered
 	Rounds int
 	Round  time.Duration // how long one lasts
@@ -68,7 +68,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		return nil, err
 	}
 	p.Host = PlaceOf(m.Dir)
-	p.Host.Fsync = &result.Fsync{P50: ms(syncs.Median()), P99: ms(syncs[len(syncs)*99/100])}
+	p.Host.Fsync = &result.Fsync{P50: ms(quantile.Median(syncs)), P99: ms(quantile.Of(syncs, 0.99))}
 	p.Disk = result.Place{FileSystem: "fuse.torntail", Fsync: p.Host.Fsync}
 	places := []place{}
 	if p.Host.Why == "" {
@@ -104,7 +104,7 @@ type rounds struct {
 
 func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.Policies) error {
 	all := map[string]*rounds{} // place and mode
-	of := func(pl place, mode *harness.Mode) *rounds {
+	of := func(pl place, mode *product.Mode) *rounds {
 		key := pl.name() + " " + mode.Name + " " + joined(mode)
 		if all[key] == nil {
 			all[key] = new(rounds)
@@ -132,14 +132,14 @@ func (m *Measurement) takeTurns(ctx context.Context, places []place, p *result.P
 			r := of(at, &m.Modes[i])
 			at.fill(&p.Policies[i], r)
 			if len(r.restarts) > 0 {
-				p.Policies[i].RestartMS, p.Policies[i].FileBytes = median(r.restarts), r.size
+				p.Policies[i].RestartMS, p.Policies[i].FileBytes = quantile.Median(quantile.Sorted(r.restarts)), r.size
 			}
 		}
 	}
 	return nil
 }
 
-func joined(m *harness.Mode) string {
+func joined(m *product.Mode) string {
 	var words []string
 	for _, d := range m.Directives {
 		words = append(words, d.String())
@@ -148,7 +148,7 @@ func joined(m *harness.Mode) string {
 }
 
 // one is one round of one setting at one place, on an empty disk.
-func (m *Measurement) one(ctx context.Context, at place, mode *harness.Mode, r *rounds, restart bool) error {
+func (m *Measurement) one(ctx context.Context, at place, mode *product.Mode, r *rounds, restart bool) error {
 	dir, release, err := at.open(r)
 	if err != nil {
 		return err
@@ -180,7 +180,7 @@ func (m *Measurement) one(ctx context.Context, at place, mode *harness.Mode, r *
 }
 
 // start starts the server in a directory with a mode's directives.
-func (m *Measurement) start(ctx context.Context, dir string, mode *harness.Mode) (*process.Redis, error) {
+func (m *Measurement) start(ctx context.Context, dir string, mode *product.Mode) (*process.Redis, error) {
 	var directives []process.Directive
 	for _, d := range mode.Directives {
 		words := strings.Fields(d.Value)
@@ -297,7 +297,7 @@ func medians(costs []result.Cost) *result.Cost {
 		for i := range costs {
 			list = append(list, f(&costs[i]))
 		}
-		return median(list)
+		return quantile.Median(quantile.Sorted(list))
 	}
 	c.Rate = pick(func(c *result.Cost) float64 { return c.Rate })
 	c.P50, c.P99 = pick(func(c *result.Cost) float64 { return c.P50 }), pick(func(c *result.Cost) float64 { return c.P99 })
@@ -309,13 +309,6 @@ func medians(costs []result.Cost) *result.Cost {
 		}
 	}
 	return c
-}
-
-// median is the value in the middle, the lower of two.
-func median(list []float64) float64 {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return list[(len(list)-1)/2]
 }
 
 // ms is a duration in milliseconds, to the microsecond.

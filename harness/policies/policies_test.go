@@ -15,7 +15,7 @@ import (
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -27,9 +27,9 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("os.(*Process).Wait"))
 }
 
-func modes(t *testing.T, names ...string) (list []harness.Mode) {
+func modes(t *testing.T, names ...string) (list []product.Mode) {
 	for _, n := range names {
-		m, err := harness.ModeByName(n)
+		m, err := product.ModeByName(n)
 		require.NoError(t, err)
 		list = append(list, m)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // restartKeysShare: each key is written so often before the restart, so that a
@@ -19,7 +19,7 @@ const restartKeysShare = 2
 // timeRestart fills a fresh life of the server with the writes that a restart
 // loads, has it rewrite or save in the middle (so that a hybrid log is one),
 // shuts it down in order, and times its start. It returns the server that runs.
-func (m *Measurement) timeRestart(ctx context.Context, server *process.Redis, at place, dir string, mode *harness.Mode, r *rounds) (*process.Redis, error) {
+func (m *Measurement) timeRestart(ctx context.Context, server *process.Redis, at place, dir string, mode *product.Mode, r *rounds) (*process.Redis, error) {
 	c, err := dial(server.Addr, &m.Load, 8)
 	if err != nil {
 		return server, err
@@ -54,7 +54,7 @@ func (m *Measurement) timeRestart(ctx context.Context, server *process.Redis, at
 }
 
 // background has the server rewrite its log, or save, and waits for the end.
-func background(ctx context.Context, c *client, mode *harness.Mode) error {
+func background(ctx context.Context, c *client, mode *product.Mode) error {
 	what := "BGREWRITEAOF"
 	switch {
 	case mode.AOF:

@@ -8,13 +8,13 @@ import (
 	"text/template"
 	"unicode"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 )
 
 // GoTest is a Go test that runs the experiment again. It fails, with the story,
 // for as long as the anomaly, or the finding, of that name is shown, and passes
 // once it is gone. pkg is the package that it is to belong to.
-func GoTest(x *harness.Experiment, want, pkg string) ([]byte, error) {
+func GoTest(x *experiment.Experiment, want, pkg string) ([]byte, error) {
 	var directives strings.Builder
 	for _, d := range x.Mode.Directives {
 		fmt.Fprintf(&directives, "\t\t{Name: %q, Value: %q},\n", d.Name, d.Value)
@@ -25,7 +25,7 @@ func GoTest(x *harness.Experiment, want, pkg string) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err := goTest.Execute(&b, map[string]any{
-		"Package": pkg, "Name": testName(x, want), "Want": want, "Mode": x.Mode.Name, "Crash": x.Crash,
+		"Package": pkg, "Name": testName(x, want), "Want": want, "Mode": x.Mode.Name, "Crash": x.Crash.Name,
 		"Directives": directives.String(), "Span": int64(x.Mode.Span), "SpanText": x.Mode.Span.String(), "Plan": x.Plan.String(),
 		"Workload": fmt.Sprintf("%#v", x.Workload), "Personality": x.Personality, "Profile": x.Profile,
 		"Seed": x.Seed, "Plants": x.Plants.String(), "Contract": own,
@@ -37,7 +37,7 @@ func GoTest(x *harness.Experiment, want, pkg string) ([]byte, error) {
 }
 
 // testName is TestLostWriteUnderAlwaysAfterPower.
-func testName(x *harness.Experiment, want string) string {
+func testName(x *experiment.Experiment, want string) string {
 	camel := func(s string) string {
 		var b strings.Builder
 		up := true
@@ -54,7 +54,7 @@ func testName(x *harness.Experiment, want string) string {
 		}
 		return b.String()
 	}
-	return "Test" + camel(want) + "Under" + camel(x.Mode.Name) + "After" + camel(x.Crash)
+	return "Test" + camel(want) + "Under" + camel(x.Mode.Name) + "After" + camel(x.Crash.Name)
 }
 
 // goLiteral is a text as a raw string where that reads better.
@@ -72,7 +72,8 @@ import (
 
 	{{if .Contract}}"github.com/torntail/torntail/checker/contract"
 	{{end}}"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -83,14 +84,18 @@ func {{.Name}}(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode, err := harness.ModeByName({{printf "%q" .Mode}})
+	mode, err := product.ModeByName({{printf "%q" .Mode}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	mode.Span = {{.Span}} // {{.SpanText}}
-	mode.Directives = []harness.Directive{
+	mode.Directives = []product.Directive{
 {{.Directives}}	}
-	plants, err := harness.ParsePlants({{printf "%q" .Plants}})
+	crash, err := experiment.CrashByName({{printf "%q" .Crash}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plants, err := experiment.ParsePlants({{printf "%q" .Plants}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +103,10 @@ func {{.Name}}(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	{{end}}s := harness.NewSimulator()
+	{{end}}s := experiment.NewSimulator()
 	defer s.Close()
-	o, err := s.Run(&harness.Experiment{
-		Mode: mode, Crash: {{printf "%q" .Crash}}, Seed: {{.Seed}}, Plan: p, Plants: plants,
+	o, err := s.Run(&experiment.Experiment{
+		Mode: mode, Crash: crash, Seed: {{.Seed}}, Plan: p, Plants: plants,
 		Personality: {{printf "%q" .Personality}}, Profile: {{printf "%q" .Profile}},
 		Workload: {{.Workload}},
 		{{if .Contract}}Contract: own,

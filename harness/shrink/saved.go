@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -20,31 +22,31 @@ func (e *ErrReal) Error() string {
 }
 
 // Of is the saved failure's own name: its anomaly, or the finding it shows.
-func Of(saved *harness.Saved) string {
-	if saved.Verdict != result.Violated && saved.Finding != "" {
-		return saved.Finding
+func Of(s *saved.Saved) string {
+	if s.Verdict != result.Violated && s.Finding != "" {
+		return s.Finding
 	}
-	return saved.Anomaly
+	return s.Anomaly
 }
 
 // Saved shrinks a saved failure and saves the small one as a replay directory
 // of its own, which torntail replay takes; the plan is in its plan.txt.
 func Saved(dir, into, torntail string, o Options) (*Result, error) {
-	saved, err := harness.LoadSaved(dir)
+	from, err := saved.Load(dir)
 	if err != nil {
 		return nil, err
 	}
-	b := harness.Simulation()
-	if saved.Backend != b.Name {
-		return nil, &ErrReal{saved.Target}
+	b := campaign.Simulation()
+	if from.Backend != b.Name {
+		return nil, &ErrReal{from.Target}
 	}
-	x, err := saved.Experiment(nil)
+	x, err := from.Experiment(nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	sim := harness.NewSimulator()
+	sim := experiment.NewSimulator()
 	defer sim.Close()
-	want := Of(saved)
+	want := Of(from)
 	r, err := Shrink(sim, x, want, o)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func Saved(dir, into, torntail string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := harness.Save(into, torntail, b, r.Experiment, last); err != nil {
+	if err := saved.Save(into, torntail, b, r.Experiment, last); err != nil {
 		return nil, err
 	}
 	r.Stories = append(r.Stories, last.Anomalies...)

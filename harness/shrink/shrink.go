@@ -20,7 +20,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/experiment"
 )
 
 // Size is how much there is to read in a failure.
@@ -52,13 +52,13 @@ type Options struct {
 
 // Result is the smallest failure that was found.
 type Result struct {
-	Experiment    *harness.Experiment
+	Experiment    *experiment.Experiment
 	Before, After Size
 	Tries         int
 	// Whole: no move makes it smaller. Otherwise the experiments ran out.
 	Whole bool
 	// Stories are what the small one shows; Saved fills them in.
-	Stories []harness.Anomaly
+	Stories []experiment.Anomaly
 }
 
 // ErrGone means that the experiment does not show the anomaly in the first place.
@@ -66,7 +66,7 @@ var ErrGone = errors.New("the failure does not happen again")
 
 // Shrink looks for a smaller experiment that shows the anomaly, or the finding,
 // of that name.
-func Shrink(s *harness.Simulator, x *harness.Experiment, want string, o Options) (*Result, error) {
+func Shrink(s *experiment.Simulator, x *experiment.Experiment, want string, o Options) (*Result, error) {
 	if o.Tries == 0 {
 		o.Tries = 20000
 	}
@@ -106,7 +106,7 @@ func Shrink(s *harness.Simulator, x *harness.Experiment, want string, o Options)
 }
 
 type search struct {
-	sim     *harness.Simulator
+	sim     *experiment.Simulator
 	want    string
 	options Options
 	tries   int
@@ -116,13 +116,13 @@ func (t *search) left() bool { return t.tries < t.options.Tries }
 
 // failure is an experiment that shows the anomaly.
 type failure struct {
-	x      *harness.Experiment
+	x      *experiment.Experiment
 	size   Size
 	weight weight
 }
 
 // run runs an experiment and reports whether it shows the anomaly.
-func (t *search) run(x *harness.Experiment) (*failure, bool, error) {
+func (t *search) run(x *experiment.Experiment) (*failure, bool, error) {
 	t.tries++
 	o, err := t.sim.Run(x, nil)
 	if err != nil {
@@ -170,7 +170,7 @@ func (t *search) seeds(own uint64) []uint64 {
 }
 
 // sizeOf is the size of a failure, by what its clients really did.
-func sizeOf(x *harness.Experiment, h *history.History) Size {
+func sizeOf(x *experiment.Experiment, h *history.History) Size {
 	s := Size{Faults: len(x.Plan.Statements), Operations: len(h.Ops)}
 	clients, keys := map[int]bool{}, map[string]bool{}
 	for i := range h.Ops {
@@ -196,7 +196,7 @@ func (w weight) less(v weight) bool { return slices.Compare(w[:], v[:]) < 0 }
 
 // weigh is how much there is to understand in a failure: first of what there is
 // to count, then of what there is to read.
-func weigh(x *harness.Experiment, s Size) weight {
+func weigh(x *experiment.Experiment, s Size) weight {
 	w := weight{float64(s.Faults), float64(s.Operations), float64(x.Workload.Clients), float64(x.Workload.Keys)}
 	var when, span float64
 	for i := range x.Plan.Statements {
@@ -214,7 +214,7 @@ func weigh(x *harness.Experiment, s Size) weight {
 	if x.Workload.Pipeline > 1 {
 		w[5]++
 	}
-	if strings.HasSuffix(x.Crash, "-in-fsync") {
+	if x.Crash.When == experiment.InSync {
 		w[5]++
 	}
 	w[6], w[7] = when, span

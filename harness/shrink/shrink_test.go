@@ -10,24 +10,26 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
 
 // failing is the first experiment of a pair that shows a planted bug.
-func failing(tb testing.TB, sim *harness.Simulator, mode, crash, plant, workload string) (x *harness.Experiment, anomaly string) {
-	m, err := harness.ModeByName(mode)
+func failing(tb testing.TB, sim *experiment.Simulator, mode, crash, plant, workload string) (x *experiment.Experiment, anomaly string) {
+	m, err := product.ModeByName(mode)
 	require.NoError(tb, err)
-	k, err := harness.CrashByName(crash)
+	k, err := experiment.CrashByName(crash)
 	require.NoError(tb, err)
 	w := workloads.Default()
 	w.Name = workload
-	c := &harness.Campaign{Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: 1}
-	c.Plants, err = harness.ParsePlants(plant)
+	c := &campaign.Campaign{Workload: w, Personality: "ext4", Profile: "cloud-ssd", Seed: 1}
+	c.Plants, err = experiment.ParsePlants(plant)
 	require.NoError(tb, err)
 	for n := range uint64(2000) {
-		x := c.Experiment(&m, &k, n)
+		x := c.Experiment(&m, k, n)
 		o, err := sim.Run(x, nil)
 		require.NoError(tb, err)
 		if o.Verdict == result.Violated {
@@ -41,7 +43,7 @@ func failing(tb testing.TB, sim *harness.Simulator, mode, crash, plant, workload
 // Failures of planted bugs shrink to what a person can read: at most 3 faults
 // and 10 operations, where the bug itself does not need more.
 func TestShrinks(t *testing.T) {
-	sim := harness.NewSimulator()
+	sim := experiment.NewSimulator()
 	defer sim.Close()
 	for _, c := range []struct {
 		mode, crash, plant, workload string
@@ -82,7 +84,7 @@ func TestShrinks(t *testing.T) {
 
 // What does not fail is not shrunk, and a search without experiments left says so.
 func TestShrinkSaysWhatItCannotDo(t *testing.T) {
-	sim := harness.NewSimulator()
+	sim := experiment.NewSimulator()
 	defer sim.Close()
 	x, anomaly := failing(t, sim, "always", "power-in-fsync", "reply-before-fsync", "registers")
 	_, err := Shrink(sim, x, "hole", Options{})
@@ -92,7 +94,7 @@ func TestShrinkSaysWhatItCannotDo(t *testing.T) {
 	assert.False(t, r.Whole)
 	assert.Contains(t, r.Describe(anomaly), "experiments ran out")
 	clean := *x
-	clean.Plants = harness.Plants{}
+	clean.Plants = experiment.Plants{}
 	_, err = Shrink(sim, &clean, anomaly, Options{})
 	require.ErrorIs(t, err, ErrGone)
 }
@@ -100,15 +102,15 @@ func TestShrinkSaysWhatItCannotDo(t *testing.T) {
 // The Go test that a failure is written as compiles, fails with the anomaly for
 // as long as the bug is there, and passes when it is gone.
 func TestGoTestRuns(t *testing.T) {
-	sim := harness.NewSimulator()
+	sim := experiment.NewSimulator()
 	defer sim.Close()
 	x, anomaly := failing(t, sim, "always", "power-in-fsync", "reply-before-fsync", "registers")
 	r, err := Shrink(sim, x, anomaly, Options{})
 	require.NoError(t, err)
 	mended := *r.Experiment
-	mended.Plants = harness.Plants{}
+	mended.Plants = experiment.Plants{}
 	for name, c := range map[string]struct {
-		x      *harness.Experiment
+		x      *experiment.Experiment
 		passes bool
 	}{"with the bug": {r.Experiment, false}, "without it": {&mended, true}} {
 		text, err := GoTest(c.x, anomaly, "shrink_test")
@@ -142,7 +144,7 @@ func runGoTest(t *testing.T, text []byte) (string, error) {
 
 // BenchmarkShrink measures how many experiments a second the search makes.
 func BenchmarkShrink(b *testing.B) {
-	sim := harness.NewSimulator()
+	sim := experiment.NewSimulator()
 	defer sim.Close()
 	x, anomaly := failing(b, sim, "always", "power", "skip-every-50th-fsync", "registers")
 	b.ReportAllocs()

@@ -5,7 +5,6 @@ import (
 
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
 
@@ -14,7 +13,7 @@ import (
 func Backend(planted bugs.Set) (b splitbrain.Backend, close func()) {
 	c := New()
 	return splitbrain.Backend{
-		Name: "sim", Target: "engine", Plan: plan.Sim,
+		Name: "sim", Target: "engine", System: System(),
 		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
 			if err := context.Cause(ctx); err != nil {
 				return nil, "", err

@@ -2,9 +2,10 @@ package simcluster
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/redisconf"
 )
 
 // Ports of every node: each is a machine of its own.
@@ -13,50 +14,42 @@ const (
 	sentinelPort = 26379
 )
 
-// serverConfig is a server's redis.conf. As on real machines the configuration is
-// a file: a Sentinel that gives a server another role has it rewritten, so that the
-// server comes back in that role after a restart.
-func serverConfig(s *splitbrain.Scenario, i int) string {
-	var b strings.Builder
-	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
-	line("port %d", serverPort)
-	if of := s.Topology.MasterOf(i); of != "" {
-		line("replicaof %s %d", of, serverPort)
-	}
-	for _, d := range s.ServerDirectives() {
-		value := d.Value
-		if value == "" {
-			value = `""`
+// names say how nodes of a simulated world are reached: they have names and no
+// numbers.
+var names = splitbrain.Network{
+	Of: func(node string) splitbrain.Address {
+		if isSentinel(node) {
+			return splitbrain.Address{Host: node, Port: sentinelPort}
 		}
-		line("%s %s", d.Name, value)
-	}
-	return b.String()
+		return splitbrain.Address{Host: node, Port: serverPort}
+	},
+	ID: func(sentinel string) string {
+		i, _ := strconv.Atoi(sentinel[1:]) // it is one of ours
+		return id(i - 1)
+	},
 }
 
-// sentinelConfig is a Sentinel's sentinel.conf. Nodes of a simulated world have
-// names and no numbers, so names are announced.
+func isSentinel(node string) bool { return node[0] == splitbrain.Sentinel(0)[0] }
+
+// serverConfig is a server's redis.conf.
+func serverConfig(s *splitbrain.Scenario, i int) string {
+	var f redisconf.File
+	f.Linef("port %d", serverPort)
+	s.ServerConf(&f, i, names)
+	return f.String()
+}
+
+// sentinelConfig is a Sentinel's sentinel.conf.
 func sentinelConfig(s *splitbrain.Scenario, i int) string {
-	var b strings.Builder
-	line := func(format string, a ...any) { fmt.Fprintf(&b, format+"\n", a...) }
-	line("port %d", sentinelPort)
-	line("sentinel resolve-hostnames yes")
-	line("sentinel announce-hostnames yes")
-	line("sentinel myid %s", id(i))
-	line("sentinel announce-ip %s", splitbrain.Sentinel(i))
-	line("sentinel announce-port %d", sentinelPort)
-	line("sentinel monitor %s %s %d %d", splitbrain.Master, splitbrain.Server(0), serverPort, s.Quorum)
-	line("sentinel down-after-milliseconds %s %d", splitbrain.Master, s.Timing.DownAfter.Milliseconds())
-	line("sentinel failover-timeout %s %d", splitbrain.Master, s.Timing.FailoverTimeout.Milliseconds())
-	line("sentinel parallel-syncs %s %d", splitbrain.Master, s.ParallelSyncs())
-	for n := 1; n <= s.Topology.Known(); n++ {
-		line("sentinel known-replica %s %s %d", splitbrain.Master, splitbrain.Server(n), serverPort)
-	}
-	for n := range s.Topology.Sentinels {
-		if n != i {
-			line("sentinel known-sentinel %s %s %d %s", splitbrain.Master, splitbrain.Sentinel(n), sentinelPort, id(n))
-		}
-	}
-	return b.String()
+	var f redisconf.File
+	f.Linef("port %d", sentinelPort)
+	f.Linef("sentinel resolve-hostnames yes")
+	f.Linef("sentinel announce-hostnames yes")
+	f.Linef("sentinel myid %s", id(i))
+	f.Linef("sentinel announce-ip %s", splitbrain.Sentinel(i))
+	f.Linef("sentinel announce-port %d", sentinelPort)
+	s.SentinelConf(&f, splitbrain.Sentinel(i), names)
+	return f.String()
 }
 
 // id is the run id of the i-th Sentinel.

@@ -22,7 +22,6 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/network"
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -92,7 +91,7 @@ const limit = time.Hour
 // Run runs one experiment and returns what happened, with the hash of everything
 // that happened in the world.
 func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outcome, trace uint64, err error) {
-	if err := s.Check(plan.Sim); err != nil {
+	if err := s.Check(System()); err != nil {
 		return nil, 0, err
 	}
 	profile, err := sim.ProfileByName(orElse(o.Profile, "nvme"))
@@ -249,72 +248,3 @@ func (c *Simulator) NodeAt(addr string) string {
 
 // Data implements splitbrain.Cluster.
 func (c *Simulator) Data(server string) vfs.FS { return c.node(server).Disk().FS(nil) }
-
-// Act implements splitbrain.Cluster.
-func (c *Simulator) Act(t plan.Trigger) (why string, err error) {
-	down := func(n *node) string {
-		if n == nil {
-			return "it is no server or Sentinel"
-		}
-		if !n.Running() {
-			return n.Name() + " was down already"
-		}
-		return ""
-	}
-	switch a := t.Statement.Action.(type) {
-	case *plan.Kill:
-		n := c.node(a.Node)
-		if why = down(n); why == "" {
-			n.Kill(a.Tree)
-		}
-	case *plan.Term:
-		n := c.node(a.Node)
-		if why = down(n); why == "" {
-			n.Go("signal", func(env.Env) { n.server.Terminate("SIGTERM") })
-		}
-	case *plan.Pause:
-		n := c.node(a.Node)
-		switch why = down(n); {
-		case t.End && why == "":
-			n.Resume()
-		case t.End:
-			why = ""
-		case why == "":
-			n.Pause()
-		}
-	case *plan.Restart:
-		n := c.node(a.Node)
-		switch {
-		case n == nil:
-			why = a.Node + " is no server or Sentinel"
-		case n.Running():
-			why = a.Node + " runs"
-		default:
-			c.start(n)
-		}
-	case *plan.PowerCut:
-		var struck bool
-		for _, n := range c.nodes {
-			if (a.Node == plan.All || a.Node == n.Name()) && n.Running() {
-				struck = true
-				keep := a.Keep
-				if !a.HasKeep {
-					keep = disk.Choice{Mode: disk.KeepRandom, Seed: c.world.Uint64()}
-				}
-				n.PowerCut(keep)
-			}
-		}
-		if !struck {
-			why = a.Node + " was off already"
-		}
-	case *plan.Clock:
-		if n := c.node(a.Node); n == nil {
-			why = a.Node + " is no server or Sentinel"
-		} else {
-			n.SetClock(a.By)
-		}
-	default:
-		why = fmt.Sprintf("%q has no effect on a simulated cluster", t.Statement.Action.Verb())
-	}
-	return why, nil
-}

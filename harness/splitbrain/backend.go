@@ -10,7 +10,7 @@ import (
 type Backend struct {
 	Name   string // "sim" or "process", as in reports
 	Target string
-	Plan   plan.Backend // where a plan must be able to strike
+	System plan.System // what a plan must be able to strike
 	// Run runs one experiment. version is the servers'. An error is the backend's own
 	// failure, or says that the cluster could not be set up.
 	Run func(ctx context.Context, s *Scenario, seed uint64) (o *Outcome, version string, err error)
@@ -18,7 +18,7 @@ type Backend struct {
 
 // Experiment runs a scenario once and judges it.
 func (b *Backend) Experiment(ctx context.Context, s *Scenario, seed uint64) (*Report, *Outcome, error) {
-	if err := s.Check(b.Plan); err != nil {
+	if err := s.Check(b.System); err != nil {
 		return nil, nil, err
 	}
 	o, version, err := b.Run(ctx, s, seed)

@@ -17,6 +17,11 @@ const Admin = "admin"
 // started and need not be ready yet. Its methods are called from tasks of Admin's
 // environment, under its exclusion; they may give way.
 type Cluster interface {
+	// A plan strikes its processes, restarts them, and what else it implements of what
+	// plan.System names, but for links and commands, which are the experiment's.
+	plan.System
+	plan.Processes
+	plan.Restarts
 	// Network sets the links between servers, Sentinels and clients.
 	plan.Network
 
@@ -31,11 +36,6 @@ type Cluster interface {
 	// NodeAt is the node that announces an address, "" when none does: the
 	// inverse of Addr.
 	NodeAt(addr string) string
-
-	// Act carries out what a plan does to processes and clocks: kill, term, pause
-	// (and its end), restart, clock, power-cut. It is given neither faults of links nor do.
-	// why says that there was nothing to strike; err that the world cannot go on.
-	Act(t plan.Trigger) (why string, err error)
 
 	// Data is the data directory of a server, to be read when the experiment is
 	// over; nil when it cannot be read.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/internal/quantile"
 )
 
 // File is the JSON report of a command: its experiments, by setting.
@@ -83,28 +83,8 @@ func (r *Report) lostPerSecond() float64 {
 // spread is the least, the quartiles and the most of some figures.
 func spread(list []float64, form string) string {
 	slices.Sort(list)
-	at := func(q float64) float64 { return list[int(q*float64(len(list)-1)+0.5)] }
+	at := func(q float64) float64 { return quantile.Of(list, q) }
 	return fmt.Sprintf(form+" to "+form+", half of them "+form+" to "+form+", median "+form, at(0), at(1), at(0.25), at(0.75), at(0.5))
-}
-
-// ExitCode is the exit status for the experiments of a command.
-func ExitCode(cells []*Cell) int {
-	code, judged := result.ExitHolds, false
-	for _, c := range cells {
-		for _, r := range c.Reports {
-			judged = true
-			switch r.Verdict {
-			case result.Violated:
-				code = result.Worst(code, result.ExitViolated)
-			case result.Unknown:
-				code = result.Worst(code, result.ExitUnknown)
-			}
-		}
-	}
-	if !judged {
-		return result.ExitUnknown
-	}
-	return code
 }
 
 // own are directives that an experiment depends on, besides where servers listen and

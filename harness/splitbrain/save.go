@@ -74,8 +74,8 @@ func (o *Outcome) writeNotes(w io.Writer) error {
 	return nil
 }
 
-// IsSaved reports whether dir holds a saved experiment of this package.
-func IsSaved(dir string) bool {
+// Is reports whether dir holds a saved experiment of this package.
+func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, ReportFile))
 	return err == nil
 }

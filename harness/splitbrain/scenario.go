@@ -254,12 +254,13 @@ func (s *Scenario) Nodes() []string {
 	return slices.Concat(s.Topology.ServerNames(), s.Topology.SentinelNames(), names(len(s.Clients), Client))
 }
 
-// Check reports why the scenario cannot run in a backend.
-func (s *Scenario) Check(b plan.Backend) error {
+// Check reports why the scenario cannot run on a kind of cluster, which its plan
+// strikes (System).
+func (s *Scenario) Check(on plan.System) error {
 	if s.Topology.Sentinels > 0 && s.Topology.Servers < 2 {
 		return errors.New("a cluster with Sentinels needs at least two servers: there is nobody to fail over to")
 	}
-	return s.Plan.Check(b, s.Nodes())
+	return s.Plan.Check(on, s.Nodes())
 }
 
 // expected is about how many writes there will be, for memory.

@@ -49,9 +49,7 @@ func TestPartitionsCutWhatTheirNamesSay(t *testing.T) {
 		s, err := New(Options{Topology: top, Partition: c.partition})
 		require.NoError(t, err)
 		require.Equal(t, "plan 1\n"+c.want+"\n", s.Plan.String())
-		for _, b := range []plan.Backend{plan.Sim, plan.Cluster} {
-			require.NoError(t, s.Check(b))
-		}
+		require.NoError(t, s.Check(System(anyCluster{})))
 	}
 	_, err := New(Options{Topology: Topology{Servers: 1, Sentinels: 3}, Partition: "master+replica"})
 	require.EqualError(t, err, "partition master+replica needs more than 1+3: nobody is left on the other side")
@@ -78,3 +76,12 @@ func TestWhatAUserSaysOfAScenario(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 }
+
+// anyCluster is what every kind of cluster can do.
+type anyCluster struct {
+	plan.Processes
+	plan.Restarts
+}
+
+func (anyCluster) Name() string           { return "any" }
+func (anyCluster) Lacks(plan.Need) string { return "" }

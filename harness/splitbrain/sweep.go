@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/reports/chart"
 )
 
 // Sweep is a setting and the values to try.
@@ -192,22 +194,24 @@ func verdictWords(n map[string]int, of int) string {
 	return counts(n)
 }
 
-// Sizes of a sweep's picture, in pixels.
-const (
-	plotWidth, plotHeight = 620, 300
-	plotLeft, plotTop     = 70, 44
-)
-
-// plotColours tell lines apart, for people with the common kinds of colour blindness too.
-var plotColours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"}
-
-// WritePlot draws loss against settings: the first sweep's values from left to right,
-// a line for each value of the second, a bar from the least to the most of the runs.
+// WritePlot draws Plot as an SVG file; nothing without a sweep.
 func WritePlot(w io.Writer, sweeps []Sweep, cells []*Cell) error {
-	if len(sweeps) == 0 {
+	c, ok := Plot(sweeps, cells)
+	if !ok {
 		return nil
 	}
-	most := 1.0
+	_, err := w.Write(c.Draw().File())
+	return err
+}
+
+// Plot draws loss against settings: the first sweep's values from left to right,
+// a line for each value of the second, a bar from the least to the most of the runs.
+// ok is false when nothing was swept.
+func Plot(sweeps []Sweep, cells []*Cell) (c chart.Chart, ok bool) {
+	if len(sweeps) == 0 {
+		return c, false
+	}
+	most := 0.0
 	for _, c := range cells {
 		_, _, m := c.lost()
 		most = max(most, m)
@@ -216,47 +220,32 @@ func WritePlot(w io.Writer, sweeps []Sweep, cells []*Cell) error {
 	if len(sweeps) > 1 {
 		groups = sweeps[1].Values
 	}
-	var b []byte
-	add := func(format string, a ...any) { b = fmt.Appendf(b, format+"\n", a...) }
-	add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12" role="img">`, plotLeft+plotWidth+30, plotTop+plotHeight+56+18*len(groups))
-	add(`<title>acknowledged writes lost, by %s</title><rect width="100%%" height="100%%" fill="white"/>`, escaped(sweeps[0].Name))
-	add(`<text x="%d" y="20" font-size="14">acknowledged writes lost in a run</text>`, plotLeft)
-	y := func(v float64) float64 { return plotTop + plotHeight*(1-v/most) }
-	x := func(i int) float64 {
-		return plotLeft + plotWidth*(float64(i)+0.5)/float64(len(sweeps[0].Values))
+	ys := chart.Steps(max(most, 1))
+	c.Title = "Acknowledged writes lost, by " + sweeps[0].Name
+	c.Y = chart.Axis{Label: "acknowledged writes lost in a run", Max: ys[len(ys)-1], Ticks: ys}
+	c.X = chart.Axis{Label: sweeps[0].Name, Min: -0.5, Max: float64(len(sweeps[0].Values)) - 0.5}
+	for _, v := range sweeps[0].Values {
+		c.X.Names = append(c.X.Names, sweeps[0].Label(v))
 	}
-	for i := range 5 {
-		v := most * float64(i) / 4
-		add(`<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%.0f</text>`, plotLeft, plotLeft+plotWidth, y(v), y(v), plotLeft-8, y(v)+4, v)
-	}
-	for i, v := range sweeps[0].Values {
-		add(`<text x="%.1f" y="%d" text-anchor="middle">%s</text>`, x(i), plotTop+plotHeight+20, escaped(sweeps[0].Label(v)))
-	}
-	add(`<text x="%d" y="%d" text-anchor="middle">%s</text>`, plotLeft+plotWidth/2, plotTop+plotHeight+40, escaped(sweeps[0].Name))
+	var about []string
 	for g, group := range groups {
-		colour := plotColours[g%len(plotColours)]
-		path := ""
+		s := chart.Series{Dots: true}
+		if len(sweeps) > 1 {
+			s.Name = sweeps[1].Name + " " + sweeps[1].Label(group)
+		}
 		for i := range sweeps[0].Values {
-			c := cells[i*len(groups)+g]
-			if len(c.Reports) == 0 {
+			cell := cells[i*len(groups)+g]
+			if len(cell.Reports) == 0 {
 				continue
 			}
-			least, mean, most := c.lost()
-			at := x(i) + 6*(float64(g)-float64(len(groups)-1)/2)
-			path += fmt.Sprintf("%s%.1f %.1f", map[bool]string{true: "M", false: "L"}[path == ""], at, y(mean))
-			add(`<line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f" stroke="%s" stroke-width="2"/><circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`, at, at, y(least), y(most), colour, at, y(mean), colour)
+			least, mean, most := cell.lost()
+			// Beside each other, so that bars do not cover each other.
+			at := float64(i) + 0.06*(float64(g)-float64(len(groups)-1)/2)
+			s.Points, s.Ranges = append(s.Points, chart.Point{X: at, Y: mean}), append(s.Ranges, chart.Range{Low: least, High: most})
+			about = append(about, strings.TrimSpace(fmt.Sprintf("%s %s %s: %.0f to %.0f, mean %.1f", sweeps[0].Name, sweeps[0].Label(sweeps[0].Values[i]), s.Name, least, most, mean)))
 		}
-		add(`<path d="%s" fill="none" stroke="%s" stroke-width="1.5" stroke-dasharray="%s"/>`, path, colour, []string{"none", "6 3", "2 3"}[g%3])
-		if len(sweeps) > 1 {
-			ly := plotTop + plotHeight + 58 + 18*g
-			add(`<rect x="%d" y="%d" width="22" height="4" fill="%s"/><text x="%d" y="%d">%s</text>`, plotLeft, ly-5, colour, plotLeft+30, ly, escaped(sweeps[1].Name+" "+sweeps[1].Label(group)))
-		}
+		c.Series = append(c.Series, s)
 	}
-	add(`</svg>`)
-	_, err := w.Write(b)
-	return err
-}
-
-func escaped(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
+	c.About = strings.Join(about, "; ")
+	return c, true
 }

@@ -8,38 +8,36 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/replication"
+	"github.com/torntail/torntail/reports/chart"
 )
 
-// Sizes of the timeline, in pixels.
+// Sizes of the timeline, in its own units.
 const (
-	lineWidth  = 1060 // of the time axis
-	lineLeft   = 90
-	lineTop    = 96
+	lineWidth  = 900 // of the time axis
+	lineLeft   = 110
+	lineTop    = 92
 	laneHeight = 30
 	laneBar    = 18
-	lineFoot   = 46
+	lineFoot   = 40
 )
 
-// Colours that people with the common kinds of colour blindness tell apart; what is
-// lost is red, and longer than the other ticks besides.
-const (
-	colourMaster  = "#0072b2"
-	colourReplica = "#c9d3da"
-	colourDown    = "#ffffff"
-	colourCut     = "#f0e442"
-	colourAck     = "#00332a"
-	colourLost    = "#d50000"
-	colourUnsure  = "#e69f00"
-)
+// timelineKeys are the colours; what is lost is longer than the other ticks besides.
+var timelineKeys = []chart.Key{
+	{Class: "master", Name: "master"}, {Class: "replica", Name: "replica"}, {Class: "fault", Name: "network cut"},
+	{Class: "tick", Name: "acknowledged", Shape: chart.Tick}, {Class: "tick lost", Name: "acknowledged and lost", Shape: chart.Tick},
+	{Class: "tick unsure", Name: "no answer, or refused", Shape: chart.Tick},
+}
 
-// WriteTimeline draws the run as SVG: a lane for each server, coloured by its role,
-// with its acknowledgements as ticks, and one for each client; the time in which a
-// fault of the network was in place is a band; what came of it are lines.
+// WriteTimeline draws the run as an SVG file: a lane for each server, coloured by
+// its role, with its acknowledgements as ticks, and one for each client; the time in
+// which a fault of the network was in place is a band; what came of it are lines.
 func WriteTimeline(w io.Writer, s *Scenario, o *Outcome, r *Report) error {
 	t := newTimeline(s, o)
-	t.frame(r)
+	t.Title = fmt.Sprintf("%s %s, %s: %d of %d acknowledged writes lost", r.Target, r.Version, or(or(r.Name, r.Partition), "a plan"), r.Lost, r.Acknowledged)
+	t.Text("head", lineLeft, 16, chart.Start, t.Title)
+	t.Legend(timelineKeys, lineLeft, 26, t.Width)
 	t.bands()
-	y := lineTop
+	y := float64(lineTop)
 	for _, node := range s.Topology.ServerNames() {
 		t.server(node, y)
 		y += laneHeight
@@ -50,18 +48,16 @@ func WriteTimeline(w io.Writer, s *Scenario, o *Outcome, r *Report) error {
 	}
 	t.steps(y)
 	t.axis(y)
-	t.add(`</svg>`)
-	_, err := w.Write(t.b)
+	_, err := w.Write(t.File())
 	return err
 }
 
 type timeline struct {
+	chart.Drawing
 	s        *Scenario
 	o        *Outcome
 	from, to time.Duration
-	height   int
 	lost     map[int]bool
-	b        []byte
 }
 
 func newTimeline(s *Scenario, o *Outcome) *timeline {
@@ -70,38 +66,15 @@ func newTimeline(s *Scenario, o *Outcome) *timeline {
 	for i := range a.Lost {
 		t.lost[a.Lost[i].Op] = true
 	}
-	t.height = lineTop + laneHeight*(s.Topology.Servers+len(s.Clients)) + lineFoot
+	t.Width = lineLeft + lineWidth + 24
+	t.Height = float64(lineTop + laneHeight*(s.Topology.Servers+len(s.Clients)) + lineFoot)
 	return t
 }
 
-func (t *timeline) add(format string, a ...any) { t.b = fmt.Appendf(t.b, format+"\n", a...) }
-
-// x is where an instant is, in pixels.
+// x is where an instant is.
 func (t *timeline) x(at time.Duration) float64 {
 	at = min(max(at, t.from), t.to)
 	return lineLeft + lineWidth*float64(at-t.from)/float64(max(1, t.to-t.from))
-}
-
-func (t *timeline) frame(r *Report) {
-	title := fmt.Sprintf("%s %s, %s: %d of %d acknowledged writes lost", r.Target, r.Version, or(or(r.Name, r.Partition), "a plan"), r.Lost, r.Acknowledged)
-	t.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12" role="img">`, lineLeft+lineWidth+24, t.height)
-	t.add(`<title>%s</title>`, escaped(title))
-	t.add(`<rect width="100%%" height="100%%" fill="white"/>`)
-	t.add(`<text x="%d" y="20" font-size="15">%s</text>`, lineLeft, escaped(title))
-	x := lineLeft
-	for _, k := range []struct {
-		colour, word string
-		tick         bool
-	}{{colourMaster, "master", false}, {colourReplica, "replica", false}, {colourCut, "network cut", false},
-		{colourAck, "acknowledged", true}, {colourLost, "acknowledged and lost", true}, {colourUnsure, "no answer, or refused", true}} {
-		width := 12
-		if k.tick {
-			width = 2
-		}
-		t.add(`<rect x="%d" y="32" width="%d" height="12" fill="%s" stroke="#888" stroke-width="%s"/><text x="%d" y="42">%s</text>`,
-			x, width, k.colour, map[bool]string{true: "0", false: "0.5"}[k.tick], x+width+5, k.word)
-		x += 36 + width + 7*len(k.word)
-	}
 }
 
 // bands marks the times in which some link was cut.
@@ -109,8 +82,7 @@ func (t *timeline) bands() {
 	var since time.Duration = -1
 	end := func(at time.Duration) {
 		if since >= 0 {
-			t.add(`<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s" fill-opacity="0.45"/>`, t.x(since), lineTop-8, max(1, t.x(at)-t.x(since)),
-				t.height-lineTop-lineFoot+12, colourCut)
+			t.Rect("fault", t.x(since), lineTop-8, max(1, t.x(at)-t.x(since)), t.Height-lineTop-lineFoot+12, "network cut")
 		}
 		since = -1
 	}
@@ -128,14 +100,14 @@ func (t *timeline) bands() {
 }
 
 // server draws a server's roles and acknowledgements.
-func (t *timeline) server(node string, y int) {
-	t.add(`<text x="%d" y="%d" text-anchor="end">%s</text>`, lineLeft-8, y+laneBar-4, node)
-	t.add(`<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`, lineLeft, y, lineWidth, laneBar, colourDown)
+func (t *timeline) server(node string, y float64) {
+	t.Text("", lineLeft-8, y+laneBar-4, chart.End, node)
+	t.Rect("edge", lineLeft, y, lineWidth, laneBar, "")
 	var at time.Duration
-	colour := ""
+	role := ""
 	fill := func(to time.Duration) {
-		if colour != "" && to > at {
-			t.add(`<rect x="%.1f" y="%d" width="%.1f" height="%d" fill="%s" fill-opacity="0.8"/>`, t.x(at), y, t.x(to)-t.x(at), laneBar, colour)
+		if role != "" && to > at {
+			t.Rect(role, t.x(at), y, t.x(to)-t.x(at), laneBar, node+": "+role)
 		}
 	}
 	for _, turn := range t.o.Turns {
@@ -143,48 +115,44 @@ func (t *timeline) server(node string, y int) {
 			continue
 		}
 		fill(turn.At)
-		at, colour = max(turn.At, t.from), colourReplica
+		at, role = max(turn.At, t.from), "replica"
 		if turn.Master {
-			colour = colourMaster
+			role = "master"
 		}
 	}
 	fill(t.to)
 	t.ticks(y, func(op *history.Op) bool { return op.More.Node == node && op.Acked() })
 }
 
-func (t *timeline) client(i int, name string, y int) {
-	t.add(`<text x="%d" y="%d" text-anchor="end" font-size="11">%s</text>`, lineLeft-8, y+laneBar-4, name)
-	t.add(`<line x1="%d" x2="%d" y1="%d" y2="%d" stroke="#ddd"/>`, lineLeft, lineLeft+lineWidth, y+laneBar, y+laneBar)
+func (t *timeline) client(i int, name string, y float64) {
+	t.Text("", lineLeft-8, y+laneBar-4, chart.End, name)
+	t.Line("grid", lineLeft, y+laneBar, lineLeft+lineWidth, y+laneBar, "")
 	t.ticks(y, func(op *history.Op) bool { return op.Client == i })
 }
 
 // ticks draws the operations of a lane as one path for each fate, lost ones last and
 // on top.
-func (t *timeline) ticks(y int, of func(*history.Op) bool) {
-	paths := map[string][]byte{}
+func (t *timeline) ticks(y float64, of func(*history.Op) bool) {
+	var acked, lost, unsure []float64
 	for i := range t.o.History.Ops {
 		op := &t.o.History.Ops[i]
-		if op.More == nil || !of(op) {
-			continue
-		}
-		colour, at, above := colourAck, op.Return, 0
 		switch {
+		case op.More == nil || !of(op):
 		case t.lost[i]:
-			colour, above = colourLost, 4
-		case !op.Acked():
-			colour, at = colourUnsure, op.Invoke
-		}
-		paths[colour] = fmt.Appendf(paths[colour], "M%.1f %dv%d", t.x(at), y-above+2, laneBar-4+2*above)
-	}
-	for _, colour := range []string{colourAck, colourUnsure, colourLost} {
-		if p := paths[colour]; p != nil {
-			t.add(`<path d="%s" stroke="%s" stroke-width="0.7" fill="none"/>`, p, colour)
+			lost = append(lost, t.x(op.Return))
+		case op.Acked():
+			acked = append(acked, t.x(op.Return))
+		default:
+			unsure = append(unsure, t.x(op.Invoke))
 		}
 	}
+	t.Ticks("tick", acked, y+2, laneBar-4)
+	t.Ticks("tick unsure", unsure, y+2, laneBar-4)
+	t.Ticks("tick lost", lost, y-2, laneBar+4)
 }
 
 // steps are lines at what happened, with words above.
-func (t *timeline) steps(bottom int) {
+func (t *timeline) steps(bottom float64) {
 	type step struct {
 		at   time.Duration
 		word string
@@ -202,24 +170,21 @@ func (t *timeline) steps(bottom int) {
 		list = append(list, step{t.o.Healed + t.o.TookToHeal, "converged"})
 	}
 	slices.SortStableFunc(list, func(a, b step) int { return int(a.at - b.at) })
-	var taken [3]float64 // up to where a row of words is written
+	shelves := chart.NewShelves(3)
 	for _, one := range list {
-		x, row := t.x(one.at), 0
-		for row < len(taken)-1 && x < taken[row] {
-			row++
+		x, width := t.x(one.at), chart.TextWidth(one.word)
+		left := min(x+3, t.Width-width)
+		row, ok := shelves.Place(left, left+width+6)
+		y := lineTop - 12 - 13*float64(row)
+		t.Line("bound", x, y-8, x, bottom, one.word)
+		if ok {
+			t.Text("", left, y, chart.Start, one.word)
 		}
-		taken[row] = x + 8*float64(len(one.word)) + 8
-		y := lineTop - 12 - 13*row
-		anchor, dx := "start", 3.0
-		if x > lineLeft+lineWidth-60 {
-			anchor, dx = "end", -3
-		}
-		t.add(`<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#444" stroke-dasharray="4 3"/><text x="%.1f" y="%d" text-anchor="%s">%s</text>`, x, x, y-8, bottom, x+dx, y, anchor, one.word)
 	}
 }
 
 // axis is the time since clients began.
-func (t *timeline) axis(y int) {
+func (t *timeline) axis(y float64) {
 	span := t.to - t.from
 	unit := time.Second
 	for span/unit > 14 {
@@ -227,6 +192,7 @@ func (t *timeline) axis(y int) {
 	}
 	for at := time.Duration(0); at <= span; at += unit {
 		x := t.x(t.from + at)
-		t.add(`<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="#444"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`, x, x, y+2, y+8, x, y+22, at)
+		t.Line("axis", x, y+2, x, y+8, "")
+		t.Text("", x, y+22, chart.Middle, at.String())
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
@@ -56,7 +56,7 @@ type Job struct {
 	Workers  int
 	// Open prepares a backend for a target, or says why it cannot. What it returns
 	// stays open until the suite ends.
-	Open func(target, disk string) (harness.Backend, error)
+	Open func(target, disk string) (campaign.Backend, error)
 	// OpenCluster is the same for clusters; nil where none can be made.
 	OpenCluster func(target string) (splitbrain.Backend, error)
 	// Progress is told how far the cell is; it may be called at any time.

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness"
 	"github.com/torntail/torntail/harness/claims"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -75,15 +75,12 @@ func (r *claimRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := claims.Engine(harness.Plants{})
+	target := claims.Engine(experiment.Plants{})
 	if r.target != "engine" {
 		if b.Name == string(plan.ProcessHost) {
 			return nil, &Lacking{Why: "the claims need the fault disk"}
 		}
-		if target, err = claims.Server(b, r.target); err != nil {
-			return nil, err
-		}
-		defer target.Close()
+		target = claims.Server(b)
 	}
 	if j.OpenCluster != nil {
 		// A claim about clusters says itself that it has none.

@@ -12,7 +12,11 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -38,13 +42,13 @@ type settings struct {
 
 	clients, keys, ops, pipeline, valueSize, workers *int
 	rate, readRatio                                  *float64
-	directives                                       []harness.Directive
+	directives                                       []product.Directive
 }
 
 // configuration is a mode under a name of the suite's own.
 type configuration struct {
 	label string
-	mode  harness.Mode
+	mode  product.Mode
 }
 
 var settingNames = []string{"targets", "modes", "crashes", "workloads", "personalities", "profiles", "plan", "plant", "disk", "contract",
@@ -108,7 +112,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 	case "modes":
 		s.modes, err = f.configurations(n, s)
 	case "crashes":
-		s.crashes, err = n.Words("crash kind", names(harness.CrashKinds, func(c *harness.CrashKind) string { return c.Name }))
+		s.crashes, err = n.Words("crash kind", names(experiment.CrashKinds, func(c **experiment.CrashKind) string { return (*c).Name }))
 	case "workloads":
 		s.workloads, err = n.Words("workload", names(workloads.Names(), func(w *[2]string) string { return w[0] }))
 	case "personalities":
@@ -120,7 +124,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 	case "plant":
 		var text string
 		if text, err = n.Text(); err == nil {
-			_, err = harness.ParsePlants(text)
+			_, err = experiment.ParsePlants(text)
 			err = n.At(err)
 		}
 		s.plant = &text
@@ -194,24 +198,24 @@ func targets(n *Node) (list []string, err error) {
 }
 
 // directives are lines of redis.conf.
-func directives(n *Node) (list []harness.Directive, err error) {
+func directives(n *Node) (list []product.Directive, err error) {
 	lines, err := n.Directives()
 	for _, l := range lines {
-		list = append(list, harness.Directive{Name: l[0], Value: l[1]})
+		list = append(list, product.Directive{Name: l[0], Value: l[1]})
 	}
 	return list, err
 }
 
 // configurations are modes by name, or mappings that change one or read a redis.conf.
 func (f *File) configurations(n *Node, s *settings) (list []configuration, err error) {
-	modes := names(harness.Modes, func(m *harness.Mode) string { return m.Name })
+	modes := names(product.Modes, func(m *product.Mode) string { return m.Name })
 	for _, e := range n.List() {
 		if !e.IsMapping() {
 			name, err := e.Word("mode", modes)
 			if err != nil {
 				return nil, err
 			}
-			m, err := harness.ModeByName(name)
+			m, err := product.ModeByName(name)
 			if err != nil {
 				return nil, e.At(err)
 			}
@@ -249,7 +253,7 @@ func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s
 		if err != nil {
 			return c, err
 		}
-		if c.mode, err = harness.ModeByName(name); err != nil {
+		if c.mode, err = product.ModeByName(name); err != nil {
 			return c, m.At(err)
 		}
 	}
@@ -262,7 +266,7 @@ func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s
 		for _, t := range s.targets {
 			foreign = foreign || t != "engine"
 		}
-		conf, err := harness.ReadConf(f.Relative(path), foreign)
+		conf, err := product.ReadConf(f.Relative(path), foreign)
 		if err != nil {
 			return c, n.At(err)
 		}
@@ -315,8 +319,8 @@ func or(list []string, otherwise ...string) []string {
 func (f *File) cross(n *Node, s *settings) (cells []Cell, err error) {
 	modes := s.modes
 	if len(modes) == 0 {
-		for _, name := range harness.DefaultModes {
-			m, err := harness.ModeByName(name)
+		for _, name := range product.DefaultModes {
+			m, err := product.ModeByName(name)
 			if err != nil {
 				return nil, err
 			}
@@ -331,7 +335,7 @@ func (f *File) cross(n *Node, s *settings) (cells []Cell, err error) {
 	}
 	for _, target := range or(s.targets, "engine") {
 		for _, m := range modes {
-			for _, crash := range or(s.crashes, harness.DefaultCrashes...) {
+			for _, crash := range or(s.crashes, experiment.DefaultCrashes...) {
 				for _, w := range or(s.workloads, workloads.Default().Name) {
 					for _, p := range or(s.personalities, "ext4") {
 						for _, profile := range or(s.profiles, "cloud-ssd") {
@@ -353,7 +357,7 @@ func (f *File) cross(n *Node, s *settings) (cells []Cell, err error) {
 func (f *File) crashCell(n *Node, s *settings, target string, c configuration, crash, workload, personality, profile string) (cell Cell, err error) {
 	r := &crashRunner{target: target, label: c.label, mode: c.mode.With(s.directives), personality: personality, profile: profile,
 		plan: s.plan, own: s.own, disk: "auto", runs: value(s.runs), workers: value(s.workers)}
-	if r.crash, err = harness.CrashByName(crash); err != nil {
+	if r.crash, err = experiment.CrashByName(crash); err != nil {
 		return cell, n.At(err)
 	}
 	if s.span != nil {
@@ -368,7 +372,7 @@ func (f *File) crashCell(n *Node, s *settings, target string, c configuration, c
 		r.disk = *s.disk
 	}
 	if s.plant != nil {
-		if r.plants, err = harness.ParsePlants(*s.plant); err != nil {
+		if r.plants, err = experiment.ParsePlants(*s.plant); err != nil {
 			return cell, n.At(err)
 		}
 		if target != "engine" && r.plants.Engine != 0 {
@@ -400,7 +404,7 @@ func (f *File) crashCell(n *Node, s *settings, target string, c configuration, c
 		if target == "engine" {
 			backend = plan.Sim
 		}
-		if err := s.plan.Check(backend, []string{harness.Server}); err != nil {
+		if err := s.plan.Check(machine.System(backend), []string{experiment.Server}); err != nil {
 			return cell, n.At(err)
 		}
 	}
@@ -446,12 +450,12 @@ func value[T any](p *T) (v T) {
 // crashRunner runs the crash experiments of one cell.
 type crashRunner struct {
 	target, label        string
-	mode                 harness.Mode
-	crash                harness.CrashKind
+	mode                 product.Mode
+	crash                *experiment.CrashKind
 	workload             workloads.Spec
 	personality, profile string
 	plan                 *plan.Plan
-	plants               harness.Plants
+	plants               experiment.Plants
 	own                  *contract.File
 	disk                 string
 	runs, workers        int
@@ -473,13 +477,13 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &harness.Campaign{
-		Modes: []harness.Mode{r.mode}, Crashes: []harness.CrashKind{r.crash}, Workload: r.workload,
+	c := &campaign.Campaign{
+		Modes: []product.Mode{r.mode}, Crashes: []*experiment.CrashKind{r.crash}, Workload: r.workload,
 		Personality: r.personality, Profile: r.profile, Seed: j.Seed, Runs: r.runs, Workers: r.workers,
 		Plan: r.plan, Plants: r.plants, Contract: r.own, Keep: j.Keep,
 	}
 	if b.Name == string(plan.ProcessHost) {
-		c.Personality = harness.HostDisk
+		c.Personality = experiment.HostDisk
 	}
 	if c.Workers == 0 {
 		c.Workers = j.Workers
@@ -490,12 +494,12 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	if !j.Until.IsZero() && r.runs == 0 {
 		c.For = max(time.Until(j.Until), time.Millisecond)
 	}
-	c.Save = func(x *harness.Experiment, o *harness.Outcome) (string, error) {
+	c.Save = func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
 		dir := filepath.Join(j.Dir, fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
-		return dir, harness.Save(dir, j.Torntail, b, x, o)
+		return dir, saved.Save(dir, j.Torntail, b, x, o)
 	}
 	if j.Progress != nil {
-		c.Progress = func(p harness.Progress) { j.Progress(p.Done, p.Total, p.Violations, p.Unknown) }
+		c.Progress = func(p campaign.Progress) { j.Progress(p.Done, p.Total, p.Violations, p.Unknown) }
 	}
 	results, err := c.Run(ctx, b)
 	if err != nil {

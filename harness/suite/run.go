@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
@@ -26,7 +26,7 @@ type Options struct {
 	Machine  result.Machine
 	// Open prepares a backend for a target on a disk (auto, fuse, host). An error
 	// that is a *Lacking makes the cell one that was not run, and nothing more.
-	Open func(target, disk string) (harness.Backend, error)
+	Open func(target, disk string) (campaign.Backend, error)
 	// OpenCluster is the same for clusters; nil where none can be made.
 	OpenCluster func(target string) (splitbrain.Backend, error)
 	// Progress is told how far it is.
@@ -125,7 +125,7 @@ func (r *running) cell(ctx context.Context, i int) error {
 		return err
 	}
 	if x := out.Result; x != nil {
-		if r.f.Shrink && x.Backend == harness.Simulation().Name {
+		if r.f.Shrink && x.Backend == campaign.Simulation().Name {
 			if err := shrink.Results([]result.Result{*x}, r.o.Torntail, nil); err != nil {
 				return err
 			}

@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/faults/plan"
-	"github.com/torntail/torntail/harness/spelling"
+	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -144,7 +146,11 @@ func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenar
 	if err != nil {
 		return cell, n.At(err)
 	}
-	if err := s.Check(plan.Cluster); err != nil {
+	on := cluster.System()
+	if target == "engine" {
+		on = simcluster.System()
+	}
+	if err := s.Check(on); err != nil {
 		return cell, n.At(err)
 	}
 	r := &splitbrainRunner{target: target, scenario: s, runs: b.runs}

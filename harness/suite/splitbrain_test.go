@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
@@ -17,7 +16,7 @@ import (
 
 // simulatedCluster is the embedded engine's, in simulation.
 func simulatedCluster(string) (splitbrain.Backend, error) {
-	return splitbrain.Backend{Name: "sim", Target: "engine", Plan: plan.Sim,
+	return splitbrain.Backend{Name: "sim", Target: "engine", System: simcluster.System(),
 		Run: func(_ context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
 			c := simcluster.New()
 			defer c.Close()

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -36,11 +36,11 @@ func parse(t testing.TB, text string) *File {
 	return f
 }
 
-func simulated(target, disk string) (harness.Backend, error) {
+func simulated(target, disk string) (campaign.Backend, error) {
 	if target != "engine" {
-		return harness.Backend{}, &Lacking{Why: target + " is not here"}
+		return campaign.Backend{}, &Lacking{Why: target + " is not here"}
 	}
-	return harness.Simulation(), nil
+	return campaign.Simulation(), nil
 }
 
 // run runs a suite in a directory.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/process"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/yamlnode"
 )
 
@@ -113,7 +113,7 @@ func (t *Target) field(name string, n *yamlnode.Node) (err error) {
 		t.Within, err = n.Duration()
 	case "modes":
 		var all []string
-		for _, m := range harness.Modes {
+		for _, m := range product.Modes {
 			all = append(all, m.Name)
 		}
 		t.Modes, err = n.Words("mode", all)

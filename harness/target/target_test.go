@@ -21,7 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/guard"
-	"github.com/torntail/torntail/harness"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -84,17 +87,17 @@ func TestExamples(t *testing.T) {
 
 // crash runs two kills of a described server on the host's own disk.
 func crash(t *testing.T, x *Target, mode string) result.Result {
-	rig, err := harness.NewHostRig(x.Path)
+	rig, err := machine.NewRig(x.Path, machine.HostDirs)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rig.Close()) }()
 	rig.Describe(&x.Server, x.Within, x.Repair, x.Modes)
-	m, err := harness.ModeByName(mode)
+	m, err := product.ModeByName(mode)
 	require.NoError(t, err)
-	kill, err := harness.CrashByName("kill")
+	kill, err := experiment.CrashByName("kill")
 	require.NoError(t, err)
-	c := &harness.Campaign{Modes: []harness.Mode{m}, Crashes: []harness.CrashKind{kill}, Workload: workloads.Default(),
-		Personality: harness.HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
-	results, err := c.Run(context.Background(), harness.HostServer(rig, "?"))
+	c := &campaign.Campaign{Modes: []product.Mode{m}, Crashes: []*experiment.CrashKind{kill}, Workload: workloads.Default(),
+		Personality: experiment.HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
+	results, err := c.Run(context.Background(), campaign.RealServer(rig, "?"))
 	require.NoError(t, err)
 	return results[0]
 }

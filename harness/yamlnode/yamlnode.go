@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/torntail/torntail/harness/spelling"
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // Mistake is something in a file that cannot be obeyed.

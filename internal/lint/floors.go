@@ -2,14 +2,17 @@ package lint
 
 import (
 	"fmt"
+	"go/ast"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // floors says how high a package stands; the longest prefix counts. A package
 // imports what stands lower, or belongs to its own tree. Ten is a floor of the
-// architecture, numbers between are landings.
+// architecture, numbers between are landings: those of harness are the house in
+// which experiments live, from what it knows of products up to what people run.
 var floors = []struct {
 	tree  string
 	floor int
@@ -19,7 +22,8 @@ var floors = []struct {
 	{"faults/env/osenv", 15},
 	{"faults/vfs/osfs", 15},
 	{"checker/history", 10},
-	{"reports/result", 10},
+	{"checker/verdict", 10},
+	{"reports/result", 15},
 	{"engine", 20},
 	{"faults/disk", 20},
 	{"faults/network", 20},
@@ -33,10 +37,38 @@ var floors = []struct {
 	{"faults/proxy", 30},
 	{"faults/process", 30},
 	{"reports", 30},
-	{"harness", 40},
+	{"harness/product", 41},
+	{"harness/yamlnode", 41},
+	{"harness/fidelity", 41},
+	{"harness/mount", 43},
+	{"harness/splitbrain", 43},
+	{"harness/target", 42},
+	{"harness/conduct", 42},
+	{"harness/machine", 43},
+	{"harness/cluster", 44},
+	{"harness/simcluster", 44},
+	{"harness/experiment", 45},
+	{"harness", 40}, // nothing stands there itself; a package below it has a row of its own
+	{"harness/image", 46},
+	{"harness/campaign", 46},
+	{"harness/saved", 47},
+	{"harness/explore", 48},
+	{"harness/policies", 48},
+	{"harness/shrink", 48},
+	{"harness/claims", 48},
+	{"harness/suite", 49},
 	{"cmd", 50},
-	{"internal/lint", 0},  // imports nothing of torntail
-	{"internal/needs", 0}, // for tests
+	{"internal/atomicfile", 0},
+	{"internal/jsonform", 0},
+	{"internal/quantile", 0},
+	{"internal/redisconf", 0},
+	{"internal/seeding", 0},
+	{"internal/spelling", 0},
+	{"internal/lint", 0},   // imports nothing of torntail
+	{"internal/needs", 0},  // for tests
+	{"internal/matrix", 0}, // calls binaries; imports nothing of torntail
+	{"faults/witness", 5},
+	{"internal/gotest", 0},
 }
 
 // closed are the trees that may import of torntail only what is named, whatever
@@ -45,6 +77,11 @@ var closed = map[string][]string{
 	// The engine is a server like any other: it knows its seams and nothing of
 	// faults, histories or verdicts.
 	"engine": {"faults/env", "faults/vfs"},
+	// But for the engine on the real machine.
+	"engine/listen": {"faults/env", "faults/vfs", "faults/env/osenv", "faults/vfs/osfs"},
+	// Checkers judge saved histories: they know nothing of who made them or who
+	// prints what they say.
+	"checker": {},
 }
 
 // badNames say nothing of what a package holds.
@@ -56,6 +93,9 @@ func floorOf(pkg string) (tree string, floor int, ok bool) {
 			tree, floor, ok = f.tree, f.floor, true
 		}
 	}
+	if tree == "harness" && pkg != tree {
+		return "", 0, false
+	}
 	return tree, floor, ok
 }
 
@@ -64,33 +104,59 @@ func within(pkg, tree string) bool {
 	return pkg == tree || strings.HasPrefix(pkg, tree+"/")
 }
 
-// imports checks a package's place, its imports and its name.
-func (c *check) imports() {
-	tree, floor, ok := floorOf(c.pkg.Path)
-	if !ok {
-		c.report(c.pkg.Files[0].Name.Pos(), "floors", "package %s has no floor: give it one in internal/lint/floors.go", c.pkg.Path)
-		return
-	}
-	for _, bad := range badNames {
-		if name := c.pkg.Files[0].Name.Name; name == bad || path.Base(c.pkg.Path) == bad {
-			c.report(c.pkg.Files[0].Name.Pos(), "names", "package name %s says nothing: name it for what it holds", bad)
+// Floors checks the places, imports and names of the module's packages among list.
+func Floors(src *Source, list []*Package) []Finding {
+	var findings []Finding
+	for _, pkg := range list {
+		if pkg.Own {
+			findings = append(findings, floorsOf(src, pkg)...)
 		}
 	}
-	for _, f := range c.pkg.Files {
+	return findings
+}
+
+func floorsOf(src *Source, pkg *Package) (findings []Finding) {
+	report := func(at ast.Node, rule, format string, args ...any) {
+		p := src.Fset.Position(at.Pos())
+		findings = append(findings, Finding{File: p.Filename, Line: p.Line, Rule: rule, Text: fmt.Sprintf(format, args...)})
+	}
+	name := pkg.Files[0].Name
+	if _, _, ok := floorOf(pkg.Name()); !ok {
+		report(name, "floors", "package %s has no floor: give it one in internal/lint/floors.go", pkg.Name())
+		return findings
+	}
+	for _, bad := range badNames {
+		if name.Name == bad || path.Base(pkg.Path) == bad {
+			report(name, "names", "package name %s says nothing: name it for what it holds", bad)
+		}
+	}
+	for _, f := range pkg.Files {
 		for _, spec := range f.Imports {
 			imported, _ := strconv.Unquote(spec.Path.Value)
 			if imported != Module && !strings.HasPrefix(imported, Module+"/") {
 				continue
 			}
-			imported = strings.TrimPrefix(imported, Module+"/")
-			if why := mayNotImport(tree, floor, imported); why != "" {
-				c.report(spec.Pos(), "floors", "%s may not import %s: %s", c.pkg.Path, imported, why)
+			imported = relative(imported)
+			if why := mayNotImport(pkg.Name(), imported); why != "" {
+				report(spec, "floors", "%s may not import %s: %s", pkg.Name(), imported, why)
 			}
 		}
 	}
+	return findings
 }
 
-func mayNotImport(tree string, floor int, imported string) string {
+// closedAround is the innermost closed tree that a package is in.
+func closedAround(pkg string) (tree string, allowed []string) {
+	for t, names := range closed { // any order: the longest counts
+		if within(pkg, t) && len(t) > len(tree) {
+			tree, allowed = t, names
+		}
+	}
+	return tree, allowed
+}
+
+func mayNotImport(pkg, imported string) string {
+	tree, floor, _ := floorOf(pkg)
 	itsTree, itsFloor, ok := floorOf(imported)
 	if !ok {
 		return "it has no floor"
@@ -99,16 +165,13 @@ func mayNotImport(tree string, floor int, imported string) string {
 	if itsTree == tree || within(imported, root) && (root == "engine" || root == "checker" || root == "reports") && itsFloor <= floor {
 		return ""
 	}
-	for closedTree, allowed := range closed { // any order: at most one tree matches
-		if !within(tree, closedTree) {
-			continue
-		}
-		for _, a := range allowed {
-			if imported == a {
-				return ""
-			}
+	if closedTree, allowed := closedAround(pkg); closedTree != "" && !slices.Contains(allowed, imported) {
+		if len(allowed) == 0 {
+			return fmt.Sprintf("of torntail, %s knows only itself", closedTree)
 		}
 		return fmt.Sprintf("of torntail, %s knows only %s", closedTree, strings.Join(allowed, " and "))
+	} else if closedTree != "" {
+		return ""
 	}
 	if itsFloor >= floor {
 		return fmt.Sprintf("it stands on floor %g, the importer on %g", float64(itsFloor)/10, float64(floor)/10)

@@ -1,7 +1,3 @@
-// Package lint reads torntail's source and says where it breaks the rules that
-// a compiler does not know: what the simulated world may not touch, which
-// package may import which, and what a package may not be called. Its test is
-// the lint; it runs with the others.
 package lint
 
 import (
@@ -18,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -27,40 +24,66 @@ const Module = "github.com/torntail/torntail"
 // Package is a type-checked package, without its tests: they run outside the
 // simulated world and may do as they like.
 type Package struct {
-	Path  string // relative to the module: "engine/aof"; "" is its root
-	Fset  *token.FileSet
+	Path  string // import path; Name has it without the module
+	Own   bool   // of torntail, not of a dependency
 	Files []*ast.File
+	Types *types.Package
 	Info  *types.Info
 }
 
-// Loader type-checks packages against the export data that the go command has in its cache.
-type Loader struct {
-	fset    *token.FileSet
+// Name is the path relative to the module for its own packages ("engine/aof",
+// "" for its root), the import path for others.
+func (p *Package) Name() string { return relative(p.Path) }
+
+func relative(path string) string {
+	if path == Module {
+		return ""
+	}
+	return strings.TrimPrefix(path, Module+"/")
+}
+
+// Source is the source of the module and of those dependencies that the world
+// may use; of other dependencies and of the standard library only the types are
+// known. What was read lives in one universe, so that a call of a dependency is
+// a call of its body.
+type Source struct {
+	Fset     *token.FileSet
+	Packages []*Package // dependencies first
+
+	byPath  map[string]*Package
 	exports map[string]string // import path to export file
-	imports types.Importer
-	own     []listed
+	known   types.Importer    // of what is not read
 }
 
 // listed is what go list says of a package.
 type listed struct {
 	ImportPath, Dir, Export string
-	GoFiles                 []string
+	GoFiles, CgoFiles, Deps []string
 	Module                  *struct{ Path string }
 }
 
-// NewLoader asks the go command for all packages under dir, what they import,
-// and the packages of the standard library named besides.
-func NewLoader(dir string, std ...string) (*Loader, error) {
-	args := append([]string{"list", "-e", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Module", "./..."}, std...)
+// Load reads the packages under dir, without those in internal that no other imports, and of what they
+// import the packages for which read is true, with all that those import in
+// turn. Packages named besides can be imported by Add. The error joins what went
+// wrong with packages that are missing from the result.
+func Load(dir string, read func(path string) bool, besides ...string) (*Source, error) {
+	own, err := trees(dir)
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{"list", "-e", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,CgoFiles,Deps,Module"}, append(own, besides...)...)
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go %s: %w: %s", strings.Join(args[:2], " "), err, stderr.String())
+		return nil, fmt.Errorf("go list: %w: %s", err, stderr.String())
 	}
-	l := &Loader{fset: token.NewFileSet(), exports: map[string]string{}}
+	s := &Source{Fset: token.NewFileSet(), byPath: map[string]*Package{}, exports: map[string]string{}}
+	s.known = importer.ForCompiler(s.Fset, "gc", s.open)
+	var all []listed
+	wanted := map[string]bool{}
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p listed
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
@@ -68,72 +91,121 @@ func NewLoader(dir string, std ...string) (*Loader, error) {
 		} else if err != nil {
 			return nil, fmt.Errorf("go list: %w", err)
 		}
-		l.exports[p.ImportPath] = p.Export
-		if p.Module != nil && p.Module.Path == Module {
-			l.own = append(l.own, p)
+		all = append(all, p)
+		s.exports[p.ImportPath] = p.Export
+		if read(p.ImportPath) && !standard(p.ImportPath) {
+			wanted[p.ImportPath] = true
+			for _, d := range p.Deps {
+				wanted[d] = true
+			}
 		}
 	}
-	l.imports = importer.ForCompiler(l.fset, "gc", l.open)
-	return l, nil
+	var failed []error
+	for _, p := range all {
+		ours := p.Module != nil && p.Module.Path == Module
+		if standard(p.ImportPath) || !ours && !wanted[p.ImportPath] {
+			continue
+		}
+		files := map[string]any{}
+		for _, name := range p.GoFiles {
+			files[filepath.Join(p.Dir, name)] = nil
+		}
+		switch {
+		case len(p.CgoFiles) > 0:
+			failed = append(failed, fmt.Errorf("%s uses cgo: what C does cannot be read", p.ImportPath))
+		case len(files) == 0: // only tests, or nothing for this platform
+		default:
+			if err := s.add(p.ImportPath, ours, files); err != nil {
+				failed = append(failed, err)
+			}
+		}
+	}
+	return s, errors.Join(failed...)
 }
 
-func (l *Loader) open(path string) (io.ReadCloser, error) {
-	file := l.exports[path]
+// trees are the patterns of the module's top directories but internal: of that,
+// what other parts import comes with them.
+func trees(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var patterns []string
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() && name != "internal" && name != "testdata" && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "_") {
+			patterns = append(patterns, "./"+name+"/...")
+		}
+	}
+	return patterns, nil
+}
+
+// open finds the export data of a package.
+func (s *Source) open(path string) (io.ReadCloser, error) {
+	file := s.exports[path]
 	if file == "" {
 		return nil, fmt.Errorf("no export data for %s: does it compile?", path)
 	}
 	return os.Open(file)
 }
 
-// Packages type-checks the module's own packages. The error joins what went
-// wrong with those that are missing from the result.
-func (l *Loader) Packages() ([]*Package, error) {
-	var all []*Package
-	var failed []error
-	for _, p := range l.own {
-		if len(p.GoFiles) == 0 {
-			continue // only tests, or nothing for this platform
-		}
-		var names []string
-		for _, name := range p.GoFiles {
-			names = append(names, filepath.Join(p.Dir, name))
-		}
-		pkg, err := l.check(p.ImportPath, names, nil)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		all = append(all, pkg)
+// Import makes a Source a types.Importer.
+func (s *Source) Import(path string) (*types.Package, error) {
+	if path == "unsafe" {
+		return types.Unsafe, nil
 	}
-	return all, errors.Join(failed...)
+	if p := s.byPath[path]; p != nil {
+		return p.Types, nil
+	}
+	return s.known.Import(path)
 }
 
-// Source type-checks one file given as text, as if it were the package at path.
-func (l *Loader) Source(path, text string) (*Package, error) {
-	return l.check(Module+"/"+path, []string{"sample.go"}, text)
+// Add reads a package from text, as if it were there: file names and what is in
+// them. One whose path begins with the module's is torntail's own.
+func (s *Source) Add(path string, files map[string]string) error {
+	src := map[string]any{}
+	for name, text := range files { // any order: add sorts them
+		src[name] = text
+	}
+	return s.add(path, strings.HasPrefix(path, Module+"/"), src)
 }
 
-func (l *Loader) check(path string, names []string, src any) (*Package, error) {
+func (s *Source) add(path string, own bool, files map[string]any) error {
 	p := &Package{
-		Path: strings.TrimPrefix(strings.TrimPrefix(path, Module), "/"),
-		Fset: l.fset,
+		Path: path,
+		Own:  own,
 		Info: &types.Info{
-			Types:     map[ast.Expr]types.TypeAndValue{},
-			Uses:      map[*ast.Ident]types.Object{},
-			Defs:      map[*ast.Ident]types.Object{},
-			Instances: map[*ast.Ident]types.Instance{},
+			Types:      map[ast.Expr]types.TypeAndValue{},
+			Uses:       map[*ast.Ident]types.Object{},
+			Defs:       map[*ast.Ident]types.Object{},
+			Implicits:  map[ast.Node]types.Object{},
+			Selections: map[*ast.SelectorExpr]*types.Selection{},
+			Scopes:     map[ast.Node]*types.Scope{},
+			Instances:  map[*ast.Ident]types.Instance{},
 		},
 	}
+	var names []string
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	mode := parser.SkipObjectResolution
+	if own {
+		mode |= parser.ParseComments
+	}
 	for _, name := range names {
-		f, err := parser.ParseFile(l.fset, name, src, parser.ParseComments|parser.SkipObjectResolution)
+		f, err := parser.ParseFile(s.Fset, name, files[name], mode)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.Files = append(p.Files, f)
 	}
-	conf := types.Config{Importer: l.imports}
-	if _, err := conf.Check(path, l.fset, p.Files, p.Info); err != nil {
-		return nil, fmt.Errorf("type-check %s: %w", path, err)
+	conf := types.Config{Importer: s}
+	var err error
+	if p.Types, err = conf.Check(path, s.Fset, p.Files, p.Info); err != nil {
+		return fmt.Errorf("type-check %s: %w", path, err)
 	}
-	return p, nil
+	s.byPath[path] = p
+	s.Packages = append(s.Packages, p)
+	return nil
 }

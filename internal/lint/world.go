@@ -2,303 +2,459 @@ package lint
 
 import (
 	"fmt"
-	"go/ast"
 	"go/token"
 	"go/types"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
+
+	"golang.org/x/tools/go/ssa"
 )
 
-// world are the trees whose code runs inside the simulation, or whose answers
-// must be the same each time.
-var world = []string{"engine", "workloads", "harness/splitbrain", "faults/disk", "faults/network", "faults/sim", "checker"}
+// World is what is of the simulated world: the functions that the scheduler's
+// tasks reach, and the trees whose answers must be the same each time.
+type World struct {
+	p      *program
+	tables *Tables
 
-// exceptions let a file or a tree break a rule. Each must be needed: one that
-// nothing uses any more is itself a finding.
-var exceptions = []exception{
-	{"engine/listen", "os net sync go channel time runtime floors", "the engine on real sockets: outside the simulated world, joined to it through osenv"},
-	{"checker/contract/file.go", "os", "reads the user's contract, before any world begins"},
-	{"harness/splitbrain/backend.go", "context", "starts experiments from outside their world, and may call them off"},
-	{"harness/splitbrain/save.go", "os", "saves and loads experiments, after their world has ended"},
-	{"checker/history", "os", "saves and loads histories, after the world has ended"},
-	{"checker/linear/porcupine.go", "context random runtime sync", "the general judge searches on all CPUs within a time limit; running out of it is the verdict unknown, the other verdicts do not depend on it"},
-	{"faults/sim/coroutine.go", "iter recover", "runs the tasks: makes their coroutines, and recovers to report a task's panic or to end its unwinding"},
-}
+	// tasks: what the scheduler reaches is being read. After that come functions
+	// of the trees that no task reaches: they are called from outside, and what
+	// their callers hand to them is the callers' own.
+	tasks    bool
+	initial  bool // the initial value of a variable is being read
+	reached  map[*ssa.Function]arrival
+	queue    []*ssa.Function
+	packages map[*types.Package]bool // whose init functions were reached
+	globals  map[*ssa.Global]bool
+	stores   map[*ssa.Package]map[*ssa.Global][]*ssa.Store // in initialisers
+	anyOrder map[string]map[int]bool
 
-type exception struct {
-	where string // file or tree
-	rules string // space-separated
-	why   string
-}
-
-// bannedImports are packages of which nothing may be used.
-var bannedImports = map[string]struct{ rule, why string }{
-	"os/exec":      {"os", "the simulated world starts no processes"},
-	"os/signal":    {"os", "the simulated world gets no signals"},
-	"os/user":      {"os", "the simulated world has no users"},
-	"io/ioutil":    {"os", "the disk is vfs.FS"},
-	"net":          {"net", "the network is env.Listen and env.Dial"},
-	"net/http":     {"net", "the network is env.Listen and env.Dial"},
-	"log":          {"log", "it stamps wall time; logs go through the function a server is given"},
-	"log/slog":     {"log", "it stamps wall time; logs go through the function a server is given"},
-	"sync":         {"sync", "one task runs at a time; a lock held across a seam stops the world"},
-	"sync/atomic":  {"sync", "one task runs at a time"},
-	"context":      {"context", "its timers run on the wall clock; use deadlines of the seams"},
-	"crypto/rand":  {"random", "draw from env.Env.Uint64"},
-	"hash/maphash": {"random", "its seed differs in each run"},
-	"unique":       {"runtime", "depends on the garbage collector"},
-	"weak":         {"runtime", "depends on the garbage collector"},
-	"runtime":      {"runtime", "what it tells differs in each run, and Goexit kills the scheduler"},
-	"reflect":      {"reflect", "its map iteration is in no order"},
-}
-
-// bannedFuncs are functions and variables of packages of which other things,
-// such as types and constants, are fine.
-var bannedFuncs = map[string]struct {
-	names     []string // all but these when allBut
-	allBut    bool
-	rule, why string
-}{
-	"os":            {[]string{"ErrNotExist", "ErrExist", "ErrPermission", "ErrInvalid", "ErrClosed"}, true, "os", "the disk is vfs.FS, the rest of the machine is out of reach"},
-	"time":          {[]string{"Now", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "Since", "Until", "Local", "LoadLocation"}, false, "time", "time is env.Env's: Now, Wall, Sleep, WaitFor"},
-	"math/rand":     {[]string{"New", "NewSource", "NewZipf"}, true, "random", "the global generator is not seeded; draw from env.Env.Uint64 or a seeded generator"},
-	"math/rand/v2":  {[]string{"New", "NewPCG", "NewChaCha8", "NewZipf"}, true, "random", "the global generator is not seeded; draw from env.Env.Uint64 or a seeded generator"},
-	"iter":          {[]string{"Pull", "Pull2"}, false, "iter", "makes a coroutine, which only the scheduler may"},
-	"runtime/debug": {[]string{"Stack", "PrintStack"}, true, "runtime", "what it tells or sets differs in each run"},
-}
-
-// anyOrder is the comment that lets a loop go over a map.
-const anyOrder = "any order: "
-
-// check is one package being read.
-type check struct {
-	pkg      *Package
 	findings []Finding
-	anyOrder map[string]map[int]bool // file, line
+	reported map[string]bool
+	excused  map[int]bool    // rows of Tables.May that were needed
+	cut      map[int]bool    // rows of Tables.Elsewhere that were needed
+	left     map[int]bool    // rows of Tables.Outside that were needed
+	used     map[string]bool // packages of Tables.Allowed that were needed
+}
+
+// arrival is how a function was reached first.
+type arrival struct {
+	from *ssa.Function // nil: a root
+	pos  token.Pos     // where it is mentioned or called
 }
 
 // Finding is a broken rule.
 type Finding struct {
-	File string // as the loader was told
+	File string
 	Line int
 	Rule string
 	Text string
+	Path string // how the world gets there: the function, what mentions or calls it, and so on
 }
 
 func (f Finding) String() string {
-	return fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Rule, f.Text)
+	s := fmt.Sprintf("%s:%d: %s: %s", f.File, f.Line, f.Rule, f.Text)
+	if f.Path != "" {
+		s += "\n\tin " + f.Path
+	}
+	return s
 }
 
-func (c *check) report(pos token.Pos, rule, format string, args ...any) {
-	p := c.pkg.Fset.Position(pos)
-	c.findings = append(c.findings, Finding{p.Filename, p.Line, rule, fmt.Sprintf(format, args...)})
-}
-
-// Check reads one package and returns what breaks a rule, exceptions not yet applied.
-func Check(p *Package) []Finding {
-	c := &check{pkg: p, anyOrder: map[string]map[int]bool{}}
-	c.imports()
-	if slices.ContainsFunc(world, func(tree string) bool { return within(p.Path, tree) }) {
-		for _, f := range p.Files {
-			c.file(f)
-		}
+func explore(p *program, t *Tables) *World {
+	w := &World{
+		p: p, tables: t,
+		reached: map[*ssa.Function]arrival{}, packages: map[*types.Package]bool{}, globals: map[*ssa.Global]bool{},
+		stores: map[*ssa.Package]map[*ssa.Global][]*ssa.Store{}, anyOrder: map[string]map[int]bool{},
+		reported: map[string]bool{}, excused: map[int]bool{}, cut: map[int]bool{}, left: map[int]bool{}, used: map[string]bool{},
 	}
-	slices.SortFunc(c.findings, func(a, b Finding) int {
-		if a.File != b.File {
-			return strings.Compare(a.File, b.File)
-		}
-		return a.Line - b.Line
-	})
-	return c.findings
-}
-
-// Excuse drops the findings that an exception covers and adds one for each
-// exception and rule that covers nothing.
-func Excuse(root string, findings []Finding, exceptions []exception) []Finding {
-	used := map[string]bool{}
-	var left []Finding
-	for _, f := range findings {
-		rel := strings.TrimPrefix(strings.TrimPrefix(f.File, root), "/")
-		excused := false
-		for _, e := range exceptions {
-			if within(rel, e.where) && slices.Contains(strings.Fields(e.rules), f.Rule) {
-				used[e.where+" "+f.Rule] = true
-				excused = true
-			}
-		}
-		if !excused {
-			left = append(left, f)
-		}
-	}
-	for _, e := range exceptions {
-		for _, rule := range strings.Fields(e.rules) {
-			if !used[e.where+" "+rule] {
-				left = append(left, Finding{e.where, 0, rule, "exception that nothing needs: remove it"})
-			}
-		}
-	}
-	return left
-}
-
-func (c *check) file(f *ast.File) {
-	lines := map[int]bool{}
-	for _, group := range f.Comments {
-		for _, comment := range group.List {
-			text := strings.TrimSpace(strings.TrimPrefix(comment.Text, "//"))
-			if reason, ok := strings.CutPrefix(text, anyOrder); ok && len(strings.TrimSpace(reason)) > 3 {
-				line := c.pkg.Fset.Position(comment.Pos()).Line
-				lines[line], lines[line+1] = true, true
-			}
-		}
-	}
-	c.anyOrder[c.pkg.Fset.Position(f.Pos()).Filename] = lines
-
-	for _, spec := range f.Imports {
-		imported, _ := strconv.Unquote(spec.Path.Value)
-		if ban, ok := bannedImports[imported]; ok {
-			c.report(spec.Pos(), ban.rule, "import of %s: %s", imported, ban.why)
-		}
-	}
-	var stack []ast.Node
-	ast.Inspect(f, func(n ast.Node) bool {
-		if n == nil {
-			stack = stack[:len(stack)-1]
-			return true
-		}
-		c.node(n, stack)
-		stack = append(stack, n)
-		return true
-	})
-}
-
-// node checks one node of the syntax tree; above are those that enclose it, outermost first.
-func (c *check) node(n ast.Node, above []ast.Node) {
-	switch n := n.(type) {
-	case *ast.GoStmt:
-		c.report(n.Pos(), "go", "go statement: start tasks with env.Env.Go or Fork")
-	case *ast.SelectStmt:
-		c.report(n.Pos(), "channel", "select: wait on an env.Cond")
-	case *ast.SendStmt:
-		c.report(n.Pos(), "channel", "send on a channel: use memory and an env.Cond")
-	case *ast.ChanType:
-		c.report(n.Pos(), "channel", "channel: use memory and an env.Cond")
-	case *ast.UnaryExpr:
-		if n.Op == token.ARROW {
-			c.report(n.Pos(), "channel", "receive from a channel: wait on an env.Cond")
-		}
-	case *ast.RangeStmt:
-		switch c.pkg.Info.TypeOf(n.X).Underlying().(type) {
-		case *types.Map:
-			if !c.orderDoesNotMatter(n.Pos()) {
-				c.report(n.Pos(), "map", "loop over a map: sort the keys, or say why it does not matter: // %s<why>", anyOrder)
-			}
-		case *types.Chan:
-			c.report(n.Pos(), "channel", "loop over a channel: wait on an env.Cond")
-		}
-	case *ast.CallExpr:
-		c.call(n, above)
-	case *ast.Ident:
-		c.ident(n)
-	}
-}
-
-func (c *check) orderDoesNotMatter(pos token.Pos) bool {
-	p := c.pkg.Fset.Position(pos)
-	return c.anyOrder[p.Filename][p.Line]
-}
-
-// ident checks the use of a function or variable of another package.
-func (c *check) ident(id *ast.Ident) {
-	obj := c.pkg.Info.Uses[id]
-	if obj == nil || obj.Pkg() == nil {
-		return
-	}
-	from := obj.Pkg().Path()
-	switch obj := obj.(type) {
-	case *types.Func:
-		if obj.Signature().Recv() != nil {
-			if from == "time" && obj.Name() == "Local" {
-				c.report(id.Pos(), "time", "Time.Local depends on the machine's time zone: use UTC")
-			}
-			return
-		}
-	case *types.Var:
-		if obj.IsField() {
-			return
-		}
-	default:
-		return
-	}
-	if ban, ok := bannedFuncs[from]; ok && slices.Contains(ban.names, obj.Name()) != ban.allBut {
-		c.report(id.Pos(), ban.rule, "%s.%s: %s", path.Base(from), obj.Name(), ban.why)
-	}
-	if _, isFunc := obj.(*types.Func); isFunc && from == "syscall" {
-		c.report(id.Pos(), "os", "syscall.%s: only error numbers are allowed", obj.Name())
-	}
-}
-
-// call checks what is called: recover, and the iterators over maps.
-func (c *check) call(call *ast.CallExpr, above []ast.Node) {
-	switch f := ast.Unparen(call.Fun).(type) {
-	case *ast.Ident:
-		if b, ok := c.pkg.Info.Uses[f].(*types.Builtin); ok && b.Name() == "recover" && !repanics(above) {
-			c.report(call.Pos(), "recover", "recover without a panic in the same function: it would keep a killed task alive")
-		}
-	case *ast.SelectorExpr:
-		obj, ok := c.pkg.Info.Uses[f.Sel].(*types.Func)
-		if !ok || obj.Pkg() == nil || obj.Pkg().Path() != "maps" {
-			return
-		}
-		switch obj.Name() {
-		case "Keys", "Values", "All":
-			if !sortedAtOnce(c.pkg.Info, above) && !c.orderDoesNotMatter(call.Pos()) {
-				c.report(call.Pos(), "map", "maps.%s: wrap it in slices.Sorted, or say why the order does not matter: // %s<why>", obj.Name(), anyOrder)
-			}
-		}
-	}
-}
-
-// repanics reports whether the innermost function around a node calls panic.
-func repanics(above []ast.Node) bool {
-	for _, n := range slices.Backward(above) {
-		var body *ast.BlockStmt
-		switch f := n.(type) {
-		case *ast.FuncLit:
-			body = f.Body
-		case *ast.FuncDecl:
-			body = f.Body
-		default:
+	for _, pkg := range p.list {
+		if !pkg.Own {
 			continue
 		}
-		found := false
-		ast.Inspect(body, func(n ast.Node) bool {
-			if call, ok := n.(*ast.CallExpr); ok {
-				if id, ok := call.Fun.(*ast.Ident); ok && id.Name == "panic" {
-					found = true
+		w.comments(pkg)
+		if t.tree(pkg.Name()) != "" {
+			w.blankImports(pkg)
+		}
+	}
+	// First what the scheduler and its tasks reach, then the rest of the trees.
+	for _, w.tasks = range []bool{true, false} {
+		for _, pkg := range p.list {
+			for _, fn := range p.declared(pkg) {
+				if pkg.Own && t.root(fn) && (!w.tasks || within(pkg.Name(), t.Scheduler)) && !w.outside(fn) {
+					w.reach(fn, nil, fn.Pos())
 				}
 			}
+		}
+		for len(w.queue) > 0 {
+			fn := w.queue[0]
+			w.queue = w.queue[1:]
+			w.scan(fn)
+		}
+	}
+	w.unneeded()
+	slices.SortFunc(w.findings, func(a, b Finding) int {
+		if c := strings.Compare(a.File, b.File); c != 0 {
+			return c
+		}
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return strings.Compare(a.Rule+a.Text, b.Rule+b.Text)
+	})
+	return w
+}
+
+// outside reports whether a function of a tree is none of its roots.
+func (w *World) outside(fn *ssa.Function) bool {
+	for i, row := range w.tables.Outside {
+		if row.covers(fn) {
+			w.left[i] = true
 			return true
-		})
-		return found
+		}
 	}
 	return false
 }
 
-// sortedAtOnce reports whether the call directly around is one of slices.Sorted, SortedFunc, SortedStableFunc.
-func sortedAtOnce(info *types.Info, above []ast.Node) bool {
-	if len(above) == 0 {
-		return false
+// reach adds a function to the world.
+func (w *World) reach(fn *ssa.Function, from *ssa.Function, pos token.Pos) {
+	if _, ok := w.reached[fn]; ok {
+		return
 	}
-	outer, ok := above[len(above)-1].(*ast.CallExpr)
+	w.reached[fn] = arrival{from, pos}
+	w.queue = append(w.queue, fn)
+	if t := typesPackageOf(fn); t != nil && !w.packages[t] && w.p.packages[t] != nil && !w.p.packages[t].Own {
+		w.packages[t] = true
+		for name, m := range w.p.ssa.Package(t).Members { // any order: what is reached is a set, findings are sorted
+			if init, ok := m.(*ssa.Function); ok && strings.HasPrefix(name, "init#") && !w.outside(init) {
+				w.reach(init, fn, init.Pos())
+			}
+		}
+	}
+}
+
+// scan reads a function of the world.
+func (w *World) scan(fn *ssa.Function) {
+	for _, b := range fn.Blocks {
+		for _, instr := range b.Instrs {
+			w.instruction(fn, instr)
+		}
+	}
+}
+
+func (w *World) instruction(fn *ssa.Function, instr ssa.Instruction) {
+	w.rules(fn, instr)
+	var operands [12]*ssa.Value
+	for _, op := range instr.Operands(operands[:0]) {
+		switch v := (*op).(type) {
+		case *ssa.Function:
+			if w.initial && !standard(packageOf(v)) && !calls(instr, v) {
+				continue // a table of functions: those that are called come by the calls
+			}
+			w.mention(fn, instr, v, nil)
+		case *ssa.Global:
+			w.global(fn, instr, v)
+		}
+	}
+	site, ok := instr.(ssa.CallInstruction)
 	if !ok {
+		return
+	}
+	for _, c := range w.p.flow.calls[site] {
+		w.mention(fn, instr, c.fn, site)
+	}
+	if !w.tasks {
+		return
+	}
+	for _, made := range w.p.flow.stdResult[site] {
+		if m := site.Common().Method; m != nil && m.Name() == "Error" {
+			continue // the text of an error
+		}
+		if unordered(made) && !w.orderDoesNotMatter(fn, instr) {
+			w.report(fn, instr, "map", "map", "what maps.%s has made is in no order", nameOf(made))
+		}
+		if !w.allows(packageOf(made), nameOf(made)) {
+			w.report(fn, instr, "use", packageOf(made)+"."+nameOf(made), "calls what %s.%s has made, which is not on the list", packageOf(made), nameOf(made))
+		}
+	}
+}
+
+// calls reports whether an instruction calls a function by its name.
+func calls(instr ssa.Instruction, fn *ssa.Function) bool {
+	c, ok := instr.(ssa.CallInstruction)
+	return ok && c.Common().StaticCallee() == fn
+}
+
+// mention is what fn names or, where dynamic is not nil, calls without naming it.
+func (w *World) mention(fn *ssa.Function, instr ssa.Instruction, to *ssa.Function, dynamic ssa.CallInstruction) {
+	pkg, name := packageOf(to), nameOf(to)
+	if to.Name() == "init" && to.Synthetic != "" {
+		return // an initialiser calls those of its imports
+	}
+	if dynamic != nil && !w.tasks && w.tables.tree(relative(pkg)) == "" {
+		return
+	}
+	if dynamic != nil {
+		if row := w.tables.elsewhere(relative(pkg), name); row >= 0 {
+			w.cut[row] = true
+			return
+		}
+	}
+	how := ""
+	if dynamic != nil {
+		how = " (through " + w.through(dynamic, to) + ")"
+	}
+	foreign := pkg != "" && !strings.HasPrefix(pkg, Module) && (pkg != packageOf(fn) || wraps(fn))
+	if foreign && !w.allows(pkg, name) && !wraps(to) {
+		w.report(fn, instr, "use", pkg+"."+name, "%s.%s is not on the list of what the world may use%s", pkg, name, how)
+		return
+	}
+	if row := w.tables.elsewhere(relative(pkg), name); row >= 0 && w.tables.elsewhere(relative(packageOf(fn)), nameOf(fn)) < 0 {
+		w.cut[row] = true
+		w.report(fn, instr, "use", relative(pkg)+"."+name, "%s.%s is on the other side of a seam: call it through the seam", relative(pkg), name)
+		return
+	}
+	if bodyless(to) {
+		if !standard(pkg) {
+			w.report(fn, instr, "body", relative(pkg)+"."+name, "%s.%s has no body that could be read: it is linked from elsewhere or written in assembly", relative(pkg), name)
+		}
+		return
+	}
+	pos := instr.Pos()
+	if !pos.IsValid() || fn.Synthetic != "" && w.reached[fn].from != nil {
+		pos = w.position(fn, instr)
+	}
+	w.reach(to, fn, pos)
+}
+
+func (w *World) allows(pkg, name string) bool {
+	if !w.tables.allows(pkg, name) {
 		return false
 	}
-	sel, ok := ast.Unparen(outer.Fun).(*ast.SelectorExpr)
+	w.used[pkg] = true
+	return true
+}
+
+// wraps reports whether a function only calls a method of another package that
+// is seen when it is read: bound methods, thunks, promoted methods.
+func wraps(fn *ssa.Function) bool {
+	return fn.Synthetic != "" && fn.Blocks != nil && fn.Origin() == nil && fn.Object() != nil
+}
+
+func (w *World) through(site ssa.CallInstruction, to *ssa.Function) string {
+	c := site.Common()
+	for _, called := range w.p.flow.calls[site] {
+		if called.fn == to && called.back {
+			if s := c.StaticCallee(); s != nil {
+				return packageOf(s) + "." + nameOf(s)
+			}
+			return "a callback"
+		}
+	}
+	if c.IsInvoke() {
+		return types.TypeString(c.Value.Type(), (*types.Package).Name) + "." + c.Method.Name()
+	}
+	return "a function value"
+}
+
+// global is a package's variable that fn names.
+func (w *World) global(fn *ssa.Function, instr ssa.Instruction, g *ssa.Global) {
+	pkg := g.Pkg.Pkg
+	if standard(pkg.Path()) {
+		if !w.allows(pkg.Path(), g.Name()) {
+			w.report(fn, instr, "use", pkg.Path()+"."+g.Name(), "%s.%s is not on the list of what the world may use", pkg.Path(), g.Name())
+		}
+		return
+	}
+	if w.globals[g] || strings.HasPrefix(g.Name(), "init$") {
+		return
+	}
+	w.globals[g] = true
+	init := g.Pkg.Func("init")
+	if _, ok := w.reached[init]; ok || init == nil {
+		return
+	}
+	// Its initial value was made before the world began, but the world sees it.
+	w.reachedBy(init, fn, w.position(fn, instr))
+	w.initial = true
+	defer func() { w.initial = false }()
+	seen := map[ssa.Instruction]bool{}
+	var value func(v ssa.Value)
+	all := func(i ssa.Instruction) {
+		if seen[i] {
+			return
+		}
+		seen[i] = true
+		w.instruction(init, i)
+		var operands [12]*ssa.Value
+		for _, op := range i.Operands(operands[:0]) {
+			value(*op)
+		}
+	}
+	value = func(v ssa.Value) {
+		i, ok := v.(ssa.Instruction)
+		if !ok {
+			return
+		}
+		all(i)
+		if a, ok := v.(*ssa.Alloc); ok { // what is stored in a composite
+			for _, r := range *a.Referrers() {
+				all(r)
+				if addr, ok := r.(ssa.Value); ok && addr.Referrers() != nil {
+					for _, s := range *addr.Referrers() {
+						if _, ok := s.(*ssa.Store); ok {
+							all(s)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, s := range w.initialStores(g) {
+		all(s)
+	}
+	delete(w.reached, init)
+}
+
+// reachedBy notes how a function came in view without having all of it read.
+func (w *World) reachedBy(fn, from *ssa.Function, pos token.Pos) {
+	w.reached[fn] = arrival{from, pos}
+}
+
+// initialStores are the stores of a package's initialiser into a variable.
+func (w *World) initialStores(g *ssa.Global) []*ssa.Store {
+	stores, ok := w.stores[g.Pkg]
 	if !ok {
-		return false
+		stores = map[*ssa.Global][]*ssa.Store{}
+		for _, b := range g.Pkg.Func("init").Blocks {
+			for _, i := range b.Instrs {
+				s, ok := i.(*ssa.Store)
+				if !ok {
+					continue
+				}
+				addr := s.Addr
+				for {
+					if f, ok := addr.(*ssa.FieldAddr); ok {
+						addr = f.X
+					} else if x, ok := addr.(*ssa.IndexAddr); ok {
+						addr = x.X
+					} else {
+						break
+					}
+				}
+				if to, ok := addr.(*ssa.Global); ok {
+					stores[to] = append(stores[to], s)
+				}
+			}
+		}
+		w.stores[g.Pkg] = stores
 	}
-	obj := info.Uses[sel.Sel]
-	return obj != nil && obj.Pkg() != nil && obj.Pkg().Path() == "slices" && strings.HasPrefix(obj.Name(), "Sorted")
+	return stores[g]
+}
+
+// position is where an instruction stands; for what the compiler made, where it
+// is used.
+func (w *World) position(fn *ssa.Function, instr ssa.Instruction) token.Pos {
+	for range 8 { // a wrapper of a wrapper, at most
+		if fn.Synthetic == "" || fn.Origin() != nil || w.reached[fn].from == nil || fn.Name() == "init" {
+			break
+		}
+		a := w.reached[fn]
+		if a.pos.IsValid() {
+			return a.pos
+		}
+		fn = a.from
+		instr = nil
+	}
+	if instr != nil {
+		if instr.Pos().IsValid() {
+			return instr.Pos()
+		}
+		var operands [12]*ssa.Value
+		for _, op := range instr.Operands(operands[:0]) {
+			if c, ok := (*op).(*ssa.MakeClosure); ok {
+				return c.Fn.Pos() // the body of a loop over a function
+			}
+			if f, ok := (*op).(*ssa.Function); ok && f.Parent() == fn {
+				return f.Pos()
+			}
+			if i, ok := (*op).(ssa.Instruction); ok && i.Pos().IsValid() {
+				return i.Pos()
+			}
+		}
+		for _, i := range instr.Block().Instrs { // the nearest that has one
+			if i.Pos().IsValid() {
+				return i.Pos()
+			}
+		}
+	}
+	return fn.Pos()
+}
+
+func (w *World) report(fn *ssa.Function, instr ssa.Instruction, rule, what, format string, args ...any) {
+	for i, m := range w.tables.May {
+		if m.covers(fn, what) || m.covers(fn, rule) {
+			w.excused[i] = true
+			return
+		}
+	}
+	pos := w.p.src.Fset.Position(w.position(fn, instr))
+	f := Finding{File: pos.Filename, Line: pos.Line, Rule: rule, Text: fmt.Sprintf(format, args...), Path: w.path(fn)}
+	key := fmt.Sprint(f.File, f.Line, f.Rule, f.Text)
+	if !w.reported[key] {
+		w.reported[key] = true
+		w.findings = append(w.findings, f)
+	}
+}
+
+// path says how the world gets to a function.
+func (w *World) path(fn *ssa.Function) string {
+	var steps []string
+	seen := map[*ssa.Function]bool{}
+	for fn != nil && !seen[fn] {
+		seen[fn] = true
+		step := relative(packageOf(fn)) + "." + nameOf(fn)
+		if len(steps) == 0 || steps[len(steps)-1] != step {
+			steps = append(steps, step)
+		}
+		fn = w.reached[fn].from
+	}
+	if len(steps) > 9 {
+		steps = append(append(steps[:5:5], "..."), steps[len(steps)-3:]...)
+	}
+	return strings.Join(steps, " < ")
+}
+
+// unneeded reports the rows that nothing needs any more.
+func (w *World) unneeded() {
+	for _, a := range w.tables.Allowed {
+		if !w.used[a.Package] {
+			w.findings = append(w.findings, Finding{File: a.Package, Rule: "table", Text: "allowed, but nothing in the world uses it: remove it"})
+		}
+	}
+	for i, m := range w.tables.May {
+		if !w.excused[i] {
+			w.findings = append(w.findings, Finding{File: m.Where, Rule: "table", Text: m.What + ": permission that nothing needs: remove it"})
+		}
+	}
+	for i, e := range w.tables.Elsewhere {
+		if !w.cut[i] {
+			w.findings = append(w.findings, Finding{File: e.Where, Rule: "table", Text: "on the other side of a seam, but the world does not come near it: remove it"})
+		}
+	}
+	for i, o := range w.tables.Outside {
+		if !w.left[i] {
+			w.findings = append(w.findings, Finding{File: o.Where, Rule: "table", Text: "outside the world, but not there: has it moved?"})
+		}
+	}
+}
+
+func (f Finding) place() string { return fmt.Sprintf("%s:%d", f.File, f.Line) }
+
+// handed counts the functions outside the trees that the scheduler calls.
+func (w *World) handed() (n int) {
+	for fn, a := range w.reached { // any order: they are counted
+		if a.from != nil && relative(packageOf(a.from)) == w.tables.Scheduler && w.tables.tree(relative(packageOf(fn))) == "" {
+			n++
+		}
+	}
+	return n
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -115,12 +116,8 @@ func names(a, b map[string]int) []string {
 }
 
 func windowWords(m *measured) string {
-	sorted := slices.Clone(m.values)
-	slices.Sort(sorted)
-	at := func(q float64) float64 {
-		return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
-	}
-	return fmt.Sprintf("p50 %s, p99 %s", wording.Duration(at(0.5)), wording.Duration(at(0.99)))
+	sorted := quantile.Sorted(m.values)
+	return fmt.Sprintf("p50 %s, p99 %s", wording.Duration(quantile.Median(sorted)), wording.Duration(quantile.Of(sorted, 0.99)))
 }
 
 // valued compares what single crashes measured; ok is false when neither side has any, or
@@ -142,7 +139,7 @@ func tail(old, now []float64, minEffect float64) (t test, ok bool) {
 	}
 	pooled := append(slices.Clone(old), now...)
 	slices.Sort(pooled)
-	limit := pooled[int(tailShare*float64(len(pooled)-1))]
+	limit := quantile.Of(pooled, tailShare)
 	over := func(values []float64) (n int) {
 		for _, v := range values {
 			if v > limit {

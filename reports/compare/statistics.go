@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/torntail/torntail/internal/quantile"
 )
 
 // fewest is how many values each side of a rank test needs: below it the normal
@@ -162,8 +164,7 @@ func ratioInterval(old, now *measured) (low, high float64) {
 		return 0, 0
 	}
 	slices.Sort(ratios)
-	at := func(q float64) float64 { return ratios[int(q*float64(len(ratios)-1))] }
-	return at(0.025), at(0.975)
+	return quantile.Of(ratios, 0.025), quantile.Of(ratios, 0.975)
 }
 
 // resampled is the mean of as many values, drawn from them with replacement.

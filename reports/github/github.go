@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -14,9 +15,9 @@ import (
 // mostAnnotations is how many GitHub shows of each kind for one step.
 const mostAnnotations = 10
 
-// Write writes an error for each pair that was violated and a warning for each
+// Write writes an error for each entry that was violated and a warning for each
 // that is unknown, with the command that shows it again; nothing for others.
-func Write(w io.Writer, r *result.Report) error {
+func Write(w io.Writer, r *model.Report) error {
 	var b strings.Builder
 	written := map[string]int{}
 	add := func(kind, title, message string) {
@@ -26,24 +27,23 @@ func Write(w io.Writer, r *result.Report) error {
 			fmt.Fprintf(&b, "::%s title=torntail::more of them are in the report\n", kind)
 		}
 	}
-	for i := range r.Results {
-		x := &r.Results[i]
-		title := fmt.Sprintf("torntail: %s, %s (%s)", x.Mode, x.Crash, x.Target)
-		switch x.Judged() {
-		case result.Violated:
-			add("error", title, violation(x))
-		case result.Unknown:
-			add("warning", title, "unknown, nothing is proved: "+why(x))
+	for i := range r.Sections {
+		s := &r.Sections[i]
+		if s.Unjudged {
+			continue
+		}
+		for j := range s.Entries {
+			e := &s.Entries[j]
+			switch e.Judged() {
+			case result.Violated:
+				add("error", title(s, e), violation(e))
+			case result.Unknown:
+				add("warning", title(s, e), unknown(e))
+			}
 		}
 	}
-	for i := range r.Claims {
-		c := &r.Claims[i]
-		switch c.Verdict {
-		case result.Violated:
-			add("error", "torntail: claim "+c.ID, fmt.Sprintf("%s: expected %s, came out as %s: %s", c.Quote, c.Expected, c.Outcome, c.Figure))
-		case result.Unknown:
-			add("warning", "torntail: claim "+c.ID, c.Quote+": not measured: "+c.NotMeasured)
-		}
+	if r.Interrupted {
+		add("warning", "torntail", "interrupted: what was not tried is unknown")
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write annotations: %w", err)
@@ -51,34 +51,54 @@ func Write(w io.Writer, r *result.Report) error {
 	return nil
 }
 
-func why(r *result.Result) string {
-	if r.Expected != nil && r.Expected.Why != "" {
-		return r.Expected.Why
+// title names an entry: "everysec, power (engine)", "claim P1 (redis-server)".
+func title(s *model.Section, e *model.Entry) string {
+	name := e.Name()
+	if len(s.Labels) == 1 {
+		name = s.Labels[0] + " " + name
 	}
-	return r.Why
+	if e.Target != "" {
+		name += " (" + e.Target + ")"
+	}
+	return "torntail: " + name
+}
+
+func why(e *model.Entry) string {
+	if e.Expected != nil && e.Expected.Why != "" {
+		return e.Expected.Why
+	}
+	return e.Why
+}
+
+func unknown(e *model.Entry) string {
+	if e.About != "" {
+		return e.About + ": " + why(e)
+	}
+	return "unknown, nothing is proved: " + why(e)
 }
 
 // violation is what is wrong, the story of the first failure and how to see it.
-func violation(r *result.Result) string {
-	s := wording.Verdict(r)
-	if len(r.Anomalies) > 0 {
-		s += ": " + wording.Counts(r.Anomalies)
+func violation(e *model.Entry) string {
+	s := e.VerdictWords()
+	switch {
+	case e.About != "":
+		s = e.About + ": " + e.Why
+	case e.Expected != nil:
+		s = fmt.Sprintf("expected %s: %s", e.Expected.Text, why(e))
+	case len(e.Anomalies) > 0:
+		s += ": " + wording.Counts(e.Anomalies, e.Of)
+	case e.Why != "":
+		s += ": " + e.Why
 	}
-	if r.Expected != nil {
-		s = fmt.Sprintf("expected %s: %s", r.Expected.Text, why(r))
+	if len(e.Failures) == 0 {
+		return s
 	}
-	for i := range r.Failures {
-		f := &r.Failures[i]
-		if f.Finding != "" {
-			continue
-		}
-		if f.Story != "" {
-			s += "\n" + f.Story
-		}
-		if c := f.ReplayCommand(); c != "" {
-			s += "\nsee it again: " + c
-		}
-		break
+	f := &e.Failures[0]
+	if f.Story != "" {
+		s += "\n" + f.Story
+	}
+	if f.Command != "" {
+		s += "\nsee it again: " + f.Command
 	}
 	return s
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/reporttest"
 	"github.com/torntail/torntail/reports/result"
@@ -120,7 +121,7 @@ func TestInTheBrowser(t *testing.T) {
 	t.Run("charts are drawn and nobody complains", func(t *testing.T) {
 		for name, r := range map[string]*result.Report{"usual": reporttest.Usual(), "policies": reporttest.Policies()} {
 			b.open(write(t, r))
-			empty := eval[int](b, `[...document.querySelectorAll("figure > svg")].filter((s) => s.getBoundingClientRect().height < 100 || s.querySelectorAll("path").length < 5).length`)
+			empty := eval[int](b, `[...document.querySelectorAll("figure > svg")].filter((s) => s.getBoundingClientRect().height < 100 || s.querySelectorAll("path, line, circle").length < 8).length`)
 			require.Zero(t, empty, "%s: a chart is empty", name)
 			require.Positive(t, eval[int](b, `document.querySelectorAll("figure > svg").length`))
 			b.quiet()
@@ -251,7 +252,7 @@ func staleRead(t testing.TB) []byte {
 	}}
 	judge := checker.Judge{}
 	j := judge.Judge(h, contract.Clients())
-	require.Equal(t, result.Violated, j.Verdict)
+	require.Equal(t, verdict.Violated, j.Verdict)
 	small, ok := judge.Minimize(h, contract.Clients(), j.Anomalies[0].Name)
 	require.True(t, ok)
 	var page bytes.Buffer

@@ -9,26 +9,19 @@ import (
 	"slices"
 	"time"
 
-	"gonum.org/v1/plot/plotter"
-
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/chart"
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/wording"
 )
 
 // Evidence is what is on file about a failure beside its story.
 type Evidence struct {
 	History  *history.History // nil: none
-	Pictures []Picture        // drawn by the experiment: a split brain, a map of crash states
+	Pictures []model.Picture  // drawn by the experiment: a split brain, a map of crash states
 	// Interactive is a page of its own, such as porcupine's view of a history that
 	// cannot be put in order; nil: none. Its scripts run in a sandbox.
 	Interactive []byte
-}
-
-// Picture is an SVG image.
-type Picture struct {
-	Title string
-	SVG   []byte
 }
 
 // Finder finds the evidence of a failure by its directory; nil when there is none.
@@ -41,9 +34,10 @@ const mostShown = 30
 // failure is one failure as it is shown.
 type failure struct {
 	ID, What, Story, Plan, Command string
+	Smaller, SmallerCommand        string
 	Timeline                       template.HTML
 	TimelineNote                   string
-	Charts                         []chart
+	Charts                         []drawing
 	Pictures                       []embedded
 	Interactive                    string // a document of its own
 	Note                           string // what of the evidence could not be read
@@ -56,54 +50,57 @@ type embedded struct {
 	Src   template.URL
 }
 
-func embed(p Picture) embedded {
+func embed(p model.Picture) embedded {
 	return embedded{clean(p.Title), template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(p.SVG))}
 }
 
-// failures are those of all results: violations, not runs that show a known finding.
-func failures(results []result.Result, find Finder) ([]failure, error) {
-	var list []failure
-	for i := range results {
-		r := &results[i]
-		for j := range r.Failures {
-			f := &r.Failures[j]
-			if f.Finding != "" {
-				continue
+// failures are those of all entries.
+func failures(r *model.Report, find Finder) (list []failure) {
+	for _, e := range r.Entries() {
+		for j := range e.Failures {
+			f := &e.Failures[j]
+			what := e.Name()
+			if f.Where != "" {
+				what += ", " + f.Where
+			}
+			if f.What != "" {
+				what += ": " + f.What
 			}
 			x := failure{
-				ID:    fmt.Sprintf("failure%d", len(list)+1),
-				What:  clean(fmt.Sprintf("%s, %s, seed %d: %s", r.Mode, r.Crash, f.Seed, f.Anomaly)),
-				Story: wording.Clean(f.Story, true), Plan: wording.Clean(f.Plan, true), Command: clean(f.ReplayCommand()),
+				ID: fmt.Sprintf("failure%d", len(list)+1), What: clean(what),
+				Story: wording.Clean(f.Story, true), Plan: wording.Clean(f.Plan, true), Command: clean(f.Command),
+			}
+			if f.Smaller != nil {
+				x.Smaller, x.SmallerCommand = clean("The same in "+f.Smaller.String()), clean(f.Smaller.ReplayCommand())
 			}
 			if find != nil && f.Dir != "" && len(list) < mostShown {
 				e, err := find(f.Dir)
-				switch {
-				case err != nil:
+				if err != nil {
 					x.Note = clean(err.Error())
-				case e != nil:
-					if err := x.show(e); err != nil {
-						return nil, fmt.Errorf("draw %s: %w", x.What, err)
-					}
+				} else if e != nil {
+					x.show(e)
 				}
 			}
 			list = append(list, x)
 		}
 	}
-	return list, nil
+	return list
 }
 
-func (x *failure) show(e *Evidence) error {
+func (x *failure) show(e *Evidence) {
 	for _, p := range e.Pictures {
 		x.Pictures = append(x.Pictures, embed(p))
 	}
 	x.Interactive = string(e.Interactive)
 	if e.History == nil || len(e.History.Ops) == 0 {
-		return nil
+		return
 	}
-	x.Timeline, x.TimelineNote = timeline(e.History)
-	var err error
-	x.Charts, err = loadOverTime(e.History)
-	return err
+	if t, note := timeline(e.History); t != nil {
+		x.Timeline, x.TimelineNote = template.HTML(t.Inline()), note
+	}
+	for _, c := range loadOverTime(e.History) {
+		x.Charts = append(x.Charts, draw(&c))
+	}
 }
 
 // parts is into how many parts the time of a run is cut for its charts.
@@ -111,7 +108,7 @@ const parts = 60
 
 // loadOverTime draws what clients were answered, and how fast, over a run, with
 // its faults as bands.
-func loadOverTime(h *history.History) ([]chart, error) {
+func loadOverTime(h *history.History) []chart.Chart {
 	begin, end := h.Ops[0].Invoke, time.Duration(0)
 	for i := range h.Ops {
 		end = max(end, h.Ops[i].Invoke)
@@ -135,28 +132,26 @@ func loadOverTime(h *history.History) ([]chart, error) {
 		waits[n] = append(waits[n], o.Return-o.Invoke)
 	}
 	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	rate, wait := series{name: "acknowledged operations"}, series{name: "longest wait for a reply"}
+	rate, wait := chart.Series{Name: "acknowledged operations"}, chart.Series{Name: "longest wait for a reply"}
 	for n := range counts {
 		at := ms(width) * (float64(n) + 0.5)
-		rate.points = append(rate.points, plotter.XY{X: at, Y: math.Round(float64(counts[n]) / width.Seconds())})
+		rate.Points = append(rate.Points, chart.Point{X: at, Y: math.Round(float64(counts[n]) / width.Seconds())})
 		if len(waits[n]) > 0 {
-			wait.points = append(wait.points, plotter.XY{X: at, Y: ms(slices.Max(waits[n]))})
+			wait.Points = append(wait.Points, chart.Point{X: at, Y: ms(slices.Max(waits[n]))})
 		}
 	}
 	bands := bandsOf(h, begin, end)
-	a, err := overTime("Acknowledged operations over the run", "operations/s", func(v float64) string { return wording.Count(int64(v)) }, []series{rate}, bands)
-	if err != nil {
-		return nil, err
+	return []chart.Chart{
+		chart.OverTime("Acknowledged operations over the run", "operations/s", func(v float64) string { return wording.Count(int64(v)) }, wording.Round, []chart.Series{rate}, bands),
+		chart.OverTime("Longest wait for a reply", "", wording.Latency, wording.Round, []chart.Series{wait}, bands),
 	}
-	b, err := overTime("Longest wait for a reply", "", wording.Latency, []series{wait}, bands)
-	return []chart{a, b}, err
 }
 
 // bandsOf are the times of a history in which a server was down, and the
 // instants at which other faults struck.
-func bandsOf(h *history.History, begin, end time.Duration) []band {
+func bandsOf(h *history.History, begin, end time.Duration) []chart.Band {
 	ms := func(d time.Duration) float64 { return float64(d-begin) / float64(time.Millisecond) }
-	var list []band
+	var list []chart.Band
 	down := map[string]int{} // place in list
 	for i := range h.Events {
 		e := &h.Events[i]
@@ -164,20 +159,20 @@ func bandsOf(h *history.History, begin, end time.Duration) []band {
 		case history.ProcessKill, history.PowerCut, history.Terminated, history.Exited:
 			if _, ok := down[e.Node]; !ok {
 				down[e.Node] = len(list)
-				list = append(list, band{clean(string(e.Kind)), ms(e.At), ms(end)})
+				list = append(list, chart.Band{Name: string(e.Kind), From: ms(e.At), To: ms(end)})
 			}
 		case history.Ready:
 			if n, ok := down[e.Node]; ok {
-				list[n].to = ms(e.At)
+				list[n].To = ms(e.At)
 				delete(down, e.Node)
 			}
 		case history.CutOff:
 			down["cut "+e.Node] = len(list)
-			list = append(list, band{"cut", ms(e.At), ms(end)})
+			list = append(list, chart.Band{Name: "cut", From: ms(e.At), To: ms(end)})
 		case history.Healed:
 			for key, n := range down { // any order: all of them end here
 				if len(key) > 4 && key[:4] == "cut " {
-					list[n].to = ms(e.At)
+					list[n].To = ms(e.At)
 					delete(down, key)
 				}
 			}

@@ -25,7 +25,7 @@
     tip.style.left = `${Math.max(4, Math.min(at.left, document.documentElement.clientWidth - tip.offsetWidth - 8)) + window.scrollX}px`;
   };
   document.addEventListener("pointerover", (e) => {
-    if (e.target.closest) show(e.target.closest(".timeline rect, .timeline line"));
+    if (e.target.closest) show(e.target.closest(".chart rect, .chart line, .chart circle"));
   });
   const step = (svg, by) => {
     const marks = [...svg.querySelectorAll(".op")];

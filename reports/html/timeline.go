@@ -2,12 +2,12 @@ package html
 
 import (
 	"fmt"
-	"html/template"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/reports/chart"
 	"github.com/torntail/torntail/reports/wording"
 )
 
@@ -18,9 +18,10 @@ import (
 
 // Measures of the drawing, in its own units.
 const (
-	laneLeft    = 96
-	laneWidth   = 1000
+	laneLeft    = 84
+	laneWidth   = 900
 	laneHeight  = 22
+	laneTop     = 48
 	mostOps     = 300 // operations that are drawn
 	mostClients = 16
 )
@@ -46,12 +47,13 @@ type drawn struct {
 	fate fate
 }
 
-// timeline draws a history's last crash; the note says what was left out.
-func timeline(h *history.History) (template.HTML, string) {
+// timeline draws a history's last crash, nil when nothing was done before it; the
+// note says what was left out.
+func timeline(h *history.History) (*chart.Drawing, string) {
 	crash, after := lastCrash(h)
 	ops := fates(h, crash, after)
 	if len(ops) == 0 {
-		return "", ""
+		return nil, ""
 	}
 	shown, note := stretch(ops, crash)
 	from, to := shown[0].op.Invoke, crash
@@ -68,7 +70,7 @@ func timeline(h *history.History) (template.HTML, string) {
 	}
 	t := &lanes{from: from, to: end + (end-from)/25 + 1}
 	t.draw(h, shown, crash, after)
-	return template.HTML(t.b.String()), note
+	return &t.Drawing, note
 }
 
 // lastCrash is the instant at which the last life that was followed by a look at
@@ -192,7 +194,7 @@ func stretch(ops []drawn, crash time.Duration) (shown []drawn, note string) {
 
 // lanes is the drawing under way.
 type lanes struct {
-	b        strings.Builder
+	chart.Drawing
 	from, to time.Duration
 }
 
@@ -201,9 +203,11 @@ func (t *lanes) x(at time.Duration) float64 {
 	return laneLeft + laneWidth*float64(at-t.from)/float64(t.to-t.from)
 }
 
-func (t *lanes) add(format string, args ...any) { fmt.Fprintf(&t.b, format+"\n", args...) }
-
-func esc(s string) string { return template.HTMLEscapeString(clean(s)) }
+// keys are the colours.
+var keys = []chart.Key{
+	{Class: "kept", Name: "acknowledged, there after the restart"}, {Class: "overwritten", Name: "overwritten by one that is there"},
+	{Class: "gone", Name: "acknowledged and gone"}, {Class: "pending", Name: "no reply"}, {Class: "failed", Name: "refused"}, {Class: "read", Name: "read"},
+}
 
 func (t *lanes) draw(h *history.History, shown []drawn, crash time.Duration, after *history.State) {
 	var clients []int
@@ -215,30 +219,29 @@ func (t *lanes) draw(h *history.History, shown []drawn, crash time.Duration, aft
 	slices.Sort(clients)
 	clients = clients[:min(len(clients), mostClients)]
 	rows := len(clients) + 2 // and the disk's two
-	height := 30 + rows*laneHeight + 44
-	bottom := 24 + rows*laneHeight
-	t.add(`<svg class="timeline" viewBox="0 0 %d %d" tabindex="0" role="group" aria-label="Timeline of the failure; the arrow keys go from operation to operation" xmlns="http://www.w3.org/2000/svg">`, laneLeft+laneWidth+10, height)
-	lane := func(n int) int { return 24 + n*laneHeight }
+	lane := func(n int) float64 { return laneTop + float64(n)*laneHeight }
+	bottom := lane(rows)
+	t.Width, t.Height = laneLeft+laneWidth+10, bottom+44
+	t.Class, t.Steps, t.Title = "timeline", true, "Timeline of the failure"
+	t.Legend(keys, 0, 2, t.Width)
 	for i, c := range clients {
-		t.add(`<text x="0" y="%d">client %d</text><line class="grid" x1="%d" x2="%d" y1="%d" y2="%d"/>`, lane(i)+14, c, laneLeft, laneLeft+laneWidth, lane(i)+laneHeight-2, lane(i)+laneHeight-2)
+		t.Text("", 0, lane(i)+14, chart.Start, fmt.Sprintf("client %d", c))
+		t.Line("grid", laneLeft, lane(i)+laneHeight-2, laneLeft+laneWidth, lane(i)+laneHeight-2, "")
 	}
-	t.add(`<text x="0" y="%d">log writes</text><text x="0" y="%d">syncs</text>`, lane(len(clients))+14, lane(len(clients)+1)+14)
+	t.Text("", 0, lane(len(clients))+14, chart.Start, "log writes")
+	t.Text("", 0, lane(len(clients)+1)+14, chart.Start, "syncs")
 	t.disk(h, lane(len(clients)), lane(len(clients)+1))
-	t.add(`<g>`)
 	for _, d := range shown {
 		if n := slices.Index(clients, d.op.Client); n >= 0 {
 			t.operation(d, lane(n), crash)
 		}
 	}
-	t.add(`</g>`)
 	t.events(h, bottom)
 	for i := range 6 {
 		at := t.from + time.Duration(i)*(t.to-t.from)/5
-		t.add(`<text x="%.1f" y="%d" text-anchor="%s">%s</text>`, t.x(at), bottom+14, []string{"start", "middle", "middle", "middle", "middle", "end"}[i],
-			esc(before(crash-at)))
+		t.Text("", t.x(at), bottom+15, []chart.Anchor{chart.Start, chart.Middle, chart.Middle, chart.Middle, chart.Middle, chart.End}[i], before(crash-at))
 	}
-	t.add(`<text x="%d" y="%d">%s</text>`, laneLeft, bottom+34, esc(foundAfter(after)))
-	t.add(`</svg>`)
+	t.Text("", laneLeft, bottom+36, chart.Start, foundAfter(after))
 }
 
 // before is an instant by its distance from the crash.
@@ -264,18 +267,17 @@ func foundAfter(after *history.State) string {
 }
 
 // operation is a bar from invocation to return; one without a reply ends at the crash.
-func (t *lanes) operation(d drawn, y int, crash time.Duration) {
+func (t *lanes) operation(d drawn, y float64, crash time.Duration) {
 	end := d.op.Return
 	if end == history.Never {
 		end = max(crash, d.op.Invoke)
 	}
 	x := t.x(d.op.Invoke)
-	height, class := 12, string(d.fate)
+	height := 12.0
 	if d.fate == isRead {
 		height = 6
 	}
-	t.add(`<rect class="op %s" x="%.1f" y="%d" width="%.1f" height="%d" rx="1.5"><title>%s</title></rect>`, class, x, y+(laneHeight-2-height)/2, max(1.5, t.x(end)-x), height,
-		esc(describe(d, crash)))
+	t.Rect("op "+string(d.fate), x, y+(laneHeight-2-height)/2, max(1.5, t.x(end)-x), height, clean(describe(d, crash)))
 }
 
 // describe is an operation in words.
@@ -308,7 +310,7 @@ func describe(d drawn, crash time.Duration) string {
 }
 
 // disk draws what the disk was told: writes to the log as ticks, syncs as bars.
-func (t *lanes) disk(h *history.History, writes, syncs int) {
+func (t *lanes) disk(h *history.History, writes, syncs float64) {
 	const mostTicks = 600
 	ticks := 0
 	for i := range h.Epochs {
@@ -316,7 +318,7 @@ func (t *lanes) disk(h *history.History, writes, syncs int) {
 		for j := range e.LogWrites {
 			if w := &e.LogWrites[j]; w.Enter >= t.from && w.Enter <= t.to && ticks < mostTicks {
 				ticks++
-				t.add(`<rect class="write" x="%.1f" y="%d" width="1.2" height="12"><title>write of %d bytes to the log</title></rect>`, t.x(w.Enter), writes+4, w.Bytes)
+				t.Rect("write", t.x(w.Enter), writes+4, 1.2, 12, fmt.Sprintf("write of %d bytes to the log", w.Bytes))
 			}
 		}
 		for j := range e.LogSyncs {
@@ -331,21 +333,21 @@ func (t *lanes) disk(h *history.History, writes, syncs int) {
 			if end < t.from || s.Enter > t.to {
 				continue
 			}
-			t.add(`<rect class="%s" x="%.1f" y="%d" width="%.1f" height="12"><title>%s, %s</title></rect>`, class, t.x(s.Enter), syncs+4, max(1.5, t.x(end)-t.x(s.Enter)), words,
-				esc(wording.Latency(float64(end-s.Enter)/float64(time.Millisecond))))
+			t.Rect(class, t.x(s.Enter), syncs+4, max(1.5, t.x(end)-t.x(s.Enter)), 12, words+", "+wording.Latency(float64(end-s.Enter)/float64(time.Millisecond)))
 		}
 		for j := range e.Snapshots {
 			s := &e.Snapshots[j]
 			if s.Fork >= t.from && s.Fork <= t.to {
-				t.add(`<rect class="sync" x="%.1f" y="%d" width="%.1f" height="5"><title>snapshot or rewrite</title></rect>`, t.x(s.Fork), syncs+laneHeight-6, max(2, t.x(min(s.Durable, t.to))-t.x(s.Fork)))
+				t.Rect("sync", t.x(s.Fork), syncs+laneHeight-6, max(2, t.x(min(s.Durable, t.to))-t.x(s.Fork)), 5, "snapshot or rewrite")
 			}
 		}
 	}
 }
 
-// events are vertical lines with their words on top.
-func (t *lanes) events(h *history.History, bottom int) {
-	last := -1000.0
+// events are vertical lines with their words on top; where these would cover each
+// other, the line's title has them.
+func (t *lanes) events(h *history.History, bottom float64) {
+	shelves := chart.NewShelves(2)
 	for i := range h.Events {
 		e := &h.Events[i]
 		if e.At < t.from || e.At > t.to || e.Kind == history.RoleSeen {
@@ -355,20 +357,11 @@ func (t *lanes) events(h *history.History, bottom int) {
 		if e.Kind == history.FaultStruck {
 			words = "fault"
 		}
-		x := t.x(e.At)
-		text := fmt.Sprintf(`<text x="%.1f" y="12" text-anchor="%s">%s</text>`, x, anchor(x), esc(words))
-		if x-last < 48 {
-			text = "" // it would cover the one before; the line's title has it
-		} else {
-			last = x
+		x, width := t.x(e.At), chart.TextWidth(words)
+		t.Line("event", x, laneTop-6, x, bottom, clean(words+" "+e.Node+" "+e.Text))
+		left := min(max(x-width/2, laneLeft), t.Width-width)
+		if row, ok := shelves.Place(left, left+width+6); ok {
+			t.Text("", left, laneTop-9-12*float64(row), chart.Start, words)
 		}
-		t.add(`<g class="event"><line x1="%.1f" x2="%.1f" y1="16" y2="%d"><title>%s</title></line>%s</g>`, x, x, bottom, esc(strings.TrimSpace(words+" "+e.Node+" "+e.Text)), text)
 	}
-}
-
-func anchor(x float64) string {
-	if x > laneLeft+laneWidth-60 {
-		return "end"
-	}
-	return "middle"
 }

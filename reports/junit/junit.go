@@ -1,5 +1,5 @@
 // Package junit writes results as JUnit XML, which every continuous-integration
-// server reads: a test case for each configuration, crash kind and workload. A
+// server reads: a test case for each entry of a report. A
 // violation is a failure; an unknown is an error, never a skip, because a skip
 // looks like nothing happened; what cannot strike is skipped, with the reason.
 //
@@ -14,6 +14,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -66,7 +67,7 @@ type verdict struct {
 }
 
 // Write writes the report.
-func Write(w io.Writer, r *result.Report) error {
+func Write(w io.Writer, r *model.Report) error {
 	s := suite{
 		Name: "torntail", Package: "torntail", Hostname: "localhost",
 		Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"), Time: seconds(r.ElapsedS),
@@ -75,14 +76,24 @@ func Write(w io.Writer, r *result.Report) error {
 		},
 	}
 	var out strings.Builder
-	out.WriteString(wording.Report(r) + "\n\n" + findings(r.Results))
-	for i := range r.Results {
-		c := caseOf(&r.Results[i])
-		s.add(c)
-		fmt.Fprintf(&out, "\n%s, %s\n%s", c.Class, c.Name, figures(&r.Results[i]))
+	if r.Meaning != "" {
+		out.WriteString(r.Meaning + "\n\n")
 	}
-	for i := range r.Claims {
-		s.add(claimCase(&r.Claims[i]))
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		fmt.Fprintf(&out, "known finding %s\n", f)
+		if f.Command != "" {
+			fmt.Fprintf(&out, "see it: %s\n", f.Command)
+		}
+	}
+	for _, e := range r.Entries() {
+		c := caseOf(e)
+		s.add(c)
+		fmt.Fprintf(&out, "\n%s, %s\n%s", c.Class, c.Name, inWords(e))
+	}
+	if r.Interrupted {
+		s.add(testcase{Name: "all that was asked for", Class: "torntail", Time: seconds(0),
+			Error: &verdict{Message: "unknown: interrupted before all was tried", Type: "unknown"}})
 	}
 	s.Out.Text = clean(out.String())
 	text, err := xml.MarshalIndent(suites{Suites: []suite{s}}, "", "  ")
@@ -109,121 +120,80 @@ func (s *suite) add(c testcase) {
 	s.Cases = append(s.Cases, c)
 }
 
-// claimCase is a claim as a test case.
-func claimCase(cl *result.Claim) testcase {
-	c := testcase{Name: oneLine(cl.ID + ": " + cl.Quote), Class: "torntail.claims", Time: seconds(0)}
-	text := clean(fmt.Sprintf("%s\n%s; %s: %s\nexpected %s, measured %s (%s)\n", cl.Quote, cl.Configuration, cl.Fault, cl.Quantity, cl.Expected, cl.Outcome, cl.Figure))
-	switch cl.Verdict {
-	case result.NotApplicable:
-		c.Skipped = &verdict{Message: oneLine(cl.NotMeasured)}
-	case result.Violated:
-		c.Failure = &verdict{Message: oneLine(fmt.Sprintf("expected %s: %s (%s)", cl.Expected, cl.Outcome, cl.Figure)), Type: "claim", Text: text}
-	case result.Unknown:
-		c.Error = &verdict{Message: "not measured: " + oneLine(cl.NotMeasured), Type: "unknown", Text: text}
-	}
-	return c
-}
-
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
 
-func caseOf(r *result.Result) testcase {
-	name := r.Crash
-	if r.Workload != "" {
-		name += ", " + r.Workload
-	}
-	if r.Personality != "" {
-		name += ", " + r.Personality
-	}
-	// A dot would split the class name into packages: the target's version and
-	// path are kept free of it.
-	class := strings.ReplaceAll(strings.TrimSpace(r.Target+" "+r.Version), ".", "_")
-	c := testcase{Name: oneLine(name), Class: oneLine("torntail." + class + "." + r.Mode), Time: seconds(0)}
-	if r.Cell != "" {
-		c.Name = oneLine(r.Cell) // a suite's own name, which says in what its cells differ
-	}
-	switch r.Judged() {
+func caseOf(e *model.Entry) testcase {
+	c := testcase{Name: oneLine(e.Title), Class: oneLine("torntail." + e.Suite), Time: seconds(0)}
+	switch e.Judged() {
 	case result.NotApplicable:
-		c.Skipped = &verdict{Message: oneLine(r.Why)}
+		c.Skipped = &verdict{Message: oneLine(e.Why)}
 	case result.Violated:
-		c.Failure = &verdict{Message: message(r), Type: anomalies(r), Text: failure(r)}
-		if e := r.Expected; e != nil {
-			c.Failure.Message = oneLine(fmt.Sprintf("expected %s: %s", e.Text, e.Why))
-		}
+		c.Failure = &verdict{Message: oneLine(message(e)), Type: anomalies(e), Text: failure(e)}
 	case result.Unknown:
-		c.Error = &verdict{Message: "unknown: " + oneLine(r.Why), Type: "unknown", Text: clean(figures(r))}
+		c.Error = &verdict{Message: "unknown: " + oneLine(e.Why), Type: "unknown", Text: clean(inWords(e))}
 	}
 	return c
 }
 
 // anomalies are the names of what was seen, as the type of a failure.
-func anomalies(r *result.Result) string {
-	if len(r.Anomalies) == 0 {
+func anomalies(e *model.Entry) string {
+	if len(e.Anomalies) == 0 {
 		return string(result.Violated)
 	}
-	return oneLine(strings.Join(wording.SortedNames(r.Anomalies), " "))
+	return oneLine(strings.Join(wording.SortedNames(e.Anomalies), " "))
 }
 
-func message(r *result.Result) string {
-	s := "violated"
-	if len(r.Anomalies) > 0 {
-		s += ": " + wording.Counts(r.Anomalies)
+func message(e *model.Entry) string {
+	switch {
+	case e.Expected != nil:
+		return fmt.Sprintf("expected %s: %s", e.Expected.Text, e.Expected.Why)
+	case len(e.Anomalies) > 0:
+		return "violated: " + wording.Counts(e.Anomalies, e.Of)
+	case e.Why != "":
+		return "violated: " + e.Why
 	}
-	return oneLine(s)
+	return "violated"
 }
 
 // failure is the story of each failure that was kept, with its plan and the
 // command that shows it again.
-func failure(r *result.Result) string {
+func failure(e *model.Entry) string {
 	var b strings.Builder
-	b.WriteString(figures(r))
-	for i := range r.Failures {
-		f := &r.Failures[i]
-		if f.Finding != "" {
-			continue
+	for _, l := range e.InWords {
+		b.WriteString(l + "\n")
+	}
+	for i := range e.Failures {
+		f := &e.Failures[i]
+		what := f.What
+		if f.Where != "" {
+			what = f.Where + ": " + what
 		}
-		fmt.Fprintf(&b, "\nseed %d: %s\n", f.Seed, f.Anomaly)
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(what + "\n")
 		if f.Story != "" {
-			b.WriteString(f.Story + "\n")
+			b.WriteString(strings.TrimRight(f.Story, "\n") + "\n")
 		}
-		if c := f.ReplayCommand(); c != "" {
-			b.WriteString("see it again: " + c + "\n")
+		if f.Command != "" {
+			b.WriteString("see it again: " + f.Command + "\n")
 		}
-		if f.Plan != "" {
-			b.WriteString(f.Plan)
-		}
-		if f.Shrunk != nil {
-			fmt.Fprintf(&b, "the same in %s: %s\n%s", f.Shrunk, f.Shrunk.ReplayCommand(), f.Shrunk.Plan)
+		b.WriteString(f.Plan)
+		if f.Smaller != nil {
+			fmt.Fprintf(&b, "the same in %s: %s\n%s", f.Smaller, f.Smaller.ReplayCommand(), f.Smaller.Plan)
 		}
 	}
 	return clean(b.String())
 }
 
-// figures are what the loss table says of a pair.
-func figures(r *result.Result) string {
-	if r.Verdict == result.NotApplicable {
-		return "n/a: " + r.Why + "\n"
-	}
+// inWords is what is said of an entry.
+func inWords(e *model.Entry) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d of %d crashes struck, %d acknowledged writes, %d lost\n",
-		wording.Verdict(r), r.Struck, r.Runs, r.Acknowledged, r.Lost)
-	if w := r.LossWindow; w != nil {
-		fmt.Fprintf(&b, "loss window p50 %s, p99 %s, max %s; documented bound %s\n",
-			wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max), wording.Bound(r))
+	for _, l := range e.InWords {
+		b.WriteString(l + "\n")
 	}
-	fmt.Fprintf(&b, "came back by itself %d, repaired %d, refused %d\n", r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused)
-	if r.Why != "" {
-		b.WriteString(r.Why + "\n")
-	}
-	return b.String()
-}
-
-func findings(results []result.Result) string {
-	var b strings.Builder
-	for _, f := range wording.Findings(results) {
-		fmt.Fprintf(&b, "known finding %s\n", f)
-		if f.Command != "" {
-			fmt.Fprintf(&b, "see it: %s\n", f.Command)
-		}
+	if e.Report != "" {
+		b.WriteString(strings.TrimRight(e.Report, "\n") + "\n")
 	}
 	return b.String()
 }

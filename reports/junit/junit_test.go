@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/reporttest"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -25,7 +26,7 @@ var samples = map[string]*result.Report{
 func write(t *testing.T, r *result.Report) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, r))
+	require.NoError(t, Write(&b, losses.Report(r, result.KnownFindings())))
 	return b.String()
 }
 

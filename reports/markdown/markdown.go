@@ -7,25 +7,32 @@ import (
 	"io"
 	"strings"
 
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
 
-// failuresShown is how many failures of one pair are written out; a step
+// failuresShown is how many failures of one entry are written out; a step
 // summary may hold 1 MiB at most.
 const failuresShown = 3
 
 // Write writes the report.
-func Write(w io.Writer, r *result.Report) error {
+func Write(w io.Writer, r *model.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## torntail: %s\n\n%s\n", headline(r), text(wording.Report(r)))
-	costs(&b, r)
-	table(&b, r.Results)
-	claims(&b, r.Claims)
-	failures(&b, r.Results)
-	findings(&b, r.Results)
-	fmt.Fprintf(&b, "\n<sub>torntail %s, seed %d, took %s: %s</sub>\n",
-		text(r.Torntail), r.Seed, wording.Duration(r.ElapsedS*1000), code(r.Command))
+	fmt.Fprintf(&b, "## torntail: %s\n", headline(r))
+	if r.Meaning != "" {
+		fmt.Fprintf(&b, "\n%s\n", text(r.Meaning))
+	}
+	for i := range r.Sections {
+		section(&b, &r.Sections[i])
+	}
+	failures(&b, r)
+	findings(&b, r)
+	took := ""
+	if r.ElapsedS > 0 {
+		took = ", took " + wording.Duration(r.ElapsedS*1000)
+	}
+	fmt.Fprintf(&b, "\n<sub>torntail %s, seed %d%s: %s</sub>\n", text(r.Torntail), r.Seed, took, code(r.Command))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write Markdown: %w", err)
 	}
@@ -33,117 +40,129 @@ func Write(w io.Writer, r *result.Report) error {
 }
 
 // headline counts the verdicts, worst first.
-func headline(r *result.Report) string {
-	if len(r.Results) == 0 && len(r.Claims) > 0 {
-		v, _ := wording.Claims(r.Claims)
-		return string(v)
+func headline(r *model.Report) string {
+	if r.Headline != "" {
+		return text(r.Head())
 	}
-	results := r.Results
-	var parts []string
-	for _, v := range []result.Verdict{result.Violated, result.Unknown, result.Holds, result.NotApplicable} {
-		n := 0
-		for i := range results {
-			if results[i].Verdict == v {
-				n++
+	if r.Interrupted {
+		return r.Counts() + ", interrupted"
+	}
+	return r.Counts()
+}
+
+// section writes a table.
+func section(b *strings.Builder, s *model.Section) {
+	fmt.Fprintf(b, "\n### %s\n\n", text(s.Title))
+	if s.Advice != "" {
+		fmt.Fprintf(b, "**%s**\n\n", text(s.Advice))
+	}
+	if s.Unjudged { // what the figures are of; else the loss table says it by itself
+		fmt.Fprintf(b, "%s\n\n", text(strings.Join(s.Text, " ")))
+	}
+	head, rule := []string{}, []string{}
+	for _, l := range s.Labels {
+		head, rule = append(head, text(l)), append(rule, "---")
+	}
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		name := c.Name
+		if i == 0 || s.Columns[i-1].Group != c.Group {
+			name = c.Heading()
+		}
+		align := "--:"
+		if c.Unit == model.Words {
+			align = "---"
+		}
+		head, rule = append(head, text(name)), append(rule, align)
+	}
+	if !s.Unjudged {
+		head, rule = append(head, "verdict"), append(rule, "---")
+	}
+	fmt.Fprintf(b, "| %s |\n|%s|\n", strings.Join(head, " | "), strings.Join(rule, "|"))
+	for i := range s.Entries {
+		e := &s.Entries[i]
+		var cells []string
+		for _, l := range e.Labels {
+			cells = append(cells, text(l))
+		}
+		for j := range s.Columns {
+			switch {
+			case j >= len(e.Figures):
+				cells = append(cells, "")
+			case e.Figures[j].Shown == "-": // begins no list inside of a table
+				cells = append(cells, "-")
+			default:
+				cells = append(cells, text(e.Figures[j].Shown))
 			}
 		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, v))
+		if !s.Unjudged {
+			cells = append(cells, verdict(s, e))
 		}
-	}
-	if len(parts) == 0 {
-		return "nothing was run"
-	}
-	return strings.Join(parts, ", ")
-}
-
-// claims is a row for each claim.
-func claims(b *strings.Builder, list []result.Claim) {
-	for i := range list {
-		c := &list[i]
-		if i == 0 {
-			b.WriteString("\n### Claims\n\n| id | target | claim | expected | outcome | figure |\n|---|---|---|---|---|---|\n")
-		}
-		outcome, figure := c.Outcome, c.Figure
-		switch {
-		case c.Verdict == result.Violated:
-			outcome = "**" + outcome + "**"
-		case c.NotMeasured != "":
-			figure = "not measured: " + c.NotMeasured
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", text(c.ID), text(c.Target), text(c.Quote), text(c.Expected), text(outcome), text(figure))
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 	}
 }
 
-func table(b *strings.Builder, results []result.Result) {
-	section := ""
-	for i := range results {
-		r := &results[i]
-		if s := wording.Where(r); s != section {
-			section = s
-			fmt.Fprintf(b, "\n### %s\n\n", text(s))
-			b.WriteString("| mode | crash | struck | acked | lost | p50 | p99 | max | documented | back by itself | verdict |\n")
-			b.WriteString("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|---|\n")
-		}
-		verdict := "**" + wording.Verdict(r) + "**"
-		if r.Verdict == result.Holds || r.Verdict == result.NotApplicable {
-			verdict = wording.Verdict(r)
-		}
-		if r.Why != "" {
-			verdict += ": " + text(r.Why)
-		}
-		if len(r.Anomalies) > 0 {
-			verdict += ": " + text(wording.Counts(r.Anomalies))
-		}
-		if r.Verdict == result.NotApplicable {
-			fmt.Fprintf(b, "| %s | %s | | | | | | | | | %s |\n", text(r.Mode), text(r.Crash), verdict)
-			continue
-		}
-		p50, p99, most := "-", "-", "-"
-		if w := r.LossWindow; w != nil {
-			p50, p99, most = wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max)
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %d | %d | %s | %s | %s | %s | %s | %s |\n", text(r.Mode), text(r.Crash),
-			wording.Struck(r), r.Acknowledged, r.Lost, text(p50), text(p99), text(most), text(wording.Bound(r)),
-			wording.ByItself(r), verdict)
+// verdict is the verdict with its reasons.
+func verdict(s *model.Section, e *model.Entry) string {
+	words := text(e.VerdictWords())
+	if v := e.Judged(); v == result.Violated || v == result.Unknown {
+		words = "**" + words + "**"
 	}
+	if s.Complete {
+		return words
+	}
+	if w := e.Expected; w != nil && w.As != result.Holds {
+		words += ": " + text("expected "+w.Text+"; "+w.Why)
+	}
+	if e.Why != "" {
+		words += ": " + text(e.Why)
+	}
+	if len(e.Anomalies) > 0 {
+		words += ": " + text(wording.Counts(e.Anomalies, e.Of))
+	}
+	return words
 }
 
-func failures(b *strings.Builder, results []result.Result) {
+func failures(b *strings.Builder, r *model.Report) {
 	headed := false
-	for i := range results {
-		r := &results[i]
-		shown := 0
-		for j := range r.Failures {
-			f := &r.Failures[j]
-			if f.Finding != "" {
-				continue
-			}
+	for _, e := range r.Entries() {
+		for j := range e.Failures {
+			f := &e.Failures[j]
 			if !headed {
 				b.WriteString("\n### Failures\n")
 				headed = true
 			}
-			if shown++; shown > failuresShown {
-				fmt.Fprintf(b, "\nThe report directory has more of %s, %s.\n", text(r.Mode), text(r.Crash))
+			if j == failuresShown {
+				fmt.Fprintf(b, "\nThe report directory has more of %s.\n", text(e.Name()))
 				break
 			}
-			fmt.Fprintf(b, "\n**%s, %s, seed %d** %s\n", text(r.Mode), text(r.Crash), f.Seed, text(f.Anomaly))
-			if f.Story != "" {
+			name := e.Name()
+			if f.Where != "" {
+				name += ", " + f.Where
+			}
+			fmt.Fprintf(b, "\n**%s** %s\n", text(name), text(f.What))
+			if strings.Contains(strings.TrimSpace(f.Story), "\n") {
+				block(b, "text", f.Story)
+			} else if f.Story != "" {
 				fmt.Fprintf(b, "\n%s\n", text(f.Story))
 			}
 			block(b, "text", f.Plan)
-			block(b, "sh", f.ReplayCommand())
+			block(b, "sh", f.Command)
+			if f.Smaller != nil {
+				fmt.Fprintf(b, "\nThe same in %s:\n", text(f.Smaller.String()))
+				block(b, "sh", f.Smaller.ReplayCommand())
+			}
 		}
 	}
 }
 
-func findings(b *strings.Builder, results []result.Result) {
-	for i, f := range wording.Findings(results) {
+func findings(b *strings.Builder, r *model.Report) {
+	for i := range r.Findings {
 		if i == 0 {
 			b.WriteString("\n### Known findings\n\nNo violations by themselves.\n")
 		}
-		fmt.Fprintf(b, "\n%s\n", text(f.String()))
-		block(b, "sh", f.Command)
+		fmt.Fprintf(b, "\n%s\n", text(r.Findings[i].String()))
+		block(b, "sh", r.Findings[i].Command)
 	}
 }
 

@@ -32,39 +32,27 @@ func Worst(codes ...int) int {
 	return exitPrecedence[strongest]
 }
 
-// ExitCodeLenient is ExitCode where an unknown is only warned of: it has no
-// effect as long as something was proved. Nothing proved at all stays ExitUnknown.
-func ExitCodeLenient(results []Result) int {
-	var proved []Result
-	for i := range results {
-		if v := results[i].Judged(); v == Holds || v == Violated {
-			proved = append(proved, results[i])
-		}
-	}
-	return ExitCode(proved)
-}
-
-// ExitCode is the exit status for results: violated beats unknown beats holds,
-// and n/a has no effect. Without any result that was judged nothing is proved,
-// so it is ExitUnknown and not success.
-func ExitCode(results []Result) int {
-	judged := false
+// Exit is the exit status for verdicts: violated beats unknown beats holds, and
+// n/a has no effect. Without any that was judged nothing is proved, so that it is
+// ExitUnknown and not success. lenient: an unknown has no effect as long as
+// something was proved.
+func Exit(verdicts []Verdict, lenient bool) int {
+	proved, unknown := false, false
 	code := ExitHolds
-	for i := range results {
-		switch results[i].Judged() {
-		case Holds:
-			judged = true
+	for _, v := range verdicts {
+		switch v {
 		case NotApplicable:
+		case Holds:
+			proved = true
 		case Violated:
-			judged = true
+			proved = true
 			code = Worst(code, ExitViolated)
 		default:
-			judged = true
-			code = Worst(code, ExitUnknown)
+			unknown = true
 		}
 	}
-	if !judged {
-		return ExitUnknown
+	if !proved || unknown && !lenient {
+		code = Worst(code, ExitUnknown)
 	}
 	return code
 }

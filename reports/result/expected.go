@@ -49,14 +49,14 @@ func Measured(claims []Claim) int {
 }
 
 // ExitCode is the exit status for everything in the report, claims included.
-// lenient: see ExitCodeLenient.
+// lenient: see Exit.
 func (r *Report) ExitCode(lenient bool) int {
-	all := r.Results[:len(r.Results):len(r.Results)]
+	var verdicts []Verdict
+	for i := range r.Results {
+		verdicts = append(verdicts, r.Results[i].Judged())
+	}
 	for i := range r.Claims {
-		all = append(all, Result{Verdict: r.Claims[i].Verdict})
+		verdicts = append(verdicts, r.Claims[i].Verdict)
 	}
-	if lenient {
-		return ExitCodeLenient(all)
-	}
-	return ExitCode(all)
+	return Exit(verdicts, lenient)
 }

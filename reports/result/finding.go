@@ -53,6 +53,9 @@ var findings = []Finding{
 	},
 }
 
+// KnownFindings is the catalogue, for whoever makes a report.
+func KnownFindings() []Finding { return findings }
+
 // LookupFinding returns the catalogue's entry; one that only has its name when there is none.
 func LookupFinding(name string) Finding {
 	for _, f := range findings {

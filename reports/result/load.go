@@ -3,12 +3,13 @@ package result
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
+
+	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/jsonform"
 )
 
 // Write writes the report as indented JSON. It sets the schema.
@@ -49,60 +50,14 @@ func oneLineLists(data []byte) []byte {
 // Save writes the report to a file: whole or not at all, so that a reader (or
 // a run cut short) never finds half of one.
 func (r *Report) Save(path string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".torntail-*.json")
-	if err != nil {
-		return fmt.Errorf("save report %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name()) // fails after the rename, as it should
-	err = r.Write(tmp)
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("save report %s: %w", path, err)
-	}
-	return nil
+	return atomicfile.Write(path, r.Write)
 }
 
-// SchemaError says that a file is of a schema that this package does not read.
-type SchemaError struct {
-	Found int // 0: the file names none
-}
-
-func (e *SchemaError) Error() string {
-	switch {
-	case e.Found == 0:
-		return `not a torntail report: it has no "schema"`
-	case e.Found > Schema:
-		return fmt.Sprintf("schema %d is newer than the newest this torntail reads (%d): use the torntail that wrote it, or a newer one", e.Found, Schema)
-	}
-	return fmt.Sprintf("schema %d is unknown: this torntail reads 1 to %d", e.Found, Schema)
-}
-
-// Parse reads the JSON form of any version up to Schema. Fields it does not
-// know are passed over: within a schema, fields are only added.
+// Parse reads the JSON form of any version up to Schema.
 func Parse(data []byte) (*Report, error) {
-	var head struct {
-		Schema *int `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, jsonError(data, err)
-	}
-	if head.Schema == nil {
-		return nil, &SchemaError{}
-	}
-	if *head.Schema != Schema {
-		return nil, &SchemaError{Found: *head.Schema}
-	}
 	r := new(Report)
-	if err := json.Unmarshal(data, r); err != nil {
-		return nil, jsonError(data, err)
+	if err := jsonform.Parse(data, Schema, r); err != nil {
+		return nil, err
 	}
 	for i := range r.Results {
 		x := &r.Results[i]
@@ -127,27 +82,4 @@ func Load(path string) (*Report, error) {
 		return nil, fmt.Errorf("load report %s: %w", path, err)
 	}
 	return r, nil
-}
-
-// jsonError turns the byte offset of a JSON error into line and column.
-func jsonError(data []byte, err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	var offset int64
-	switch {
-	case errors.As(err, &syntax):
-		offset = syntax.Offset
-	case errors.As(err, &kind):
-		offset = kind.Offset
-		err = fmt.Errorf("a JSON %s does not belong here", kind.Value)
-		if kind.Field != "" {
-			err = fmt.Errorf("%s: %w", kind.Field, err)
-		}
-	default:
-		return err
-	}
-	before := data[:min(int(offset), len(data))]
-	line := 1 + bytes.Count(before, []byte("\n"))
-	col := len(before) - bytes.LastIndexByte(before, '\n') - 1
-	return fmt.Errorf("line %d, column %d: %w", line, max(col, 1), err)
 }

@@ -10,19 +10,18 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/checker/verdict"
 )
 
-// Verdict is what the checkers said of one configuration under one fault.
+// Verdict is what is reported of one configuration under one fault: a word of
+// the checkers, or that they were not asked.
 type Verdict string
 
 const (
-	// Holds: the contract was kept, and the faults really struck.
-	Holds Verdict = "holds"
-	// Violated: evidence against the contract was found.
-	Violated Verdict = "violated"
-	// Unknown: nothing was proved. Time or memory ran out, or an assumption
-	// failed (Result.Why says which). It is never success.
-	Unknown Verdict = "unknown"
+	Holds    = Verdict(verdict.Holds)
+	Violated = Verdict(verdict.Violated)
+	Unknown  = Verdict(verdict.Unknown) // Result.Why says what was lacking
 	// NotApplicable: the fault has nothing to strike in this configuration, or
 	// cannot strike on this machine. It was not run.
 	NotApplicable Verdict = "n/a"

@@ -195,11 +195,24 @@ func TestExitCode(t *testing.T) {
 		{[]Verdict{Violated, Unknown}, ExitViolated},
 		{[]Verdict{Holds, "nonsense"}, ExitUnknown},
 	} {
-		var results []Result
-		for _, v := range c.verdicts {
-			results = append(results, Result{Verdict: v})
+		if got := Exit(c.verdicts, false); got != c.want {
+			t.Errorf("%v: exit %d, want %d", c.verdicts, got, c.want)
 		}
-		if got := ExitCode(results); got != c.want {
+	}
+}
+
+// TestLenientExit: an unknown only warns where something was proved.
+func TestLenientExit(t *testing.T) {
+	for _, c := range []struct {
+		verdicts []Verdict
+		want     int
+	}{
+		{nil, ExitUnknown},
+		{[]Verdict{Unknown, NotApplicable}, ExitUnknown},
+		{[]Verdict{Holds, Unknown}, ExitHolds},
+		{[]Verdict{Unknown, Violated}, ExitViolated},
+	} {
+		if got := Exit(c.verdicts, true); got != c.want {
 			t.Errorf("%v: exit %d, want %d", c.verdicts, got, c.want)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/torntail/torntail/internal/quantile"
 )
 
 // LossWindow is the distribution, over the crashes that struck, of how far back
@@ -33,17 +35,9 @@ func NewLossWindow(windows []time.Duration, censored int) *LossWindow {
 	slices.Sort(sorted)
 	w := &LossWindow{Censored: censored, Percentiles: make([]float64, 101)}
 	for p := range w.Percentiles {
-		w.Percentiles[p] = percentile(sorted, p)
+		us := math.Round(float64(quantile.Of(sorted, float64(p)/100)) / float64(time.Microsecond))
+		w.Percentiles[p] = us / 1000
 	}
 	w.P50, w.P90, w.P99, w.Max = w.Percentiles[50], w.Percentiles[90], w.Percentiles[99], w.Percentiles[100]
 	return w
-}
-
-// percentile is the smallest value that at least p percent of the sorted values
-// do not exceed, in milliseconds to the microsecond. The rank is computed in
-// whole numbers: 0.07*100 is not 7 in floating point.
-func percentile(sorted []time.Duration, p int) float64 {
-	rank := max(1, (p*len(sorted)+99)/100)
-	us := math.Round(float64(sorted[rank-1]) / float64(time.Microsecond))
-	return us / 1000
 }

@@ -109,7 +109,7 @@ func (p *printer) row(r *result.Result) {
 			r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused))
 	}
 	if len(r.Anomalies) > 0 {
-		p.wrap("    ", "seen: "+wording.Counts(r.Anomalies))
+		p.wrap("    ", "seen: "+wording.Counts(r.Anomalies, "run"))
 	}
 	if r.Why != "" {
 		p.wrap("    ", r.Why)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -24,6 +25,8 @@ type Options struct {
 	Color bool // see UseColor
 	// Out is the directory that holds the reports, for the last line; "" leaves it out.
 	Out string
+	// Findings are the known ones of the product, with their titles.
+	Findings []result.Finding
 	// Quiet leaves only what a script reads: a verdict for each pair and Out.
 	Quiet bool
 }
@@ -34,7 +37,7 @@ func UseColor(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// Write prints the report of a run.
+// Write prints the result of a run.
 func Write(w io.Writer, r *result.Report, o Options) error {
 	p := &printer{color: o.Color}
 	if o.Quiet {
@@ -43,8 +46,9 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.line(heading(r))
 		p.costs(r.Policies)
 		p.table(r.Results)
-		p.failures(r.Results)
-		p.findings(r.Results)
+		m := losses.Report(r, o.Findings)
+		p.failures(m)
+		p.findings(m)
 		p.line("")
 		p.wrap("", wording.Report(r))
 		p.advice(r.Policies)

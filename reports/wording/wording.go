@@ -83,8 +83,9 @@ func Without(list, gone []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(d string) bool { return slices.Contains(gone, d) })
 }
 
-// Counts lists what a map counts, most frequent first.
-func Counts(m map[string]int) string {
+// Counts lists in how many of what ("run", "state", "image") something was seen,
+// most frequent first.
+func Counts(m map[string]int, of string) string {
 	names := make([]string, 0, len(m))
 	for n := range m { // any order: sorted below
 		names = append(names, n)
@@ -96,17 +97,20 @@ func Counts(m map[string]int) string {
 		return names[i] < names[j]
 	})
 	for i, n := range names {
-		names[i] = fmt.Sprintf("%s in %s", n, Runs(m[n]))
+		names[i] = fmt.Sprintf("%s in %s", n, Times(m[n], of))
 	}
 	return strings.Join(names, ", ")
 }
 
-// Runs is a number of runs.
-func Runs(n int) string {
-	if n == 1 {
-		return "1 run"
+// Times is a number of runs, states or images; of "" it is runs.
+func Times(n int, of string) string {
+	if of == "" {
+		of = "run"
 	}
-	return fmt.Sprintf("%d runs", n)
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }
 
 // SortedNames are the keys of a count.
@@ -119,9 +123,12 @@ func SortedNames(m map[string]int) []string {
 	return names
 }
 
-// Machine is where a run took place, in a few words.
+// Machine is where a run took place, in a few words, as far as it is known.
 func Machine(m result.Machine) string {
-	words := []string{m.OS + "/" + m.Arch, fmt.Sprintf("%d CPUs", m.CPUs)}
+	var words []string
+	if m.OS != "" {
+		words = append(words, m.OS+"/"+m.Arch, fmt.Sprintf("%d CPUs", m.CPUs))
+	}
 	for _, more := range []string{m.Kernel, m.FileSystem} {
 		if more != "" {
 			words = append(words, more)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/witness"
 )
 
 // Listen implements env.Env: TCP, on loopback addresses only, because what
@@ -122,6 +123,9 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) Write(p []byte) (int, error) {
 	c.env.mu.Unlock()
 	defer c.env.mu.Lock()
+	if witness.Heard() {
+		witness.SawCommands(c.c.RemoteAddr().String(), p)
+	}
 	n, err := c.c.Write(p)
 	return n, seamError(err)
 }

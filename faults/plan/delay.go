@@ -1,0 +1,38 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/faults/network"
+)
+
+// Delay adds By to the time of flight.
+type Delay struct {
+	Links
+	By time.Duration
+}
+
+func (*Delay) Verb() string { return "delay" }
+
+func (a *Delay) String() string { return "delay " + a.Links.String() + " " + a.By.String() }
+
+// Do sets the links.
+func (a *Delay) Do(t Trigger, on System) (why string, err error) { return doLinks(a, t, on) }
+
+func (a *Delay) onLink(l *network.Link) { l.Delay += a.By }
+
+func init() {
+	register(Verb{
+		Name: "delay", Form: "delay NODES -> NODES DURATION", Example: "at 1s: delay n1 -> n2 50ms for 5s",
+		Doc: "longer time of flight", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
+		parse: func(c *cursor) (Action, *Error) {
+			l, err := c.links()
+			if err != nil {
+				return nil, err
+			}
+			d, err := c.duration()
+			return &Delay{l, d}, err
+		},
+		generate: func(g *generator) Action { return &Delay{g.links(), g.duration(time.Millisecond, 2*time.Second)} },
+	})
+}

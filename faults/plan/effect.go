@@ -1,0 +1,23 @@
+package plan
+
+// This file is what others may ask about an action without knowing which it is.
+
+// EndsLife reports whether an action is meant to end the life of a server.
+func EndsLife(a Action) bool {
+	_, ok := a.(interface{ endsLife() })
+	return ok
+}
+
+// CutOff are the nodes that an action takes out of the reach of others.
+func CutOff(a Action) []string {
+	if c, ok := a.(interface{ cutsOff() []string }); ok {
+		return c.cutsOff()
+	}
+	return nil
+}
+
+// Heals reports whether an action ends faults of others.
+func Heals(a Action) bool {
+	_, ok := a.(interface{ heals() })
+	return ok
+}

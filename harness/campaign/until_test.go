@@ -1,0 +1,59 @@
+package campaign
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+func TestConditionsReadBack(t *testing.T) {
+	seen := &tally{struck: 3, lost: 2, windows: []time.Duration{time.Second, 1500 * time.Millisecond}, findings: map[string]int{"F2": 1}}
+	for text, want := range map[string]bool{
+		"lost>0": true, "lost>2": false, "lost>=2": true, "window > 1s": true, "window>1.5s": false, "window>=1500ms": true,
+		"F2>0": true, "F3>0": false, "violated>=0": true, "refused>0": false,
+	} {
+		u, err := ParseUntil(text)
+		require.NoError(t, err)
+		assert.Equal(t, want, u.met(seen), text)
+		assert.False(t, u.met(&tally{}), "nothing has struck")
+	}
+	for text, want := range map[string]string{
+		"lost": "want QUANTITY>NUMBER", "loss>0": `"loss" is no quantity: want one of lost, violated`, "lost>-1": "not a whole number",
+		"window>3": "is not a duration", "lost>x": "not a whole number",
+	} {
+		_, err := ParseUntil(text)
+		assert.ErrorContains(t, err, want, text)
+	}
+}
+
+// A pair ends with the first run that shows what was waited for, whatever the
+// number of workers; what it shows is judged as ever.
+func TestUntilEndsAPair(t *testing.T) {
+	var runs []int
+	for _, workers := range []int{1, 4} {
+		everysec, err := product.ModeByName("everysec")
+		require.NoError(t, err)
+		power, err := experiment.CrashByName("power")
+		require.NoError(t, err)
+		until, err := ParseUntil("lost>=100")
+		require.NoError(t, err)
+		c := &Campaign{Modes: []product.Mode{everysec}, Crashes: []*experiment.CrashKind{power}, Workload: workloads.Default(),
+			Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Runs: 200, Workers: workers, Until: until}
+		results, err := c.Run(context.Background(), Simulation())
+		require.NoError(t, err)
+		r := results[0]
+		assert.Equal(t, result.Holds, r.Verdict, r.Why)
+		assert.Less(t, r.Runs, 200)
+		assert.GreaterOrEqual(t, r.Lost, int64(100))
+		runs = append(runs, r.Runs)
+	}
+	assert.Equal(t, runs[0], runs[1])
+}

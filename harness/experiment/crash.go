@@ -1,0 +1,339 @@
+package experiment
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
+)
+
+// CrashKind is a way in which a server's life ends, as --crash names it: what it
+// takes, when it strikes, what it needs for that, what is promised about it, and
+// how it is seen to have struck. One that cannot be seen is none.
+type CrashKind struct {
+	Name  string
+	About string
+
+	// Power: the page cache goes too. Otherwise memory alone.
+	Power bool
+	// When in the work of the disk it strikes; at any time in those that do not say.
+	When When
+	// AtRest: files are damaged while no server runs.
+	AtRest bool
+	// Ends is how the life must have ended, as the process or the disk saw it.
+	Ends history.EventKind
+	// Plain is the kind that strikes at any time, whose promise holds: when or how
+	// slowly a crash strikes changes nothing about what was promised. "": its own.
+	Plain string
+
+	// Needs says why the kind has nothing to strike in a mode; "" when it has.
+	Needs func(m *product.Mode) string
+	// Strike draws the statements that end the server's life at about t.
+	Strike func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement
+	// promise, when not nil, is what is promised instead of the mode's contract.
+	promise func(m *product.Mode) contract.Contract
+	// seen, when not nil, is what else must have been seen; "" when it was.
+	seen func(o *Outcome) string
+}
+
+// When is when in the work of the disk a crash kind strikes.
+type When uint8
+
+const (
+	AnyTime   When = iota
+	InSync         // while a sync is in flight
+	SlowSync       // while each sync takes longer
+	InRewrite      // at one of the calls of a rewrite or snapshot
+)
+
+func (k *CrashKind) String() string { return k.Name }
+
+// contract is the crash of a contract that this kind is.
+func (k *CrashKind) contract() contract.Crash {
+	if k.Plain != "" {
+		return contract.Crash(k.Plain)
+	}
+	return contract.Crash(k.Name)
+}
+
+// oneBlow reports whether the kind is one statement that may strike at any call.
+func (k *CrashKind) oneBlow() bool {
+	return (k.When == AnyTime || k.When == InRewrite) && k.Ends != history.Terminated && !k.AtRest
+}
+
+// Plainly is the kind that strikes at any time and takes the same; itself when it is one.
+func (k *CrashKind) Plainly() *CrashKind {
+	if k.Plain == "" {
+		return k
+	}
+	return MustCrash(k.Plain)
+}
+
+// Server is the name of the one server of a crash experiment.
+const Server = "n1"
+
+// slowSync is what an fsync takes longer under power-slow-fsync: as long as
+// everysec waits for one before it writes all the same.
+const slowSync = 2 * time.Second
+
+func always(*product.Mode) string { return "" }
+
+// atTime strikes at the time that is drawn, with the action made by f.
+func atTime(f func(d *seeding.Draws) plan.Action) func(*product.Mode, time.Duration, *seeding.Draws) []plan.Statement {
+	return func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+		return []plan.Statement{At(t, f(d))}
+	}
+}
+
+// inSync strikes inside a sync, with the action made by f.
+func inSync(f func(d *seeding.Draws) plan.Action) func(*product.Mode, time.Duration, *seeding.Draws) []plan.Statement {
+	return func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+		return []plan.Statement{inFsync(m, t, d, f(d))}
+	}
+}
+
+func kill(*seeding.Draws) plan.Action { return &plan.Kill{Node: Server} }
+
+// CrashKinds are all of them, in the order in which tables show them.
+var CrashKinds = []*CrashKind{
+	{
+		Name: "kill", About: "SIGKILL: memory is gone, what reached write(2) survives",
+		Ends: history.ProcessKill, Needs: always, Strike: atTime(kill),
+	},
+	{
+		Name: "power", About: "power cut: memory and page cache are gone", Power: true,
+		Ends: history.PowerCut, Needs: always, Strike: atTime(PowerCut),
+	},
+	{
+		Name: "power-in-fsync", About: "power cut in the middle of an fsync", Power: true, When: InSync, Plain: "power",
+		Ends: history.PowerCut, Needs: needsFsync, Strike: inSync(PowerCut), seen: sawSync,
+	},
+	{
+		Name: "kill-in-fsync", About: "SIGKILL in the middle of an fsync", When: InSync, Plain: "kill",
+		Ends: history.ProcessKill, Needs: needsFsync, Strike: inSync(kill), seen: sawSync,
+	},
+	{
+		Name: "term", About: "SIGTERM: an orderly shutdown",
+		Ends: history.Terminated, Needs: always,
+		Strike: atTime(func(*seeding.Draws) plan.Action { return &plan.Term{Node: Server} }),
+	},
+	{
+		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, When: SlowSync, Plain: "power",
+		Ends: history.PowerCut,
+		Needs: func(m *product.Mode) string {
+			if !m.AOF || m.Get("appendfsync") == "no" {
+				return "no fsync of a log while clients write, so that there is none to slow down"
+			}
+			return ""
+		},
+		Strike: func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, By: slowSync}
+			return []plan.Statement{At(max(t-5*time.Second, t/2), slow), At(t, PowerCut(d))}
+		},
+		seen: func(o *Outcome) string {
+			if !syncWasSlow(&o.History.Epochs[0]) {
+				return "no fsync had been slow when the crash struck"
+			}
+			return ""
+		},
+	},
+	{
+		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, When: InRewrite, Plain: "power",
+		Ends: history.PowerCut,
+		Needs: func(m *product.Mode) string {
+			if !m.AOF && !m.RDB {
+				return "without persistence nothing is rewritten"
+			}
+			return ""
+		},
+		Strike: atTime(PowerCut),
+		seen: func(o *Outcome) string {
+			if o.CrashPoint == "" {
+				return "no rewrite or snapshot was going on when the crash struck"
+			}
+			return ""
+		},
+	},
+	{
+		Name: "tail-cut", About: "SIGKILL, then the last bytes of the AOF are missing", AtRest: true,
+		Ends: history.ProcessKill,
+		Needs: func(m *product.Mode) string {
+			if !m.AOF {
+				return "there is no AOF whose tail could be cut"
+			}
+			return ""
+		},
+		Strike: func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+			return []plan.Statement{
+				At(t, kill(d)),
+				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: "*.incr.aof", By: int64(1 + d.Below(128))}},
+			}
+		},
+		promise: tailCutPromise,
+		seen: func(o *Outcome) string {
+			if o.CutFiles != 1 {
+				return fmt.Sprintf("%d incr files were cut, not the one at the tail", o.CutFiles)
+			}
+			return ""
+		},
+	},
+}
+
+// sawSync says that no sync was in flight, if so.
+func sawSync(o *Outcome) string {
+	if !o.InFsync {
+		return "no fsync was in flight when the crash struck"
+	}
+	return ""
+}
+
+// tailCutPromise: no configuration promises anything about bytes that go missing
+// at rest, but a truncated tail must load as a prefix (aof-load-truncated), without
+// help, and lose no more than the commands that were cut.
+func tailCutPromise(m *product.Mode) contract.Contract {
+	c := contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
+		MaxWindow: -1, MaxLost: maxTailCut}
+	if m.Get("appendfsync") == "everysec" {
+		c.MaxLost = -1 // the kill takes what was postponed, too
+	}
+	return c
+}
+
+// maxTailCut is how many acknowledged writes 128 bytes cut off an AOF can hold
+// at most: the shortest, "SET kN x:y" as RESP, has 33.
+const maxTailCut = 4
+
+// DefaultCrashes are the crash kinds of a run that names none.
+var DefaultCrashes = []string{"kill", "power", "power-in-fsync"}
+
+// CrashByName finds a crash kind.
+func CrashByName(name string) (*CrashKind, error) {
+	names := make([]string, len(CrashKinds))
+	for i, c := range CrashKinds {
+		if c.Name == name {
+			return c, nil
+		}
+		names[i] = c.Name
+	}
+	return nil, fmt.Errorf("crash kind %q is not known: want one of %s", name, strings.Join(names, ", "))
+}
+
+// PowerLoss is the plain power cut.
+func PowerLoss() *CrashKind { return MustCrash("power") }
+
+// OrderlyEnd is SIGTERM.
+func OrderlyEnd() *CrashKind { return MustCrash("term") }
+
+func MustCrash(name string) *CrashKind {
+	k, err := CrashByName(name)
+	if err != nil {
+		panic(err) // names are this package's own
+	}
+	return k
+}
+
+func needsFsync(m *product.Mode) string {
+	if !m.AOF && !m.RDB {
+		return "without persistence there is no fsync to strike in"
+	}
+	return ""
+}
+
+func At(t time.Duration, a plan.Action) plan.Statement {
+	return plan.Statement{At: plan.Instant{Kind: plan.AtTime, Time: t}, Action: a}
+}
+
+// inFsync is a statement that strikes inside the first fsync that enters at or
+// after t, at a random share of its duration.
+func inFsync(m *product.Mode, t time.Duration, d *seeding.Draws, a plan.Action) plan.Statement {
+	glob := "*.incr.aof"
+	switch {
+	case !m.AOF:
+		glob = "*.rdb"
+	case m.Get("appendfsync") == "no":
+		glob = "*" // only a rewrite syncs
+	}
+	return plan.Statement{
+		At: plan.Instant{Kind: plan.AtCall, Node: Server, Call: plan.CallPattern{Op: "fsync", Glob: glob}, N: 1, Time: t,
+			Place: disk.PlaceInFlight, Fraction: float64(1+d.Below(99)) / 100},
+		Action: a,
+	}
+}
+
+// PowerCut draws what survives: nothing but what is durable (the most a disk
+// may lose), a random subset, a prefix, or a torn last write.
+func PowerCut(d *seeding.Draws) plan.Action {
+	cut := &plan.PowerCut{Node: Server, HasKeep: true}
+	switch n := d.Below(10); {
+	case n < 6:
+		cut.Keep = disk.Choice{Mode: disk.KeepNone}
+	case n < 8:
+		cut.Keep = disk.Choice{Mode: disk.KeepRandom, Seed: d.Next() >> 32}
+	case n < 9:
+		cut.Keep = disk.Choice{Mode: disk.KeepPrefix, K: int64(d.Below(8))}
+	default:
+		cut.Keep = disk.Choice{Mode: disk.KeepTorn, K: int64(1 + d.Below(200))}
+	}
+	return cut
+}
+
+// RewriteWidth is about how long a rewrite or snapshot of an experiment's data
+// takes on a simulated cloud disk.
+const RewriteWidth = 40 * time.Millisecond
+
+// rewriteCalls are the calls of a rewrite or snapshot that a crash may strike at.
+var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsync"}
+
+// GeneratePlan draws the plan of one experiment: a rewrite (AOF) or snapshot
+// (RDB) while clients write, and a crash at a uniform time after the first
+// period. In a tenth of the plans the crash comes within the rewrite's width of
+// its start, in another tenth at one of the rewrite's own disk calls: often
+// enough to meet every step of it, and seldom enough not to colour the
+// distribution of loss windows (a rewrite syncs the log it leaves).
+func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
+	d := seeding.NewDraws(seeding.Derive(seed, 1))
+	t := d.Between(m.Period, m.Span).Round(10 * time.Microsecond)
+	p := &plan.Plan{}
+	if !m.AOF && !m.RDB {
+		p.Statements = crash.Strike(m, t, d)
+		return p
+	}
+	command := "BGREWRITEAOF"
+	if !m.AOF {
+		command = "BGSAVE"
+	}
+	begin := d.Between(0, t)
+	near := d.Below(10)
+	if crash.When == InRewrite {
+		near = 0
+	}
+	if near < 2 || m.Get("appendfsync") == "no" && crash.When == InSync {
+		begin = max(0, t-d.Between(0, RewriteWidth))
+	}
+	begin = begin.Round(10 * time.Microsecond)
+	p.Statements = append(p.Statements, At(begin, &plan.Do{Node: Server, Args: []string{command}}))
+	if near < 1 && crash.oneBlow() {
+		statement := crash.Strike(m, t, d)[0]
+		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
+		place := places[d.Below(len(places))]
+		statement.At = plan.Instant{Kind: plan.AtCall, Node: Server, Time: begin, N: 1 + d.Below(3), Place: place,
+			Call: plan.CallPattern{Op: rewriteCalls[d.Below(len(rewriteCalls))], Glob: "*"}}
+		if place == disk.PlaceInFlight {
+			statement.At.Fraction = 0.5
+		}
+		p.Statements = append(p.Statements, statement)
+		return p
+	}
+	strike := crash.Strike(m, t, d)
+	if crash.When == InSync && m.AOF && m.Get("appendfsync") == "no" {
+		strike[0].At.Time = begin
+	}
+	p.Statements = append(p.Statements, strike...)
+	return p
+}

@@ -1,0 +1,225 @@
+package experiment
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker"
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// ContractOf is the contract a mode is judged by under a crash kind: the
+// built-in one, changed by the user's own when there is one.
+//
+// Whether a crash "in fsync" struck inside one is the harness's to say: it
+// sees the calls in flight. The promise is that of the plain kind.
+func ContractOf(m *product.Mode, crash *CrashKind, personality string, own *contract.File) (contract.Contract, error) {
+	return contractOf(m, crash, personality, own, 0)
+}
+
+// contractOf is ContractOf with another slack than the default; 0 is the default.
+func contractOf(m *product.Mode, crash *CrashKind, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
+	back := disk.DefaultWriteBack
+	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
+		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
+		Writes: m.Rate * (1 - workloads.Default().ReadRatio)}
+	if withoutModel(personality) {
+		conf.Modelled = personality == HostDisk
+		conf.WriteBackInterval += commitOf(personality)
+	} else {
+		p, err := disk.PersonalityByName(personality)
+		if err != nil {
+			return contract.Contract{}, err
+		}
+		// What the flusher has written can be read back once the journal has committed the size.
+		conf.WriteBackInterval += p.Commit
+	}
+	if m.States("save") {
+		save, err := savePoints(m.Get("save"))
+		if err != nil {
+			return contract.Contract{}, err
+		}
+		conf.SavePoints = save
+	}
+	if crash.promise != nil {
+		return crash.promise(m), nil
+	}
+	kind := crash.contract()
+	c, err := contract.For(m.Name, kind, conf)
+	if own != nil {
+		c, err = own.For(m.Name, kind, conf)
+	}
+	if withoutModel(personality) {
+		c = withoutLog(c)
+	}
+	return c, err
+}
+
+// savePoints reads the value of a save directive.
+func savePoints(text string) ([]contract.SavePoint, error) {
+	fields := strings.Fields(text)
+	if len(fields)%2 != 0 {
+		return nil, fmt.Errorf("save %q: want pairs of seconds and changes", text)
+	}
+	points := []contract.SavePoint{}
+	for i := 0; i < len(fields); i += 2 {
+		seconds, err1 := strconv.Atoi(fields[i])
+		changes, err2 := strconv.Atoi(fields[i+1])
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("save %q: want pairs of seconds and changes", text)
+		}
+		points = append(points, contract.SavePoint{After: time.Duration(seconds) * time.Second, Changes: changes})
+	}
+	return points, nil
+}
+
+// Judge judges an outcome whose history is known, with so much slack for the server's
+// timers; 0: the contract's own.
+func Judge(x *Experiment, o *Outcome, slack time.Duration) {
+	j := judging{slack: slack}
+	j.run(x, o)
+}
+
+// judging judges outcomes and reuses the checker's memory.
+type judging struct {
+	judge checker.Judge
+	slack time.Duration // 0: the contract's own
+	// contract, when not nil, judges instead of the mode's own.
+	contract *contract.Contract
+}
+
+// run turns the history of a run into its verdict.
+func (j *judging) run(x *Experiment, o *Outcome) {
+	power := x.Crash.Power
+	if o.Why != "" || o.Distrust != "" {
+		o.Verdict = result.Unknown
+		return
+	}
+	if o.Struck, o.Why = struck(x, o); !o.Struck {
+		o.Verdict = result.Unknown
+		return
+	}
+	if power && o.WholeAOFVanished && namesMayVanish(x.Personality) {
+		// F1: the file system was never asked to keep the directory's name. What
+		// the rest of the run would say about the contract is drowned by it.
+		excuse(o, "F1")
+		return
+	}
+	c, err := contractOf(&x.Mode, x.Crash, x.Personality, x.Contract, j.slack)
+	if err != nil {
+		o.Verdict, o.Why = result.Unknown, err.Error()
+		return
+	}
+	if j.contract != nil {
+		c = *j.contract
+	}
+	if o.CutFiles > 0 && !x.Crash.AtRest {
+		// The plan damaged files at rest. No configuration promises anything about
+		// that but that what is loaded is a prefix; refusing is right, too.
+		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
+		c.AllowRepair, c.AllowRefusal = true, true
+	}
+	verdict := j.judge.Judge(o.History, c)
+	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
+	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
+	o.Window, o.Censored = verdict.WindowCertain, verdict.Censored
+	for _, a := range verdict.Anomalies {
+		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
+	}
+	if o.Verdict == result.Unknown {
+		o.Why = verdict.Why
+		// A crash before anything was acknowledged (behind one slow fsync, say) had
+		// nothing to lose: another takes its place.
+		o.Struck = verdict.Assumption != checker.Enough
+	}
+	if o.Refusal != "" {
+		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
+			"after the restart the server refuses a write: " + o.Refusal})
+		o.Verdict = result.Violated
+	}
+	o.InPlay = inPlay(x, o)
+	o.ManifestAhead = o.ManifestAhead && namesInAnyOrder(x.Personality)
+	known(o, power)
+}
+
+// struck reports whether the crash happened as the plan asked, as the disk and
+// the process saw it, and if not, what was seen instead.
+func struck(x *Experiment, o *Outcome) (bool, string) {
+	if len(o.History.Epochs) == 0 {
+		return false, "the server never served"
+	}
+	if how := o.History.Epochs[0].How; how != x.Crash.Ends {
+		return false, fmt.Sprintf("the server's life ended by %s, not by %s", how, x.Crash.Ends)
+	}
+	if x.Crash.seen != nil {
+		if why := x.Crash.seen(o); why != "" {
+			return false, why
+		}
+	}
+	return true, ""
+}
+
+// syncWasSlow reports whether a sync of the log had taken longer than the time
+// that power-slow-fsync adds, or was in flight at the crash.
+func syncWasSlow(e *history.Epoch) bool {
+	for _, s := range e.LogSyncs {
+		if s.Return == history.Never || s.Return-s.Enter >= slowSync {
+			return true
+		}
+	}
+	return false
+}
+
+// audit looks for signs that torntail itself, not the server, is at fault. It
+// trusts no part to report on itself: the disk's images are compared with what
+// the disk showed, the image that is started on with the one that was made, and
+// the record's acknowledgements with the replies that were read.
+func audit(o *Outcome, startedOn uint64, replies int) string {
+	if len(o.History.Epochs) == 1 && o.History.Epochs[0].How == history.PowerCut {
+		if o.asked.Mode == disk.KeepNone && o.Unsynced > 0 && o.before == o.Cut.Image {
+			return fmt.Sprintf("the power cut took nothing, though %d bytes had been written after the last sync and none were to survive", o.Unsynced)
+		}
+		if startedOn != o.image {
+			return "the server was started again on something else than the crash image"
+		}
+	}
+	answered := 0
+	for i := range o.History.Ops {
+		if o.History.Ops[i].Outcome != history.Unknown {
+			answered++
+		}
+	}
+	if answered > replies {
+		return fmt.Sprintf("the record has %d operations with a reply, but only %d replies were read", answered, replies)
+	}
+	return ""
+}
+
+// inPlay reports whether the crash could have taken something: for a power cut
+// bytes that were not durable, without a log anything not yet in a snapshot;
+// a kill takes memory, which always holds something.
+func inPlay(x *Experiment, o *Outcome) bool {
+	if !x.Crash.Power {
+		return true
+	}
+	return o.Cut.Ops > 0 || !x.Mode.AOF
+}
+
+// syncInFlight reports whether a sync had entered and not returned at the instant.
+func syncInFlight(log []disk.Record, at time.Duration) bool {
+	for i := len(log) - 1; i >= 0; i-- {
+		c := &log[i].Call
+		if (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && c.Enter <= at && c.Return > at {
+			return true
+		}
+	}
+	return false
+}

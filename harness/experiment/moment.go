@@ -1,0 +1,208 @@
+package experiment
+
+import (
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/durability"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+)
+
+// Moment is an instant of a run at which the power could be cut: the disk as it
+// is then, and what clients had been told. Of a run in simulation it comes while
+// the run goes on, of one with a real server while its recording is played. It
+// is good until the watcher returns.
+type Moment struct {
+	of watched
+
+	Number int // of the run's moments, from 0
+	At     time.Duration
+	Kind   MomentKind
+	Call   *disk.Call // MomentFlight, MomentReturn
+	Ack    int        // MomentAck: how many operations had been acknowledged
+
+	epoch      history.Epoch
+	epochTaken bool
+	acks       []int64 // scratch
+}
+
+// watched is the run that a moment is one of, as it is then.
+type watched struct {
+	x       *Experiment
+	disk    *disk.Disk
+	hist    *history.History
+	log     []disk.Record // of the life under way
+	forks   []time.Duration
+	facts   *facts
+	judging *judging
+}
+
+// MomentKind says what has just happened.
+type MomentKind uint8
+
+const (
+	// MomentFlight: a call that changes something has taken effect and not returned.
+	MomentFlight MomentKind = iota
+	// MomentReturn: a sync is over.
+	MomentReturn
+	// MomentAck: a client has been told that its write took effect.
+	MomentAck
+	// MomentExit: the server has ended by itself.
+	MomentExit
+)
+
+func (k MomentKind) String() string {
+	return [...]string{"in flight", "return", "acknowledgement", "exit"}[k]
+}
+
+// Watch makes f be called at each moment of every further Run, from the time
+// at which the server serves until its life ends. Between two moments no image
+// comes about that is not one of the earlier of them: only calls that take
+// effect add to what is in play, and only syncs and the kernel's own
+// write-back take from it. f runs outside the simulated world, which does not
+// notice it: the same experiment gives the same trace with and without.
+func (s *Simulator) Watch(f func(m *Moment)) {
+	s.watcher, s.disk = f, s.m.(*machine.Simulated).Disk
+}
+
+// watch tells the watcher of a moment.
+func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
+	if r.watcher == nil || r.over || len(r.hist.Epochs) != 1 || r.hist.Epochs[0].Ended != history.Never {
+		return
+	}
+	m := &r.moment
+	d := r.disk()
+	of := watched{r.x, d, r.hist, d.Log()[r.logFrom:], r.log.Forks, &r.facts, &r.judging}
+	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
+	r.moments++
+	r.watcher(m)
+}
+
+// observed adds to a decision about a call what tells the watcher of it.
+func (r *Runner) observed(c *disk.Call, d disk.Decision) disk.Decision {
+	if r.watcher == nil || d.Strike != nil || r.Given == nil {
+		return d
+	}
+	switch {
+	case c.Kind.IsSync():
+		d.Strike, d.Place = func() { r.watch(MomentReturn, c, 0) }, disk.PlaceReturn
+	case c.Kind.Mutates():
+		d.Strike, d.Place, d.Fraction = func() { r.watch(MomentFlight, c, 0) }, disk.PlaceInFlight, 0
+	}
+	return d
+}
+
+// Disk is the server's disk as it is now. The watcher may ask it for images and
+// signatures, and must not change it.
+func (m *Moment) Disk() *disk.Disk { return m.of.disk }
+
+// History is the record so far. It must not be changed, and Judge judges it.
+func (m *Moment) History() *history.History { return m.of.hist }
+
+// Experiment is the one that runs.
+func (m *Moment) Experiment() *Experiment { return m.of.x }
+
+// life is what is on record of the server's life if it ended now.
+func (m *Moment) life() *history.Epoch {
+	if !m.epochTaken {
+		m.epochTaken = true
+		e := &m.epoch
+		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: true,
+			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0]}
+		m.of.facts.read(m.of.log, m.of.forks, e)
+	}
+	return &m.epoch
+}
+
+// KeptBefore is clause (b) of a contract at this moment: what was acknowledged
+// before the instant it returns must be in what comes back. It grows with the
+// moments, and with the acknowledgements it is all that verdicts on the same
+// recovered state can differ by.
+func (m *Moment) KeptBefore(c *contract.Contract) int64 { return durability.KeptBefore(m.life(), c) }
+
+// Late reports whether clause (c) of a contract is broken by now: a sync or a
+// snapshot was due and has not begun. It depends on nothing that comes back.
+func (m *Moment) Late(c *contract.Contract) bool {
+	if _, late := durability.LateSync(m.life(), c); late {
+		return true
+	}
+	if len(c.SavePoints) == 0 {
+		return false
+	}
+	acks := m.acks[:0]
+	for i := range m.of.hist.Ops {
+		if o := &m.of.hist.Ops[i]; o.Acked() && o.Writes() {
+			acks = append(acks, int64(o.Return))
+		}
+	}
+	slices.Sort(acks)
+	m.acks = acks
+	_, late := durability.LateSnapshot(m.life(), c, acks)
+	return late
+}
+
+// OldIncrUnsynced reports whether a rewrite has gone on to the next file while
+// the one before is not durable: the cause of F3.
+func (m *Moment) OldIncrUnsynced() bool {
+	m.life()
+	return m.of.facts.oldIncrUnsynced()
+}
+
+// ManifestAhead reports whether the manifest has been renamed and the sync of
+// its directory, which comes next, not returned: the cause of F5.
+func (m *Moment) ManifestAhead() bool {
+	m.life()
+	return m.of.facts.ahead
+}
+
+// ManifestAhead reports the same of a disk on which a recovery is going on.
+func ManifestAhead(log []disk.Record) bool {
+	var f facts
+	for i := range log {
+		f.switching(&log[i].Call)
+	}
+	return f.ahead
+}
+
+// Judge judges what came back from an image of this moment as a run is judged
+// in which the power was cut now. c, when not nil, is the contract instead of
+// the mode's own. The outcome has no cut and is not of a run.
+func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
+	now := m.At
+	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
+	r.follow(h, now)
+	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{NULBytes: r.NULBytes,
+		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}
+	x := *m.of.x
+	x.Crash = PowerLoss()
+	m.of.judging.contract = c
+	m.of.judging.run(&x, o)
+	m.of.judging.contract = nil
+	return o
+}
+
+// hasData is the function of that name for the disk of a running experiment,
+// where a look through a file system would use up numbers of calls.
+func (m *Moment) hasData() bool {
+	_, errno := m.Disk().Find(product.DataFile(&m.of.x.Mode))
+	return errno == 0
+}
+
+// Cut is the statement that cuts the power at this moment: with it in its plan
+// the run comes to this crash. n counts the calls of the run so far that match
+// op and path, this one included.
+func (m *Moment) Cut(choice disk.Choice, op, path string, n int) plan.Statement {
+	at := plan.Instant{Kind: plan.AtAck, N: m.Ack}
+	if m.Call != nil {
+		at = plan.Instant{Kind: plan.AtCall, Node: Server, Call: plan.CallPattern{Op: op, Glob: path}, N: n, Place: disk.PlaceInFlight}
+		if m.Kind == MomentReturn {
+			at.Place = disk.PlaceReturn
+		}
+	}
+	return plan.Statement{At: at, Action: &plan.PowerCut{Node: Server, Keep: choice, HasKeep: true}}
+}

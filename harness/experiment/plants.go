@@ -1,0 +1,95 @@
+package experiment
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/disk"
+)
+
+// Plants are deliberate faults: in the engine (engine/bugs), and here those of
+// the disk, the harness and the clients. A run with one of the latter proves
+// nothing about the server, and must never come out as holding.
+type Plants struct {
+	Engine bugs.Set
+	Disk   disk.Plant
+	// ReopenUncrashed restarts the server on the disk as it was before the power
+	// cut, instead of on the crash image.
+	ReopenUncrashed bool
+	// ClientLies makes clients record acknowledgements that no server gave.
+	ClientLies bool
+}
+
+// Plant describes one of them.
+type Plant struct {
+	Name  string // what --plant takes
+	Where string // engine, disk, harness, client
+	Doc   string
+	Must  string // what a run must say: an anomaly, or the verdict unknown
+	Set   func(p *Plants)
+}
+
+// OutsidePlants are the planted faults that are not in the engine.
+var OutsidePlants = []Plant{
+	{"cut-loses-nothing", "disk", "a power cut keeps everything that was written", "unknown",
+		func(p *Plants) { p.Disk |= disk.PlantLoseNothing }},
+	{"disk-ignores-fsync", "disk", "fsync returns success and makes nothing durable", "lost-write",
+		func(p *Plants) { p.Disk |= disk.PlantIgnoreSync }},
+	{"reopen-uncrashed", "harness", "the server is restarted on the disk as it was before the power cut", "unknown",
+		func(p *Plants) { p.ReopenUncrashed = true }},
+	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "unknown",
+		func(p *Plants) { p.ClientLies = true }},
+}
+
+// AllPlants lists every planted fault that an experiment with one server can
+// meet, those of the engine first.
+func AllPlants() []Plant {
+	var all []Plant
+	for _, b := range bugs.All() {
+		if b.Replicated() {
+			continue
+		}
+		all = append(all, Plant{b.Name, "engine", b.Doc + " (" + b.Under + ")", b.Anomaly,
+			func(p *Plants) { p.Engine |= b.Bit }})
+	}
+	return append(all, OutsidePlants...)
+}
+
+// ParsePlants turns comma-separated names into plants.
+func ParsePlants(text string) (Plants, error) {
+	var p Plants
+	all := AllPlants()
+next:
+	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		for i := range all {
+			if all[i].Name == name {
+				all[i].Set(&p)
+				continue next
+			}
+		}
+		names := make([]string, len(all))
+		for i := range all {
+			names[i] = all[i].Name
+		}
+		return p, fmt.Errorf("planted fault %q is not known: want one of %s", name, strings.Join(names, ", "))
+	}
+	return p, nil
+}
+
+// String is the names of the plants, as ParsePlants reads them.
+func (p Plants) String() string {
+	var names []string
+	if p.Engine != bugs.Set(0) {
+		names = append(names, p.Engine.String())
+	}
+	for i := range OutsidePlants {
+		var one Plants
+		OutsidePlants[i].Set(&one)
+		if one.Disk != disk.Plant(0) && p.Disk&one.Disk != 0 ||
+			one.ReopenUncrashed && p.ReopenUncrashed || one.ClientLies && p.ClientLies {
+			names = append(names, OutsidePlants[i].Name)
+		}
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,83 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/machine"
+)
+
+// Recovered is what a server made of a crash image.
+type Recovered struct {
+	State    history.State // when it started
+	How      machine.Recovery
+	Refusal  string // why it did not start by itself
+	NULBytes bool   // an incr file of the image held NUL bytes
+	NoData   bool   // the image has no manifest, or no snapshot in a mode without AOF
+	// At is when the state was read, on the clock of the run, if that was after the
+	// moment whose image it comes from: what expires meanwhile is not there.
+	At time.Duration
+	// Truncated: the start cut a torn tail off, so that what is written next goes behind the cut.
+	Truncated bool
+}
+
+// Take takes how a server came back.
+func (r *Recovered) Take(got machine.Return, err error) error {
+	r.How, r.Refusal, r.NULBytes = got.How, got.Refusal, got.Stray
+	return err
+}
+
+// follow writes into a history what came after a power cut.
+func (r *Recovered) follow(h *history.History, now time.Duration) {
+	h.Events = append(h.Events, history.Event{At: now, Kind: history.PowerCut, Node: Server},
+		history.Event{At: now, Kind: history.Restarted, Node: Server})
+	if r.How != machine.ByItself {
+		h.Events = append(h.Events, history.Event{At: now, Kind: history.Refused, Node: Server, Text: r.Refusal})
+	}
+	if r.How == machine.Repaired {
+		h.Events = append(h.Events, history.Event{At: now, Kind: history.Repaired, Node: Server})
+	}
+	if r.How != machine.RefusedToStart {
+		state := r.State
+		at := max(now, r.At)
+		state.Began, state.At, state.Node, state.Epoch = at, at, Server, 1
+		h.States = append(h.States, state)
+	}
+}
+
+// Differs says in which way two readings of the same image differ; "" when
+// they agree. A key that expires may have done so between them.
+func (r *Recovered) Differs(o *Recovered) string {
+	switch {
+	case r.How != o.How:
+		return fmt.Sprintf("one start ended as %d, the other as %d (%s%s)", r.How, o.How, r.Refusal, o.Refusal)
+	case r.NULBytes != o.NULBytes || r.NoData != o.NoData || r.Truncated != o.Truncated:
+		return "they disagree about the files"
+	}
+	if key := Lacks(&r.State, &o.State); key != "" {
+		return fmt.Sprintf("key %q", key)
+	}
+	if key := Lacks(&o.State, &r.State); key != "" {
+		return fmt.Sprintf("key %q", key)
+	}
+	return ""
+}
+
+// Lacks returns a key of want that is not in got with the same value; "" when
+// there is none. Keys that expire may be gone.
+func Lacks(got, want *history.State) string {
+	for i := range want.Keys {
+		w := &want.Keys[i]
+		k, ok := slices.BinarySearchFunc(got.Keys, w.Key, func(kv history.KV, key string) int { return strings.Compare(kv.Key, key) })
+		if !ok && w.TTL > 0 {
+			continue
+		}
+		if !ok || got.Keys[k].Value != w.Value || !slices.Equal(got.Keys[k].List, w.List) {
+			return w.Key
+		}
+	}
+	return ""
+}

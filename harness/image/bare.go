@@ -1,0 +1,195 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Bare starts the engine on crash images outside of any world: its own start-up
+// code runs, with a clock that stands still, no latency, no network and no
+// scheduler, and the data is read straight from the keyspace. That is faithful
+// because start-up is one task that waits for nothing. It costs a tenth of a
+// start in the simulated world, against which explorations compare it.
+type Bare struct {
+	mode   *product.Mode
+	engine machine.Engine
+	size   int // of values
+	tokens workloads.Tokens
+	kvs    []history.KV
+	names  map[string]string
+	env    bareEnv
+	cut    bool // the start cut a truncated tail off
+
+	// What is started on.
+	image *disk.Disk
+	gate  disk.Gate
+}
+
+// NewBare makes one for the images of an experiment's runs.
+func NewBare(x *experiment.Experiment) (*Bare, error) {
+	conf, err := x.Mode.Config()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bare{mode: &x.Mode, size: x.Workload.ValueSize, names: make(map[string]string)}
+	b.engine = machine.Engine{
+		Config: func(vfs.FS) (*config.Config, error) {
+			c := *conf
+			return &c, nil
+		},
+		Bugs: x.Plants.Engine, Keyspace: keyspace.New(),
+		Log: func(_ time.Duration, _ byte, msg string) {
+			_, cut := product.CutOff(msg)
+			b.cut = b.cut || cut
+		},
+	}
+	for c := range x.Workload.Clients {
+		b.tokens.Token(c, TokensAhead) // handed out, so that values come back as shared strings
+		for n := range TokensAhead {
+			b.tokens.Token(c, n)
+		}
+	}
+	return b, nil
+}
+
+// background is the context of starts that nobody calls off.
+var background = context.Background()
+
+// TokensAhead is for how many writes of a client values are recognised without
+// an allocation.
+const TokensAhead = 512
+
+// Recover starts the engine on a crash image, which it changes as a start does,
+// at the given time of the run; with its repair tool if it refuses. gate, when
+// not nil, is passed by every call to the disk. What is returned is good until
+// the next call.
+func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) experiment.Recovered {
+	b.env.now, b.image, b.gate, b.cut = at, image, gate, false
+	r := experiment.Recovered{NoData: !product.HasData(image.FS(nil), b.mode)}
+	r.Take(machine.Recover(background, (*bareImage)(b), b.mode, nil)) // its errors are refusals
+	if r.How == machine.RefusedToStart {
+		return r
+	}
+	r.Truncated = b.cut
+	r.State.Keys = b.dump()
+	if !r.NULBytes && b.mode.AOF {
+		r.NULBytes = product.HasStrayBytes(image.FS(nil))
+	}
+	return r
+}
+
+// bareImage is a Bare as something that a server is brought back on.
+type bareImage Bare
+
+func (b *bareImage) Start(context.Context) error {
+	if err := b.engine.Load(&b.env, b.image.FS(b.gate)); err != nil {
+		return &machine.Refusal{Words: err.Error()}
+	}
+	return nil
+}
+
+func (b *bareImage) Repair(ctx context.Context) (fixed bool, err error) {
+	return b.engine.Fix(ctx, &b.env, b.image.FS(b.gate)) == nil, nil
+}
+
+func (b *bareImage) Files(f func(fsys vfs.FS)) error {
+	f(b.image.FS(nil))
+	return nil
+}
+
+// dump reads database 0 as workloads.Run.Dump does through a client.
+func (b *Bare) dump() []history.KV {
+	b.kvs = b.kvs[:0]
+	now := b.env.Wall().UnixMilli()
+	b.engine.Keyspace.DB(0).Each(func(key string, o *keyspace.Object, expireAtMs int64) bool {
+		if expireAtMs != 0 && expireAtMs <= now {
+			return true
+		}
+		kv := history.KV{Key: b.name(key)}
+		if expireAtMs != 0 {
+			kv.TTL = time.Duration(expireAtMs-now) * time.Millisecond
+		}
+		if o.Kind == keyspace.List {
+			kv.List = make([]string, 0, o.List().Len())
+			for i := range o.List().Len() {
+				kv.List = append(kv.List, b.tokens.Parse(o.List().At(i), b.size))
+			}
+		} else {
+			kv.Value = b.tokens.Parse(o.Str, b.size)
+		}
+		b.kvs = append(b.kvs, kv)
+		return true
+	})
+	slices.SortFunc(b.kvs, func(x, y history.KV) int { return strings.Compare(x.Key, y.Key) })
+	return b.kvs
+}
+
+// name is a key as a string that is shared by all dumps.
+func (b *Bare) name(key string) string {
+	s, ok := b.names[key]
+	if !ok {
+		s = strings.Clone(key)
+		b.names[s] = s
+	}
+	return s
+}
+
+// bareEnv is an environment in which one task runs and nothing waits.
+type bareEnv struct {
+	now   time.Duration
+	draws uint64
+}
+
+// errBare is what the network of a bare environment answers.
+var errBare = errors.New("there is no network in a bare environment")
+
+func (e *bareEnv) Node() string                        { return experiment.Server }
+func (e *bareEnv) Now() time.Duration                  { return e.now }
+func (e *bareEnv) Wall() time.Time                     { return sim.WorldBegan.Add(e.now) }
+func (e *bareEnv) Sleep(time.Duration)                 {}
+func (e *bareEnv) NewCond() env.Cond                   { return bareCond{} }
+func (e *bareEnv) Listen(string) (env.Listener, error) { return nil, errBare }
+func (e *bareEnv) Dial(string) (env.Conn, error)       { return nil, errBare }
+
+// Uint64 draws from a generator of its own: the world's must not notice.
+func (e *bareEnv) Uint64() uint64 {
+	e.draws++
+	return seeding.Derive(e.draws)
+}
+
+// Go and Fork run what they are given to its end: nothing else could go on meanwhile.
+func (e *bareEnv) Go(_ string, f func()) env.Task {
+	f()
+	return bareTask{}
+}
+
+func (e *bareEnv) Fork(name string, f func()) env.Task { return e.Go(name, f) }
+
+type bareTask struct{}
+
+func (bareTask) Wait()      {}
+func (bareTask) Done() bool { return true }
+
+// bareCond wakes at once, as conditions may: nobody else could signal.
+type bareCond struct{}
+
+func (bareCond) Wait()                      {}
+func (bareCond) WaitFor(time.Duration) bool { return false }
+func (bareCond) Signal()                    {}
+func (bareCond) Broadcast()                 {}

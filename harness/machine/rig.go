@@ -1,0 +1,149 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/env/osenv"
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
+)
+
+// Rig is what machines with real servers share: the server's binary, how it is
+// started, entered and repaired, where their disks come from, and one clock.
+type Rig struct {
+	Binary string
+	Disks  Disks
+	server *process.Server
+	within time.Duration // until it must answer; 0: the default
+	repair []string      // command that repairs what a crash left (product.RunRepair); nil: there is none
+	modes  []string      // that the server has; nil: all
+	start  time.Time
+}
+
+// Disks are where the disks of real servers come from: the fault disk (FaultDisks),
+// directories of the host (HostDirs), real file systems on logged disks (BlockDisks).
+type Disks interface {
+	// Dir is where they appear on the host.
+	Dir() string
+	// machine is one that has a disk of that kind.
+	machine(p *Process) Machine
+	// open makes the empty disk of a machine.
+	open(p *Process) (Disk, error)
+	Close() error
+}
+
+// Disk is what a real server keeps its files on.
+type Disk interface {
+	// Dir is the directory of the server's files, as it sees it.
+	Dir() string
+	// Files gives what is there. Nobody may be writing.
+	Files(f func(fsys vfs.FS)) error
+	// Ours is the disk as it is now, and its log; nil where it is not ours.
+	Ours() *disk.Disk
+	// Refuses is why the disk cannot be used any more; "" when it can.
+	Refuses() string
+	// LetGo answers calls that are held up, which keep their callers from dying.
+	LetGo()
+	Close() error
+}
+
+// NewRig is for servers of a binary on such disks. Close it when done.
+func NewRig(binary string, open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
+	r := &Rig{Binary: binary, start: time.Now(), repair: product.RepairCommand(binary)}
+	var err error
+	r.Disks, err = open(r.Clock)
+	return r, err
+}
+
+// Describe says how a server is started and entered that is not redis-server's
+// kin: before the first machine. repair is a command in which {{dir}} and
+// {{manifest}} stand for where its files are; nil: there is none. modes: the
+// others are n/a; nil: it has all.
+func (r *Rig) Describe(server *process.Server, within time.Duration, repair, modes []string) {
+	r.server, r.within, r.repair, r.modes = server, within, repair, modes
+}
+
+// LacksMode is why a mode cannot be tested; "" when it can.
+func (r *Rig) LacksMode(m *product.Mode) string {
+	if r.modes == nil || slices.Contains(r.modes, m.Name) {
+		return ""
+	}
+	return fmt.Sprintf("%s has no mode %s", r.Binary, m.Name)
+}
+
+// Close takes the disks away.
+func (r *Rig) Close() error { return r.Disks.Close() }
+
+// Clock is the time since the rig was made.
+func (r *Rig) Clock() time.Duration { return time.Since(r.start) }
+
+// WaitUntil waits for an instant of the rig's clock.
+func (r *Rig) WaitUntil(ctx context.Context, at time.Duration) error {
+	timer := time.NewTimer(at - r.Clock())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Env is an environment of clients, who know how to enter the server.
+func (r *Rig) Env(seed uint64) *osenv.Env {
+	e := osenv.NewAt("c1", seed, r.start)
+	if r.server != nil {
+		e.Secure(r.server.Secure)
+	}
+	return e
+}
+
+// Launch starts the server in a directory, and waits until it answers. A *Refusal is
+// its own word that it will not.
+func (r *Rig) Launch(ctx context.Context, dir string, directives []product.Directive, output func(process.Line)) (*process.Redis, error) {
+	return Launch(ctx, process.RedisSpec{Binary: r.Binary, Server: r.server, Within: r.within, Dir: dir, Directives: asArguments(directives), Clock: r.Clock, Output: output})
+}
+
+// asArguments are directives as a command line has them.
+func asArguments(directives []product.Directive) []process.Directive {
+	var list []process.Directive
+	for _, d := range directives {
+		list = append(list, process.Directive{Name: d.Name, Args: d.Arguments()})
+	}
+	return list
+}
+
+// Launch starts a real server. All of harness does so here.
+func Launch(ctx context.Context, s process.RedisSpec) (*process.Redis, error) {
+	redis, err := process.StartRedis(ctx, s)
+	var start *process.StartError
+	if errors.As(err, &start) && product.Refused(start) {
+		return nil, &Refusal{Words: product.LastWords(start), Cause: start}
+	}
+	return redis, err
+}
+
+// End kills a server and waits until nothing is left of it.
+func End(r *process.Redis) {
+	if r == nil {
+		return
+	}
+	r.KillTree()
+	r.WaitTree()
+	r.OutputDone()
+}
+
+// Repair runs the server's repair tool on a directory; fixed is false as well when
+// there is no tool.
+func (r *Rig) Repair(ctx context.Context, dir string) (fixed bool, err error) {
+	if r.repair == nil {
+		return false, nil
+	}
+	return product.RunRepair(ctx, r.repair, dir, r.Clock)
+}

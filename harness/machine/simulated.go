@@ -1,0 +1,537 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/conduct"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/seeding"
+	"github.com/torntail/torntail/workloads"
+)
+
+// engineAddr is where the simulated server listens.
+const engineAddr = Node + ":6379"
+
+// Simulated is a machine of the simulated world with the embedded engine on it, one
+// setup after the other in the memory of the one before. The zero value is not
+// ready: see NewSimulated.
+type Simulated struct {
+	world   *sim.World
+	spare   *disk.Disk
+	configs map[string]*config.Config // by directives
+	setup   *Setup
+	engine  Engine
+	conf    *config.Config
+
+	node    *sim.Node
+	control *sim.Node // of whoever drives
+	clients *sim.Node // nil: none yet
+	env     env.Env   // of whoever drives
+	wake    env.Cond  // something that the driver may wait for has happened
+
+	server  *engine.Server
+	serving bool
+	exited  bool
+	refusal error
+	began   time.Duration // of the last start
+	took    time.Duration
+
+	conductor *conduct.Conductor
+	armed     time.Duration // time for which a callback is pending, plus 1; 0: none
+
+	life   lifeOf // that goes on
+	last   lifeOf
+	termed bool // asked to terminate
+	midway bool // of the strike under way
+	atRest
+	cut       PowerLoss
+	uncrashed *disk.Disk // the disk before the cut, for the plant that reopens it
+}
+
+// lifeOf is how a life has ended; "" while it lasts.
+type lifeOf struct {
+	how history.EventKind
+	at  time.Duration
+}
+
+// NewSimulated makes a machine. Close it when done.
+func NewSimulated() *Simulated {
+	m := &Simulated{world: sim.New(sim.Options{}), configs: make(map[string]*config.Config)}
+	m.engine = Engine{
+		Config: func(vfs.FS) (*config.Config, error) {
+			c := *m.conf
+			return &c, nil
+		},
+		Listen: engineAddr, Keyspace: keyspace.New(),
+		Made: func(s *engine.Server) { m.server = s },
+		Serving: func() {
+			m.serving = true
+			m.wake.Signal()
+		},
+	}
+	return m
+}
+
+// Close ends what is left of the last setup.
+func (m *Simulated) Close() { m.world.Close() }
+
+// Reset implements Machine. Clients' tasks have a machine of their own, named c1.
+func (m *Simulated) Reset(s *Setup) error {
+	personality, err := disk.PersonalityByName(s.Personality)
+	if err != nil {
+		return err
+	}
+	options := disk.Options{Personality: personality, KeepLog: true, Plant: s.DiskPlant}
+	if m.spare == nil {
+		m.spare = disk.New(options)
+	} else {
+		m.spare.Reset(options)
+	}
+	if err := m.ResetOn(s, m.spare, 3); err != nil {
+		return err
+	}
+	m.clients = m.world.Node("c1", nil)
+	return nil
+}
+
+// ResetOn makes it a machine without clients whose disk holds an image. stream tells the world's draws
+// from those of others with the same seed; 0: the seed is the world's own.
+func (m *Simulated) ResetOn(s *Setup, image *disk.Disk, stream uint64) error {
+	profile, err := sim.ProfileByName(s.Profile)
+	if err != nil {
+		return err
+	}
+	if err := m.Configure(s.Mode); err != nil {
+		return err
+	}
+	m.setup = s
+	m.engine.Bugs, m.engine.Log = s.Bugs, nil
+	if says := s.Watch.Says; says != nil {
+		m.engine.Log = func(at time.Duration, _ byte, msg string) { says(at, msg) }
+	}
+	seed := s.Seed
+	if stream > 0 {
+		seed = seeding.Derive(seed, stream)
+	}
+	options := sim.Options{Seed: seed, Profile: profile, Trace: s.Trace}
+	if s.Watch.Call != nil {
+		options.Hook = func(n *sim.Node, c *disk.Call) disk.Decision {
+			if n != m.node {
+				return disk.Decision{}
+			}
+			return s.Watch.Call(c)
+		}
+	}
+	m.world.Reset(options)
+	m.node, m.clients, m.control = m.world.Node(Node, image), nil, nil
+	m.node.OnExit(m.onExit)
+	m.serving, m.exited, m.refusal, m.life, m.last, m.termed = false, false, nil, lifeOf{}, lifeOf{}, false
+	m.atRest, m.cut, m.uncrashed = atRest{}, PowerLoss{}, nil
+	return nil
+}
+
+// Configure implements Machine.
+func (m *Simulated) Configure(mode *product.Mode) (err error) {
+	m.conf, err = m.configFor(mode)
+	return err
+}
+
+// configFor is a mode's configuration, parsed once.
+func (m *Simulated) configFor(mode *product.Mode) (*config.Config, error) {
+	key := fmt.Sprint(mode.Directives)
+	if c := m.configs[key]; c != nil {
+		return c, nil
+	}
+	c, err := mode.Config()
+	if err == nil {
+		m.configs[key] = c
+	}
+	return c, err
+}
+
+// World is the world that the machine is in.
+func (m *Simulated) World() *sim.World { return m.world }
+
+// OnDisk implements plan.Disks.
+func (m *Simulated) OnDisk(_ string, f func(*disk.Disk)) (why string, err error) {
+	f(m.node.Disk())
+	return "", nil
+}
+
+// Disk is the server's disk as it is now.
+func (m *Simulated) Disk() *disk.Disk { return m.node.Disk() }
+
+// worldLimit bounds in virtual time how long a machine is driven: beyond it
+// something never ends.
+const worldLimit = time.Hour
+
+// Drive implements Machine.
+func (m *Simulated) Drive(_ context.Context, f func() error) error {
+	return m.DriveFrom("c0", worldLimit, f)
+}
+
+// DriveFrom is Drive from a machine of that name, for so long at most.
+func (m *Simulated) DriveFrom(name string, limit time.Duration, f func() error) error {
+	m.control = m.world.Node(name, nil)
+	var failed error
+	done := false
+	m.control.Go("control", func(e env.Env) {
+		m.env, m.wake = e, e.NewCond()
+		failed = f()
+		done = true
+		m.world.Stop()
+	})
+	switch err := m.world.Run(limit); {
+	case err != nil:
+		return err
+	case !done:
+		return fmt.Errorf("not done after %s of virtual time", limit)
+	}
+	return failed
+}
+
+// Wanted implements Machine: virtual time takes no time.
+func (*Simulated) Wanted(context.Context) bool { return true }
+
+// Env implements Machine.
+func (m *Simulated) Env() env.Env { return m.env }
+
+// Clients implements Machine.
+func (m *Simulated) Clients() env.Env { return m.clients.Env() }
+
+// Addr implements Machine.
+func (m *Simulated) Addr() string { return engineAddr }
+
+// Start implements Machine.
+func (m *Simulated) Start(context.Context) error {
+	m.life, m.termed = lifeOf{}, false
+	m.serving, m.exited, m.refusal = false, false, nil
+	m.began = m.env.Now()
+	m.node.Start(func(e env.Env, fs vfs.FS) {
+		if err := m.engine.Main(e, fs); err != nil {
+			m.refusal = err
+		}
+	})
+	for !m.serving && !m.exited && m.env.Now()-m.began < StartLimit {
+		m.wake.WaitFor(StartLimit)
+	}
+	if m.serving {
+		m.took = m.env.Now() - m.began
+		return nil
+	}
+	return &Refusal{Words: fmt.Sprint(m.refusal)}
+}
+
+// Took implements Machine.
+func (m *Simulated) Took() time.Duration { return m.took }
+
+// Repair implements Machine: the tool is a process of the machine, too.
+func (m *Simulated) Repair(ctx context.Context) (fixed bool, err error) {
+	failed := errors.New("the tool did not end")
+	m.exited = false
+	m.node.Start(func(e env.Env, fs vfs.FS) { failed = m.engine.Fix(ctx, e, fs) })
+	for from := m.env.Now(); !m.exited && m.env.Now()-from < StartLimit; {
+		m.wake.WaitFor(StartLimit)
+	}
+	return failed == nil, nil
+}
+
+// onExit is called by the scheduler when a process of the machine has returned.
+func (m *Simulated) onExit() {
+	m.exited = true
+	if exits := m.setup.Watch.Exits; exits != nil && m.serving {
+		exits()
+	}
+	switch {
+	case !m.serving || m.life.how != "":
+	case m.termed:
+		m.over(history.Terminated, true)
+	default:
+		m.over(history.Exited, true)
+	}
+	m.wake.Signal()
+}
+
+// over notes that the server's life has ended, now.
+func (m *Simulated) over(how history.EventKind, late bool) {
+	m.life = lifeOf{how, m.world.Now()}
+	m.last = m.life
+	if tell := m.setup.Watch.Down; tell != nil {
+		tell(how, m.life.at, late)
+	}
+	m.wake.Signal()
+}
+
+// AwaitDown implements Machine.
+func (m *Simulated) AwaitDown(_ context.Context, until time.Duration) bool {
+	for m.life.how == "" && m.env.Now() < until {
+		m.wake.WaitFor(until - m.env.Now())
+	}
+	return m.life.how != ""
+}
+
+// Down implements Machine.
+func (m *Simulated) Down() (how history.EventKind, at time.Duration) { return m.last.how, m.last.at }
+
+// Running reports whether the server serves.
+func (m *Simulated) Running() bool { return m.node.Running() && m.serving && m.life.how == "" }
+
+// Settle implements Machine.
+func (m *Simulated) Settle() error {
+	if m.last.how != history.PowerCut {
+		m.env.Sleep(quiet)
+		m.AwaitGone(10 * time.Millisecond)
+	}
+	if m.clients != nil {
+		m.clients.Kill(true)
+	}
+	return nil
+}
+
+// GiveUp implements Machine: nothing goes on when nobody drives.
+func (m *Simulated) GiveUp() (over bool) { return m.life.how != "" }
+
+// AwaitGone implements Machine.
+func (m *Simulated) AwaitGone(every time.Duration) error {
+	for from := m.env.Now(); m.node.Children() > 0 && m.env.Now()-from < ChildLimit; {
+		m.env.Sleep(every)
+	}
+	return nil
+}
+
+// AtRestNow implements Machine: nothing has to wait, for one thing happens at a time.
+func (*Simulated) AtRestNow(func()) {}
+
+// Files implements Machine.
+func (m *Simulated) Files(f func(fsys vfs.FS)) error {
+	f(m.node.Disk().FS(nil))
+	return nil
+}
+
+// Calls implements Machine.
+func (m *Simulated) Calls() (log []disk.Record, seen bool) { return m.node.Disk().Log(), true }
+
+// Hash implements Machine.
+func (m *Simulated) Hash() uint64 { return m.node.Disk().Hash() }
+
+// Expected implements Machine.
+func (m *Simulated) Expected() uint64 { return m.expected }
+
+// Damaged implements Machine.
+func (m *Simulated) Damaged() int { return m.damaged }
+
+// Cut implements Machine.
+func (m *Simulated) Cut() *PowerLoss { return &m.cut }
+
+// LastWords implements Machine.
+func (*Simulated) LastWords() string { return "" }
+
+// Resident implements Machine.
+func (*Simulated) Resident() int64 { return 0 }
+
+// GiveWay implements Machine.
+func (*Simulated) GiveWay(f func()) { f() }
+
+// Exclusively implements Machine: one task runs at a time.
+func (*Simulated) Exclusively(f func()) { f() }
+
+// Mark implements Machine.
+func (m *Simulated) Mark(what string, n uint64) { m.world.Mark(what, n) }
+
+// Trace implements Machine.
+func (m *Simulated) Trace() uint64 { return m.world.Hash() }
+
+// Slack implements Machine.
+func (*Simulated) Slack() time.Duration { return 0 }
+
+// Name implements plan.System.
+func (*Simulated) Name() string { return string(plan.Sim) }
+
+// Lacks implements plan.System.
+func (*Simulated) Lacks(n plan.Need) string {
+	if n == plan.NeedLinks {
+		return oneServer
+	}
+	return ""
+}
+
+// oneServer is why faults of links cannot strike in an experiment with one server.
+const oneServer = "an experiment with one server has no links between nodes; torntail splitbrain has"
+
+// CountsAcks implements plan.Acks.
+func (*Simulated) CountsAcks() {}
+
+// Unseen implements plan.Calls.
+func (*Simulated) Unseen(p plan.CallPattern) string {
+	if p.Op == "symlink" || p.Op == "syncfs" {
+		return "no simulated server makes that call"
+	}
+	return ""
+}
+
+// Conducted implements Machine.
+func (m *Simulated) Conducted(by *conduct.Conductor) { m.conductor, m.armed = by, 0 }
+
+// Lock implements conduct.World: one task runs at a time.
+func (*Simulated) Lock() {}
+
+// Unlock implements conduct.World.
+func (*Simulated) Unlock() {}
+
+// Now implements conduct.World.
+func (m *Simulated) Now() time.Duration { return m.world.Now() }
+
+// Outside implements conduct.World.
+func (m *Simulated) Outside(f func()) { m.world.Outside(f) }
+
+// Wake implements conduct.World: the scheduler calls at the plan's next instant.
+func (m *Simulated) Wake(next time.Duration) {
+	if next == conduct.Never || m.armed == next+1 {
+		return
+	}
+	m.armed = next + 1
+	m.world.At(next, func() {
+		m.armed = 0
+		m.conductor.Due(m.world.Now())
+	})
+}
+
+// KeepTime implements Machine.
+func (m *Simulated) KeepTime() { m.conductor.Arm() }
+
+// Strike implements Machine. A sync that is about to return has done its work; any
+// other in flight has something left to do.
+func (m *Simulated) Strike(t plan.Trigger) (end func(), ok bool) {
+	m.midway = !t.InCall || t.Place != disk.PlaceReturn
+	return func() {}, true
+}
+
+// isDown is why a statement about a running server misses; "" when it runs.
+func (m *Simulated) isDown() string {
+	if !m.node.Running() || m.life.how != "" {
+		return down
+	}
+	return ""
+}
+
+// Kill implements plan.Processes.
+func (m *Simulated) Kill(_ string, tree bool) (why string, err error) {
+	if why = m.isDown(); why == "" {
+		m.node.Kill(tree)
+		m.over(history.ProcessKill, true)
+	}
+	return why, nil
+}
+
+// Terminate implements plan.Processes.
+func (m *Simulated) Terminate(string) (why string, err error) {
+	if why = m.isDown(); why == "" {
+		m.termed = true
+		m.node.Go("signal", func(env.Env) { m.server.Terminate("SIGTERM") })
+	}
+	return why, nil
+}
+
+// Pause implements plan.Processes.
+func (m *Simulated) Pause(string) (why string, err error) {
+	if !m.node.Running() {
+		return down, nil
+	}
+	m.node.Pause()
+	return "", nil
+}
+
+// Resume implements plan.Processes.
+func (m *Simulated) Resume(string) (why string, err error) {
+	if !m.node.Paused() {
+		why = pausedIsGone
+	}
+	m.node.Resume()
+	return why, nil
+}
+
+// Restart implements plan.Restarts: whoever drives restarts the server.
+func (m *Simulated) Restart(string) (why string, err error) {
+	if why = m.isDown(); why == "" {
+		why = noRestart
+	}
+	return why, nil
+}
+
+// PowerCut implements plan.Power.
+func (m *Simulated) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+	if why = m.isDown(); why != "" {
+		return why, nil
+	}
+	choice := kept(keep, m.setup.Seed)
+	at, before := m.world.Now(), m.node.Disk()
+	if frozen := m.setup.Watch.Frozen; frozen != nil {
+		frozen(before, at, m.midway)
+	}
+	if m.setup.ReopenUncrashed {
+		m.uncrashed = before.Clone()
+	}
+	m.cut = PowerLoss{Cut: m.node.PowerCut(choice), Asked: choice}
+	m.expected = m.cut.Image
+	if m.uncrashed != nil {
+		m.node.SetDisk(m.uncrashed)
+	}
+	m.over(history.PowerCut, true)
+	return "", nil
+}
+
+// kept is what survives a power cut.
+func kept(keep *disk.Choice, seed uint64) disk.Choice {
+	if keep == nil {
+		return disk.Choice{Mode: disk.KeepRandom, Seed: seeding.Derive(seed, 4)}
+	}
+	return *keep
+}
+
+// MoveClock implements plan.Clocks.
+func (m *Simulated) MoveClock(_ string, by time.Duration) (why string, err error) {
+	m.node.SetClock(by)
+	return "", nil
+}
+
+// ReleaseCalls implements plan.HeldCalls.
+func (m *Simulated) ReleaseCalls(string) (why string, err error) {
+	m.node.ReleaseStalled()
+	return "", nil
+}
+
+// AtRest implements plan.AtRest.
+func (m *Simulated) AtRest(_ string, damage func(*disk.Disk, string) (int, string)) (why string, err error) {
+	if m.node.Running() {
+		return notAtRest, nil
+	}
+	return m.damage(m.node.Disk(), damage), nil
+}
+
+// Command implements plan.Commands. Whether it did anything shows in the disk's log.
+func (m *Simulated) Command(_ string, args []string) (why string, err error) {
+	if why = m.isDown(); why != "" {
+		return why, nil
+	}
+	m.control.Go("do", func(e env.Env) {
+		conn, err := workloads.Dial(e, engineAddr)
+		if err != nil {
+			return // the server is gone, and the plan's next statement will say so
+		}
+		defer conn.Close()
+		conn.Do(product.ReplyLimit, args...)
+	})
+	return "", nil
+}

@@ -1,0 +1,164 @@
+package saved
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Schema is the version of the replay directory's experiment.json.
+const Schema = 1
+
+// Files of a replay directory.
+const (
+	savedFile    = "experiment.json"
+	planFile     = "plan.txt"
+	storyFile    = "story.txt"
+	contractFile = "contract.yaml" // the user's own, if there was one
+
+	// HistoryFile is the record of the run, which Saved.Judge judges again.
+	HistoryFile = "history.jsonl"
+)
+
+// Saved is a failure on file: the experiment, and what it showed.
+type Saved struct {
+	Schema   int    `json:"schema"`
+	Torntail string `json:"torntail"` // version that made it
+	Target   string `json:"target"`
+	Version  string `json:"version"` // of the target
+	Backend  string `json:"backend"`
+
+	Mode        string              `json:"mode"`
+	Span        time.Duration       `json:"span_ns,omitempty"` // how long clients write in one life; 0: the mode\'s own
+	Directives  []product.Directive `json:"directives"`
+	Crash       string              `json:"crash"`
+	Workload    workloads.Spec      `json:"workload"`
+	Personality string              `json:"personality"`
+	Profile     string              `json:"profile"`
+	Seed        uint64              `json:"seed"`
+	Plants      string              `json:"plants,omitempty"`
+
+	Anomaly string `json:"anomaly,omitempty"` // name of the first
+	Finding string `json:"finding,omitempty"`
+	Trace   string `json:"trace,omitempty"` // trace hash, hexadecimal; simulation only
+
+	Verdict result.Verdict  `json:"verdict,omitempty"`
+	Seen    experiment.Seen `json:"seen,omitzero"`
+
+	plan     *plan.Plan
+	contract *contract.File
+	dir      string
+}
+
+// Save writes a failure into dir, which it makes: the experiment, its plan, its
+// story, its history, and the contract if it is the user's own.
+func Save(dir, torntail string, b campaign.Backend, x *experiment.Experiment, o *experiment.Outcome) error {
+	s := Saved{
+		Schema: Schema, Torntail: torntail, Target: b.Target, Version: b.Version, Backend: b.Name,
+		Mode: x.Mode.Name, Span: x.Mode.Span, Directives: x.Mode.Directives, Crash: x.Crash.Name, Workload: x.Workload,
+		Personality: x.Personality, Profile: x.Profile, Seed: x.Seed, Plants: x.Plants.String(),
+		Verdict: o.Verdict, Seen: o.Seen,
+	}
+	var story strings.Builder
+	for i, a := range o.Anomalies {
+		if i == 0 && o.Verdict == result.Violated {
+			s.Anomaly = a.Name
+		}
+		fmt.Fprintf(&story, "%s\n%s\n\n", a.Name, a.Story)
+	}
+	if len(o.Findings) > 0 {
+		s.Finding = o.Findings[0]
+		fmt.Fprintf(&story, "finding %s\n", strings.Join(o.Findings, ", "))
+	}
+	if o.Trace != 0 {
+		s.Trace = strconv.FormatUint(o.Trace, 16)
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	files := map[string]string{savedFile: string(text) + "\n", planFile: x.Plan.String(), storyFile: story.String()}
+	if x.Contract != nil {
+		files[contractFile] = string(x.Contract.Text)
+	}
+	for name, data := range files { // any order: they are independent
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			return err
+		}
+	}
+	return history.Save(filepath.Join(dir, HistoryFile), o.History)
+}
+
+// Load reads a replay directory.
+func Load(dir string) (*Saved, error) {
+	path := filepath.Join(dir, savedFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
+	}
+	s := new(Saved)
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(s); err != nil {
+		return nil, fmt.Errorf("%s: offset %d: %w", path, dec.InputOffset(), err)
+	}
+	if s.Schema != Schema {
+		return nil, fmt.Errorf("%s: schema %d: this torntail reads schema %d", path, s.Schema, Schema)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, planFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
+	}
+	if s.plan, err = plan.Parse(string(text)); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, planFile), err)
+	}
+	s.dir = dir
+	own := filepath.Join(dir, contractFile)
+	if _, err := os.Stat(own); err == nil {
+		if s.contract, err = contract.Load(own); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Experiment is the experiment on file, with directives that override its own.
+func (s *Saved) Experiment(override []product.Directive) (*experiment.Experiment, error) {
+	m, err := product.ModeByName(s.Mode)
+	if err != nil {
+		return nil, err
+	}
+	m.Directives = s.Directives
+	if s.Span > 0 {
+		m.Span = s.Span
+	}
+	plants, err := experiment.ParsePlants(s.Plants)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Workload.Check(); err != nil {
+		return nil, err
+	}
+	crash, err := experiment.CrashByName(s.Crash)
+	if err != nil {
+		return nil, err
+	}
+	return &experiment.Experiment{Mode: m.With(override), Crash: crash, Workload: s.Workload, Personality: s.Personality,
+		Profile: s.Profile, Seed: s.Seed, Plan: s.plan, Plants: plants, Contract: s.contract}, nil
+}

@@ -1,0 +1,171 @@
+package splitbrain
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/conduct"
+)
+
+// This file is how an experiment's plan is carried out: who keeps its time, what its
+// statements strike, and what goes on record.
+
+// world is the experiment as its conductor knows it: one task at a time runs.
+type world struct{ r *run }
+
+func (world) Lock()                {}
+func (world) Unlock()              {}
+func (w world) Now() time.Duration { return w.r.env.Now() }
+func (world) Wake(time.Duration)   {} // keepTime looks again by itself
+
+// Outside hands an acknowledgement's strikes to who keeps the time. It is called from a
+// client's task.
+func (w world) Outside(f func()) {
+	w.r.acked = append(w.r.acked, f)
+	w.r.news.Signal()
+}
+
+// Strike implements conduct.World.
+func (w world) Strike(plan.Trigger) conduct.Strike { return strike{w.r.c, w.r} }
+
+// keepTime carries the plan out until the span is over, or all writes are made.
+func (r *run) keepTime() {
+	end := r.began + r.s.Span
+	for r.failure == nil && !r.stopping() {
+		now := r.env.Now()
+		if now >= end {
+			return
+		}
+		acked := r.acked
+		r.acked = nil
+		for _, f := range acked {
+			f()
+		}
+		r.conductor.Due(now)
+		wait := min(end-now, lookEvery)
+		if next := r.conductor.NextTime(); next != conduct.Never {
+			wait = min(wait, next-r.env.Now())
+		}
+		if wait > 0 && len(r.acked) == 0 {
+			r.news.WaitFor(wait)
+		}
+	}
+}
+
+// strike is the cluster while a fault strikes, with what the experiment has of it:
+// links, and connections to all nodes. In a prototype r is nil.
+type strike struct {
+	c plan.System
+	r *run
+}
+
+// System is what plans strike in experiments on a kind of cluster, of which any
+// value will do, nil pointers among them.
+func System(c plan.System) plan.System { return strike{c: c} }
+
+// Name implements plan.System.
+func (k strike) Name() string { return k.c.Name() }
+
+// Lacks implements plan.System.
+func (k strike) Lacks(n plan.Need) string { return k.c.Lacks(n) }
+
+// Unwrap is the cluster, which has the processes.
+func (k strike) Unwrap() plan.System { return k.c }
+
+// CountsAcks implements plan.Acks.
+func (strike) CountsAcks() {}
+
+// Links implements plan.Linked.
+func (k strike) Links() *plan.LinkFaults { return k.r.links }
+
+// Command implements plan.Commands.
+func (k strike) Command(node string, args []string) (why string, err error) {
+	if _, err := k.r.on(node).do(adminLimit, args...); err != nil {
+		return err.Error(), nil
+	}
+	return "", nil
+}
+
+// Done implements conduct.Strike.
+func (k strike) Done(t plan.Trigger, why string, err error) {
+	if err != nil && k.r.failure == nil {
+		k.r.failure = fmt.Errorf("%s: %w", t.Statement, err)
+	}
+	if why == "" || t.End {
+		k.r.noteFault(t)
+	}
+}
+
+// noteFault puts what struck on the record.
+func (r *run) noteFault(t plan.Trigger) {
+	at := r.env.Now()
+	event := func(kind history.EventKind, node, text string) {
+		r.out.History.Events = append(r.out.History.Events, history.Event{At: at, Kind: kind, Node: node, Text: text})
+	}
+	if t.End || t.Turn {
+		if len(r.links.InPlace()) == 0 {
+			r.out.Healed = at
+			event(history.Healed, "", "")
+		}
+		return
+	}
+	text := t.Statement.String()
+	event(history.FaultStruck, "", text)
+	if plan.Heals(t.Statement.Action) {
+		r.out.Healed = at
+		event(history.Healed, "", "")
+	}
+	for _, node := range plan.CutOff(t.Statement.Action) {
+		event(history.CutOff, node, text)
+	}
+}
+
+// beforeLinks is called before a statement changes links.
+func (r *run) beforeLinks(ends bool) {
+	switch {
+	case r.healing:
+	case ends:
+		r.readSuffixes()
+	default:
+		r.lag(false) // a cut ends what stood for the lag before it
+	}
+}
+
+// lag delays what the first master sends to its replicas, or ends that for good.
+func (r *run) lag(on bool) {
+	if !on {
+		if r.lagging != nil {
+			r.links.Lift(r.lagging)
+			r.lagging = nil
+		}
+		return
+	}
+	var to []string
+	for i := 1; i < r.s.Topology.Servers; i++ {
+		if r.s.Topology.MasterOf(i) == Server(0) {
+			to = append(to, Server(i))
+		}
+	}
+	if r.s.Lag == 0 || len(to) == 0 {
+		return
+	}
+	r.lagging = &plan.Statement{Action: &plan.Delay{Links: plan.Links{From: []string{Server(0)}, To: to}, By: r.s.Lag}}
+	r.links.Place(r.lagging)
+}
+
+// heal ends what the plan has left in place.
+func (r *run) heal() {
+	r.lag(false)
+	r.readSuffixes()
+	r.healing = true
+	r.conductor.End()
+	// Faults without a span are over for the plan's runner, and still in place.
+	if r.links.Clear() {
+		r.noteFault(plan.Trigger{Statement: &plan.Statement{Action: &plan.Heal{}}})
+	}
+	if r.out.Healed == 0 {
+		r.out.Healed = r.env.Now()
+	}
+}

@@ -1,0 +1,179 @@
+// Package losses is the report of crash experiments: of run, suite and policies.
+// It lays their result out as loss tables, one for each target, beside what
+// settings cost and how claims came out, where these were measured.
+package losses
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/reports/model"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
+)
+
+// Report lays a result out. catalogue are the known findings of the product.
+func Report(r *result.Report, catalogue []result.Finding) *model.Report {
+	m := &model.Report{
+		Header:  model.Header{Torntail: r.Torntail, Command: r.Command, Seed: r.Seed, Started: r.Started, ElapsedS: r.ElapsedS, Machine: r.Machine},
+		Meaning: wording.Report(r),
+	}
+	if r.Policies != nil {
+		m.Sections = append(m.Sections, costs(r))
+	}
+	m.Sections = append(m.Sections, tables(r.Results)...)
+	if len(r.Claims) > 0 {
+		m.Sections = append(m.Sections, claims(r.Claims))
+	}
+	if len(r.Results) == 0 && len(r.Claims) > 0 {
+		_, m.Headline = wording.Claims(r.Claims)
+		m.Meaning = ""
+	}
+	m.Gather(catalogue)
+	return m
+}
+
+// columns are those of a loss table.
+var columns = []model.Column{
+	{Name: "struck", Unit: model.Runs},
+	{Name: "total", Group: "acked writes", Unit: model.Writes},
+	{Name: "lost", Group: "acked writes", Unit: model.Writes},
+	{Name: "p50", Group: "loss window", Unit: model.Milliseconds},
+	{Name: "p99", Group: "loss window", Unit: model.Milliseconds},
+	{Name: "max", Group: "loss window", Unit: model.Milliseconds},
+	{Name: "documented bound", Unit: model.Milliseconds},
+	{Name: "back by itself", Unit: model.ShareOfCrashes},
+}
+
+const caption = "Loss table. The loss window is how far back the loss of acknowledged writes reaches, over all crashes that struck. ~ marks a parameter of the disk model; >= marks a lower bound."
+
+// tables are a section for each target, disk and workload.
+func tables(results []result.Result) []model.Section {
+	var list []model.Section
+	var shared []string
+	begin := 0
+	for i := range results {
+		r := &results[i]
+		title := wording.Where(r)
+		if len(list) == 0 || list[len(list)-1].Title != title {
+			shared, begin = wording.SharedDirectives(results[i:]), i
+			s := model.Section{Title: title, Caption: caption, Labels: []string{"mode", "crash"}, Columns: columns}
+			if len(shared) > 0 {
+				s.Text = []string{"Every mode sets " + strings.Join(shared, ", ") + "."}
+			}
+			list = append(list, s)
+		}
+		s := &list[len(list)-1]
+		e := entry(r)
+		e.Detail = strings.Join(wording.Without(r.Directives, shared), ", ")
+		if load := wording.Load(group(results, i, begin)); load != "" {
+			e.Detail = strings.TrimSpace(strings.Trim(load, " ") + " " + e.Detail)
+		}
+		s.Entries = append(s.Entries, e)
+	}
+	for i := range list {
+		list[i].Charts = distributions(results, list[i].Title)
+	}
+	return list
+}
+
+// group are the results from the first of the mode that result i has.
+func group(results []result.Result, i, begin int) []result.Result {
+	for ; i > begin && results[i-1].Mode == results[i].Mode && slices.Equal(results[i-1].Directives, results[i].Directives); i-- {
+	}
+	return results[i:]
+}
+
+func entry(r *result.Result) model.Entry {
+	// A dot would split the class name into packages: the target's version and
+	// path are kept free of it.
+	class := strings.ReplaceAll(strings.TrimSpace(r.Target+" "+r.Version), ".", "_")
+	e := model.Entry{
+		Labels: []string{r.Mode, r.Crash}, Target: r.Target, Suite: class + "." + r.Mode, Title: title(r),
+		Verdict: r.Verdict, Worded: wording.Verdict(r), Why: r.Why, Expected: r.Expected, Anomalies: r.Anomalies, Of: "run",
+	}
+	for _, name := range wording.SortedNames(r.Findings) {
+		seen := model.Seen{Name: name, Times: r.Findings[name]}
+		for j := range r.Failures {
+			if f := &r.Failures[j]; f.Finding == name && seen.Command == "" {
+				seen.Command = f.ReplayCommand()
+			}
+		}
+		e.Seen = append(e.Seen, seen)
+	}
+	for j := range r.Failures {
+		if f := &r.Failures[j]; f.Finding == "" {
+			e.Failures = append(e.Failures, model.Failure{What: f.Anomaly, Where: fmt.Sprintf("seed %d", f.Seed), Story: f.Story, Plan: f.Plan,
+				Dir: f.Dir, Command: f.ReplayCommand(), Smaller: f.Shrunk})
+		}
+	}
+	if r.Verdict == result.NotApplicable {
+		e.InWords = []string{"n/a: " + r.Why}
+		return e
+	}
+	e.Figures, e.InWords = figures(r), inWords(r)
+	if r.Recovery.Repaired > 0 || r.Recovery.Refused > 0 {
+		e.Notes = append(e.Notes, recovery(r))
+	}
+	return e
+}
+
+// title is a result's name among those of its target and mode: a suite's own,
+// which says in what its cells differ, or what was tried.
+func title(r *result.Result) string {
+	if r.Cell != "" {
+		return r.Cell
+	}
+	words := []string{r.Crash}
+	for _, w := range []string{r.Workload, r.Personality} {
+		if w != "" {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func recovery(r *result.Result) string {
+	return fmt.Sprintf("came back by itself %d, repaired %d, refused %d", r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused)
+}
+
+func figures(r *result.Result) []model.Figure {
+	list := []model.Figure{
+		{Value: float64(r.Struck), Shown: wording.Struck(r)},
+		{Value: float64(r.Acknowledged), Shown: fmt.Sprint(r.Acknowledged)},
+		{Value: float64(r.Lost), Shown: fmt.Sprint(r.Lost)},
+	}
+	if w := r.LossWindow; w != nil {
+		for _, v := range []float64{w.P50, w.P99, w.Max} {
+			list = append(list, model.Figure{Value: v, Shown: wording.Window(w, v)})
+		}
+		list[len(list)-1].Bounds = r.Bounds
+	} else {
+		list = append(list, none, none, none)
+	}
+	bound, _ := r.Bound(result.Documented)
+	by := none
+	if share := wording.ByItself(r); share != "-" {
+		by = model.Figure{Value: float64(r.Recovery.ByItself) / float64(max(r.Struck, 1)), Shown: share}
+	}
+	return append(list, model.Figure{Value: bound, Shown: wording.Bound(r)}, by)
+}
+
+// none is a figure that there is not.
+var none = model.Figure{Value: math.NaN(), Shown: "-"}
+
+func inWords(r *result.Result) []string {
+	list := []string{fmt.Sprintf("%s: %d of %d crashes struck, %d acknowledged writes, %d lost",
+		wording.Verdict(r), r.Struck, r.Runs, r.Acknowledged, r.Lost)}
+	if w := r.LossWindow; w != nil {
+		list = append(list, fmt.Sprintf("loss window p50 %s, p99 %s, max %s; documented bound %s",
+			wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max), wording.Bound(r)))
+	}
+	list = append(list, recovery(r))
+	if r.Why != "" {
+		list = append(list, r.Why)
+	}
+	return list
+}
