@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,6 +153,106 @@ func TestCollectionsAgainstMaps(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A list that is written while snapshots hold it holds what a slice would, and
+// the snapshots what there was.
+func TestListsAgainstSlices(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		ks := keyspace.New()
+		db := ks.DB(0)
+		key := []byte("k")
+		db.NewList(key).PushBack([]byte("first"))
+		now := []string{"first"}
+		type frozen struct {
+			s    *keyspace.Snapshot
+			want []string
+		}
+		var snaps []frozen
+		elements := func(l *keyspace.Deque) (out []string) {
+			for i := range l.Len() {
+				out = append(out, string(l.At(i)))
+			}
+			return out
+		}
+		var copied *keyspace.Deque
+		var copyWant []string
+		for step := range rapid.IntRange(1, 120).Draw(rt, "steps") {
+			v := strconv.Itoa(step)
+			l := db.EditList(key)
+			switch rapid.IntRange(0, 13).Draw(rt, "what") {
+			case 0, 1, 2:
+				l.PushBack([]byte(v))
+				now = append(now, v)
+			case 3, 4, 5:
+				l.PushFront([]byte(v))
+				now = append([]string{v}, now...)
+			case 6, 7:
+				if len(now) > 1 {
+					require.Equal(rt, now[0], string(l.PopFront()))
+					now = now[1:]
+				}
+			case 8, 9:
+				if len(now) > 1 {
+					require.Equal(rt, now[len(now)-1], string(l.PopBack()))
+					now = now[:len(now)-1]
+				}
+			case 10:
+				i := rapid.IntRange(0, len(now)-1).Draw(rt, "at")
+				l.Set(i, []byte(v))
+				now = slices.Clone(now)
+				now[i] = v
+			case 11:
+				i := rapid.IntRange(0, len(now)).Draw(rt, "at")
+				l.Insert(i, []byte(v))
+				now = slices.Insert(slices.Clone(now), i, v)
+			case 12:
+				if len(now) > 3 {
+					l.Trim(1, len(now)-1)
+					now = now[1 : len(now)-1]
+				}
+			default:
+				if rapid.Bool().Draw(rt, "copy") {
+					o := ks.Clone(db.Get(key))
+					copied, copyWant = o.List(), slices.Clone(now)
+				}
+				snaps = append(snaps, frozen{ks.Snapshot(), slices.Clone(now)})
+			}
+			now = slices.Clone(now)
+		}
+		require.Equal(rt, now, elements(db.Get(key).List()))
+		for _, f := range snaps {
+			_ = f.s.Each(func(_ int, _ string, o *keyspace.Object, _ int64) error {
+				require.Equal(rt, f.want, elements(o.List()))
+				return nil
+			})
+		}
+		if copied != nil {
+			require.Equal(rt, copyWant, elements(copied))
+		}
+	})
+}
+
+// A queue that never empties does not grow.
+func TestAQueueStaysSmall(t *testing.T) {
+	ks := keyspace.New()
+	l := ks.DB(0).NewList([]byte("k"))
+	l.PushBack([]byte("x"))
+	allocated := testing.AllocsPerRun(1000, func() {
+		l.PushBack([]byte("x"))
+		l.PopFront()
+	})
+	require.LessOrEqual(t, allocated, 1.0)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100_000 {
+		l.PushBack(nil)
+		l.PopFront()
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(1<<20))
+	require.Equal(t, 1, l.Len())
 }
 
 // A snapshot of a large collection that is written meanwhile costs what is

@@ -11,7 +11,11 @@ import (
 type Deque struct {
 	buf  [][]byte // elements are buf[head:]
 	head int
-	gen  uint64 // the keyspace's generation when buf was made
+	gen  uint64 // the keyspace's generation when the list was made or forked
+	// buf[keepLo:keepHi] is also a snapshot's and may not be written. What is
+	// pushed stands before or behind it, so that only a change in the middle, or a
+	// push after a pop, copies the list.
+	keepLo, keepHi int
 }
 
 // ListObject makes a list value of the given elements, first to last. The
@@ -53,18 +57,29 @@ func (d *Deque) Len() int { return len(d.buf) - d.head }
 func (d *Deque) At(i int) []byte { return d.buf[d.head+i] }
 
 // PushBack appends an element.
-func (d *Deque) PushBack(b []byte) { d.buf = append(d.buf, b) }
+func (d *Deque) PushBack(b []byte) {
+	switch n := len(d.buf); {
+	case n < d.keepHi:
+		d.own()
+	case n == cap(d.buf) && d.head > n/2: // a queue: what was popped takes the most room
+		d.own()
+	case n == cap(d.buf):
+		d.keepLo, d.keepHi = 0, 0 // append makes a new one
+	}
+	d.buf = append(d.buf, b)
+}
 
 // PushFront puts an element before all others.
 func (d *Deque) PushFront(b []byte) {
-	if d.head == 0 {
+	if d.head == 0 || d.keeps(d.head-1) {
 		// Room in front as large as the list, so that pushing costs constant
 		// time in the long run.
-		n := len(d.buf)
+		n := d.Len()
 		room := max(n, 4)
 		buf := make([][]byte, room+n, room+n+n/4)
-		copy(buf[room:], d.buf)
+		copy(buf[room:], d.buf[d.head:])
 		d.buf, d.head = buf, room
+		d.keepLo, d.keepHi = 0, 0
 	}
 	d.head--
 	d.buf[d.head] = b
@@ -73,7 +88,9 @@ func (d *Deque) PushFront(b []byte) {
 // PopFront removes and returns the first element; the list must not be empty.
 func (d *Deque) PopFront() []byte {
 	b := d.buf[d.head]
-	d.buf[d.head] = nil
+	if !d.keeps(d.head) {
+		d.buf[d.head] = nil
+	}
 	d.head++
 	return b
 }
@@ -82,9 +99,29 @@ func (d *Deque) PopFront() []byte {
 func (d *Deque) PopBack() []byte {
 	n := len(d.buf) - 1
 	b := d.buf[n]
-	d.buf[n] = nil
+	if !d.keeps(n) {
+		d.buf[n] = nil
+	}
 	d.buf = d.buf[:n]
 	return b
+}
+
+// keeps reports whether a place of buf may not be written.
+func (d *Deque) keeps(i int) bool { return i >= d.keepLo && i < d.keepHi }
+
+// own makes all of the list this one's alone, with some room behind it.
+func (d *Deque) own() {
+	buf := make([][]byte, d.Len(), d.Len()+1+d.Len()/4)
+	copy(buf, d.buf[d.head:])
+	d.buf, d.head = buf, 0
+	d.keepLo, d.keepHi = 0, 0
+}
+
+// ownAll is own for a change that may strike anywhere.
+func (d *Deque) ownAll() {
+	if d.keepHi > 0 {
+		d.own()
+	}
 }
 
 // Pop removes and returns the element at one end; the list must not be empty.
@@ -106,17 +143,23 @@ func (d *Deque) Push(b []byte, front bool) {
 
 // Insert puts an element before element i, 0 <= i <= Len.
 func (d *Deque) Insert(i int, b []byte) {
+	d.ownAll()
 	d.buf = slices.Insert(d.buf, d.head+i, b)
 }
 
 // Set replaces element i.
-func (d *Deque) Set(i int, b []byte) { d.buf[d.head+i] = b }
+func (d *Deque) Set(i int, b []byte) {
+	d.ownAll()
+	d.buf[d.head+i] = b
+}
 
 // Trim keeps the elements [lo, hi).
 func (d *Deque) Trim(lo, hi int) {
 	end := d.head + hi
-	clear(d.buf[d.head : d.head+lo])
-	clear(d.buf[end:])
+	if d.keepHi == 0 {
+		clear(d.buf[d.head : d.head+lo])
+		clear(d.buf[end:])
+	}
 	d.buf = d.buf[:end]
 	d.head += lo
 }
@@ -124,6 +167,7 @@ func (d *Deque) Trim(lo, hi int) {
 // Remove removes the elements equal to b, the first count of them, the last
 // -count when count is negative, all when it is 0. It returns how many.
 func (d *Deque) Remove(b []byte, count int) int {
+	d.ownAll()
 	elems := d.buf[d.head:]
 	limit := count
 	if count <= 0 {
@@ -160,14 +204,22 @@ func (d *Deque) Remove(b []byte, count int) int {
 
 func (d *Deque) generation() uint64 { return d.gen }
 
-// fork copies the list; the elements are shared.
+// fork shares the buffer: the receiver is not written any more, and the fork
+// writes only where no snapshot reads.
 func (d *Deque) fork(gen uint64) Collection {
-	buf := make([][]byte, d.Len(), d.Len()+1+d.Len()/4)
-	copy(buf, d.buf[d.head:])
-	return &Deque{buf: buf, gen: gen}
+	lo, hi := d.head, len(d.buf)
+	if d.keepHi > 0 {
+		lo, hi = min(lo, d.keepLo), max(hi, d.keepHi)
+	}
+	return &Deque{buf: d.buf, head: d.head, gen: gen, keepLo: lo, keepHi: hi}
 }
 
-func (d *Deque) clone(gen uint64) Collection { return d.fork(gen) }
+func (d *Deque) clone(gen uint64) Collection {
+	c := *d
+	c.gen = gen
+	c.own()
+	return &c
+}
 
 func (d *Deque) digest(sum *[20]byte) {
 	for i := range d.Len() {

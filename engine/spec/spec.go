@@ -8,7 +8,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"strings"
-	"sync"
 )
 
 // Command is one command or subcommand, as COMMAND INFO describes it.
@@ -101,11 +100,14 @@ var commandsJSON string
 //go:embed docs.json
 var docsJSON string
 
-// Commands are all commands, by name. It is read once.
-var Commands = sync.OnceValue(func() []*Command { return parse[*Command](commandsJSON) })
+var commands = parse[*Command](commandsJSON)
 
-// Docs are the documentation of all commands, by name.
-var Docs = sync.OnceValue(func() map[string]*Doc {
+// Commands are all commands, by name. They must not be changed.
+func Commands() []*Command { return commands }
+
+// Docs reads the documentation of all commands, by name: when somebody asks for
+// it, which is seldom.
+func Docs() map[string]*Doc {
 	docs := make(map[string]*Doc)
 	for _, d := range parse[*Doc](docsJSON) {
 		docs[d.Name] = d
@@ -114,7 +116,7 @@ var Docs = sync.OnceValue(func() map[string]*Doc {
 		}
 	}
 	return docs
-})
+}
 
 // parse reads one JSON value a line. The text is this package's own.
 func parse[T any](text string) (out []T) {
