@@ -11,7 +11,7 @@ import (
 )
 
 // typeDraws are the commands of all types.
-var typeDraws = []draws{keyDraws, stringDraws, listDraws, hashDraws, setDraws, zsetDraws, sortDraws}
+var typeDraws = []draws{keyDraws, stringDraws, listDraws, hashDraws, setDraws, zsetDraws, sortDraws, geoDraws}
 
 // keyDraws are compared with redis-server: commands about keys of any type.
 const keyDraws draws = `
