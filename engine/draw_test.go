@@ -138,6 +138,7 @@ var wordClasses = map[string][]string{
 	"long":    {"13.361389", "15.087269", "-122.4", "179.9", "-180", "0", "181", "x", "-0.1278"},
 	"lat":     {"38.115556", "37.502669", "37.77", "-85.05112878", "85.05", "0", "86", "51.5074"},
 	"meters":  {"0", "1", "200", "5000", "200000", "20000000", "-1", "x", "1000.5"},
+	"hll":     {"hll0", "hll1", "hll2", "hll0", "hll1", "string0"},
 	"hget":    {"hash0->*", "h_*->f", "h_*->", "h_*->g"},
 	"lex":     {"-", "+", "[a", "(a", "[c", "(d", "[1", "x", ""},
 	"bound":   {"-inf", "+inf", "0", "1", "(1", "2", "(3", "1e10", "x", "", "(", " 1", "(inf", "1.5", "-1"},
@@ -159,6 +160,9 @@ func drawWord(t *rapid.T, class string) string {
 			kind = rapid.SampledFrom(keyTypes).Draw(t, "kind")
 		}
 		return fmt.Sprint(kind, rapid.IntRange(0, 2).Draw(t, "key"))
+	}
+	if class == "counted" {
+		return fmt.Sprint("element ", rapid.IntRange(0, 5000).Draw(t, "element"))
 	}
 	words, ok := wordClasses[class]
 	if !ok {

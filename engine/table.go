@@ -107,7 +107,7 @@ func init() {
 	}
 	commands = make(map[string]*command)
 	for _, entries := range [][]entry{
-		stringCommands, bitmapCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands,
+		stringCommands, bitmapCommands, hllCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands,
 		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, memoryCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
 		serverCommands, configCommands, commandCommands, sentinelCommands(),
 	} {

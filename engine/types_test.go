@@ -11,7 +11,7 @@ import (
 )
 
 // typeDraws are the commands of all types.
-var typeDraws = []draws{keyDraws, stringDraws, listDraws, hashDraws, setDraws, zsetDraws, sortDraws, geoDraws}
+var typeDraws = []draws{keyDraws, stringDraws, listDraws, hashDraws, setDraws, zsetDraws, sortDraws, geoDraws, hllDraws}
 
 // keyDraws are compared with redis-server: commands about keys of any type.
 const keyDraws draws = `

@@ -58,6 +58,8 @@ type Config struct {
 
 	NotifyEvents Events // notify-keyspace-events
 
+	HllSparseMaxBytes int64 // how long a HyperLogLog is before it is dense
+
 	MaxmemoryPolicy string
 	LfuDecayTime    int64 // minutes; 0: counters never fall
 	LfuLogFactor    int64
@@ -135,6 +137,8 @@ var defaults = Config{
 	RdbChecksum:             true,
 	RdbSaveIncrementalFsync: true,
 	StopWritesOnBgsaveError: true,
+
+	HllSparseMaxBytes: 3000,
 
 	MaxmemoryPolicy: "noeviction",
 	LfuDecayTime:    1,

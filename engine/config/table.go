@@ -92,6 +92,7 @@ var table = []*directive{
 	// Of these the engine has only what values remember of their use.
 	enum("maxmemory-policy", func(c *Config) *string { return &c.MaxmemoryPolicy },
 		"volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
+	memory("hll-sparse-max-bytes", func(c *Config) *int64 { return &c.HllSparseMaxBytes }),
 	integer("lfu-decay-time", 0, maxInt, func(c *Config) *int64 { return &c.LfuDecayTime }),
 	integer("lfu-log-factor", 0, maxInt, func(c *Config) *int64 { return &c.LfuLogFactor }),
 	{name: "notify-keyspace-events", written: Quote,
@@ -140,7 +141,6 @@ var table = []*directive{
 	inertBool("disable-thp", "yes").immutably(),
 	inertBool("dynamic-hz", "yes"),
 	inertEnum("enable-module-command", "no", "no", "yes", "local").immutably(),
-	inertMemory("hll-sparse-max-bytes", "3000"),
 	inertText("ignore-warnings", ""),
 	inertInt("io-threads", "1", 1, 128).immutably(),
 	inertBool("io-threads-do-reads", "no").immutably(),
