@@ -16,7 +16,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-histories prove-transactions prove-large-histories mutants explore fuzz fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-histories prove-transactions prove-large-histories mutants explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ fuzz: ## checkers against slower judges on HISTORIES random histories each, then
 		echo "$$package $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
 	done
+
+redis-suite: ## Redis's own tests of types and keys against the engine: what passed before still passes
+	scripts/redis-suite --check
 
 fidelity: ## hold the disk model against real ext4, xfs and btrfs (root; some ten minutes)
 	@scripts/setup

@@ -6,12 +6,13 @@ import (
 	"github.com/torntail/torntail/engine/config"
 )
 
-// blockedOn is why a session's batch does not go on: WAIT, or a pause of writes.
-// Replies to what came before it in the batch are sent all the same.
+// blockedOn is why a session's batch does not go on: WAIT, a pause of writes, or
+// keys that are not there yet. Replies to what came before it in the batch are sent all the same.
 type blockedOn struct {
 	paused   bool // the command is executed when the pause ends
 	offset   int64
 	replicas int64
+	wanted   *wanted       // nil: it does not wait for keys
 	deadline time.Duration // 0: none
 }
 
@@ -33,6 +34,9 @@ func (s *Server) unblock(c *Session) {
 	if c.blocked == nil {
 		return
 	}
+	if w := c.blocked.wanted; w != nil {
+		defer s.stopWaiting(c, w)
+	}
 	c.blocked = nil
 	s.held = without(s.held, c)
 	s.waiting = without(s.waiting, c)
@@ -50,6 +54,7 @@ func without(list []*Session, c *Session) []*Session {
 // goOn lets a batch continue behind the command that blocked it.
 func (s *Server) goOn(c *Session) {
 	s.unblock(c)
+	c.resumed = c.inTurn
 	c.next++
 	s.pending = append(s.pending, c)
 	s.wake.Signal()
@@ -87,13 +92,23 @@ func cmdWait(s *Server, c *Session, argv [][]byte) {
 	s.repl.AskAcks()
 }
 
-// checkWaiting answers WAITs that are fulfilled or late (processClientsWaitingReplicas).
+// checkWaiting answers WAITs that are fulfilled or late (processClientsWaitingReplicas),
+// and whoever has waited for keys long enough (handleBlockedClientsTimeout).
 func (s *Server) checkWaiting() {
 	for i := 0; i < len(s.waiting); {
 		c := s.waiting[i]
 		b := c.blocked
+		late := b.deadline != 0 && s.env.Now() >= b.deadline
+		if b.wanted != nil {
+			if late {
+				s.answer(c, b.wanted.timedOut)
+			} else {
+				i++
+			}
+			continue
+		}
 		n := int64(s.repl.AckedBy(b.offset))
-		if n < b.replicas && (b.deadline == 0 || s.env.Now() < b.deadline) {
+		if n < b.replicas && !late {
 			i++
 			continue
 		}
@@ -102,11 +117,18 @@ func (s *Server) checkWaiting() {
 }
 
 // answer replies to a blocked session and lets it go on.
-func (s *Server) answer(c *Session, reply func()) {
+func (s *Server) answer(c *Session, reply func()) { s.answerText(c, s.replyOf(c, reply)) }
+
+// replyOf is what reply answers a session, taken aside.
+func (s *Server) replyOf(c *Session, reply func()) []byte {
 	mark := len(c.out)
 	reply()
 	text := append([]byte(nil), c.out[mark:]...)
 	c.out = c.out[:mark]
+	return text
+}
+
+func (s *Server) answerText(c *Session, text []byte) {
 	switch {
 	case c.replies != replyOn:
 	case c.stream == nil:
@@ -117,7 +139,7 @@ func (s *Server) answer(c *Session, reply func()) {
 	s.goOn(c)
 }
 
-// unblockAll ends every WAIT when the role changes (disconnectOrRedirectAllBlockedClients).
+// unblockAll ends every WAIT, and waiting for keys, when the role changes (disconnectOrRedirectAllBlockedClients).
 func (s *Server) unblockAll() {
 	for len(s.waiting) > 0 {
 		c := s.waiting[0]
@@ -144,7 +166,7 @@ func (s *Server) mayReplicate(c *Session, cmd *command) bool {
 	if c.isReplica() || c.master {
 		return false
 	}
-	return cmd.flags&write != 0 || cmd.name == "publish" || cmd == execCmd && c.queueWrites()
+	return cmd.flags&write != 0 || cmd.spec.Has("may_replicate") || cmd == execCmd && c.queueWrites()
 }
 
 // softLimit is the state of an output limit that may be exceeded for a while.

@@ -12,15 +12,15 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 )
 
-var configCommands = []*command{
-	{name: "get", arity: -3, flags: admin, run: configGet},
-	{name: "set", arity: -4, flags: admin, run: configSet},
-	{name: "resetstat", arity: 2, flags: admin, run: func(s *Server, c *Session, _ [][]byte) {
+var configCommands = []entry{
+	{name: "config|get", run: configGet},
+	{name: "config|set", run: configSet},
+	{name: "config|resetstat", run: func(s *Server, c *Session, _ [][]byte) {
 		s.stats = stats{}
 		c.ok()
 	}},
-	{name: "rewrite", arity: 2, flags: admin, run: configRewrite},
-	{name: "help", arity: 2, run: help("CONFIG",
+	{name: "config|rewrite", run: configRewrite},
+	{name: "config|help", run: help("CONFIG",
 		"GET <pattern>", "    Return parameters matching the glob-like <pattern> and their values.",
 		"SET <directive> <value>", "    Set the configuration <directive> to <value>.",
 		"RESETSTAT", "    Reset statistics reported by the INFO command.",
@@ -105,6 +105,8 @@ func (s *Server) applyConfig(old *config.Config) string {
 	case !s.cfg.AppendOnly && old.AppendOnly:
 		s.mgr.DisableAOF()
 	}
+	s.watchKeyspace()
+	s.tickClock()
 	return ""
 }
 

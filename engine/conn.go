@@ -35,7 +35,9 @@ func (s *Server) serveConn(nc env.Conn) {
 	}
 	var gate front.Gate
 	gate.Reset(s.Limits(), room)
-	for s.serveBatch(c, nc, &gate) {
+	ahead := &readAhead{s: s, c: c, nc: nc}
+	c.OnBlock(ahead.start)
+	for s.serveBatch(c, nc, &gate, ahead) {
 	}
 	c.Close()
 	nc.Close()
@@ -43,12 +45,15 @@ func (s *Server) serveConn(nc env.Conn) {
 
 // serveBatch reads once at most, executes what is complete and answers. It
 // reports whether the connection goes on.
-func (s *Server) serveBatch(c *Session, nc env.Conn, gate *front.Gate) bool {
+func (s *Server) serveBatch(c *Session, nc env.Conn, gate *front.Gate, ahead *readAhead) bool {
 	commands, err := gate.Next()
 	if err != nil {
 		s.protocolError(c, err)
 		nc.Write(c.out) // the connection ends either way
 		return false
+	}
+	if commands == nil && ahead.started {
+		return ahead.take(gate)
 	}
 	if commands == nil {
 		n, err := nc.Read(gate.Space())
@@ -79,4 +84,54 @@ func (s *Server) protocolError(c *Session, err error) {
 	if msg := err.Error(); msg != "" {
 		c.error(msg)
 	}
+}
+
+// readAhead reads a connection on while its task waits for a blocked command:
+// only so is it seen that the client goes away, and nothing is popped for nobody.
+type readAhead struct {
+	s       *Server
+	c       *Session
+	nc      env.Conn
+	started bool // and not taken yet
+	ended   bool
+	data    []byte
+	err     error
+	done    env.Cond
+}
+
+// start begins to read in a task of its own, if none does.
+func (a *readAhead) start() {
+	if a.started {
+		return
+	}
+	a.started, a.ended = true, false
+	a.done = a.s.env.NewCond()
+	a.s.env.Go("read ahead", func() {
+		buf := make([]byte, room)
+		n, err := a.nc.Read(buf)
+		a.data, a.err, a.ended = buf[:n], err, true
+		if err != nil && !a.c.dead {
+			a.c.Gone()
+		}
+		a.done.Broadcast()
+	})
+}
+
+// take waits for what was read and gives it to the gate. It reports whether the
+// connection goes on.
+func (a *readAhead) take(gate *front.Gate) bool {
+	for !a.ended {
+		a.done.Wait()
+	}
+	a.started = false
+	if a.err != nil {
+		return false
+	}
+	for data := a.data; len(data) > 0; {
+		n := copy(gate.Space(), data)
+		gate.Added(n)
+		data = data[n:]
+	}
+	a.c.Received(len(a.data))
+	return true
 }

@@ -5,7 +5,16 @@ import (
 	"strings"
 )
 
-// Commands about the connection itself.
+// connectionCommands are those about the connection itself.
+var connectionCommands = []entry{
+	{name: "ping", run: cmdPing, flags: sentinels | ping | pubsubOK},
+	{name: "echo", run: cmdEcho},
+	{name: "auth", run: cmdAuth, flags: sentinels},
+	{name: "hello", run: cmdHello, flags: sentinels},
+	{name: "quit", run: cmdQuit, flags: sentinels | control | pubsubOK},
+	{name: "reset", run: cmdReset, flags: control | pubsubOK},
+	{name: "client", flags: sentinels},
+}
 
 func cmdPing(_ *Server, c *Session, argv [][]byte) {
 	if c.restricted() && len(argv) <= 2 {
@@ -150,28 +159,28 @@ func (c *Session) validName(name []byte) bool {
 	return true
 }
 
-var clientCommands = []*command{
-	{name: "id", arity: 2, run: func(_ *Server, c *Session, _ [][]byte) { c.int(c.id) }},
-	{name: "getname", arity: 2, run: func(_ *Server, c *Session, _ [][]byte) {
+var clientCommands = []entry{
+	{name: "client|id", run: func(_ *Server, c *Session, _ [][]byte) { c.int(c.id) }},
+	{name: "client|getname", run: func(_ *Server, c *Session, _ [][]byte) {
 		if len(c.name) == 0 {
 			c.null()
 			return
 		}
 		c.bulk(c.name)
 	}},
-	{name: "setname", arity: 3, run: func(_ *Server, c *Session, argv [][]byte) {
+	{name: "client|setname", run: func(_ *Server, c *Session, argv [][]byte) {
 		if c.validName(argv[2]) {
 			c.name = append([]byte(nil), argv[2]...)
 			c.ok()
 		}
 	}},
-	{name: "list", arity: -2, run: clientList},
-	{name: "info", arity: 2, run: func(s *Server, c *Session, _ [][]byte) {
+	{name: "client|list", run: clientList},
+	{name: "client|info", run: func(s *Server, c *Session, _ [][]byte) {
 		var b strings.Builder
 		s.describe(&b, c)
 		c.verbatim(b.String())
 	}},
-	{name: "no-evict", arity: 3, run: func(_ *Server, c *Session, argv [][]byte) {
+	{name: "client|no-evict", run: func(_ *Server, c *Session, argv [][]byte) {
 		switch {
 		case same(argv[2], "on"):
 			c.noEvict = true
@@ -183,7 +192,7 @@ var clientCommands = []*command{
 			c.error(errSyntax)
 		}
 	}},
-	{name: "reply", arity: 3, run: func(_ *Server, c *Session, argv [][]byte) {
+	{name: "client|reply", run: func(_ *Server, c *Session, argv [][]byte) {
 		switch {
 		case same(argv[2], "on"):
 			c.replies = replyOn
@@ -198,8 +207,9 @@ var clientCommands = []*command{
 			c.error(errSyntax)
 		}
 	}},
-	{name: "kill", arity: -3, run: clientKill},
-	{name: "help", arity: 2, run: help("CLIENT",
+	{name: "client|kill", run: clientKill},
+	{name: "client|unblock", run: clientUnblock},
+	{name: "client|help", run: help("CLIENT",
 		"GETNAME", "    Return the name of the current connection.",
 		"ID", "    Return the ID of the current connection.",
 		"INFO", "    Return information about the current client connection.",
@@ -214,6 +224,7 @@ var clientCommands = []*command{
 		"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Return clients of specified type.",
 		"NO-EVICT (ON|OFF)", "    Accepted without effect: clients are never evicted.",
 		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the current connection.",
+		"UNBLOCK <clientid> [TIMEOUT|ERROR]", "    Unblock the specified blocked client.",
 		"SETNAME <name>", "    Assign the name <name> to the current connection.")},
 }
 
@@ -286,7 +297,7 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	number("db", int64(c.db))
 	number("sub", int64(len(c.channels)))
 	number("psub", int64(len(c.patterns)))
-	number("ssub", 0)
+	number("ssub", int64(len(c.shards)))
 	number("multi", multi)
 	number("qbuf", 0)
 	number("qbuf-free", 0)

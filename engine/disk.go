@@ -89,6 +89,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 	case sub == "help":
 		help("DEBUG",
 			"DIGEST", "    Output a hex signature representing the current DB content.",
+			"DIGEST-VALUE <key> [<key> ...]", "    Output a hex signature of the values of all the specified keys.",
 			"LOADAOF", "    Flush the AOF buffers on disk and reload the AOF in memory.",
 			"POPULATE <count> [<prefix>] [<size>]", "    Create <count> string keys named key:<num>.",
 			"RELOAD [NOSAVE] [NOFLUSH]", "    Save the RDB on disk and reload it back to memory.",
@@ -101,6 +102,12 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 	case sub == "digest" && len(argv) == 2:
 		d := s.ks.Digest()
 		c.status(hex.EncodeToString(d[:]))
+	case sub == "object" && len(argv) >= 3:
+		s.debugObject(c, argv[2])
+	case sub == "quicklist-packed-threshold" && len(argv) == 3: // how lists are held is not to be seen
+		c.ok()
+	case sub == "digest-value" && len(argv) >= 2:
+		s.debugDigestValue(c, argv[2:])
 	case sub == "set-active-expire" && len(argv) == 3:
 		n, _ := parseInt(argv[2])
 		s.noExpire = n == 0
@@ -126,6 +133,20 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		s.debugPopulate(c, argv)
 	default:
 		c.error("ERR unknown subcommand or wrong number of arguments for '" + clip(argv[1], 128) + "'. Try DEBUG HELP.")
+	}
+}
+
+// debugDigestValue sees keys whether they are past their time or not; one that
+// is not there is all zeroes.
+func (s *Server) debugDigestValue(c *Session, keys [][]byte) {
+	db := s.ks.DB(c.db)
+	c.array(len(keys))
+	for _, key := range keys {
+		var d [20]byte
+		if o := db.Get(key); o != nil {
+			d = o.ValueDigest(db.ExpireAt(key))
+		}
+		c.status(hex.EncodeToString(d[:]))
 	}
 }
 

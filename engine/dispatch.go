@@ -60,14 +60,24 @@ func (s *Server) process(c *Session, argv [][]byte) {
 	mark := len(c.out)
 	s.processOne(c, argv)
 	switch c.replies {
-	case replyOff:
-		c.out = c.out[:mark]
+	case replyOn:
+		return
 	case replySkip:
-		c.out = c.out[:mark]
 		c.replies = replyOn
 	case replySkipNext:
-		c.out = c.out[:mark]
 		c.replies = replySkip
+	}
+	c.out = append(c.out[:mark], c.pushes...)
+	c.pushes = c.pushes[:0]
+}
+
+// pushing keeps what f adds to the batch's replies whatever CLIENT REPLY says: it
+// is something the client is told, not an answer (CLIENT_PUSHING).
+func (c *Session) pushing(f func()) {
+	mark := len(c.out)
+	f()
+	if c.replies != replyOn {
+		c.pushes = append(c.pushes, c.out[mark:]...)
 	}
 }
 
@@ -130,6 +140,9 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 	s.call(c, cmd, argv)
 	s.propagatePending(c)
 	c.offset = s.repl.Offset
+	if len(s.waiters.ready) > 0 {
+		s.serveReady()
+	}
 	s.replicate()
 }
 
@@ -192,7 +205,10 @@ func clip(b []byte, n int) string {
 // apply executes a command of an append-only file: no checks, no reply.
 func (s *Server) apply(db int, argv [][]byte) {
 	cmd := findCommand(argv[0])
-	if cmd == nil || cmd.sub != nil || !cmd.arityOK(len(argv)) {
+	if cmd != nil && cmd.sub != nil && len(argv) > 1 {
+		cmd = cmd.findSub(argv[1])
+	}
+	if cmd == nil || cmd.run == nil || !cmd.arityOK(len(argv)) {
 		return // redis-server's fake client ignores the error reply too
 	}
 	s.nowMs = 0

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
@@ -12,9 +13,19 @@ import (
 // expiry does not stop the server for long (Redis bounds the time instead).
 const expiresPerCycle = 10000
 
-// lookup returns a key's value; a key past its time is deleted first, and the
-// deletion is propagated (redis 7.0.15 db.c expireIfNeeded).
+// lookup returns a key's value for a command that may change it, which counts as
+// an access.
 func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
+	o := s.find(c, key)
+	if o != nil {
+		s.used(o)
+	}
+	return o
+}
+
+// find returns a key's value; a key past its time is deleted first, and the
+// deletion is propagated (redis 7.0.15 db.c expireIfNeeded).
+func (s *Server) find(c *Session, key []byte) *keyspace.Object {
 	db := s.ks.DB(c.db)
 	if s.isExpired(c.db, key) {
 		if s.repl.Up != nil {
@@ -26,6 +37,7 @@ func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
 		s.stats.expired++
 		s.touch(c.db, key)
 		db.Delete(key)
+		s.notify(config.ExpiredEvents, "expired", c.db, key)
 		s.propagateAs(c, 0, wordDel, key)
 		return nil
 	}
@@ -41,9 +53,32 @@ func (s *Server) expiredOnReplica(c *Session, key []byte) *keyspace.Object {
 	return nil
 }
 
+// visible reports whether a key that is in the database is there for a client.
+func (s *Server) visible(c *Session, key []byte) bool {
+	return !s.isExpired(c.db, key) || s.repl.Up != nil && (c.master || s.bugs.Has(bugs.ExpiredServed))
+}
+
 // lookupRead is lookup for commands that only read, which count hits and misses.
 func (s *Server) lookupRead(c *Session, key []byte) *keyspace.Object {
-	o := s.lookup(c, key)
+	o := s.lookupUntouched(c, key)
+	if o != nil {
+		s.used(o)
+	}
+	return o
+}
+
+// lookupUntouched is lookupRead for a command that is no access to the value.
+func (s *Server) lookupUntouched(c *Session, key []byte) *keyspace.Object {
+	o := s.peek(c, key)
+	if o == nil {
+		s.notify(config.MissEvents, "keymiss", c.db, key)
+	}
+	return o
+}
+
+// peek is lookupUntouched for OBJECT, which tells nobody of a missing key.
+func (s *Server) peek(c *Session, key []byte) *keyspace.Object {
+	o := s.find(c, key)
 	if o == nil {
 		s.stats.misses++
 	} else {
@@ -81,6 +116,7 @@ func (s *Server) expireCycle() {
 			s.stats.expired++
 			s.touch(i, key)
 			db.Delete(key)
+			s.notify(config.ExpiredEvents, "expired", i, key)
 			s.mgr.Feed(i, [][]byte{wordDel, key})
 			s.repl.Feed(i, [][]byte{wordDel, key})
 		}
@@ -198,11 +234,13 @@ func (s *Server) expireGeneric(c *Session, argv [][]byte, name string, u expireU
 	s.touch(c.db, key)
 	if when <= s.now() && !s.loading && s.repl.Up == nil {
 		db.Delete(key)
+		s.notify(config.GenericEvents, "del", c.db, key)
 		s.propagateAs(c, 1, wordDel, key)
 		c.int(1)
 		return
 	}
 	db.SetExpire(key, max(when, 1))
+	s.notify(config.GenericEvents, "expire", c.db, key)
 	switch {
 	case !u.seconds && u.absolute:
 		s.propagate(c, 1, argv)
@@ -223,7 +261,7 @@ func cmdPexpiretime(s *Server, c *Session, argv [][]byte) {
 }
 
 func (s *Server) ttlGeneric(c *Session, key []byte, unit int64, absolute bool) {
-	if s.lookupRead(c, key) == nil {
+	if s.lookupUntouched(c, key) == nil {
 		c.int(-2)
 		return
 	}
@@ -247,6 +285,7 @@ func cmdPersist(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	s.touch(c.db, argv[1])
+	s.notify(config.GenericEvents, "persist", c.db, argv[1])
 	s.propagate(c, 1, argv)
 	c.int(1)
 }

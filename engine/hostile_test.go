@@ -27,8 +27,7 @@ func FuzzMaster(f *testing.F) {
 	var snapshot bytes.Buffer
 	ks := keyspace.New()
 	ks.DB(0).Set([]byte("k"), keyspace.StringObject([]byte("v")))
-	var w rdb.Writer
-	if err := w.Write(&snapshot, ks.Snapshot(), rdb.WriteOptions{Checksum: true}); err != nil {
+	if err := ks.Snapshot().WriteRDB(&snapshot, rdb.WriteOptions{Checksum: true}); err != nil {
 		f.Fatal(err)
 	}
 	hello := "+PONG\r\n+OK\r\n+OK\r\n"

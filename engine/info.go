@@ -112,7 +112,7 @@ func (s *Server) infoClients(t *infoText) {
 		t.number("connected_clients", int64(len(s.sessions)))
 		t.number("cluster_connections", 0)
 		t.number("maxclients", s.cfg.Maxclients)
-		t.number("blocked_clients", 0)
+		t.number("blocked_clients", int64(len(s.waiting)))
 		t.number("tracking_clients", 0)
 	}
 }

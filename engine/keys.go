@@ -1,11 +1,39 @@
 package engine
 
 import (
-	"strconv"
+	"math"
 
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/keyspace"
 )
+
+// keyCommands are those about keys of any type.
+var keyCommands = []entry{
+	{name: "del", run: cmdDel},
+	{name: "unlink", run: cmdDel},
+	{name: "exists", run: cmdExists},
+	{name: "touch", run: cmdTouch},
+	{name: "type", run: cmdType},
+	{name: "rename", run: cmdRename},
+	{name: "renamenx", run: cmdRenamenx},
+	{name: "expire", run: cmdExpire},
+	{name: "pexpire", run: cmdPexpire},
+	{name: "expireat", run: cmdExpireat},
+	{name: "pexpireat", run: cmdPexpireat},
+	{name: "ttl", run: cmdTTL},
+	{name: "pttl", run: cmdPTTL},
+	{name: "expiretime", run: cmdExpiretime},
+	{name: "pexpiretime", run: cmdPexpiretime},
+	{name: "persist", run: cmdPersist},
+	{name: "dbsize", run: cmdDbsize},
+	{name: "keys", run: cmdKeys},
+	{name: "scan", run: cmdScan},
+	{name: "randomkey", run: cmdRandomkey},
+	{name: "flushdb", run: cmdFlushdb},
+	{name: "flushall", run: cmdFlushall},
+	{name: "select", run: cmdSelect},
+}
 
 func cmdDel(s *Server, c *Session, argv [][]byte) {
 	n := 0
@@ -15,6 +43,7 @@ func cmdDel(s *Server, c *Session, argv [][]byte) {
 		}
 		s.ks.DB(c.db).Delete(key)
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "del", c.db, key)
 		n++
 	}
 	if n > 0 {
@@ -26,6 +55,16 @@ func cmdDel(s *Server, c *Session, argv [][]byte) {
 func cmdExists(s *Server, c *Session, argv [][]byte) {
 	var n int64
 	for _, key := range argv[1:] {
+		if s.lookupUntouched(c, key) != nil {
+			n++
+		}
+	}
+	c.int(n)
+}
+
+func cmdTouch(s *Server, c *Session, argv [][]byte) {
+	var n int64
+	for _, key := range argv[1:] {
 		if s.lookupRead(c, key) != nil {
 			n++
 		}
@@ -34,7 +73,7 @@ func cmdExists(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdType(s *Server, c *Session, argv [][]byte) {
-	o := s.lookupRead(c, argv[1])
+	o := s.lookupUntouched(c, argv[1])
 	if o == nil {
 		c.status("none")
 		return
@@ -69,12 +108,15 @@ func (s *Server) rename(c *Session, argv [][]byte, nx bool) {
 		return
 	}
 	db.Delete(from)
+	db.Delete(to) // a new key, to whoever waits for it
 	db.Set(to, moved)
 	if at != 0 {
 		db.SetExpire(to, at)
 	}
 	s.touch(c.db, from)
 	s.touch(c.db, to)
+	s.notify(config.GenericEvents, "rename_from", c.db, from)
+	s.notify(config.GenericEvents, "rename_to", c.db, to)
 	s.propagate(c, 1, argv)
 	if nx {
 		c.int(1)
@@ -121,57 +163,6 @@ func cmdRandomkey(s *Server, c *Session, _ [][]byte) {
 	c.null()
 }
 
-// cmdScan follows redis 7.0.15 db.c scanGenericCommand; its cursor is a slot of
-// the keyspace, see keyspace.DB.Scan.
-func cmdScan(s *Server, c *Session, argv [][]byte) {
-	cursor, err := strconv.ParseUint(string(argv[1]), 10, 64)
-	if err != nil {
-		c.error("ERR invalid cursor")
-		return
-	}
-	count := int64(10)
-	var pattern, kind []byte
-	for args := argv[2:]; len(args) > 0; args = args[2:] {
-		switch {
-		case len(args) >= 2 && same(args[0], "count"):
-			n, ok := c.intArg(args[1])
-			if !ok {
-				return
-			}
-			if n < 1 {
-				c.error(errSyntax)
-				return
-			}
-			count = n
-		case len(args) >= 2 && same(args[0], "match"):
-			pattern = args[1]
-		case len(args) >= 2 && same(args[0], "type"):
-			kind = args[1]
-		default:
-			c.error(errSyntax)
-			return
-		}
-	}
-	var names []string
-	next := s.ks.DB(c.db).Scan(cursor, int(min(count, 1<<31)), func(key string, o *keyspace.Object) {
-		if (pattern == nil || glob.Match(pattern, key, false)) && (kind == nil || same(kind, o.Kind.Name())) {
-			names = append(names, key)
-		}
-	})
-	live := names[:0]
-	for _, n := range names {
-		if s.lookup(c, []byte(n)) != nil {
-			live = append(live, n)
-		}
-	}
-	c.array(2)
-	c.bulkText(strconv.FormatUint(next, 10))
-	c.array(len(live))
-	for _, n := range live {
-		c.bulkText(n)
-	}
-}
-
 // flushArg reads the optional ASYNC or SYNC, which make no difference here.
 func (c *Session) flushArg(argv [][]byte) bool {
 	if len(argv) == 1 || len(argv) == 2 && (same(argv[1], "async") || same(argv[1], "sync")) {
@@ -186,6 +177,7 @@ func cmdFlushdb(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	s.touchAll(c.db)
+	s.signalDatabase(c.db)
 	n := s.ks.DB(c.db).Flush()
 	s.propagate(c, n, argv)
 	c.ok()
@@ -197,6 +189,7 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 	}
 	for db := range keyspace.Databases {
 		s.touchAll(db)
+		s.signalDatabase(db)
 	}
 	s.mgr.AddDirty(s.ks.FlushAll())
 	if !s.loading {
@@ -207,27 +200,21 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdSelect(s *Server, c *Session, argv [][]byte) {
-	n, ok := c.intArg(argv[1])
-	if !ok {
-		return
+	if n, ok := s.dbArg(c, argv[1]); ok {
+		c.db = n
+		c.ok()
 	}
-	if n != int64(int32(n)) {
-		c.error("ERR value is out of range, value must between -2147483648 and 2147483647")
-		return
+}
+
+// dbArg reads the number of a database there is.
+func (s *Server) dbArg(c *Session, b []byte) (int, bool) {
+	n, ok := c.rangeArg(b, math.MinInt32, math.MaxInt32, "")
+	if !ok {
+		return 0, false
 	}
 	if n < 0 || n >= s.cfg.Databases {
 		c.error("ERR DB index is out of range")
-		return
+		return 0, false
 	}
-	c.db = int(n)
-	c.ok()
-}
-
-func cmdObject(s *Server, c *Session, argv [][]byte) {
-	o := s.lookupRead(c, argv[2])
-	if o == nil {
-		c.null()
-		return
-	}
-	c.bulkText(encoding(o))
+	return int(n), true
 }

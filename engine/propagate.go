@@ -55,7 +55,8 @@ func (s *Server) propagateToReplicas(c *Session, argv [][]byte) {
 
 // propagatePending logs what the command or transaction wrote: one write as it
 // is, several in MULTI and EXEC, so that none survives without the others
-// (redis 7.0.15 server.c propagatePendingCommands).
+// (redis 7.0.15 server.c propagatePendingCommands). What SCAN and RANDOMKEY find
+// expired has nothing to do with each other.
 func (s *Server) propagatePending(c *Session) {
 	if len(s.ops) == 0 {
 		return
@@ -66,7 +67,8 @@ func (s *Server) propagatePending(c *Session) {
 			logged++
 		}
 	}
-	if logged > 1 {
+	alone := logged <= 1 || c.lastCmd != nil && c.lastCmd.arbitraryKeys
+	if !alone {
 		s.mgr.Feed(s.ops[0].db, argvMulti)
 	}
 	for i := range s.ops {
@@ -74,24 +76,25 @@ func (s *Server) propagatePending(c *Session) {
 			s.mgr.Feed(s.ops[i].db, s.ops[i].argv)
 		}
 	}
-	if logged > 1 {
+	if !alone {
 		s.mgr.Feed(s.ops[len(s.ops)-1].db, argvExec)
 	}
 	if s.repl.Stream != nil {
-		s.feedReplicas()
+		s.feedReplicas(len(s.ops) == 1 || c.lastCmd != nil && c.lastCmd.arbitraryKeys)
 	}
 	s.dropOps()
 }
 
-// feedReplicas puts the pending writes into the replication stream.
-func (s *Server) feedReplicas() {
-	if len(s.ops) > 1 {
+// feedReplicas puts the pending writes into the replication stream, alone or as
+// a transaction.
+func (s *Server) feedReplicas(alone bool) {
+	if !alone {
 		s.repl.Feed(s.ops[0].db, argvMulti)
 	}
 	for i := range s.ops {
 		s.repl.Feed(s.ops[i].db, s.ops[i].argv)
 	}
-	if len(s.ops) > 1 {
+	if !alone {
 		s.repl.Feed(s.ops[len(s.ops)-1].db, argvExec)
 	}
 }

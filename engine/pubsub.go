@@ -19,6 +19,7 @@ type subscriptions []string
 type pubsub struct {
 	channels map[string][]*Session
 	patterns map[string][]*Session
+	shards   map[string][]*Session // shard channels: a namespace of their own
 	// order is the patterns in the order of their first subscription, so that
 	// messages do not depend on the order of a map.
 	order []string
@@ -38,7 +39,19 @@ var (
 	byPattern = &kind{"psubscribe", "punsubscribe", "pmessage",
 		func(c *Session) *subscriptions { return &c.patterns },
 		func(p *pubsub) *map[string][]*Session { return &p.patterns }}
+	byShard = &kind{"ssubscribe", "sunsubscribe", "smessage",
+		func(c *Session) *subscriptions { return &c.shards },
+		func(p *pubsub) *map[string][]*Session { return &p.shards }}
 )
+
+// count is the number that answers a subscription: shard channels are counted
+// alone.
+func (k *kind) count(c *Session) int64 {
+	if k == byShard {
+		return int64(len(c.shards))
+	}
+	return int64(len(c.channels) + len(c.patterns))
+}
 
 func (s *Server) subscribe(c *Session, k *kind, name string) {
 	c.startStream()
@@ -53,10 +66,12 @@ func (s *Server) subscribe(c *Session, k *kind, name string) {
 		}
 		(*all)[name] = append((*all)[name], c)
 	}
-	c.pushArray(3)
-	c.bulkText(k.subscribe)
-	c.bulkText(name)
-	c.int(c.subscribed())
+	c.pushing(func() {
+		c.pushArray(3)
+		c.bulkText(k.subscribe)
+		c.bulkText(name)
+		c.int(k.count(c))
+	})
 }
 
 // unsubscribe forgets one subscription, if it is there.
@@ -80,7 +95,7 @@ func (s *Server) unsubscribe(c *Session, k *kind, name string) {
 
 // unsubscribeAll is for a session that ends or starts anew: nobody is told.
 func (s *Server) unsubscribeAll(c *Session) {
-	for _, k := range []*kind{byChannel, byPattern} {
+	for _, k := range []*kind{byChannel, byPattern, byShard} {
 		for _, name := range slices.Clone(*k.own(c)) {
 			s.unsubscribe(c, k, name)
 		}
@@ -88,7 +103,9 @@ func (s *Server) unsubscribeAll(c *Session) {
 }
 
 // subscribed is how many subscriptions a session has.
-func (c *Session) subscribed() int64 { return int64(len(c.channels) + len(c.patterns)) }
+func (c *Session) subscribed() int64 {
+	return int64(len(c.channels) + len(c.patterns) + len(c.shards))
+}
 
 // restricted reports whether a session may only subscribe, unsubscribe, and
 // leave: a RESP2 client could not tell a reply from a message.
@@ -119,14 +136,16 @@ func (s *Server) subscribeTo(c *Session, k *kind, names [][]byte) {
 // subscription there was, or once when there was none.
 func (s *Server) unsubscribeFrom(c *Session, k *kind, names [][]byte) {
 	told := func(name []byte) {
-		c.pushArray(3)
-		c.bulkText(k.unsubscribe)
-		if name == nil {
-			c.null()
-		} else {
-			c.bulk(name)
-		}
-		c.int(c.subscribed())
+		c.pushing(func() {
+			c.pushArray(3)
+			c.bulkText(k.unsubscribe)
+			if name == nil {
+				c.null()
+			} else {
+				c.bulk(name)
+			}
+			c.int(k.count(c))
+		})
 	}
 	if len(names) == 0 {
 		for _, name := range slices.Clone(*k.own(c)) {
@@ -153,6 +172,16 @@ func cmdPublish(s *Server, c *Session, argv [][]byte) {
 	n := s.publish(argv[1], argv[2])
 	s.propagateToReplicas(c, argv)
 	c.int(int64(n))
+}
+
+// cmdSpublish is PUBLISH for shard channels.
+func cmdSpublish(s *Server, c *Session, argv [][]byte) {
+	list := s.pubsub.shards[string(argv[1])]
+	for _, o := range list {
+		s.pushTo(o, appendMessage(nil, o.resp, "smessage", nil, argv[1], argv[2]))
+	}
+	s.propagateToReplicas(c, argv)
+	c.int(int64(len(list)))
 }
 
 // publish sends a message to everybody who listens.
@@ -191,35 +220,55 @@ func appendMessage(b []byte, resp int, what string, pattern, channel, message []
 	return redcon.AppendBulk(redcon.AppendBulk(b, channel), message)
 }
 
-var pubsubCommands = []*command{
-	{name: "channels", arity: -2, run: func(s *Server, c *Session, argv [][]byte) {
-		if len(argv) > 3 {
-			c.error("ERR wrong number of arguments for 'pubsub|channels' command")
-			return
-		}
-		var names []string
-		for _, name := range slices.Sorted(maps.Keys(s.pubsub.channels)) {
-			if len(argv) == 2 || glob.Match(argv[2], name, false) {
-				names = append(names, name)
-			}
-		}
-		c.array(len(names))
-		for _, name := range names {
-			c.bulkText(name)
-		}
+var pubsubCommands = []entry{
+	{name: "subscribe", run: cmdSubscribe, flags: sentinels | pubsubOK},
+	{name: "psubscribe", run: cmdPsubscribe, flags: sentinels | pubsubOK},
+	{name: "unsubscribe", run: cmdUnsubscribe, flags: sentinels | pubsubOK},
+	{name: "punsubscribe", run: cmdPunsubscribe, flags: sentinels | pubsubOK},
+	{name: "publish", run: cmdPublish, flags: sentinels},
+	{name: "ssubscribe", run: func(s *Server, c *Session, argv [][]byte) { s.subscribeTo(c, byShard, argv[1:]) }, flags: pubsubOK},
+	{name: "sunsubscribe", run: func(s *Server, c *Session, argv [][]byte) { s.unsubscribeFrom(c, byShard, argv[1:]) }, flags: pubsubOK},
+	{name: "spublish", run: cmdSpublish},
+	{name: "pubsub|channels", run: func(s *Server, c *Session, argv [][]byte) { c.channelNames(argv, s.pubsub.channels, "channels") }},
+	{name: "pubsub|shardchannels", run: func(s *Server, c *Session, argv [][]byte) {
+		c.channelNames(argv, s.pubsub.shards, "shardchannels")
 	}},
-	{name: "numsub", arity: -2, run: func(s *Server, c *Session, argv [][]byte) {
-		c.array(2 * (len(argv) - 2))
-		for _, name := range argv[2:] {
-			c.bulk(name)
-			c.int(int64(len(s.pubsub.channels[string(name)])))
-		}
-	}},
-	{name: "numpat", arity: 2, run: func(s *Server, c *Session, _ [][]byte) { c.int(int64(len(s.pubsub.order))) }},
-	{name: "help", arity: 2, run: help("PUBSUB",
+	{name: "pubsub|numsub", run: func(s *Server, c *Session, argv [][]byte) { c.channelSizes(argv, s.pubsub.channels) }},
+	{name: "pubsub|shardnumsub", run: func(s *Server, c *Session, argv [][]byte) { c.channelSizes(argv, s.pubsub.shards) }},
+	{name: "pubsub|numpat", run: func(s *Server, c *Session, _ [][]byte) { c.int(int64(len(s.pubsub.order))) }},
+	{name: "pubsub|help", run: help("PUBSUB",
 		"CHANNELS [<pattern>]", "    Return the currently active channels matching a <pattern> (default: '*').",
 		"NUMPAT", "    Return number of subscriptions to patterns.",
+		"SHARDCHANNELS [<pattern>]", "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+		"SHARDNUMSUB [<shardchannel> ...]", "    Return the number of subscribers for the specified shard level channel(s)",
 		"NUMSUB [<channel> ...]", "    Return the number of subscribers for the specified channels, excluding", "    pattern subscriptions(default: no channels).")},
+}
+
+// channelNames replies the channels somebody listens to, those that match a
+// pattern if one is given.
+func (c *Session) channelNames(argv [][]byte, channels map[string][]*Session, name string) {
+	if len(argv) > 3 {
+		c.error("ERR wrong number of arguments for 'pubsub|" + name + "' command")
+		return
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(channels)) {
+		if len(argv) == 2 || glob.Match(argv[2], name, false) {
+			names = append(names, name)
+		}
+	}
+	c.array(len(names))
+	for _, name := range names {
+		c.bulkText(name)
+	}
+}
+
+func (c *Session) channelSizes(argv [][]byte, channels map[string][]*Session) {
+	c.array(2 * (len(argv) - 2))
+	for _, name := range argv[2:] {
+		c.bulk(name)
+		c.int(int64(len(channels[string(name)])))
+	}
 }
 
 // errRestricted is the refusal of a command while a RESP2 client is subscribed.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"strconv"
 
 	"github.com/tidwall/redcon"
@@ -16,6 +17,15 @@ func (c *Session) array(n int)        { c.out = redcon.AppendArray(c.out, n) }
 func (c *Session) bulk(b []byte)      { c.out = redcon.AppendBulk(c.out, b) }
 func (c *Session) bulkText(s string)  { c.out = redcon.AppendBulkString(c.out, s) }
 func (c *Session) bulkNumber(n int64) { c.out = redcon.AppendBulkInt(c.out, n) }
+
+// boolean replies 1 or 0.
+func (c *Session) boolean(b bool) {
+	if b {
+		c.int(1)
+	} else {
+		c.int(0)
+	}
+}
 
 // error replies an error. msg begins with its code: "ERR ...".
 func (c *Session) error(msg string) {
@@ -46,6 +56,55 @@ func (c *Session) mapOf(n int) {
 		return
 	}
 	c.array(2 * n)
+}
+
+// set starts a reply of n elements without an order.
+func (c *Session) set(n int) {
+	if c.resp == 3 {
+		c.out = appendHeader(c.out, '~', n)
+		return
+	}
+	c.array(n)
+}
+
+// double replies a floating point number with the digits that tell it from any
+// other (redis 7.0.15 networking.c addReplyDouble).
+func (c *Session) double(f float64) {
+	if c.resp == 3 {
+		c.out = append(appendDouble(append(c.out, ','), f), '\r', '\n')
+		return
+	}
+	var b [32]byte
+	c.bulk(appendDouble(b[:0], f))
+}
+
+// appendDouble is C's %.17g, and inf, -inf and nan.
+func appendDouble(b []byte, f float64) []byte {
+	switch {
+	case math.IsInf(f, 1):
+		return append(b, "inf"...)
+	case math.IsInf(f, -1):
+		return append(b, "-inf"...)
+	case math.IsNaN(f):
+		return append(b, "nan"...)
+	}
+	return strconv.AppendFloat(b, f, 'g', 17, 64)
+}
+
+// pairsOf starts a reply of n pairs that are flat in RESP2 and arrays of two in
+// RESP3, where pair starts each.
+func (c *Session) pairsOf(n int) {
+	if c.resp == 3 {
+		c.array(n)
+		return
+	}
+	c.array(2 * n)
+}
+
+func (c *Session) pair() {
+	if c.resp == 3 {
+		c.array(2)
+	}
 }
 
 // appendHeader starts what has n elements; redcon knows RESP2's only.

@@ -9,12 +9,13 @@ import (
 
 // The commands of a server that is a Sentinel.
 
-// sentinelCommands are SENTINEL's subcommands.
-func sentinelCommands() (subs []*command) {
+// sentinelCommands are SENTINEL and its subcommands.
+func sentinelCommands() []entry {
+	subs := []entry{{name: "sentinel", arity: -2, flags: sentinels | onlySentinels}}
 	for _, name := range slices.Sorted(maps.Keys(sentinel.Arity)) {
-		subs = append(subs, &command{name: name, arity: sentinel.Arity[name], flags: admin, run: cmdSentinel})
+		subs = append(subs, entry{name: "sentinel|" + name, arity: sentinel.Arity[name], run: cmdSentinel})
 	}
-	return append(subs, &command{name: "help", arity: 2, run: help("SENTINEL",
+	return append(subs, entry{name: "sentinel|help", arity: 2, run: help("SENTINEL",
 		"CKQUORUM <master-name>", "    Check if the current Sentinel configuration is able to reach the quorum",
 		"    needed to failover a master and the majority needed to authorize the", "    failover.",
 		"CONFIG SET <param> <value>", "    Set a global Sentinel configuration parameter.",

@@ -70,7 +70,9 @@ type Server struct {
 	loader   *Session // executes the commands of an append-only file
 
 	// Of the current command.
-	nowMs   int64 // wall clock in ms; 0: not looked at yet
+	clock   uint32 // of accesses: Unix seconds, 24 bits
+	minute  uint32 // of accesses: Unix minutes, 16 bits
+	nowMs   int64  // wall clock in ms; 0: not looked at yet
 	inExec  bool
 	loading bool
 	ops     []op // writes to propagate when the command or transaction ends
@@ -80,6 +82,7 @@ type Server struct {
 	link     *link // to the master; nil: none is wanted
 	jobs     []*job
 	waiting  []*Session // blocked by WAIT
+	waiters  keyWaiters // blocked until keys are there
 	held     []*Session // blocked by a pause of writes
 	paused   bool
 	transfer *transfer // of the snapshot that goes to replicas as it is made
@@ -120,11 +123,14 @@ func New(o Options) *Server {
 	} else {
 		s.ks.Reset()
 	}
+	s.ks.SetLimits(&s.cfg.Limits)
+	s.watchKeyspace()
 	if s.o.Log == nil {
 		s.o.Log = func(byte, string) {}
 	}
 	s.wake = s.env.NewCond()
 	s.started = s.env.Now()
+	s.tickClock()
 	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
 	s.repl = replication.New(replication.Options{Config: s.cfg, Bugs: o.Bugs, Log: s.o.Log, Random: s.env.Uint64})
 	s.mgr = persist.New(persist.Options{
@@ -142,6 +148,8 @@ func New(o Options) *Server {
 		Replica:       func() bool { return s.repl.Up != nil },
 		SnapshotEnded: s.snapshotEnded,
 		UsedMemory:    s.usedMemory,
+		Hint:          s.hint,
+		Access:        s.accessOf,
 	})
 	return s
 }
@@ -278,6 +286,7 @@ func (s *Server) cron() error {
 		s.sentinel.tick()
 		return nil
 	}
+	s.tickClock()
 	if !s.noExpire && s.repl.Up == nil && !s.paused {
 		s.expireCycle()
 	}

@@ -41,6 +41,7 @@ type Session struct {
 	noEvict bool
 	lastCmd *command
 	replies replyMode
+	pushes  []byte // of the current command, while replies are off
 
 	multi     bool
 	queue     []queued
@@ -50,6 +51,7 @@ type Session struct {
 	wrote     bool // the batch changed data
 	channels  subscriptions
 	patterns  subscriptions
+	shards    subscriptions
 
 	replica *replica   // it follows this server, or has said that it will
 	master  bool       // the link to this server's master
@@ -59,6 +61,8 @@ type Session struct {
 	offset  int64      // of the replication stream behind the last command: what WAIT waits for
 	next    int        // command of the batch to execute next
 	blocked *blockedOn // why it is not executed yet; nil: nothing
+	resumed bool       // it was blocked and goes on within one turn
+	onBlock func()     // see OnBlock
 }
 
 // replyMode is the state of CLIENT REPLY.
@@ -193,7 +197,8 @@ func (c *Session) release() {
 		c.stream.add(c, c.out)
 		c.out = c.out[:0]
 	}
-	if c.blocked != nil {
+	if c.blocked != nil || c.resumed {
+		c.resumed = false
 		return // it comes back with the rest of its batch
 	}
 	c.busy = false

@@ -94,7 +94,7 @@ func (s *Server) pushTo(c *Session, b []byte) {
 		return
 	}
 	if c.inTurn {
-		c.out = append(c.out, b...)
+		c.pushing(func() { c.out = append(c.out, b...) })
 		return
 	}
 	st := c.stream

@@ -4,8 +4,34 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
+
+var stringCommands = []entry{
+	{name: "get", run: cmdGet},
+	{name: "set", run: cmdSet},
+	{name: "setnx", run: cmdSetnx},
+	{name: "setex", run: cmdSetex},
+	{name: "psetex", run: cmdPsetex},
+	{name: "getset", run: cmdGetset},
+	{name: "getdel", run: cmdGetdel},
+	{name: "getex", run: cmdGetex},
+	{name: "getrange", run: cmdGetrange},
+	{name: "substr", run: cmdGetrange},
+	{name: "setrange", run: cmdSetrange},
+	{name: "mget", run: cmdMget},
+	{name: "mset", run: cmdMset},
+	{name: "msetnx", run: cmdMsetnx},
+	{name: "strlen", run: cmdStrlen},
+	{name: "append", run: cmdAppend},
+	{name: "incr", run: cmdIncr},
+	{name: "decr", run: cmdDecr},
+	{name: "incrby", run: cmdIncrby},
+	{name: "decrby", run: cmdDecrby},
+	{name: "incrbyfloat", run: cmdIncrbyfloat},
+	{name: "lcs", run: cmdLcs},
+}
 
 // lookupString returns a string's value for a command that reads; ok is false
 // when the key holds something else, which has been answered. A missing key is
@@ -38,6 +64,7 @@ func (c *Session) bulkOrNull(o *keyspace.Object) {
 func (s *Server) setString(c *Session, key, value []byte) {
 	s.ks.DB(c.db).Set(key, keyspace.StringObject(c.keep(value)))
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "set", c.db, key)
 }
 
 // setOptions are the arguments of SET and GETEX after the value.
@@ -147,9 +174,11 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 		db.Set(key, obj)
 	}
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "set", c.db, key)
 	switch {
 	case o.expire != nil:
 		db.SetExpire(key, at)
+		s.notify(config.GenericEvents, "expire", c.db, key)
 		s.propagateAs(c, 1, wordSet, key, value, wordPxat, strconv.AppendInt(nil, at, 10))
 	case o.get:
 		s.propagateAs(c, 1, withoutGet(argv)...)
@@ -201,6 +230,7 @@ func (s *Server) setexGeneric(c *Session, argv [][]byte, name string, u expireUn
 	s.lookupForWrite(c, argv[1])
 	s.setString(c, argv[1], argv[3])
 	s.ks.DB(c.db).SetExpire(argv[1], at)
+	s.notify(config.GenericEvents, "expire", c.db, argv[1])
 	s.propagateAs(c, 1, wordSet, argv[1], argv[3], wordPxat, strconv.AppendInt(nil, at, 10))
 	c.ok()
 }
@@ -224,6 +254,7 @@ func cmdGetdel(s *Server, c *Session, argv [][]byte) {
 	if old != nil {
 		s.ks.DB(c.db).Delete(argv[1])
 		s.touch(c.db, argv[1])
+		s.notify(config.GenericEvents, "del", c.db, argv[1])
 		s.propagateAs(c, 1, wordDel, argv[1])
 	}
 }
@@ -253,16 +284,19 @@ func cmdGetex(s *Server, c *Session, argv [][]byte) {
 	c.bulk(old.Str)
 	db := s.ks.DB(c.db)
 	switch {
-	case o.expire != nil && at <= s.now():
+	case o.expire != nil && o.unit.absolute && at <= s.now() && !s.loading && s.repl.Up == nil:
 		db.Delete(key)
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "del", c.db, key)
 		s.propagateAs(c, 1, wordDel, key)
 	case o.expire != nil:
 		db.SetExpire(key, at)
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "expire", c.db, key)
 		s.propagateAs(c, 1, wordPexpireat, key, strconv.AppendInt(nil, at, 10))
 	case o.persist && db.Persist(key):
 		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "persist", c.db, key)
 		s.propagateAs(c, 1, wordPersist, key)
 	}
 }
@@ -348,8 +382,13 @@ func cmdAppend(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	value := append(append(make([]byte, 0, n), old...), argv[2]...)
-	s.ks.DB(c.db).Replace(argv[1], keyspace.StringObject(value))
+	obj := keyspace.RawObject(value)
+	if o == nil {
+		obj = keyspace.StringObject(value)
+	}
+	s.ks.DB(c.db).Replace(argv[1], obj)
 	s.touch(c.db, argv[1])
+	s.notify(config.StringEvents, "append", c.db, argv[1])
 	s.propagate(c, 1, argv)
 	c.int(int64(n))
 }
@@ -382,8 +421,9 @@ func cmdSetrange(s *Server, c *Session, argv [][]byte) {
 	value := make([]byte, max(len(old), int(offset)+len(argv[3])))
 	copy(value, old)
 	copy(value[offset:], argv[3])
-	s.ks.DB(c.db).Replace(argv[1], keyspace.StringObject(value))
+	s.ks.DB(c.db).Replace(argv[1], keyspace.RawObject(value))
 	s.touch(c.db, argv[1])
+	s.notify(config.StringEvents, "setrange", c.db, argv[1])
 	s.propagate(c, 1, argv)
 	c.int(int64(len(value)))
 }
@@ -474,44 +514,39 @@ func (s *Server) addTo(c *Session, argv [][]byte, by int64) {
 	n += by
 	s.ks.DB(c.db).Replace(key, keyspace.StringObject(strconv.AppendInt(make([]byte, 0, 20), n, 10)))
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "incrby", c.db, key)
 	s.propagate(c, 1, argv)
 	c.int(n)
 }
 
 // cmdIncrbyfloat is logged as a SET of the result, so that rounding cannot
-// differ when the log is replayed. (Redis computes in long double; the engine
-// has 64 bits, so the last digits of long results differ.)
+// differ when the log is replayed.
 func cmdIncrbyfloat(s *Server, c *Session, argv [][]byte) {
 	key := argv[1]
 	o, ok := s.lookupStringForWrite(c, key)
 	if !ok {
 		return
 	}
-	var n float64
+	n := newLongDouble()
 	if o != nil {
-		if n, ok = parseFloat(o.Str); !ok {
+		if n, ok = parseLongDouble(o.Str); !ok {
 			c.error(errNotFloat)
 			return
 		}
 	}
-	by, ok := parseFloat(argv[2])
+	by, ok := parseLongDouble(argv[2])
 	if !ok {
 		c.error(errNotFloat)
 		return
 	}
-	n += by
-	if math.IsNaN(n) || math.IsInf(n, 0) {
+	if !n.add(by) {
 		c.error("ERR increment would produce NaN or Infinity")
 		return
 	}
-	value := strconv.AppendFloat(nil, n, 'f', -1, 64)
-	s.ks.DB(c.db).Replace(key, keyspace.StringObject(value))
+	value := n.human()
+	s.ks.DB(c.db).Replace(key, keyspace.TextObject(value))
 	s.touch(c.db, key)
+	s.notify(config.StringEvents, "incrbyfloat", c.db, key)
 	s.propagateAs(c, 1, wordSet, key, value, wordKeepTTL)
 	c.bulk(value)
-}
-
-func parseFloat(b []byte) (float64, bool) {
-	n, err := strconv.ParseFloat(string(b), 64)
-	return n, err == nil && !math.IsNaN(n)
 }

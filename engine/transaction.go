@@ -1,5 +1,13 @@
 package engine
 
+var transactionCommands = []entry{
+	{name: "multi", run: cmdMulti, flags: control},
+	{name: "exec", run: cmdExec, flags: control},
+	{name: "discard", run: cmdDiscard, flags: control},
+	{name: "watch", run: cmdWatch, flags: control},
+	{name: "unwatch", run: cmdUnwatch},
+}
+
 // queued is a command of a transaction, with arguments of its own.
 type queued struct {
 	cmd  *command

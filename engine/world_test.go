@@ -226,7 +226,7 @@ func copyReply(w *bytes.Buffer, r *bufio.Reader) error {
 		return err
 	case '%':
 		n *= 2
-	case '*':
+	case '*', '~', '>':
 	default:
 		return nil
 	}

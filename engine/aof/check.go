@@ -97,7 +97,7 @@ func (c *check) multiPart() error {
 		if err != nil {
 			return failed("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
 		}
-		preamble := bytes.HasPrefix(head, []byte("REDIS"))
+		preamble := bytes.HasPrefix(head, []byte("REDIS")) || bytes.HasPrefix(head, []byte("VALKEY"))
 		format := "RESP"
 		if preamble {
 			format = "RDB"
@@ -192,26 +192,25 @@ func (c *check) preamble(file string, f vfs.File, size int64) (int64, error) {
 	var keys, expires, expired int64
 	var r rdb.Reader
 	database := -1
-	end, err := r.Read(file, f, size, rdb.ReadOptions{
+	end, err := keyspace.LoadRDB(&r, file, f, size, rdb.ReadOptions{
 		Checksum:  true,
 		Databases: keyspace.Databases,
 		Aux: func(name, value string) {
 			c.say("[offset %d] AUX FIELD %s = '%s'", r.Offset(), name, value)
 		},
-		Add: func(db int, _ []byte, _ keyspace.Object, expireAtMs int64) error {
-			if db != database {
-				database = db
-				c.say("Reading DB ID %d", db)
+	}, &keyspace.DefaultLimits, func(e *rdb.Entry, _ keyspace.Object) error {
+		if e.DB != database {
+			database = e.DB
+			c.say("Reading DB ID %d", e.DB)
+		}
+		keys++
+		if e.ExpireAtMs != 0 {
+			expires++
+			if e.ExpireAtMs < c.o.NowMs {
+				expired++
 			}
-			keys++
-			if expireAtMs != 0 {
-				expires++
-				if expireAtMs < c.o.NowMs {
-					expired++
-				}
-			}
-			return nil
-		},
+		}
+		return nil
 	})
 	var bad *rdb.Error
 	if errors.As(err, &bad) {

@@ -23,8 +23,7 @@ func baseRDB(t *testing.T) string {
 	k.DB(0).Set([]byte("l"), keyspace.ListObject([][]byte{[]byte("x")}))
 	k.DB(0).SetExpire([]byte("a"), 1000)
 	var out bytes.Buffer
-	var w rdb.Writer
-	require.NoError(t, w.Write(&out, k.Snapshot(), rdb.WriteOptions{Checksum: true, AOFBase: true}))
+	require.NoError(t, k.Snapshot().WriteRDB(&out, rdb.WriteOptions{Checksum: true, AOFBase: true}))
 	return out.String()
 }
 

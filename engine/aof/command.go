@@ -51,26 +51,14 @@ func appendBulkInt(dst []byte, v int64) []byte {
 	return appendBulk(dst, strconv.AppendInt(b[:0], v, 10))
 }
 
-// itemsPerCommand is how many list elements a rewrite puts into one RPUSH
-// (AOF_REWRITE_ITEMS_PER_CMD).
-const itemsPerCommand = 64
-
 // AppendKey appends the commands that rebuild one key (rewriteAppendOnlyFileRio).
 func AppendKey(dst []byte, key string, o *keyspace.Object, expireAtMs int64) []byte {
-	switch o.Kind {
-	case keyspace.String:
+	if o.Kind == keyspace.String {
 		dst = append(dst, "*3\r\n$3\r\nSET\r\n"...)
 		dst = appendBulkString(dst, key)
 		dst = appendBulk(dst, o.Str)
-	case keyspace.List:
-		for i, n := 0, o.List.Len(); i < n; i++ {
-			if i%itemsPerCommand == 0 {
-				dst = appendHead(dst, '*', int64(2+min(n-i, itemsPerCommand)))
-				dst = append(dst, "$5\r\nRPUSH\r\n"...)
-				dst = appendBulkString(dst, key)
-			}
-			dst = appendBulk(dst, o.List.At(i))
-		}
+	} else {
+		o.Rebuild([]byte(key), func(argv [][]byte) { dst = AppendCommand(dst, argv) })
 	}
 	if expireAtMs != 0 {
 		dst = append(dst, "*3\r\n$9\r\nPEXPIREAT\r\n"...)

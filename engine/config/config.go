@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/torntail/torntail/engine/keyspace"
 )
 
 // Fsync is the value of appendfsync.
@@ -53,6 +55,17 @@ type Config struct {
 	// RdbKeySaveDelay makes a child save slowly, for tests: microseconds for each key.
 	RdbKeySaveDelay         int64
 	StopWritesOnBgsaveError bool
+
+	NotifyEvents Events // notify-keyspace-events
+
+	HllSparseMaxBytes int64 // how long a HyperLogLog is before it is dense
+
+	MaxmemoryPolicy string
+	LfuDecayTime    int64 // minutes; 0: counters never fall
+	LfuLogFactor    int64
+
+	// Limits of encodings.
+	Limits keyspace.Limits
 
 	// Replication. Times are seconds, sizes bytes.
 	ReplBacklogSize         int64
@@ -124,6 +137,14 @@ var defaults = Config{
 	RdbChecksum:             true,
 	RdbSaveIncrementalFsync: true,
 	StopWritesOnBgsaveError: true,
+
+	HllSparseMaxBytes: 3000,
+
+	MaxmemoryPolicy: "noeviction",
+	LfuDecayTime:    1,
+	LfuLogFactor:    10,
+
+	Limits: keyspace.DefaultLimits,
 
 	ReplBacklogSize:       1 << 20,
 	ReplBacklogTTL:        3600,

@@ -19,11 +19,12 @@ type page struct {
 
 // DB is one database.
 type DB struct {
-	ks    *Keyspace
-	index map[string]uint32 // key -> slot number
-	pages []*page
-	spare []*page  // emptied pages, for reuse
-	free  []uint32 // slots that held a key once, reused last in first out
+	ks     *Keyspace
+	number int               // which database it is
+	index  map[string]uint32 // key -> slot number
+	pages  []*page
+	spare  []*page  // emptied pages, for reuse
+	free   []uint32 // slots that held a key once, reused last in first out
 
 	expires   int   // keys with an expiry time
 	expireSum int64 // sum of these times, for INFO's avg_ttl
@@ -74,7 +75,9 @@ func (db *DB) Set(key []byte, o Object) bool {
 	if n, ok := db.index[string(key)]; ok {
 		s := db.writable(n)
 		db.forgetExpire(s)
+		db.replaced(s)
 		s.obj = o
+		s.obj.Access = db.access(o.Access)
 		return false
 	}
 	db.add(string(key), o)
@@ -85,7 +88,10 @@ func (db *DB) Set(key []byte, o Object) bool {
 // the key is new.
 func (db *DB) Replace(key []byte, o Object) bool {
 	if n, ok := db.index[string(key)]; ok {
-		db.writable(n).obj = o
+		s := db.writable(n)
+		db.replaced(s)
+		s.obj = o
+		s.obj.Access = db.access(o.Access)
 		return false
 	}
 	db.add(string(key), o)
@@ -108,10 +114,29 @@ func (db *DB) add(key string, o Object) {
 	}
 	s := db.writable(n)
 	s.key, s.obj, s.expire = key, o, 0
+	s.obj.Access = db.access(o.Access)
 	if db.index == nil {
 		db.index = make(map[string]uint32)
 	}
 	db.index[key] = n
+	if db.ks.watch != nil {
+		db.ks.watch(db.number, []byte(key), o.Kind, true)
+	}
+}
+
+// access is an object's own Access, or the clock's.
+func (db *DB) access(own uint32) uint32 {
+	if own != 0 {
+		return own
+	}
+	return db.ks.clock
+}
+
+// replaced tells a watcher of a value that another takes the place of.
+func (db *DB) replaced(s *slot) {
+	if db.ks.watch != nil {
+		db.ks.watch(db.number, []byte(s.key), s.obj.Kind, false)
+	}
 }
 
 func (db *DB) newPage() *page {
@@ -124,26 +149,19 @@ func (db *DB) newPage() *page {
 	return &page{gen: db.ks.gen}
 }
 
-// EditList returns the list at key for changing, nil when there is none or the
-// key holds something else. A list that becomes empty must be deleted.
-func (db *DB) EditList(key []byte) *Deque {
+// edit returns the collection of a kind at key for changing, nil when there is
+// none or the key holds something else.
+func (db *DB) edit(key []byte, kind Kind) Collection {
 	n, ok := db.index[string(key)]
-	if !ok || db.at(n).obj.Kind != List {
+	if !ok || db.at(n).obj.Kind != kind {
 		return nil
 	}
 	s := db.at(n)
-	if db.ks.shared(s.obj.List.gen) {
+	if db.ks.shared(s.obj.Coll.generation()) {
 		s = db.writable(n)
-		s.obj.List = s.obj.List.clone(db.ks.gen)
+		s.obj.Coll = s.obj.Coll.fork(db.ks.gen)
 	}
-	return s.obj.List
-}
-
-// NewList stores an empty list under a key that does not exist and returns it for filling.
-func (db *DB) NewList(key []byte) *Deque {
-	d := &Deque{gen: db.ks.gen}
-	db.add(string(key), Object{Kind: List, List: d})
-	return d
+	return s.obj.Coll
 }
 
 // Delete removes a key and reports whether it was there.
@@ -155,6 +173,9 @@ func (db *DB) Delete(key []byte) bool {
 	s := db.writable(n)
 	db.forgetExpire(s)
 	delete(db.index, s.key)
+	if s.obj.Kind == Stream {
+		db.replaced(s)
+	}
 	*s = slot{}
 	db.free = append(db.free, n)
 	return true

@@ -18,26 +18,38 @@ func (k *Keyspace) Digest() [20]byte {
 		}
 		mixNumber(&final, uint32(i))
 		db.Each(func(key string, o *Object, expire int64) bool {
-			var d [20]byte
-			mix(&d, []byte(key))
-			switch o.Kind {
-			case String:
-				mixNumber(&d, 0)
-				mix(&d, o.Str)
-			case List:
-				mixNumber(&d, 1)
-				for j := range o.List.Len() {
-					mix(&d, o.List.At(j))
-				}
-			}
-			if expire != 0 {
-				xor(&d, []byte("!!expire!!"))
-			}
+			d := o.digest([]byte(key), expire)
 			xor(&final, d[:])
 			return true
 		})
 	}
 	return final
+}
+
+// digest is a key's part of Digest: of its name, its value and whether it
+// expires.
+func (o *Object) digest(key []byte, expireAtMs int64) (d [20]byte) {
+	mix(&d, key)
+	o.mixValue(&d, expireAtMs)
+	return d
+}
+
+// ValueDigest is DEBUG DIGEST-VALUE's.
+func (o *Object) ValueDigest(expireAtMs int64) (d [20]byte) {
+	o.mixValue(&d, expireAtMs)
+	return d
+}
+
+func (o *Object) mixValue(d *[20]byte, expireAtMs int64) {
+	mixNumber(d, uint32(o.Kind)-1)
+	if o.Kind == String {
+		mix(d, o.Str)
+	} else {
+		o.Coll.digest(d)
+	}
+	if expireAtMs != 0 {
+		xor(d, []byte("!!expire!!"))
+	}
 }
 
 // xor adds data so that the order of additions does not matter.

@@ -1,6 +1,8 @@
-// Package keyspace holds the data of the server: sixteen databases of strings
-// and lists, with expiry times, and frozen copies of all of it for the snapshot
-// and rewrite children.
+// Package keyspace holds the data of the server: sixteen databases of values of
+// every type, with expiry times, and frozen copies of all of it for the snapshot
+// and rewrite children. Each type has a file of its own, with its encodings and
+// their limits, its form in a snapshot and in a rewritten append-only file, and
+// its digest.
 //
 // Keys live in pages of fixed slots. A slot never moves while its key exists,
 // which buys three things: the order in which a database is walked depends only
@@ -26,19 +28,41 @@ type Keyspace struct {
 	// shared with a snapshot, as long as any is live.
 	gen  uint64
 	live int
+	// limits of encodings; the server's configuration, which CONFIG SET changes.
+	limits *Limits
+	// clock is the Access of a value that is stored now.
+	clock uint32
+	watch func(db int, key []byte, kind Kind, added bool)
 }
 
 // New makes an empty keyspace.
 func New() *Keyspace {
-	k := &Keyspace{}
+	k := &Keyspace{limits: &DefaultLimits}
 	for i := range k.dbs {
-		k.dbs[i].ks = k
+		k.dbs[i].ks, k.dbs[i].number = k, i
 	}
 	return k
 }
 
 // DB returns database i, 0 <= i < Databases.
 func (k *Keyspace) DB(i int) *DB { return &k.dbs[i] }
+
+// SetLimits makes encodings obey l from now on, which may change meanwhile.
+func (k *Keyspace) SetLimits(l *Limits) { k.limits = l }
+
+// Watch has f called when a key is added, and with added false before a value is
+// replaced or a stream deleted; nil ends that. It is called while the database changes and must not
+// look at it.
+func (k *Keyspace) Watch(f func(db int, key []byte, kind Kind, added bool)) { k.watch = f }
+
+// SetClock says what the Access of a value is that is stored from now on.
+func (k *Keyspace) SetClock(access uint32) { k.clock = access }
+
+// Swap exchanges two databases.
+func (k *Keyspace) Swap(i, j int) {
+	k.dbs[i], k.dbs[j] = k.dbs[j], k.dbs[i]
+	k.dbs[i].number, k.dbs[j].number = i, j
+}
 
 // Len is the number of keys in all databases.
 func (k *Keyspace) Len() int {
@@ -63,7 +87,7 @@ func (k *Keyspace) FlushAll() int {
 func (k *Keyspace) Reset() {
 	k.live = 0 // so that Flush reuses the pages
 	k.FlushAll()
-	k.gen = 0
+	k.gen, k.watch = 0, nil
 	for i := range k.dbs {
 		for _, p := range k.dbs[i].spare {
 			p.gen = 0

@@ -44,8 +44,8 @@ func seen(o *keyspace.Object, expire int64) entry {
 		e.str = string(o.Str)
 	case keyspace.List:
 		e.isList = true
-		for i := range o.List.Len() {
-			e.list = append(e.list, string(o.List.At(i)))
+		for i := range o.List().Len() {
+			e.list = append(e.list, string(o.List().At(i)))
 		}
 	}
 	return e
@@ -258,7 +258,7 @@ func TestScanMissesNothing(t *testing.T) {
 
 func TestDequeRemoveAndTrim(t *testing.T) {
 	make := func() *keyspace.Deque {
-		return keyspace.ListObject([][]byte{[]byte("a"), []byte("b"), []byte("a"), []byte("c"), []byte("a")}).List
+		return keyspace.ListObject([][]byte{[]byte("a"), []byte("b"), []byte("a"), []byte("c"), []byte("a")}).Coll.(*keyspace.Deque)
 	}
 	show := func(d *keyspace.Deque) string {
 		var b strings.Builder

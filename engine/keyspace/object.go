@@ -1,8 +1,13 @@
 package keyspace
 
-import "bytes"
+import (
+	"strconv"
 
-// Kind is the type of a value.
+	"github.com/torntail/torntail/engine/rdb"
+)
+
+// Kind is the type of a value. The numbers are those of redis 7.0.15 server.h
+// OBJ_STRING and so on, plus one.
 type Kind uint8
 
 // The kinds; None marks a free slot and is never the kind of a stored value.
@@ -10,137 +15,129 @@ const (
 	None Kind = iota
 	String
 	List
+	Set
+	ZSet
+	Hash
+	module // has no values here
+	Stream
 )
 
+var kindNames = [...]string{None: "none", String: "string", List: "list", Set: "set", ZSet: "zset", Hash: "hash", Stream: "stream"}
+
 // Name is the word of the TYPE command.
-func (k Kind) Name() string {
-	switch k {
-	case String:
-		return "string"
-	case List:
-		return "list"
-	}
-	return "none"
-}
+func (k Kind) Name() string { return kindNames[k] }
 
 // Object is a stored value. Byte slices in it never change once stored: a
 // command that changes a value stores a new slice, so that replies, snapshots
 // and the append-only file may go on using the old one.
 type Object struct {
 	Kind Kind
-	Str  []byte // the value of a String
-	List *Deque // the value of a List, never empty
+	form form
+	// Access is when the value was last used, or how often, as the policy of
+	// maxmemory has it (redis 7.0.15 server.h robj.lru, 24 bits).
+	Access uint32
+	Str    []byte     // the value of a String
+	Coll   Collection // the value of any other kind, never empty
 }
+
+// Collection is the value of a key of any kind but String. Each kind has a file
+// of its own here, which says how it is held, when its encoding changes, and
+// what form it has in a snapshot, in a rewritten append-only file and in the
+// digest.
+//
+// A collection belongs to the keyspace. It is changed only through DB's Edit
+// methods, which put a fork in its place while a snapshot holds it.
+type Collection interface {
+	// Len is the number of elements, for the type's own command of that sense.
+	Len() int
+	// Encoding is what OBJECT ENCODING answers.
+	Encoding() string
+
+	// generation is the keyspace's when the collection was made or forked.
+	generation() uint64
+	// fork is a copy to be changed while the receiver, which nobody changes any
+	// more, is read by a snapshot. It shares what it can with the receiver.
+	fork(gen uint64) Collection
+	// clone is a copy that is changed while the receiver is changed too, for COPY.
+	// They may share what is older than gen on both sides.
+	clone(gen uint64) Collection
+	// digest adds the elements to a key's digest (redis 7.0.15 debug.c
+	// xorObjectDigest).
+	digest(d *[20]byte)
+	// rebuild emits the commands of a rewritten append-only file (redis 7.0.15
+	// aof.c rewriteListObject and so on). emit may not keep argv.
+	rebuild(key []byte, emit func(argv [][]byte))
+	// rdbType and saveRDB are the form in a snapshot (redis 7.0.15 rdb.c
+	// rdbSaveObjectType, rdbSaveObject).
+	rdbType() byte
+	saveRDB(e *rdb.Encoder)
+}
+
+// form is how Redis would hold a String, where its text does not say so.
+type form uint8
+
+const (
+	formAuto form = iota // a number if it is one, else as formText
+	formText             // embstr or raw, by its length
+	formRaw              // raw
+)
+
+// longestEmbstr is the longest string that is embedded in its object, in bytes
+// (redis 7.0.15 object.c OBJ_ENCODING_EMBSTR_SIZE_LIMIT).
+const longestEmbstr = 44
 
 // StringObject makes a string value. The slice belongs to the keyspace afterwards.
 func StringObject(b []byte) Object { return Object{Kind: String, Str: b} }
 
-// ListObject makes a list value of the given elements, first to last. The
-// slices belong to the keyspace afterwards.
-func ListObject(elems [][]byte) Object {
-	return Object{Kind: List, List: &Deque{buf: elems}}
-}
+// TextObject makes a string value that is not held as a number even if it is
+// one: what INCRBYFLOAT stores.
+func TextObject(b []byte) Object { return Object{Kind: String, form: formText, Str: b} }
 
-// Deque is a list: cheap at both ends, and by index.
-type Deque struct {
-	buf  [][]byte // elements are buf[head:]
-	head int
-	gen  uint64 // the keyspace's generation when buf was made
-}
+// RawObject makes a string value that was changed in place: what APPEND,
+// SETRANGE and SETBIT store.
+func RawObject(b []byte) Object { return Object{Kind: String, form: formRaw, Str: b} }
 
-// Len is the number of elements.
-func (d *Deque) Len() int { return len(d.buf) - d.head }
-
-// At returns element i, 0 <= i < Len.
-func (d *Deque) At(i int) []byte { return d.buf[d.head+i] }
-
-// PushBack appends an element.
-func (d *Deque) PushBack(b []byte) { d.buf = append(d.buf, b) }
-
-// PushFront puts an element before all others.
-func (d *Deque) PushFront(b []byte) {
-	if d.head == 0 {
-		// Room in front as large as the list, so that pushing costs constant
-		// time in the long run.
-		n := len(d.buf)
-		room := max(n, 4)
-		buf := make([][]byte, room+n, room+n+n/4)
-		copy(buf[room:], d.buf)
-		d.buf, d.head = buf, room
+// Encoding is what OBJECT ENCODING answers.
+func (o *Object) Encoding() string {
+	if o.Kind != String {
+		return o.Coll.Encoding()
 	}
-	d.head--
-	d.buf[d.head] = b
-}
-
-// PopFront removes and returns the first element; the list must not be empty.
-func (d *Deque) PopFront() []byte {
-	b := d.buf[d.head]
-	d.buf[d.head] = nil
-	d.head++
-	return b
-}
-
-// PopBack removes and returns the last element; the list must not be empty.
-func (d *Deque) PopBack() []byte {
-	n := len(d.buf) - 1
-	b := d.buf[n]
-	d.buf[n] = nil
-	d.buf = d.buf[:n]
-	return b
-}
-
-// clone copies the list for writing; the elements are shared.
-func (d *Deque) clone(gen uint64) *Deque {
-	buf := make([][]byte, d.Len(), d.Len()+1+d.Len()/4)
-	copy(buf, d.buf[d.head:])
-	return &Deque{buf: buf, gen: gen}
-}
-
-// Set replaces element i.
-func (d *Deque) Set(i int, b []byte) { d.buf[d.head+i] = b }
-
-// Trim keeps the elements [lo, hi).
-func (d *Deque) Trim(lo, hi int) {
-	end := d.head + hi
-	clear(d.buf[d.head : d.head+lo])
-	clear(d.buf[end:])
-	d.buf = d.buf[:end]
-	d.head += lo
-}
-
-// Remove removes the elements equal to b, the first count of them, the last
-// -count when count is negative, all when it is 0. It returns how many.
-func (d *Deque) Remove(b []byte, count int) int {
-	elems := d.buf[d.head:]
-	limit := count
-	if count <= 0 {
-		limit = -count
+	if _, ok := CanonicalInt(o.Str); ok && o.form == formAuto {
+		return "int"
 	}
-	if limit == 0 {
-		limit = len(elems)
+	if len(o.Str) <= longestEmbstr && o.form != formRaw {
+		return "embstr"
 	}
-	skip := 0 // equal elements before the ones to remove
-	if count < 0 {
-		for _, e := range elems {
-			if bytes.Equal(e, b) {
-				skip++
-			}
-		}
-		skip = max(skip-limit, 0)
-	}
-	kept := elems[:0]
-	removed := 0
-	for _, e := range elems {
-		if removed < limit && bytes.Equal(e, b) {
-			if skip == 0 {
-				removed++
-				continue
-			}
-			skip--
-		}
-		kept = append(kept, e)
-	}
-	clear(elems[len(kept):])
-	d.buf = d.buf[:d.head+len(kept)]
-	return removed
+	return "raw"
 }
+
+// CanonicalInt returns the integer whose decimal form b is, byte for byte
+// (redis 7.0.15 util.c string2ll).
+func CanonicalInt(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 20 || b[0] != '-' && (b[0] < '0' || b[0] > '9') {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(b), 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	var digits [20]byte
+	return n, string(strconv.AppendInt(digits[:0], n, 10)) == string(b)
+}
+
+// Clone is a copy of a value, to be stored under another key of the keyspace.
+func (k *Keyspace) Clone(o *Object) Object {
+	c := Object{Kind: o.Kind, form: o.form, Str: o.Str}
+	if o.Coll != nil {
+		k.gen++ // so that what both share is older than either
+		c.Coll = o.Coll.clone(k.gen)
+	}
+	return c
+}
+
+// Rebuild emits the commands that make a collection anew.
+func (o *Object) Rebuild(key []byte, emit func(argv [][]byte)) { o.Coll.rebuild(key, emit) }
+
+// itemsPerCommand is how many elements a rewrite puts into one command (redis
+// 7.0.15 aof.c AOF_REWRITE_ITEMS_PER_CMD).
+const itemsPerCommand = 64

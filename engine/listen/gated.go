@@ -37,6 +37,50 @@ type gatedConn struct {
 	gate  front.Gate
 	whole []byte // commands not read yet
 	ended bool
+	ahead chan read // what is read while a command blocks; nil: nothing
+}
+
+// read is the result of one Read.
+type read struct {
+	data []byte
+	err  error
+}
+
+// readAhead reads on while the connection's goroutine waits for a blocked
+// command; gone is called when the client has gone away meanwhile.
+func (c *gatedConn) readAhead(gone func()) {
+	if c.ahead != nil {
+		return
+	}
+	ahead := make(chan read, 1)
+	c.ahead = ahead
+	go func() {
+		buf := make([]byte, readRoom)
+		n, err := c.Conn.Read(buf)
+		ahead <- read{buf[:n], err}
+		if err != nil {
+			gone()
+		}
+	}()
+}
+
+// more reads into the gate.
+func (c *gatedConn) more() error {
+	if c.ahead == nil {
+		n, err := c.Conn.Read(c.gate.Space())
+		if err == nil {
+			c.gate.Added(n)
+		}
+		return err
+	}
+	r := <-c.ahead
+	c.ahead = nil
+	for data := r.data; len(data) > 0; {
+		n := copy(c.gate.Space(), data)
+		c.gate.Added(n)
+		data = data[n:]
+	}
+	return r.err
 }
 
 func (c *gatedConn) Read(p []byte) (int, error) {
@@ -53,11 +97,9 @@ func (c *gatedConn) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if whole == nil {
-			n, err := c.Conn.Read(c.gate.Space())
-			if err != nil {
+			if err := c.more(); err != nil {
 				return 0, err
 			}
-			c.gate.Added(n)
 			continue
 		}
 		c.whole = whole

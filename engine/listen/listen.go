@@ -278,6 +278,15 @@ func (r *runner) accept(conn redcon.Conn) bool {
 		return false // redcon sends what was written and closes
 	}
 	conn.SetContext(session)
+	if gated, ok := conn.NetConn().(*gatedConn); ok {
+		session.OnBlock(func() {
+			gated.readAhead(func() {
+				r.env.Enter()
+				session.Gone()
+				r.env.Leave()
+			})
+		})
+	}
 	return true
 }
 

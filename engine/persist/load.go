@@ -235,7 +235,7 @@ func (m *Manager) loadPreamble(name string, f vfs.File, size int64) (int64, erro
 	if _, err := f.ReadAt(sig[:], 0); err != nil && err != io.EOF {
 		return 0, m.refuse(m.aofPath(name), 0, err, "Unrecoverable error reading the append only file %s: %s", name, aof.Reason(err))
 	}
-	if string(sig[:]) != "REDIS" {
+	if string(sig[:]) != "REDIS" && string(sig[:]) != "VALKE" { // Valkey 9 writes VALKEY
 		return 0, nil
 	}
 	old := name == m.o.Config.Appendfilename

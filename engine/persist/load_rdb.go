@@ -45,25 +45,27 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 	m.loadedPlace = rdb.Place{}
 	keepOld := base || m.o.Replica != nil && m.o.Replica()
 	var r rdb.Reader
-	end, err = r.Read(file, f, size, rdb.ReadOptions{
+	end, err = keyspace.LoadRDB(&r, file, f, size, rdb.ReadOptions{
 		Checksum:  c.RdbChecksum,
 		Databases: keyspace.Databases,
-		Add: func(db int, key []byte, o keyspace.Object, expireAtMs int64) error {
-			if !keepOld && expireAtMs != 0 && expireAtMs < now {
-				m.loadedOld++
-				return nil
-			}
-			d := m.o.Keyspace.DB(db)
-			if !d.Set(key, o) {
-				return fmt.Errorf("duplicated key '%s' in DB %d", key, db)
-			}
-			if expireAtMs != 0 {
-				d.SetExpire(key, max(1, expireAtMs))
-			}
-			m.loadedKeys++
+		Aux:       m.loadedPlaceField,
+	}, &c.Limits, func(e *rdb.Entry, o keyspace.Object) error {
+		if !keepOld && e.ExpireAtMs != 0 && e.ExpireAtMs < now {
+			m.loadedOld++
 			return nil
-		},
-		Aux: m.loadedPlaceField,
+		}
+		if m.o.Access != nil {
+			o.Access = m.o.Access(e.Freq, e.Idle)
+		}
+		d := m.o.Keyspace.DB(e.DB)
+		if !d.Set(e.Key, o) {
+			return fmt.Errorf("duplicated key '%s' in DB %d", e.Key, e.DB)
+		}
+		if e.ExpireAtMs != 0 {
+			d.SetExpire(e.Key, max(1, e.ExpireAtMs))
+		}
+		m.loadedKeys++
+		return nil
 	})
 	if err == nil {
 		return end, nil

@@ -53,6 +53,10 @@ type Options struct {
 	// Place says where in the history of replication the data are now, for
 	// snapshots; nil: nowhere.
 	Place func() rdb.Place
+	// Hint says which hints about use keys are saved with, and by which clock;
+	// Access makes an Access of loaded hints, -1 for none. Nil: there are no hints.
+	Hint   func() (rdb.Hint, uint32)
+	Access func(freq int, idleSeconds int64) uint32
 	// Replica reports whether this server follows a master, which alone deletes
 	// keys that are past their time; nil: no.
 	Replica func() bool

@@ -30,8 +30,7 @@ func (m *Manager) SaveForReplicas(sink io.Writer) {
 		if err := m.dawdle(c, j.cfg.RdbKeySaveDelay); err != nil {
 			return err
 		}
-		var w rdb.Writer
-		return w.Write(&killableSink{c, sink}, c.data, j.options)
+		return c.data.WriteRDB(&killableSink{c, sink}, j.options)
 	})
 	m.child.sink, m.child.forSync = sink, true
 	m.log(Notice, "Background RDB transfer started by pid %d", m.child.pid)

@@ -37,8 +37,7 @@ func (j *snapshotJob) rewriteBase(name string, data *keyspace.Snapshot) error {
 		o := j.options
 		o.Place = rdb.Place{} // a log stands in no history
 		o.AOFBase = true
-		var w rdb.Writer
-		err = w.Write(out, data, o)
+		err = data.WriteRDB(out, o)
 	} else {
 		err = j.writeCommands(out, data)
 	}

@@ -30,6 +30,9 @@ func (m *Manager) job() snapshotJob {
 	if m.o.UsedMemory != nil {
 		j.options.UsedMem = m.o.UsedMemory()
 	}
+	if m.o.Hint != nil {
+		j.options.Hint, j.options.Clock = m.o.Hint()
+	}
 	if m.o.Place != nil {
 		j.options.Place = m.o.Place()
 	}
@@ -59,8 +62,7 @@ func (j *snapshotJob) saveRDB(data *keyspace.Snapshot) error {
 		return err
 	}
 	out := &output{f: f, c: j.c, auto: j.cfg.RdbSaveIncrementalFsync}
-	var w rdb.Writer
-	if err := w.Write(out, data, j.options); err != nil {
+	if err := data.WriteRDB(out, j.options); err != nil {
 		_ = f.Close()
 		return failed("rdbSaveRio", err)
 	}

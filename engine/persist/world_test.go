@@ -128,8 +128,8 @@ func dump(k *keyspace.Keyspace) string {
 		if o.Kind == keyspace.String {
 			line += fmt.Sprintf(" %q", o.Str)
 		} else {
-			for i := range o.List.Len() {
-				line += fmt.Sprintf(" [%q]", o.List.At(i))
+			for i := range o.List().Len() {
+				line += fmt.Sprintf(" [%q]", o.List().At(i))
 			}
 		}
 		lines = append(lines, line)

@@ -1,12 +1,11 @@
 // Package rdb reads and writes the snapshot format of Redis, RDB version 10, as
-// redis-server 7.0.15 writes it, for strings and lists.
+// redis-server 7.0.15 writes it: the frame of a file, and the strings, lengths,
+// numbers and packed forms that values are made of. How a type's values are
+// made of these is said by the type itself (engine/keyspace).
 //
-// Everything 7.0.15 writes for these types is read: integer-encoded strings,
-// LZF-compressed strings, lists as quicklists of listpacks and of plain nodes,
-// expiry times, LRU and LFU hints, auxiliary fields and functions (skipped).
-// Other types are refused by name. The reader trusts nothing: a length is
-// checked against what is left of the file before anything is allocated, and
-// every error has the file and the offset.
+// The reader trusts nothing: a length is checked against what is left of the
+// file before anything is allocated, and every error has the file and the
+// offset.
 package rdb
 
 import (
@@ -14,11 +13,21 @@ import (
 	"hash/crc64"
 )
 
-// Version is the format version written; files up to it are read.
+// Version is the format version written.
 const Version = 10
+
+// Versions that are read: Redis's up to that of 7.4 and 8.0, and Valkey 9's own,
+// whose files begin with another word. What is new in them is read, or refused
+// by name.
+const (
+	newestRedis  = 12
+	newestValkey = 80
+)
 
 // Opcodes and value types (redis 7.0.15 rdb.h).
 const (
+	opSlotImport = 243 // Valkey 9
+	opSlotInfo   = 244 // of a cluster's slot, since 7.4
 	opFunction2  = 245
 	opFunction   = 246
 	opModuleAux  = 247
@@ -30,11 +39,6 @@ const (
 	opExpireSec  = 253
 	opSelectDB   = 254
 	opEOF        = 255
-	typeString   = 0
-	typeList     = 1
-	typeQuick2   = 18
-	nodePlain    = 1
-	nodePacked   = 2
 	len6         = 0x00
 	len14        = 0x40
 	len32        = 0x80
@@ -43,17 +47,45 @@ const (
 	encInt16     = 0xC1
 	encInt32     = 0xC2
 	encLZF       = 0xC3
-	minCompress  = 21 // shorter strings are not tried (rdbSaveRawString: len > 20)
-	maxListpack  = 8192
+	minCompress  = 21        // shorter strings are not tried (rdbSaveRawString: len > 20)
 	maxString    = 512 << 20 // proto-max-bulk-len's default
 	lzfExpansion = 264       // most bytes a single LZF instruction makes
 )
 
-// typeNames names the value types this package refuses, for the error.
-var typeNames = map[byte]string{
-	2: "set", 3: "sorted set", 4: "hash", 5: "sorted set", 6: "module", 7: "module",
-	9: "zipmap hash", 10: "ziplist list", 11: "integer set", 12: "ziplist sorted set", 13: "ziplist hash",
-	14: "ziplist quicklist", 15: "stream", 16: "listpack hash", 17: "listpack sorted set", 19: "stream",
+// Value types (redis 7.0.15 rdb.h).
+const (
+	TypeString          = 0
+	TypeList            = 1
+	TypeSet             = 2
+	TypeZSet            = 3
+	TypeHash            = 4
+	TypeZSet2           = 5 // scores in binary
+	TypeModule          = 6
+	TypeModule2         = 7
+	TypeZipmap          = 9 // a hash
+	TypeListZiplist     = 10
+	TypeSetIntset       = 11
+	TypeZSetZiplist     = 12
+	TypeHashZiplist     = 13
+	TypeListQuicklist   = 14 // of ziplists
+	TypeStream          = 15
+	TypeHashListpack    = 16
+	TypeZSetListpack    = 17
+	TypeListQuicklist2  = 18 // of listpacks and plain nodes
+	TypeStream2         = 19 // with first and highest deleted identifiers
+	TypeSetListpack     = 20 // since 7.2
+	TypeStream3         = 21 // since 7.2
+	TypeHashMetadataPre = 22 // of a release candidate of 7.4
+	TypeHashListpackPre = 23
+	TypeHashMetadata    = 24 // since 7.4: fields that expire
+	TypeHashListpackEx  = 25
+)
+
+// refused names the value types that are known and not read.
+var refused = map[byte]string{
+	TypeHashMetadataPre: "hash with expiring fields, of a release candidate",
+	TypeHashListpackPre: "hash with expiring fields, of a release candidate",
+	TypeHashMetadata:    "hash with expiring fields", TypeHashListpackEx: "hash with expiring fields",
 }
 
 // Error says why a file could not be read.

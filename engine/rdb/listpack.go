@@ -17,7 +17,7 @@ const (
 
 // appendElement appends one element. A string that is the decimal form of an
 // integer is stored as one, as Redis does; the reader gives the same bytes back.
-func appendElement(dst, s []byte) []byte {
+func appendElement[T string | []byte](dst []byte, s T) []byte {
 	start := len(dst)
 	if v, ok := canonicalInt(s); ok {
 		switch {
@@ -80,13 +80,49 @@ func backlenSize(n int) int {
 	return 5
 }
 
-// finishListpack puts the header in front of elements appended behind six
-// reserved bytes, and the end mark behind them.
-func finishListpack(lp []byte, count int) []byte {
-	lp = append(lp, lpEnd)
-	binary.LittleEndian.PutUint32(lp, uint32(len(lp)))
-	binary.LittleEndian.PutUint16(lp[4:], uint16(min(count, 65535)))
-	return lp
+// Listpack builds one.
+type Listpack struct {
+	buf []byte
+	n   int
+}
+
+// Reset makes it empty.
+func (l *Listpack) Reset() { l.buf, l.n = append(l.buf[:0], 0, 0, 0, 0, 0, 0), 0 }
+
+// Append adds an element.
+func (l *Listpack) Append(s []byte) {
+	l.buf = appendElement(l.buf, s)
+	l.n++
+}
+
+// AppendText is Append for a string.
+func (l *Listpack) AppendText(s string) {
+	l.buf = appendElement(l.buf, s)
+	l.n++
+}
+
+// AppendInt adds an integer.
+func (l *Listpack) AppendInt(v int64) {
+	var digits [20]byte
+	l.Append(strconv.AppendInt(digits[:0], v, 10))
+}
+
+// Size is its length with the end mark, in bytes.
+func (l *Listpack) Size() int { return len(l.buf) + 1 }
+
+// Count is the number of elements.
+func (l *Listpack) Count() int { return l.n }
+
+// Undo takes back the last n elements, before which Size was size.
+func (l *Listpack) Undo(size, n int) { l.buf, l.n = l.buf[:size-1], l.n-n }
+
+// Bytes is the whole listpack: the header in front of the elements, the end
+// mark behind them. Nothing may be added afterwards.
+func (l *Listpack) Bytes() []byte {
+	l.buf = append(l.buf, lpEnd)
+	binary.LittleEndian.PutUint32(l.buf, uint32(len(l.buf)))
+	binary.LittleEndian.PutUint16(l.buf[4:], uint16(min(l.n, 65535)))
+	return l.buf
 }
 
 // listpackElements appends a listpack's elements to dst as strings of their
@@ -188,7 +224,7 @@ func element(p []byte) (v []byte, size int, ok bool) {
 
 // canonicalInt returns the integer whose decimal form s is, exactly: no sign
 // on zero, no leading zeroes, no plus (redis util.c string2ll).
-func canonicalInt(s []byte) (int64, bool) {
+func canonicalInt[T string | []byte](s T) (int64, bool) {
 	if len(s) == 0 || len(s) > 20 {
 		return 0, false
 	}
@@ -200,7 +236,8 @@ func canonicalInt(s []byte) (int64, bool) {
 		return 0, false
 	}
 	var u uint64
-	for _, c := range digits {
+	for i := range len(digits) {
+		c := digits[i]
 		if c < '0' || c > '9' {
 			return 0, false
 		}

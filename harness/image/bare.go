@@ -126,9 +126,9 @@ func (b *Bare) dump() []history.KV {
 			kv.TTL = time.Duration(expireAtMs-now) * time.Millisecond
 		}
 		if o.Kind == keyspace.List {
-			kv.List = make([]string, 0, o.List.Len())
-			for i := range o.List.Len() {
-				kv.List = append(kv.List, b.tokens.Parse(o.List.At(i), b.size))
+			kv.List = make([]string, 0, o.List().Len())
+			for i := range o.List().Len() {
+				kv.List = append(kv.List, b.tokens.Parse(o.List().At(i), b.size))
 			}
 		} else {
 			kv.Value = b.tokens.Parse(o.Str, b.size)

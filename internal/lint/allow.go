@@ -81,6 +81,7 @@ var fence = Tables{
 		{"io/fs", "ErrNotExist ErrExist ErrPermission ErrInvalid ErrClosed FileMode.* PathError.* ValidPath", "errors and modes"},
 		{"maps", "All Keys Values Clone Collect Copy Equal Insert", "the first three give no order: sort at once, or say why it does not matter; without what calls functions in no order"},
 		{"math", "*", "pure, but for the last bit of a few functions between architectures"},
+		{"math/big", "Float.* Rat.* NewFloat", "pure; without what draws numbers"},
 		{"math/bits", "*", "pure"},
 		{"math/rand/v2", "New NewPCG NewChaCha8 NewZipf Rand.* PCG.* ChaCha8.* Zipf.*", "generators with a seed; the global one has none"},
 		{"net", "SplitHostPort JoinHostPort", "of package net these two only take text apart and put it together"},

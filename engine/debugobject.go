@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/torntail/torntail/engine/keyspace"
+)
+
+var memoryCommands = []entry{
+	{name: "memory|usage", run: cmdMemoryUsage},
+	{name: "memory|help", run: help("MEMORY",
+		"USAGE <key> [SAMPLES <count>]", "    Return memory in bytes used by <key> and its value. Nested values are", "    sampled up to <count> times (default: 5, 0 means sample all).")},
+}
+
+// cmdMemoryUsage answers an estimate: what the value takes when it is dumped, and
+// what surrounds it in memory.
+func cmdMemoryUsage(s *Server, c *Session, argv [][]byte) {
+	for args := argv[3:]; len(args) > 0; args = args[2:] {
+		if len(args) < 2 || !same(args[0], "samples") {
+			c.error(errSyntax)
+			return
+		}
+		n, ok := c.intArg(args[1])
+		if !ok {
+			return
+		}
+		if n < 0 {
+			c.error(errSyntax)
+			return
+		}
+	}
+	o := s.peek(c, argv[2])
+	if o == nil {
+		c.null()
+		return
+	}
+	c.int(int64(len(argv[2])) + s.estimate(o))
+}
+
+// bytesAnEntry is what a key, and an element of a collection, takes beside its
+// own bytes.
+const bytesAnEntry = 64
+
+func (s *Server) estimate(o *keyspace.Object) int64 {
+	if o.Kind == keyspace.String {
+		return bytesAnEntry + int64(len(o.Str))
+	}
+	return int64(len(o.Dump(false))) + bytesAnEntry*int64(1+o.Coll.Len())
+}
+
+// debugObject is DEBUG OBJECT. The address is nobody's business.
+func (s *Server) debugObject(c *Session, key []byte) {
+	o := s.ks.DB(c.db).Get(key)
+	if o == nil {
+		c.error(errNoKey)
+		return
+	}
+	size := len(o.Dump(s.cfg.RdbCompression)) - 1 - 2 - 8 // without type, version and checksum
+	text := fmt.Sprintf("Value at:0x0 refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
+		o.Encoding(), size, o.Access, keyspace.IdleSeconds(o.Access, s.clock))
+	if o.Kind == keyspace.List {
+		nodes := o.List().Nodes()
+		text += fmt.Sprintf(" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:0 ql_uncompressed_size:%d",
+			nodes, float64(o.List().Len())/float64(nodes), s.cfg.Limits.ListNode, size)
+	}
+	c.status(text)
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"strconv"
+
+	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/rdb"
+)
+
+var dumpCommands = []entry{
+	{name: "dump", run: cmdDump},
+	{name: "restore", run: cmdRestore},
+	{name: "restore-asking", run: cmdRestore},
+}
+
+func cmdDump(s *Server, c *Session, argv [][]byte) {
+	o := s.lookupRead(c, argv[1])
+	if o == nil {
+		c.null()
+		return
+	}
+	c.bulk(o.Dump(s.cfg.RdbCompression))
+}
+
+// restoreOptions are the arguments of RESTORE behind the payload.
+type restoreOptions struct {
+	replace, absolute bool
+	idle              int64 // seconds; -1: not given
+	freq              int   // -1: not given
+}
+
+func (c *Session) restoreOptions(args [][]byte) (o restoreOptions, ok bool) {
+	o = restoreOptions{idle: -1, freq: -1}
+	for ; len(args) > 0; args = args[1:] {
+		switch {
+		case same(args[0], "replace"):
+			o.replace = true
+		case same(args[0], "absttl"):
+			o.absolute = true
+		case same(args[0], "idletime") && len(args) >= 2 && o.freq == -1:
+			n, ok := c.intArg(args[1])
+			if !ok {
+				return o, false
+			}
+			if n < 0 {
+				c.error("ERR Invalid IDLETIME value, must be >= 0")
+				return o, false
+			}
+			o.idle = n
+			args = args[1:]
+		case same(args[0], "freq") && len(args) >= 2 && o.idle == -1:
+			n, ok := c.intArg(args[1])
+			if !ok {
+				return o, false
+			}
+			if n < 0 || n > lfuSaturate {
+				c.error("ERR Invalid FREQ value, must be >= 0 and <= 255")
+				return o, false
+			}
+			o.freq = int(n)
+			args = args[1:]
+		default:
+			c.error(errSyntax)
+			return o, false
+		}
+	}
+	return o, true
+}
+
+var wordAbsttl = []byte("ABSTTL")
+
+// cmdRestore follows redis 7.0.15 cluster.c restoreCommand.
+func cmdRestore(s *Server, c *Session, argv [][]byte) {
+	o, ok := c.restoreOptions(argv[4:])
+	if !ok {
+		return
+	}
+	key := argv[1]
+	if !o.replace && s.lookup(c, key) != nil {
+		c.error("BUSYKEY Target key name already exists.")
+		return
+	}
+	ttl, ok := c.intArg(argv[2])
+	if !ok {
+		return
+	}
+	if ttl < 0 {
+		c.error("ERR Invalid TTL value, must be >= 0")
+		return
+	}
+	d, kind, err := rdb.OpenPayload(argv[3])
+	if err != nil {
+		c.error("ERR " + err.Error())
+		return
+	}
+	obj := keyspace.LoadObject(d, kind, &s.cfg.Limits)
+	if obj.Kind == keyspace.None {
+		c.error("ERR Bad data format")
+		return
+	}
+	db := s.ks.DB(c.db)
+	deleted := o.replace && db.Delete(key)
+	at := ttl
+	if ttl != 0 && !o.absolute {
+		at += s.now()
+	}
+	if ttl != 0 && at <= s.now() && !s.loading && s.repl.Up == nil {
+		if deleted {
+			s.touch(c.db, key)
+			s.notify(config.GenericEvents, "del", c.db, key)
+			s.propagateAs(c, 1, wordDel, key)
+		}
+		c.ok()
+		return
+	}
+	obj.Access = s.accessOf(o.freq, o.idle)
+	db.Set(key, obj)
+	logged := argv
+	if ttl != 0 {
+		db.SetExpire(key, at)
+		if !o.absolute {
+			logged = append([][]byte{argv[0], key, strconv.AppendInt(nil, at, 10)}, append(argv[3:len(argv):len(argv)], wordAbsttl)...)
+		}
+	}
+	s.touch(c.db, key)
+	s.notify(config.GenericEvents, "restore", c.db, key)
+	s.propagateAs(c, 1, logged...)
+	c.ok()
+}

@@ -1,0 +1,192 @@
+package keyspace_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/rdb"
+)
+
+// Payloads of forms that are only read, as older and newer servers write them.
+
+// bulk is a string with its length, at most 16383 bytes.
+func bulk(b []byte) []byte {
+	return append([]byte{0x40 | byte(len(b)>>8), byte(len(b))}, b...)
+}
+
+// ziplist packs elements, numbers in every size there is.
+func ziplist(elems ...string) []byte {
+	body := make([]byte, 10)
+	previous, last := 0, 10
+	for _, e := range elems {
+		start := len(body)
+		if previous < 254 {
+			body = append(body, byte(previous))
+		} else {
+			body = binary.LittleEndian.AppendUint32(append(body, 0xFE), uint32(previous))
+		}
+		v, number := keyspace.CanonicalInt([]byte(e))
+		switch n := len(e); {
+		case number && v >= 0 && v <= 12:
+			body = append(body, 0xF1+byte(v))
+		case number && v == int64(int8(v)):
+			body = append(body, 0xFE, byte(v))
+		case number && v == int64(int16(v)):
+			body = append(body, 0xC0, byte(v), byte(v>>8))
+		case number && v >= -1<<23 && v < 1<<23:
+			body = append(body, 0xF0, byte(v), byte(v>>8), byte(v>>16))
+		case number && v == int64(int32(v)):
+			body = binary.LittleEndian.AppendUint32(append(body, 0xD0), uint32(v))
+		case number:
+			body = binary.LittleEndian.AppendUint64(append(body, 0xE0), uint64(v))
+		case n < 64:
+			body = append(append(body, byte(n)), e...)
+		case n < 16384:
+			body = append(append(body, 0x40|byte(n>>8), byte(n)), e...)
+		default:
+			body = append(binary.BigEndian.AppendUint32(append(body, 0x80), uint32(n)), e...)
+		}
+		previous, last = len(body)-start, start
+	}
+	body = append(body, 0xFF)
+	binary.LittleEndian.PutUint32(body, uint32(len(body)))
+	binary.LittleEndian.PutUint32(body[4:], uint32(last))
+	binary.LittleEndian.PutUint16(body[8:], uint16(len(elems)))
+	return body
+}
+
+// zipmap packs fields and values, each value with some unused bytes behind it.
+func zipmap(elems ...string) []byte {
+	b := []byte{byte(len(elems) / 2)}
+	for i, e := range elems {
+		if len(e) < 254 {
+			b = append(b, byte(len(e)))
+		} else {
+			b = binary.LittleEndian.AppendUint32(append(b, 0xFE), uint32(len(e)))
+		}
+		if i%2 == 1 {
+			b = append(b, 2)
+		}
+		b = append(b, e...)
+		if i%2 == 1 {
+			b = append(b, "??"...)
+		}
+	}
+	return append(b, 0xFF)
+}
+
+var oddElements = []string{"f", "0", "12", "13", "-1", "-128", "127", "128", "-32768", "32768", "8388607", "-8388609", "2147483647", "-2147483649",
+	"9223372036854775807", "x", strings.Repeat("y", 63), strings.Repeat("y", 64), strings.Repeat("z", 300), ""}
+
+func load(kind byte, form []byte) (keyspace.Object, error) {
+	var d rdb.Decoder
+	d.Reset("payload", bytes.NewReader(form), int64(len(form)), false)
+	o := keyspace.LoadObject(&d, kind, &keyspace.DefaultLimits)
+	if d.Err() == nil && d.Left() > 0 {
+		return o, fmt.Errorf("%d bytes left", d.Left())
+	}
+	return o, d.Err()
+}
+
+// oldForms are payloads without their type, by type, and what they hold.
+func oldForms() []struct {
+	name     string
+	kind     byte
+	form     []byte
+	encoding string
+	want     string
+} {
+	short := oddElements[:16]
+	fields := fmt.Sprintf("%q", short)
+	nodes := append(append([]byte{2}, bulk(ziplist(oddElements[:7]...))...), bulk(ziplist(oddElements[7:]...))...)
+	var plain []byte
+	plain = append(plain, byte(len(oddElements)))
+	for _, e := range oddElements {
+		plain = append(plain, bulk([]byte(e))...)
+	}
+	return []struct {
+		name     string
+		kind     byte
+		form     []byte
+		encoding string
+		want     string
+	}{
+		{"list", rdb.TypeList, plain, "quicklist", fmt.Sprintf("%q", oddElements)},
+		{"list as a ziplist", rdb.TypeListZiplist, bulk(ziplist(oddElements...)), "quicklist", fmt.Sprintf("%q", oddElements)},
+		{"list of ziplists", rdb.TypeListQuicklist, nodes, "quicklist", fmt.Sprintf("%q", oddElements)},
+		{"hash as a ziplist", rdb.TypeHashZiplist, bulk(ziplist(short...)), "listpack", fields},
+		{"hash as a zipmap", rdb.TypeZipmap, bulk(zipmap(short...)), "listpack", fields},
+		{"hash with a long value as a zipmap", rdb.TypeZipmap, bulk(zipmap("f", strings.Repeat("v", 300))), "hashtable", fmt.Sprintf("%q", []string{"f", strings.Repeat("v", 300)})},
+	}
+}
+
+// shown is a value as text.
+func shown(o keyspace.Object) string {
+	var elems []string
+	switch o.Kind {
+	case keyspace.List:
+		for i := range o.List().Len() {
+			elems = append(elems, string(o.List().At(i)))
+		}
+	case keyspace.Hash:
+		o.Hash().Each(func(f *keyspace.Field) bool {
+			elems = append(elems, f.Name, string(f.Value))
+			return true
+		})
+	}
+	return fmt.Sprintf("%q", elems)
+}
+
+func TestOldFormsAreRead(t *testing.T) {
+	for _, c := range oldForms() {
+		t.Run(c.name, func(t *testing.T) {
+			o, err := load(c.kind, c.form)
+			require.NoError(t, err)
+			require.Equal(t, c.want, shown(o))
+			require.Equal(t, c.encoding, o.Encoding())
+			for n := range len(c.form) {
+				_, err := load(c.kind, c.form[:n])
+				require.Error(t, err, "cut to %d bytes", n)
+			}
+			for i := range c.form {
+				for bit := range 8 {
+					damaged := bytes.Clone(c.form)
+					damaged[i] ^= 1 << bit
+					load(c.kind, damaged) // no panic, no large memory
+				}
+			}
+		})
+	}
+}
+
+func TestWhatIsNotReadIsRefusedByName(t *testing.T) {
+	for form, want := range map[string]string{
+		"\x18": "hash with expiring fields",
+		"\x19": "hash with expiring fields",
+		"\x07\x81\x85\x2a\xa3\x5b\x9a\x2d\xb8\x01": "module type",
+		"\x63": "Unknown RDB encoding type 99",
+	} {
+		_, err := load(form[0], []byte(form[1:]))
+		require.ErrorContains(t, err, want)
+	}
+	library := "#!lua name=mylib\nredis.register_function('f', function() end)"
+	_, _, err := read([]byte("REDIS0010\xf5" + string(bulk([]byte(library)))))
+	require.ErrorContains(t, err, "mylib")
+}
+
+func TestVersionsThatAreRead(t *testing.T) {
+	for head, ok := range map[string]bool{"REDIS0001": true, "REDIS0006": true, "REDIS0012": true, "REDIS0013": false, "VALKEY080": true, "VALKEY081": false, "VALKEX080": false} {
+		data := head + "\xfe\x00\xf4\x05\x01\x00\x00\x01k\x01v\xff\x00\x00\x00\x00\x00\x00\x00\x00"
+		k, _, err := read([]byte(data))
+		require.Equal(t, ok, err == nil, "%s: %v", head, err)
+		if ok {
+			require.Equal(t, "v", string(k.DB(0).Get([]byte("k")).Str))
+		}
+	}
+}
