@@ -123,14 +123,6 @@ func join(deadline time.Duration, body string) string {
 	return string(append(b, body...))
 }
 
-// Step is the state of a key after an operation of one key, and whether the
-// operation's reply fits. An operation that is not acked has no reply; one that
-// the server would have refused then has no effect.
-func Step(state string, op *history.Op, acked bool) (next string, fit bool) {
-	next, e := apply(op.Kind, state, op, acked)
-	return settle(state, next, e, op, acked)
-}
-
 // settle turns the effect of an operation into whether it fits. A part of a
 // transaction may have been answered with an error of its own.
 func settle(state, next string, e effect, op *history.Op, acked bool) (string, bool) {
