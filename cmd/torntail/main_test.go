@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/faults/witness"
 	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -33,6 +35,24 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	testscript.Main(m, map[string]func(){"torntail": main, "torntail-seen": seen})
+}
+
+// seen is torntail with an observer, who writes what it does to the world outside
+// into the file that SEEN names, an event a line.
+func seen() {
+	f, err := os.OpenFile(os.Getenv("SEEN"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(4)
+	}
+	var mu sync.Mutex
+	events := json.NewEncoder(f)
+	witness.Listen(func(e witness.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events.Encode(e)
+	})
+	main()
 }
 
 func TestScripts(t *testing.T) {

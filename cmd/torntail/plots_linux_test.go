@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,24 +23,6 @@ import (
 )
 
 var updatePlots = flag.Bool("update-plots", false, "write testdata/plots anew")
-
-// seen is torntail with an observer, who writes what it does to the world outside
-// into the file that SEEN names, an event a line.
-func seen() {
-	f, err := os.OpenFile(os.Getenv("SEEN"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(4)
-	}
-	var mu sync.Mutex
-	events := json.NewEncoder(f)
-	witness.Listen(func(e witness.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		events.Encode(e)
-	})
-	main()
-}
 
 // TestPlots runs experiments with real servers and holds them to the steps that they
 // took before: every start with its arguments, signal, end and repair; every disk that

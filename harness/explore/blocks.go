@@ -258,7 +258,7 @@ func (e *blockExplorer) crash(ctx context.Context, s *image.Server, c blocklog.C
 	var got experiment.Recovered
 	var start, read time.Duration
 	if err == nil {
-		got, start, read, err = s.StartOn(ctx, v, is.files, d)
+		got, start, read, err = s.StartOn(ctx, v.Dir(), is.files, d)
 	}
 	if uerr := v.Unmount(); err == nil {
 		err = uerr

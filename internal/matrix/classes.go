@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,8 +184,13 @@ func (o *outcome) class() string {
 	return strings.Join(words, ", ")
 }
 
+// chance is how seldom a difference between two counts must be, when nothing has
+// changed, to be taken for one: thirty plans have some hundred classes.
+const chance = 0.001
+
 // compareClasses prints which plans came to something that they had not come to
-// before, or did not any more.
+// before, or did not any more, and how likely that is when nothing has changed. It is
+// an errDiffer when one is less likely than chance, or breaks a contract that held.
 func compareClasses(from, to string, w io.Writer) error {
 	var a, b classes
 	for file, into := range map[string]*classes{from: &a, to: &b} { // any order: each is read
@@ -203,35 +209,74 @@ func compareClasses(from, to string, w io.Writer) error {
 		fmt.Fprintf(w, "redis-server %s, now %s\n", a.Server, b.Server)
 	}
 	names := slices.Compact(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(a.Plans)), slices.Collect(maps.Keys(b.Plans))...))))
-	changed := 0
+	differ, changed := 0, 0
 	for _, name := range names {
-		var lines []string
 		was, is := a.Plans[name], b.Plans[name]
-		classes := slices.Compact(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(is))...))))
-		for _, class := range classes {
-			switch {
-			case was[class] == 0:
-				lines = append(lines, fmt.Sprintf("  new, %d of %d: %s", is[class], sum(is), class))
-			case is[class] == 0:
-				lines = append(lines, fmt.Sprintf("  gone, was %d of %d: %s", was[class], sum(was), class))
-			}
-		}
+		lines, beyond := classesThatDiffer(was, is)
 		if len(lines) == 0 {
 			continue
 		}
-		changed++
-		fmt.Fprintf(w, "%s\n%s\n", name, strings.Join(lines, "\n"))
-		for _, class := range classes {
-			if was[class] > 0 && is[class] > 0 {
-				fmt.Fprintf(w, "  both, %d of %d and %d of %d: %s\n", was[class], sum(was), is[class], sum(is), class)
-			}
+		differ++
+		if beyond {
+			changed++
 		}
+		fmt.Fprintf(w, "%s\n%s\n", name, strings.Join(lines, "\n"))
 	}
-	fmt.Fprintf(w, "%d of %d plans came to something else\n", changed, len(names))
+	fmt.Fprintf(w, "%d of %d plans came to something else, %d of them by more than chance\n", differ, len(names), changed)
 	if changed > 0 {
 		return errDiffer
 	}
 	return nil
+}
+
+// classesThatDiffer are the lines of a plan whose classes are not the same, or came
+// much more or less often. beyond: one of them by more than chance.
+func classesThatDiffer(was, is map[string]int) (lines []string, beyond bool) {
+	all := slices.Compact(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(was)), slices.Collect(maps.Keys(is))...))))
+	differs := false
+	beyond = len(was) == 0 || len(is) == 0 // it was not run
+	for _, class := range all {
+		p := fisher(was[class], sum(was), is[class], sum(is))
+		what := "both"
+		switch {
+		case was[class] == 0:
+			what = "new"
+			beyond = beyond || strings.HasPrefix(class, "violated")
+		case is[class] == 0:
+			what = "gone"
+		}
+		differs = differs || what != "both" || p < chance
+		beyond = beyond || p < chance
+		lines = append(lines, fmt.Sprintf("  %-4s %2d of %d, now %2d of %d (p %.2g): %s", what, was[class], sum(was), is[class], sum(is), p, class))
+	}
+	if !differs {
+		return nil, false
+	}
+	return lines, beyond
+}
+
+// fisher is the probability that a of n and b of m, or counts that are as unlikely,
+// come of two equal shares (Fisher's exact test, two-sided).
+func fisher(a, n, b, m int) float64 {
+	k := a + b
+	of := func(x int) float64 { // the logarithm of the probability that x of the k are among the n
+		return choose(n, x) + choose(m, k-x) - choose(n+m, k)
+	}
+	p, seen := 0.0, of(a)
+	for x := max(0, k-m); x <= min(n, k); x++ {
+		if l := of(x); l <= seen+1e-9 {
+			p += math.Exp(l)
+		}
+	}
+	return min(p, 1)
+}
+
+// choose is the logarithm of a binomial coefficient.
+func choose(n, k int) float64 {
+	a, _ := math.Lgamma(float64(n + 1))
+	b, _ := math.Lgamma(float64(k + 1))
+	c, _ := math.Lgamma(float64(n - k + 1))
+	return a - b - c
 }
 
 func sum(counts map[string]int) (n int) {

@@ -159,12 +159,25 @@ func TestCompareClasses(t *testing.T) {
 	assert.NoError(t, compareClasses(old, write("same", `{"a": {"holds": 5, "unknown": 5}, "b": {"holds": 10}}`), &out), "%s", &out)
 	out.Reset()
 	assert.ErrorIs(t, compareClasses(old, write("new", `{"a": {"holds": 9, "violated": 1}, "b": {"holds": 10}}`), &out), errDiffer)
-	assert.Contains(t, out.String(), "a\n  gone, was 1 of 10: unknown\n  new, 1 of 10: violated\n  both, 9 of 10 and 9 of 10: holds")
+	assert.Contains(t, out.String(), "a\n  both  9 of 10, now  9 of 10 (p 1): holds\n  gone  1 of 10, now  0 of 10 (p 1): unknown\n  new   0 of 10, now  1 of 10 (p 1): violated\n")
 	assert.Contains(t, out.String(), "1 of 2 plans")
 	out.Reset()
+	assert.NoError(t, compareClasses(old, write("chance", `{"a": {"holds": 9, "unknown": 1}, "b": {"holds": 9, "holds, all lost": 1}}`), &out))
+	assert.Contains(t, out.String(), "1 of 2 plans came to something else, 0 of them by more than chance", "it is told all the same")
+	out.Reset()
+	assert.ErrorIs(t, compareClasses(old, write("often", `{"a": {"holds": 1, "unknown": 9}, "b": {"holds": 1, "unknown": 9}}`), &out), errDiffer)
 	assert.ErrorIs(t, compareClasses(old, write("less", `{"a": {"holds": 9, "unknown": 1}}`), &out), errDiffer)
 	assert.Error(t, compareClasses(write("none", `{}`), old, &out))
 	assert.Error(t, compareClasses(filepath.Join(dir, "missing"), old, &out))
+}
+
+// TestFisher against figures of other programs (Fisher's tea tasting, 3 of 4 and 1 of
+// 4; R's fisher.test for the others).
+func TestFisher(t *testing.T) {
+	assert.InDelta(t, 0.4857, fisher(3, 4, 1, 4), 1e-4)
+	assert.InDelta(t, 1, fisher(0, 10, 0, 10), 1e-9)
+	assert.InDelta(t, 1.083e-05, fisher(10, 10, 0, 10), 1e-8)
+	assert.InDelta(t, 0.0325, fisher(0, 10, 5, 10), 1e-3)
 }
 
 // TestPlans: every fixed plan says for what it is.
