@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 // TestAMountedImageSaysWhatIsWrongWithIt: an image that is started on where it stands is
 // read as any other: that there is no data, and that the start cut a torn tail off.
 func TestAMountedImageSaysWhatIsWrongWithIt(t *testing.T) {
-	rig, err := machine.NewRig(needs.Program(t, "redis-server"), machine.HostDirs)
+	rig, err := machine.NewRig(needs.Program(t, "redis-server"), machine.HostDirs(""))
 	require.NoError(t, err)
 	defer rig.Close()
 	mode, err := product.ModeByName("always")

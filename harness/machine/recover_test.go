@@ -125,7 +125,7 @@ func TestWhoIsToBlame(t *testing.T) {
 
 // TestARepairThatHangsIsEnded with whoever no longer waits for it.
 func TestARepairThatHangsIsEnded(t *testing.T) {
-	rig, err := NewRig(program(t, "exit 1"), HostDirs)
+	rig, err := NewRig(program(t, "exit 1"), HostDirs(""))
 	require.NoError(t, err)
 	defer rig.Close()
 	dir := t.TempDir()
