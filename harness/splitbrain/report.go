@@ -269,7 +269,7 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		if f.Anomaly != "divergence" { // which is counted above
 			r.Anomalies[f.Anomaly]++
 		}
-		r.violated(f.Anomaly + ": " + f.Text)
+		r.violated(f.String())
 	}
 	if bound, limited := minReplicasBound(s); limited && r.AcceptMS > ms(bound) {
 		r.Anomalies["refused"]++
