@@ -21,32 +21,6 @@ func AwaitReady(c Cluster, s *Scenario) error {
 	return r.awaitReady()
 }
 
-// AwaitConverged waits until there is one master, everybody follows it, and every
-// Sentinel names it.
-func AwaitConverged(c Cluster, s *Scenario) error {
-	r := look(c, s)
-	defer r.close()
-	return r.await("not converged", s.Timing.Settle, convergeEvery, r.diverged)
-}
-
-// AwaitMaster waits until every Sentinel names a master that is wanted.
-func AwaitMaster(c Cluster, s *Scenario, wanted func(node string) bool) error {
-	r := look(c, s)
-	defer r.close()
-	return r.await("no such master", s.Timing.Settle, convergeEvery, func() string {
-		for _, node := range s.Topology.SentinelNames() {
-			reply, err := r.on(node).do(adminLimit, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
-			if err != nil {
-				return err.Error()
-			}
-			if named := c.NodeAt(address(reply)); !wanted(named) {
-				return fmt.Sprintf("%s names %q", node, named)
-			}
-		}
-		return ""
-	})
-}
-
 // await waits until nothing is lacking, at most so long; otherwise is what the error says.
 func (r *run) await(otherwise string, limit, every time.Duration, lacking func() string) error {
 	until := r.env.Now() + limit
