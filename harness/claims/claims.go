@@ -83,16 +83,6 @@ func (c *Claim) Measurable(target *Target) string {
 	return ""
 }
 
-// ByID finds a claim.
-func ByID(id string) (*Claim, error) {
-	for i := range Table {
-		if strings.EqualFold(Table[i].ID, id) {
-			return &Table[i], nil
-		}
-	}
-	return nil, fmt.Errorf("claim %q is not known: want one of P1 to P24, H1 to H13, D1a to D12, with their letters", id)
-}
-
 // Measure measures a claim on a target. An error is torntail's own failure, the
 // machine's, or ctx's: nothing is known of the claim then.
 func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (m Measurement, err error) {

@@ -27,6 +27,7 @@ import (
 	"github.com/torntail/torntail/faults/vfs/osfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/redisconf"
 )
 
 // Options say what a cluster is made of, besides its scenario.
@@ -50,8 +51,9 @@ type Cluster struct {
 	env   *osenv.Env
 	start time.Time
 
-	stopping atomic.Bool
-	forget   func() // takes the directory off the watchdog's list
+	conducted bool // whoever strikes is a task of an experiment
+	stopping  atomic.Bool
+	forget    func() // takes the directory off the watchdog's list
 
 	mu        sync.Mutex
 	processes map[string]*process.Redis
@@ -122,31 +124,35 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 }
 
 func (c *Cluster) startServer(ctx context.Context, name string, i int) error {
-	dir := filepath.Join(c.dir, name)
-	err := os.Mkdir(dir, 0o700)
-	if err != nil {
-		return err
-	}
-	config, err := serverConfig(dir, c.s, i, c.nodes)
-	if err != nil {
-		return err
-	}
-	return c.startNode(ctx, name, config, false)
+	return c.configure(ctx, name, "redis.conf", func(f *redisconf.File) { serverConfig(f, c.s, i, c.nodes) })
 }
 
 func (c *Cluster) startSentinel(ctx context.Context, name string) error {
+	return c.configure(ctx, name, sentinelConf, func(f *redisconf.File) { sentinelConfig(f, c.s, name, c.nodes) })
+}
+
+// sentinelConf is the name of the files with which Sentinels are started.
+const sentinelConf = "sentinel.conf"
+
+// configure starts a node for the first time, in a directory of its own.
+func (c *Cluster) configure(ctx context.Context, name, file string, lines func(f *redisconf.File)) error {
 	dir := filepath.Join(c.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	config, err := sentinelConfig(dir, c.s, name, c.nodes)
-	if err != nil {
+	var f redisconf.File
+	f.Line("dir", dir)
+	f.Linef("protected-mode no")
+	lines(&f)
+	config := filepath.Join(dir, file)
+	if err := os.WriteFile(config, []byte(f.String()), 0o600); err != nil {
 		return err
 	}
-	return c.startNode(ctx, name, config, true)
+	return c.startNode(ctx, name, config)
 }
 
-func (c *Cluster) startNode(ctx context.Context, name, config string, sentinel bool) error {
+func (c *Cluster) startNode(ctx context.Context, name, config string) error {
+	sentinel := filepath.Base(config) == sentinelConf
 	target := c.node(name).Target
 	r, err := machine.Launch(ctx, process.RedisSpec{Binary: c.o.Binary, Addr: target.Addr().String(), Port: int(target.Port()),
 		Config: config, Sentinel: sentinel, Clock: func() time.Duration { return time.Since(c.start) }})
@@ -240,8 +246,9 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 		return nil, "", err
 	}
 	stop := context.AfterFunc(ctx, c.Stop)
+	c.conducted = true
 	c.env.Enter()
-	out, err = splitbrain.Conduct(conducted{c}, s, o.Seed)
+	out, err = splitbrain.Conduct(c, s, o.Seed)
 	c.env.Leave()
 	stop()
 	if closed := c.Close(); err == nil {

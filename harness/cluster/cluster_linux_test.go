@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +16,6 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
-	"github.com/torntail/torntail/workloads"
 )
 
 func TestMain(m *testing.M) {
@@ -107,15 +107,27 @@ func TestAServerComesBackInTheRoleThatSentinelsGaveIt(t *testing.T) {
 	defer c.env.Leave()
 	require.NoError(t, splitbrain.AwaitReady(c, c.s))
 	c.strike(t, links, "kill n1")
-	require.NoError(t, splitbrain.AwaitMaster(c, c.s, func(node string) bool { return node != "n1" && node != "" }))
+	for _, sentinel := range c.s.Topology.SentinelNames() {
+		c.await(t, sentinel, "another master", func(reply string) bool { return !strings.Contains(reply, c.node("n1").Listen.Addr().String()) },
+			"SENTINEL", "GET-MASTER-ADDR-BY-NAME", splitbrain.Master)
+	}
 	c.strike(t, links, "restart n1")
-	require.NoError(t, splitbrain.AwaitConverged(c, c.s))
-	conn, err := workloads.Dial(c.Env(splitbrain.Admin), c.AdminAddr("n1"))
-	require.NoError(t, err)
-	defer conn.Close()
-	reply, err := conn.Do(0, "ROLE")
-	require.NoError(t, err)
-	require.Contains(t, string(reply.Raw), "slave")
+	c.await(t, "n1", "a replica that follows", func(reply string) bool {
+		return strings.Contains(reply, "slave") && strings.Contains(reply, "connected")
+	}, "ROLE")
+}
+
+// await waits until a node answers a command as is wanted.
+func (c *Cluster) await(t *testing.T, node, what string, wanted func(reply string) bool, command ...string) {
+	t.Helper()
+	var last string
+	for from := c.env.Now(); c.env.Now()-from < time.Minute; c.env.Sleep(20 * time.Millisecond) {
+		reply, err := splitbrain.Command(c, node, command...)
+		if last = string(reply.Raw); err == nil && wanted(last) {
+			return
+		}
+	}
+	require.Fail(t, "it does not become so", "%s: want %s, have %q", node, what, last)
 }
 
 // TestWhoKilledAServerThatStarts: one that gives up has refused, and the statement

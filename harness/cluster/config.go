@@ -1,9 +1,6 @@
 package cluster
 
 import (
-	"os"
-	"path/filepath"
-
 	"github.com/torntail/torntail/faults/proxy"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/redisconf"
@@ -21,27 +18,19 @@ func proxies(nodes []proxy.Node) splitbrain.Network {
 	}}
 }
 
-// serverConfig writes a server's redis.conf. Every address that it announces is
+// serverConfig is a server's redis.conf. Every address that it announces is
 // its proxy's, and its own connections come from its own address: without either a
 // connection would pass by the proxies.
-func serverConfig(dir string, s *splitbrain.Scenario, i int, nodes []proxy.Node) (path string, err error) {
-	var f redisconf.File
+func serverConfig(f *redisconf.File, s *splitbrain.Scenario, i int, nodes []proxy.Node) {
 	self := nodes[i]
-	f.Line("dir", dir)
-	f.Linef("protected-mode no")
 	f.Linef("bind-source-addr %s", self.From)
 	f.Linef("replica-announce-ip %s", self.Listen.Addr())
 	f.Linef("replica-announce-port %d", self.Listen.Port())
-	s.ServerConf(&f, i, proxies(nodes))
-	path = filepath.Join(dir, "redis.conf")
-	return path, os.WriteFile(path, []byte(f.String()), 0o600)
+	s.ServerConf(f, i, proxies(nodes))
 }
 
-// sentinelConfig writes a Sentinel's sentinel.conf.
-func sentinelConfig(dir string, s *splitbrain.Scenario, name string, nodes []proxy.Node) (path string, err error) {
-	var f redisconf.File
-	f.Line("dir", dir)
-	f.Linef("protected-mode no")
+// sentinelConfig is a Sentinel's sentinel.conf.
+func sentinelConfig(f *redisconf.File, s *splitbrain.Scenario, name string, nodes []proxy.Node) {
 	f.Linef("sentinel myid %s", id(name))
 	for _, n := range nodes {
 		if n.Name == name {
@@ -50,7 +39,5 @@ func sentinelConfig(dir string, s *splitbrain.Scenario, name string, nodes []pro
 			f.Linef("sentinel announce-port %d", n.Listen.Port())
 		}
 	}
-	s.SentinelConf(&f, name, proxies(nodes))
-	path = filepath.Join(dir, "sentinel.conf")
-	return path, os.WriteFile(path, []byte(f.String()), 0o600)
+	s.SentinelConf(f, name, proxies(nodes))
 }

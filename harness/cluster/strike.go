@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
@@ -31,34 +30,14 @@ func (*Cluster) Lacks(n plan.Need) string {
 	return ""
 }
 
-// conducted is a cluster in an experiment. Processes are stopped and started outside
-// the environment's exclusion: others go on meanwhile.
-type conducted struct{ *Cluster }
-
-func (c conducted) outside(f func() (string, error)) (why string, err error) {
-	c.env.Leave()
-	defer c.env.Enter()
-	return f()
-}
-
-func (c conducted) Kill(node string, tree bool) (why string, err error) {
-	return c.outside(func() (string, error) { return c.Cluster.Kill(node, tree) })
-}
-
-func (c conducted) Terminate(node string) (why string, err error) {
-	return c.outside(func() (string, error) { return c.Cluster.Terminate(node) })
-}
-
-func (c conducted) Pause(node string) (why string, err error) {
-	return c.outside(func() (string, error) { return c.Cluster.Pause(node) })
-}
-
-func (c conducted) Resume(node string) (why string, err error) {
-	return c.outside(func() (string, error) { return c.Cluster.Resume(node) })
-}
-
-func (c conducted) Restart(node string) (why string, err error) {
-	return c.outside(func() (string, error) { return c.Cluster.Restart(node) })
+// outside stops or starts a process. In an experiment that is done outside the
+// environment's exclusion: others go on meanwhile.
+func (c *Cluster) outside(f func()) {
+	if c.conducted {
+		c.env.Leave()
+		defer c.env.Enter()
+	}
+	f()
 }
 
 // Kill implements plan.Processes.
@@ -108,9 +87,11 @@ func (c *Cluster) end(node string, how func(*process.Redis)) (why string) {
 	if r == nil {
 		return node + " was down already"
 	}
-	how(r)
-	r.Wait()
-	c.net.Ended(node)
+	c.outside(func() {
+		how(r)
+		r.Wait()
+		c.net.Ended(node)
+	})
 	return ""
 }
 
@@ -128,11 +109,13 @@ func (c *Cluster) Restart(node string) (why string, err error) {
 	if config == "" {
 		return node + " is no server or Sentinel", nil
 	}
-	was.WaitTree() // a snapshot child may still write into the directory
-	c.net.Ended(node)
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
-	defer cancel()
-	err = c.startNode(ctx, node, config, filepath.Base(config) == "sentinel.conf")
+	c.outside(func() {
+		was.WaitTree() // a snapshot child may still write into the directory
+		c.net.Ended(node)
+		ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+		defer cancel()
+		err = c.startNode(ctx, node, config)
+	})
 	var refused *machine.Refusal
 	if errors.As(err, &refused) {
 		return refused.Error(), nil

@@ -1,7 +1,6 @@
 package explore
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -35,11 +34,7 @@ type BlockFile struct {
 }
 
 // Write writes the JSON form.
-func (f *BlockFile) Write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(f)
-}
+func (f *BlockFile) Write(w io.Writer) error { return jsonform.Write(w, f, "  ") }
 
 // Save writes the JSON form to a path.
 func (f *BlockFile) Save(path string) error { return atomicfile.Write(path, f.Write) }

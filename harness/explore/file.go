@@ -1,7 +1,6 @@
 package explore
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -43,11 +42,7 @@ func (f *File) Finish(took time.Duration) {
 }
 
 // Write writes the file's text.
-func (f *File) Write(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", " ")
-	return enc.Encode(f)
-}
+func (f *File) Write(w io.Writer) error { return jsonform.Write(w, f, " ") }
 
 // Save writes the file to a path.
 func (f *File) Save(path string) error { return atomicfile.Write(path, f.Write) }

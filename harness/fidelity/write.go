@@ -1,12 +1,12 @@
 package fidelity
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -29,11 +29,7 @@ type File struct {
 }
 
 // Write writes the file.
-func (f *File) Write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(f)
-}
+func (f *File) Write(w io.Writer) error { return jsonform.Write(w, f, "  ") }
 
 // Mounted is how many images were mounted and listed in all, and Violations how
 // many of them the models do not allow.

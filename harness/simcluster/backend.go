@@ -23,9 +23,7 @@ func Backend(planted bugs.Set) (b splitbrain.Backend, close func()) {
 				return nil, "", err
 			}
 			out.Trace = trace
-			for _, f := range c.Judge(out) {
-				out.Findings = append(out.Findings, splitbrain.Finding(f))
-			}
+			out.Findings = c.Judge(out)
 			return out, "as redis " + engine.RedisVersion, nil
 		},
 	}, c.Close

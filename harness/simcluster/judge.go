@@ -16,15 +16,6 @@ import (
 	"github.com/torntail/torntail/workloads"
 )
 
-// Finding is something that must not happen in any schedule: a bug of the engine,
-// not a price of asynchronous replication.
-type Finding struct {
-	Anomaly string // by the names of the checkers; "liveness" when it does not converge
-	Text    string
-}
-
-func (f Finding) String() string { return f.Anomaly + ": " + f.Text }
-
 // Judge says what was wrong about the experiment that has just run:
 //
 //   - it has not converged in time, though all faults have ended (liveness, or
@@ -35,8 +26,8 @@ func (f Finding) String() string { return f.Anomaly + ": " + f.Text }
 //     WAIT for all replicas any that was acknowledged;
 //   - a server was sent everything, though it could have gone on where it was;
 //   - a key past its time was served.
-func (c *Simulator) Judge(out *splitbrain.Outcome) []Finding {
-	found := append([]Finding(nil), c.found...)
+func (c *Simulator) Judge(out *splitbrain.Outcome) []splitbrain.Finding {
+	found := append([]splitbrain.Finding(nil), c.found...)
 	if f, ok := c.twoLeaders(out); ok {
 		found = append(found, f)
 	}
@@ -45,15 +36,15 @@ func (c *Simulator) Judge(out *splitbrain.Outcome) []Finding {
 		if strings.HasSuffix(out.Why, " are masters") {
 			anomaly = "two-masters"
 		}
-		return append(found, Finding{anomaly, out.Why})
+		return append(found, splitbrain.Finding{Anomaly: anomaly, Text: out.Why})
 	}
 	account := replication.Of(out.History, splitbrain.Server(0))
 	for _, d := range account.Diverged {
-		found = append(found, Finding{"divergence", fmt.Sprintf("%s is %q on %s and %q on %s", d.Key, d.Values[0], d.Nodes[0], d.Values[1], d.Nodes[1])})
+		found = append(found, splitbrain.Finding{Anomaly: "divergence", Text: fmt.Sprintf("%s is %q on %s and %q on %s", d.Key, d.Values[0], d.Nodes[0], d.Values[1], d.Nodes[1])})
 		break
 	}
 	if key, n := lost(out.History); n > 0 && (c.calm(out) || c.s.Wait >= c.s.Topology.Servers-1) {
-		found = append(found, Finding{"lost-write", fmt.Sprintf("%d acknowledged writes are gone, among them %s", n, key)})
+		found = append(found, splitbrain.Finding{Anomaly: "lost-write", Text: fmt.Sprintf("%d acknowledged writes are gone, among them %s", n, key)})
 	}
 	if f, ok := c.needlessSync(out); ok {
 		found = append(found, f)
@@ -63,7 +54,7 @@ func (c *Simulator) Judge(out *splitbrain.Outcome) []Finding {
 
 // twoLeaders finds an epoch with two elected leaders. Whoever is elected has
 // announced a vote for itself, which names the epoch.
-func (c *Simulator) twoLeaders(out *splitbrain.Outcome) (Finding, bool) {
+func (c *Simulator) twoLeaders(out *splitbrain.Outcome) (splitbrain.Finding, bool) {
 	epoch := map[string]string{}  // in which a Sentinel last voted for itself
 	leader := map[string]string{} // of an epoch
 	for _, n := range out.Notes {
@@ -76,12 +67,12 @@ func (c *Simulator) twoLeaders(out *splitbrain.Outcome) (Finding, bool) {
 		case "+elected-leader":
 			in := epoch[n.Node]
 			if other := leader[in]; in != "" && other != "" && other != n.Node {
-				return Finding{"two-leaders", fmt.Sprintf("%s and %s were both elected in epoch %s", other, n.Node, in)}, true
+				return splitbrain.Finding{Anomaly: "two-leaders", Text: fmt.Sprintf("%s and %s were both elected in epoch %s", other, n.Node, in)}, true
 			}
 			leader[in] = n.Node
 		}
 	}
-	return Finding{}, false
+	return splitbrain.Finding{}, false
 }
 
 // calm reports whether no fault struck.
@@ -117,7 +108,7 @@ func lost(h *history.History) (first string, n int) {
 // needlessSync finds a full synchronisation that nothing called for. Where masters
 // are killed and never cut off, a promoted replica is ahead of nobody and behind
 // nobody that matters: only a server that comes back from the dead needs everything.
-func (c *Simulator) needlessSync(out *splitbrain.Outcome) (Finding, bool) {
+func (c *Simulator) needlessSync(out *splitbrain.Outcome) (splitbrain.Finding, bool) {
 	restarts := int64(0)
 	for i := range c.s.Plan.Statements {
 		switch c.s.Plan.Statements[i].Action.(type) {
@@ -125,21 +116,21 @@ func (c *Simulator) needlessSync(out *splitbrain.Outcome) (Finding, bool) {
 		case *plan.Restart:
 			restarts++
 		default:
-			return Finding{}, false
+			return splitbrain.Finding{}, false
 		}
 	}
 	if restarts == 0 {
-		return Finding{}, false
+		return splitbrain.Finding{}, false
 	}
 	for _, n := range c.nodes {
 		if n.sentinel || n.Name() == splitbrain.Server(0) {
 			continue // the first master has synchronised everybody
 		}
 		if did := n.server.Replicated(); did.Master && did.FullSyncs > restarts {
-			return Finding{"full-sync", fmt.Sprintf("%s sent everything %d times, and %d servers had come back without their place", n.Name(), did.FullSyncs, restarts)}, true
+			return splitbrain.Finding{Anomaly: "full-sync", Text: fmt.Sprintf("%s sent everything %d times, and %d servers had come back without their place", n.Name(), did.FullSyncs, restarts)}, true
 		}
 	}
-	return Finding{}, false
+	return splitbrain.Finding{}, false
 }
 
 // Life of the keys that watchExpiry writes, and how often it writes one.
@@ -191,7 +182,7 @@ func (c *Simulator) watchExpiry(e env.Env) {
 		for _, node := range c.s.Topology.ServerNames() {
 			if asked := e.Now(); asked > until+time.Millisecond {
 				if reply, ok := ask(node, "GET", key); ok && string(reply.Data) == "alive" {
-					c.found = append(c.found, Finding{"resurrection", fmt.Sprintf("%s served %s %v after its time was over", node, key, asked-until)})
+					c.found = append(c.found, splitbrain.Finding{Anomaly: "resurrection", Text: fmt.Sprintf("%s served %s %v after its time was over", node, key, asked-until)})
 					return
 				}
 			}

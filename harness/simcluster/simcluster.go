@@ -56,7 +56,7 @@ type Simulator struct {
 	nodes    []*node
 	machines map[string]*sim.Node // all, by name
 	over     bool
-	found    []Finding // while it ran
+	found    []splitbrain.Finding // while it ran
 }
 
 // node is a server or Sentinel.

@@ -31,7 +31,7 @@ func seeds(usual int) uint64 {
 }
 
 // run runs one schedule of a seed and judges it.
-func run(t testing.TB, c *Simulator, k *Schedule, seed uint64, b bugs.Set) (*splitbrain.Outcome, uint64, []Finding) {
+func run(t testing.TB, c *Simulator, k *Schedule, seed uint64, b bugs.Set) (*splitbrain.Outcome, uint64, []splitbrain.Finding) {
 	t.Helper()
 	s, err := k.Draw(seed)
 	require.NoError(t, err)
@@ -94,13 +94,13 @@ var huntedBy = []struct {
 }
 
 // hunt runs a schedule with a bug until it is found, and returns after how many seeds.
-func hunt(t testing.TB, c *Simulator, k *Schedule, b bugs.Set, from, limit uint64) (uint64, Finding) {
+func hunt(t testing.TB, c *Simulator, k *Schedule, b bugs.Set, from, limit uint64) (uint64, splitbrain.Finding) {
 	for i := range limit {
 		if _, _, found := run(t, c, k, from+i, b); len(found) > 0 {
 			return i + 1, found[0]
 		}
 	}
-	return 0, Finding{}
+	return 0, splitbrain.Finding{}
 }
 
 // Each planted bug of replication is found, as what it is.

@@ -1,7 +1,6 @@
 package splitbrain
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -17,11 +16,7 @@ import (
 )
 
 // Write writes the JSON form.
-func (f *File) Write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(f)
-}
+func (f *File) Write(w io.Writer) error { return jsonform.Write(w, f, "  ") }
 
 // Save writes the JSON form to a path.
 func (f *File) Save(path string) error { return atomicfile.Write(path, f.Write) }

@@ -61,11 +61,14 @@ type Outcome struct {
 	Findings []Finding // in simulation: what its own judge found wrong
 }
 
-// Finding is something that must not happen in any schedule.
+// Finding is something that must not happen in any schedule: a bug of the engine,
+// not a price of asynchronous replication.
 type Finding struct {
 	Anomaly string // by the names of the checkers; "liveness" when it does not converge
 	Text    string
 }
+
+func (f Finding) String() string { return f.Anomaly + ": " + f.Text }
 
 // Executed is what one server's append-only files hold, old files included.
 type Executed struct {

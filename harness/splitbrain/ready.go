@@ -21,35 +21,9 @@ func AwaitReady(c Cluster, s *Scenario) error {
 	return r.awaitReady()
 }
 
-// AwaitConverged waits until there is one master, everybody follows it, and every
-// Sentinel names it.
-func AwaitConverged(c Cluster, s *Scenario) error {
-	r := look(c, s)
-	defer r.close()
-	return r.await(r.diverged)
-}
-
-// AwaitMaster waits until every Sentinel names a master that is wanted.
-func AwaitMaster(c Cluster, s *Scenario, wanted func(node string) bool) error {
-	r := look(c, s)
-	defer r.close()
-	return r.await(func() string {
-		for _, node := range s.Topology.SentinelNames() {
-			reply, err := r.on(node).do(adminLimit, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
-			if err != nil {
-				return err.Error()
-			}
-			if named := c.NodeAt(address(reply)); !wanted(named) {
-				return fmt.Sprintf("%s names %q", node, named)
-			}
-		}
-		return ""
-	})
-}
-
-// await waits until nothing is lacking, at most as long as the timing allows.
-func (r *run) await(lacking func() string) error {
-	until := r.env.Now() + r.s.Timing.Settle
+// await waits until nothing is lacking, at most so long; otherwise is what the error says.
+func (r *run) await(otherwise string, limit, every time.Duration, lacking func() string) error {
+	until := r.env.Now() + limit
 	for {
 		lacks := lacking()
 		switch {
@@ -57,28 +31,17 @@ func (r *run) await(lacking func() string) error {
 			return nil
 		case r.stopping():
 			return ErrInterrupted
-		case r.env.Now() > until:
-			return fmt.Errorf("not within %v: %s", r.s.Timing.Settle, lacks)
+		case r.env.Now() >= until:
+			return fmt.Errorf("%s after %v: %s", otherwise, limit, lacks)
 		}
-		r.env.Sleep(convergeEvery)
+		r.env.Sleep(every)
 	}
 }
 
 // awaitReady waits until every replica follows, every Sentinel knows the others
 // and the replicas, and sets the Sentinels' periods.
 func (r *run) awaitReady() error {
-	until := r.env.Now() + readyLimit
-	lacks := ""
-	for r.env.Now() < until {
-		if lacks = r.lacking(); lacks == "" {
-			return nil
-		}
-		if r.stopping() {
-			return ErrInterrupted
-		}
-		r.env.Sleep(max(readyEvery, r.s.Poll))
-	}
-	return fmt.Errorf("the cluster is not ready after %v: %s", readyLimit, lacks)
+	return r.await("the cluster is not ready", readyLimit, max(readyEvery, r.s.Poll), r.lacking)
 }
 
 // lacking is what the cluster lacks to be ready, "" when nothing.

@@ -269,7 +269,7 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		if f.Anomaly != "divergence" { // which is counted above
 			r.Anomalies[f.Anomaly]++
 		}
-		r.violated(f.Anomaly + ": " + f.Text)
+		r.violated(f.String())
 	}
 	if bound, limited := minReplicasBound(s); limited && r.AcceptMS > ms(bound) {
 		r.Anomalies["refused"]++
@@ -321,33 +321,34 @@ func (s *Scenario) replicaWithMaster(cut *plan.Cut) bool {
 	return false
 }
 
+// values are the figures that --until and a sweep may ask for.
+var values = []struct {
+	name string
+	of   func(r *Report) float64
+}{
+	{"lost", func(r *Report) float64 { return float64(r.Lost) }},
+	{"acknowledged", func(r *Report) float64 { return float64(r.Acknowledged) }},
+	{"survivors", func(r *Report) float64 { return float64(r.Survivors) }},
+	{"unattributed", func(r *Report) float64 { return float64(r.Unattributed) }},
+	{"unknown", func(r *Report) float64 { return float64(r.Unknown) }},
+	{"failed", func(r *Report) float64 { return float64(r.Failed) }},
+	{"split-brain", func(r *Report) float64 { return float64(r.SplitBrain) }},
+	{"promotions", func(r *Report) float64 { return float64(r.Promotions) }},
+	{"dual-master-ms", func(r *Report) float64 { return r.DualMasterMS }},
+	{"accept-ms", func(r *Report) float64 { return r.AcceptMS }},
+	{"failover-ms", func(r *Report) float64 { return r.FailoverMS }},
+}
+
 // Value is one of the figures that --until and a sweep may ask for.
 func (r *Report) Value(name string) (float64, error) {
-	switch name {
-	case "lost":
-		return float64(r.Lost), nil
-	case "acknowledged":
-		return float64(r.Acknowledged), nil
-	case "survivors":
-		return float64(r.Survivors), nil
-	case "unattributed":
-		return float64(r.Unattributed), nil
-	case "unknown":
-		return float64(r.Unknown), nil
-	case "failed":
-		return float64(r.Failed), nil
-	case "split-brain":
-		return float64(r.SplitBrain), nil
-	case "promotions":
-		return float64(r.Promotions), nil
-	case "dual-master-ms":
-		return r.DualMasterMS, nil
-	case "accept-ms":
-		return r.AcceptMS, nil
-	case "failover-ms":
-		return r.FailoverMS, nil
+	var names []string
+	for _, v := range values {
+		if v.name == name {
+			return v.of(r), nil
+		}
+		names = append(names, v.name)
 	}
-	return 0, fmt.Errorf("%q is none of lost, acknowledged, survivors, unattributed, unknown, failed, split-brain, promotions, dual-master-ms, accept-ms, failover-ms", name)
+	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(names, ", "))
 }
 
 // Until is a condition on a report, such as "lost>0".

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/internal/jsonform"
 )
 
 // Files of a directory that an experiment is saved in.
@@ -59,11 +60,7 @@ func writeTo(path string, write func(w io.Writer) error) error {
 	return nil
 }
 
-func (r *Report) writeJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
+func (r *Report) writeJSON(w io.Writer) error { return jsonform.Write(w, r, "  ") }
 
 func (o *Outcome) writeNotes(w io.Writer) error {
 	for _, n := range o.Notes {

@@ -87,7 +87,7 @@ func Parse(path string, text []byte) (*File, error) {
 	f := &File{Path: path, Hash: hex.EncodeToString(sum[:8]), names: map[string]bool{},
 		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
 		Seed: SeedRule{Kind: "fixed", Value: 1}, Unknown: "fail", Keep: 3, Shrink: true, defaults: &settings{}}
-	known := []string{"suite", "name", "seed", "budget", "unknown", "keep-failures", "shrink", "baseline", "defaults", "expect"}
+	known := append([]string{"suite"}, headNames...)
 	for _, s := range sections {
 		known = append(known, s.Name)
 	}
@@ -101,7 +101,7 @@ func Parse(path string, text []byte) (*File, error) {
 	if v, err := fields["suite"].Text(); err != nil || v != strconv.Itoa(Version) {
 		return nil, fields["suite"].Wrong("suite: %s is not a version that this torntail reads: want 1", fields["suite"].What())
 	}
-	if err := f.head(fields); err != nil {
+	if err := fields.Each(headNames, f.head); err != nil {
 		return nil, err
 	}
 	for _, s := range sections {
@@ -141,51 +141,31 @@ func (f *File) add(n *Node, cells []Cell) error {
 	return nil
 }
 
-// head reads what is not a section of cells.
-func (f *File) head(fields map[string]*Node) (err error) {
-	if n := fields["name"]; n != nil {
-		if f.Name, err = n.Text(); err != nil {
-			return err
+// headNames are the fields that are not sections of cells, in the order in which they
+// are read.
+var headNames = []string{"name", "seed", "budget", "unknown", "keep-failures", "shrink", "baseline", "defaults", "expect"}
+
+func (f *File) head(name string, n *Node) (err error) {
+	switch name {
+	case "name":
+		f.Name, err = n.Text()
+	case "seed":
+		f.Seed, err = parseSeed(n)
+	case "budget":
+		err = f.budget(n)
+	case "unknown":
+		f.Unknown, err = n.Word("unknown", []string{"fail", "warn"})
+	case "keep-failures":
+		f.Keep, err = n.Int(0)
+	case "shrink":
+		f.Shrink, err = n.Bool()
+	case "baseline":
+		if f.Baseline, err = n.Text(); err == nil {
+			f.Baseline = f.Relative(f.Baseline)
 		}
-	}
-	if n := fields["seed"]; n != nil {
-		if f.Seed, err = parseSeed(n); err != nil {
-			return err
-		}
-	}
-	if n := fields["budget"]; n != nil {
-		if err := f.budget(n); err != nil {
-			return err
-		}
-	}
-	if n := fields["unknown"]; n != nil {
-		if f.Unknown, err = n.Word("unknown", []string{"fail", "warn"}); err != nil {
-			return err
-		}
-	}
-	if n := fields["keep-failures"]; n != nil {
-		if f.Keep, err = n.Int(0); err != nil {
-			return err
-		}
-	}
-	if n := fields["shrink"]; n != nil {
-		if f.Shrink, err = n.Bool(); err != nil {
-			return err
-		}
-	}
-	if n := fields["baseline"]; n != nil {
-		path, err := n.Text()
-		if err != nil {
-			return err
-		}
-		f.Baseline = f.Relative(path)
-	}
-	if n := fields["defaults"]; n != nil {
-		if f.defaults, err = f.parseSettings(n, nil); err != nil {
-			return err
-		}
-	}
-	if n := fields["expect"]; n != nil {
+	case "defaults":
+		f.defaults, err = f.parseSettings(n, nil)
+	case "expect":
 		f.rules, err = parseRules(n)
 	}
 	return err

@@ -84,28 +84,10 @@ func (f *File) parseSettings(n *Node, on *settings) (*settings, error) {
 		s.expect = nil // File.Expect knows what the defaults expect
 	}
 	// Later fields may need earlier ones: a configuration file is read for the targets.
-	for _, name := range settingNames {
-		if fields[name] == nil {
-			continue
-		}
-		if err := f.setting(s, name, fields[name]); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return s, fields.Each(settingNames, func(name string, n *Node) error { return f.setting(s, name, n) })
 }
 
 func (f *File) setting(s *settings, name string, n *Node) (err error) {
-	whole := func(to **int, low int) error {
-		v, err := n.Int(low)
-		*to = &v
-		return err
-	}
-	number := func(to **float64) error {
-		v, err := n.Float()
-		*to = &v
-		return err
-	}
 	switch name {
 	case "targets":
 		s.targets, err = targets(n)
@@ -129,9 +111,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 		}
 		s.plant = &text
 	case "disk":
-		var word string
-		word, err = n.Word("disk", []string{"auto", "fuse", "host"})
-		s.disk = &word
+		s.disk, err = pointer(n.Word("disk", []string{"auto", "fuse", "host"}))
 	case "contract":
 		var path string
 		if path, err = n.Text(); err == nil {
@@ -139,33 +119,29 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 			err = n.At(err)
 		}
 	case "span":
-		var d time.Duration
-		d, err = n.Duration()
-		s.span = &d
+		s.span, err = pointer(n.Duration())
 	case "expect":
-		var e Expectation
-		e, err = parseExpectation(n)
-		s.expect = &e
+		s.expect, err = pointer(parseExpectation(n))
 	case "directives":
 		s.directives, err = directives(n)
 	case "runs":
-		err = whole(&s.runs, 1)
+		s.runs, err = pointer(n.Int(1))
 	case "clients":
-		err = whole(&s.clients, 1)
+		s.clients, err = pointer(n.Int(1))
 	case "keys":
-		err = whole(&s.keys, 1)
+		s.keys, err = pointer(n.Int(1))
 	case "ops":
-		err = whole(&s.ops, 0)
+		s.ops, err = pointer(n.Int(0))
 	case "pipeline":
-		err = whole(&s.pipeline, 1)
+		s.pipeline, err = pointer(n.Int(1))
 	case "value-size":
-		err = whole(&s.valueSize, 0)
+		s.valueSize, err = pointer(n.Int(0))
 	case "workers":
-		err = whole(&s.workers, 0)
+		s.workers, err = pointer(n.Int(0))
 	case "rate":
-		err = number(&s.rate)
+		s.rate, err = pointer(n.Float())
 	case "read-ratio":
-		err = number(&s.readRatio)
+		s.readRatio, err = pointer(n.Float())
 	}
 	return err
 }
@@ -439,6 +415,9 @@ func (f *File) unique(name string) string {
 func targetName(target string) string {
 	return strings.TrimSuffix(filepath.Base(target), ".yaml")
 }
+
+// pointer is to a value that may be wrong.
+func pointer[T any](v T, err error) (*T, error) { return &v, err }
 
 func value[T any](p *T) (v T) {
 	if p != nil {

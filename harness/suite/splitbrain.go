@@ -39,47 +39,42 @@ func parseSplitbrain(f *File, n *Node) (cells []Cell, err error) {
 
 // splitbrainBlock is one block of the section.
 func (f *File) splitbrainBlock(n *Node) (cells []Cell, err error) {
-	fields, err := n.Fields("targets", "scenarios", "topologies", "partitions", "directives", "wait-replicas", "runs", "expect")
+	fields, err := n.Fields(append([]string{"scenarios", "topologies", "partitions"}, splitbrainNames...)...)
 	if err != nil {
 		return nil, err
 	}
-	b := splitbrainBlock{runs: splitbrainRuns}
-	b.targets = []string{"redis-server"}
-	if t := fields["targets"]; t != nil {
-		if b.targets, err = targets(t); err != nil {
-			return nil, err
-		}
+	b := splitbrainBlock{targets: []string{"redis-server"}, runs: splitbrainRuns}
+	if err := fields.Each(splitbrainNames, b.field); err != nil {
+		return nil, err
 	}
-	if d := fields["directives"]; d != nil {
-		lines, err := d.Directives()
-		if err != nil {
-			return nil, err
-		}
+	return f.splitbrainCells(n, fields, &b)
+}
+
+// splitbrainNames are the fields that are not multiplied with each other, in the order
+// in which they are read.
+var splitbrainNames = []string{"targets", "directives", "wait-replicas", "runs", "expect"}
+
+func (b *splitbrainBlock) field(name string, n *Node) (err error) {
+	switch name {
+	case "targets":
+		b.targets, err = targets(n)
+	case "directives":
+		var lines [][2]string
+		lines, err = n.Directives()
 		for _, l := range lines {
 			if splitbrain.Own(l[0]) {
-				return nil, d.Wrong("torntail decides on %s itself", l[0])
+				return n.Wrong("torntail decides on %s itself", l[0])
 			}
 			b.directives = append(b.directives, splitbrain.Directive{Name: l[0], Value: l[1]})
 		}
+	case "wait-replicas":
+		b.wait, err = n.Int(0)
+	case "runs":
+		b.runs, err = n.Int(1)
+	case "expect":
+		b.expect, err = pointer(parseExpectation(n))
 	}
-	if w := fields["wait-replicas"]; w != nil {
-		if b.wait, err = w.Int(0); err != nil {
-			return nil, err
-		}
-	}
-	if r := fields["runs"]; r != nil {
-		if b.runs, err = r.Int(1); err != nil {
-			return nil, err
-		}
-	}
-	if e := fields["expect"]; e != nil {
-		own, err := parseExpectation(e)
-		if err != nil {
-			return nil, err
-		}
-		b.expect = &own
-	}
-	return f.splitbrainCells(n, fields, &b)
+	return err
 }
 
 // splitbrainBlock is what all cells of a block share.

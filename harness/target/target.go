@@ -61,7 +61,7 @@ func Parse(path string, text []byte) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields, err := root.Fields("target", "name", "command", "version", "directives", "repair", "within", "modes", "user", "password", "tls", "rename")
+	fields, err := root.Fields(append([]string{"target"}, fieldNames...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +74,8 @@ func Parse(path string, text []byte) (*Target, error) {
 		return nil, root.Wrong(`no command: want for example command: [some-server, --port, "{{port}}", --dir, "{{dir}}", "{{directives}}"]`)
 	}
 	t := &Target{Path: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))}
-	for _, name := range []string{"name", "command", "version", "directives", "repair", "within", "modes", "user", "password", "tls", "rename"} {
-		if n := fields[name]; n != nil {
-			if err := t.field(name, n); err != nil {
-				return nil, err
-			}
-		}
+	if err := fields.Each(fieldNames, t.field); err != nil {
+		return nil, err
 	}
 	if t.Version == nil {
 		t.Version = []string{t.Server.Command[0], "--version"}
@@ -89,6 +85,9 @@ func Parse(path string, text []byte) (*Target, error) {
 	}
 	return t, nil
 }
+
+// fieldNames are those that describe it, in the order in which they are read.
+var fieldNames = []string{"name", "command", "version", "directives", "repair", "within", "modes", "user", "password", "tls", "rename"}
 
 func (t *Target) field(name string, n *yamlnode.Node) (err error) {
 	switch name {

@@ -81,12 +81,27 @@ func (n *Node) What() string {
 	return strconv.Quote(n.n.Value)
 }
 
+// Fields are the entries of a mapping, by name.
+type Fields map[string]*Node
+
+// Each calls f for the fields that are there, in the order of names, until one is wrong.
+func (fields Fields) Each(names []string, f func(name string, n *Node) error) error {
+	for _, name := range names {
+		if n := fields[name]; n != nil {
+			if err := f(name, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Fields are the entries of a mapping, each under one of the names.
-func (n *Node) Fields(names ...string) (map[string]*Node, error) {
+func (n *Node) Fields(names ...string) (Fields, error) {
 	if n.n.Kind != yaml.MappingNode {
 		return nil, n.Wrong("%s, where a mapping with %s is expected", n.What(), strings.Join(names, ", "))
 	}
-	fields := make(map[string]*Node)
+	fields := make(Fields)
 	for i := 0; i+1 < len(n.n.Content); i += 2 {
 		key := &Node{n.file, n.n.Content[i]}
 		name := key.n.Value

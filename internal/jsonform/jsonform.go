@@ -1,4 +1,4 @@
-// Package jsonform reads versioned JSON: files whose "schema" says by which
+// Package jsonform writes and reads versioned JSON: files whose "schema" says by which
 // version of a form they were written.
 package jsonform
 
@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // SchemaError says that a file is of a schema that is not read.
@@ -23,6 +24,13 @@ func (e *SchemaError) Error() string {
 		return fmt.Sprintf("schema %d is newer than the newest this torntail reads (%d): use the torntail that wrote it, or a newer one", e.Found, e.Newest)
 	}
 	return fmt.Sprintf("schema %d is unknown: this torntail reads 1 to %d", e.Found, e.Newest)
+}
+
+// Write writes a form for people to read, too, each level indented by so much.
+func Write(w io.Writer, form any, indent string) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", indent)
+	return e.Encode(form)
 }
 
 // Parse reads data of a schema from 1 to newest. Fields that are not known are
