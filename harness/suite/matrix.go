@@ -130,7 +130,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 		s.plant = &text
 	case "disk":
 		var word string
-		word, err = n.Word("disk", []string{"auto", "fuse", "host"})
+		word, err = n.Word("disk", append([]string{"auto"}, machine.DiskWords()...))
 		s.disk = &word
 	case "contract":
 		var path string
@@ -482,7 +482,7 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		Personality: r.personality, Profile: r.profile, Seed: j.Seed, Runs: r.runs, Workers: r.workers,
 		Plan: r.plan, Plants: r.plants, Contract: r.own, Keep: j.Keep,
 	}
-	if b.Name == string(plan.ProcessHost) {
+	if !b.DiskIsOurs() {
 		c.Personality = experiment.HostDisk
 	}
 	if c.Workers == 0 {
