@@ -91,10 +91,13 @@ var lists = []struct {
 }
 
 // systems are what plans strike, as torntail runs, splitbrain, topology and mount have it.
-var systems = []plan.System{
-	machine.System(plan.Sim), simcluster.System(), machine.System(plan.Process), machine.System(plan.ProcessHost), machine.System(plan.Block),
-	mount.System(), cluster.System(), cluster.ControlSystem(),
-}
+var systems = func() []plan.System {
+	list := []plan.System{machine.Kinds[0].System, simcluster.System()}
+	for _, k := range machine.Kinds[1:] {
+		list = append(list, k.System)
+	}
+	return append(list, mount.System(), cluster.System(), cluster.ControlSystem())
+}()
 
 // unavailable are the systems in which a fault cannot strike, a line for each reason.
 func unavailable(v *plan.Verb) (lines []string) {

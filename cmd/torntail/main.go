@@ -94,7 +94,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	var c cli
 	code := -1
-	parser, err := kong.New(&c, kong.Name("torntail"), kong.Writers(stdout, stderr),
+	parser, err := kong.New(&c, kong.Name("torntail"), diskVars(), kong.Writers(stdout, stderr),
 		kong.Description("Which acknowledged writes are gone after this fault, how far back does the loss reach, and was that allowed?\n\n"+
 			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something.\n\n"+
 			"Examples:\n\n  torntail run\n  torntail run --target redis-server --mode always,everysec"),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -89,17 +90,17 @@ func (c *replayCmd) runOnce(a *app, x *experiment.Experiment, saved *saved.Saved
 
 // diskOf is what --disk was for a backend, and backendFlag what --backend was.
 func diskOf(saved *saved.Saved) string {
-	switch saved.Backend {
-	case string(plan.ProcessHost):
-		return onHost
-	case string(plan.Block):
+	if saved.Backend == string(plan.Block) {
 		return saved.Personality
 	}
-	return "fuse"
+	if k := machine.KindOf(plan.Backend(saved.Backend)); k != nil {
+		return k.Word
+	}
+	return ""
 }
 
 func backendFlag(backend string) string {
-	if backend == string(plan.ProcessHost) {
+	if k := machine.KindOf(plan.Backend(backend)); k != nil && k.Word != "" {
 		return string(plan.Process)
 	}
 	return backend

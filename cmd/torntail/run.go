@@ -175,10 +175,10 @@ func (c *runCmd) settings() (*campaign.Campaign, error) {
 	if k.Contract, err = loadContract(c.Contract); err != nil {
 		return nil, fmt.Errorf("--contract: %w", err)
 	}
-	if c.Disk == onHost {
+	if !machine.DiskIsOurs(machine.DiskCalled(c.Disk).System) {
 		k.Personality = experiment.HostDisk
 		if k.Plants.Disk != 0 || k.Plants.ReopenUncrashed {
-			return nil, fmt.Errorf("--plant %s: there is no fault disk to plant it in with --disk host", c.Plant)
+			return nil, fmt.Errorf("--plant %s: there is no fault disk to plant it in with --disk %s", c.Plant, c.Disk)
 		}
 	}
 	if c.Backend == string(plan.Block) {
@@ -272,10 +272,11 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Disk == onHost {
-		backend = plan.ProcessHost
+	on := machine.System(backend)
+	if backend == plan.Process {
+		on = machine.DiskCalled(c.Disk).System
 	}
-	if err := p.Check(machine.System(backend), []string{experiment.Server}); err != nil {
+	if err := p.Check(on, []string{experiment.Server}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil

@@ -36,7 +36,7 @@ type suiteCmd struct {
 	For         time.Duration `help:"Time for all cells together, instead of the file's budget." placeholder:"TIME" group:"What is run"`
 	Runs        int           `help:"Crashes for each cell, instead of the file's budget." placeholder:"N" group:"What is run"`
 	Shard       string        `help:"Run one part of several, K/N; torntail merge puts them together." placeholder:"K/N" group:"What is run"`
-	Disk        string        `default:"auto" enum:"auto,fuse,host" help:"auto: the fault disk where there is FUSE, else the host's own; default ${default}." placeholder:"auto|fuse|host" group:"What is run"`
+	Disk        string        `default:"auto" enum:"auto,${disks}" help:"auto: the fault disk where there is FUSE, else the host's own; default ${default}." placeholder:"auto|${disks_hint}" group:"What is run"`
 	Workers     int           `help:"Experiments side by side; 0: what suits the target." placeholder:"N" group:"What is run"`
 	List        bool          `help:"List the cells and what is expected of them, and run nothing." group:"What is run"`
 	Keep        int           `name:"keep-failures" default:"-1" help:"Failures to save, for each cell; default: what the file says." placeholder:"N" group:"Results"`

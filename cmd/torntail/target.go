@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/torntail/torntail/faults/blocklog"
-	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
@@ -22,7 +23,7 @@ type targetFlags struct {
 	Target      string `default:"engine" help:"engine, redis-server, the path of a server binary, or a target.yaml that describes one; default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine), process (real servers on the fault disk) or block (real servers on a real file system, as root); sim or process follows from the target." placeholder:"NAME"`
 	FS          string `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options, such as ext4,data=writeback; default ${default}." placeholder:"FS"`
-	Disk        string `default:"fuse" enum:"fuse,host" help:"Where a real server writes: fuse, the fault disk; host, a directory of this machine's own, where processes can be killed and the power cannot be cut; default ${default}." placeholder:"fuse|host"`
+	Disk        string `default:"fuse" enum:"${disks}" help:"Where a real server writes: ${disks_about}; default ${default}." placeholder:"${disks_hint}"`
 	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME"`
 }
@@ -35,12 +36,12 @@ func (f *targetFlags) check() error {
 		if _, err := blocklog.ParseFS(f.FS); err != nil {
 			return fmt.Errorf("--fs: %w", err)
 		}
-		if f.Disk == onHost {
-			return errors.New("--backend block brings its own disk; it does not go with --disk host")
+		if f.Disk != faultDisk {
+			return fmt.Errorf("--backend block brings its own disk; it does not go with --disk %s", f.Disk)
 		}
 	}
-	if f.Disk == "host" && f.Target == "engine" {
-		return errors.New("--disk host is for real servers: the engine runs in simulation, on a disk in memory")
+	if f.Disk != faultDisk && f.Target == "engine" {
+		return fmt.Errorf("--disk %s is for real servers: the engine runs in simulation, on a disk in memory", f.Disk)
 	}
 	if err := known("--personality", f.Personality, personalityNames()); err != nil {
 		return err
@@ -73,10 +74,22 @@ func backendOf(target, name string) (plan.Backend, error) {
 	return b, fmt.Errorf("--backend %s cannot run target %s: want %s", name, target, b)
 }
 
-// onHost is the value of --disk that stands for the host's own disk.
-const onHost = "host"
+// Values of --disk that commands choose themselves.
+const (
+	faultDisk = "fuse"
+	onHost    = "host"
+)
 
-// place is where a target writes: fuse, host, or what experiment.RealFS says of a file
+// diskVars are what help says of --disk.
+func diskVars() kong.Vars {
+	var about []string
+	for _, word := range machine.DiskWords() {
+		about = append(about, word+", "+machine.DiskCalled(word).About)
+	}
+	return kong.Vars{"disks": strings.Join(machine.DiskWords(), ","), "disks_hint": strings.Join(machine.DiskWords(), "|"), "disks_about": strings.Join(about, "; ")}
+}
+
+// place is where a target writes: a word of --disk, or what experiment.RealFS says of a file
 // system of the block backend.
 func (f *targetFlags) place() string {
 	if f.Backend != string(plan.Block) {
@@ -110,29 +123,30 @@ func openRig(target, disk string) (*machine.Rig, string, error) {
 			return nil, "", lacking(target, err)
 		}
 	}
+	if disk == "" {
+		disk = faultDisk
+	}
 	fs, block := experiment.IsRealFS(disk)
+	kind := machine.DiskCalled(disk)
 	switch {
 	case block:
 		if err := errors.Join(blocklog.Available(), blocklog.AvailableFS(fs.Kind)); err != nil {
 			return nil, "", environment(fmt.Errorf("the block backend: %w", err))
 		}
-	case disk != onHost:
-		if err := fusefs.Available(); err != nil {
-			return nil, "", environment(fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err))
+	case kind.Available != nil:
+		if err := kind.Available(); err != nil {
+			return nil, "", environment(err)
 		}
 	}
 	v, err := versionOf(target, described)
 	if err != nil {
 		return nil, "", err
 	}
-	disks := machine.FaultDisks
-	switch {
-	case block:
-		disks = machine.BlockDisks(fs)
-	case disk == onHost:
-		disks = machine.HostDirs("")
+	open := machine.BlockDisks(fs)
+	if !block {
+		open = kind.Open
 	}
-	rig, err := machine.NewRig(target, disks)
+	rig, err := machine.NewRig(target, open)
 	var refused *blocklog.RefusedError
 	switch {
 	case errors.As(err, &refused):

@@ -68,6 +68,10 @@ func (b Backend) RunOnce(ctx context.Context, x *experiment.Experiment) (*experi
 	return r.Run(ctx, x)
 }
 
+// DiskIsOurs reports whether its disks are torntail's own, with one of the models of
+// faults/disk.
+func (b *Backend) DiskIsOurs() bool { return machine.DiskIsOurs(b.System()) }
+
 // Simulation is the embedded engine in the simulated world.
 func Simulation() Backend {
 	return backend("engine", "as redis "+engine.RedisVersion, simulation{})
@@ -95,11 +99,11 @@ func (simulation) Adapt(p *plan.Plan, _ uint64) *plan.Plan { return p }
 // RealServer is a real server on the disks of a rig.
 func RealServer(r *machine.Rig, version string) Backend {
 	on := real{r, r.Machine()}
-	switch on.on.(type) {
-	case *machine.OnBlocks:
+	if _, blocks := on.on.(*machine.OnBlocks); blocks {
 		return backend(r.Binary, version, onBlocks{on})
-	case *machine.OnHost:
-		return backend(r.Binary, version, onHost{on})
+	}
+	if _, seen := plan.System(on.on).(plan.Calls); !seen {
+		return backend(r.Binary, version, unseen{on})
 	}
 	return backend(r.Binary, version, on)
 }
@@ -138,11 +142,12 @@ func (real) Parallel(m *product.Mode) int {
 	return 30 * runtime.GOMAXPROCS(0)
 }
 
-// onHost is a real server on the host's own disk.
-type onHost struct{ real }
+// unseen is a real server on a disk whose calls nobody sees, and which loses nothing,
+// such as the host's own.
+type unseen struct{ real }
 
 // Lacks implements Place.
-func (onHost) Lacks(k *experiment.CrashKind) string {
+func (unseen) Lacks(k *experiment.CrashKind) string {
 	switch {
 	case k.Power:
 		return "power cuts need the fault disk (--disk fuse)"
@@ -154,7 +159,7 @@ func (onHost) Lacks(k *experiment.CrashKind) string {
 
 // Adapt makes what would strike at a disk call strike at a time: within the width of the
 // rewrite that the call would have been part of.
-func (onHost) Adapt(p *plan.Plan, seed uint64) *plan.Plan {
+func (unseen) Adapt(p *plan.Plan, seed uint64) *plan.Plan {
 	return adapted(p, seed, func(s *plan.Statement, d *seeding.Draws) {
 		if s.At.Kind == plan.AtCall {
 			s.At = atTimeOf(s.At, d)

@@ -89,7 +89,7 @@ func TestPlansForTheHostDisk(t *testing.T) {
 	changed := 0
 	for seed := range uint64(200) {
 		drawn := experiment.GeneratePlan(&always, kill, seed)
-		p := onHost{}.Adapt(drawn, seed)
+		p := unseen{}.Adapt(drawn, seed)
 		require.NoError(t, p.Check(machine.System(plan.ProcessHost), []string{experiment.Server}))
 		if drawn.Check(machine.System(plan.ProcessHost), nil) != nil {
 			changed++

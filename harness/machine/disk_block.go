@@ -21,6 +21,8 @@ import (
 // and by which blocks survive; no model has a part in it. Nobody sees the server's
 // calls; requests of the disk are struck at instead.
 
+var onBlocks = Kind{System: (*OnBlocks)(nil)} // asked for with its file system: BlockDisks
+
 // BlockDisks are disks with a real file system, each of which begins empty.
 func BlockDisks(of blocklog.FS) func(clock func() time.Duration) (Disks, error) {
 	return func(func() time.Duration) (Disks, error) {

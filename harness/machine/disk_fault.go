@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,16 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 )
+
+var onFaultDisk = Kind{
+	System: (*OnFaultDisk)(nil), Word: "fuse", About: "the fault disk", Open: FaultDisks,
+	Available: func() error {
+		if err := fusefs.Available(); err != nil {
+			return fmt.Errorf("the fault disk: %w (--disk host does without, for process kills)", err)
+		}
+		return nil
+	},
+}
 
 // FaultDisks are volumes of one mount of the fault disk.
 func FaultDisks(clock func() time.Duration) (Disks, error) {

@@ -17,6 +17,11 @@ import (
 // /dev/fuse. Processes are killed there; the power cannot be cut, calls cannot be
 // struck at, and nobody logs what the server wrote.
 
+var onHost = Kind{
+	System: (*OnHost)(nil), Word: "host", Open: HostDirs(""),
+	About: "a directory of this machine's own, where processes can be killed and the power cannot be cut",
+}
+
 // HostDirs are directories of the host's own, below one; "": the one for temporary
 // files. They do not outlive torntail, however that ends.
 func HostDirs(below string) func(clock func() time.Duration) (Disks, error) {

@@ -144,19 +144,6 @@ type Machine interface {
 	Cut() *PowerLoss
 }
 
-// Kinds are the machines that there are, as prototypes to ask what can strike there.
-var Kinds = []plan.System{(*Simulated)(nil), (*OnFaultDisk)(nil), (*OnHost)(nil), (*OnBlocks)(nil)}
-
-// System is the kind that a backend has; nil when there is no such backend.
-func System(b plan.Backend) plan.System {
-	for _, k := range Kinds {
-		if k.Name() == string(b) {
-			return k
-		}
-	}
-	return nil
-}
-
 // PowerLoss is a power cut and what is known of it.
 type PowerLoss struct {
 	disk.Cut

@@ -356,6 +356,8 @@ func (m *Simulated) Trace() uint64 { return m.world.Hash() }
 // Slack implements Machine.
 func (*Simulated) Slack() time.Duration { return 0 }
 
+var simulated = Kind{System: (*Simulated)(nil)} // asked for with the engine, as the target
+
 // Name implements plan.System.
 func (*Simulated) Name() string { return string(plan.Sim) }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/claims"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/reports/result"
@@ -77,7 +76,7 @@ func (r *claimRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	}
 	target := claims.Engine(experiment.Plants{})
 	if r.target != "engine" {
-		if b.Name == string(plan.ProcessHost) {
+		if !b.DiskIsOurs() {
 			return nil, &Lacking{Why: "the claims need the fault disk"}
 		}
 		target = claims.Server(b)

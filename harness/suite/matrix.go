@@ -111,7 +111,7 @@ func (f *File) setting(s *settings, name string, n *Node) (err error) {
 		}
 		s.plant = &text
 	case "disk":
-		s.disk, err = pointer(n.Word("disk", []string{"auto", "fuse", "host"}))
+		s.disk, err = pointer(n.Word("disk", append([]string{"auto"}, machine.DiskWords()...)))
 	case "contract":
 		var path string
 		if path, err = n.Text(); err == nil {
@@ -461,7 +461,7 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		Personality: r.personality, Profile: r.profile, Seed: j.Seed, Runs: r.runs, Workers: r.workers,
 		Plan: r.plan, Plants: r.plants, Contract: r.own, Keep: j.Keep,
 	}
-	if b.Name == string(plan.ProcessHost) {
+	if !b.DiskIsOurs() {
 		c.Personality = experiment.HostDisk
 	}
 	if c.Workers == 0 {

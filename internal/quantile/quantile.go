@@ -22,6 +22,10 @@ func Of[T cmp.Ordered](sorted []T, q float64) T {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
+// Down is the value at q of the way (0 to 1) from the first to the last of sorted
+// values, the lower of the two that it falls between; there must be one at least.
+func Down[T cmp.Ordered](sorted []T, q float64) T { return sorted[int(q*float64(len(sorted)-1))] }
+
 // Median is the middle of sorted values, the lower of two.
 func Median[T cmp.Ordered](sorted []T) T { return Of(sorted, 0.5) }
 

@@ -139,7 +139,7 @@ func tail(old, now []float64, minEffect float64) (t test, ok bool) {
 	}
 	pooled := append(slices.Clone(old), now...)
 	slices.Sort(pooled)
-	limit := quantile.Of(pooled, tailShare)
+	limit := quantile.Down(pooled, tailShare)
 	over := func(values []float64) (n int) {
 		for _, v := range values {
 			if v > limit {

@@ -164,7 +164,7 @@ func ratioInterval(old, now *measured) (low, high float64) {
 		return 0, 0
 	}
 	slices.Sort(ratios)
-	return quantile.Of(ratios, 0.025), quantile.Of(ratios, 0.975)
+	return quantile.Down(ratios, 0.025), quantile.Down(ratios, 0.975)
 }
 
 // resampled is the mean of as many values, drawn from them with replacement.
