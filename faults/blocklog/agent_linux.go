@@ -49,6 +49,11 @@ type Agent struct {
 
 // startAgent starts an agent in a space.
 func startAgent(space *guard.Space) (*Agent, error) {
+	if os.Getenv(envAgent) != "" {
+		// This is an agent itself, of a program that does not let it be one: it would
+		// start another, which would start another.
+		return nil, errors.New("the program does not call blocklog.Main before anything else")
+	}
 	watchdog, err := guard.Default()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -19,6 +20,11 @@ const settle = 10 * time.Second
 // startWatchdog starts this binary again as the watchdog and returns the write
 // end of its pipe.
 func startWatchdog() (io.WriteCloser, error) {
+	if os.Getenv(envWatchdog) != "" {
+		// This is a watchdog itself, of a program that does not let it be one: it would
+		// start another, which would start another.
+		return nil, errors.New("the program does not call guard.Main before anything else")
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness/experiment"
@@ -19,6 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	guard.Main()
+	blocklog.Main()
 	os.Exit(m.Run())
 }
 
