@@ -183,7 +183,6 @@ func (op *bitfieldOp) next(old int64) (v, reply int64, ok bool) {
 	if op.signed {
 		limit = op.signedLimit
 	}
-	v = base + by
 	if v, over = limit(base, by); over && op.overflow == overflowFail {
 		return 0, 0, false
 	}

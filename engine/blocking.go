@@ -54,8 +54,11 @@ func without(list []*Session, c *Session) []*Session {
 // goOn lets a batch continue behind the command that blocked it.
 func (s *Server) goOn(c *Session) {
 	s.unblock(c)
-	c.resumed = c.inTurn
 	c.next++
+	if c.inTurn && c.next == len(c.ends) {
+		return // its batch is complete, and answered when this turn ends
+	}
+	c.resumed = c.inTurn
 	s.pending = append(s.pending, c)
 	s.wake.Signal()
 }

@@ -39,6 +39,7 @@ var eventClasses = map[byte]Events{
 	'n': NewEvents, 'm': MissEvents, 'A': allEvents,
 }
 
+//lint:ignore ST1005 redis-server words it so
 var errEvents = errors.New("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
 
 func (e *Events) set(args []string) error {
