@@ -170,7 +170,9 @@ func valueBytes(op *history.Op) int64 {
 // kept is clause (b).
 func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	if len(cut.Certain) == 0 {
-		if j.c.Keeps == contract.KeepsAll && cut.Latest < int64(e.life.Ended) {
+		// Only a reply that can be named is evidence: what recovered may be of before the
+		// end for a reason of its own, such as a deadline.
+		if j.c.Keeps == contract.KeepsAll && cut.Latest < int64(e.life.Ended) && cut.HighOp >= 0 {
 			j.found(j.unread(e, cut))
 		}
 		return

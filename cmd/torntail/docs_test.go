@@ -117,7 +117,7 @@ func TestDocumentedCommandLines(t *testing.T) {
 	for _, file := range append(files, "../../README.md") {
 		for _, d := range commandLines(t, file) {
 			line := strings.Join(d.args, " ")
-			parser, err := kong.New(&cli{}, kong.Name("torntail"), kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard), kong.Bind(&app{}))
+			parser, err := kong.New(&cli{}, kong.Name("torntail"), kong.Exit(func(int) {}), kong.Writers(io.Discard, io.Discard), kong.Bind(&app{}), diskVars())
 			require.NoError(t, err)
 			_, err = parser.Parse(d.args)
 			require.NoError(t, err, "%s: torntail %s", d.where, line)

@@ -125,24 +125,15 @@ func doc(name string, t table) *Doc {
 	d := &Doc{Name: name}
 	t.each(func(name string, v any) {
 		switch name {
-		case "summary":
-			d.Summary = v.(string)
+		case "summary", "complexity", "replaced_by", "history": // prose, not facts
 		case "since":
 			d.Since = v.(string)
 		case "group":
 			d.Group = v.(string)
-		case "complexity":
-			d.Complexity = v.(string)
 		case "doc_flags":
 			d.DocFlags = words(v)
 		case "deprecated_since":
 			d.DeprecatedSince = v.(string)
-		case "replaced_by":
-			d.ReplacedBy = v.(string)
-		case "history":
-			for _, h := range v.([]any) {
-				d.History = append(d.History, [2]string{h.([]any)[0].(string), h.([]any)[1].(string)})
-			}
 		case "arguments":
 			d.Arguments = arguments(v)
 		case "subcommands":
@@ -170,8 +161,7 @@ func arguments(v any) (out []Argument) {
 			case "token":
 				s := v.(string)
 				a.Token = &s
-			case "summary":
-				a.Summary = v.(string)
+			case "summary": // prose
 			case "since":
 				a.Since = v.(string)
 			case "deprecated_since":

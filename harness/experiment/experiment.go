@@ -1,123 +1,382 @@
+// Package experiment is one run of a server through a crash, from an empty disk to a
+// verdict. Runner.Run is the whole of it, the same on every machine. The rest of the
+// package is what such a run is made of (Experiment, CrashKind, GeneratePlan), what it
+// showed (Outcome), what the disk's log says of it (facts), and how it is judged (Judge).
+// Of a run that is explored, a Moment or a Recording stands for the crash.
 package experiment
 
 import (
+	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"time"
 
-	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/harness/product/finding"
-	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
 
-// Experiment is one run: everything that decides what happens in it. In
-// simulation it is the whole of it, so that the same experiment gives the same
-// trace; on real servers it is what can be repeated.
-type Experiment struct {
-	Mode        product.Mode
-	Crash       *CrashKind
-	Workload    workloads.Spec
-	Personality string
-	Profile     string
-	Seed        uint64
-	Plan        *plan.Plan
-	Plants      Plants
-	// Contract is the user's own; nil: the built-in ones judge.
-	Contract *contract.File
+// overtime is how long after the span a fault that waits for a disk call (the next
+// fsync, say) may take to strike.
+const overtime = 5 * time.Second
+
+// Runner runs experiments on one machine, one after the other, in the memory of the
+// one before. What it does is the same on every machine, and is told once: Run.
+type Runner struct {
+	m         machine.Machine
+	setup     machine.Setup
+	conductor *conduct.Conductor
+	run       workloads.Run
+	rec       workloads.Recorder
+	hist      *history.History // under the exclusion of the machine's Env
+	facts     facts
+	judging   judging
+
+	// The experiment under way.
+	x       *Experiment
+	out     *Outcome
+	log     product.Log
+	Given   *conduct.Given // the plan, once its clock runs
+	began   time.Duration
+	logFrom int  // first record of the current life in the disk's log
+	hadData bool // there was something to load before the cut
+	over    bool // the life is
+
+	// recording, when not nil, gets the first life of the server, after which there is no other.
+	recording *Recording
+	watcher   func(m *Moment)   // nil: nobody watches
+	disk      func() *disk.Disk // the watched machine's, as it is now
+	moment    Moment
+	moments   int
 }
 
-// Outcome is what one experiment showed.
-type Outcome struct {
-	Index int // place in the campaign
-	Seed  uint64
-	Plan  string // the plan as it was run, with every choice spelt out
-
-	// Struck: the crash happened as the plan asked, seen in the disk's log or in
-	// the process's end, not assumed. When not, Why says what was seen instead.
-	Struck bool
-	// InPlay: there was something that this crash could have taken.
-	InPlay bool
-	Why    string // what makes the verdict unknown, or the crash not struck
-
-	// Distrust is why the run says nothing about the server: an audit found
-	// torntail itself at fault. One such run makes the whole pair unknown.
-	Distrust string
-
-	Verdict   result.Verdict
-	Anomalies []Anomaly
-	Findings  []string // known findings this run shows
-	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
-
-	Acked     int // acknowledged writes before the crash
-	Lost      int // of them, certainly lost
-	Postponed int // of those, lost from behind an fsync in flight
-
-	// Window is how far back the certain loss reaches; Censored says that it
-	// reaches the first write of the run.
-	Window   time.Duration
-	Censored bool
-
-	Recovery machine.Recovery
-	Took     time.Duration // from the restart until it served
-	Span     time.Duration // for how long clients wrote
-	Trace    uint64        // trace hash; simulation only
-
-	Seen
-
-	History *history.History // the runner's own; good until its next run
-	Cut     disk.Cut
-
-	// What the harness saw and judging needs.
-	asked    disk.Choice // what was to survive a power cut
-	before   uint64      // hash of what the disk showed just before a power cut
-	Unsynced int64       // bytes of the incr files' writes that no returned sync covered then
-	image    uint64      // hash of what the server must be started on: the crash image, and what the plan did to it at rest
+// NewRunner makes a runner of experiments on a machine.
+func NewRunner(m machine.Machine) *Runner {
+	r := &Runner{m: m, hist: new(history.History), judging: judging{slack: m.Slack()}}
+	r.conductor = conduct.New(world{m, r})
+	m.Conducted(r.conductor)
+	r.setup.Watch = machine.Watch{Call: r.onCall, Down: r.onDown, Exits: r.onExit, Frozen: r.onFrozen, Says: r.log.Line}
+	return r
 }
 
-// Seen is what the harness saw of a run that its history does not say, and
-// that the verdict depends on.
-type Seen struct {
-	InFsync  bool `json:"in_fsync,omitempty"`  // a sync was in flight when the crash struck
-	CutFiles int  `json:"cut_files,omitempty"` // files that were cut at rest
-	finding.Signs
-	CrashPoint string `json:"crash_point,omitempty"` // where in a rewrite or snapshot the crash struck
-	Refusal    string `json:"refusal,omitempty"`     // the error that a write after the restart got
-}
+// Close ends what is left of the last experiment.
+func (r *Runner) Close() { r.m.Close() }
 
-// Anomaly is one thing that must not be, with its story.
-type Anomaly struct {
-	Name  string
-	Story string
-}
-
-// Shows reports whether the run shows an anomaly, as the first that went wrong,
-// or a finding, of that name.
-func (o *Outcome) Shows(name string) bool {
-	if o.Verdict == result.Violated {
-		return len(o.Anomalies) > 0 && o.Anomalies[0].Name == name
+// Run runs one experiment: the server starts on an empty disk, clients write, the
+// plan's crash strikes, the server is brought back on what it left, is read, and what
+// came back is judged. An error is torntail's own failure, the environment's, or
+// ctx's; what the server does is the outcome's. When it returns, no process, disk or
+// goroutine of the experiment is left. The outcome's history is good until the next Run.
+func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
+	r.prepare(x)
+	if err := r.m.Reset(&r.setup); err != nil {
+		return nil, err
 	}
-	return slices.Contains(o.Findings, name)
-}
-
-// With is the outcome if this is what the server had made of what the crash left.
-func (o *Outcome) With(r *Recovered, x *Experiment, slack time.Duration) (*Outcome, error) {
-	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
-	if len(h.Epochs) == 0 {
-		return nil, errors.New("the history has no life of the server that the crash could have ended")
+	if err := r.m.Drive(ctx, func() error { return r.plot(ctx) }); err != nil {
+		return nil, fmt.Errorf("seed %d: %w", x.Seed, err)
 	}
-	r.follow(h, h.Epochs[0].Ended)
-	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: o.Signs}}
-	with.NULBytes = r.NULBytes
-	j := judging{slack: slack}
-	j.run(x, with)
-	return with, nil
+	r.out.Trace, r.out.CutFiles = r.m.Trace(), r.m.Damaged()
+	r.judging.run(x, r.out)
+	return r.out, nil
 }
 
-// ToKeep reports whether the outcome's history may be wanted.
-func (o *Outcome) ToKeep() bool { return o.Verdict == result.Violated || len(o.Findings) > 0 }
+// plot is one life of the server after the other, as the plan has them.
+func (r *Runner) plot(ctx context.Context) error {
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	for {
+		r.write()
+		if !r.strike(ctx) {
+			return nil
+		}
+		if goOn, err := r.settle(); err != nil || !goOn {
+			return err
+		}
+		if back, err := r.recover(ctx); err != nil || !back {
+			return err
+		}
+		if !r.read() || !r.Given.CrashPending() {
+			return nil
+		}
+	}
+}
+
+// prepare makes everything ready for an experiment.
+func (r *Runner) prepare(x *Experiment) {
+	h := r.hist
+	r.x, r.out = x, &Outcome{Seed: x.Seed, History: h}
+	clear(h.Ops)
+	*h = history.History{Ops: h.Ops[:0], Events: h.Events[:0], Epochs: h.Epochs[:0], States: h.States[:0]}
+	r.rec.Reset(h)
+	r.rec.OnAck = r.onAck
+	if x.Plants.ClientLies {
+		r.rec.PlantLie(func(id int) bool { return id%20 == 19 })
+	}
+	r.conductor.Reset()
+	r.log.Reset()
+	r.Given, r.began, r.logFrom, r.hadData, r.over, r.moments = nil, 0, 0, false, false, 0
+	s := &r.setup
+	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
+	s.Bugs, s.DiskPlant, s.ReopenUncrashed = x.Plants.Engine, x.Plants.Disk, x.Plants.ReopenUncrashed
+	if r.recording != nil {
+		s.Tape, s.KeepBlocks = &r.recording.tape, true
+	}
+}
+
+// start starts the server, and the plan's clock.
+func (r *Runner) start(ctx context.Context) error {
+	if err := r.m.Start(ctx); err != nil {
+		return fmt.Errorf("on an empty disk: %w", err)
+	}
+	r.out.Took = r.m.Took()
+	r.began = r.m.Env().Now()
+	r.Given = r.conductor.Give(r.x.Plan, seeding.Derive(r.x.Seed, 7))
+	r.run.Reset(r.m.Clients(), r.m.Addr(), r.x.Workload, &r.rec)
+	return nil
+}
+
+// write lets the clients write in a life of the server.
+func (r *Runner) write() {
+	_, seen := r.m.Calls()
+	r.hist.Epochs = append(r.hist.Epochs, history.Epoch{Began: r.m.Env().Now(), Ended: history.Never, DiskSeen: seen})
+	r.over = false
+	r.rec.Unseal()
+	clients := r.m.Clients()
+	r.run.Resume(clients, r.x.Mode.Span)
+	r.run.MoveTo(r.m.Addr())
+	for _, c := range r.run.Clients() {
+		clients.Go("client", c.Run)
+	}
+	r.m.KeepTime()
+}
+
+// strike waits until the plan, or the server itself, has ended the life.
+func (r *Runner) strike(ctx context.Context) bool {
+	if !r.m.AwaitDown(ctx, r.m.Env().Now()+r.x.Mode.Span+overtime) && !r.m.GiveUp() {
+		r.out.Why = "the crash did not strike: " + r.Given.WhyNoCrash()
+		return false
+	}
+	_, at := r.m.Down()
+	r.out.Span = at - r.began
+	return r.m.Wanted(ctx)
+}
+
+// settle lets what outlives the server end, closes the record of its life, and takes
+// from the disk's log what it says of it. Then files at rest may be damaged.
+func (r *Runner) settle() (goOn bool, err error) {
+	if err := r.m.Settle(); err != nil {
+		r.out.Why = err.Error()
+		return false, nil
+	}
+	r.rec.Seal()
+	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
+	epoch.How, epoch.Ended = r.m.Down()
+	if r.recording != nil {
+		return false, r.recording.take(r)
+	}
+	if epoch.How == history.PowerCut { // the facts were taken as it struck: the image has no log
+		cut := r.m.Cut()
+		r.out.Cut, r.out.asked = cut.Cut, cut.Asked
+	} else if log, seen := r.m.Calls(); seen {
+		r.takeFacts(log, epoch.Ended, false)
+		r.logFrom = len(log)
+	}
+	r.m.AtRestNow(r.conductor.CatchUp)
+	return true, nil
+}
+
+// recover brings the server back on what the crash left, with its own repair tool if
+// it refuses. false: it did not come back, or must not be asked to.
+func (r *Runner) recover(ctx context.Context) (back bool, err error) {
+	r.out.image = r.m.Expected()
+	if r.out.Distrust = audit(r.out, r.m.Hash(), r.run.Replies()); r.out.Distrust != "" {
+		return false, nil
+	}
+	if how, _ := r.m.Down(); how == history.PowerCut && r.hadData {
+		err := r.m.Files(func(fsys vfs.FS) { r.out.WholeAOFVanished = !product.HasData(fsys, &r.x.Mode) })
+		if err != nil {
+			return false, err
+		}
+	}
+	r.log.Reset()
+	r.event(history.Restarted, "")
+	got, err := machine.Recover(ctx, r.m, &r.x.Mode, r.event)
+	switch {
+	case machine.Silent(err):
+		r.out.Why = "after the restart: " + err.Error()
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	r.out.Recovery = got.How
+	if got.How == machine.RefusedToStart || got.How == machine.Repaired {
+		r.out.NULBytes = got.Stray
+	}
+	if got.How == machine.RefusedToStart {
+		return false, nil
+	}
+	r.out.Took = r.m.Took()
+	return true, nil
+}
+
+// read reads the whole recovered state and, when no further crash is to come, tries
+// one write: it is no part of the workload, and would be a phantom later.
+func (r *Runner) read() bool {
+	err := r.dump()
+	if err != nil {
+		r.out.Why = err.Error()
+	}
+	return err == nil
+}
+
+func (r *Runner) dump() error {
+	conn, err := workloads.Dial(r.m.Env(), r.m.Addr())
+	if err != nil {
+		return fmt.Errorf("no connection after the restart: %w", err)
+	}
+	defer conn.Close()
+	state, err := r.run.Dump(conn, product.ReplyLimit)
+	if err != nil {
+		return err
+	}
+	state.Node, state.Epoch = Server, len(r.hist.Epochs)
+	r.hist.States = append(r.hist.States, state)
+	if r.x.Mode.AOF && !r.out.NULBytes {
+		if err := r.m.Files(func(fsys vfs.FS) { r.out.NULBytes = product.HasStrayBytes(fsys) }); err != nil {
+			return err
+		}
+	}
+	if !r.Given.CrashPending() {
+		r.out.Refusal, err = product.Probe(conn)
+	}
+	return err
+}
+
+// event puts something that happens now on record.
+func (r *Runner) event(kind history.EventKind, text string) {
+	r.hist.Events = append(r.hist.Events, history.Event{At: r.m.Now(), Kind: kind, Node: Server, Text: text})
+}
+
+// onAck is told of each acknowledgement.
+func (r *Runner) onAck(n int) {
+	r.m.Mark("ack", uint64(n))
+	r.conductor.OnAck(n)
+	// The value of a read is not on record yet, and its reply promises nothing.
+	if r.hist.Ops[r.rec.LastAcked()].Writes() {
+		r.watch(MomentAck, nil, n)
+	}
+}
+
+// onCall is asked about every disk call as it enters.
+func (r *Runner) onCall(c *disk.Call) disk.Decision {
+	return r.observed(c, r.conductor.OnCall(Server, c))
+}
+
+// onDown is told that the life is over: that instant is the crash, and what clients
+// hear later does not count, unless it had been sent before.
+func (r *Runner) onDown(how history.EventKind, at time.Duration, late bool) {
+	r.over = true
+	if late {
+		r.rec.Cut(at)
+	} else {
+		r.rec.Seal()
+	}
+	r.run.Stop()
+	r.hist.Events = append(r.hist.Events, history.Event{At: at, Kind: how, Node: Server})
+}
+
+func (r *Runner) onExit() { r.watch(MomentExit, nil, 0) }
+
+// onFrozen takes from the disk, as it was when the power was cut, what it says of the
+// life that has ended; where nobody sees its calls, what else is known.
+func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
+	if before == nil {
+		r.hadData = r.x.Mode.AOF // it served
+		r.takeUnseen(r.m.Cut())
+		return
+	}
+	r.hadData = product.HasData(before.FS(nil), &r.x.Mode)
+	r.takeFacts(before.Log(), at, midway)
+	r.out.before = before.Hash()
+	r.logFrom = 0
+}
+
+// takeFacts takes from the disk's log what it says of the life that has ended.
+func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
+	log = log[r.logFrom:]
+	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
+	r.facts.carries = commitsCarryData(r.x.Personality)
+	r.facts.read(log, r.log.Forks, epoch)
+	r.log.Children(&r.x.Mode, epoch)
+	r.out.OldIncrUnsynced, r.out.Unsynced = r.facts.oldIncrUnsynced(), r.facts.unsynced(at, midway)
+	r.out.ManifestAhead = r.facts.ahead
+	r.out.InFsync = syncInFlight(log, at)
+	if r.log.Working {
+		r.out.CrashPoint = crashPoint(log, at)
+	}
+}
+
+// takeUnseen takes what is known of a power cut of a disk whose calls nobody sees.
+func (r *Runner) takeUnseen(cut *machine.PowerLoss) {
+	r.out.OldIncrUnsynced, r.out.InFsync = r.log.Working || cut.Unseen.NextIncr, cut.Unseen.InFlush
+	if r.log.Working {
+		r.out.CrashPoint = "a rewrite or snapshot under way"
+	}
+	if !r.x.Mode.Sync || r.pendingWrite() {
+		cut.Ops++ // what the kernel had not given to the disk; nobody counts it
+	}
+}
+
+// pendingWrite reports whether a client waited for the reply to a write when the
+// record was sealed.
+func (r *Runner) pendingWrite() bool {
+	for i := range r.hist.Ops {
+		if o := &r.hist.Ops[i]; o.Outcome == history.Unknown && o.Writes() {
+			return true
+		}
+	}
+	return false
+}
+
+// world is where the plan of an experiment is carried out: on its machine, with what
+// struck on the record.
+type world struct {
+	machine.Machine
+	r *Runner
+}
+
+// Strike implements conduct.World.
+func (w world) Strike(t plan.Trigger) conduct.Strike {
+	end, ok := w.Machine.Strike(t)
+	if !ok {
+		return nil
+	}
+	return blow{w.Machine, w.r, end}
+}
+
+// blow is the machine while something strikes it.
+type blow struct {
+	plan.System
+	r   *Runner
+	end func()
+}
+
+// Unwrap gives the machine what the blow does to it.
+func (b blow) Unwrap() plan.System { return b.System }
+
+// Done implements conduct.Strike: only after it may the life be over, for who waits for
+// that asks the plan next. The end of a span is on record too, when it did something.
+func (b blow) Done(t plan.Trigger, why string, err error) {
+	defer b.end()
+	if why != "" || errors.Is(err, plan.ErrNotYet) {
+		return
+	}
+	b.r.m.Exclusively(func() { b.r.event(history.FaultStruck, t.Statement.String()) })
+}

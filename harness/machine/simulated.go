@@ -231,6 +231,7 @@ func (m *Simulated) Start(context.Context) error {
 		m.took = m.env.Now() - m.began
 		return nil
 	}
+	m.hurry()
 	return &Refusal{Words: fmt.Sprint(m.refusal)}
 }
 
@@ -245,7 +246,15 @@ func (m *Simulated) Repair(ctx context.Context) (fixed bool, err error) {
 	for from := m.env.Now(); !m.exited && m.env.Now()-from < StartLimit; {
 		m.wake.WaitFor(StartLimit)
 	}
+	m.hurry()
 	return failed == nil, nil
+}
+
+// hurry ends a process that has had its time, so that another can be started.
+func (m *Simulated) hurry() {
+	if m.node.Running() && !m.exited {
+		m.node.Kill(true)
+	}
 }
 
 // onExit is called by the scheduler when a process of the machine has returned.

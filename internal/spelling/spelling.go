@@ -20,10 +20,14 @@ func Known(what, word string, names []string) error {
 }
 
 // Nearest is the name that word most resembles: one that takes at most one edit
-// for each three letters, or the only one that word begins; "" when there is none.
+// for each three letters (one in all for a word of two), or the only one that word
+// begins; "" when there is none.
 func Nearest(word string, names []string) string {
 	word = strings.ToLower(word)
 	best, found := len(word)/3+1, ""
+	if len(word) == 2 {
+		best = 2
+	}
 	var begins []string
 	for _, name := range names {
 		lower := strings.ToLower(name)

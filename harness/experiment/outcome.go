@@ -1,0 +1,123 @@
+package experiment
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
+)
+
+// Experiment is one run: everything that decides what happens in it. In
+// simulation it is the whole of it, so that the same experiment gives the same
+// trace; on real servers it is what can be repeated.
+type Experiment struct {
+	Mode        product.Mode
+	Crash       *CrashKind
+	Workload    workloads.Spec
+	Personality string
+	Profile     string
+	Seed        uint64
+	Plan        *plan.Plan
+	Plants      Plants
+	// Contract is the user's own; nil: the built-in ones judge.
+	Contract *contract.File
+}
+
+// Outcome is what one experiment showed.
+type Outcome struct {
+	Index int // place in the campaign
+	Seed  uint64
+	Plan  string // the plan as it was run, with every choice spelt out
+
+	// Struck: the crash happened as the plan asked, seen in the disk's log or in
+	// the process's end, not assumed. When not, Why says what was seen instead.
+	Struck bool
+	// InPlay: there was something that this crash could have taken.
+	InPlay bool
+	Why    string // what makes the verdict unknown, or the crash not struck
+
+	// Distrust is why the run says nothing about the server: an audit found
+	// torntail itself at fault. One such run makes the whole pair unknown.
+	Distrust string
+
+	Verdict   result.Verdict
+	Anomalies []Anomaly
+	Findings  []string // known findings this run shows
+	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
+
+	Acked     int // acknowledged writes before the crash
+	Lost      int // of them, certainly lost
+	Postponed int // of those, lost from behind an fsync in flight
+
+	// Window is how far back the certain loss reaches; Censored says that it
+	// reaches the first write of the run.
+	Window   time.Duration
+	Censored bool
+
+	Recovery machine.Recovery
+	Took     time.Duration // from the restart until it served
+	Span     time.Duration // for how long clients wrote
+	Trace    uint64        // trace hash; simulation only
+
+	Seen
+
+	History *history.History // the runner's own; good until its next run
+	Cut     disk.Cut
+
+	// What the harness saw and judging needs.
+	asked    disk.Choice // what was to survive a power cut
+	before   uint64      // hash of what the disk showed just before a power cut
+	Unsynced int64       // bytes of the incr files' writes that no returned sync covered then
+	image    uint64      // hash of what the server must be started on: the crash image, and what the plan did to it at rest
+}
+
+// Seen is what the harness saw of a run that its history does not say, and
+// that the verdict depends on.
+type Seen struct {
+	InFsync  bool `json:"in_fsync,omitempty"`  // a sync was in flight when the crash struck
+	CutFiles int  `json:"cut_files,omitempty"` // files that were cut at rest
+	finding.Signs
+	CrashPoint string `json:"crash_point,omitempty"` // where in a rewrite or snapshot the crash struck
+	Refusal    string `json:"refusal,omitempty"`     // the error that a write after the restart got
+}
+
+// Anomaly is one thing that must not be, with its story.
+type Anomaly struct {
+	Name  string
+	Story string
+}
+
+// Shows reports whether the run shows an anomaly, as the first that went wrong,
+// or a finding, of that name.
+func (o *Outcome) Shows(name string) bool {
+	if o.Verdict == result.Violated {
+		return len(o.Anomalies) > 0 && o.Anomalies[0].Name == name
+	}
+	return slices.Contains(o.Findings, name)
+}
+
+// With is the outcome if this is what the server had made of what the crash left.
+func (o *Outcome) With(r *Recovered, x *Experiment, slack time.Duration) (*Outcome, error) {
+	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
+	if len(h.Epochs) == 0 {
+		return nil, errors.New("the history has no life of the server that the crash could have ended")
+	}
+	r.follow(h, h.Epochs[0].Ended)
+	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: o.Signs}}
+	with.NULBytes = r.NULBytes
+	j := judging{slack: slack}
+	j.run(x, with)
+	return with, nil
+}
+
+// ToKeep reports whether the outcome's history may be wanted.
+func (o *Outcome) ToKeep() bool { return o.Verdict == result.Violated || len(o.Findings) > 0 }
