@@ -20,11 +20,6 @@ const (
 	KeyValue    Workload = "key-value"   // :get :put :append, as porcupine has them
 )
 
-// Workloads lists them, in the order in which they are explained to people.
-func Workloads() []Workload {
-	return []Workload{Registers, Counters, Sets, Queues, ListAppend, RWRegisters, Banks, KeyValue}
-}
-
 // File is a history and what its file says about it.
 type File struct {
 	*History
