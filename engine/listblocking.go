@@ -40,16 +40,16 @@ func (s *Server) blockingPop(c *Session, argv [][]byte, front bool) {
 		s.propagateAs(c, 1, popWord(front), key)
 		return true
 	}
-	if !s.popFirst(c, keys, pop) {
+	if !s.popFirst(c, keyspace.List, keys, pop) {
 		s.blockOnKeys(c, keyspace.List, keys, timeout, c.nullArray, pop)
 	}
 }
 
-// popFirst pops from the first of the keys that is there, and reports whether
-// the command has been answered.
-func (s *Server) popFirst(c *Session, keys [][]byte, pop func(key []byte, o *keyspace.Object) bool) bool {
+// popFirst pops from the first of the keys that is there, a list or a sorted
+// set as kind says, and reports whether the command has been answered.
+func (s *Server) popFirst(c *Session, kind keyspace.Kind, keys [][]byte, pop func(key []byte, o *keyspace.Object) bool) bool {
 	for _, key := range keys {
-		o, ok := s.writeKind(c, key, keyspace.List)
+		o, ok := s.writeKind(c, key, kind)
 		if !ok {
 			return true
 		}
@@ -107,7 +107,7 @@ func (s *Server) lmpop(c *Session, argv [][]byte, at int) {
 		return true
 	}
 	switch {
-	case s.popFirst(c, keys, pop):
+	case s.popFirst(c, keyspace.List, keys, pop):
 	case at == 1:
 		c.nullArray()
 	default:

@@ -105,24 +105,9 @@ func (s *Server) blockingZpop(c *Session, argv [][]byte, highest bool) {
 
 // zpopOrWait pops from the first of the keys that is there, or waits for one.
 func (s *Server) zpopOrWait(c *Session, keys [][]byte, timeout time.Duration, pop func(key []byte, o *keyspace.Object) bool) {
-	if !s.zpopFirst(c, keys, pop) {
+	if !s.popFirst(c, keyspace.ZSet, keys, pop) {
 		s.blockOnKeys(c, keyspace.ZSet, keys, timeout, c.nullArray, pop)
 	}
-}
-
-// zpopFirst pops from the first of the keys that is there, and reports whether
-// the command has been answered.
-func (s *Server) zpopFirst(c *Session, keys [][]byte, pop func(key []byte, o *keyspace.Object) bool) bool {
-	for _, key := range keys {
-		o, ok := s.writeKind(c, key, keyspace.ZSet)
-		if !ok {
-			return true
-		}
-		if o != nil {
-			return pop(key, o)
-		}
-	}
-	return false
 }
 
 // zmpop is ZMPOP, whose number of keys is argument 1, and BZMPOP, whose is
@@ -163,7 +148,7 @@ func (s *Server) zmpop(c *Session, argv [][]byte, at int) {
 		return true
 	}
 	if at == 1 {
-		if !s.zpopFirst(c, keys, pop) {
+		if !s.popFirst(c, keyspace.ZSet, keys, pop) {
 			c.nullArray()
 		}
 		return
