@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"strings"
 
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
@@ -38,11 +37,11 @@ func failed(format string, a ...any) error { return &CheckError{fmt.Sprintf(form
 // is its exit status 0; otherwise the error is a *CheckError, whose line has not
 // been written to Out.
 func Check(o CheckOptions) error {
-	data, err := firstBytes(o.FS, o.Path)
+	c := &check{o: o, line: 1}
+	data, err := c.firstBytes(o.Path)
 	if err != nil {
 		return failed("Cannot open file %s: %s", o.Path, Reason(err))
 	}
-	c := &check{o: o, line: 1}
 	if isManifest(data) {
 		return c.multiPart()
 	}
@@ -73,6 +72,7 @@ const (
 type check struct {
 	o    CheckOptions
 	line int64 // goes on counting from file to file, as redis-check-aof's does
+	head [4096]byte
 }
 
 func (c *check) say(format string, a ...any) { fmt.Fprintf(c.o.Out, format+"\n", a...) }
@@ -93,7 +93,7 @@ func (c *check) multiPart() error {
 	total := len(m.Incr)
 	if m.Base != nil {
 		total++
-		head, err := firstBytes(c.o.FS, dir+"/"+m.Base.Name)
+		head, err := c.firstBytes(dir + "/" + m.Base.Name)
 		if err != nil {
 			return failed("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
 		}
@@ -242,6 +242,7 @@ type validator struct {
 	wrong      string
 	said       []string
 	eof        bool
+	word       [16]byte // a command's name, if it is no longer
 }
 
 // run returns the end of the last whole command outside a transaction.
@@ -302,12 +303,12 @@ func (v *validator) command() bool {
 			continue
 		}
 		switch {
-		case strings.EqualFold(word, "multi"):
+		case bytes.EqualFold(word, []byte("multi")):
 			v.multi++
 			if v.multi != 1 {
 				return v.fail("Unexpected MULTI in AOF %s", v.file)
 			}
-		case strings.EqualFold(word, "exec"):
+		case bytes.EqualFold(word, []byte("exec")):
 			v.multi--
 			if v.multi != 0 {
 				return v.fail("Unexpected EXEC in AOF %s", v.file)
@@ -335,11 +336,12 @@ func (v *validator) number(prefix byte) (int64, bool) {
 	for i < len(line) && line[i] >= '0' && line[i] <= '9' {
 		i++
 	}
-	rest := append(append([]byte{}, line[i:]...), 0, 0)
-	return leadingInt(line[1:]), v.newline(rest)
+	var end [2]byte
+	copy(end[:], line[i:])
+	return leadingInt(line[1:]), v.newline(end)
 }
 
-func (v *validator) newline(b []byte) bool {
+func (v *validator) newline(b [2]byte) bool {
 	if b[0] != '\r' || b[1] != '\n' {
 		return v.fail(`Expected \r\n, got: %02x%02x`, b[0], b[1])
 	}
@@ -347,57 +349,62 @@ func (v *validator) newline(b []byte) bool {
 	return true
 }
 
-// data reads an argument and its CRLF; want says whether its text is needed.
-func (v *validator) data(size int64, want bool) (string, bool) {
+// data reads an argument and its CRLF; want says whether its text is needed, which is
+// good until the next call.
+func (v *validator) data(size int64, want bool) (word []byte, ok bool) {
 	v.at = v.off
 	if size < 0 || size > 1<<62 {
-		return "", v.fail("Expected to read %d bytes, got 0 bytes", size+2)
+		return nil, v.fail("Expected to read %d bytes, got 0 bytes", size+2)
 	}
-	var word []byte
-	var got int64
-	if want && size <= 16 {
-		word = make([]byte, size)
-		n, _ := io.ReadFull(v.in, word)
-		got = int64(n)
+	got := 0
+	if want && size <= int64(len(v.word)) {
+		word = v.word[:size]
+		got, _ = io.ReadFull(v.in, word)
 	} else {
-		got, _ = io.CopyN(io.Discard, v.in, size)
+		got, _ = v.in.Discard(int(size))
 	}
 	var end [2]byte
-	n, _ := io.ReadFull(v.in, end[:])
-	got += int64(n)
-	v.off += got
-	if got != size+2 {
-		v.eof = true
-		return "", v.fail("Expected to read %d bytes, got %d bytes", size+2, got)
+	for i := range end {
+		b, err := v.in.ReadByte()
+		if err != nil {
+			break
+		}
+		end[i] = b
+		got++
 	}
-	return string(word), v.newline(end[:])
+	v.off += int64(got)
+	if int64(got) != size+2 {
+		v.eof = true
+		return nil, v.fail("Expected to read %d bytes, got %d bytes", size+2, got)
+	}
+	return word, v.newline(end)
 }
 
-// take is fgets with a buffer for n bytes and the NUL.
+// take is fgets with a buffer for n bytes and the NUL. The line is good until v.in is
+// read again.
 func (v *validator) take(n int) []byte {
 	b, _ := v.in.Peek(n)
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		b = b[:i+1]
 	}
-	line := append([]byte{}, b...)
-	m, _ := v.in.Discard(len(line))
+	m, _ := v.in.Discard(len(b))
 	v.off += int64(m)
-	return line
+	return b
 }
 
-// firstBytes returns enough of a file's start to tell its kind.
-func firstBytes(fsys vfs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name, vfs.ReadOnly)
+// firstBytes returns enough of a file's start to tell its kind. They are good until
+// the next call.
+func (c *check) firstBytes(name string) ([]byte, error) {
+	f, err := c.o.FS.Open(name, vfs.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	buf := make([]byte, 4096)
-	n, err := f.ReadAt(buf, 0)
+	n, err := f.ReadAt(c.head[:], 0)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	return buf[:n], nil
+	return c.head[:n], nil
 }
 
 // isManifest looks at the first line that is no comment (fileIsManifest).
