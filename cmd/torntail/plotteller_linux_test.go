@@ -58,7 +58,7 @@ var (
 	nodes   = regexp.MustCompile(`127\.[1-9]\d*\.\d+\.`)
 	dirOf   = regexp.MustCompile(`"--dir" "([^"]+)"`)
 	numbers = regexp.MustCompile(`(temp-rewriteaof-bg-|temp-rewriteaof-|temp-)\d+`)
-	places  = regexp.MustCompile(`[^" ]*/torntail-[a-z]+-\d+(/mnt/[^/" ]*|/v\d+|/[^/" ]*)`)
+	places  = regexp.MustCompile(`[^" ]*/\.?torntail-[a-z]+-\d+(/mnt/[^/" ]*|/v\d+|/[^/" ]*)`)
 	struck  = regexp.MustCompile(`^.* of .* is struck`)
 	refused = regexp.MustCompile(`^(exit status 1|killed by signal (6|11) .*)$`)
 	tools   = regexp.MustCompile(`"/[^" ]*/([^/" ]+)"`)

@@ -61,7 +61,7 @@ func (c *topologyUpCmd) Run(a *app) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	up, err := cluster.Up(ctx, s, cluster.Options{Binary: c.Target, Seed: 1, Anybody: true, Clients: 1})
+	up, err := cluster.Up(ctx, s, cluster.Options{Binary: c.Target, Seed: 1, Anybody: true})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

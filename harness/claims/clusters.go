@@ -306,11 +306,7 @@ func expiryThroughMaster(l *lab) Measurement {
 			e.Sleep(time.Millisecond)
 		}
 		e.Sleep(time.Second) // the master's expiry cycle, and the replica's next write
-		fsys := c.Data("n2")
-		if fsys == nil {
-			fail("the replica's files cannot be read")
-		}
-		deleted = logHas(fsys, "DEL\r\n$8\r\nclaim-h8", "UNLINK\r\n$8\r\nclaim-h8")
+		check(c.Files("n2", func(fsys vfs.FS) { deleted = logHas(fsys, "DEL\r\n$8\r\nclaim-h8", "UNLINK\r\n$8\r\nclaim-h8") }))
 	})
 	return decide(hidden && deleted, 1, "on the replica the key reads as absent past its deadline (%t), and its log has the master's DEL (%t)", hidden, deleted)
 }

@@ -1,9 +1,6 @@
 package cluster
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 
@@ -68,10 +65,4 @@ func (a addresses) nodes(t splitbrain.Topology, clients int, anybody bool) []pro
 		list = append(list, n)
 	}
 	return list
-}
-
-// id is a Sentinel's run id: known beforehand, so that each can be told of the others.
-func id(name string) string {
-	sum := sha1.Sum([]byte(fmt.Sprintf("torntail Sentinel %s", name)))
-	return hex.EncodeToString(sum[:])
 }

@@ -8,23 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
-	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/network"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/proxy"
-	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/faults/vfs/osfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/redisconf"
@@ -36,29 +30,20 @@ type Options struct {
 	Seed   uint64
 	// Anybody lets the last client stand for whoever connects from another address.
 	Anybody bool
-	// Clients is how many client nodes there are; 0: the scenario's.
-	Clients int
 }
 
-// Cluster implements splitbrain.Cluster on real processes.
+// Cluster implements splitbrain.Cluster on real processes: machines of one rig, in one
+// environment.
 type Cluster struct {
-	o     Options
-	s     *splitbrain.Scenario
-	dir   string
-	at    addresses
-	nodes []proxy.Node
-	net   *proxy.Net
-	env   *osenv.Env
-	start time.Time
-
-	conducted bool // whoever strikes is a task of an experiment
-	stopping  atomic.Bool
-	forget    func() // takes the directory off the watchdog's list
-
-	mu        sync.Mutex
-	processes map[string]*process.Redis
-	configs   map[string]string
-	version   string
+	splitbrain.Nodes
+	o        Options
+	s        *splitbrain.Scenario
+	rig      *machine.Rig
+	at       addresses
+	ends     []proxy.Node // of links: the nodes and the clients
+	net      *proxy.Net
+	env      *osenv.Env
+	stopping atomic.Bool
 }
 
 var _ splitbrain.Cluster = (*Cluster)(nil)
@@ -69,28 +54,21 @@ const networkTries = 20
 // Start starts the cluster of a scenario in a temporary directory. All its
 // processes have answered when it returns; they need not have found each other.
 func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, err error) {
-	if o.Clients == 0 {
-		o.Clients = len(s.Clients)
-	}
-	watchdog, err := guard.Default()
-	if err != nil {
+	c := &Cluster{o: o, s: s}
+	if c.rig, err = machine.NewRig(o.Binary, machine.HostDirs("")); err != nil {
 		return nil, err
 	}
-	c := &Cluster{o: o, s: s, processes: map[string]*process.Redis{}, configs: map[string]string{}, start: time.Now()}
-	if c.dir, err = os.MkdirTemp("", "torntail-cluster-"); err != nil {
-		return nil, fmt.Errorf("the cluster's directory: %w", err)
-	}
-	c.forget = watchdog.Dir(c.dir)
 	defer func() {
 		if err != nil {
 			c.Close()
 		}
 	}()
-	c.env = osenv.NewAt(splitbrain.Admin, o.Seed, c.start)
+	c.env = c.rig.Env(splitbrain.Admin, o.Seed)
+	c.rig.Shared = c.env
 	for try := 1; ; try++ {
 		c.at = draw()
-		c.nodes = c.at.nodes(s.Topology, o.Clients, o.Anybody)
-		c.net, err = proxy.Start(proxy.Options{Nodes: c.nodes, Source: c.at.ip(proxySource)})
+		c.ends = c.at.nodes(s.Topology, len(s.Clients), o.Anybody)
+		c.net, err = proxy.Start(proxy.Options{Nodes: c.ends, Source: c.at.ip(proxySource)})
 		if err == nil {
 			break
 		}
@@ -98,92 +76,88 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 			return nil, err
 		}
 	}
-	// The master first: a replica that does not find it tries again only after a second.
-	for i, name := range s.Topology.ServerNames() {
-		if i > 0 && !s.Topology.Chain {
-			break
-		}
-		if err := c.startServer(ctx, name, i); err != nil {
+	c.Nodes.Start, c.Ended = c.recover, c.ended
+	for _, name := range slices.Concat(s.Topology.ServerNames(), s.Topology.SentinelNames()) {
+		n := &splitbrain.Node{Machine: c.rig.Machine(), Name: name, Announced: c.end(name).Listen.String(), Reached: c.end(name).Target.String()}
+		setup := s.Setup(name, c)
+		setup.Listen, setup.Profile = n.Reached, "nvme"
+		n.Mode = setup.Mode
+		c.All = append(c.All, n)
+		if err = n.Reset(setup); err != nil {
 			return nil, err
 		}
 	}
-	var all errgroup.Group
-	all.SetLimit(4) // more only make each of them slower
-	if !s.Topology.Chain {
-		for i, name := range s.Topology.ServerNames()[1:] {
-			all.Go(func() error { return c.startServer(ctx, name, i+1) })
+	return c, c.startAll(ctx)
+}
+
+// startAll starts the servers, and then the Sentinels. The master comes first: a replica
+// that does not find it tries again only after a second.
+func (c *Cluster) startAll(ctx context.Context) error {
+	servers, sentinels := c.All[:c.s.Topology.Servers], c.All[c.s.Topology.Servers:]
+	first := 1
+	if c.s.Topology.Chain {
+		first = len(servers)
+	}
+	for _, n := range servers[:first] {
+		if err := c.start(ctx, n); err != nil {
+			return err
 		}
 	}
-	if err := all.Wait(); err != nil {
-		return nil, err
-	}
-	for _, name := range s.Topology.SentinelNames() {
-		all.Go(func() error { return c.startSentinel(ctx, name) })
-	}
-	return c, all.Wait()
-}
-
-func (c *Cluster) startServer(ctx context.Context, name string, i int) error {
-	return c.configure(ctx, name, "redis.conf", func(f *redisconf.File) { serverConfig(f, c.s, i, c.nodes) })
-}
-
-func (c *Cluster) startSentinel(ctx context.Context, name string) error {
-	return c.configure(ctx, name, sentinelConf, func(f *redisconf.File) { sentinelConfig(f, c.s, name, c.nodes) })
-}
-
-// sentinelConf is the name of the files with which Sentinels are started.
-const sentinelConf = "sentinel.conf"
-
-// configure starts a node for the first time, in a directory of its own.
-func (c *Cluster) configure(ctx context.Context, name, file string, lines func(f *redisconf.File)) error {
-	dir := filepath.Join(c.dir, name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	var f redisconf.File
-	f.Line("dir", dir)
-	f.Linef("protected-mode no")
-	lines(&f)
-	config := filepath.Join(dir, file)
-	if err := os.WriteFile(config, []byte(f.String()), 0o600); err != nil {
-		return err
-	}
-	return c.startNode(ctx, name, config)
-}
-
-func (c *Cluster) startNode(ctx context.Context, name, config string) error {
-	sentinel := filepath.Base(config) == sentinelConf
-	target := c.node(name).Target
-	r, err := machine.Launch(ctx, process.RedisSpec{Binary: c.o.Binary, Addr: target.Addr().String(), Port: int(target.Port()),
-		Config: config, Sentinel: sentinel, Clock: func() time.Duration { return time.Since(c.start) }})
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.processes[name], c.configs[name] = r, config
-	if !sentinel {
-		c.version = r.Version
+	for _, list := range [][]*splitbrain.Node{servers[first:], sentinels} {
+		var all errgroup.Group
+		all.SetLimit(4) // more only make each of them slower
+		for _, n := range list {
+			all.Go(func() error { return c.start(ctx, n) })
+		}
+		if err := all.Wait(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// Close ends everything and removes the directory.
-func (c *Cluster) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, p := range c.processes { // any order: all are killed
-		p.KillTree()
+// start starts a node for the first time.
+func (c *Cluster) start(ctx context.Context, n *splitbrain.Node) error {
+	c.env.Enter()
+	defer c.env.Leave()
+	if err := n.Start(ctx); err != nil {
+		return fmt.Errorf("%s: %w", n.Name, err)
 	}
-	for _, p := range c.processes { // any order: all are awaited
-		machine.End(p)
+	return nil
+}
+
+// Address implements splitbrain.Network: nodes are reached by others at their proxies.
+func (c *Cluster) Address(node string) splitbrain.Address {
+	at := c.end(node).Listen
+	return splitbrain.Address{Host: at.Addr().String(), Port: int(at.Port())}
+}
+
+// Place implements splitbrain.Network. Every address that a server announces is its
+// proxy's, as those of Sentinels are, and its own connections come from its own address:
+// without either a connection would pass by the proxies.
+func (c *Cluster) Place(f *redisconf.File, node string) {
+	f.Linef("protected-mode no")
+	f.Linef("bind-source-addr %s", c.end(node).From)
+	if slices.Contains(c.s.Topology.ServerNames(), node) {
+		f.Linef("replica-announce-ip %s", c.Address(node).Host)
+		f.Linef("replica-announce-port %d", c.Address(node).Port)
+	}
+}
+
+// Close ends everything and removes the directory.
+func (c *Cluster) Close() (err error) {
+	for _, n := range c.All {
+		_, killed := n.Machine.Kill(n.Name, true) // all of them, before the first is awaited
+		err = errors.Join(err, killed)
+	}
+	for _, n := range c.All {
+		n.AwaitExit()
+		err = errors.Join(err, n.Close())
 	}
 	if c.net != nil {
 		c.net.Close()
 	}
-	err := guard.RemoveDir(c.dir)
-	c.forget()
-	return err
+	return errors.Join(err, c.rig.Close())
 }
 
 // Stop makes an experiment under way end soon.
@@ -192,17 +166,17 @@ func (c *Cluster) Stop() { c.stopping.Store(true) }
 // Stopping reports whether Stop was called.
 func (c *Cluster) Stopping() bool { return c.stopping.Load() }
 
-// Version is the servers' version.
-func (c *Cluster) Version() string { return c.version }
-
-func (c *Cluster) node(name string) proxy.Node {
-	for _, n := range c.nodes {
-		if n.Name == name {
-			return n
-		}
+// end is the end of links that a node or client is.
+func (c *Cluster) end(name string) proxy.Node {
+	i := slices.IndexFunc(c.ends, func(n proxy.Node) bool { return n.Name == name })
+	if i < 0 {
+		panic("cluster: no node " + name)
 	}
-	panic("cluster: no node " + name)
+	return c.ends[i]
 }
+
+// ended says to the proxies that a node's process has.
+func (c *Cluster) ended(node string) { c.net.Ended(node) }
 
 // SetLink implements plan.Network.
 func (c *Cluster) SetLink(from, to string, l network.Link) { c.net.SetLink(from, to, l) }
@@ -211,32 +185,13 @@ func (c *Cluster) SetLink(from, to string, l network.Link) { c.net.SetLink(from,
 func (c *Cluster) Env(node string) env.Env {
 	from := c.at.ip(adminSource)
 	if node != splitbrain.Admin {
-		from = c.node(node).From
+		from = c.end(node).From
 	}
 	if from == (netip.Addr{}) {
 		return c.env
 	}
 	return c.env.As(node, from)
 }
-
-// Addr implements splitbrain.Cluster.
-func (c *Cluster) Addr(node string) string { return c.node(node).Listen.String() }
-
-// AdminAddr implements splitbrain.Cluster.
-func (c *Cluster) AdminAddr(node string) string { return c.node(node).Target.String() }
-
-// NodeAt implements splitbrain.Cluster.
-func (c *Cluster) NodeAt(addr string) string {
-	for _, n := range c.nodes {
-		if n.Listen.IsValid() && n.Listen.String() == addr {
-			return n.Name
-		}
-	}
-	return ""
-}
-
-// Data implements splitbrain.Cluster.
-func (c *Cluster) Data(server string) vfs.FS { return osfs.New(filepath.Join(c.dir, server)) }
 
 // Run runs one experiment on a cluster of its own. An error is torntail's own, the
 // environment's, or says that the cluster could not be set up.
@@ -246,7 +201,7 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 		return nil, "", err
 	}
 	stop := context.AfterFunc(ctx, c.Stop)
-	c.conducted = true
+	version = c.All[0].Machine.(interface{ Redis() *process.Redis }).Redis().Version
 	c.env.Enter()
 	out, err = splitbrain.Conduct(c, s, o.Seed)
 	c.env.Leave()
@@ -257,5 +212,5 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 	if errors.Is(err, splitbrain.ErrInterrupted) {
 		err = context.Cause(ctx)
 	}
-	return out, c.Version(), err
+	return out, version, err
 }

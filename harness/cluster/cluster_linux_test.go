@@ -108,7 +108,7 @@ func TestAServerComesBackInTheRoleThatSentinelsGaveIt(t *testing.T) {
 	require.NoError(t, splitbrain.AwaitReady(c, c.s))
 	c.strike(t, links, "kill n1")
 	for _, sentinel := range c.s.Topology.SentinelNames() {
-		c.await(t, sentinel, "another master", func(reply string) bool { return !strings.Contains(reply, c.node("n1").Listen.Addr().String()) },
+		c.await(t, sentinel, "another master", func(reply string) bool { return !strings.Contains(reply, c.Address("n1").Host) },
 			"SENTINEL", "GET-MASTER-ADDR-BY-NAME", splitbrain.Master)
 	}
 	c.strike(t, links, "restart n1")
@@ -135,11 +135,13 @@ func (c *Cluster) await(t *testing.T, node, what string, wanted func(reply strin
 // itself, and the experiment with it.
 func TestWhoKilledAServerThatStarts(t *testing.T) {
 	c := start(t, splitbrain.Options{})
+	c.env.Enter()
+	defer c.env.Leave()
 	why, err := c.Kill("n1", true)
 	require.NoError(t, err)
 	require.Empty(t, why)
 	script := filepath.Join(t.TempDir(), "redis-server")
-	c.o.Binary = script
+	c.rig.Binary = script
 	for end, refuses := range map[string]bool{"exit 1": true, "kill -SEGV $$": true, "kill -KILL $$": false} {
 		require.NoError(t, os.WriteFile(script, []byte(`#!/bin/sh
 [ "$1" = --version ] && echo "Redis server v=7.0.15" && exit

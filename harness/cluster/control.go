@@ -30,7 +30,7 @@ type Control struct {
 	conductor  *conduct.Conductor
 	timekeeper *conduct.Timekeeper
 	mu         sync.Mutex // the plans
-	acting     sync.Mutex // a strike, and links
+	acting     sync.Mutex // a strike; taken before the exclusion of the environment
 	links      *plan.LinkFaults
 	once       sync.Once
 }
@@ -45,7 +45,9 @@ func Up(ctx context.Context, s *splitbrain.Scenario, o Options) (*Control, error
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, c.Stop)
-	err = c.awaitReady()
+	c.env.Enter()
+	err = splitbrain.AwaitReady(c, s)
+	c.env.Leave()
 	stop()
 	var k *Control
 	if err == nil {
@@ -64,7 +66,7 @@ func serve(c *Cluster) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Control{c: c, socket: filepath.Join(dir, filepath.Base(c.dir)+socketSuffix),
+	k := &Control{c: c, socket: filepath.Join(dir, filepath.Base(c.rig.Disks.Dir())+socketSuffix),
 		ended: make(chan struct{}), quit: make(chan struct{})}
 	k.conductor, k.timekeeper, k.links = conduct.New(world{k}), conduct.NewTimekeeper(), plan.NewLinkFaults(c)
 	k.server, err = control.Listen(k.socket, control.Commands{
@@ -120,11 +122,7 @@ func (k *Control) fault(args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	names := make([]string, len(k.c.nodes))
-	for i := range k.c.nodes {
-		names[i] = k.c.nodes[i].Name
-	}
-	if err := conduct.Check(p, strike{k}, names); err != nil {
+	if err := conduct.Check(p, strike{k}, k.c.s.Nodes()); err != nil {
 		return "", err
 	}
 	return k.conductor.Put(p, k.c.o.Seed), nil
@@ -133,8 +131,8 @@ func (k *Control) fault(args []string) (string, error) {
 // clear ends all faults.
 func (k *Control) clear() string {
 	k.conductor.End()
-	k.acting.Lock()
-	defer k.acting.Unlock()
+	k.c.env.Enter()
+	defer k.c.env.Leave()
 	k.links.Clear()
 	return "no fault is in place\n"
 }
@@ -143,16 +141,12 @@ func (k *Control) clear() string {
 // faults are in place.
 func (k *Control) status() string {
 	var b strings.Builder
-	for i := range k.c.nodes {
-		n := &k.c.nodes[i]
-		if !n.Listen.IsValid() {
-			continue
-		}
-		fmt.Fprintf(&b, "%s %s: %s\n", n.Name, n.Listen, k.c.describe(n.Name))
+	k.c.env.Enter()
+	defer k.c.env.Leave()
+	for _, n := range k.c.All {
+		fmt.Fprintf(&b, "%s %s: %s\n", n.Name, n.Announced, splitbrain.Describe(k.c, n))
 	}
 	b.WriteString(k.conductor.Status())
-	k.acting.Lock()
-	defer k.acting.Unlock()
 	for _, text := range k.links.InPlace() {
 		fmt.Fprintf(&b, "in place: %s\n", text)
 	}
@@ -164,13 +158,14 @@ type world struct{ k *Control }
 
 func (w world) Lock()                   { w.k.mu.Lock() }
 func (w world) Unlock()                 { w.k.mu.Unlock() }
-func (w world) Now() time.Duration      { return time.Since(w.k.c.start) }
+func (w world) Now() time.Duration      { return w.k.c.rig.Clock() }
 func (w world) Wake(next time.Duration) { w.k.timekeeper.Wake(next) }
 func (world) Outside(f func())          { f() } // nobody counts acknowledgements
 
 // Strike implements conduct.World. One strikes at a time.
 func (w world) Strike(plan.Trigger) conduct.Strike {
 	w.k.acting.Lock()
+	w.k.c.env.Enter()
 	return strike(w)
 }
 
@@ -199,14 +194,17 @@ func (s strike) Links() *plan.LinkFaults { return s.k.links }
 
 // Command implements plan.Commands.
 func (s strike) Command(node string, args []string) (why string, err error) {
-	if _, err := s.k.c.do(node, args); err != nil {
+	if _, err := splitbrain.Command(s.k.c, node, args...); err != nil {
 		return err.Error(), nil
 	}
 	return "", nil
 }
 
 // Done implements conduct.Strike.
-func (s strike) Done(plan.Trigger, string, error) { s.k.acting.Unlock() }
+func (s strike) Done(plan.Trigger, string, error) {
+	s.k.c.env.Leave()
+	s.k.acting.Unlock()
+}
 
 // ErrNone means that no topology is up.
 var ErrNone = errors.New("no topology is up; torntail topology up 3+3 starts one")
@@ -242,16 +240,12 @@ func FindSocket() (string, error) {
 func (c *Cluster) Environment() string {
 	var b strings.Builder
 	var servers, sentinels []string
-	for i := range c.nodes {
-		n := &c.nodes[i]
-		if !n.Listen.IsValid() {
-			continue
-		}
-		fmt.Fprintf(&b, "export TORNTAIL_%s=%s\n", strings.ToUpper(n.Name), n.Listen)
+	for i, n := range c.All {
+		fmt.Fprintf(&b, "export TORNTAIL_%s=%s\n", strings.ToUpper(n.Name), n.Announced)
 		if i < c.s.Topology.Servers {
-			servers = append(servers, n.Listen.String())
+			servers = append(servers, n.Announced)
 		} else {
-			sentinels = append(sentinels, n.Listen.String())
+			sentinels = append(sentinels, n.Announced)
 		}
 	}
 	fmt.Fprintf(&b, "export TORNTAIL_SERVERS=%s\n", strings.Join(servers, ","))
@@ -263,4 +257,6 @@ func (c *Cluster) Environment() string {
 }
 
 // String says what the cluster is.
-func (c *Cluster) String() string { return fmt.Sprintf("topology %s in %s", c.s.Topology, c.dir) }
+func (c *Cluster) String() string {
+	return fmt.Sprintf("topology %s in %s", c.s.Topology, c.rig.Disks.Dir())
+}

@@ -82,7 +82,7 @@ func (t *Tally) Rate() float64 {
 // will be read at the given time of its clock, or later. dir is for its files,
 // and its own.
 func NewServer(r *machine.Rig, x *experiment.Experiment, read time.Duration, dir string) (*Server, error) {
-	s := &Server{rig: r, Mode: x.Mode, read: read, dir: dir, env: r.Env(0)}
+	s := &Server{rig: r, Mode: x.Mode, read: read, dir: dir, env: r.Env("c1", 0)}
 	for _, d := range []string{s.coldDir(), s.liveDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err

@@ -26,7 +26,7 @@ import (
 	"github.com/torntail/torntail/harness/product"
 )
 
-// Node is the name of the machine in plans, histories and traces.
+// Node is the name of a machine that stands alone, in plans, histories and traces.
 const Node = "n1"
 
 // How long, on the machine's own clock, one waits for things that must happen.
@@ -60,7 +60,8 @@ type Machine interface {
 
 	// Reset makes it a fresh machine with an empty disk. Nobody drives it.
 	Reset(s *Setup) error
-	Close()
+	// Close ends what is left.
+	Close() error
 
 	// Drive runs f as the task that drives the machine, and ends what is left when f
 	// has returned. f's error is returned as it is; any other is the world's own
@@ -95,6 +96,9 @@ type Machine interface {
 	Strike(t plan.Trigger) (end func(), ok bool)
 	// Running reports whether the server runs.
 	Running() bool
+	// AwaitExit waits until the process of the server itself has ended, which somebody has
+	// asked it to; its children may go on.
+	AwaitExit()
 	// AwaitDown waits until the life is over, at most until that instant of Env's
 	// clock, and reports whether it is.
 	AwaitDown(ctx context.Context, until time.Duration) bool
@@ -178,10 +182,20 @@ type Watch struct {
 
 // Setup is what a machine is made for.
 type Setup struct {
-	Mode        *product.Mode // its directives are the server's
-	Personality string        // of the disk; see disk.Personalities
-	Profile     string        // of latencies; see sim.ProfileNames
-	Seed        uint64        // the experiment's, of which the machine's own are derived
+	// Name and Listen are those of one machine among several: what it is called, and where
+	// its server listens (HOST:PORT). "": it is called Node, and listens where it likes.
+	Name, Listen string
+
+	Mode *product.Mode // its directives are the server's
+	// Conf, when not "", is what stands in the server's configuration file instead. The
+	// file is on the machine's disk, and the server may rewrite it. Sentinel: it is
+	// started as one.
+	Conf     string
+	Sentinel bool
+
+	Personality string // of the disk; see disk.Personalities
+	Profile     string // of latencies; see sim.ProfileNames
+	Seed        uint64 // the experiment's, of which the machine's own are derived
 	// SyncLatency is how long each sync of a real server takes on the fault disk; nil:
 	// drawn as Profile has it. Under the disk's lock.
 	SyncLatency func(*disk.Call) time.Duration
@@ -198,6 +212,22 @@ type Setup struct {
 	// KeepBlocks keeps the log of a logged disk; see OnBlocks. Forget keeps none of the
 	// fault disk, for measurements: then nothing has Calls, and the power cannot be cut.
 	KeepBlocks, Forget bool
+}
+
+// file is the name of the server's configuration file.
+func (s *Setup) file() string {
+	if s.Sentinel {
+		return "sentinel.conf"
+	}
+	return "redis.conf"
+}
+
+// name is what the machine is called.
+func (s *Setup) name() string {
+	if s.Name == "" {
+		return Node
+	}
+	return s.Name
 }
 
 // Refusal is a server's own word that it does not start on what its disk holds.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/redisconf"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
@@ -54,6 +57,7 @@ type Process struct {
 	life    *life // that goes on, or went on last
 	gone    bool  // no process of it is left
 	closed  bool  // nothing new may begin
+	wound   bool  // up: nothing is left
 	busy    int   // goroutines between enter and leave
 	idle    sync.Cond
 	failure error // of the environment, met outside the goroutine that drives
@@ -87,7 +91,9 @@ func (p *Process) Reset(s *Setup) (err error) {
 		return err
 	}
 	p.setup, p.mode = s, s.Mode
-	p.env = p.rig.Env(seeding.Derive(s.Seed, 6))
+	if p.env = p.rig.Shared; p.env == nil {
+		p.env = p.rig.Env("c1", seeding.Derive(s.Seed, 6))
+	}
 	p.syncs = s.SyncLatency
 	if p.syncs == nil {
 		rng := seeding.NewDraws(seeding.Derive(s.Seed, 5))
@@ -95,11 +101,18 @@ func (p *Process) Reset(s *Setup) (err error) {
 	}
 	p.tasks, p.took, p.last, p.cut = p.tasks[:0], 0, lifeOf{}, PowerLoss{}
 	p.mu.Lock()
-	p.life, p.gone, p.closed, p.failure, p.atRest = nil, true, false, nil, atRest{}
+	p.life, p.gone, p.closed, p.wound, p.failure, p.atRest = nil, true, false, false, nil, atRest{}
 	p.mu.Unlock()
-	p.disk, err = p.rig.Disks.open(p)
-	return err
+	if p.disk, err = p.rig.Disks.open(p); err != nil || s.Conf == "" {
+		return err
+	}
+	var f redisconf.File
+	f.Line("dir", p.disk.Dir())
+	return os.WriteFile(p.confFile(), []byte(f.String()+s.Conf), 0o600)
 }
+
+// confFile is the path of the server's configuration file.
+func (p *Process) confFile() string { return filepath.Join(p.disk.Dir(), p.setup.file()) }
 
 // Configure implements Machine.
 func (p *Process) Configure(m *product.Mode) error {
@@ -199,12 +212,16 @@ func (p *Process) abort() {
 	}
 }
 
-// windUp ends all that is left.
+// windUp ends all that is left; the second time, nothing.
 func (p *Process) windUp() error {
 	p.mu.Lock()
-	p.closed = true
+	again := p.wound
+	p.closed, p.wound = true, true
 	l := p.life
 	p.mu.Unlock()
+	if again || p.disk == nil {
+		return nil
+	}
 	if l != nil {
 		p.claim(l) // nobody hears of this end
 		l.redis.KillTree()
@@ -288,7 +305,7 @@ func (p *Process) Start(ctx context.Context) (err error) {
 		return &Refusal{Words: why, ByDisk: true}
 	}
 	var redis *process.Redis
-	p.outside(func() { redis, err = p.rig.Launch(ctx, p.disk.Dir(), p.mode.Directives, p.onLine) })
+	p.outside(func() { redis, err = p.launch(ctx) })
 	if err != nil {
 		return err
 	}
@@ -299,6 +316,18 @@ func (p *Process) Start(ctx context.Context) (err error) {
 	p.mu.Unlock()
 	p.Begin(func() { p.awaitExit(l) })
 	return nil
+}
+
+// launch starts the server's process.
+func (p *Process) launch(ctx context.Context) (*process.Redis, error) {
+	if p.setup.Conf == "" {
+		return p.rig.Launch(ctx, p.disk.Dir(), p.mode.Directives, p.onLine)
+	}
+	listen, err := netip.ParseAddrPort(p.setup.Listen)
+	if err != nil {
+		return nil, err
+	}
+	return p.rig.launch(ctx, process.RedisSpec{Addr: listen.Addr().String(), Port: int(listen.Port()), Config: p.confFile(), Sentinel: p.setup.Sentinel, Output: p.onLine})
 }
 
 // Took implements Machine.
@@ -532,8 +561,8 @@ func (*Process) Slack() time.Duration { return RealSlack }
 // RealSlack is the slack of every machine with a real server.
 const RealSlack = 2 * time.Second
 
-// Close implements Machine: nothing is held between two setups.
-func (*Process) Close() {}
+// Close implements Machine. Of what Drive has driven nothing is left.
+func (p *Process) Close() error { return p.windUp() }
 
 // Files implements Machine.
 func (p *Process) Files(f func(fsys vfs.FS)) error { return p.disk.Files(f) }
@@ -589,6 +618,13 @@ func (p *Process) isDown() string {
 
 // Running reports whether the server runs.
 func (p *Process) Running() bool { return p.isDown() == "" }
+
+// AwaitExit implements Machine.
+func (p *Process) AwaitExit() {
+	if l := p.lastLife(); l != nil {
+		l.redis.Wait()
+	}
+}
 
 // Terminate implements plan.Processes.
 func (p *Process) Terminate(string) (why string, err error) {

@@ -114,7 +114,8 @@ func TestWhoIsToBlame(t *testing.T) {
 		"kill -KILL $$":                  false,
 		"kill -TERM $$":                  false,
 	} {
-		_, err := Launch(context.Background(), process.RedisSpec{Binary: program(t, body), Dir: t.TempDir()})
+		rig := &Rig{Binary: program(t, body)}
+		_, err := rig.Launch(context.Background(), t.TempDir(), nil, nil)
 		var refusal *Refusal
 		require.Equal(t, refuses, errors.As(err, &refusal), "%s: %v", body, err)
 		var start *process.StartError

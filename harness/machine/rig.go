@@ -19,6 +19,9 @@ import (
 type Rig struct {
 	Binary string
 	Disks  Disks
+	// Shared, when not nil, is the environment of all machines, which are driven
+	// together; else each has its own.
+	Shared *osenv.Env
 	server *process.Server
 	within time.Duration // until it must answer; 0: the default
 	repair []string      // command that repairs what a crash left (product.RunRepair); nil: there is none
@@ -95,9 +98,10 @@ func (r *Rig) WaitUntil(ctx context.Context, at time.Duration) error {
 	}
 }
 
-// Env is an environment of clients, who know how to enter the server.
-func (r *Rig) Env(seed uint64) *osenv.Env {
-	e := osenv.NewAt("c1", seed, r.start)
+// Env is an environment of clients, who know how to enter the server. name is their
+// node's.
+func (r *Rig) Env(name string, seed uint64) *osenv.Env {
+	e := osenv.NewAt(name, seed, r.start)
 	if r.server != nil {
 		e.Secure(r.server.Secure)
 	}
@@ -107,7 +111,18 @@ func (r *Rig) Env(seed uint64) *osenv.Env {
 // Launch starts the server in a directory, and waits until it answers. A *Refusal is
 // its own word that it will not.
 func (r *Rig) Launch(ctx context.Context, dir string, directives []product.Directive, output func(process.Line)) (*process.Redis, error) {
-	return Launch(ctx, process.RedisSpec{Binary: r.Binary, Server: r.server, Within: r.within, Dir: dir, Directives: asArguments(directives), Clock: r.Clock, Output: output})
+	return r.launch(ctx, process.RedisSpec{Dir: dir, Directives: asArguments(directives), Output: output})
+}
+
+// launch starts a server. All of harness does so here.
+func (r *Rig) launch(ctx context.Context, s process.RedisSpec) (*process.Redis, error) {
+	s.Binary, s.Server, s.Within, s.Clock = r.Binary, r.server, r.within, r.Clock
+	redis, err := process.StartRedis(ctx, s)
+	var start *process.StartError
+	if errors.As(err, &start) && product.Refused(start) {
+		return nil, &Refusal{Words: product.LastWords(start), Cause: start}
+	}
+	return redis, err
 }
 
 // asArguments are directives as a command line has them.
@@ -117,16 +132,6 @@ func asArguments(directives []product.Directive) []process.Directive {
 		list = append(list, process.Directive{Name: d.Name, Args: d.Arguments()})
 	}
 	return list
-}
-
-// Launch starts a real server. All of harness does so here.
-func Launch(ctx context.Context, s process.RedisSpec) (*process.Redis, error) {
-	redis, err := process.StartRedis(ctx, s)
-	var start *process.StartError
-	if errors.As(err, &start) && product.Refused(start) {
-		return nil, &Refusal{Words: product.LastWords(start), Cause: start}
-	}
-	return redis, err
 }
 
 // End kills a server and waits until nothing is left of it.

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 	"github.com/torntail/torntail/workloads"
 )
 
-// engineAddr is where the simulated server listens.
+// engineAddr is where the server of a simulated machine listens that stands alone.
 const engineAddr = Node + ":6379"
 
 // Simulated is a machine of the simulated world with the embedded engine on it, one
@@ -45,6 +46,8 @@ type Simulated struct {
 	serving bool
 	exited  bool
 	refusal error
+	refused func()        // what Begin was given; nil: nothing, or it has been called
+	begun   bool          // by Begin, and nobody has waited for it
 	began   time.Duration // of the last start
 	took    time.Duration
 
@@ -66,15 +69,15 @@ type lifeOf struct {
 	at  time.Duration
 }
 
-// NewSimulated makes a machine. Close it when done.
-func NewSimulated() *Simulated {
-	m := &Simulated{world: sim.New(sim.Options{}), configs: make(map[string]*config.Config)}
+// NewSimulated makes a machine in a world of its own. Close it when done.
+func NewSimulated() *Simulated { return SimulatedIn(sim.New(sim.Options{})) }
+
+// SimulatedIn makes one of several machines of a world, which is whoever's who made it:
+// see Join.
+func SimulatedIn(w *sim.World) *Simulated {
+	m := &Simulated{world: w, configs: make(map[string]*config.Config)}
 	m.engine = Engine{
-		Config: func(vfs.FS) (*config.Config, error) {
-			c := *m.conf
-			return &c, nil
-		},
-		Listen: engineAddr, Keyspace: keyspace.New(),
+		Config: m.configuration, Keyspace: keyspace.New(),
 		Made: func(s *engine.Server) { m.server = s },
 		Serving: func() {
 			m.serving = true
@@ -85,19 +88,27 @@ func NewSimulated() *Simulated {
 }
 
 // Close ends what is left of the last setup.
-func (m *Simulated) Close() { m.world.Close() }
+func (m *Simulated) Close() error {
+	m.world.Close()
+	return nil
+}
+
+// configuration is that of the life to come.
+func (m *Simulated) configuration(fsys vfs.FS) (*config.Config, error) {
+	c := *m.conf
+	if m.setup.Conf == "" {
+		return &c, nil
+	}
+	if m.setup.Sentinel {
+		c.MakeSentinel()
+	}
+	return &c, c.ParseFile(m.setup.file(), func(name string) ([]byte, error) { return vfs.ReadFile(fsys, name) })
+}
 
 // Reset implements Machine. Clients' tasks have a machine of their own, named c1.
 func (m *Simulated) Reset(s *Setup) error {
-	personality, err := disk.PersonalityByName(s.Personality)
-	if err != nil {
+	if err := m.empty(s, true); err != nil {
 		return err
-	}
-	options := disk.Options{Personality: personality, KeepLog: true, Plant: s.DiskPlant}
-	if m.spare == nil {
-		m.spare = disk.New(options)
-	} else {
-		m.spare.Reset(options)
 	}
 	if err := m.ResetOn(s, m.spare, 3); err != nil {
 		return err
@@ -106,20 +117,39 @@ func (m *Simulated) Reset(s *Setup) error {
 	return nil
 }
 
+// empty makes the spare disk an empty one.
+func (m *Simulated) empty(s *Setup, log bool) error {
+	personality, err := disk.PersonalityByName(s.Personality)
+	if err != nil {
+		return err
+	}
+	options := disk.Options{Personality: personality, KeepLog: log, Plant: s.DiskPlant}
+	if m.spare == nil {
+		m.spare = disk.New(options)
+	} else {
+		m.spare.Reset(options)
+	}
+	return nil
+}
+
+// Join makes it a fresh machine with an empty disk, of which no log is kept, beside others
+// in its world, which has been reset and does not run yet. See DrivenBy and Begin.
+func (m *Simulated) Join(s *Setup) error {
+	if err := m.empty(s, false); err != nil {
+		return err
+	}
+	return m.place(s, m.spare)
+}
+
+// DrivenBy says from which environment it is driven, together with others.
+func (m *Simulated) DrivenBy(e env.Env) { m.env, m.wake = e, e.NewCond() }
+
 // ResetOn makes it a machine without clients whose disk holds an image. stream tells the world's draws
 // from those of others with the same seed; 0: the seed is the world's own.
 func (m *Simulated) ResetOn(s *Setup, image *disk.Disk, stream uint64) error {
 	profile, err := sim.ProfileByName(s.Profile)
 	if err != nil {
 		return err
-	}
-	if err := m.Configure(s.Mode); err != nil {
-		return err
-	}
-	m.setup = s
-	m.engine.Bugs, m.engine.Log = s.Bugs, nil
-	if says := s.Watch.Says; says != nil {
-		m.engine.Log = func(at time.Duration, _ byte, msg string) { says(at, msg) }
 	}
 	seed := s.Seed
 	if stream > 0 {
@@ -135,11 +165,42 @@ func (m *Simulated) ResetOn(s *Setup, image *disk.Disk, stream uint64) error {
 		}
 	}
 	m.world.Reset(options)
-	m.node, m.clients, m.control = m.world.Node(Node, image), nil, nil
+	return m.place(s, image)
+}
+
+// place puts it into its world.
+func (m *Simulated) place(s *Setup, image *disk.Disk) error {
+	if err := m.Configure(s.Mode); err != nil {
+		return err
+	}
+	m.setup = s
+	m.engine.Bugs, m.engine.Log, m.engine.Listen, m.engine.ConfigFile = s.Bugs, nil, m.Addr(), ""
+	if says := s.Watch.Says; says != nil {
+		m.engine.Log = func(at time.Duration, _ byte, msg string) { says(at, msg) }
+	}
+	m.node, m.clients, m.control = m.world.Node(s.name(), image), nil, nil
 	m.node.OnExit(m.onExit)
 	m.serving, m.exited, m.refusal, m.life, m.last, m.termed = false, false, nil, lifeOf{}, lifeOf{}, false
+	m.refused, m.begun = nil, false
 	m.atRest, m.cut, m.uncrashed = atRest{}, PowerLoss{}, nil
-	return nil
+	if s.Conf == "" {
+		return nil
+	}
+	m.engine.ConfigFile = s.file()
+	return install(image.FS(nil), s.file(), s.Conf)
+}
+
+// install makes a file that has been on its disk for long: no power cut takes it.
+func install(fsys vfs.FS, name, text string) error {
+	if err := vfs.WriteFile(fsys, name, []byte(text)); err != nil {
+		return err
+	}
+	f, err := fsys.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return cmp.Or(f.Sync(), vfs.SyncDir(fsys, "."))
 }
 
 // Configure implements Machine.
@@ -160,6 +221,9 @@ func (m *Simulated) configFor(mode *product.Mode) (*config.Config, error) {
 	}
 	return c, err
 }
+
+// Server is the server of this life, or of the last one.
+func (m *Simulated) Server() *engine.Server { return m.server }
 
 // World is the world that the machine is in.
 func (m *Simulated) World() *sim.World { return m.world }
@@ -212,18 +276,33 @@ func (m *Simulated) Env() env.Env { return m.env }
 func (m *Simulated) Clients() env.Env { return m.clients.Env() }
 
 // Addr implements Machine.
-func (m *Simulated) Addr() string { return engineAddr }
+func (m *Simulated) Addr() string {
+	if m.setup.Listen == "" {
+		return engineAddr
+	}
+	return m.setup.Listen
+}
 
-// Start implements Machine.
-func (m *Simulated) Start(context.Context) error {
+// Begin begins a start, and does not wait. refused, when not nil, is called by the scheduler
+// when the server has refused; Start, the next time, is the end of this one.
+func (m *Simulated) Begin(refused func()) {
 	m.life, m.termed = lifeOf{}, false
 	m.serving, m.exited, m.refusal = false, false, nil
-	m.began = m.env.Now()
+	m.refused, m.begun = refused, true
+	m.began = m.world.Now()
 	m.node.Start(func(e env.Env, fs vfs.FS) {
 		if err := m.engine.Main(e, fs); err != nil {
 			m.refusal = err
 		}
 	})
+}
+
+// Start implements Machine.
+func (m *Simulated) Start(context.Context) error {
+	if !m.begun {
+		m.Begin(nil)
+	}
+	m.begun = false
 	for !m.serving && !m.exited && m.env.Now()-m.began < StartLimit {
 		m.wake.WaitFor(StartLimit)
 	}
@@ -264,6 +343,10 @@ func (m *Simulated) onExit() {
 		exits()
 	}
 	switch {
+	case !m.serving && m.refused != nil:
+		tell := m.refused
+		m.refused = nil
+		tell()
 	case !m.serving || m.life.how != "":
 	case m.termed:
 		m.over(history.Terminated, true)
@@ -294,8 +377,12 @@ func (m *Simulated) AwaitDown(_ context.Context, until time.Duration) bool {
 // Down implements Machine.
 func (m *Simulated) Down() (how history.EventKind, at time.Duration) { return m.last.how, m.last.at }
 
-// Running reports whether the server serves.
-func (m *Simulated) Running() bool { return m.node.Running() && m.serving && m.life.how == "" }
+// Running implements Machine: a server that is being started runs.
+func (m *Simulated) Running() bool { return m.isDown() == "" }
+
+// AwaitExit implements Machine: a process that is killed has ended, and one that is asked to
+// end does so in its own time.
+func (*Simulated) AwaitExit() {}
 
 // Settle implements Machine.
 func (m *Simulated) Settle() error {
@@ -537,7 +624,7 @@ func (m *Simulated) Command(_ string, args []string) (why string, err error) {
 		return why, nil
 	}
 	m.control.Go("do", func(e env.Env) {
-		conn, err := workloads.Dial(e, engineAddr)
+		conn, err := workloads.Dial(e, m.Addr())
 		if err != nil {
 			return // the server is gone, and the plan's next statement will say so
 		}

@@ -61,7 +61,7 @@ func (c *Simulator) twoLeaders(out *splitbrain.Outcome) (splitbrain.Finding, boo
 		switch n.Event {
 		case "+vote-for-leader": // "ID EPOCH"
 			voted, in, _ := strings.Cut(n.Text, " ")
-			if i, err := strconv.Atoi(n.Node[1:]); err == nil && voted == id(i-1) {
+			if i, err := strconv.Atoi(n.Node[1:]); err == nil && voted == splitbrain.RunID(i-1) {
 				epoch[n.Node] = in
 			}
 		case "+elected-leader":
@@ -122,12 +122,9 @@ func (c *Simulator) needlessSync(out *splitbrain.Outcome) (splitbrain.Finding, b
 	if restarts == 0 {
 		return splitbrain.Finding{}, false
 	}
-	for _, n := range c.nodes {
-		if n.sentinel || n.Name() == splitbrain.Server(0) {
-			continue // the first master has synchronised everybody
-		}
-		if did := n.server.Replicated(); did.Master && did.FullSyncs > restarts {
-			return splitbrain.Finding{Anomaly: "full-sync", Text: fmt.Sprintf("%s sent everything %d times, and %d servers had come back without their place", n.Name(), did.FullSyncs, restarts)}, true
+	for i := 1; i < c.s.Topology.Servers; i++ { // the first master has synchronised everybody
+		if did := c.spare[i].Server().Replicated(); did.Master && did.FullSyncs > restarts {
+			return splitbrain.Finding{Anomaly: "full-sync", Text: fmt.Sprintf("%s sent everything %d times, and %d servers had come back without their place", splitbrain.Server(i), did.FullSyncs, restarts)}, true
 		}
 	}
 	return splitbrain.Finding{}, false

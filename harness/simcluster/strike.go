@@ -1,15 +1,18 @@
 package simcluster
 
 import (
+	"context"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
 
-// This file is what plans do to the machines of a simulated cluster.
+// This file is what plans do to a simulated cluster, besides what they do to the processes
+// of every cluster (splitbrain.Nodes).
 
 // System is what they strike.
 func System() plan.System { return splitbrain.System((*Simulator)(nil)) }
@@ -26,78 +29,34 @@ func (*Simulator) Lacks(n plan.Need) string {
 	return ""
 }
 
-// running finds a node whose process runs; why: there is none, or it does not.
-func (c *Simulator) running(name string) (n *node, why string) {
-	switch n = c.node(name); {
-	case n == nil:
-		return nil, "it is no server or Sentinel"
-	case !n.Running():
-		return nil, name + " was down already"
-	}
-	return n, ""
-}
-
-// Kill implements plan.Processes.
-func (c *Simulator) Kill(name string, tree bool) (why string, err error) {
-	n, why := c.running(name)
-	if n != nil {
-		n.Node.Kill(tree)
-	}
-	return why, nil
-}
-
-// Terminate implements plan.Processes.
-func (c *Simulator) Terminate(name string) (why string, err error) {
-	n, why := c.running(name)
-	if n != nil {
-		n.Go("signal", func(env.Env) { n.server.Terminate("SIGTERM") })
-	}
-	return why, nil
-}
-
-// Pause implements plan.Processes.
-func (c *Simulator) Pause(name string) (why string, err error) {
-	n, why := c.running(name)
-	if n != nil {
-		n.Node.Pause()
-	}
-	return why, nil
-}
-
-// Resume implements plan.Processes.
-func (c *Simulator) Resume(name string) (why string, err error) {
-	n, why := c.running(name)
-	if n != nil {
-		n.Node.Resume()
-	}
-	return why, nil
-}
-
-// Restart implements plan.Restarts.
-func (c *Simulator) Restart(name string) (why string, err error) {
-	switch n := c.node(name); {
-	case n == nil:
-		return name + " is no server or Sentinel", nil
-	case n.Running():
-		return name + " runs", nil
-	default:
-		c.start(n)
-	}
+// start begins the start of a node. One that refuses is brought back as an operator would
+// (machine.Recover), meanwhile.
+func (c *Simulator) start(n *splitbrain.Node) (why string, err error) {
+	m := n.Machine.(*machine.Simulated)
+	m.Begin(func() {
+		c.admin.Go("recover "+n.Name, func(env.Env) {
+			back, err := machine.Recover(context.Background(), m, n.Mode, nil)
+			if err == nil {
+				c.returns[n.Name] = back
+			}
+		})
+	})
 	return "", nil
 }
 
 // PowerCut implements plan.Power.
 func (c *Simulator) PowerCut(name string, keep *disk.Choice) (why string, err error) {
 	why = name + " was off already"
-	for _, n := range c.nodes {
-		if name != plan.All && name != n.Name() || !n.Running() {
+	for _, n := range c.All {
+		if name != plan.All && name != n.Name || !n.Running() {
 			continue
 		}
-		why = ""
-		if keep != nil {
-			n.Node.PowerCut(*keep)
-		} else {
-			n.Node.PowerCut(disk.Choice{Mode: disk.KeepRandom, Seed: c.world.Uint64()})
+		choice := keep
+		if choice == nil {
+			choice = &disk.Choice{Mode: disk.KeepRandom, Seed: c.world.Uint64()}
+		}
+		if why, err = n.Machine.(plan.Power).PowerCut(name, choice); err != nil {
+			return why, err
 		}
 	}
 	return why, nil
@@ -105,10 +64,9 @@ func (c *Simulator) PowerCut(name string, keep *disk.Choice) (why string, err er
 
 // MoveClock implements plan.Clocks.
 func (c *Simulator) MoveClock(name string, by time.Duration) (why string, err error) {
-	n := c.node(name)
+	n := c.Node(name)
 	if n == nil {
 		return name + " is no server or Sentinel", nil
 	}
-	n.SetClock(by)
-	return "", nil
+	return n.Machine.(plan.Clocks).MoveClock(name, by)
 }

@@ -37,7 +37,6 @@ type Cluster interface {
 	// inverse of Addr.
 	NodeAt(addr string) string
 
-	// Data is the data directory of a server, to be read when the experiment is
-	// over; nil when it cannot be read.
-	Data(server string) vfs.FS
+	// Files gives the data directory of a server, to be read when the experiment is over.
+	Files(server string, f func(fsys vfs.FS)) error
 }

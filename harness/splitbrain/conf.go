@@ -1,8 +1,13 @@
 package splitbrain
 
 import (
+	"fmt"
+	"net"
+	"slices"
 	"strconv"
 
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/redisconf"
 )
 
@@ -17,40 +22,66 @@ type Address struct {
 	Port int
 }
 
+func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
+
 func (a Address) args() []string { return []string{a.Host, strconv.Itoa(a.Port)} }
 
-// Network is what a backend knows of the nodes of a scenario.
-type Network struct {
-	// Of is where a node is reached, by its name.
-	Of func(node string) Address
-	// ID is the run id of a Sentinel, by its name.
-	ID func(sentinel string) string
+// Network is what a world knows of the nodes of a scenario.
+type Network interface {
+	// Address is where a node is reached, by its name.
+	Address(node string) Address
+	// Place adds to a node's configuration file what gives it its place in the network.
+	Place(f *redisconf.File, node string)
 }
 
-// ServerConf adds to the redis.conf of the i-th server what the scenario says of it.
-func (s *Scenario) ServerConf(f *redisconf.File, i int, n Network) {
+// Setup is what a scenario says of the machine of a node.
+func (s *Scenario) Setup(node string, n Network) *machine.Setup {
+	m := &machine.Setup{Name: node, Mode: &product.Mode{}}
+	var f redisconf.File
+	n.Place(&f, node)
+	if i := slices.Index(s.Topology.ServerNames(), node); i >= 0 {
+		m.Mode.AOF = s.directive("appendonly") == "yes"
+		s.serverConf(&f, i, n)
+	} else {
+		m.Sentinel = true
+		s.sentinelConf(&f, slices.Index(s.Topology.SentinelNames(), node), n)
+	}
+	m.Conf = f.String()
+	return m
+}
+
+// serverConf adds to the redis.conf of the i-th server what the scenario says of it.
+func (s *Scenario) serverConf(f *redisconf.File, i int, n Network) {
 	if of := s.Topology.MasterOf(i); of != "" {
-		f.Line("replicaof", n.Of(of).args()...)
+		f.Line("replicaof", n.Address(of).args()...)
 	}
 	for _, d := range s.ServerDirectives() {
 		f.Directive(d.Name, d.Value)
 	}
 }
 
-// SentinelConf adds to a Sentinel's sentinel.conf whom it watches, and how. It
-// names the replicas and the other Sentinels, which would else be found only in
-// the course of seconds.
-func (s *Scenario) SentinelConf(f *redisconf.File, sentinel string, n Network) {
-	f.Line("sentinel monitor", append(append([]string{Master}, n.Of(Server(0)).args()...), strconv.Itoa(s.Quorum))...)
+// RunID is the run id of the i-th Sentinel: known beforehand, so that each can be told of
+// the others.
+func RunID(i int) string { return fmt.Sprintf("%040x", 0xc0ffee00+i) }
+
+// sentinelConf adds to the sentinel.conf of the i-th Sentinel who it is, whom it watches,
+// and how. It names the replicas and the other Sentinels, which would else be found only
+// in the course of seconds.
+func (s *Scenario) sentinelConf(f *redisconf.File, i int, n Network) {
+	at := n.Address(Sentinel(i))
+	f.Linef("sentinel myid %s", RunID(i))
+	f.Linef("sentinel announce-ip %s", at.Host)
+	f.Linef("sentinel announce-port %d", at.Port)
+	f.Line("sentinel monitor", append(append([]string{Master}, n.Address(Server(0)).args()...), strconv.Itoa(s.Quorum))...)
 	f.Linef("sentinel down-after-milliseconds %s %d", Master, s.Timing.DownAfter.Milliseconds())
 	f.Linef("sentinel failover-timeout %s %d", Master, s.Timing.FailoverTimeout.Milliseconds())
 	f.Linef("sentinel parallel-syncs %s %d", Master, s.ParallelSyncs())
 	for i := 1; i <= s.Topology.Known(); i++ {
-		f.Line("sentinel known-replica", append([]string{Master}, n.Of(Server(i)).args()...)...)
+		f.Line("sentinel known-replica", append([]string{Master}, n.Address(Server(i)).args()...)...)
 	}
-	for i := range s.Topology.Sentinels {
-		if name := Sentinel(i); name != sentinel {
-			f.Line("sentinel known-sentinel", append(append([]string{Master}, n.Of(name).args()...), n.ID(name))...)
+	for other := range s.Topology.Sentinels {
+		if other != i {
+			f.Line("sentinel known-sentinel", append(append([]string{Master}, n.Address(Sentinel(other)).args()...), RunID(other))...)
 		}
 	}
 }

@@ -85,6 +85,31 @@ func Command(c Cluster, node string, args ...string) (redcon.RESP, error) {
 	return l.do(adminLimit, args...)
 }
 
+// Describe says what a node is doing, in a few words.
+func Describe(c Cluster, n *Node) string {
+	if !n.Running() {
+		return "down"
+	}
+	words := []string{"ROLE"}
+	if strings.HasPrefix(n.Name, "s") {
+		words = []string{"SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master}
+	}
+	reply, err := Command(c, n.Name, words...)
+	if err != nil {
+		return "does not answer: " + err.Error()
+	}
+	is, ok := parseRole(reply)
+	switch named := address(reply); {
+	case named != "":
+		return "Sentinel, takes " + c.NodeAt(named) + " for the master"
+	case !ok:
+		return fmt.Sprintf("answers %.60q", reply.Raw)
+	case is.master:
+		return "master"
+	}
+	return "replica of " + c.NodeAt(is.of) + " (" + is.state + ")"
+}
+
 // Info is a node's INFO, by field.
 func Info(c Cluster, node string) (map[string]string, error) {
 	reply, err := Command(c, node, "INFO", "everything")

@@ -3,9 +3,9 @@
 // acknowledged, whether it survived, and why not.
 //
 // One experiment is a [Scenario]: a topology, clients and where they are, a plan
-// of faults. It runs on a [Cluster], of which there are two kinds: real servers
-// and Sentinels behind proxies (harness/cluster), and the embedded engine in
-// simulation. [Conduct] is the experiment itself, the same code on both: it runs
+// of faults. It runs on a [Cluster], whose [Nodes] are machines (harness/machine). There
+// are two kinds: real servers and Sentinels behind proxies (harness/cluster), and the
+// embedded engine in simulation (harness/simcluster). [Conduct] is the experiment itself, the same code on both: it runs
 // in tasks on the seam env, and reaches the servers through the clients' network,
 // where faults strike, and through administrative connections, where none do.
 //

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -203,16 +204,12 @@ func (r *run) takeSuffixes() {
 // in base files, which are not read.
 func (r *run) readFiles() {
 	for _, node := range r.s.Topology.ServerNames() {
-		fsys := r.c.Data(node)
-		if fsys == nil {
-			continue
-		}
 		e := Executed{Node: node}
-		keys, err := executed(fsys)
-		if err != nil {
+		var failed error
+		err := r.c.Files(node, func(fsys vfs.FS) { e.Keys, failed = executed(fsys) })
+		if err = cmp.Or(err, failed); err != nil {
 			e.Err = err.Error()
 		}
-		e.Keys = keys
 		r.out.Executed = append(r.out.Executed, e)
 	}
 }

@@ -34,7 +34,7 @@ func TestFloorsFire(t *testing.T) {
 		{pkg: "faults/plan/sample", imports: "faults/disk"},
 		{pkg: "faults/vfs/osfs", imports: "faults/env"},
 		{pkg: "harness/image", imports: "faults/sim"},
-		{pkg: "harness/product", imports: "harness/splitbrain", want: "it stands on floor 4.3, the importer on 4.1"},
+		{pkg: "harness/product", imports: "harness/splitbrain", want: "it stands on floor 4.4, the importer on 4.1"},
 		{pkg: "harness/machine", imports: "harness/experiment", want: "it stands on floor 4.5, the importer on 4.3"},
 		{pkg: "harness/shrink", imports: "harness/suite", want: "floors"},
 		{pkg: "harness/suite", imports: "harness/shrink"},

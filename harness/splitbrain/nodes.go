@@ -1,0 +1,116 @@
+package splitbrain
+
+import (
+	"slices"
+
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+)
+
+// Nodes are the servers and Sentinels of a cluster. Each is a machine; what plans do to
+// it is the machine's own, in every world.
+type Nodes struct {
+	All []*Node
+	// Start starts the server of a machine on which none runs; why: it refused.
+	Start func(n *Node) (why string, err error)
+	// Ended, when not nil, is told that a node's process has ended.
+	Ended func(node string)
+}
+
+// Node is a machine and its place in the network.
+type Node struct {
+	machine.Machine
+	Name string
+	Mode *product.Mode
+	// Announced is where clients and other nodes reach it, where faults of the network
+	// strike, and Reached where Admin does, whatever is cut.
+	Announced, Reached string
+}
+
+// Node finds a server or Sentinel; nil when there is none of that name.
+func (n *Nodes) Node(name string) *Node {
+	i := slices.IndexFunc(n.All, func(of *Node) bool { return of.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return n.All[i]
+}
+
+// Addr implements Cluster.
+func (n *Nodes) Addr(node string) string { return n.Node(node).Announced }
+
+// AdminAddr implements Cluster.
+func (n *Nodes) AdminAddr(node string) string { return n.Node(node).Reached }
+
+// NodeAt implements Cluster.
+func (n *Nodes) NodeAt(addr string) string {
+	for _, of := range n.All {
+		if of.Announced == addr {
+			return of.Name
+		}
+	}
+	return ""
+}
+
+// Files implements Cluster.
+func (n *Nodes) Files(server string, f func(fsys vfs.FS)) error { return n.Node(server).Files(f) }
+
+// strike does something to a node whose process runs, while others go on.
+func (n *Nodes) strike(name string, do func(m machine.Machine) (why string, err error)) (why string, err error) {
+	of := n.Node(name)
+	switch {
+	case of == nil:
+		return name + " is no server or Sentinel", nil
+	case !of.Running():
+		return name + " was down already", nil
+	}
+	of.GiveWay(func() { why, err = do(of.Machine) })
+	return why, err
+}
+
+// end is strike for what ends the process.
+func (n *Nodes) end(name string, how func(m machine.Machine) (why string, err error)) (why string, err error) {
+	return n.strike(name, func(m machine.Machine) (string, error) {
+		why, err := how(m)
+		if why == "" && err == nil {
+			m.AwaitExit()
+			if n.Ended != nil {
+				n.Ended(name)
+			}
+		}
+		return why, err
+	})
+}
+
+// Kill implements plan.Processes.
+func (n *Nodes) Kill(name string, tree bool) (why string, err error) {
+	return n.end(name, func(m machine.Machine) (string, error) { return m.Kill(name, tree) })
+}
+
+// Terminate implements plan.Processes.
+func (n *Nodes) Terminate(name string) (why string, err error) {
+	return n.end(name, func(m machine.Machine) (string, error) { return m.Terminate(name) })
+}
+
+// Pause implements plan.Processes.
+func (n *Nodes) Pause(name string) (why string, err error) {
+	return n.strike(name, func(m machine.Machine) (string, error) { return m.Pause(name) })
+}
+
+// Resume implements plan.Processes.
+func (n *Nodes) Resume(name string) (why string, err error) {
+	return n.strike(name, func(m machine.Machine) (string, error) { return m.Resume(name) })
+}
+
+// Restart implements plan.Restarts.
+func (n *Nodes) Restart(name string) (why string, err error) {
+	switch of := n.Node(name); {
+	case of == nil:
+		return name + " is no server or Sentinel", nil
+	case of.Running():
+		return name + " runs", nil
+	default:
+		return n.Start(of)
+	}
+}
