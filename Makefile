@@ -71,13 +71,15 @@ prove-large-histories: ## torntail check on histories of 20 million lines, and o
 prove-histories: ## the judges of histories: every order tried on HISTORIES histories, wrong rules found, models held against redis-server, a table of costs
 	@scripts/setup --tests
 	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 30m -v -run 'EveryOrder' ./checker ./checker/linear
-	TORNTAIL_HISTORIES=20000 $(GO) run ./internal/mutants -edits checker/testdata/wrong-rules.txt -tests ./checker -run EveryOrder
+	TORNTAIL_HISTORIES=20000 $(GO) run ./internal/mutants -short=false -edits checker/testdata/wrong-rules.txt -tests ./checker -run EveryOrder
 	TORNTAIL_LISTS=$(LISTS) $(GO) test -count=1 -timeout 30m -v ./checker/exhaustive
 	TORNTAIL_TABLE=$(TABLE) $(GO) test -count=1 -timeout 60m -v -run TestTable ./checker
 
+# Stopped, it goes on where it was when it is started again at the same commit.
 mutants: ## change one token of PACKAGES at a time, MUTANTS times, drawn from the commit's hash: do the tests fail?
 	@scripts/setup --tests
-	$(GO) run ./internal/mutants -packages '$(PACKAGES)' -count $(MUTANTS)
+	@mkdir -p bin
+	$(GO) run ./internal/mutants -packages '$(PACKAGES)' -count $(MUTANTS) -log bin/mutants-$$(git rev-parse HEAD)
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup

@@ -42,7 +42,7 @@ func edits(path string) ([]mutant, error) {
 		}
 		m.from = bytes.Index(src, find)
 		m.to, m.text = m.from+len(find), strings.Join(new, "\n")
-		m.line = 1 + bytes.Count(src[:m.from], []byte("\n"))
+		m.at = place{1 + bytes.Count(src[:m.from], []byte("\n")), m.from - bytes.LastIndexByte(src[:m.from], '\n')}
 		all = append(all, m)
 	}
 	return all, nil

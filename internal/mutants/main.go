@@ -2,11 +2,14 @@
 // source at a time, at places drawn from a seed, and runs the tests, which should
 // fail. What survives is a hole in the tests, or makes no difference.
 //
-// Nothing is written into the source: the tests are built with an overlay.
+// Nothing is written into the source: the tests are built with an overlay. Only
+// the packages are tested whose tests reach the change (a run without any change
+// tells), the quickest first, until one fails. Every verdict is written down at
+// once: a run that was interrupted goes on where it was when started again.
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,16 +17,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
 type options struct {
-	packages, tests, run, skip, seed, edits string
-	count, workers                          int
-	timeout                                 time.Duration
+	packages, tests, run, skip, seed, edits, log string
+	count, workers, memory                       int
+	short                                        bool
+	timeout                                      time.Duration
 }
 
 func main() {
@@ -34,14 +40,19 @@ func main() {
 	flag.StringVar(&o.skip, "skip", "", "not the tests that match (go test -skip)")
 	flag.StringVar(&o.seed, "seed", "", "where the changes are drawn from; empty: the commit's hash")
 	flag.StringVar(&o.edits, "edits", "", "a file of changes to make instead")
+	flag.StringVar(&o.log, "log", "", "a file of verdicts: those in it are not asked for again, new ones are added")
 	flag.IntVar(&o.count, "count", 200, "how many changes are tried")
 	flag.IntVar(&o.workers, "workers", 2, "how many are tested at once")
-	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "of the tests of one change; running out of it counts as failing")
+	flag.IntVar(&o.memory, "memory", 4096, "address space that the tests of one change may take, in MiB; running out of it counts as failing")
+	flag.BoolVar(&o.short, "short", true, "run the tests with -short")
+	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "of the tests of one package, at most; running out of it counts as failing")
 	flag.Parse()
 	if o.tests == "" {
 		o.tests = o.packages
 	}
-	survived, err := o.try()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	survived, err := o.try(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -63,64 +74,87 @@ const (
 
 // try changes and tests, and counts what survives. Mutants that do not build
 // are no mutants: others take their place.
-func (o *options) try() (int, error) {
+func (o *options) try(ctx context.Context) (int, error) {
 	mutants, err := o.draw()
 	if err != nil {
 		return 0, err
 	}
-	out, err := exec.Command("go", append([]string{"test", "-count=1"}, o.args()...)...).CombinedOutput()
+	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
-		return 0, fmt.Errorf("the tests fail without any change: %w\n%s", err, out)
+		return 0, err
 	}
+	defer os.RemoveAll(dir)
+	known, err := openLog(o.log)
+	if err != nil {
+		return 0, err
+	}
+	defer known.close()
+	began := time.Now()
+	suites, err := o.measure(ctx, dir)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Printf("the tests of %d packages, without any change: %s\n", len(suites), time.Since(began).Round(time.Second))
+
 	var mu sync.Mutex
 	counts := map[verdict]int{}
 	next, tried := 0, 0
 	var wg sync.WaitGroup
 	var failure error
-	for range o.workers {
+	for worker := range o.workers {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			for {
 				mu.Lock()
-				if failure != nil || tried >= o.count || next >= len(mutants) {
+				if failure != nil || ctx.Err() != nil || tried >= o.count || next >= len(mutants) {
 					mu.Unlock()
 					return
 				}
 				m := &mutants[next]
 				next++
 				tried++
+				v, old := known.verdicts[m.String()]
 				mu.Unlock()
-				v, err := o.test(m)
+				var by string
+				var err error
+				if !old {
+					v, by, err = o.test(ctx, m, suites, filepath.Join(dir, fmt.Sprint(worker)))
+				}
 				mu.Lock()
-				if counts[v]++; err != nil {
+				switch {
+				case err != nil && ctx.Err() != nil: // nothing was learned of this one
+				case err != nil:
 					failure = err
-				} else if v == unbuilt {
-					tried--
-				} else {
-					fmt.Printf("%-22s %s\n", v, m)
+				default:
+					counts[v]++
+					if v == unbuilt {
+						tried--
+					} else if !old {
+						fmt.Printf("%-22s %s%s\n", v, m, by)
+					}
+					if !old {
+						failure = known.add(m, v)
+					}
 				}
 				mu.Unlock()
 			}
 		}()
 	}
 	wg.Wait()
+	for i := range mutants[:next] {
+		if m := &mutants[i]; known.verdicts[m.String()] == survived {
+			fmt.Println("survived:", m)
+		}
+	}
 	dead := counts[killed] + counts[timedOut]
 	if total := dead + counts[survived]; total > 0 {
-		fmt.Printf("%d of %d killed (%.1f %%), %d survived; %d others did not build\n", dead, total, 100*float64(dead)/float64(total), counts[survived], counts[unbuilt])
+		fmt.Printf("%d of %d killed (%.1f %%), %d survived; %d others did not build; %s\n", dead, total, 100*float64(dead)/float64(total), counts[survived], counts[unbuilt], time.Since(began).Round(time.Second))
+	}
+	if failure == nil && ctx.Err() != nil {
+		failure = errors.New("interrupted")
 	}
 	return counts[survived], failure
-}
-
-func (o *options) args() []string {
-	args := []string{"-timeout", o.timeout.String(), "-failfast"}
-	if o.run != "" {
-		args = append(args, "-run", o.run)
-	}
-	if o.skip != "" {
-		args = append(args, "-skip", o.skip)
-	}
-	return append(args, strings.Fields(o.tests)...)
 }
 
 // draw lists the mutants in the order in which they are tried.
@@ -158,17 +192,16 @@ func (o *options) draw() ([]mutant, error) {
 
 // sources are the files of packages, without their tests.
 func sources(packages []string) ([]string, error) {
-	args := append([]string{"list", "-f", "{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}\n{{end}}"}, packages...)
-	out, err := exec.Command("go", args...).Output()
+	lines, err := list("{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}\n{{end}}", packages)
 	if err != nil {
-		return nil, fmt.Errorf("go list %s: %w", strings.Join(packages, " "), err)
+		return nil, err
 	}
 	wd, err := os.Getwd()
 	if err != nil {
 		return nil, err
 	}
 	var files []string
-	for _, f := range strings.Fields(string(out)) {
+	for _, f := range lines {
 		rel, err := filepath.Rel(wd, f)
 		if err != nil {
 			return nil, err
@@ -178,45 +211,11 @@ func sources(packages []string) ([]string, error) {
 	return files, nil
 }
 
-// test builds and runs the tests with one change.
-func (o *options) test(m *mutant) (verdict, error) {
-	dir, err := os.MkdirTemp("", "mutant")
+// list is what go list says of packages, the lines that are not empty.
+func list(format string, packages []string) ([]string, error) {
+	out, err := exec.Command("go", append([]string{"list", "-f", format}, packages...)...).Output()
 	if err != nil {
-		return "", err
+		return nil, fmt.Errorf("go list %s: %w", strings.Join(packages, " "), err)
 	}
-	defer os.RemoveAll(dir)
-	src, err := m.apply()
-	if err != nil {
-		return "", err
-	}
-	changed := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(changed, src, 0o644); err != nil {
-		return "", err
-	}
-	original, err := filepath.Abs(m.file)
-	if err != nil {
-		return "", err
-	}
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
-	if err != nil {
-		return "", err
-	}
-	list := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(list, overlay, 0o644); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", append([]string{"test", "-count=1", "-overlay", list}, o.args()...)...)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch text := string(out); {
-	case err == nil:
-		return survived, nil
-	case !errors.As(err, &exit):
-		return "", fmt.Errorf("go test: %w", err)
-	case strings.Contains(text, "[build failed]") || strings.Contains(text, "[setup failed]"):
-		return unbuilt, nil
-	case strings.Contains(text, "panic: test timed out"):
-		return timedOut, nil
-	}
-	return killed, nil
+	return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' }), nil
 }

@@ -41,7 +41,7 @@ func TestEdits(t *testing.T) {
 	changed, err := all[0].apply()
 	require.NoError(t, err)
 	require.Equal(t, "a\nc\nc\n", string(changed))
-	require.Equal(t, file+":2: c instead of b", all[0].String())
+	require.Equal(t, file+":2:1: c instead of b", all[0].String())
 	require.NoError(t, os.WriteFile(list, []byte("# not there\n"+file+"\n- x\n+ c\n"), 0o644))
 	_, err = edits(list)
 	require.ErrorContains(t, err, "block 1 (not there): its text is 0 times")

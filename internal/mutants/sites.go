@@ -7,18 +7,24 @@ import (
 	"go/token"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // mutant is one change to one file.
 type mutant struct {
 	file     string // as the compiler is told
-	line     int
+	at       place
 	what     string
 	from, to int // the bytes that are replaced
 	text     string
+	// function is where the function stands that is changed; zero when none is,
+	// or nobody knows.
+	function struct{ from, to place }
 }
 
-func (m *mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
+func (m *mutant) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s", m.file, m.at.line, m.at.column, m.what)
+}
 
 // apply is the file with the change.
 func (m *mutant) apply() ([]byte, error) {
@@ -52,10 +58,18 @@ func sites(file string) ([]mutant, error) {
 		return nil, fmt.Errorf("find mutants: %w", err)
 	}
 	var all []mutant
-	add := func(pos token.Pos, old, text string) {
+	change := func(pos token.Pos, what, old, text string) {
 		p := fset.Position(pos)
-		all = append(all, mutant{file, p.Line, fmt.Sprintf("%s for %s", text, old), p.Offset, p.Offset + len(old), text})
+		m := mutant{file: file, at: place{p.Line, p.Column}, what: what, from: p.Offset, to: p.Offset + len(old), text: text}
+		for _, d := range tree.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Pos() <= pos && pos < f.End() {
+				from, to := fset.Position(f.Pos()), fset.Position(f.End())
+				m.function.from, m.function.to = place{from.Line, from.Column}, place{to.Line, to.Column}
+			}
+		}
+		all = append(all, m)
 	}
+	add := func(pos token.Pos, old, text string) { change(pos, fmt.Sprintf("%s for %s", text, old), old, text) }
 	ast.Inspect(tree, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.ImportSpec, *ast.ArrayType:
@@ -71,8 +85,8 @@ func sites(file string) ([]mutant, error) {
 			}
 		case *ast.UnaryExpr:
 			if n.Op == token.NOT {
-				p := fset.Position(n.OpPos)
-				all = append(all, mutant{file, p.Line, "no ! before " + string(src[p.Offset+1:fset.Position(n.X.End()).Offset]), p.Offset, p.Offset + 1, ""})
+				of := src[fset.Position(n.X.Pos()).Offset:fset.Position(n.X.End()).Offset]
+				change(n.OpPos, "no ! before "+strings.Join(strings.Fields(string(of)), " "), "!", "")
 			}
 		case *ast.BasicLit:
 			if v, err := strconv.ParseInt(n.Value, 10, 32); n.Kind == token.INT && err == nil {
