@@ -86,6 +86,9 @@ func (c *tally) compare(t *rapid.T, s exhaustive.Shape, clusters bool) {
 	c.count(&q, good)
 	require.NotEqual(t, verdict.Unknown, out.Verdict, "%s\n%s", out.Why, q)
 	require.Equal(t, good, out.Verdict == verdict.Holds, "%s\n%v\n%s", out.Why, out.Anomalies, q)
+	if c.total%10 == 0 {
+		require.Empty(t, Disagreement(&out, c.judge.Witness(q.History(), contract.Clients(), 0)), "%s", q)
+	}
 	if !good || q.Found == nil {
 		return
 	}

@@ -75,6 +75,9 @@ type Options struct {
 	// Limits bound the searches of the general judge: Limits.Timeout is the time
 	// that each may take.
 	Limits linear.Limits
+	// PlantHasty gives the judge of registers a wrong rule (zones.Registers), for
+	// torntail's test of itself.
+	PlantHasty bool
 }
 
 // Judge judges histories one after another and reuses its memory. It must not
@@ -207,6 +210,7 @@ func (j *Judge) epoch(e *epoch) {
 	if e.crashed && e.after != nil {
 		in.HasRecovered, in.Recovered, in.Dump = true, e.after.Keys, int64(e.after.At)
 	}
+	j.regs.Hasty = j.Options.PlantHasty
 	j.regs.Build(asLists(inPieces(in)))
 	j.e, j.parts = e, nil
 	if !j.rules(e) || !j.linear(e) {

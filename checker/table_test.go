@@ -173,7 +173,7 @@ func TestPorcupineIsAWitness(t *testing.T) {
 			}
 			var j Judge
 			out := j.Judge(s.h, c)
-			testimony := j.Witness(s.h, linear.Limits{})
+			testimony := j.Witness(s.h, c, 0)
 			require.NotEmpty(t, testimony)
 			require.Empty(t, Disagreement(&out, testimony), "%s of %s", p.name, p.family)
 			if !with {
@@ -183,7 +183,7 @@ func TestPorcupineIsAWitness(t *testing.T) {
 			blind := Judgement{}
 			require.NotEmpty(t, Disagreement(&blind, testimony), "%s of %s", p.name, p.family)
 			clean, _, _ := planted(t, n, 3, 90, false)
-			require.NotEmpty(t, Disagreement(&Judgement{Anomalies: out.Anomalies[:1]}, j.Witness(clean.h, linear.Limits{})), "%s of %s", p.name, p.family)
+			require.NotEmpty(t, Disagreement(&Judgement{Anomalies: out.Anomalies[:1]}, j.Witness(clean.h, c, 0)), "%s of %s", p.name, p.family)
 		}
 	}
 }

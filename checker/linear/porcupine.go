@@ -11,7 +11,7 @@ import (
 // ByPorcupine is the answer that porcupine gives to the same problem: a witness
 // for Search, with which it shares the models and nothing else. It knows nothing
 // of choices that a server made and nobody saw (see chooseIDs): such a problem is
-// Unknown.
+// Unknown. Limits.Steps bounds the steps of the model that it may try.
 func (p *Problem) ByPorcupine(l Limits) Answer {
 	l = l.withDefaults()
 	ops := p.operations()
@@ -23,6 +23,9 @@ func (p *Problem) ByPorcupine(l Limits) Answer {
 	}
 	// Each visited state costs a bit an operation and about 100 bytes beside.
 	budget := l.Memory / int64(len(ops)/8+100)
+	if l.Steps > 0 {
+		budget = min(budget, l.Steps)
+	}
 	model, spent := p.porcupine(budget)
 	result := porcupine.CheckOperationsTimeout(model, ops, l.Timeout)
 	switch {

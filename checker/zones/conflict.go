@@ -67,6 +67,9 @@ func (r *Registers) Check(k *Key) (Conflict, bool) {
 	if calm {
 		return Conflict{}, true
 	}
+	if r.Hasty {
+		return Conflict{Shape: ForwardOverlap, A: k.From, B: k.To - 1, Read: -1}, false
+	}
 	return r.checkZones(k)
 }
 

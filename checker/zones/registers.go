@@ -154,6 +154,9 @@ type Registers struct {
 	Keys     []Key // in order of first appearance: initial state, operations, recovered state
 	Clusters []Cluster
 	KeyOf    []int32 // of each operation; -1 when it takes no part
+	// Hasty is a wrong rule, planted: values that overlap in time contradict each
+	// other, whatever their zones are.
+	Hasty bool
 
 	names  []slot
 	values []slot

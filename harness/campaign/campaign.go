@@ -174,6 +174,7 @@ type counter struct {
 func (n *counter) take(c *cell, o *experiment.Outcome, keep func() error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	c.tally.askWitness(o)
 	c.tally.add(o)
 	n.at.What = c.mode.Name + ", " + c.crash.Name
 	n.at.Done++
@@ -251,6 +252,7 @@ func (c *Campaign) Experiment(m *product.Mode, crash *experiment.CrashKind, n ui
 	return &experiment.Experiment{
 		Mode: *m, Crash: crash, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
 		Seed: seed, Plan: p, Plants: c.Plants, Contract: c.Contract,
+		Witness: experiment.DrawnForWitness(seed),
 	}
 }
 

@@ -182,7 +182,7 @@ func lookFor(ctx context.Context, s *experiment.Simulator, p experiment.Plant, s
 			return line, err
 		}
 		x := &experiment.Experiment{Mode: m, Crash: crash, Workload: workloads.Default(), Personality: r.personality,
-			Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants}
+			Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants, Witness: plants.HastyJudge}
 		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
 		if r.plan != nil {
 			x.Plan = r.plan(&m, seeding.NewDraws(x.Seed))
@@ -211,6 +211,9 @@ func (r *recipe) found(p experiment.Plant, o *experiment.Outcome) (anomaly, by s
 		return "", ""
 	}
 	if o.Distrust != "" && slices.Contains(r.anomalies, "unknown") {
+		if o.Witness.Disagrees != "" {
+			return "unknown", "porcupine"
+		}
 		return "unknown", "audit"
 	}
 	if o.Verdict != result.Violated {

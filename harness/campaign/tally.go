@@ -28,10 +28,24 @@ type tally struct {
 	censored             int
 	recovery             result.Recovery
 	anomalies, findings  map[string]int
+	witness              result.Witness
+}
+
+// firstViolated is how many violated runs of a pair porcupine judges as well,
+// beside the share that is drawn of all runs.
+const firstViolated = 2
+
+// askWitness has porcupine judge the first runs that are violated. It needs the
+// run's history.
+func (t *tally) askWitness(o *experiment.Outcome) {
+	if o.Verdict == result.Violated && t.violated < firstViolated && t.witness.Disagreed == 0 {
+		o.AskWitness()
+	}
 }
 
 func (t *tally) add(o *experiment.Outcome) {
 	t.runs++
+	t.witness.Add(o.Witness.Asked, o.Witness.Unanswered, o.Witness.Disagrees != "")
 	if t.distrust == "" {
 		t.distrust = o.Distrust
 	}
@@ -137,6 +151,9 @@ func (t *tally) finish(r *result.Result, wanted int, interrupted error) {
 	r.LossWindow = result.NewLossWindow(t.windows, t.censored)
 	if t.struck > 0 {
 		r.Samples = &t.samples
+	}
+	if t.witness.Asked > 0 {
+		r.Witness = &t.witness
 	}
 	if len(t.took) > 0 {
 		slices.Sort(t.took)

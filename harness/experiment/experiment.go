@@ -83,6 +83,9 @@ func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
 	}
 	r.out.Trace, r.out.CutFiles = r.m.Trace(), r.m.Damaged()
 	r.judging.run(x, r.out)
+	if x.Witness {
+		r.out.AskWitness()
+	}
 	return r.out, nil
 }
 

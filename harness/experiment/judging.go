@@ -127,7 +127,9 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
 		c.AllowRepair, c.AllowRefusal = true, true
 	}
+	j.judge.Options.PlantHasty = x.Plants.HastyJudge
 	verdict := j.judge.Judge(o.History, c)
+	o.judgement, o.contract = &verdict, c
 	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
 	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
 	o.Window, o.Censored = verdict.WindowCertain, verdict.Censored

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
@@ -30,6 +31,8 @@ type Experiment struct {
 	Plants      Plants
 	// Contract is the user's own; nil: the built-in ones judge.
 	Contract *contract.File
+	// Witness: porcupine judges the run as well.
+	Witness bool
 }
 
 // Outcome is what one experiment showed.
@@ -45,9 +48,11 @@ type Outcome struct {
 	InPlay bool
 	Why    string // what makes the verdict unknown, or the crash not struck
 
-	// Distrust is why the run says nothing about the server: an audit found
-	// torntail itself at fault. One such run makes the whole pair unknown.
+	// Distrust is why the run says nothing about the server: an audit, or the
+	// witness, found torntail itself at fault. One such run makes the whole pair
+	// unknown.
 	Distrust string
+	Witness  Witness
 
 	Verdict   result.Verdict
 	Anomalies []Anomaly
@@ -72,6 +77,10 @@ type Outcome struct {
 
 	History *history.History // the runner's own; good until its next run
 	Cut     disk.Cut
+
+	// What the witness is asked about: the judgement of the history, and what by.
+	judgement *checker.Judgement
+	contract  contract.Contract
 
 	// What the harness saw and judging needs.
 	asked    disk.Choice // what was to survive a power cut

@@ -9,7 +9,7 @@ import (
 )
 
 // Plants are deliberate faults: in the engine (engine/bugs), and here those of
-// the disk, the harness and the clients. A run with one of the latter proves
+// the disk, the harness, the clients and the judge. A run with one of the latter proves
 // nothing about the server, and must never come out as holding.
 type Plants struct {
 	Engine bugs.Set
@@ -19,12 +19,14 @@ type Plants struct {
 	ReopenUncrashed bool
 	// ClientLies makes clients record acknowledgements that no server gave.
 	ClientLies bool
+	// HastyJudge gives the fast judge of registers a wrong rule.
+	HastyJudge bool
 }
 
 // Plant describes one of them.
 type Plant struct {
 	Name  string // what --plant takes
-	Where string // engine, disk, harness, client
+	Where string // engine, disk, harness, client, judge
 	Doc   string
 	Must  string // what a run must say: an anomaly, or the verdict unknown
 	Set   func(p *Plants)
@@ -40,6 +42,8 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.ReopenUncrashed = true }},
 	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "unknown",
 		func(p *Plants) { p.ClientLies = true }},
+	{"hasty-judge", "judge", "the judge of registers takes values that overlap in time for a contradiction", "unknown",
+		func(p *Plants) { p.HastyJudge = true }},
 }
 
 // AllPlants lists every planted fault that an experiment with one server can
@@ -87,7 +91,7 @@ func (p Plants) String() string {
 		var one Plants
 		OutsidePlants[i].Set(&one)
 		if one.Disk != disk.Plant(0) && p.Disk&one.Disk != 0 ||
-			one.ReopenUncrashed && p.ReopenUncrashed || one.ClientLies && p.ClientLies {
+			one.ReopenUncrashed && p.ReopenUncrashed || one.ClientLies && p.ClientLies || one.HastyJudge && p.HastyJudge {
 			names = append(names, OutsidePlants[i].Name)
 		}
 	}

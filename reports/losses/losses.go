@@ -24,6 +24,10 @@ func Report(r *result.Report, catalogue []result.Finding) *model.Report {
 		m.Sections = append(m.Sections, costs(r))
 	}
 	m.Sections = append(m.Sections, tables(r.Results)...)
+	if said := wording.Witness(r.Results); said != "" {
+		last := &m.Sections[len(m.Sections)-1]
+		last.Text = append(last.Text, strings.ToUpper(said[:1])+said[1:]+".")
+	}
 	if len(r.Claims) > 0 {
 		m.Sections = append(m.Sections, claims(r.Claims))
 	}
@@ -31,6 +35,7 @@ func Report(r *result.Report, catalogue []result.Finding) *model.Report {
 		_, m.Headline = wording.Claims(r.Claims)
 		m.Meaning = ""
 	}
+	m.AtFault = slices.ContainsFunc(r.Results, func(r result.Result) bool { return r.Witness != nil && r.Witness.Disagreed > 0 })
 	m.Gather(catalogue)
 	return m
 }

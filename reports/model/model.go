@@ -27,9 +27,11 @@ type Report struct {
 	Meaning  string // one sentence on what it all says
 	// Interrupted: what was not tried is unknown.
 	Interrupted bool
-	Sections    []Section
-	Findings    []Finding // known ones, each once, in the order of the catalogue
-	Pictures    []Picture // of the command as a whole
+	// AtFault: torntail's judges contradict each other, whatever else was found.
+	AtFault  bool
+	Sections []Section
+	Findings []Finding // known ones, each once, in the order of the catalogue
+	Pictures []Picture // of the command as a whole
 }
 
 // Header says how it can be had again.
@@ -214,7 +216,11 @@ func (r *Report) Exit(lenient bool) int {
 	if r.Interrupted {
 		verdicts = append(verdicts, result.Unknown)
 	}
-	return result.Exit(verdicts, lenient)
+	code := result.Exit(verdicts, lenient)
+	if r.AtFault {
+		code = result.Worst(code, result.ExitInternal)
+	}
+	return code
 }
 
 // Verdict is the strongest of all: violated beats unknown beats holds.

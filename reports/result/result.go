@@ -94,6 +94,7 @@ type Result struct {
 	Recovery   Recovery       `json:"recovery"`
 	RecoveryMS *RecoveryTime  `json:"recovery_ms,omitempty"`
 	Findings   map[string]int `json:"findings,omitempty"` // known findings, name: runs in which it was seen
+	Witness    *Witness       `json:"witness,omitempty"`  // nil when it was not asked
 
 	Verdict Verdict `json:"verdict"`
 	// Why says what an unknown verdict lacked, or why the pair is not applicable.
@@ -139,6 +140,27 @@ type Recovery struct {
 	ByItself int `json:"by_itself"`
 	Repaired int `json:"repaired"` // the product's own tool was needed
 	Refused  int `json:"refused"`  // it would not start, repaired or not
+}
+
+// Witness counts the runs that porcupine judged as well: a share of all that is
+// drawn, and the first that were violated.
+type Witness struct {
+	Asked      int `json:"asked"`
+	Unanswered int `json:"unanswered"` // of some key it said nothing within the steps it was granted
+	Disagreed  int `json:"disagreed"`  // torntail's own failure, see Exit
+}
+
+// Add counts one run.
+func (w *Witness) Add(asked, unanswered, disagreed bool) {
+	if asked {
+		w.Asked++
+	}
+	if unanswered {
+		w.Unanswered++
+	}
+	if disagreed {
+		w.Disagreed++
+	}
 }
 
 // RecoveryTime is how long it took from the restart until it served.

@@ -60,6 +60,10 @@ func (p *printer) table(results []result.Result) {
 			break
 		}
 	}
+	if said := wording.Witness(results); said != "" {
+		p.line("")
+		p.wrap("", said)
+	}
 }
 
 func groupOf(r *result.Result) string {
