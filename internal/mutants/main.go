@@ -2,10 +2,12 @@
 // source at a time, at places drawn from a seed, and runs the tests, which should
 // fail. What survives is a hole in the tests, or makes no difference.
 //
-// Nothing is written into the source: the tests are built with an overlay. Only
-// the packages are tested whose tests reach the change (a run without any change
-// tells), the quickest first, until one fails. Every verdict is written down at
-// once: a run that was interrupted goes on where it was when started again.
+// Nothing is written into the source: the tests are built with an overlay, once
+// with all changes side by side, of which a number in the environment chooses
+// one; only what does not build in this way is built alone. Only the packages are
+// tested whose tests reach the change (a run without any change tells), the quickest
+// first, until one fails. Every verdict is written down at once: a run that was
+// interrupted goes on where it was when started again.
 package main
 
 import (
@@ -13,7 +15,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"go/importer"
+	"go/token"
 	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -90,11 +95,16 @@ func (o *options) try(ctx context.Context) (int, error) {
 	}
 	defer known.close()
 	began := time.Now()
-	suites, err := o.measure(ctx, dir)
+	// Some of those at the beginning do not build: more than count are tried.
+	board, err := newSwitchboard(ctx, dir, mutants[:min(len(mutants), o.count+o.count/5)])
 	if err != nil {
 		return 0, err
 	}
-	fmt.Printf("the tests of %d packages, without any change: %s\n", len(suites), time.Since(began).Round(time.Second))
+	suites, err := o.measure(ctx, board)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Printf("%d changes side by side; built, and the tests of %d packages without any change: %s\n", len(board.number), len(suites), time.Since(began).Round(time.Second))
 
 	var mu sync.Mutex
 	counts := map[verdict]int{}
@@ -119,7 +129,7 @@ func (o *options) try(ctx context.Context) (int, error) {
 				var by string
 				var err error
 				if !old {
-					v, by, err = o.test(ctx, m, suites, filepath.Join(dir, fmt.Sprint(worker)))
+					v, by, err = o.test(ctx, m, board, suites, filepath.Join(dir, fmt.Sprint(worker)))
 				}
 				mu.Lock()
 				switch {
@@ -162,17 +172,21 @@ func (o *options) draw() ([]mutant, error) {
 	if o.edits != "" {
 		return edits(o.edits)
 	}
-	files, err := sources(strings.Fields(o.packages))
+	packages, err := sources(strings.Fields(o.packages))
 	if err != nil {
 		return nil, err
 	}
 	var all []mutant
-	for _, f := range files {
-		list, err := sites(f)
-		if err != nil {
-			return nil, err
+	files := 0
+	for _, p := range packages {
+		for i := range p.files {
+			list, err := p.sites(i)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, list...)
 		}
-		all = append(all, list...)
+		files += len(p.files)
 	}
 	seed := o.seed
 	if seed == "" {
@@ -186,13 +200,23 @@ func (o *options) draw() ([]mutant, error) {
 	_, _ = h.Write([]byte(seed)) // it never fails
 	rng := rand.New(rand.NewPCG(h.Sum64(), 0))
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	fmt.Printf("%d places in %d files, seed %s\n", len(all), len(files), seed)
+	fmt.Printf("%d places in %d files, seed %s\n", len(all), files, seed)
 	return all, nil
 }
 
-// sources are the files of packages, without their tests.
-func sources(packages []string) ([]string, error) {
-	lines, err := list("{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}\n{{end}}", packages)
+// sources reads packages, without their tests.
+func sources(packages []string) ([]*source, error) {
+	exports, err := list("{{.ImportPath}}\t{{.Export}}", packages, "-deps", "-export")
+	if err != nil {
+		return nil, err
+	}
+	export := map[string]string{}
+	for _, line := range exports {
+		path, file, _ := strings.Cut(line, "\t")
+		export[path] = file
+	}
+	importer := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) { return os.Open(export[path]) })
+	lines, err := list("{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles \"\t\"}}", packages)
 	if err != nil {
 		return nil, err
 	}
@@ -200,20 +224,30 @@ func sources(packages []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var files []string
-	for _, f := range lines {
-		rel, err := filepath.Rel(wd, f)
+	var all []*source
+	for _, line := range lines {
+		words := strings.Split(line, "\t")
+		dir, err := filepath.Rel(wd, words[1])
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, rel)
+		var names []string
+		for _, name := range words[2:] {
+			names = append(names, filepath.Join(dir, name))
+		}
+		s, err := parse(words[0], names, importer)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
 	}
-	return files, nil
+	return all, nil
 }
 
 // list is what go list says of packages, the lines that are not empty.
-func list(format string, packages []string) ([]string, error) {
-	out, err := exec.Command("go", append([]string{"list", "-f", format}, packages...)...).Output()
+func list(format string, packages []string, flags ...string) ([]string, error) {
+	args := append([]string{"list", "-f", format}, flags...)
+	out, err := exec.Command("go", append(args, packages...)...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list %s: %w", strings.Join(packages, " "), err)
 	}

@@ -14,7 +14,9 @@ func TestSites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f.go")
 	src := "package f\n\nfunc f(a, b int, s []string) bool {\n\tfor range s {\n\t\tif a < b && !(a == 1) {\n\t\t\tcontinue\n\t\t}\n\t}\n\treturn \"x\"+s[0] == \"\" || max(a, b)-1 > 2 || true\n}\n"
 	require.NoError(t, os.WriteFile(file, []byte(src), 0o644))
-	all, err := sites(file)
+	s, err := parse("f", []string{file}, nil)
+	require.NoError(t, err)
+	all, err := s.sites(0)
 	require.NoError(t, err)
 	var words []string
 	for i := range all {

@@ -5,21 +5,29 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // mutant is one change to one file.
 type mutant struct {
-	file     string // as the compiler is told
-	at       place
-	what     string
-	from, to int // the bytes that are replaced
+	pkg  string // import path; "" when nobody knows
+	file string // as the compiler is told
+	at   place
+	what string
+	edit // the change
+	// either is an edit after which the file has both, the change and what was
+	// there, and chooses by its number (see switchboard); empty when nobody knows.
+	either edit
+}
+
+// edit replaces bytes of a file.
+type edit struct {
+	from, to int
 	text     string
-	// function is where the function stands that is changed; zero when none is,
-	// or nobody knows.
-	function struct{ from, to place }
 }
 
 func (m *mutant) String() string {
@@ -32,7 +40,7 @@ func (m *mutant) apply() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mutate: %w", err)
 	}
-	return append(append(append([]byte{}, src[:m.from]...), m.text...), src[m.to:]...), nil
+	return slices.Concat(src[:m.from], []byte(m.text), src[m.to:]), nil
 }
 
 // swaps are the operators that stand for each other.
@@ -44,32 +52,56 @@ var swaps = map[token.Token][]token.Token{
 	token.ADD: {token.SUB}, token.SUB: {token.ADD},
 }
 
-// sites lists every change of one token that can be made to a file: a comparison
+// source is one package's files, with the types of what is in them.
+type source struct {
+	fset  *token.FileSet
+	files []*ast.File
+	names []string // of the files
+	info  *types.Info
+	pkg   *types.Package
+}
+
+// parse reads the files of a package. importer finds what they import.
+func parse(path string, names []string, importer types.Importer) (*source, error) {
+	s := &source{fset: token.NewFileSet(), names: names, info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}}
+	for _, name := range names {
+		f, err := parser.ParseFile(s.fset, name, nil, 0)
+		if err != nil {
+			return nil, fmt.Errorf("find mutants: %w", err)
+		}
+		s.files = append(s.files, f)
+	}
+	var err error
+	if s.pkg, err = (&types.Config{Importer: importer}).Check(path, s.fset, s.files, s.info); err != nil {
+		return nil, fmt.Errorf("find mutants: %w", err)
+	}
+	return s, nil
+}
+
+// sites lists every change of one token that can be made to file i: a comparison
 // or a connective for another, plus for minus, a constant for the next, min for
 // max, true for false, break for continue, a condition for its opposite.
-func sites(file string) ([]mutant, error) {
+func (s *source) sites(i int) ([]mutant, error) {
+	file, tree := s.names[i], s.files[i]
 	src, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("find mutants: %w", err)
 	}
-	fset := token.NewFileSet()
-	tree, err := parser.ParseFile(fset, file, src, 0)
-	if err != nil {
-		return nil, fmt.Errorf("find mutants: %w", err)
-	}
+	offset := func(pos token.Pos) int { return s.fset.Position(pos).Offset }
+	text := func(n ast.Node) string { return string(src[offset(n.Pos()):offset(n.End())]) }
 	var all []mutant
-	change := func(pos token.Pos, what, old, text string) {
-		p := fset.Position(pos)
-		m := mutant{file: file, at: place{p.Line, p.Column}, what: what, from: p.Offset, to: p.Offset + len(old), text: text}
-		for _, d := range tree.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Pos() <= pos && pos < f.End() {
-				from, to := fset.Position(f.Pos()), fset.Position(f.End())
-				m.function.from, m.function.to = place{from.Line, from.Column}, place{to.Line, to.Column}
-			}
+	// add adds the change of old at pos to new. With the text either in its place
+	// all of n is what the switchboard says.
+	add := func(pos token.Pos, what, old, new string, n ast.Node, either string) {
+		p := s.fset.Position(pos)
+		m := mutant{pkg: s.pkg.Path(), file: file, at: place{p.Line, p.Column}, what: what, edit: edit{p.Offset, p.Offset + len(old), new}}
+		if either != "" {
+			m.either = edit{offset(n.Pos()), offset(n.End()), either}
 		}
 		all = append(all, m)
 	}
-	add := func(pos token.Pos, old, text string) { change(pos, fmt.Sprintf("%s for %s", text, old), old, text) }
+	signed := map[ast.Expr]ast.Expr{} // of numbers behind a minus: both together have a type
+	instead := func(old, new string) string { return new + " for " + old }
 	ast.Inspect(tree, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.ImportSpec, *ast.ArrayType:
@@ -77,20 +109,35 @@ func sites(file string) ([]mutant, error) {
 		case *ast.GenDecl:
 			return n.Tok != token.CONST // what is declared is counted where it is used
 		case *ast.BinaryExpr:
-			if isText(n.X) || isText(n.Y) {
+			if s.isText(n.X) {
 				break // + joins strings
 			}
+			x, y, op := text(n.X), text(n.Y), n.Op.String()
 			for _, other := range swaps[n.Op] {
-				add(n.OpPos, n.Op.String(), other.String())
+				either := fmt.Sprintf("(mutantIs(#) && (%s %s %s) || !mutantIs(#) && (%s %s %s))", x, other, y, x, op, y)
+				switch n.Op {
+				case token.ADD:
+					either = fmt.Sprintf("mutantAdd(#, %s, %s)", x, y)
+				case token.SUB:
+					either = fmt.Sprintf("mutantSub(#, %s, %s)", x, y)
+				}
+				add(n.OpPos, instead(op, other.String()), op, other.String(), n, either)
 			}
 		case *ast.UnaryExpr:
+			if n.Op == token.SUB {
+				signed[n.X] = n
+			}
 			if n.Op == token.NOT {
-				of := src[fset.Position(n.X.Pos()).Offset:fset.Position(n.X.End()).Offset]
-				change(n.OpPos, "no ! before "+strings.Join(strings.Fields(string(of)), " "), "!", "")
+				add(n.OpPos, "no ! before "+strings.Join(strings.Fields(text(n.X)), " "), "!", "", n, fmt.Sprintf("((%s) == mutantIs(#))", text(n.X)))
 			}
 		case *ast.BasicLit:
 			if v, err := strconv.ParseInt(n.Value, 10, 32); n.Kind == token.INT && err == nil {
-				add(n.Pos(), n.Value, strconv.FormatInt(v+1, 10))
+				next := strconv.FormatInt(v+1, 10)
+				var typed ast.Expr = n
+				if both := signed[n]; both != nil {
+					typed = both
+				}
+				add(n.Pos(), instead(n.Value, next), n.Value, next, n, fmt.Sprintf("mutantInt[%s](#, %s)", s.typeOf(typed), n.Value))
 			}
 		case *ast.BranchStmt:
 			if n.Label == nil && (n.Tok == token.BREAK || n.Tok == token.CONTINUE) {
@@ -98,23 +145,23 @@ func sites(file string) ([]mutant, error) {
 				if n.Tok == token.BREAK {
 					other = token.CONTINUE
 				}
-				add(n.Pos(), n.Tok.String(), other.String())
+				add(n.Pos(), instead(n.Tok.String(), other.String()), n.Tok.String(), other.String(), n, fmt.Sprintf("if mutantIs(#) { %s } else { %s }", other, n.Tok))
 			}
 		case *ast.CallExpr:
 			if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "min" || f.Name == "max") {
-				other := "min"
+				other, either := "min", "mutantMax(#, "
 				if f.Name == "min" {
-					other = "max"
+					other, either = "max", "mutantMin(#, "
 				}
-				add(f.Pos(), f.Name, other)
+				add(f.Pos(), instead(f.Name, other), f.Name, other, n, either+string(src[offset(n.Lparen)+1:offset(n.End())]))
 			}
 		case *ast.Ident:
 			if n.Name == "true" || n.Name == "false" {
-				other := "true"
+				other, either := "true", "mutantIs(#)"
 				if n.Name == "true" {
-					other = "false"
+					other, either = "false", "!mutantIs(#)"
 				}
-				add(n.Pos(), n.Name, other)
+				add(n.Pos(), instead(n.Name, other), n.Name, other, n, either)
 			}
 		}
 		return true
@@ -122,7 +169,18 @@ func sites(file string) ([]mutant, error) {
 	return all, nil
 }
 
-func isText(e ast.Expr) bool {
-	lit, ok := e.(*ast.BasicLit)
-	return ok && lit.Kind == token.STRING
+// isText reports whether an expression is a string.
+func (s *source) isText(e ast.Expr) bool {
+	basic, ok := s.info.TypeOf(e).Underlying().(*types.Basic)
+	return ok && basic.Info()&types.IsString != 0
+}
+
+// typeOf is the type of a number, as the package's own files write it.
+func (s *source) typeOf(e ast.Expr) string {
+	return types.TypeString(types.Default(s.info.TypeOf(e)), func(p *types.Package) string {
+		if p == s.pkg {
+			return ""
+		}
+		return p.Name()
+	})
 }

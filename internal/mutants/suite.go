@@ -19,54 +19,50 @@ import (
 // suite is the tests of one package.
 type suite struct {
 	pkg, dir string
-	takes    time.Duration // without any change
-	blocks   map[string][]block
+	binary   string          // with the switchboard
+	takes    time.Duration   // without any change
+	reached  map[int]bool    // numbers of the mutants that they run
+	imports  map[string]bool // what they are built of
 }
 
-// block is a piece of a file without a branch in it: from and to are lines
-// and columns, as the compiler's coverage has them.
-type block struct {
-	from, to place
-	ran      bool
-}
-
+// place is a line and a column, from 1.
 type place struct{ line, column int }
 
-func (p place) before(q place) bool {
-	return p.line < q.line || p.line == q.line && p.column < q.column
-}
-
-// measure runs the tests without any change: how long each package takes, and
-// what of the source it reaches. The quickest come first.
-func (o *options) measure(ctx context.Context, dir string) ([]*suite, error) {
-	lines, err := list("{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}\t{{.Dir}}{{end}}", strings.Fields(o.tests))
-	if err != nil {
-		return nil, err
-	}
-	changed, err := list("{{.ImportPath}}", strings.Fields(o.packages))
+// measure builds the tests with the switchboard and runs them without any
+// change: how long each package takes, and what it reaches. The quickest come first.
+func (o *options) measure(ctx context.Context, b *switchboard) ([]*suite, error) {
+	// Packages built for a test are called "package [its.test]".
+	lines, err := list("{{if eq .Name \"main\"}}{{.ImportPath}}\t{{.Dir}}\t{{join .Deps \"\t\"}}{{end}}", strings.Fields(o.tests), "-test")
 	if err != nil {
 		return nil, err
 	}
 	var all []*suite
 	for i, line := range lines {
-		pkg, at, _ := strings.Cut(line, "\t")
-		s := &suite{pkg: pkg, dir: at}
-		work := filepath.Join(dir, fmt.Sprintf("whole%d", i))
-		bin, out, err := o.build(ctx, s, work, "-cover", "-coverpkg="+strings.Join(changed, ","))
-		if err != nil {
+		words := strings.Split(line, "\t")
+		s := &suite{pkg: strings.TrimSuffix(words[0], ".test"), dir: words[1], binary: filepath.Join(b.dir, fmt.Sprintf("tests%d", i)), reached: map[int]bool{}, imports: map[string]bool{}}
+		for _, dep := range words[2:] {
+			dep, _, _ = strings.Cut(dep, " ")
+			s.imports[dep] = true
+		}
+		if out, err := build(ctx, s, s.binary, b.overlay); err != nil {
 			return nil, fmt.Errorf("the tests of %s do not build without any change: %w\n%s", s.pkg, err, out)
 		}
-		profile := filepath.Join(work, "profile")
+		reached := s.binary + ".reached"
 		began := time.Now()
-		if out, err := o.runTests(ctx, s, bin, o.timeout, "-test.coverprofile="+profile); err != nil {
+		if out, err := o.runTests(ctx, s, s.binary, o.timeout, envReached+"="+reached); err != nil {
 			return nil, fmt.Errorf("the tests of %s fail without any change: %w\n%s", s.pkg, err, out)
 		}
 		s.takes = time.Since(began)
-		if s.blocks, err = readProfile(profile); err != nil {
-			return nil, err
+		numbers, err := os.ReadFile(reached)
+		if err != nil && !os.IsNotExist(err) {
+			return nil, fmt.Errorf("read what the tests reach: %w", err)
 		}
-		if err := os.RemoveAll(work); err != nil {
-			return nil, err
+		for _, text := range strings.Fields(string(numbers)) {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, fmt.Errorf("read what the tests reach: %w", err)
+			}
+			s.reached[n] = true
 		}
 		all = append(all, s)
 	}
@@ -74,74 +70,14 @@ func (o *options) measure(ctx context.Context, dir string) ([]*suite, error) {
 	return all, nil
 }
 
-// readProfile reads a coverage profile: the blocks of each file, whose name
-// begins with its package.
-func readProfile(path string) (map[string][]block, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read what the tests reach: %w", err)
-	}
-	all := map[string][]block{}
-	for n, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
-		if strings.HasPrefix(line, "mode: ") {
-			continue
-		}
-		var b block
-		var statements, count int
-		colon := strings.LastIndexByte(line, ':')
-		if colon < 0 {
-			return nil, fmt.Errorf("read what the tests reach: %s:%d: no colon", path, n+1)
-		}
-		if _, err := fmt.Sscanf(line[colon+1:], "%d.%d,%d.%d %d %d", &b.from.line, &b.from.column, &b.to.line, &b.to.column, &statements, &count); err != nil {
-			return nil, fmt.Errorf("read what the tests reach: %s:%d: %w", path, n+1, err)
-		}
-		b.ran = count > 0
-		all[line[:colon]] = append(all[line[:colon]], b)
-	}
-	return all, nil
-}
-
-// reaches reports whether the tests may run what m changes. Conditions of
-// cases are in no block: they are reached when their function is.
-func (s *suite) reaches(m *mutant) bool {
-	if m.at.line == 0 || m.function.from.line == 0 {
-		return true
-	}
-	var blocks []block
-	for name, list := range s.blocks {
-		if name == m.file || strings.HasSuffix(name, "/"+m.file) {
-			blocks = list
-		}
-	}
-	inBlock, inFunction := false, false
-	for _, b := range blocks {
-		if !m.at.before(b.from) && m.at.before(b.to) {
-			if b.ran {
-				return true
-			}
-			inBlock = true
-		}
-		if !b.from.before(m.function.from) && !m.function.to.before(b.to) {
-			inFunction = inFunction || b.ran
-		}
-	}
-	return !inBlock && inFunction
-}
-
-// build builds the tests of a package.
-func (o *options) build(ctx context.Context, s *suite, dir string, flags ...string) (binary string, out []byte, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", nil, err
-	}
-	binary = filepath.Join(dir, "tests")
-	args := append([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}, flags...)
-	out, err = command(ctx, "", "go", append(args, s.pkg)...)
-	return binary, out, err
+// build builds the tests of a package, with other files as an overlay says.
+func build(ctx context.Context, s *suite, binary, overlay string) ([]byte, error) {
+	return command(ctx, "", nil, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, s.pkg)
 }
 
 // runTests runs the tests of one package, which were built before. The shell
 // bounds their memory: a loop that does not end may also append.
-func (o *options) runTests(ctx context.Context, s *suite, binary string, timeout time.Duration, flags ...string) ([]byte, error) {
+func (o *options) runTests(ctx context.Context, s *suite, binary string, timeout time.Duration, env string) ([]byte, error) {
 	args := []string{"-c", `ulimit -v "$0" 2>/dev/null; exec "$@"`, strconv.Itoa(o.memory << 10), binary, "-test.failfast", "-test.timeout=" + timeout.String()}
 	if o.short {
 		args = append(args, "-test.short")
@@ -152,46 +88,56 @@ func (o *options) runTests(ctx context.Context, s *suite, binary string, timeout
 	if o.skip != "" {
 		args = append(args, "-test.skip="+o.skip)
 	}
-	return command(ctx, s.dir, "sh", append(args, flags...)...)
+	return command(ctx, s.dir, []string{env}, "sh", args...)
 }
 
-// command runs a command, and ends all that it started when ctx ends.
-func command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+// command runs a command with more in its environment, and ends all that it
+// started when ctx ends.
+func command(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd.CombinedOutput()
 }
 
-// test builds and runs the tests with one change, and says which package killed it.
-func (o *options) test(ctx context.Context, m *mutant, suites []*suite, dir string) (v verdict, by string, err error) {
+// test runs the tests with one change, and says in which package they fail.
+func (o *options) test(ctx context.Context, m *mutant, b *switchboard, suites []*suite, dir string) (v verdict, by string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", "", err
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(dir)
-	if err != nil {
-		return "", "", err
+	number := b.number[m]
+	overlay := ""
+	if number == 0 {
+		if overlay, err = m.overlay(dir); err != nil {
+			return "", "", err
+		}
 	}
 	tested := 0
 	for _, s := range suites {
-		if !s.reaches(m) {
+		var exit *exec.ExitError
+		binary := s.binary
+		if number == 0 {
+			if m.pkg != "" && !s.imports[m.pkg] {
+				continue
+			}
+			binary = filepath.Join(dir, "tests")
+			switch _, err := build(ctx, s, binary, overlay); {
+			case ctx.Err() != nil:
+				return "", "", ctx.Err()
+			case errors.As(err, &exit):
+				return unbuilt, "", nil
+			case err != nil:
+				return "", "", fmt.Errorf("build the tests of %s: %w", s.pkg, err)
+			}
+		} else if !s.reached[number] {
 			continue
 		}
 		tested++
-		var exit *exec.ExitError
-		binary, out, err := o.build(ctx, s, dir, "-overlay", overlay)
-		switch {
-		case ctx.Err() != nil:
-			return "", "", ctx.Err()
-		case errors.As(err, &exit):
-			return unbuilt, "", nil
-		case err != nil:
-			return "", "", fmt.Errorf("build the tests of %s: %w", s.pkg, err)
-		}
-		out, err = o.runTests(ctx, s, binary, min(o.timeout, 30*time.Second+10*s.takes))
+		out, err := o.runTests(ctx, s, binary, min(o.timeout, 30*time.Second+10*s.takes), envNumber+"="+strconv.Itoa(number))
 		switch {
 		case ctx.Err() != nil:
 			return "", "", ctx.Err()
@@ -227,10 +173,15 @@ func (m *mutant) overlay(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
-	if err != nil {
-		return "", err
-	}
 	list := filepath.Join(dir, "overlay.json")
-	return list, os.WriteFile(list, text, 0o644)
+	return list, writeOverlay(list, map[string]string{original: changed})
+}
+
+// writeOverlay writes what the compiler is to take for what (go help build, -overlay).
+func writeOverlay(path string, replace map[string]string) error {
+	text, err := json.Marshal(map[string]map[string]string{"Replace": replace})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
 }
