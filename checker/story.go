@@ -48,10 +48,8 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 		a.Rule = "elements of a list are in the order in which they were appended"
 	case zones.ReadBeforeWrite:
 		a.Rule = "a value is not read before its write begins"
-	case zones.ForwardOverlap:
+	case zones.ForwardOverlap, zones.BackwardInForward:
 		a.Rule = "once a value has been replaced it is not read again"
-	case zones.BackwardInForward:
-		a.Rule = "a value that was written while another stayed current was never current"
 	}
 	if stale := j.staleRead(k); stale != nil {
 		a.Name, a.Rule = anomaly.StaleRead, "a read does not return a value that was replaced before it began"

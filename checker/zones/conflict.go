@@ -15,6 +15,9 @@ type Conflict struct {
 	// Read is the read that came before its write, or of a value nobody wrote;
 	// a place in Input.Ops, or -1.
 	Read int32
+	// Longest is the read of the longest list, which Read contradicts where it is
+	// another one; a place in Input.Ops, or -1. Only of a ForkedList.
+	Longest int32
 }
 
 // Shape is the kind of a conflict.
@@ -124,6 +127,9 @@ func (r *Registers) Evidence(c Conflict) []int {
 		}
 	}
 	add(c.Read)
+	if c.Shape == ForkedList {
+		add(c.Longest)
+	}
 	for _, at := range []int32{c.A, c.B} {
 		if at < 0 {
 			continue

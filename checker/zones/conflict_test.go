@@ -50,7 +50,7 @@ func TestShapes(t *testing.T) {
 		{"nothing, when there are deletes", []history.Op{op(w, "1", 0, 1), op(d, "", 2, 3), op(r, "", 4, 5)}, zones.None, nil, false},
 		{"lists in order", []history.Op{op(a, "x", 0, 1), op(a, "y", 2, 3), op(l, "xy", 4, 5)}, zones.None, nil, true},
 		{"lists out of order", []history.Op{op(a, "x", 0, 1), op(a, "y", 2, 3), op(l, "yx", 4, 5)}, zones.OutOfOrder, []int{0, 1, 2}, true},
-		{"two lists that disagree", []history.Op{op(a, "x", 0, 9), op(a, "y", 0, 9), op(l, "x", 0, 9), op(l, "yx", 10, 11)}, zones.ForkedList, []int{2}, true},
+		{"two lists that disagree", []history.Op{op(a, "x", 0, 9), op(a, "y", 0, 9), op(l, "x", 0, 9), op(l, "yx", 10, 11)}, zones.ForkedList, []int{2, 3}, true},
 		{"an element missing in the list", []history.Op{op(a, "x", 0, 1), op(l, "", 4, 5)}, zones.OutOfOrder, []int{0, 1}, true},
 		{"a list with an element that nobody appended", []history.Op{op(l, "z", 4, 5)}, zones.UnwrittenRead, []int{0}, true},
 	} {

@@ -217,7 +217,7 @@ func (r *Registers) addListRead(n int32, op *history.Op, i int32) {
 // come before one of lower rank.
 func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 	if k.Forked >= 0 {
-		return Conflict{Shape: ForkedList, A: -1, B: -1, Read: k.Forked}, false
+		return Conflict{Shape: ForkedList, A: -1, B: -1, Read: k.Forked, Longest: r.lists[k.list].read}, false
 	}
 	r.sorted = r.sorted[:0]
 	for at := k.From; at < k.To; at++ {
