@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Workload is what the operations of a file are about, where its form says so.
@@ -78,6 +79,9 @@ func (f *File) SetInitial(value string) error {
 	}
 	all := map[string]KV{}
 	err = f.eachKey(func(op *Op) error {
+		if _, err := strconv.ParseInt(v.text, 10, 64); op.Kind == Incr && err != nil {
+			return fmt.Errorf("initial value %q of %s: want an integer, to which something is added", value, op.Key)
+		}
 		if _, ok := all[op.Key]; ok {
 			return nil
 		}

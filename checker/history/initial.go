@@ -47,13 +47,15 @@ func parseInitial(text string) (initial, error) {
 func (v *initial) of(op *Op) (KV, error) {
 	kv := KV{Key: op.Key}
 	switch op.Kind {
-	case SetAdd, SetRemove, ReadSet:
+	case SetAdd, SetRemove, SetHas, ReadSet:
 		kv.Type = "set"
-	case HashSet, HashRemove, ReadHash:
+	case HashSet, HashRemove, HashGet, HashIncr, ReadHash:
 		kv.Type = "hash"
-	case SortedAdd, SortedRemove, ReadSorted:
+	case SortedAdd, SortedRemove, SortedIncr, SortedScore, SortedPop, ReadSorted:
 		kv.Type = "zset"
-	case ReadList, Pop:
+	case ReadList, Pop, Push, ListMove, ListRemove:
+	case StreamAdd, StreamRemove, ReadStream, GroupCreate, GroupRead, GroupAck, ReadPending:
+		return kv, errors.New("a stream begins with nothing")
 	default:
 		if v.list != nil {
 			return kv, errors.New("want one value, not a collection")
@@ -96,15 +98,24 @@ func (f *File) eachKey(each func(op *Op) error) error {
 		return nil
 	}
 	_ = visit(func(op *Op) error {
-		if op.Kind == ReadList || op.Kind == Pop {
+		switch op.Kind {
+		case ReadList, Pop, Push, ListMove, ListRemove:
 			lists[op.Key] = true
 		}
 		return nil
 	})
 	return visit(func(op *Op) error {
 		switch op.Kind {
-		case Delete, Expire: // of any type
+		case Delete, Expire, Persist, ReadExpiry: // of any type
 			return nil
+		case ListMove:
+			if op.More != nil {
+				to := *op
+				to.Key = op.More.To
+				if err := each(&to); err != nil {
+					return err
+				}
+			}
 		case Append:
 			if lists[op.Key] {
 				asList := *op

@@ -160,6 +160,7 @@ func TestInitialValues(t *testing.T) {
 		{"a set", ok("add", "1", "1") + ok("read", "nil", "#{1}"), "#{3 2}", KV{Key: "set", Type: "set", List: []string{"2", "3"}}, ""},
 		{"a queue", ok("enqueue", "1", "1") + ok("dequeue", "nil", "7"), "[7]", KV{Key: "queue", List: []string{"7"}}, ""},
 		{"a hash", fmt.Sprintf(native, "read-hash"), "{a 1}", KV{Key: "k", Type: "hash", List: []string{"a", "1"}}, ""},
+		{"an amount that is no number", ok("read", "nil", "0") + ok("add", "1", "1"), "abc", KV{}, "want an integer"},
 		{"one value for a set", ok("add", "1", "1") + ok("read", "nil", "#{1}"), "3", KV{}, "want a collection, such as #{1 2}"},
 		{"a collection for a register", ok("read", "nil", "0"), "[1]", KV{}, "want one value, not a collection"},
 		{"a map for a set", ok("read", "nil", "#{1}"), "{a 1}", KV{}, "want a map for hashes"},
@@ -179,4 +180,49 @@ func TestInitialValues(t *testing.T) {
 			require.LessOrEqual(t, f.States[0].At, f.Ops[0].Invoke)
 		})
 	}
+}
+
+// TestInitialValueOfEachKind: whatever a history does to a key first says of
+// which type it is, and so what it can begin with.
+func TestInitialValueOfEachKind(t *testing.T) {
+	begin := map[string]string{"": "7", "list": "[7 8]", "set": "#{7 8}", "hash": "{7 8}", "zset": "{7 8}"}
+	of := map[string][]Kind{
+		"":     {Read, Write, Incr, CAS, StringAppend, SetRange, GetDelete, SetBit, GetBit},
+		"list": {ReadList, Pop, Push, ListMove, ListRemove},
+		"set":  {SetAdd, SetRemove, ReadSet, SetHas},
+		"hash": {HashSet, HashRemove, ReadHash, HashGet, HashIncr},
+		"zset": {SortedAdd, SortedRemove, ReadSorted, SortedIncr, SortedScore, SortedPop},
+	}
+	for typ, kinds := range of {
+		for _, k := range kinds {
+			for other, value := range begin {
+				f := File{History: &History{Ops: []Op{{Kind: k, Key: "k", Value: "1", More: &More{To: "k"}}}}}
+				err := f.SetInitial(value)
+				if other != typ && !(other == "hash" && typ == "zset" || other == "zset" && typ == "hash" || other == "list" && typ == "set" || other == "set" && typ == "list") {
+					require.ErrorContains(t, err, "initial value", "%s begins with %s", k, value)
+					continue
+				}
+				require.NoError(t, err, "%s begins with %s", k, value)
+				require.Len(t, f.States, 1)
+				kv := f.States[0].Keys[0]
+				want := typ
+				if typ == "list" {
+					want = ""
+				}
+				require.Equal(t, want, kv.Type, "%s", k)
+				require.Equal(t, typ != "", kv.List != nil, "%s", k)
+			}
+		}
+	}
+	for _, k := range []Kind{StreamAdd, StreamRemove, ReadStream, GroupCreate, GroupRead, GroupAck, ReadPending} {
+		f := File{History: &History{Ops: []Op{{Kind: k, Key: "k"}}}}
+		require.ErrorContains(t, f.SetInitial("7"), "a stream begins with nothing")
+	}
+	for _, k := range []Kind{Delete, Expire, Persist, ReadExpiry} {
+		f := File{History: &History{Ops: []Op{{Kind: k, Key: "k"}, {Kind: Push, Key: "k"}}}}
+		require.NoError(t, f.SetInitial("[7]"), "%s says nothing of the type", k)
+	}
+	f := File{History: &History{Ops: []Op{{Kind: ListMove, Key: "a", More: &More{To: "b"}}}}}
+	require.NoError(t, f.SetInitial("[7]"))
+	require.Len(t, f.States[0].Keys, 2, "both lists begin with it")
 }

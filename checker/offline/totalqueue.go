@@ -113,7 +113,7 @@ func totalQueue(h *history.History) Verdict {
 	}
 	slices.Sort(v.Notes)
 	if recovered > 0 {
-		v.Notes = append(v.Notes, fmt.Sprintf("%d elements came out whose enqueue got no answer", recovered))
+		v.Notes = append(v.Notes, fmt.Sprintf("of %d that came out the enqueue got no answer", recovered))
 	}
 	switch {
 	case len(v.Anomalies) > 0:
