@@ -70,7 +70,7 @@ func TestEventsBeforeACrashSayNothingOfIt(t *testing.T) {
 	}
 	c, err := contract.For("always", contract.Power, contract.Config{})
 	require.NoError(t, err)
-	var j Judge
+	j := Judge{Options: unhurried}
 	out := j.Judge(h, c)
 	require.Equal(t, Refused, out.Recovery)
 	require.Equal(t, anomaly.Unrecoverable, out.Anomalies[0].Name)

@@ -24,7 +24,7 @@ func FuzzJudgeAgreesWithEveryOrder(f *testing.F) {
 			return c % n
 		})
 		want := exhaustive.Judge(q)
-		var j Judge
+		j := Judge{Options: unhurried}
 		out := j.Judge(q.History(), contract.Clients())
 		if out.Assumption == Enough {
 			out.Verdict = verdict.Holds

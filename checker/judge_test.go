@@ -476,7 +476,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := contract.For(tc.mode, tc.crash, tc.conf)
 			require.NoError(t, err)
-			var j Judge
+			j := Judge{Options: unhurried}
 			out := j.Judge(script(t, tc.script), c)
 			require.Equal(t, tc.verdict, out.Verdict, "%s %+v", out.Why, out.Anomalies)
 			require.Equal(t, tc.assume, out.Assumption)

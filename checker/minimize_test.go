@@ -25,13 +25,16 @@ func TestNothingCanBeForgottenFromTheSmallestPart(t *testing.T) {
 			if p.family == "counter" {
 				ops = 45 // many sums are alike
 			}
+			if testing.Short() {
+				ops = min(ops, 90)
+			}
 			done := 0
 			for seed := uint64(500); done < 1 && seed < 510; seed++ {
 				s, c, ok := planted(t, n, seed, ops, true)
 				if !ok {
 					continue
 				}
-				var j Judge
+				j := Judge{Options: unhurried}
 				small, ok := j.Minimize(s.h, c, p.name)
 				if !ok || !small.Exact {
 					continue
@@ -75,7 +78,7 @@ var generalFamilies = map[string]bool{"cas-register": true, "counter": true, "qu
 
 func TestMinimizeOfAHistoryWithoutTheAnomaly(t *testing.T) {
 	s, c, _ := planted(t, 0, 1, 200, false)
-	var j Judge
+	j := Judge{Options: unhurried}
 	_, ok := j.Minimize(s.h, c, anomaly.StaleRead)
 	require.False(t, ok)
 }

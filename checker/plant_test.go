@@ -358,8 +358,14 @@ func planted(t *testing.T, n int, seed uint64, ops int, with bool) (*store, cont
 }
 
 // power is how many histories each plant is tried in: 20, or up to 1,000 with
-// TORNTAIL_HISTORIES (see histories).
-func power(t *testing.T) int { return min(1000, histories(t)/100) }
+// TORNTAIL_HISTORIES (see histories); with -short a quarter.
+func power(t *testing.T) int {
+	n := min(1000, histories(t)/100)
+	if testing.Short() {
+		n /= 4
+	}
+	return n
+}
 
 // TestPlantsAreFoundAndCleanHistoriesAreNot prints the share of the planted
 // anomalies that was found: the table of docs/checkers.md.
@@ -370,7 +376,7 @@ func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
 		t.Run(string(p.name)+" of "+p.family, func(t *testing.T) {
 			made, found, unknown, alarms, cleans := 0, 0, 0, 0, 0
 			for seed := range uint64(tries) {
-				var j Judge
+				j := Judge{Options: unhurried}
 				s, c, ok := planted(t, n, seed, 200, true)
 				if ok {
 					made++

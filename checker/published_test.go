@@ -19,7 +19,7 @@ import (
 
 // verdictOf judges a published history by what its clients saw.
 func verdictOf(h *history.History) Judgement {
-	var j Judge
+	j := Judge{Options: unhurried}
 	return j.Judge(h, contract.Clients())
 }
 

@@ -86,7 +86,7 @@ func TestPrefixCasesHaveTheKnownVerdictAndLosses(t *testing.T) {
 func judged(t *testing.T, n *history.Neutral) Judgement {
 	t.Helper()
 	n.Epochs[0].DiskSeen = true
-	var j Judge
+	j := Judge{Options: unhurried}
 	c := contract.Contract{Level: contract.Buffered, Keeps: contract.KeepsNothing, MaxWindow: -1, MaxLost: -1, Crash: contract.Power}
 	return j.Judge(&n.History, c)
 }

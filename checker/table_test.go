@@ -171,7 +171,7 @@ func TestPorcupineIsAWitness(t *testing.T) {
 			if !ok {
 				continue
 			}
-			var j Judge
+			j := Judge{Options: unhurried}
 			out := j.Judge(s.h, c)
 			testimony := j.Witness(s.h, c, 0)
 			require.NotEmpty(t, testimony)

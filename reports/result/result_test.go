@@ -104,7 +104,7 @@ func TestFieldNames(t *testing.T) {
 		names string
 	}{
 		{Report{}, "claims command elapsed_s machine policies results schema seed started torntail"},
-		{Result{}, "acknowledged anomalies backend bounds_ms cell crash directives expected failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs samples span_ms struck target verdict version why workload"},
+		{Result{}, "acknowledged anomalies backend bounds_ms cell crash directives expected failures findings loss_window_ms lost lost_max mode personality rate recovery recovery_ms runs samples span_ms struck target verdict version why witness workload"},
 		{Policies{}, "advice choice fault_disk host load max_loss_ms min_rate policies restart_writes round_s rounds"},
 		{Policy{}, "bytes_per_op directives fault_disk file_bytes fsyncs_per_op host mode restart_ms"},
 		{Cost{}, "over p50_ms p999_ms p99_ms rate rounds"},
@@ -113,6 +113,7 @@ func TestFieldNames(t *testing.T) {
 		{Bound{}, "name value"},
 		{Recovery{}, "by_itself refused repaired"},
 		{RecoveryTime{}, "max p50"},
+		{Witness{}, "asked disagreed unanswered"},
 		{Failure{}, "anomaly dir finding plan seed shrunk story"},
 		{Shrunk{}, "dir faults operations plan"},
 	} {
