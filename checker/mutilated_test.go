@@ -1,12 +1,12 @@
 package checker
 
 import (
-	"math/rand/v2"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
@@ -16,9 +16,9 @@ import (
 )
 
 // mutilate changes a few things of a history at random, without regard for sense.
-func mutilate(rng *rand.Rand, h *history.History) {
+func mutilate(rng drawer, h *history.History) {
 	value := func() string { return "v" + strconv.Itoa(rng.IntN(14)) }
-	at := func() time.Duration { return time.Duration(rng.IntN(4000)) * time.Microsecond }
+	at := func() time.Duration { return time.Duration(rng.IntN(1000)) * 4 * time.Microsecond }
 	for range 1 + rng.IntN(6) {
 		op := &h.Ops[rng.IntN(len(h.Ops))]
 		switch rng.IntN(18) {
@@ -92,12 +92,12 @@ func TestMutilatedHistoriesAreJudged(t *testing.T) {
 	j := Judge{Options: Options{Limits: linear.Limits{Steps: 5000, Memory: 1 << 20}}}
 	tries := histories(t)
 	if testing.Short() {
-		tries /= 10
+		tries /= 20 // checks draws as many as without it
 	}
-	for seed := range uint64(tries) {
-		rng := rand.New(rand.NewPCG(seed, 77))
+	checks(t, tries, func(t *rapid.T) {
+		rng := dice{t}
 		fam := families[rng.IntN(len(families))]
-		s := newStore(seed, fam, 12, 3, 2)
+		s := drawStore(rng, fam, 12, 3, 2)
 		s.crash(fam, 2+rng.IntN(10))
 		mutilate(rng, s.h)
 		for _, c := range contracts {
@@ -105,23 +105,23 @@ func TestMutilatedHistoriesAreJudged(t *testing.T) {
 			seen[out.Verdict]++
 			switch out.Verdict {
 			case verdict.Violated:
-				require.NotEmpty(t, out.Anomalies, "seed %d", seed)
-				require.NotEmpty(t, out.Anomalies[0].Story, "seed %d", seed)
-				require.NotEmpty(t, out.Anomalies[0].Rule, "seed %d", seed)
+				require.NotEmpty(t, out.Anomalies)
+				require.NotEmpty(t, out.Anomalies[0].Story)
+				require.NotEmpty(t, out.Anomalies[0].Rule)
 			case verdict.Unknown:
-				require.NotEmpty(t, out.Why, "seed %d", seed)
-				require.NotEmpty(t, out.Assumption, "seed %d", seed)
+				require.NotEmpty(t, out.Why)
+				require.NotEmpty(t, out.Assumption)
 			}
-			require.GreaterOrEqual(t, out.PossiblyLost, out.Lost, "seed %d", seed)
-			require.LessOrEqual(t, out.Lost, out.Acked, "seed %d", seed)
+			require.GreaterOrEqual(t, out.PossiblyLost, out.Lost)
+			require.LessOrEqual(t, out.Lost, out.Acked)
 			for _, a := range out.Anomalies {
 				for _, op := range a.Ops {
-					require.Less(t, op, len(s.h.Ops), "seed %d: %s", seed, a.Name)
+					require.Less(t, op, len(s.h.Ops), "%s", a.Name)
 				}
 			}
 		}
 		replication.Of(s.h, "n1")
-	}
+	})
 	for _, v := range []verdict.Verdict{verdict.Holds, verdict.Violated, verdict.Unknown} {
 		require.Positive(t, seen[v], v)
 	}

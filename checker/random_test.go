@@ -55,8 +55,11 @@ var below = func() (list [1024]int) {
 	return list
 }()
 
-func (d dice) IntN(n int) int   { return rapid.SampledFrom(below[:n]).Draw(d.t, "") }
-func (d dice) Perm(n int) []int { return rapid.Permutation(below[:n]).Draw(d.t, "") }
+func (d dice) IntN(n int) int { return rapid.SampledFrom(below[:n]).Draw(d.t, "") }
+
+// Int64N draws one of a thousand numbers below n.
+func (d dice) Int64N(n int64) int64 { return n * int64(d.IntN(1000)) / 1000 }
+func (d dice) Perm(n int) []int     { return rapid.Permutation(below[:n]).Draw(d.t, "") }
 
 // Float64 shrinks to almost 1: what happens with some chance does not.
 func (d dice) Float64() float64 { return float64(1023-d.IntN(1024)) / 1024 }

@@ -15,7 +15,7 @@ import (
 // its own. Its replies and what it leaves after a crash are right until a plant
 // changes one thing.
 type store struct {
-	rng     *rand.Rand
+	rng     drawer
 	h       *history.History
 	effects []effect // in order
 	end     time.Duration
@@ -59,8 +59,19 @@ func familyOf(name string) family {
 	return families[slices.IndexFunc(families, func(f family) bool { return f.name == name })]
 }
 
+// drawer draws numbers: rand.Rand, or rapid's dice.
+type drawer interface {
+	IntN(n int) int
+	Int64N(n int64) int64
+	Perm(n int) []int
+}
+
 func newStore(seed uint64, f family, ops, clients, keys int) *store {
-	s := &store{rng: rand.New(rand.NewPCG(seed, 99)), h: &history.History{}, keys: keys}
+	return drawStore(rand.New(rand.NewPCG(seed, 99)), f, ops, clients, keys)
+}
+
+func drawStore(rng drawer, f family, ops, clients, keys int) *store {
+	s := &store{rng: rng, h: &history.History{}, keys: keys}
 	free := make([]time.Duration, clients)
 	type planned struct {
 		op history.Op
