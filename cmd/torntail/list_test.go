@@ -45,7 +45,7 @@ func TestListedNamesAreTaken(t *testing.T) {
 		"workloads": func(name string) error { w := workloads.Default(); w.Name = name; return w.Check() },
 		"plants":    func(name string) error { _, err := plants(name); return err },
 		"scenarios": func(name string) error {
-			n, err := splitbrain.NamedByName(name)
+			n, err := splitbrain.Find(name, name)
 			if err == nil {
 				_, err = splitbrain.New(n.Options)
 			}

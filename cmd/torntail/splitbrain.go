@@ -166,22 +166,8 @@ func (c *splitbrainCmd) options() (o splitbrain.Options, err error) {
 	if c.Name != "" && c.Scenario != "" {
 		return o, fmt.Errorf("two scenarios: %s and %s", c.Name, c.Scenario)
 	}
-	switch name := c.Name + c.Scenario; {
-	case name == "":
-	case strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, '/'):
-		f, err := os.Open(name)
-		if err != nil {
-			return o, err
-		}
-		defer f.Close()
-		if o, err = splitbrain.ReadFile(name, f); err != nil {
-			return o, err
-		}
-	default:
-		if err := known("scenario", name, namesOf(splitbrain.Scenarios, func(n *splitbrain.Named) string { return n.Name })); err != nil {
-			return o, fmt.Errorf("%w; a file's name ends in .yaml", err)
-		}
-		n, err := splitbrain.NamedByName(name)
+	if name := c.Name + c.Scenario; name != "" {
+		n, err := splitbrain.Find(name, name)
 		if err != nil {
 			return o, err
 		}
@@ -368,7 +354,8 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 
 // report prints what was found and turns it into the exit status.
 func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Cell, remarks []string) error {
-	file := splitbrain.NewFile(version, result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), b.c.Seed, b.started, sweeps, cells, remarks)
+	file := &splitbrain.File{Schema: splitbrain.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), Seed: b.c.Seed,
+		Started: b.started.UTC(), Sweeps: sweeps, Cells: cells, Remarks: remarks}
 	flags := outputFlags{JSON: b.c.JSON}
 	text, err := flags.json(b.a, file, b.out, resultFile)
 	if err != nil {

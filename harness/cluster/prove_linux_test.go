@@ -23,7 +23,7 @@ func proving(t *testing.T) {
 
 func named(t *testing.T, name string, seed uint64) *splitbrain.Report {
 	t.Helper()
-	n, err := splitbrain.NamedByName(name)
+	n, err := splitbrain.Find(name, name)
 	require.NoError(t, err)
 	s, err := splitbrain.New(n.Options)
 	require.NoError(t, err)

@@ -2,7 +2,7 @@ package splitbrain
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -70,14 +70,14 @@ func (c *client) live() {
 	next := c.env.Now() + gap*time.Duration(c.number)/time.Duration(len(r.s.Clients))
 	for !r.stopped {
 		if wait := next - c.env.Now(); wait > 0 {
-			r.wait(c.env, wait)
+			r.pause.WaitFor(wait)
 			continue
 		}
 		if c.at != "" && c.place.Routing == Follow && c.told != "" && c.told != c.at {
 			c.leave()
 		}
 		if c.at == "" && !c.connect() {
-			r.wait(c.env, retryAfter)
+			r.pause.WaitFor(retryAfter)
 			continue
 		}
 		if r.s.Writes > 0 && r.begun >= r.s.Writes {
@@ -102,7 +102,7 @@ func (c *client) connect() bool {
 	if c.place.Routing == Sticky {
 		target = c.ask()
 	}
-	target = or(or(target, c.last), Server(0)) // n1 is what the client was configured with
+	target = cmp.Or(target, c.last, Server(0)) // n1 is what the client was configured with
 	conn, err := dial(c.env, c.run.c.Addr(target), connectLimit)
 	if err != nil {
 		return false
@@ -253,7 +253,7 @@ func (c *client) watch(i int) {
 	for !c.run.stopped {
 		c.hear(i)
 		if !c.run.stopped {
-			c.run.wait(c.env, silentFor)
+			c.run.pause.WaitFor(silentFor)
 		}
 	}
 }
@@ -269,20 +269,16 @@ func (c *client) hear(i int) {
 		c.heard[i] = nil
 		conn.Close()
 	}()
-	_, err = conn.Do(askLimit, "SUBSCRIBE", switchChannel)
-	for err == nil && !c.run.stopped {
-		c.believe(i, c.askOne(i))
-		if c.silent[i] > c.env.Now() || c.run.stopped {
-			return
-		}
-		conn.Deadline(askEvery)
-		var reply redcon.RESP
-		if reply, err = conn.Reply(); err == nil {
-			c.believe(i, c.run.c.NodeAt(switched(reply)))
-		} else if errors.Is(err, env.ErrTimeout) {
-			err = nil
-		}
+	if _, err := conn.Do(askLimit, "SUBSCRIBE", switchChannel); err != nil {
+		return
 	}
+	asked := func() (over bool) {
+		if !c.run.stopped {
+			c.believe(i, c.askOne(i))
+		}
+		return c.run.stopped || c.silent[i] > c.env.Now()
+	}
+	follow(conn, askEvery, asked, func(reply redcon.RESP) { c.believe(i, c.run.c.NodeAt(switched(reply))) })
 }
 
 func (c *client) believe(i int, named string) {
@@ -303,9 +299,6 @@ func (c *client) hangUp() {
 // switched reads the address of the new master from a message: "message",
 // channel, "mymaster OLD-HOST OLD-PORT HOST PORT". It is "" when it is none.
 func switched(reply redcon.RESP) string {
-	if reply.Type != redcon.Array {
-		return ""
-	}
 	parts := elements(reply)
 	if len(parts) != 3 || parts[0] != "message" || parts[1] != switchChannel {
 		return ""

@@ -144,9 +144,6 @@ func (r *run) close() {
 	}
 }
 
-// wait lets a task sleep until the run ends, at most d.
-func (r *run) wait(e env.Env, d time.Duration) { r.pause.WaitFor(d) }
-
 // refused counts a write that was refused, by the first word of the error.
 func (r *run) refused(why string) {
 	word, _, _ := strings.Cut(why, " ")

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -119,6 +120,22 @@ func Info(c Cluster, node string) (map[string]string, error) {
 	return parseInfo(reply), nil
 }
 
+// follow hands on what arrives on a connection, until over says so or the connection ends. It
+// looks that often.
+func follow(conn *workloads.Conn, every time.Duration, over func() bool, each func(reply redcon.RESP)) error {
+	for !over() {
+		conn.Deadline(every)
+		reply, err := conn.Reply()
+		switch {
+		case err == nil:
+			each(reply)
+		case !errors.Is(err, env.ErrTimeout):
+			return err
+		}
+	}
+	return nil
+}
+
 // role is what ROLE says of a server.
 type role struct {
 	master bool
@@ -162,32 +179,35 @@ func parseInfo(reply redcon.RESP) map[string]string {
 	return info
 }
 
+// elements are those of an array; nil for another reply.
+func elements(reply redcon.RESP) []string {
+	if reply.Type != redcon.Array {
+		return nil
+	}
+	list := make([]string, 0, reply.Count)
+	reply.ForEach(func(e redcon.RESP) bool {
+		list = append(list, string(e.Data))
+		return true
+	})
+	return list
+}
+
 // pairs reads a flat array of names and values, as SENTINEL MASTER answers.
 func pairs(reply redcon.RESP) map[string]string {
 	fields := map[string]string{}
-	name := ""
-	reply.ForEach(func(f redcon.RESP) bool {
-		if name == "" {
-			name = string(f.Data)
-			return true
-		}
-		fields[name], name = string(f.Data), ""
-		return true
-	})
+	list := elements(reply)
+	for i := 0; i+1 < len(list); i += 2 {
+		fields[list[i]] = list[i+1]
+	}
 	return fields
 }
 
 // address reads the two-element array of an address, "" when it is none.
 func address(reply redcon.RESP) string {
-	if reply.Type != redcon.Array || reply.Count != 2 {
-		return ""
+	if at := elements(reply); len(at) == 2 {
+		return at[0] + ":" + at[1]
 	}
-	var host, port []byte
-	reply.ForEach(func(f redcon.RESP) bool {
-		host, port = port, f.Data
-		return true
-	})
-	return string(host) + ":" + string(port)
+	return ""
 }
 
 func number(text string) int64 {

@@ -2,6 +2,7 @@ package splitbrain
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -14,45 +15,16 @@ import (
 // file is a scenario as a YAML file has it: what a user writes, and what a run is
 // saved as.
 type file struct {
-	Version   int           `yaml:"version"`
-	Name      string        `yaml:"name,omitempty"`
-	About     string        `yaml:"about,omitempty"`
-	Topology  string        `yaml:"topology,omitempty"`
-	Quorum    int           `yaml:"quorum,omitempty"`
-	Timing    string        `yaml:"timing,omitempty"`
-	Partition string        `yaml:"partition,omitempty"`
-	CutAt     duration      `yaml:"cut_at,omitempty"`
-	CutFor    duration      `yaml:"cut_for,omitempty"`
-	After     duration      `yaml:"after,omitempty"`
-	Plan      string        `yaml:"plan,omitempty"`
-	Span      duration      `yaml:"span,omitempty"`
-	Lag       duration      `yaml:"lag,omitempty"`
-	Clients   []fileClients `yaml:"clients,omitempty"`
-	Rate      float64       `yaml:"rate,omitempty"`
-	Writes    int           `yaml:"writes,omitempty"`
-	Wait      int           `yaml:"wait_replicas,omitempty"`
-	Redis     []Directive   `yaml:"redis,omitempty"`
-	Sentinel  []Directive   `yaml:"sentinel,omitempty"`
+	Version int `yaml:"version"`
+	Options `yaml:",inline"`
+	Plan    string        `yaml:"plan,omitempty"`
+	Clients []fileClients `yaml:"clients,omitempty"`
 }
 
 type fileClients struct {
 	Number  int     `yaml:"number"`
 	Side    Side    `yaml:"side"`
 	Routing Routing `yaml:"routing,omitempty"`
-}
-
-// duration is a time.Duration that a file writes as 1.5s.
-type duration time.Duration
-
-func (d duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
-
-func (d *duration) UnmarshalYAML(n *yaml.Node) error {
-	v, err := time.ParseDuration(n.Value)
-	if err != nil || v < 0 {
-		return fmt.Errorf("line %d: %q: want a duration, such as 200ms or 1.5s", n.Line, n.Value)
-	}
-	*d = duration(v)
-	return nil
 }
 
 // fileVersion is the version of the format.
@@ -74,12 +46,10 @@ func ReadFile(name string, r io.Reader) (Options, error) {
 	if f.Version != fileVersion {
 		return fail(fmt.Errorf("version %d: want \"version: %d\" as the first line", f.Version, fileVersion))
 	}
-	o := Options{Name: f.Name, About: f.About, Partition: f.Partition, Timing: f.Timing, Quorum: f.Quorum, Rate: f.Rate, Writes: f.Writes, Wait: f.Wait,
-		Lag: time.Duration(f.Lag), CutAt: time.Duration(f.CutAt), CutFor: time.Duration(f.CutFor), After: time.Duration(f.After),
-		Span: time.Duration(f.Span), Directives: f.Redis, Sentinel: f.Sentinel}
-	if f.Topology != "" {
-		if o.Topology, err = ParseTopology(f.Topology); err != nil {
-			return fail(err)
+	o := f.Options
+	for _, d := range o.times() {
+		if d > 0 && d < time.Millisecond { // a number without a unit
+			return fail(fmt.Errorf("%d: want a duration, such as 200ms or 1.5s", d))
 		}
 	}
 	if f.Plan != "" {
@@ -97,7 +67,7 @@ func ReadFile(name string, r io.Reader) (Options, error) {
 		if _, known := sideWords[c.Side]; !known {
 			return fail(fmt.Errorf("clients: unknown side %q: want master, majority or everywhere", c.Side))
 		}
-		if c.Routing = or(c.Routing, Follow); c.Routing != Follow && c.Routing != Sticky {
+		if c.Routing = cmp.Or(c.Routing, Follow); c.Routing != Follow && c.Routing != Sticky {
 			return fail(fmt.Errorf("clients: unknown routing %q: want follow or sticky", c.Routing))
 		}
 		if c.Number < 1 || c.Number > maxClients {
@@ -113,9 +83,8 @@ func ReadFile(name string, r io.Reader) (Options, error) {
 // WriteFile writes a scenario so that ReadFile gives it again, whatever defaults
 // change later.
 func (s *Scenario) WriteFile(w io.Writer) error {
-	f := file{Version: fileVersion, Name: s.Name, About: s.About, Topology: s.Topology.String(), Quorum: s.Quorum, Timing: s.Timing.Name,
-		Plan: s.Plan.String(), Span: duration(s.Span), Lag: duration(s.Lag), Rate: s.Rate, Writes: s.Writes, Wait: s.Wait,
-		Redis: s.Directives, Sentinel: s.Sentinel}
+	f := file{Version: fileVersion, Options: s.Options, Plan: s.Plan.String()}
+	f.Timing, f.Partition = s.Timing.Name, "" // which the plan stands for
 	for _, c := range s.Clients {
 		if n := len(f.Clients); n > 0 && f.Clients[n-1].Side == c.Side && f.Clients[n-1].Routing == c.Routing {
 			f.Clients[n-1].Number++

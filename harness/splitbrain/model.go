@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -90,7 +91,7 @@ func (f *File) Model() *model.Report {
 }
 
 func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
-	name := or(or(r.Name, r.Partition), "plan")
+	name := cmp.Or(r.Name, r.Partition, "plan")
 	e := model.Entry{Labels: []string{name}, Target: r.Target, Verdict: r.Verdict, Why: r.Why, Anomalies: r.Anomalies, Of: "case"}
 	if len(values) == 0 { // else they are labels
 		e.Detail = strings.Join(r.Directives, ", ")

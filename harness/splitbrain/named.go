@@ -2,10 +2,13 @@ package splitbrain
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // Published is what somebody measured with a scenario, to stand beside our figures.
@@ -32,7 +35,7 @@ var five = Topology{Servers: 5, Sentinels: 5}
 
 func lines(nameValue ...string) (list []Directive) {
 	for i := 0; i < len(nameValue); i += 2 {
-		list = append(list, Directive{nameValue[i], nameValue[i+1]})
+		list = append(list, Directive{Name: nameValue[i], Value: nameValue[i+1]})
 	}
 	return list
 }
@@ -64,14 +67,24 @@ var Scenarios = []Named{
 		Timing: "conf", Rate: 50, CutAt: 3 * time.Second, CutFor: 55 * time.Second, After: 25 * time.Second}},
 }
 
-// NamedByName finds a named scenario.
-func NamedByName(name string) (Named, error) {
-	var known []string
-	for _, n := range Scenarios {
-		if n.Name == name {
-			return n, nil
+// Find is a named scenario, or that of the file at path when the name is one of a file's: it
+// ends in .yaml or .yml, or has a slash.
+func Find(name, path string) (n Named, err error) {
+	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, '/') {
+		f, err := os.Open(path)
+		if err != nil {
+			return n, err
 		}
-		known = append(known, n.Name)
+		defer f.Close()
+		n.Options, err = ReadFile(name, f)
+		return n, err
 	}
-	return Named{}, fmt.Errorf("unknown scenario %q: want %s, or a file that ends in .yaml", name, strings.Join(known, ", "))
+	names := make([]string, len(Scenarios))
+	for i := range Scenarios {
+		names[i] = Scenarios[i].Name
+	}
+	if err := spelling.Known("scenario", name, names); err != nil {
+		return n, fmt.Errorf("%w; a file's name ends in .yaml", err)
+	}
+	return Scenarios[slices.Index(names, name)], nil
 }

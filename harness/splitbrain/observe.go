@@ -1,15 +1,14 @@
 package splitbrain
 
 import (
-	"errors"
-	"sort"
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/faults/env"
 )
 
 // observe starts the tasks that watch every server's role and listen to what
@@ -91,14 +90,8 @@ func (r *run) listen(node string) {
 		if err == nil {
 			_, err = conn.Do(adminLimit, "PSUBSCRIBE", "*")
 		}
-		for err == nil && !r.over {
-			conn.Deadline(listenFor)
-			var reply redcon.RESP
-			if reply, err = conn.Reply(); err == nil {
-				r.announced(node, reply)
-			} else if errors.Is(err, env.ErrTimeout) {
-				err = nil
-			}
+		if err == nil {
+			err = follow(conn, listenFor, func() bool { return r.over }, func(reply redcon.RESP) { r.announced(node, reply) })
 		}
 		if conn != nil {
 			conn.Close()
@@ -111,13 +104,7 @@ func (r *run) listen(node string) {
 
 // announced records one message: pmessage, pattern, channel, text.
 func (r *run) announced(sentinel string, reply redcon.RESP) {
-	var parts []string
-	if reply.Type == redcon.Array {
-		reply.ForEach(func(f redcon.RESP) bool {
-			parts = append(parts, string(f.Data))
-			return true
-		})
-	}
+	parts := elements(reply)
 	if len(parts) != 4 || parts[0] != "pmessage" || parts[2] == helloChannel {
 		return
 	}
@@ -154,6 +141,5 @@ func downIn(reply redcon.RESP) (down string) {
 
 // sortEvents puts the events in the order of time: several tasks added them.
 func (r *run) sortEvents() {
-	events := r.out.History.Events
-	sort.SliceStable(events, func(i, j int) bool { return events[i].At < events[j].At })
+	slices.SortStableFunc(r.out.History.Events, func(a, b history.Event) int { return cmp.Compare(a.At, b.At) })
 }

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -244,7 +245,7 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 	}
 	switch {
 	case !o.Converged:
-		r.unknown(or(o.Why, "not converged"))
+		r.unknown(cmp.Or(o.Why, "not converged"))
 	case r.Acknowledged == 0:
 		r.unknown("no write was acknowledged")
 	case r.Unattributed > 0:
@@ -276,7 +277,7 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		r.violated(fmt.Sprintf("with min-replicas-to-write the master that was cut off from every replica must refuse writes within %v; it acknowledged one %.1f s after the cut",
 			bound, r.AcceptMS/1000))
 	}
-	r.Verdict = or(r.Verdict, result.Holds)
+	r.Verdict = cmp.Or(r.Verdict, result.Holds)
 }
 
 func (r *Report) unknown(why string) {

@@ -73,7 +73,7 @@ func TestAccountOfAFailover(t *testing.T) {
 
 // TestVerdicts plants what makes a run violated or unknown; none of them may hold.
 func TestVerdicts(t *testing.T) {
-	limited := Options{Directives: []Directive{{"min-replicas-to-write", "1"}, {"min-replicas-max-lag", "1"}}}
+	limited := Options{Directives: lines("min-replicas-to-write", "1", "min-replicas-max-lag", "1")}
 	late := func(o *Outcome) { o.History.Ops[3].Return = 4600 * milli; o.History.Ops[3].Invoke = 4599 * milli }
 	with := func(o Options, partition string) Options { o.Partition = partition; return o }
 	for _, c := range []struct {
@@ -109,7 +109,7 @@ func TestVerdicts(t *testing.T) {
 		{"min-replicas not kept by a master alone", limited, late, result.Violated, "must refuse writes within 3s"},
 		{"nor promised with a replica on its side", with(limited, "master+replica"), late, result.Holds, ""},
 		{"nor when only one direction is cut", with(limited, "one-way"), late, result.Holds, ""},
-		{"max-lag 0 switches it off", Options{Directives: []Directive{{"min-replicas-to-write", "1"}, {"min-replicas-max-lag", "0"}}}, late, result.Holds, ""},
+		{"max-lag 0 switches it off", Options{Directives: lines("min-replicas-to-write", "1", "min-replicas-max-lag", "0")}, late, result.Holds, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, o := failedOver(t, c.o)
@@ -141,7 +141,7 @@ func TestASweepIsEveryCombination(t *testing.T) {
 		require.NoError(t, err)
 		sweeps = append(sweeps, s)
 	}
-	o := Options{Directives: []Directive{{"min-replicas-to-write", "1"}}}
+	o := Options{Directives: lines("min-replicas-to-write", "1")}
 	cells, err := Cells(o, sweeps)
 	require.NoError(t, err)
 	require.Len(t, cells, 4)

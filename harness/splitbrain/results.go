@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -22,14 +23,9 @@ type File struct {
 	Cells    []*Cell   `json:"cells"`
 }
 
-// NewFile gathers a command's results.
-func NewFile(torntail, command string, seed uint64, started time.Time, sweeps []Sweep, cells []*Cell, remarks []string) *File {
-	return &File{Schema: Schema, Torntail: torntail, Command: command, Seed: seed, Started: started.UTC(), Sweeps: sweeps, Remarks: remarks, Cells: cells}
-}
-
 // Name is what a cell is about, in a few words.
 func (c *Cell) Name() string {
-	name := or(or(c.Scenario.Name, c.Scenario.Partition), "plan")
+	name := cmp.Or(c.Scenario.Name, c.Scenario.Partition, "plan")
 	return strings.Join(append([]string{name}, c.Values...), " ")
 }
 
@@ -99,7 +95,7 @@ func Own(name string) bool { return slices.Contains(own, name) }
 // ServerLine takes a line of redis.conf; false when torntail decides on it itself.
 func ServerLine(line string) (Directive, bool) {
 	name, value, _ := strings.Cut(line, " ")
-	d := Directive{strings.ToLower(name), strings.TrimSpace(value)}
+	d := Directive{Name: strings.ToLower(name), Value: strings.TrimSpace(value)}
 	return d, !Own(d.Name)
 }
 
@@ -109,9 +105,9 @@ func SentinelLine(line string) (Directive, bool) {
 	f := strings.Fields(strings.ToLower(line))
 	switch {
 	case len(f) == 6 && f[0] == "sentinel" && f[1] == "monitor":
-		return Directive{"quorum", f[5]}, true
+		return Directive{Name: "quorum", Value: f[5]}, true
 	case len(f) == 4 && f[0] == "sentinel" && slices.Contains([]string{"down-after-milliseconds", "failover-timeout", "parallel-syncs"}, f[1]):
-		return Directive{f[1], f[3]}, true
+		return Directive{Name: f[1], Value: f[3]}, true
 	}
 	return Directive{}, false
 }

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,63 +28,51 @@ type ClientPlace struct {
 	Routing Routing
 }
 
-// Scenario is one experiment, whatever it runs on.
-type Scenario struct {
-	Name     string // of a named one, or ""
-	About    string
-	Topology Topology
-	Quorum   int // 0: the majority of the Sentinels
-	Timing   Timing
-	// Directives and Sentinel are what the user adds to redis.conf and, for the
-	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
-	Directives, Sentinel []Directive
-
-	Clients []ClientPlace
-	Rate    float64       // writes a second, over all clients
-	Writes  int           // at most, over all clients; 0: until Span
-	Wait    int           // WAIT for so many replicas after each write; 0: none
-	WaitFor time.Duration // its limit
-	Timeout time.Duration // of an operation
-
-	// Partition is the name of the cut, for reports; Plan is what strikes.
-	Partition string
-	Plan      *plan.Plan
+// Options are what a user says of a scenario; zero values take the defaults. Most of them
+// are the fields of a scenario's file (file.go).
+type Options struct {
+	Name      string        `yaml:"name,omitempty"` // of a named one, or ""
+	About     string        `yaml:"about,omitempty"`
+	Topology  Topology      `yaml:"topology,omitempty"`
+	Quorum    int           `yaml:"quorum,omitempty"`    // 0: the majority of the Sentinels
+	Timing    string        `yaml:"timing,omitempty"`    // the name of one
+	Partition string        `yaml:"partition,omitempty"` // the name of the cut
+	CutAt     time.Duration `yaml:"cut_at,omitempty"`    // 0: 1.5 s
+	CutFor    time.Duration `yaml:"cut_for,omitempty"`   // 0: long enough for a failover
+	After     time.Duration `yaml:"after,omitempty"`     // clients go on so long after the heal; 0: long enough for the demotion
+	Plan      *plan.Plan    `yaml:"-"`                   // what strikes instead of the partition
+	Span      time.Duration `yaml:"span,omitempty"`      // how long clients write; then all faults end
 	// Lag delays what the first master sends to its replicas, until the first cut:
 	// the unreplicated tail at the moment of the cut.
-	Lag time.Duration
-	// Span is how long clients write; then all faults end.
-	Span time.Duration
+	Lag     time.Duration `yaml:"lag,omitempty"`
+	Clients int           `yaml:"-"`
+	Routing string        `yaml:"-"` // follow, sticky or both
+	// Places says how many clients are on each side; without it the partition's own.
+	// Placed says all of each client, and stands instead of both.
+	Places map[Side]int  `yaml:"-"`
+	Placed []ClientPlace `yaml:"-"`
+	Rate   float64       `yaml:"rate,omitempty"`          // writes a second, over all clients
+	Writes int           `yaml:"writes,omitempty"`        // at most, over all clients; 0: until Span
+	Wait   int           `yaml:"wait_replicas,omitempty"` // WAIT for so many replicas after each write; 0: none
+	// Directives and Sentinel are what the user adds to redis.conf and, for the
+	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
+	Directives []Directive `yaml:"redis,omitempty"`
+	Sentinel   []Directive `yaml:"sentinel,omitempty"`
+}
+
+// Scenario is one experiment, whatever it runs on: options of which all is decided. Timing
+// and Clients stand for those of the options.
+type Scenario struct {
+	Options
+	Timing  Timing
+	Clients []ClientPlace
+	WaitFor time.Duration // the limit of WAIT
+	Timeout time.Duration // of an operation
 	// Poll is the time between two polls of each server's role.
 	Poll time.Duration
 	// Finally, when not nil, looks at the cluster when it has converged, or could
 	// not; its error fails the experiment. It is no part of a saved scenario.
 	Finally func(c Cluster) error
-}
-
-// Options are what a user says of a scenario; zero values take the defaults.
-type Options struct {
-	Name, About string
-	Topology    Topology
-	Partition   string
-	Timing      string
-	Routing     string // follow, sticky or both
-	Quorum      int
-	Clients     int
-	// Places says how many clients are on each side; without it the partition's own.
-	// Placed says all of each client, and stands instead of both.
-	Places map[Side]int
-	Placed []ClientPlace
-	Rate   float64
-	Writes int
-	Wait   int
-	Lag    time.Duration
-	CutAt  time.Duration // 0: 1.5 s
-	CutFor time.Duration // 0: long enough for a failover
-	After  time.Duration // clients go on so long after the heal; 0: long enough for the demotion
-
-	Directives, Sentinel []Directive
-	Plan                 *plan.Plan // instead of the partition
-	Span                 time.Duration
 }
 
 // Defaults of a scenario.
@@ -105,27 +94,23 @@ func New(o Options) (*Scenario, error) {
 	if err := o.Topology.check(); err != nil {
 		return nil, err
 	}
-	timing, err := TimingByName(or(o.Timing, "quick"))
+	timing, err := TimingByName(cmp.Or(o.Timing, "quick"))
 	if err != nil {
 		return nil, err
 	}
-	partition, err := PartitionByName(or(o.Partition, "master-alone"))
+	partition, err := PartitionByName(cmp.Or(o.Partition, "master-alone"))
 	if err != nil {
 		return nil, err
 	}
-	s := &Scenario{
-		Name: o.Name, About: o.About,
-		Topology: o.Topology, Quorum: or(o.Quorum, o.Topology.Majority()), Timing: timing, Directives: o.Directives, Sentinel: o.Sentinel,
-		Rate: or(o.Rate, defaultRate), Writes: o.Writes, Wait: o.Wait, WaitFor: waitLimit, Timeout: defaultTimeout,
-		Partition: partition.Name, Lag: o.Lag, Poll: defaultPoll,
-	}
+	s := &Scenario{Options: o, Timing: timing, WaitFor: waitLimit, Timeout: defaultTimeout, Poll: defaultPoll}
+	s.Quorum, s.Rate, s.Partition = cmp.Or(o.Quorum, o.Topology.Majority()), cmp.Or(o.Rate, defaultRate), partition.Name
 	if s.Quorum < 1 || s.Quorum > max(1, o.Topology.Sentinels) {
 		return nil, fmt.Errorf("quorum %d: want 1 to the %d Sentinels of topology %s", s.Quorum, o.Topology.Sentinels, o.Topology)
 	}
 	if s.Wait < 0 || s.Rate < 0 || s.Writes < 0 || o.Clients < 0 || o.Clients > maxClients {
 		return nil, fmt.Errorf("want a rate, a number of writes and of replicas to wait for that are not negative, and at most %d clients", maxClients)
 	}
-	for _, d := range []time.Duration{o.Lag, o.CutAt, o.CutFor, o.After, o.Span} {
+	for _, d := range o.times() {
 		if d < 0 {
 			return nil, fmt.Errorf("%v: want a time that is not negative", d)
 		}
@@ -140,27 +125,25 @@ func New(o Options) (*Scenario, error) {
 	if err := s.applySentinel(); err != nil {
 		return nil, err
 	}
-	cutAt := or(o.CutAt, defaultCutAt)
-	cutFor := or(o.CutFor, s.failoverTime())
-	after := or(o.After, s.demotionTime())
-	s.Span = or(o.Span, cutAt+cutFor+after)
-	if s.Plan = o.Plan; s.Plan == nil {
+	cutAt := cmp.Or(o.CutAt, defaultCutAt)
+	cutFor := cmp.Or(o.CutFor, s.failoverTime())
+	after := cmp.Or(o.After, s.demotionTime())
+	s.Span = cmp.Or(o.Span, cutAt+cutFor+after)
+	if s.Plan == nil {
 		if s.Plan, err = partition.plan(s.Topology, s.Clients, cutAt, cutFor); err != nil {
 			return nil, err
 		}
 	} else {
 		s.Partition = ""
 	}
+	// What the plan, the timing and the clients have come from.
+	s.Options.Timing, s.Options.Clients, s.Routing, s.Places, s.Placed, s.CutAt, s.CutFor, s.After = "", 0, "", nil, nil, 0, 0, 0
 	return s, nil
 }
 
-// or is v, or otherwise when v is zero.
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
+// times are all that the user says in units of time.
+func (o *Options) times() []time.Duration {
+	return []time.Duration{o.Lag, o.CutAt, o.CutFor, o.After, o.Span}
 }
 
 // places puts the clients on their sides.
@@ -176,7 +159,7 @@ func places(p *Partition, o Options) ([]ClientPlace, error) {
 			return nil, fmt.Errorf("%d clients are placed, %d are asked for", len(sides), o.Clients)
 		}
 	} else {
-		for i := range or(o.Clients, defaultClients) {
+		for i := range cmp.Or(o.Clients, defaultClients) {
 			sides = append(sides, p.clients[i%len(p.clients)])
 		}
 	}
@@ -274,17 +257,15 @@ func (s *Scenario) expected() int {
 
 // ParallelSyncs is how many replicas are reconfigured at once.
 func (s *Scenario) ParallelSyncs() int {
-	return or(s.Timing.ParallelSyncs, max(1, s.Topology.Servers-1))
+	return cmp.Or(s.Timing.ParallelSyncs, max(1, s.Topology.Servers-1))
 }
 
 // ServerDirectives are the lines of redis.conf, the user's last, so that they win.
 // The append-only file keeps everything that a server has executed: it is never
 // rewritten by size, and history files are not deleted.
 func (s *Scenario) ServerDirectives() []Directive {
-	return slices.Concat([]Directive{
-		{"appendonly", "yes"}, {"appendfsync", "no"}, {"aof-use-rdb-preamble", "no"}, {"aof-disable-auto-gc", "yes"},
-		{"auto-aof-rewrite-percentage", "0"}, {"save", ""},
-	}, s.Timing.Directives, s.Directives)
+	return slices.Concat(lines("appendonly", "yes", "appendfsync", "no", "aof-use-rdb-preamble", "no", "aof-disable-auto-gc", "yes",
+		"auto-aof-rewrite-percentage", "0", "save", ""), s.Timing.Directives, s.Directives)
 }
 
 // directive is the value of a directive of the servers, "" when nobody sets it.

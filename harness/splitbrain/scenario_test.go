@@ -56,7 +56,7 @@ func TestPartitionsCutWhatTheirNamesSay(t *testing.T) {
 }
 
 func TestWhatAUserSaysOfAScenario(t *testing.T) {
-	s, err := New(Options{Routing: "both", Places: map[Side]int{WithMajority: 3, WithMaster: 2}, Sentinel: []Directive{{"down-after-milliseconds", "5000"}}})
+	s, err := New(Options{Routing: "both", Places: map[Side]int{WithMajority: 3, WithMaster: 2}, Sentinel: lines("down-after-milliseconds", "5000")})
 	require.NoError(t, err)
 	require.Equal(t, []ClientPlace{{WithMaster, Follow}, {WithMaster, Sticky}, {WithMajority, Follow}, {WithMajority, Sticky}, {WithMajority, Follow}}, s.Clients)
 	require.Equal(t, 5*time.Second, s.Timing.DownAfter)
@@ -68,8 +68,8 @@ func TestWhatAUserSaysOfAScenario(t *testing.T) {
 		`unknown timing "slow": want quick or conf`:                                                                  {Timing: "slow"},
 		`unknown routing "x": want follow, sticky or both`:                                                           {Routing: "x"},
 		`2 clients are placed, 3 are asked for`:                                                                      {Clients: 3, Places: map[Side]int{Everywhere: 2}},
-		`sentinel directive "quorum" is not known: want down-after-milliseconds, failover-timeout or parallel-syncs`: {Sentinel: []Directive{{"quorum", "3"}}},
-		`sentinel directive "failover-timeout soon": want a number of milliseconds`:                                  {Sentinel: []Directive{{"failover-timeout", "soon"}}},
+		`sentinel directive "quorum" is not known: want down-after-milliseconds, failover-timeout or parallel-syncs`: {Sentinel: lines("quorum", "3")},
+		`sentinel directive "failover-timeout soon": want a number of milliseconds`:                                  {Sentinel: lines("failover-timeout", "soon")},
 		`want a rate, a number of writes and of replicas to wait for that are not negative, and at most 40 clients`:  {Clients: 41},
 	} {
 		_, err := New(o)

@@ -49,7 +49,7 @@ func sentinelTime(o *Options, name, v string) error {
 	if err != nil {
 		return err
 	}
-	o.Sentinel = append(slices.Clone(o.Sentinel), Directive{name, strconv.FormatInt(d.Milliseconds(), 10)})
+	o.Sentinel = append(slices.Clone(o.Sentinel), Directive{Name: name, Value: strconv.FormatInt(d.Milliseconds(), 10)})
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (s Sweep) set(o *Options, value string) error {
 			return nil
 		}
 	}
-	o.Directives = append(slices.Clone(o.Directives), Directive{s.Name, value})
+	o.Directives = append(slices.Clone(o.Directives), Directive{Name: s.Name, Value: value})
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/checker/replication"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // seconds prints milliseconds as people say them.
@@ -19,13 +20,6 @@ func seconds(ms float64) string {
 		return fmt.Sprintf("%.0fms", ms)
 	}
 	return fmt.Sprintf("%.2fs", ms/1000)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // share is a part of a whole in percent, "" of nothing.
@@ -55,7 +49,7 @@ func (r *Report) WriteText(w io.Writer) {
 		line("  what n1 sends to its replicas takes %s longer until the cut", seconds(r.LagMS))
 	}
 	if r.Wait > 0 {
-		line("  each write waits for %s (WAIT)", plural(r.Wait, "replica"))
+		line("  each write waits for %s (WAIT)", wording.Times(r.Wait, "replica"))
 	}
 	for l := range strings.Lines(r.Plan) {
 		if !strings.HasPrefix(l, "plan ") {
@@ -114,7 +108,7 @@ func (r *Report) WriteText(w io.Writer) {
 		case s.Bytes == 0:
 			line("%s had nothing that the new master lacked", s.Node)
 		default:
-			line("read from %s before it was wiped: %s (%d bytes, from offset %d on)", s.Node, plural(len(s.Keys), "write"), s.Bytes, s.From)
+			line("read from %s before it was wiped: %s (%d bytes, from offset %d on)", s.Node, wording.Times(len(s.Keys), "write"), s.Bytes, s.From)
 			line("  that the new master lacked")
 		}
 	}
@@ -147,7 +141,7 @@ func acknowledged(by map[string]int, t Topology) string {
 	var list []string
 	for _, node := range t.ServerNames() {
 		if n := by[node]; n > 0 {
-			list = append(list, fmt.Sprintf("%s acknowledged %s", node, plural(n, "write")))
+			list = append(list, fmt.Sprintf("%s acknowledged %s", node, wording.Times(n, "write")))
 		}
 	}
 	if len(list) == 0 {
@@ -168,10 +162,10 @@ func (r *Report) verdict(line func(string, ...any)) {
 			line("holds: no acknowledged write was lost. That proves nothing by itself:")
 			line("replication stays asynchronous, and this was one schedule.")
 		case r.Wait > 0:
-			line("holds: %s had been acknowledged after WAIT %d, and %s", plural(r.Lost, "lost write"), r.Wait, explained(r.Lost))
+			line("holds: %s had been acknowledged after WAIT %d, and %s", wording.Times(r.Lost, "lost write"), r.Wait, explained(r.Lost))
 			line("WAIT makes a loss less likely; it promises nothing across a failover.")
 		default:
-			line("holds: %s; %s Asynchronous", plural(r.Lost, "acknowledged write")+" lost", explained(r.Lost))
+			line("holds: %s; %s Asynchronous", wording.Times(r.Lost, "acknowledged write")+" lost", explained(r.Lost))
 			line("replication may lose what it has acknowledged; the servers agree again.")
 		}
 	case result.Unknown:

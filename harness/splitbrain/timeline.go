@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -33,7 +34,7 @@ var timelineKeys = []chart.Key{
 // which a fault of the network was in place is a band; what came of it are lines.
 func WriteTimeline(w io.Writer, s *Scenario, o *Outcome, r *Report) error {
 	t := newTimeline(s, o)
-	t.Title = fmt.Sprintf("%s %s, %s: %d of %d acknowledged writes lost", r.Target, r.Version, or(or(r.Name, r.Partition), "a plan"), r.Lost, r.Acknowledged)
+	t.Title = fmt.Sprintf("%s %s, %s: %d of %d acknowledged writes lost", r.Target, r.Version, cmp.Or(r.Name, r.Partition, "a plan"), r.Lost, r.Acknowledged)
 	t.Text("head", lineLeft, 16, chart.Start, t.Title)
 	t.Legend(timelineKeys, lineLeft, 26, t.Width)
 	t.bands()

@@ -3,15 +3,12 @@ package splitbrain
 import (
 	"fmt"
 	"time"
+
+	"github.com/torntail/torntail/harness/product"
 )
 
 // Directive is a line of redis.conf or sentinel.conf: its name and the rest.
-type Directive struct {
-	Name  string `yaml:"name" json:"name"`
-	Value string `yaml:"value" json:"value"`
-}
-
-func (d Directive) String() string { return d.Name + " " + d.Value }
+type Directive = product.Directive
 
 // Timing is how fast Sentinels notice and act.
 type Timing struct {
@@ -38,7 +35,7 @@ var Timings = []Timing{
 		DownAfter: 500 * time.Millisecond, FailoverTimeout: time.Second,
 		Debug: []string{"ping-period", "250", "info-period", "100", "publish-period", "100", "ask-period", "100",
 			"min-link-reconnect-period", "300", "election-timeout", "1000", "slave-reconf-timeout", "1000", "tilt-trigger", "30000"},
-		Directives: []Directive{{"hz", "100"}, {"repl-diskless-sync-delay", "0"}},
+		Directives: lines("hz", "100", "repl-diskless-sync-delay", "0"),
 		Settle:     30 * time.Second,
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -170,14 +172,7 @@ func (sr *suffixReader) next(limit time.Duration) error {
 		return err
 	}
 	sr.suffix.Bytes += int64(len(command.Raw))
-	var words []string
-	if command.Type == redcon.Array {
-		command.ForEach(func(w redcon.RESP) bool {
-			words = append(words, string(w.Data))
-			return len(words) < 2
-		})
-	}
-	if len(words) == 2 && strings.EqualFold(words[0], "SET") {
+	if words := elements(command); len(words) > 1 && strings.EqualFold(words[0], "SET") {
 		sr.suffix.Keys = append(sr.suffix.Keys, words[1])
 	}
 	return nil
@@ -214,57 +209,43 @@ func (r *run) readFiles() {
 	}
 }
 
-// aofDir is appenddirname's default.
-const aofDir = "appendonlydir"
-
 // executed are the keys that the SETs in all incr files name, in order.
-func executed(fsys vfs.FS) ([]string, error) {
-	var keys texts
-	err := addExecuted(fsys, &keys)
-	return keys.list(), err
-}
-
-func addExecuted(fsys vfs.FS, keys *texts) error {
-	entries, err := fsys.List(aofDir)
+func executed(fsys vfs.FS) (keys []string, err error) {
+	names, err := fsys.List(product.AOFDir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	type file struct {
-		name string
-		seq  int
-	}
-	var files []file
-	for _, name := range entries {
+	files := map[int]string{} // by number
+	for _, name := range names {
 		stem, ok := strings.CutSuffix(name, ".incr.aof")
 		if !ok {
 			continue
 		}
 		seq, err := strconv.Atoi(stem[strings.LastIndexByte(stem, '.')+1:])
 		if err != nil {
-			return fmt.Errorf("%s: an incr file without a number", name)
+			return nil, fmt.Errorf("%s: an incr file without a number", name)
 		}
-		files = append(files, file{name, seq})
+		files[seq] = name
 	}
-	slices.SortFunc(files, func(a, b file) int { return a.seq - b.seq })
-	for _, f := range files {
-		if err := addSets(fsys, aofDir+"/"+f.name, keys); err != nil {
-			return err
+	for _, seq := range slices.Sorted(maps.Keys(files)) {
+		if keys, err = addSets(keys, fsys, product.AOFDir+"/"+files[seq]); err != nil {
+			return keys, err
 		}
 	}
-	return nil
+	return keys, nil
 }
 
 // addSets adds the keys of one file's SETs. A command that is cut off at the end
 // is none: its server was killed in it.
-func addSets(fsys vfs.FS, name string, keys *texts) error {
+func addSets(keys []string, fsys vfs.FS, name string) ([]string, error) {
 	f, err := fsys.Open(name, vfs.ReadOnly)
 	if err != nil {
-		return err
+		return keys, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return keys, err
 	}
 	commands := aof.Reader{Passing: true}
 	commands.Reset(name, f, 0, info.Size)
@@ -272,12 +253,12 @@ func addSets(fsys vfs.FS, name string, keys *texts) error {
 		argv, err := commands.Next()
 		switch {
 		case err == io.EOF || errors.Is(err, aof.ErrTruncated):
-			return nil
+			return keys, nil
 		case err != nil:
-			return err
+			return keys, err
 		}
 		if len(argv) >= 3 && strings.EqualFold(string(argv[0]), "SET") {
-			keys.add(argv[1])
+			keys = append(keys, string(argv[1]))
 		}
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
-	"github.com/torntail/torntail/internal/spelling"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -59,13 +59,11 @@ func (b *splitbrainBlock) field(name string, n *Node) (err error) {
 	case "targets":
 		b.targets, err = targets(n)
 	case "directives":
-		var lines [][2]string
-		lines, err = n.Directives()
-		for _, l := range lines {
-			if splitbrain.Own(l[0]) {
-				return n.Wrong("torntail decides on %s itself", l[0])
+		b.directives, err = directives(n)
+		for _, d := range b.directives {
+			if splitbrain.Own(d.Name) {
+				return n.Wrong("torntail decides on %s itself", d.Name)
 			}
-			b.directives = append(b.directives, splitbrain.Directive{Name: l[0], Value: l[1]})
 		}
 	case "wait-replicas":
 		b.wait, err = n.Int(0)
@@ -115,9 +113,15 @@ func (f *File) splitbrainCells(n *Node, fields map[string]*Node, b *splitbrainBl
 func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenario, topology, partition *Node) (cell Cell, err error) {
 	var o splitbrain.Options
 	if scenario != nil {
-		if o, err = f.scenario(scenario); err != nil {
+		text, err := scenario.Text()
+		if err != nil {
 			return cell, err
 		}
+		found, err := splitbrain.Find(text, f.Relative(text))
+		if err != nil {
+			return cell, scenario.At(err)
+		}
+		o = found.Options
 	}
 	if topology != nil {
 		text, err := topology.Text()
@@ -133,7 +137,7 @@ func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenar
 			return cell, err
 		}
 	}
-	o.Directives = append(append([]splitbrain.Directive(nil), o.Directives...), b.directives...)
+	o.Directives = slices.Concat(o.Directives, b.directives)
 	if b.wait > 0 {
 		o.Wait = b.wait
 	}
@@ -161,28 +165,6 @@ func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenar
 	at["cell"] = cell.Name
 	cell.Runner, cell.Expect = r, f.Expect(at, b.expect)
 	return cell, nil
-}
-
-// scenario is a named one, or one in a file.
-func (f *File) scenario(n *Node) (o splitbrain.Options, err error) {
-	text, err := n.Text()
-	if err != nil {
-		return o, err
-	}
-	if strings.HasSuffix(text, ".yaml") || strings.HasSuffix(text, ".yml") {
-		file, err := os.Open(f.Relative(text))
-		if err != nil {
-			return o, n.At(err)
-		}
-		defer file.Close()
-		o, err = splitbrain.ReadFile(text, file)
-		return o, n.At(err)
-	}
-	if err := spelling.Known("scenario", text, names(splitbrain.Scenarios, func(s *splitbrain.Named) string { return s.Name })); err != nil {
-		return o, n.At(err)
-	}
-	named, err := splitbrain.NamedByName(text)
-	return named.Options, n.At(err)
 }
 
 // splitbrainRunner runs a scenario a few times.
