@@ -146,7 +146,7 @@ func (p *pair) close() {
 func (p *pair) do(c drawn) (reply string) {
 	*p.log = append(*p.log, c.argv)
 	// Neither waits for anything longer than a moment.
-	late := time.AfterFunc(20*time.Second, func() { panic(fmt.Sprintf("after %q: no answer", *p.log)) })
+	late := time.AfterFunc(3*time.Minute, func() { panic(fmt.Sprintf("after %q: no answer", *p.log)) })
 	want, got := p.theirs.do(c.argv...), p.ours.do(c.argv...)
 	late.Stop()
 	if c.unordered {

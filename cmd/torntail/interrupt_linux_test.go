@@ -42,7 +42,7 @@ func TestNothingIsLeftOfBlockRuns(t *testing.T) {
 			require.NoError(t, u.Process.Signal(how))
 			u.end(t)
 			require.Empty(t, leftover(u.work, u.temp))
-			require.True(t, within(20*time.Second, func() bool { return len(devicesBelow(u.temp)) == 0 }), "loop devices are left: %v", devicesBelow(u.temp))
+			require.True(t, within(3*time.Minute, func() bool { return len(devicesBelow(u.temp)) == 0 }), "loop devices are left: %v", devicesBelow(u.temp))
 		})
 	}
 }

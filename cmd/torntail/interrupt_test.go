@@ -60,10 +60,10 @@ func startUnder(t *testing.T, args ...string) *under {
 // await waits for something that torntail brings about.
 func (u *under) await(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	if !within(20*time.Second, is) {
+	if !within(3*time.Minute, is) {
 		u.Process.Kill()
 		u.Wait()
-		t.Fatalf("not within 20 s: %s\n%s", what, u.errs.String())
+		t.Fatalf("not within 3 min: %s\n%s", what, u.errs.String())
 	}
 }
 

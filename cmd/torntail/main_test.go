@@ -209,7 +209,7 @@ func awaitServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await-server PORT")
 	}
-	if !within(20*time.Second, func() bool {
+	if !within(3*time.Minute, func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+args[0])
 		if err != nil {
 			return false
@@ -243,7 +243,7 @@ func leftover(work, temp string) string {
 		return ""
 	}
 	what := ""
-	within(10*time.Second, func() bool {
+	within(3*time.Minute, func() bool {
 		what = leftoverNow(work, temp)
 		return what == ""
 	})

@@ -70,7 +70,7 @@ func playPubSub(t *testing.T, addr string) (log []string) {
 		c, err := net.Dial("tcp", addr)
 		require.NoError(t, err)
 		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.SetDeadline(time.Now().Add(3 * time.Minute))
 		conns[name], in[name] = c, bufio.NewReader(c)
 	}
 	for line := range strings.Lines(strings.TrimSpace(pubsubScript)) {

@@ -155,16 +155,16 @@ func (m *member) must(args ...string) []string {
 	return r
 }
 
-// wait waits for a condition; a minute is more than a loaded machine takes.
+// wait waits for a condition; three minutes are more than a loaded machine takes.
 func (m *member) wait(what string, ok func() bool) {
 	m.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
 	log, _ := os.ReadFile(filepath.Join(filepath.Dir(m.file), "log"))
-	m.t.Fatalf("%s %s: not within a minute; its log:\n%s", m.name, what, log)
+	m.t.Fatalf("%s %s: not within 3 min; its log:\n%s", m.name, what, log)
 }
 
 // info is a field of INFO.

@@ -191,5 +191,5 @@ func end(t *testing.T, kind string, how syscall.Signal, after time.Duration) {
 	time.Sleep(after) // anywhere in its work
 	require.NoError(t, cmd.Process.Signal(how))
 	cmd.Wait()
-	require.Eventually(t, func() bool { return len(leftOf(dir)) == 0 }, 20*time.Second, 5*time.Millisecond, "left: %v", leftOf(dir))
+	require.Eventually(t, func() bool { return len(leftOf(dir)) == 0 }, 3*time.Minute, 5*time.Millisecond, "left: %v", leftOf(dir))
 }

@@ -75,9 +75,9 @@ func start(t testing.TB, v *fusefs.Volume, script string) *process.Process {
 // eventually waits for a condition that another process brings about.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
+			t.Fatalf("not within 3 min: %s", what)
 		}
 	}
 }
