@@ -107,7 +107,7 @@ func init() {
 	}
 	commands = make(map[string]*command)
 	for _, entries := range [][]entry{
-		stringCommands, bitmapCommands, hllCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands,
+		stringCommands, bitmapCommands, hllCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands, streamCommands,
 		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, memoryCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
 		serverCommands, configCommands, commandCommands, sentinelCommands(),
 	} {
@@ -155,7 +155,7 @@ func addCommand(e entry, known map[string]*spec.Command) *command {
 func help(name string, lines ...string) handler {
 	return func(_ *Server, c *Session, _ [][]byte) {
 		all := append([]string{name + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"}, lines...)
-		all = append(all, "HELP", "    Print this help.")
+		all = append(all, "HELP", "    Prints this help.")
 		c.array(len(all))
 		for _, l := range all {
 			c.status(l)

@@ -268,17 +268,8 @@ func TestOnlyWhatIsTouchedIsCopied(t *testing.T) {
 			for i := range n {
 				b.put(db, key, fmt.Sprint("member", i), i%1000)
 			}
-			bytesOf := func(f func()) int64 {
-				r := testing.Benchmark(func(bench *testing.B) {
-					bench.ReportAllocs()
-					for range bench.N {
-						f()
-					}
-				})
-				return r.AllocedBytesPerOp()
-			}
 			i := 0
-			touched := bytesOf(func() {
+			touched := bytesAllocated(func() {
 				s := ks.Snapshot()
 				b.put(db, key, fmt.Sprint("member", i%n), 5000+i%7)
 				b.put(db, key, fmt.Sprint("new", i), 1)
@@ -290,6 +281,16 @@ func TestOnlyWhatIsTouchedIsCopied(t *testing.T) {
 			require.Less(t, touched, int64(n*16/4), "bytes to take a snapshot and write two members")
 		})
 	}
+}
+
+// bytesAllocated is how much memory f allocates.
+func bytesAllocated(f func()) int64 {
+	return testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			f()
+		}
+	}).AllocedBytesPerOp()
 }
 
 // What a type writes is read back, in a snapshot and in commands, whole or not at all.

@@ -100,6 +100,8 @@ func LoadObject(d *rdb.Decoder, kind byte, l *Limits) (o Object) {
 		o = Object{Kind: ZSet, Coll: loadZSet(d, kind, l)}
 	case rdb.TypeSet, rdb.TypeSetIntset, rdb.TypeSetListpack:
 		o = Object{Kind: Set, Coll: loadSet(d, kind, l)}
+	case rdb.TypeStream, rdb.TypeStream2, rdb.TypeStream3:
+		o = Object{Kind: Stream, Coll: loadStream(d, kind, l)}
 	default:
 		d.Refuse(kind)
 	}

@@ -23,21 +23,15 @@ func (m Scored) before(o Scored) bool {
 }
 
 // SortedSet is the value of a ZSet: as Redis's, a listpack while it is small and
-// its members are short, a skip list with a hash table for ever after. In the
-// place of the skip list are leaves of members in order: finding one takes a
-// binary search, its rank one addition for each leaf.
+// its members are short, a skip list with a hash table for ever after. A sorted
+// sequence is in the place of the skip list.
 type SortedSet struct {
 	gen    uint64
 	limits *Limits
 	small  []Scored // in order
 	names  *dict[Scored]
-	leaves []leaf[Scored] // in order, none empty
-	// own is the generation of leaves that are this set's alone.
-	own uint64
+	order  sorted[Scored] // the members of names
 }
-
-// zsetLeaf is how many members a leaf may have.
-const zsetLeaf = 2 * leafEntries
 
 // ZSet is the sorted set that an object of that kind holds.
 func (o *Object) ZSet() *SortedSet { return o.Coll.(*SortedSet) }
@@ -59,7 +53,7 @@ func (db *DB) NewZSet(key []byte) *SortedSet {
 
 // MakeZSet makes an empty sorted set that belongs to no key yet.
 func (db *DB) MakeZSet() *SortedSet {
-	return &SortedSet{gen: db.ks.gen, own: db.ks.gen, limits: db.ks.limits}
+	return &SortedSet{gen: db.ks.gen, order: sorted[Scored]{own: db.ks.gen}, limits: db.ks.limits}
 }
 
 // ZSetObject makes a value of a sorted set.
@@ -120,16 +114,16 @@ func (z *SortedSet) Set(member []byte, score float64) {
 	if i < 0 {
 		m := Scored{string(member), score}
 		z.names.add(m)
-		z.insert(m)
+		z.order.set(m)
 		return
 	}
 	old := *z.names.at(i)
 	if old.Score == score {
 		return
 	}
-	z.cut(old)
+	z.order.cut(old)
 	z.names.edit(i).Score = score
-	z.insert(Scored{old.Member, score})
+	z.order.set(Scored{old.Member, score})
 }
 
 // Delete removes a member and reports whether it was there.
@@ -145,78 +139,9 @@ func (z *SortedSet) Delete(member []byte) bool {
 	if i < 0 {
 		return false
 	}
-	z.cut(*z.names.at(i))
+	z.order.cut(*z.names.at(i))
 	z.names.remove(i)
 	return true
-}
-
-// place is where a member stands, or would: a leaf and an index in it.
-func (z *SortedSet) place(m Scored) (l, i int) {
-	return z.search(func(e *Scored) bool { return !e.before(m) })
-}
-
-// search finds the first member for which reached is true; it is false for all
-// before that one. Behind the last is the end of the last leaf.
-func (z *SortedSet) search(reached func(e *Scored) bool) (l, i int) {
-	l = sort.Search(len(z.leaves), func(l int) bool {
-		entries := z.leaves[l].entries
-		return reached(&entries[len(entries)-1])
-	})
-	if l == len(z.leaves) {
-		if l == 0 {
-			return 0, 0
-		}
-		return l - 1, len(z.leaves[l-1].entries)
-	}
-	entries := z.leaves[l].entries
-	return l, sort.Search(len(entries), func(i int) bool { return reached(&entries[i]) })
-}
-
-// edit makes a leaf this set's alone.
-func (z *SortedSet) edit(l int) *leaf[Scored] {
-	p := &z.leaves[l]
-	if p.gen != z.own {
-		p.entries = append(make([]Scored, 0, zsetLeaf), p.entries...)
-		p.gen = z.own
-	}
-	return p
-}
-
-func (z *SortedSet) insert(m Scored) {
-	if len(z.leaves) == 0 {
-		z.leaves = append(z.leaves, leaf[Scored]{gen: z.own, entries: []Scored{m}})
-		return
-	}
-	l, i := z.place(m)
-	p := z.edit(l)
-	p.entries = slices.Insert(p.entries, i, m)
-	if len(p.entries) < zsetLeaf {
-		return
-	}
-	half := len(p.entries) / 2
-	if l == len(z.leaves)-1 && i == len(p.entries)-1 {
-		half = len(p.entries) - 1 // ascending scores fill one leaf after the other
-	}
-	next := leaf[Scored]{gen: z.own, entries: append(make([]Scored, 0, zsetLeaf), p.entries[half:]...)}
-	clear(p.entries[half:])
-	p.entries = p.entries[:half]
-	z.leaves = slices.Insert(z.leaves, l+1, next)
-}
-
-// cut removes a member from the leaves, where it is.
-func (z *SortedSet) cut(m Scored) {
-	l, i := z.place(m)
-	p := z.edit(l)
-	p.entries = slices.Delete(p.entries, i, i+1)
-	if len(p.entries) == 0 {
-		z.leaves = slices.Delete(z.leaves, l, l+1)
-		return
-	}
-	// Few members in many leaves would make ranks slow.
-	if l+1 < len(z.leaves) && len(p.entries)+len(z.leaves[l+1].entries) <= leafEntries {
-		p.entries = append(p.entries, z.leaves[l+1].entries...)
-		z.leaves = slices.Delete(z.leaves, l+1, l+2)
-	}
 }
 
 // First is the rank of the first member for which reached is true, which must be
@@ -225,15 +150,7 @@ func (z *SortedSet) First(reached func(m *Scored) bool) int {
 	if z.names == nil {
 		return sort.Search(len(z.small), func(i int) bool { return reached(&z.small[i]) })
 	}
-	l, i := z.search(reached)
-	return z.rank(l, i)
-}
-
-func (z *SortedSet) rank(l, i int) int {
-	for j := range l {
-		i += len(z.leaves[j].entries)
-	}
-	return i
+	return z.order.rank(z.order.search(reached))
 }
 
 // Rank is a member's rank from the lowest, counted from 0.
@@ -256,38 +173,7 @@ func (z *SortedSet) Range(lo, hi int, backwards bool, f func(m *Scored) bool) {
 		rangeOver(z.small[lo:hi], backwards, f)
 		return
 	}
-	if !backwards {
-		for start, l := 0, 0; l < len(z.leaves) && start < hi; l++ {
-			e := z.leaves[l].entries
-			end := start + len(e)
-			if end > lo && !rangeOver(e[max(lo-start, 0):min(hi-start, len(e))], false, f) {
-				return
-			}
-			start = end
-		}
-		return
-	}
-	for end, l := z.Len(), len(z.leaves)-1; l >= 0 && end > lo; l-- {
-		e := z.leaves[l].entries
-		start := end - len(e)
-		if start < hi && !rangeOver(e[max(lo-start, 0):min(hi-start, len(e))], true, f) {
-			return
-		}
-		end = start
-	}
-}
-
-func rangeOver(e []Scored, backwards bool, f func(m *Scored) bool) bool {
-	for i := range e {
-		j := i
-		if backwards {
-			j = len(e) - 1 - i
-		}
-		if !f(&e[j]) {
-			return false
-		}
-	}
-	return true
+	z.order.ranks(lo, hi, backwards, f)
 }
 
 // Each calls f for every member in order until it returns false.
@@ -317,7 +203,7 @@ func (z *SortedSet) grow(room int) {
 	z.names = newDict[Scored](z.gen, max(room, len(z.small)))
 	for _, m := range z.small {
 		z.names.add(m)
-		z.insert(m)
+		z.order.set(m)
 	}
 	z.small = nil
 }
@@ -332,28 +218,17 @@ func (z *SortedSet) Enlarge() {
 func (z *SortedSet) generation() uint64 { return z.gen }
 
 func (z *SortedSet) fork(gen uint64) Collection {
-	f := &SortedSet{gen: gen, own: gen, limits: z.limits}
 	if z.names == nil {
-		f.small = append(make([]Scored, 0, len(z.small)+1), z.small...)
-		return f
+		return &SortedSet{gen: gen, order: sorted[Scored]{own: gen}, limits: z.limits, small: append(make([]Scored, 0, len(z.small)+1), z.small...)}
 	}
-	f.names = z.names.fork(gen)
-	f.leaves = append(make([]leaf[Scored], 0, len(z.leaves)+1), z.leaves...)
-	return f
+	return &SortedSet{gen: gen, limits: z.limits, names: z.names.fork(gen), order: z.order.fork(gen)}
 }
 
 func (z *SortedSet) clone(gen uint64) Collection {
-	f := z.fork(gen).(*SortedSet)
 	if z.names == nil {
-		return f
+		return z.fork(gen)
 	}
-	f.names = z.names.clone(gen)
-	z.own = gen
-	for i := range z.leaves { // neither may take one for its own
-		z.leaves[i].gen = gen - 1
-		f.leaves[i].gen = gen - 1
-	}
-	return f
+	return &SortedSet{gen: gen, limits: z.limits, names: z.names.clone(gen), order: z.order.clone(gen)}
 }
 
 func (z *SortedSet) digest(d *[20]byte) {

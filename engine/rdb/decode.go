@@ -113,6 +113,10 @@ func (d *Decoder) Uint64(what string) uint64 {
 	return 0
 }
 
+// Bytes reads n bytes as they are, n <= 4096, valid until the next call; nil
+// after an error.
+func (d *Decoder) Bytes(n int, what string) []byte { return d.take(n, what) }
+
 // Double reads a binary double.
 func (d *Decoder) Double(what string) float64 { return math.Float64frombits(d.Uint64(what)) }
 

@@ -13,6 +13,8 @@ import (
 const (
 	lpHeader = 6
 	lpEnd    = 0xFF
+	// ListpackFrame is how many bytes a listpack has beside its elements.
+	ListpackFrame = lpHeader + 1
 )
 
 // appendElement appends one element. A string that is the decimal form of an
@@ -78,6 +80,40 @@ func backlenSize(n int) int {
 		return 4
 	}
 	return 5
+}
+
+// ElementSize is how many bytes an element takes in a listpack.
+func ElementSize(s []byte) int {
+	if v, ok := canonicalInt(s); ok {
+		return IntSize(v)
+	}
+	n := len(s)
+	switch {
+	case n < 64:
+		n++
+	case n < 4096:
+		n += 2
+	default:
+		n += 5
+	}
+	return n + backlenSize(n)
+}
+
+// IntSize is ElementSize of an integer.
+func IntSize(v int64) int {
+	switch {
+	case v >= 0 && v <= 127:
+		return 1 + 1
+	case v >= -4096 && v <= 4095:
+		return 2 + 1
+	case v >= -1<<15 && v < 1<<15:
+		return 3 + 1
+	case v >= -1<<23 && v < 1<<23:
+		return 4 + 1
+	case v >= -1<<31 && v < 1<<31:
+		return 5 + 1
+	}
+	return 9 + 1
 }
 
 // Listpack builds one.

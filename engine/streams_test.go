@@ -1,0 +1,145 @@
+package engine_test
+
+import (
+	"math/bits"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// streamDraws are compared with redis-server. No identifier is made from the
+// clock, and no time is close enough to now for the two to differ by their own.
+var streamDraws = draws(strings.NewReplacer(
+	"{trim}", "(MAXLEN (|~|=) (0|1|2|3|5|x|-1) (|||LIMIT {count})|MINID (|~|=) {id} (|||LIMIT {count}))",
+	"{claim}", "(IDLE (0|1000|x)|TIME (1000|9999999999999|x)|RETRYCOUNT (0|7|x)|FORCE|JUSTID|LASTID {id}|BOGUS)",
+).Replace(`
+	XADD {stream} {newid} <{field} {value}>
+	XADD {stream} {newid} <{field} {value}>
+	XADD {stream} {newid} f {value}
+	XADD {stream} [NOMKSTREAM] {newid} f {value} g {value}
+	XADD {stream} [NOMKSTREAM] {trim} {newid} <{field} {value}>
+	XADD {stream} {trim} {trim} {newid} f v
+	XADD {stream} (MAXLEN|MINID|LIMIT|{newid}) [{count}] [f]
+	XTRIM {stream} {trim}
+	XTRIM {stream} (MAXLEN|LIMIT|x) {count}
+	XLEN {stream}
+	XDEL {stream} <{id}>
+	XRANGE {stream} {from} {to} [COUNT {count}]
+	XREVRANGE {stream} {to} {from} [COUNT {count}]
+	XSETID {stream} {id} [ENTRIESADDED {count}] [MAXDELETEDID {id}]
+	XREAD [COUNT {count}] STREAMS {stream} {after}
+	XREAD [COUNT {count}] [NOACK] STREAMS {stream} {stream} {after} {after}
+	XREAD BLOCK (1|x|-1) STREAMS {stream} {after}
+	XREAD (STREAMS|COUNT|GROUP g c) [STREAMS] {stream} [0]
+	XREADGROUP GROUP {group} {consumer} [COUNT {count}] [NOACK] STREAMS {stream} {new}
+	XREADGROUP GROUP {group} {consumer} [COUNT {count}] [NOACK] STREAMS {stream} {new}
+	XREADGROUP GROUP {group} {consumer} [BLOCK 1] [NOACK] STREAMS {stream} {stream} {new} {after}
+	XREADGROUP [GROUP {group} {consumer}] STREAMS {stream} ({after}|{new}|$|0)
+	XGROUP CREATE {stream} {group} ({id}|$|0) [MKSTREAM] [ENTRIESREAD {count}]
+	XGROUP CREATE {stream} {group} (0|$) MKSTREAM
+	XGROUP SETID {stream} {group} ({id}|$|0|-) [ENTRIESREAD {count}] [BOGUS]
+	XGROUP DESTROY {stream} {group}
+	XGROUP CREATECONSUMER {stream} {group} {consumer}
+	XGROUP DELCONSUMER {stream} {group} {consumer}
+	XACK {stream} {group} <{id}>
+	XPENDING {stream} {group}
+	XPENDING {stream} {group} [IDLE {idle}] {from} {to} {count} [{consumer}]
+	XPENDING {stream} {group} ({from}|IDLE 1) [{to}]
+	XCLAIM {stream} {group} {consumer} {idle} <{id}> [{claim}] [{claim}]
+	XCLAIM {stream} {group} {consumer} 0 <{id}> FORCE [JUSTID]
+	XAUTOCLAIM {stream} {group} {consumer} {idle} {from} [COUNT {count}] [JUSTID]
+	XAUTOCLAIM {stream} {group} {consumer} 0 0
+	XINFO STREAM {stream}
+	XINFO STREAM {stream} FULL [COUNT {count}]
+	XINFO STREAM {stream} (FULL COUNT|FULL x 1|BOGUS|FULL COUNT x)
+	XINFO GROUPS {stream}
+	XINFO CONSUMERS {stream} {group}
+	XINFO HELP
+	XGROUP HELP
+	COPY {stream} {stream} REPLACE
+	RENAME {stream} {stream}
+	COMMAND GETKEYS XREAD [COUNT 1] STREAMS a b 0 0
+	COMMAND GETKEYS XREADGROUP GROUP g c [NOACK] STREAMS a {new}
+`))
+
+// nearNow is a Unix time in milliseconds between 2023 and 2033.
+var nearNow = regexp.MustCompile(`\b1[789]\d{11}\b`)
+
+// timeless is a reply, or a log, without the times that each server reads from
+// its own clock.
+func timeless(text string, argv ...string) string {
+	text = nearNow.ReplaceAllString(text, "<now>")
+	switch command := strings.ToUpper(strings.Join(argv, " ")); {
+	case strings.HasPrefix(command, "XPENDING") && len(argv) > 3:
+		return elapsed.ReplaceAllString(text, ":<elapsed>\r\n:")
+	case strings.HasPrefix(command, "XINFO CONSUMERS"):
+		return idle.ReplaceAllString(text, "idle\r\n:<elapsed>")
+	}
+	return text
+}
+
+var (
+	elapsed = regexp.MustCompile(`:(\d+|<now>)\r\n:`)
+	idle    = regexp.MustCompile(`idle\r\n:(\d+|<now>)`)
+)
+
+// evenly draws one of several, each as often as any other: rapid prefers the
+// first.
+func evenly[E any](t *rapid.T, from []E) E {
+	n := 0
+	for range bits.Len(uint(len(from))) + 3 {
+		n *= 2
+		if rapid.Bool().Draw(t, "bit") {
+			n++
+		}
+	}
+	return from[n%len(from)]
+}
+
+// streamFill makes a stream of several nodes with a group for which something is
+// pending.
+const streamFill draws = `
+	XGROUP CREATE {own} g 0 MKSTREAM
+	XADD {own} 1-1 f (v|1)
+	XADD {own} 2-5 (f|g) v
+	XADD {own} 3-1 f v g w
+	XADD {own} 6 f v
+	XADD {own} (8-0|7-0) f v
+	XREADGROUP GROUP g alice COUNT (1|3) STREAMS {own} {new}
+	XREADGROUP GROUP g bob [COUNT 1] STREAMS {own} {new}
+	XGROUP CREATE {own} h (0|$|3-1)
+`
+
+// What streams answer, log and leave is what redis-server's do, also in long
+// stories.
+func TestStreamsAsRedis(t *testing.T) {
+	both := startCouple(t, [2]string{"stream-node-max-entries", "3"}, [2]string{"stream-node-max-bytes", "250"})
+	patterns := streamDraws.lines()
+	rapid.Check(t, func(rt *rapid.T) {
+		var log [][]string
+		c := both.dial(t, rt, &log, rapid.SampledFrom([]string{"2", "3"}).Draw(rt, "protocol"))
+		defer c.close()
+		c.ask("FLUSHALL")
+		c.ask("SET", "first", "key")
+		theirStart, ourStart := incrSize(rt, both.redis.dir), incrSize(rt, both.world.dir)
+		for _, key := range []string{"stream0", "stream1"} {
+			for _, line := range streamFill.lines() {
+				c.do(draw(rt, strings.ReplaceAll(line, "{own}", key)))
+			}
+		}
+		for _, step := range rapid.SliceOfN(rapid.Custom(func(t *rapid.T) drawn { return draw(t, evenly(t, patterns)) }), 20, 80).Draw(rt, "steps") {
+			c.do(step)
+		}
+		c.ask("DEBUG", "DIGEST")
+		c.encodings()
+		c.ask("PING")
+		require.Equal(rt, timeless(incrTail(rt, both.redis.dir, theirStart)), timeless(incrTail(rt, both.world.dir, ourStart)), "%q", log)
+		c.exchange()
+		c.ask("DEBUG", rapid.SampledFrom([]string{"LOADAOF", "RELOAD"}).Draw(rt, "reload"))
+		c.ask("DEBUG", "DIGEST")
+		c.encodings()
+	})
+}
