@@ -110,14 +110,7 @@ type bitRange struct {
 
 // unitArg reads BYTE or BIT.
 func (c *Session) unitArg(b []byte) (isBit, ok bool) {
-	switch {
-	case same(b, "bit"):
-		return true, true
-	case same(b, "byte"):
-		return false, true
-	}
-	c.error(errSyntax)
-	return false, false
+	return c.eitherArg(b, "bit", "byte")
 }
 
 // clamp makes a range with negative ends one of n units.

@@ -146,20 +146,7 @@ func cmdGeodist(s *Server, c *Session, argv [][]byte) {
 // the last of them always 0.
 func cmdGeohash(s *Server, c *Session, argv [][]byte) {
 	const letters = "0123456789bcdefghjkmnpqrstuvwxyz"
-	z, ok := s.readZSet(c, argv[1])
-	if !ok {
-		return
-	}
-	c.array(len(argv) - 2)
-	for _, m := range argv[2:] {
-		score, there := 0.0, false
-		if z != nil {
-			score, there = z.Score(m)
-		}
-		if !there {
-			c.null()
-			continue
-		}
+	s.eachScore(c, argv, c.null, func(score float64) {
 		bits := geoEncode(geoDecode(score), fullLat, geoSteps).bits
 		var text [11]byte
 		for i := range 10 {
@@ -167,29 +154,16 @@ func cmdGeohash(s *Server, c *Session, argv [][]byte) {
 		}
 		text[10] = letters[0]
 		c.bulk(text[:])
-	}
+	})
 }
 
 func cmdGeopos(s *Server, c *Session, argv [][]byte) {
-	z, ok := s.readZSet(c, argv[1])
-	if !ok {
-		return
-	}
-	c.array(len(argv) - 2)
-	for _, m := range argv[2:] {
-		score, there := 0.0, false
-		if z != nil {
-			score, there = z.Score(m)
-		}
-		if !there {
-			c.nullArray()
-			continue
-		}
+	s.eachScore(c, argv, c.nullArray, func(score float64) {
 		p := geoDecode(score)
 		c.array(2)
 		c.degrees(p.long)
 		c.degrees(p.lat)
-	}
+	})
 }
 
 // geoFrom is where the middle of a search comes from.
@@ -488,29 +462,18 @@ func (c *Session) places(all []found, q *geoQuery) {
 
 // storeGeo stores what was found, or deletes the key when that is nothing.
 func (s *Server) storeGeo(c *Session, argv [][]byte, all []found, q *geoQuery) {
-	db := s.ks.DB(c.db)
-	if len(all) > 0 {
-		z := db.MakeZSet()
-		for i := range all {
-			score := all[i].score
-			if q.storeDist {
-				score = all[i].distance
-			}
-			z.Set([]byte(all[i].member), score)
+	z := s.ks.DB(c.db).MakeZSet()
+	for i := range all {
+		score := all[i].score
+		if q.storeDist {
+			score = all[i].distance
 		}
-		s.lookup(c, q.store)
-		db.Set(q.store, keyspace.ZSetObject(z))
-		s.touch(c.db, q.store)
-		event := "georadiusstore"
-		if !q.radius {
-			event = "geosearchstore"
-		}
-		s.notify(config.ZSetEvents, event, c.db, q.store)
-		s.propagate(c, len(all), argv)
-	} else if db.Delete(q.store) {
-		s.touch(c.db, q.store)
-		s.notify(config.GenericEvents, "del", c.db, q.store)
-		s.propagate(c, 1, argv)
+		z.Set([]byte(all[i].member), score)
 	}
+	event := "georadiusstore"
+	if !q.radius {
+		event = "geosearchstore"
+	}
+	s.storeResult(c, argv, q.store, keyspace.ZSetObject(z), config.ZSetEvents, event, len(all))
 	c.int(int64(len(all)))
 }

@@ -17,10 +17,10 @@ var hashCommands = []entry{
 	{name: "hgetall", run: func(s *Server, c *Session, argv [][]byte) { s.hgetall(c, argv, true, true) }},
 	{name: "hkeys", run: func(s *Server, c *Session, argv [][]byte) { s.hgetall(c, argv, true, false) }},
 	{name: "hvals", run: func(s *Server, c *Session, argv [][]byte) { s.hgetall(c, argv, false, true) }},
-	{name: "hlen", run: cmdHlen},
+	{name: "hlen", run: lengthOf(keyspace.Hash)},
 	{name: "hstrlen", run: cmdHstrlen},
 	{name: "hexists", run: cmdHexists},
-	{name: "hdel", run: cmdHdel},
+	{name: "hdel", run: remover(keyspace.Hash, (*keyspace.DB).EditHash, config.HashEvents, "hdel")},
 	{name: "hincrby", run: cmdHincrby},
 	{name: "hincrbyfloat", run: cmdHincrbyfloat},
 	{name: "hrandfield", run: cmdHrandfield},
@@ -150,17 +150,6 @@ func (s *Server) hgetall(c *Session, argv [][]byte, names, values bool) {
 	})
 }
 
-func cmdHlen(s *Server, c *Session, argv [][]byte) {
-	h, ok := s.readHash(c, argv[1])
-	switch {
-	case !ok:
-	case h == nil:
-		c.int(0)
-	default:
-		c.int(int64(h.Len()))
-	}
-}
-
 func cmdHstrlen(s *Server, c *Session, argv [][]byte) {
 	h, ok := s.readHash(c, argv[1])
 	switch {
@@ -185,34 +174,6 @@ func cmdHexists(s *Server, c *Session, argv [][]byte) {
 		}
 	}
 	c.int(0)
-}
-
-func cmdHdel(s *Server, c *Session, argv [][]byte) {
-	o, ok := s.writeKind(c, argv[1], keyspace.Hash)
-	if !ok {
-		return
-	}
-	if o == nil {
-		c.int(0)
-		return
-	}
-	h := s.ks.DB(c.db).EditHash(argv[1])
-	deleted := 0
-	for _, name := range argv[2:] {
-		if h.Delete(name) {
-			deleted++
-		}
-		if h.Len() == 0 {
-			break
-		}
-	}
-	if deleted > 0 {
-		s.touch(c.db, argv[1])
-		s.notify(config.HashEvents, "hdel", c.db, argv[1])
-		s.dropEmpty(c, argv[1], h.Len())
-		s.propagate(c, deleted, argv)
-	}
-	c.int(int64(deleted))
 }
 
 func cmdHincrby(s *Server, c *Session, argv [][]byte) {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/torntail/torntail/engine/keyspace"
@@ -40,79 +39,18 @@ func (s *Server) blockingPop(c *Session, argv [][]byte, front bool) {
 		s.propagateAs(c, 1, popWord(front), key)
 		return true
 	}
-	if !s.popFirst(c, keyspace.List, keys, pop) {
-		s.blockOnKeys(c, keyspace.List, keys, timeout, c.nullArray, pop)
-	}
+	s.popOrWait(c, keyspace.List, keys, timeout, pop)
 }
 
-// popFirst pops from the first of the keys that is there, a list or a sorted
-// set as kind says, and reports whether the command has been answered.
-func (s *Server) popFirst(c *Session, kind keyspace.Kind, keys [][]byte, pop func(key []byte, o *keyspace.Object) bool) bool {
-	for _, key := range keys {
-		o, ok := s.writeKind(c, key, kind)
-		if !ok {
-			return true
-		}
-		if o != nil {
-			return pop(key, o)
-		}
-	}
-	return false
-}
-
-// lmpop is LMPOP, whose number of keys is argument 1, and BLMPOP, whose is
-// argument 2, behind the timeout (redis 7.0.15 t_list.c lmpopGenericCommand).
+// lmpop is LMPOP and BLMPOP (redis 7.0.15 t_list.c lmpopGenericCommand).
 func (s *Server) lmpop(c *Session, argv [][]byte, at int) {
-	n, ok := c.rangeArg(argv[at], 1, 1<<63-1, "numkeys should be greater than 0")
-	if !ok {
-		return
-	}
-	if n >= int64(len(argv)-at-1) {
-		c.error(errSyntax)
-		return
-	}
-	keys, rest := argv[at+1:at+1+int(n)], argv[at+1+int(n):]
-	front, ok := c.endArg(rest[0])
-	if !ok {
-		return
-	}
-	count := int64(-1)
-	for args := rest[1:]; len(args) > 0; args = args[2:] {
-		if len(args) < 2 || count != -1 || !same(args[0], "count") {
-			c.error(errSyntax)
-			return
-		}
-		if count, ok = c.rangeArg(args[1], 1, 1<<63-1, "count should be greater than 0"); !ok {
-			return
-		}
-	}
-	count = max(count, 1)
-	var timeout time.Duration
-	if at == 2 {
-		if timeout, ok = c.timeoutArg(argv[1]); !ok {
-			return
-		}
-	}
-	pop := func(key []byte, _ *keyspace.Object) bool {
+	s.mpop(c, argv, at, keyspace.List, "left", "right", popWord, func(key []byte, n int, front bool) {
 		l := s.ks.DB(c.db).EditList(key)
-		n := int(min(count, int64(l.Len())))
-		c.array(2)
-		c.bulk(key)
-		c.array(n)
 		for range n {
 			c.bulk(l.Pop(front))
 		}
 		s.listPopped(c, key, l, front)
-		s.propagateAs(c, n, popWord(front), key, strconv.AppendInt(nil, int64(n), 10))
-		return true
-	}
-	switch {
-	case s.popFirst(c, keyspace.List, keys, pop):
-	case at == 1:
-		c.nullArray()
-	default:
-		s.blockOnKeys(c, keyspace.List, keys, timeout, c.nullArray, pop)
-	}
+	})
 }
 
 func cmdBlmove(s *Server, c *Session, argv [][]byte) {

@@ -14,7 +14,7 @@ var listCommands = []entry{
 	{name: "lpushx", run: cmdLpushx},
 	{name: "lpop", run: cmdLpop},
 	{name: "rpop", run: cmdRpop},
-	{name: "llen", run: cmdLlen},
+	{name: "llen", run: lengthOf(keyspace.List)},
 	{name: "lindex", run: cmdLindex},
 	{name: "lrange", run: cmdLrange},
 	{name: "lset", run: cmdLset},
@@ -152,17 +152,6 @@ func (s *Server) listPopped(c *Session, key []byte, l *keyspace.Deque, front boo
 	s.touch(c.db, key)
 }
 
-func cmdLlen(s *Server, c *Session, argv [][]byte) {
-	l, ok := s.lookupList(c, argv[1])
-	switch {
-	case !ok:
-	case l == nil:
-		c.int(0)
-	default:
-		c.int(int64(l.Len()))
-	}
-}
-
 func cmdLindex(s *Server, c *Session, argv [][]byte) {
 	l, ok := s.lookupList(c, argv[1])
 	if !ok {
@@ -187,11 +176,7 @@ func cmdLindex(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdLrange(s *Server, c *Session, argv [][]byte) {
-	start, ok := c.intArg(argv[2])
-	if !ok {
-		return
-	}
-	end, ok := c.intArg(argv[3])
+	start, end, ok := c.startEndArgs(argv[2:4])
 	if !ok {
 		return
 	}
@@ -214,13 +199,12 @@ func cmdLrange(s *Server, c *Session, argv [][]byte) {
 // to the append-only files that the engine loads.
 
 func cmdLset(s *Server, c *Session, argv [][]byte) {
-	o := s.lookup(c, argv[1])
-	if o == nil {
-		c.error(errNoKey)
+	o, ok := s.writeKind(c, argv[1], keyspace.List)
+	if !ok {
 		return
 	}
-	if o.Kind != keyspace.List {
-		c.error(errWrongType)
+	if o == nil {
+		c.error(errNoKey)
 		return
 	}
 	i, ok := c.intArg(argv[2])
@@ -243,21 +227,16 @@ func cmdLset(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdLtrim(s *Server, c *Session, argv [][]byte) {
-	start, ok := c.intArg(argv[2])
+	start, end, ok := c.startEndArgs(argv[2:4])
 	if !ok {
 		return
 	}
-	end, ok := c.intArg(argv[3])
+	o, ok := s.writeKind(c, argv[1], keyspace.List)
 	if !ok {
 		return
 	}
-	o := s.lookup(c, argv[1])
 	if o == nil {
 		c.ok()
-		return
-	}
-	if o.Kind != keyspace.List {
-		c.error(errWrongType)
 		return
 	}
 	l := s.ks.DB(c.db).EditList(argv[1])
@@ -278,13 +257,12 @@ func cmdLrem(s *Server, c *Session, argv [][]byte) {
 	if !ok {
 		return
 	}
-	o := s.lookup(c, argv[1])
-	if o == nil {
-		c.int(0)
+	o, ok := s.writeKind(c, argv[1], keyspace.List)
+	if !ok {
 		return
 	}
-	if o.Kind != keyspace.List {
-		c.error(errWrongType)
+	if o == nil {
+		c.int(0)
 		return
 	}
 	l := s.ks.DB(c.db).EditList(argv[1])
@@ -415,14 +393,7 @@ func findElements(l *keyspace.Deque, b []byte, rank, count, maxlen int64, first 
 
 // endArg reads LEFT or RIGHT.
 func (c *Session) endArg(b []byte) (front, ok bool) {
-	switch {
-	case same(b, "left"):
-		return true, true
-	case same(b, "right"):
-		return false, true
-	}
-	c.error(errSyntax)
-	return false, false
+	return c.eitherArg(b, "left", "right")
 }
 
 func cmdLmove(s *Server, c *Session, argv [][]byte) {

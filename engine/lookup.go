@@ -39,6 +39,69 @@ func (s *Server) dropEmpty(c *Session, key []byte, left int) {
 	}
 }
 
+// lengthOf is the handler of LLEN, SCARD, ZCARD, HLEN and XLEN.
+func lengthOf(kind keyspace.Kind) handler {
+	return func(s *Server, c *Session, argv [][]byte) {
+		o, ok := s.readKind(c, argv[1], kind)
+		switch {
+		case !ok:
+		case o == nil:
+			c.int(0)
+		default:
+			c.int(int64(o.Coll.Len()))
+		}
+	}
+}
+
+// remover is the handler of SREM, ZREM and HDEL; edit is DB's method for the kind.
+func remover[C interface {
+	Len() int
+	Delete(name []byte) bool
+}](kind keyspace.Kind, edit func(db *keyspace.DB, key []byte) C, class config.Events, event string) handler {
+	return func(s *Server, c *Session, argv [][]byte) {
+		o, ok := s.writeKind(c, argv[1], kind)
+		if !ok {
+			return
+		}
+		deleted := 0
+		if o != nil {
+			coll := edit(s.ks.DB(c.db), argv[1])
+			for _, name := range argv[2:] {
+				if coll.Delete(name) {
+					deleted++
+				}
+				if coll.Len() == 0 {
+					break
+				}
+			}
+			if deleted > 0 {
+				s.touch(c.db, argv[1])
+				s.notify(class, event, c.db, argv[1])
+				s.dropEmpty(c, argv[1], coll.Len())
+				s.propagate(c, deleted, argv)
+			}
+		}
+		c.int(int64(deleted))
+	}
+}
+
+// storeResult puts the collection that a command has made under a key, which
+// counts as so many changes, or deletes the key when there is nothing in it.
+func (s *Server) storeResult(c *Session, argv [][]byte, key []byte, o keyspace.Object, class config.Events, event string, changes int) {
+	db := s.ks.DB(c.db)
+	if o.Coll.Len() > 0 {
+		s.lookup(c, key)
+		db.Set(key, o)
+		s.touch(c.db, key)
+		s.notify(class, event, c.db, key)
+		s.propagate(c, changes, argv)
+	} else if db.Delete(key) {
+		s.touch(c.db, key)
+		s.notify(config.GenericEvents, "del", c.db, key)
+		s.propagate(c, 1, argv)
+	}
+}
+
 // drawn is a number drawn below n, which is positive.
 func (s *Server) drawn(n int) int { return int(s.env.Uint64() % uint64(n)) }
 
@@ -70,6 +133,36 @@ func (c *Session) positiveArg(b []byte) (int64, bool) {
 // countArg reads a number of elements to draw, negative for "with repeats".
 func (c *Session) countArg(b []byte) (int64, bool) {
 	return c.rangeArg(b, -math.MaxInt64, math.MaxInt64, "")
+}
+
+// popCountArg reads how many elements to take, which may be left out.
+func (c *Session) popCountArg(args [][]byte) (count int64, counted, ok bool) {
+	switch len(args) {
+	case 0:
+		return 1, false, true
+	case 1:
+		count, ok = c.positiveArg(args[0])
+		return count, true, ok
+	}
+	c.error(errSyntax)
+	return 0, true, false
+}
+
+// startEndArgs reads the two ends of a range.
+func (c *Session) startEndArgs(args [][]byte) (start, end int64, ok bool) {
+	if start, ok = c.intArg(args[0]); ok {
+		end, ok = c.intArg(args[1])
+	}
+	return start, end, ok
+}
+
+// eitherArg reads one of two words.
+func (c *Session) eitherArg(b []byte, yes, no string) (isYes, ok bool) {
+	if isYes = same(b, yes); isYes || same(b, no) {
+		return isYes, true
+	}
+	c.error(errSyntax)
+	return false, false
 }
 
 // positions draws count of n positions: with repeats when repeats is set, else

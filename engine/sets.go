@@ -9,11 +9,11 @@ import (
 
 var setCommands = []entry{
 	{name: "sadd", run: cmdSadd},
-	{name: "srem", run: cmdSrem},
+	{name: "srem", run: remover(keyspace.Set, (*keyspace.DB).EditSet, config.SetEvents, "srem")},
 	{name: "smove", run: cmdSmove},
 	{name: "sismember", run: cmdSismember},
 	{name: "smismember", run: cmdSmismember},
-	{name: "scard", run: cmdScard},
+	{name: "scard", run: lengthOf(keyspace.Set)},
 	{name: "spop", run: cmdSpop},
 	{name: "srandmember", run: cmdSrandmember},
 	{name: "smembers", run: func(s *Server, c *Session, argv [][]byte) { s.sinter(c, argv[1:2], nil) }},
@@ -61,34 +61,6 @@ func cmdSadd(s *Server, c *Session, argv [][]byte) {
 		s.propagate(c, added, argv)
 	}
 	c.int(int64(added))
-}
-
-func cmdSrem(s *Server, c *Session, argv [][]byte) {
-	o, ok := s.writeKind(c, argv[1], keyspace.Set)
-	if !ok {
-		return
-	}
-	if o == nil {
-		c.int(0)
-		return
-	}
-	m := s.ks.DB(c.db).EditSet(argv[1])
-	deleted := 0
-	for _, v := range argv[2:] {
-		if m.Delete(v) {
-			deleted++
-		}
-		if m.Len() == 0 {
-			break
-		}
-	}
-	if deleted > 0 {
-		s.touch(c.db, argv[1])
-		s.notify(config.SetEvents, "srem", c.db, argv[1])
-		s.dropEmpty(c, argv[1], m.Len())
-		s.propagate(c, deleted, argv)
-	}
-	c.int(int64(deleted))
 }
 
 // cmdSmove follows redis 7.0.15 t_set.c smoveCommand.
@@ -151,33 +123,14 @@ func cmdSmismember(s *Server, c *Session, argv [][]byte) {
 	}
 }
 
-func cmdScard(s *Server, c *Session, argv [][]byte) {
-	m, ok := s.readSet(c, argv[1])
-	switch {
-	case !ok:
-	case m == nil:
-		c.int(0)
-	default:
-		c.int(int64(m.Len()))
-	}
-}
-
 var wordSrem = []byte("SREM")
 
 // cmdSpop is logged as what it removed, or as DEL when that is all (redis 7.0.15
 // t_set.c spopCommand).
 func cmdSpop(s *Server, c *Session, argv [][]byte) {
-	if len(argv) > 3 {
-		c.error(errSyntax)
+	count, counted, ok := c.popCountArg(argv[2:])
+	if !ok {
 		return
-	}
-	count, counted := int64(1), len(argv) == 3
-	if counted {
-		n, ok := c.positiveArg(argv[2])
-		if !ok {
-			return
-		}
-		count = n
 	}
 	key := argv[1]
 	o, ok := s.writeKind(c, key, keyspace.Set)
@@ -311,25 +264,10 @@ func (c *Session) members(found []string) {
 	}
 }
 
-// storeSet puts the result of a command under its first key, or deletes that
-// when there is none.
+// storeSet answers and stores the result of a command under its first key.
 func (s *Server) storeSet(c *Session, argv [][]byte, m *keyspace.Members, event string) {
-	key, db := argv[1], s.ks.DB(c.db)
-	if m.Len() > 0 {
-		s.lookup(c, key)
-		db.Set(key, keyspace.SetObject(m))
-		s.touch(c.db, key)
-		c.int(int64(m.Len()))
-		s.notify(config.SetEvents, event, c.db, key)
-		s.propagate(c, 1, argv)
-		return
-	}
-	c.int(0)
-	if db.Delete(key) {
-		s.touch(c.db, key)
-		s.notify(config.GenericEvents, "del", c.db, key)
-		s.propagate(c, 1, argv)
-	}
+	c.int(int64(m.Len()))
+	s.storeResult(c, argv, argv[1], keyspace.SetObject(m), config.SetEvents, event, 1)
 }
 
 func cmdSintercard(s *Server, c *Session, argv [][]byte) {

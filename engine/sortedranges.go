@@ -221,25 +221,10 @@ func (q *zrangeQuery) take(z *keyspace.SortedSet, lo, hi int) (found []keyspace.
 	return found
 }
 
-// storeZSet puts the result of a command under its first key, or deletes that
-// when there is none.
+// storeZSet answers and stores the result of a command under its first key.
 func (s *Server) storeZSet(c *Session, argv [][]byte, z *keyspace.SortedSet, event string) {
-	key, db := argv[1], s.ks.DB(c.db)
-	if z.Len() > 0 {
-		s.lookup(c, key)
-		db.Set(key, keyspace.ZSetObject(z))
-		s.touch(c.db, key)
-		c.int(int64(z.Len()))
-		s.notify(config.ZSetEvents, event, c.db, key)
-		s.propagate(c, 1, argv)
-		return
-	}
-	c.int(0)
-	if db.Delete(key) {
-		s.touch(c.db, key)
-		s.notify(config.GenericEvents, "del", c.db, key)
-		s.propagate(c, 1, argv)
-	}
+	c.int(int64(z.Len()))
+	s.storeResult(c, argv, argv[1], keyspace.ZSetObject(z), config.ZSetEvents, event, 1)
 }
 
 func (s *Server) zcount(c *Session, argv [][]byte, by zrangeBy) {
@@ -264,10 +249,7 @@ func (s *Server) zremrange(c *Session, argv [][]byte, by zrangeBy, event string)
 	var p span
 	var ok bool
 	if by == byRank {
-		if start, ok = c.intArg(argv[2]); !ok {
-			return
-		}
-		if end, ok = c.intArg(argv[3]); !ok {
+		if start, end, ok = c.startEndArgs(argv[2:4]); !ok {
 			return
 		}
 	} else if p, ok = c.spanArg(argv[2], argv[3], by); !ok {

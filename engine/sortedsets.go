@@ -10,8 +10,8 @@ import (
 var sortedSetCommands = []entry{
 	{name: "zadd", run: func(s *Server, c *Session, argv [][]byte) { s.zadd(c, argv, false) }},
 	{name: "zincrby", run: func(s *Server, c *Session, argv [][]byte) { s.zadd(c, argv, true) }},
-	{name: "zrem", run: cmdZrem},
-	{name: "zcard", run: cmdZcard},
+	{name: "zrem", run: remover(keyspace.ZSet, (*keyspace.DB).EditZSet, config.ZSetEvents, "zrem")},
+	{name: "zcard", run: lengthOf(keyspace.ZSet)},
 	{name: "zscore", run: cmdZscore},
 	{name: "zmscore", run: cmdZmscore},
 	{name: "zrank", run: func(s *Server, c *Session, argv [][]byte) { s.zrank(c, argv, false) }},
@@ -187,45 +187,6 @@ func (s *Server) zadd(c *Session, argv [][]byte, incrby bool) {
 	s.propagate(c, added+updated, argv)
 }
 
-func cmdZrem(s *Server, c *Session, argv [][]byte) {
-	o, ok := s.writeKind(c, argv[1], keyspace.ZSet)
-	if !ok {
-		return
-	}
-	if o == nil {
-		c.int(0)
-		return
-	}
-	z := s.ks.DB(c.db).EditZSet(argv[1])
-	deleted := 0
-	for _, m := range argv[2:] {
-		if z.Delete(m) {
-			deleted++
-		}
-		if z.Len() == 0 {
-			break
-		}
-	}
-	if deleted > 0 {
-		s.notify(config.ZSetEvents, "zrem", c.db, argv[1])
-		s.dropEmpty(c, argv[1], z.Len())
-		s.touch(c.db, argv[1])
-		s.propagate(c, deleted, argv)
-	}
-	c.int(int64(deleted))
-}
-
-func cmdZcard(s *Server, c *Session, argv [][]byte) {
-	z, ok := s.readZSet(c, argv[1])
-	switch {
-	case !ok:
-	case z == nil:
-		c.int(0)
-	default:
-		c.int(int64(z.Len()))
-	}
-}
-
 // score replies a member's score, null when there is none; z may be nil.
 func (c *Session) score(z *keyspace.SortedSet, member []byte) {
 	if z != nil {
@@ -243,14 +204,26 @@ func cmdZscore(s *Server, c *Session, argv [][]byte) {
 	}
 }
 
-func cmdZmscore(s *Server, c *Session, argv [][]byte) {
+func cmdZmscore(s *Server, c *Session, argv [][]byte) { s.eachScore(c, argv, c.null, c.double) }
+
+// eachScore answers for each member that a command names: what found makes of its
+// score, or missing.
+func (s *Server) eachScore(c *Session, argv [][]byte, missing func(), found func(score float64)) {
 	z, ok := s.readZSet(c, argv[1])
 	if !ok {
 		return
 	}
 	c.array(len(argv) - 2)
 	for _, m := range argv[2:] {
-		c.score(z, m)
+		score, there := 0.0, false
+		if z != nil {
+			score, there = z.Score(m)
+		}
+		if there {
+			found(score)
+		} else {
+			missing()
+		}
 	}
 }
 

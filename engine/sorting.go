@@ -193,23 +193,12 @@ func (s *Server) answerSort(c *Session, argv [][]byte, elements []sortElement, o
 		}
 		return
 	}
-	db := s.ks.DB(c.db)
-	if len(out) > 0 {
-		for i := range out { // what is missing is stored empty
-			if out[i] == nil {
-				out[i] = []byte{}
-			}
+	for i := range out { // what is missing is stored empty
+		if out[i] == nil {
+			out[i] = []byte{}
 		}
-		s.lookup(c, o.store)
-		db.Set(o.store, db.ListObject(out))
-		s.touch(c.db, o.store)
-		s.notify(config.ListEvents, "sortstore", c.db, o.store)
-		s.propagate(c, len(out), argv)
-	} else if db.Delete(o.store) {
-		s.touch(c.db, o.store)
-		s.notify(config.GenericEvents, "del", c.db, o.store)
-		s.propagate(c, 1, argv)
 	}
+	s.storeResult(c, argv, o.store, s.ks.DB(c.db).ListObject(out), config.ListEvents, "sortstore", len(out))
 	c.int(int64(len(out)))
 }
 

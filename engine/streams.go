@@ -13,7 +13,7 @@ import (
 
 var streamCommands = []entry{
 	{name: "xadd", run: cmdXadd},
-	{name: "xlen", run: cmdXlen},
+	{name: "xlen", run: lengthOf(keyspace.Stream)},
 	{name: "xrange", run: func(s *Server, c *Session, argv [][]byte) { s.xrange(c, argv, argv[2], argv[3], false) }},
 	{name: "xrevrange", run: func(s *Server, c *Session, argv [][]byte) { s.xrange(c, argv, argv[3], argv[2], true) }},
 	{name: "xdel", run: cmdXdel},
@@ -421,17 +421,6 @@ func (c *Session) keepAll(args [][]byte) [][]byte {
 	return kept
 }
 
-func cmdXlen(s *Server, c *Session, argv [][]byte) {
-	log, ok := s.readStream(c, argv[1])
-	switch {
-	case !ok:
-	case log == nil:
-		c.int(0)
-	default:
-		c.int(int64(log.Len()))
-	}
-}
-
 // xrange follows redis 7.0.15 t_stream.c xrangeGenericCommand.
 func (s *Server) xrange(c *Session, argv [][]byte, low, high []byte, backwards bool) {
 	lo, ok := c.lowArg(low)
@@ -465,13 +454,19 @@ func (s *Server) xrange(c *Session, argv [][]byte, low, high []byte, backwards b
 	}
 }
 
-func cmdXdel(s *Server, c *Session, argv [][]byte) {
-	log, ok := s.editStream(c, argv[1])
-	if !ok {
-		return
-	}
-	if log == nil {
+// streamOrZero returns a stream for changing; nil when that has been answered: 0
+// where there is none.
+func (s *Server) streamOrZero(c *Session, key []byte) *keyspace.EntryLog {
+	log, ok := s.editStream(c, key)
+	if ok && log == nil {
 		c.int(0)
+	}
+	return log
+}
+
+func cmdXdel(s *Server, c *Session, argv [][]byte) {
+	log := s.streamOrZero(c, argv[1])
+	if log == nil {
 		return
 	}
 	ids, ok := c.streamIDArgs(argv[2:])
@@ -492,12 +487,8 @@ func cmdXtrim(s *Server, c *Session, argv [][]byte) {
 	if !ok {
 		return
 	}
-	log, ok := s.editStream(c, argv[1])
-	if !ok {
-		return
-	}
+	log := s.streamOrZero(c, argv[1])
 	if log == nil {
-		c.int(0)
 		return
 	}
 	deleted := log.Trim(&o.trim)

@@ -37,12 +37,7 @@ var stringCommands = []entry{
 // when the key holds something else, which has been answered. A missing key is
 // nil and ok.
 func (s *Server) lookupString(c *Session, key []byte) (o *keyspace.Object, ok bool) {
-	o = s.lookupRead(c, key)
-	if o != nil && o.Kind != keyspace.String {
-		c.error(errWrongType)
-		return nil, false
-	}
-	return o, true
+	return s.readKind(c, key, keyspace.String)
 }
 
 func cmdGet(s *Server, c *Session, argv [][]byte) {
@@ -357,12 +352,7 @@ func cmdStrlen(s *Server, c *Session, argv [][]byte) {
 
 // lookupStringForWrite is lookupString without counting a hit or miss.
 func (s *Server) lookupStringForWrite(c *Session, key []byte) (o *keyspace.Object, ok bool) {
-	o = s.lookup(c, key)
-	if o != nil && o.Kind != keyspace.String {
-		c.error(errWrongType)
-		return nil, false
-	}
-	return o, true
+	return s.writeKind(c, key, keyspace.String)
 }
 
 const errTooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
@@ -429,11 +419,7 @@ func cmdSetrange(s *Server, c *Session, argv [][]byte) {
 }
 
 func cmdGetrange(s *Server, c *Session, argv [][]byte) {
-	start, ok := c.intArg(argv[2])
-	if !ok {
-		return
-	}
-	end, ok := c.intArg(argv[3])
+	start, end, ok := c.startEndArgs(argv[2:4])
 	if !ok {
 		return
 	}
