@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -61,9 +61,6 @@ Examples:
 }
 
 func (c *exploreCmd) Run(a *app) error {
-	if c.Backend == string(plan.Block) {
-		return c.exploreBlocks(a)
-	}
 	all, err := c.options()
 	if err != nil {
 		return usage(err)
@@ -76,8 +73,7 @@ func (c *exploreCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	file := &explore.File{Schema: explore.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
-		Seed: c.Seed, Started: started.UTC(), Machine: thisMachine(c.backend())}
+	file := &explore.File{Header: headerOf(explore.Schema, c.Seed, started, c.backend())}
 	explore, done, err := c.explorer(a, all, out)
 	if err != nil {
 		undo()
@@ -99,10 +95,23 @@ func (c *exploreCmd) Run(a *app) error {
 	return c.report(a, file, out)
 }
 
-// options checks the flags: one exploration for each mode and personality.
+// options checks the flags: one exploration for each mode and personality, or on a real
+// file system for each mode.
 func (c *exploreCmd) options() ([]*explore.Options, error) {
-	if _, err := backendOf(c.Target, c.Backend); err != nil {
+	backend, err := backendOf(c.Target, c.Backend)
+	if err != nil {
 		return nil, err
+	}
+	blocks := backend == plan.Block
+	fs, err := blocklog.ParseFS(c.FS)
+	if err != nil && blocks {
+		return nil, fmt.Errorf("--fs: %w", err)
+	}
+	switch {
+	case blocks && (c.Plant != "" || c.Double):
+		return nil, errors.New("--plant and --double do not go with --backend block")
+	case c.Images < 1:
+		return nil, errors.New("--images takes 1 or more")
 	}
 	real := c.Target != "engine"
 	if real && c.Double {
@@ -147,13 +156,18 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 	if len(modes) == 0 {
 		modes = modesOnDisk()
 	}
-	if slices.Equal(personalities, []string{"all"}) {
+	switch {
+	case blocks:
+		bound, personalities = explore.Sample, []string{fs.String()}
+	case slices.Equal(personalities, []string{"all"}):
 		personalities = personalityNames()
 	}
 	var all []*explore.Options
 	for _, p := range personalities {
-		if err := known("--personality", p, personalityNames()); err != nil {
-			return nil, err
+		if !blocks {
+			if err := known("--personality", p, personalityNames()); err != nil {
+				return nil, err
+			}
 		}
 		for _, name := range modes {
 			m, err := mode(name)
@@ -179,7 +193,7 @@ func modesOnDisk() (names []string) {
 
 // backend is where the run is recorded.
 func (c *exploreCmd) backend() string {
-	b, _ := backendOf(c.Target, "") // it has been checked
+	b, _ := backendOf(c.Target, c.Backend) // it has been checked
 	return string(b)
 }
 
@@ -188,7 +202,12 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 	if c.Target == "engine" {
 		return func(ctx context.Context) ([]*explore.Report, error) { return c.explore(ctx, all, out) }, func() {}, nil
 	}
-	rig, v, err := openRig(c.Target, "")
+	place := ""
+	if c.backend() == string(plan.Block) {
+		fs, _ := blocklog.ParseFS(c.FS) // it has been checked
+		place = experiment.RealFS(fs)
+	}
+	rig, v, err := openRig(c.Target, place)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -199,24 +218,18 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 // exploreReal runs the explorations of a real server one after the other: each
 // has all of the machine.
 func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
-	var progress *terminal.Progress
-	if !c.Quiet {
-		progress = terminal.NewProgress(os.Stderr)
-		defer progress.Finish()
-	}
+	progress := c.progress()
+	defer progress.Finish()
 	var reports []*explore.Report
 	violated := 0
 	for _, o := range all {
 		state := terminal.State{What: fmt.Sprintf("%s on %s: recording", o.Mode.Name, o.Personality), Violations: violated}
-		o.Server = &explore.Server{Rig: rig, Target: c.Target, Version: serverVersion, Progress: func(done, all int) {
+		o.Server = &explore.Server{Rig: rig, Target: c.Target, Version: serverVersion, Images: c.Images, Progress: func(done, all int) {
 			state.What = fmt.Sprintf("%s on %s, images", o.Mode.Name, o.Personality)
-			if state.Done, state.Total = done, all; progress != nil {
-				progress.Update(state)
-			}
-		}}
-		if progress != nil {
+			state.Done, state.Total = done, all
 			progress.Update(state)
-		}
+		}}
+		progress.Update(state)
 		r, err := explore.Run(ctx, o)
 		if err != nil {
 			return reports, asUsage(err)
@@ -224,27 +237,25 @@ func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVe
 		if reports = append(reports, r); r.Verdict == result.Violated {
 			violated++
 		}
-		err = r.SaveCrashes(func(name string, crash *explore.Crash) (string, error) {
-			dir := filepath.Join(out, "failures", name)
-			return dir, saved.SaveCrash(dir, version, campaign.RealServer(rig, serverVersion), crash.Experiment, crash.Outcome, crash.Image)
-		})
-		if err == nil {
-			err = c.draw(r, out)
-		}
-		if err != nil {
+		if err := keep(r, o, out, campaign.RealServer(rig, serverVersion)); err != nil {
 			return reports, err
 		}
 	}
 	return reports, nil
 }
 
+// progress shows how far the explorations are; nil shows nothing.
+func (c *exploreCmd) progress() *terminal.Progress {
+	if c.Quiet {
+		return nil
+	}
+	return terminal.NewProgress(os.Stderr)
+}
+
 // explore runs the explorations side by side, and keeps what they found.
 func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out string) ([]*explore.Report, error) {
-	var progress *terminal.Progress
-	if !c.Quiet {
-		progress = terminal.NewProgress(os.Stderr)
-		defer progress.Finish()
-	}
+	progress := c.progress()
+	defer progress.Finish()
 	reports := make([]*explore.Report, len(all))
 	done := make(chan int)
 	g, ctx := errgroup.WithContext(ctx)
@@ -256,9 +267,7 @@ func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out st
 			if reports[i].Verdict == result.Violated {
 				violated++
 			}
-			if progress != nil {
-				progress.Update(terminal.State{What: reports[i].Mode + " on " + reports[i].Personality, Done: n, Total: len(all), Violations: violated})
-			}
+			progress.Update(terminal.State{What: reports[i].Mode + " on " + reports[i].Personality, Done: n, Total: len(all), Violations: violated})
 		}
 	}()
 	for i, o := range all {
@@ -268,7 +277,7 @@ func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out st
 				return err
 			}
 			reports[i] = r
-			if err := c.keep(r, o, out); err != nil {
+			if err := keep(r, o, out, campaign.Simulation()); err != nil {
 				return err
 			}
 			done <- i
@@ -281,26 +290,10 @@ func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out st
 }
 
 // keep saves an exploration's examples and draws its map.
-func (c *exploreCmd) keep(r *explore.Report, o *explore.Options, out string) error {
-	err := r.Save(o, func(name string, x *experiment.Experiment, outcome *experiment.Outcome) (string, error) {
-		dir := filepath.Join(out, "failures", name)
-		return dir, saved.Save(dir, version, campaign.Simulation(), x, outcome)
-	})
-	if err != nil {
+func keep(r *explore.Report, o *explore.Options, out string, b campaign.Backend) error {
+	if err := r.Save(o, filepath.Join(out, "failures"), version, b); err != nil {
 		return err
 	}
-	err = r.SaveTwice(func(name string, crash *explore.Crash) (string, error) {
-		dir := filepath.Join(out, "failures", name)
-		return dir, saved.SaveCrash(dir, version, campaign.Simulation(), crash.Experiment, crash.Outcome, crash.Image)
-	})
-	if err != nil {
-		return err
-	}
-	return c.draw(r, out)
-}
-
-// draw writes the map of an exploration.
-func (c *exploreCmd) draw(r *explore.Report, out string) error {
 	return atomicfile.Write(filepath.Join(out, fmt.Sprintf("map-%s-%s.svg", r.Mode, r.Personality)), r.WriteStrip)
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs/script"
 	"github.com/torntail/torntail/harness/fidelity"
-	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 )
 
@@ -89,9 +88,9 @@ func (c *fidelityCmd) Run(a *app) error {
 		undo()
 		return err
 	}
-	return c.report(a, &fidelity.File{Schema: fidelity.Schema, Torntail: version, Kernel: kernelRelease(), Seed: c.Seed, Reports: reports,
-		Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)), Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
-		Machine: thisMachine(string(plan.Block)), Interrupted: ctx.Err() != nil}, out)
+	file := &fidelity.File{Header: headerOf(fidelity.Schema, c.Seed, started, string(plan.Block)), Kernel: kernelRelease(), Reports: reports}
+	file.ElapsedS, file.Interrupted = time.Since(started).Seconds(), ctx.Err() != nil
+	return c.report(a, file, out)
 }
 
 // options checks the flags.

@@ -171,16 +171,7 @@ func TestReportsOfEarlierVersions(t *testing.T) {
 		"splitbrain-sim/result.json":     new(splitbrain.File),
 		"splitbrain-sweep/result.json":   new(splitbrain.File),
 		"splitbrain-process/result.json": new(splitbrain.File),
-		"explore-block/explore.json": new(struct {
-			Explorations []explore.BlockReport `json:"explorations"`
-			Torntail     string                `json:"torntail"`
-			Kernel       string                `json:"kernel"`
-			Seed         uint64                `json:"seed"`
-			Target       string                `json:"target"`
-			Version      string                `json:"version"`
-			Schema       int                   `json:"schema"`
-		}),
-		"fidelity.json": new(fidelity.File),
+		"fidelity.json":                  new(fidelity.File),
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata/formats/v1", file))
 		require.NoError(t, err)
@@ -188,6 +179,10 @@ func TestReportsOfEarlierVersions(t *testing.T) {
 		d.DisallowUnknownFields()
 		assert.NoError(t, d.Decode(into), file)
 	}
+	blocks, err := os.ReadFile("testdata/formats/v1/explore-block/explore.json")
+	require.NoError(t, err)
+	_, err = parseFound(blocks)
+	require.ErrorContains(t, err, "in the form of an older version")
 }
 
 // TestFailuresOfEarlierVersionsRunAgain: plans that were saved with real servers, and

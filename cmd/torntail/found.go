@@ -26,7 +26,6 @@ type found interface {
 type (
 	foundRun        struct{ *result.Report }
 	foundStates     struct{ *explore.File }
-	foundBlocks     struct{ *explore.BlockFile }
 	foundSplitBrain struct{ *splitbrain.File }
 	foundFidelity   struct{ *fidelity.File }
 )
@@ -34,14 +33,12 @@ type (
 // forms are the JSON forms: each is told by a list that only it has.
 var forms = []struct {
 	list  string // the field of the list
-	entry string // a field that its entries have; "" is any
 	parse func(data []byte) (found, error)
 }{
-	{"results", "", func(data []byte) (found, error) { r, err := result.Parse(data); return foundRun{r}, err }},
-	{"cells", "", func(data []byte) (found, error) { f, err := splitbrain.Parse(data); return foundSplitBrain{f}, err }},
-	{"explorations", "fs", func(data []byte) (found, error) { f, err := explore.ParseBlocks(data); return foundBlocks{f}, err }},
-	{"explorations", "", func(data []byte) (found, error) { f, err := explore.Parse(data); return foundStates{f}, err }},
-	{"reports", "", func(data []byte) (found, error) { f, err := fidelity.Parse(data); return foundFidelity{f}, err }},
+	{"results", func(data []byte) (found, error) { r, err := result.Parse(data); return foundRun{r}, err }},
+	{"cells", func(data []byte) (found, error) { f, err := splitbrain.Parse(data); return foundSplitBrain{f}, err }},
+	{"explorations", func(data []byte) (found, error) { f, err := explore.Parse(data); return foundStates{f}, err }},
+	{"reports", func(data []byte) (found, error) { f, err := fidelity.Parse(data); return foundFidelity{f}, err }},
 }
 
 // foundFiles are the names of the JSON form in a report directory.
@@ -76,17 +73,9 @@ func parseFound(data []byte) (found, error) {
 	var lists map[string]json.RawMessage
 	_ = json.Unmarshal(data, &lists) // if it is no JSON, then the form's own reader says where
 	for _, f := range forms {
-		list, ok := lists[f.list]
-		if !ok {
-			continue
+		if _, ok := lists[f.list]; ok {
+			return f.parse(data)
 		}
-		if f.entry != "" {
-			var entries []map[string]json.RawMessage
-			if json.Unmarshal(list, &entries) != nil || len(entries) == 0 || entries[0][f.entry] == nil {
-				continue
-			}
-		}
-		return f.parse(data)
 	}
 	return forms[0].parse(data)
 }
@@ -116,15 +105,6 @@ func (f foundStates) report(from string) (*model.Report, error) {
 			for i := range r.Double.Groups {
 				r.Double.Groups[i].Dir = moved(r.Double.Groups[i].Dir, from)
 			}
-		}
-	}
-	return f.Model(finding.Catalogue()), nil
-}
-
-func (f foundBlocks) report(from string) (*model.Report, error) {
-	for _, r := range f.Reports {
-		for i := range r.Examples {
-			r.Examples[i].Dir = moved(r.Examples[i].Dir, from)
 		}
 	}
 	return f.Model(finding.Catalogue()), nil

@@ -96,13 +96,12 @@ func writable(dir string) error {
 // form is a command's own JSON form.
 type form interface {
 	Write(w io.Writer) error
-	Save(path string) error
 }
 
 // json saves a command's form as the file of that name in dir, and where --json
 // says; text is where the command prints, for what reads the JSON wants nothing else.
 func (f *outputFlags) json(a *app, x form, dir, name string) (text io.Writer, err error) {
-	if err := x.Save(filepath.Join(dir, name)); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, name), x.Write); err != nil {
 		return nil, err
 	}
 	switch f.JSON {
@@ -111,7 +110,7 @@ func (f *outputFlags) json(a *app, x form, dir, name string) (text io.Writer, er
 	case "-":
 		return a.stderr, x.Write(a.stdout)
 	}
-	if err := x.Save(f.JSON); err != nil {
+	if err := atomicfile.Write(f.JSON, x.Write); err != nil {
 		return nil, usage(fmt.Errorf("--json: %w", err))
 	}
 	return a.stdout, nil

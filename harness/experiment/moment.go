@@ -16,8 +16,8 @@ import (
 
 // Moment is an instant of a run at which the power could be cut: the disk as it
 // is then, and what clients had been told. Of a run in simulation it comes while
-// the run goes on, of one with a real server while its recording is played. It
-// is good until the watcher returns.
+// the run goes on, of one with a real server while its recording is played; then it
+// is good until the watcher returns. Recording.At is one of a real file system.
 type Moment struct {
 	of watched
 
@@ -35,12 +35,13 @@ type Moment struct {
 // watched is the run that a moment is one of, as it is then.
 type watched struct {
 	x       *Experiment
-	disk    *disk.Disk
+	disk    *disk.Disk // nil: a real file system, whose calls nobody sees
 	hist    *history.History
 	log     []disk.Record // of the life under way
 	forks   []time.Duration
 	facts   *facts
 	judging *judging
+	rewrite bool // without a disk: a rewrite is under way
 }
 
 // MomentKind says what has just happened.
@@ -55,10 +56,12 @@ const (
 	MomentAck
 	// MomentExit: the server has ended by itself.
 	MomentExit
+	// MomentFlush: a disk is about to be told to flush, or the run is over.
+	MomentFlush
 )
 
 func (k MomentKind) String() string {
-	return [...]string{"in flight", "return", "acknowledgement", "exit"}[k]
+	return [...]string{"in flight", "return", "acknowledgement", "exit", "flush"}[k]
 }
 
 // Watch makes f be called at each moment of every further Run, from the time
@@ -78,7 +81,7 @@ func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
 	}
 	m := &r.moment
 	d := r.disk()
-	of := watched{r.x, d, r.hist, d.Log()[r.logFrom:], r.log.Forks, &r.facts, &r.judging}
+	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.log.Forks, facts: &r.facts, judging: &r.judging}
 	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
 	r.moments++
 	r.watcher(m)
@@ -98,8 +101,8 @@ func (r *Runner) observed(c *disk.Call, d disk.Decision) disk.Decision {
 	return d
 }
 
-// Disk is the server's disk as it is now. The watcher may ask it for images and
-// signatures, and must not change it.
+// Disk is the server's disk as it is now; nil on a real file system. The watcher may
+// ask it for images and signatures, and must not change it.
 func (m *Moment) Disk() *disk.Disk { return m.of.disk }
 
 // History is the record so far. It must not be changed, and Judge judges it.
@@ -113,7 +116,7 @@ func (m *Moment) life() *history.Epoch {
 	if !m.epochTaken {
 		m.epochTaken = true
 		e := &m.epoch
-		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: true,
+		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: m.of.disk != nil,
 			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0]}
 		m.of.facts.read(m.of.log, m.of.forks, e)
 	}
@@ -148,10 +151,10 @@ func (m *Moment) Late(c *contract.Contract) bool {
 }
 
 // OldIncrUnsynced reports whether a rewrite has gone on to the next file while
-// the one before is not durable: the cause of F3.
+// the one before is not durable (on a real file system: may not be): the cause of F3.
 func (m *Moment) OldIncrUnsynced() bool {
 	m.life()
-	return m.of.facts.oldIncrUnsynced()
+	return m.of.rewrite || m.of.facts.oldIncrUnsynced()
 }
 
 // ManifestAhead reports whether the manifest has been renamed and the sync of
@@ -190,6 +193,9 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 // hasData is the function of that name for the disk of a running experiment,
 // where a look through a file system would use up numbers of calls.
 func (m *Moment) hasData() bool {
+	if m.of.disk == nil {
+		return m.of.x.Mode.AOF // it served
+	}
 	_, errno := m.Disk().Find(product.DataFile(&m.of.x.Mode))
 	return errno == 0
 }

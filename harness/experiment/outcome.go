@@ -37,9 +37,7 @@ type Experiment struct {
 
 // Outcome is what one experiment showed.
 type Outcome struct {
-	Index int // place in the campaign
-	Seed  uint64
-	Plan  string // the plan as it was run, with every choice spelt out
+	Seed uint64
 
 	// Struck: the crash happened as the plan asked, seen in the disk's log or in
 	// the process's end, not assumed. When not, Why says what was seen instead.

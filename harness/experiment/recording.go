@@ -12,7 +12,6 @@ import (
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/machine"
-	"github.com/torntail/torntail/harness/product/finding"
 )
 
 // Recording is one life of a real server, from its start on an empty disk to
@@ -21,8 +20,8 @@ import (
 // any number of times, and is the same each time.
 type Recording struct {
 	X      *Experiment
+	Hist   *history.History // of the whole run
 	tape   disk.Tape
-	Hist   *history.History
 	forks  []time.Duration // of snapshot children
 	Ended  time.Duration
 	judged judging
@@ -61,9 +60,6 @@ func (r *Recording) take(of *Runner) error {
 	r.Hist, r.Ended, r.forks, r.worked = of.hist, at, slices.Clone(of.log.Forks), slices.Clone(of.log.Worked)
 	return nil
 }
-
-// History is the record of the whole run.
-func (r *Recording) History() *history.History { return r.Hist }
 
 // Deadline is the last instant at which a key of the run expires that was set
 // to live less than limit: after it none of those is there any more.
@@ -182,7 +178,7 @@ func (w *playback) tell(kind MomentKind, at time.Duration, c *disk.Call, ack int
 	w.invokedBy(at)
 	d := w.player.Disk()
 	m := &w.moment
-	of := watched{w.r.X, d, w.hist, d.Log(), w.forksBy(at), &w.r.facts, &w.r.judged}
+	of := watched{x: w.r.X, disk: d, hist: w.hist, log: d.Log(), forks: w.forksBy(at), facts: &w.r.facts, judging: &w.r.judged}
 	*m = Moment{of: of, Number: w.moments, At: at, Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
 	w.moments++
 	w.f(m)
@@ -194,10 +190,10 @@ func (w *playback) forksBy(at time.Duration) []time.Duration {
 	return w.r.forks[:n]
 }
 
-// JudgeAt judges what came back from a power cut at an instant of a recorded run.
-// between: a rewrite was under way in the image.
-func (r *Recording) JudgeAt(at time.Duration, got *Recovered, between bool) *Outcome {
-	h := &history.History{Epochs: []history.Epoch{{Began: r.Hist.Epochs[0].Began, Ended: at, How: history.PowerCut}}}
+// At is the moment at an instant of a run on a real file system. next: the image that is
+// judged names a second incr file, so that a rewrite was under way.
+func (r *Recording) At(at time.Duration, next bool) *Moment {
+	h := &history.History{Epochs: []history.Epoch{{Began: r.Hist.Epochs[0].Began, Ended: history.Never}}}
 	for i := range r.Hist.Ops {
 		op := r.Hist.Ops[i]
 		if op.Invoke > at {
@@ -208,13 +204,6 @@ func (r *Recording) JudgeAt(at time.Duration, got *Recovered, between bool) *Out
 		}
 		h.Ops = append(h.Ops, op)
 	}
-	got.follow(h, at)
-	working := between || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
-	o := &Outcome{Seed: r.X.Seed, History: h, Recovery: got.How, Seen: Seen{Signs: finding.Signs{
-		NULBytes: got.NULBytes, OldIncrUnsynced: working, WholeAOFVanished: got.NoData && r.X.Mode.AOF}}}
-	o.Cut.Ops = 1 // what the kernel had not given to the disk is not counted
-	x := *r.X
-	x.Crash = PowerLoss()
-	r.judged.run(&x, o)
-	return o
+	working := next || slices.ContainsFunc(r.worked, func(w history.Interval) bool { return w.From <= at && at <= w.To })
+	return &Moment{At: at, Kind: MomentFlush, of: watched{x: r.X, hist: h, facts: &r.facts, judging: &r.judged, rewrite: working}}
 }

@@ -1,14 +1,12 @@
 package explore
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/harness/machine"
-	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -26,20 +24,20 @@ func TestExploreBlocks(t *testing.T) {
 			rig, err := machine.NewRig("redis-server", machine.BlockDisks(fs))
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rig.Close()) }()
-			m, err := product.ModeByName(mode)
-			require.NoError(t, err)
-			x, err := BlockExperiment(m, workloads.Default(), fs, 60, 1)
-			require.NoError(t, err)
-			r, err := ExploreBlocks(context.Background(), rig, x, BlockExploration{Images: 12, Seed: 1, Workers: 2})
-			require.NoError(t, err)
+			o := options(t, mode, fs.String(), "", "prefix", 60)
+			o.Bound, o.Workload, o.Server = Sample, workloads.Default(), &Server{Rig: rig, Target: "redis-server", Images: 12}
+			r := explore(t, o)
 			require.Equal(t, result.Holds, r.Verdict, "%+v", r)
 			require.Positive(t, r.Images)
-			require.Equal(t, r.Images, r.ByItself+r.Repaired+r.Refused)
+			b := r.Server.Blocks
+			require.Equal(t, r.Images, b.ByItself+b.Repaired+b.Refused)
+			require.Equal(t, r.Images, r.States)
+			require.Equal(t, b.Tried, len(r.Positions))
 			require.Positive(t, r.Acknowledged)
 			if mode == "always" {
-				require.Zero(t, r.Lost)
+				require.Zero(t, b.Lost)
 			} else {
-				require.Positive(t, r.Lost)
+				require.Positive(t, b.Lost)
 			}
 		})
 	}

@@ -47,6 +47,8 @@ type group struct {
 	file      string
 	truncated bool
 
+	twice bool // the crash was in a recovery from a crash: see Double
+
 	// From the second look at the run.
 	found     bool
 	confirmed bool // of a real server: its example was started on once more
@@ -377,7 +379,9 @@ func (e *explorer) aim(m *experiment.Moment, g *group) {
 	}
 	g.cut = m.Cut(g.keep, op, path, n)
 	if e.server != nil {
-		g.crash = e.server.crash(m, g.keep)
+		n := e.image(m, g.keep)
+		m.Disk().Image(&e.second, g.keep)
+		g.crash = e.crashOn(m, &e.second, n)
 	}
 }
 

@@ -73,6 +73,7 @@ func (r *Report) doubt(format string, a ...any) {
 
 // describe measures what the recorded run held.
 func (e *explorer) describe(h *history.History) {
+	e.out.Commands, e.out.Acknowledged = len(h.Ops), acknowledged(h)
 	e.out.Calls, e.out.Rewrites, e.out.Snapshots = len(e.calls), e.rewrites, e.snapshots
 	for _, w := range e.appends {
 		if w.off/page != (w.off+w.len-1)/page && w.off%page != 0 {

@@ -9,21 +9,27 @@ import (
 	"github.com/torntail/torntail/harness/image"
 )
 
-// Crash is an example of what a crash left of a run, where only that can show it
-// again: the recorded run of a real server is not made twice, and no plan cuts
-// the power in a recovery.
+// Crash is an example of a crash and of what the server made of it.
 type Crash struct {
+	// Image is what it left, where only that can show it again: the recorded run of a
+	// real server is not made twice, and no plan cuts the power in a recovery. Else nil.
 	Image      *image.CrashImage
 	Outcome    *experiment.Outcome
 	Experiment *experiment.Experiment
 }
 
-// crashOf keeps what a crash at a moment left and what the server made of it.
-func (e *explorer) crashOf(m *experiment.Moment, left *disk.Disk, result int32) (*Crash, error) {
+// crashOn is crashOf with what a disk holds.
+func (e *explorer) crashOn(m *experiment.Moment, left *disk.Disk, result int32) *Crash {
 	image, err := image.NewCrashImage(left, &e.o.Mode)
 	if err != nil {
-		return nil, err
+		e.err = err
+		return nil
 	}
+	return e.crashOf(m, image, result)
+}
+
+// crashOf keeps what a crash at a moment left and what the server made of it.
+func (e *explorer) crashOf(m *experiment.Moment, left *image.CrashImage, result int32) *Crash {
 	contract := &e.contract
 	if m.Kind == experiment.MomentExit {
 		contract = &e.final
@@ -34,7 +40,7 @@ func (e *explorer) crashOf(m *experiment.Moment, left *disk.Disk, result int32) 
 	o.History = &h
 	x := *e.x
 	x.Crash = experiment.PowerLoss()
-	return &Crash{image, o, &x}, nil
+	return &Crash{left, o, &x}
 }
 
 // cloneEpoch copies what a moment lends.

@@ -16,5 +16,7 @@
 // one more statement in its plan, and that is what is saved of a finding. A real
 // server's run cannot be made again. It is recorded (experiment.Recording) and
 // played, its images are judged by real servers (server), and what is saved of a
-// finding is the image itself.
+// finding is the image itself. On a real file system, of which no model has a part, the
+// moments are places of the disk's log, and what survives is a sample of the blocks in
+// play (blocks.go); the images are judged and reported in the same way, without causes.
 package explore

@@ -23,6 +23,7 @@ type again struct {
 	found  []twice // states of the recovery under way, judged when it is over
 	cuts   int     // how often it has been crashed
 	out    Double
+	groups []*group // of the bad ones, by what is wrong and after which call
 }
 
 // twice is a state that a crash during a recovery left.
@@ -66,23 +67,23 @@ func (a *again) end(first int32) {
 			continue
 		}
 		a.out.Bad++
-		a.bad(&s, v)
+		a.bad(&s, v.Anomalies[0])
 	}
 }
 
 // bad puts a bad state to those that have the same anomaly, from a crash after
 // the same kind of call.
-func (a *again) bad(s *twice, v *verdict) {
-	after := role(s.call)
-	for i := range a.out.Groups {
-		if g := &a.out.Groups[i]; g.Anomaly == v.Anomalies[0].Name && g.after == after {
-			g.States++
+func (a *again) bad(s *twice, what experiment.Anomaly) {
+	key := what.Name + " after " + role(s.call)
+	for _, g := range a.groups {
+		if g.key == key {
+			g.states++
 			return
 		}
 	}
-	a.out.Groups = append(a.out.Groups, Twice{Anomaly: v.Anomalies[0].Name, States: 1, after: after, crash: a.crash(s),
-		Story: fmt.Sprintf("at %s: power was cut, the image keeps %q\nin the recovery, after %s: power was cut again, the image keeps %q\n%s",
-			a.m.At, a.first, s.call, s.choice, v.Anomalies[0].Story)})
+	what.Story = fmt.Sprintf("at %s: power was cut, the image keeps %q\nin the recovery, after %s: power was cut again, the image keeps %q\n%s",
+		a.m.At, a.first, s.call, s.choice, what.Story)
+	a.groups = append(a.groups, &group{key: key, twice: true, states: 1, anomaly: what, crash: a.crash(s)})
 }
 
 // crash makes the image of a bad state again: the recovery is gone through once
@@ -90,66 +91,36 @@ func (a *again) bad(s *twice, v *verdict) {
 func (a *again) crash(s *twice) *Crash {
 	var first disk.Disk
 	a.m.Disk().Image(&first, a.first)
-	up := &upTo{on: &first, cut: s.cut, choice: s.choice}
-	a.bare.Recover(&first, a.m.At, up)
-	if up.left == nil {
+	var left *disk.Disk
+	cuts := 0
+	a.bare.Recover(&first, a.m.At, eachChange(func(*disk.Call) {
+		if cuts++; cuts == s.cut {
+			left = &disk.Disk{}
+			first.Image(left, s.choice)
+		}
+	}))
+	if left == nil {
 		a.e.out.doubt("at %s, %q: the recovery made fewer calls when it was gone through again", a.m.At, a.first)
 		return nil
 	}
-	c, err := a.e.crashOf(a.m, up.left, s.result)
-	if err != nil {
-		a.e.err = err
-	}
-	return c
+	return a.e.crashOn(a.m, left, s.result)
 }
 
-// upTo is a gate that keeps what a crash leaves at one of the calls of a recovery.
-type upTo struct {
-	on     *disk.Disk
-	cut    int
-	choice disk.Choice
-	cuts   int
-	left   *disk.Disk
-}
+// eachChange is a disk.Gate that is told of each call by which a start changes the disk:
+// when it has taken effect, and of a sync, when it is over.
+type eachChange func(c *disk.Call)
 
-// Enter is part of disk.Gate.
-func (u *upTo) Enter(*disk.Call) disk.Decision { return disk.Decision{} }
+func (eachChange) Enter(*disk.Call) disk.Decision { return disk.Decision{} }
 
-// Wait comes when a call has taken effect.
-func (u *upTo) Wait(c *disk.Call, _ disk.Decision) {
+func (f eachChange) Wait(c *disk.Call, _ disk.Decision) {
 	if c.Kind.Mutates() {
-		u.count()
+		f(c)
 	}
 }
 
-// Return comes when a call is over.
-func (u *upTo) Return(c *disk.Call) {
+func (f eachChange) Return(c *disk.Call) {
 	if c.Kind.IsSync() {
-		u.count()
-	}
-}
-
-func (u *upTo) count() {
-	if u.cuts++; u.cuts == u.cut {
-		u.left = &disk.Disk{}
-		u.on.Image(u.left, u.choice)
-	}
-}
-
-// Enter is part of disk.Gate.
-func (a *again) Enter(*disk.Call) disk.Decision { return disk.Decision{} }
-
-// Wait comes when a call has taken effect.
-func (a *again) Wait(c *disk.Call, _ disk.Decision) {
-	if c.Kind.Mutates() {
-		a.cut(c)
-	}
-}
-
-// Return comes when a call is over.
-func (a *again) Return(c *disk.Call) {
-	if c.Kind.IsSync() {
-		a.cut(c)
+		f(c)
 	}
 }
 

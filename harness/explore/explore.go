@@ -83,6 +83,7 @@ type call struct {
 type state struct {
 	choice disk.Choice
 	result int32
+	cut    *cut // instead of the choice, on a real file system
 }
 
 // recovered is what an image comes back as. Different images may.
@@ -95,7 +96,8 @@ type recovered struct {
 type verdictKey struct {
 	result int32
 	// promise stands for what the contract promises at the moment: the number of
-	// acknowledgements where all of them count, the instant before which they do elsewhere.
+	// acknowledgements where all of them count, the instant before which they do
+	// elsewhere, and on a real file system, where neither is known, the moment itself.
 	promise int64
 	// settled: no operation that was under way when the state was first judged is
 	// under way any more. A reply that comes later may order it.
@@ -129,28 +131,35 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 		return nil, err
 	}
 	defer e.close()
+	if e.server != nil && e.server.blocks != nil {
+		err = e.server.sample()
+	} else {
+		err = e.explore()
+	}
+	if err == nil && e.server != nil {
+		err = e.server.confirm()
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.finish(time.Since(began))
+	return e.out, nil
+}
+
+// explore judges the states of every moment of the run, and looks for their causes.
+func (e *explorer) explore() error {
 	if e.server != nil {
 		if err := e.server.images(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	h, trace, err := e.record(e.moment)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.out.Trace = trace
-	e.out.Commands, e.out.Acknowledged = len(h.Ops), acknowledged(h)
 	e.describe(h)
-	if err := e.causes(); err != nil {
-		return nil, err
-	}
-	if e.server != nil {
-		if err := e.server.confirm(); err != nil {
-			return nil, err
-		}
-	}
-	e.finish(time.Since(began))
-	return e.out, nil
+	return e.causes()
 }
 
 func newExplorer(ctx context.Context, o *Options) (*explorer, error) {
@@ -231,7 +240,7 @@ func (e *explorer) record(f func(m *experiment.Moment)) (h *history.History, tra
 	}
 	if e.server != nil {
 		e.server.run.Watch(watch)
-		return e.server.run.History(), "", e.err
+		return e.server.run.Hist, "", e.err
 	}
 	e.sim.Watch(watch)
 	out, err := e.sim.Run(e.x, nil)
@@ -299,7 +308,7 @@ func (e *explorer) moment(m *experiment.Moment) {
 		e.inPlay = e.inPlay[:0]
 		e.enum.choices(m.Disk(), func(c disk.Choice) {
 			if e.err == nil {
-				e.inPlay = append(e.inPlay, state{c, e.image(m, c)})
+				e.inPlay = append(e.inPlay, state{choice: c, result: e.image(m, c)})
 			}
 		})
 	} else {
@@ -341,7 +350,7 @@ func (e *explorer) image(m *experiment.Moment, c disk.Choice) int32 {
 	if e.flight >= 2 {
 		e.out.ImagesOfTwo++
 	}
-	n := e.recover(m, c, image)
+	n := e.recover(m, c, image, hash)
 	e.images[sig], e.contents[hash] = n, n
 	if e.server == nil {
 		e.compare(m, c, hash, e.results[n])
@@ -360,15 +369,18 @@ func (e *explorer) choose(m *experiment.Moment, c disk.Choice) uint64 {
 }
 
 // recover starts the server on the image that a choice left, and changes it.
-func (e *explorer) recover(m *experiment.Moment, c disk.Choice, image *disk.Disk) int32 {
-	if e.server != nil {
-		return e.server.one(image)
+func (e *explorer) recover(m *experiment.Moment, c disk.Choice, image *disk.Disk, hash uint64) int32 {
+	if s := e.server; s != nil {
+		if s.counting {
+			return s.first(m, c, image, hash)
+		}
+		return s.one(image)
 	}
 	if e.again == nil {
 		return e.add(e.bare.Recover(image, m.At, nil))
 	}
 	e.again.begin(m, image, c)
-	n := e.add(e.bare.Recover(image, m.At, e.again))
+	n := e.add(e.bare.Recover(image, m.At, eachChange(e.again.cut)))
 	e.again.end(n)
 	return n
 }
@@ -406,7 +418,11 @@ func (e *explorer) judge(m *experiment.Moment, p *Position, s *state) {
 		}
 	case violated:
 		p.Violated++
-		e.violation(m, s, v)
+		if s.cut != nil {
+			e.server.violation(m, s, v)
+		} else {
+			e.violation(m, s, v)
+		}
 	}
 	for _, f := range v.Findings {
 		e.finding(f, m, s)
@@ -453,11 +469,15 @@ func (e *explorer) verdict(m *experiment.Moment, n int32) *verdict {
 func (e *explorer) look(m *experiment.Moment) {
 	h := m.History()
 	e.acked, e.pending = acknowledged(h), pending(h)
-	e.flight, _ = m.Disk().InPlay()
 	e.late = m.Late(&e.contract)
-	if e.promise = int64(e.acked); m.Kind != experiment.MomentExit && e.contract.Keeps != contract.KeepsAll {
+	switch e.promise = int64(e.acked); {
+	case m.Disk() == nil:
+		e.promise = int64(m.At) // its contract is one of times
+		return
+	case m.Kind != experiment.MomentExit && e.contract.Keeps != contract.KeepsAll:
 		e.promise = m.KeptBefore(&e.contract)
 	}
+	e.flight, _ = m.Disk().InPlay()
 }
 
 // acknowledged is how many writes clients have been told of.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,11 +56,7 @@ func TestPlantsAreExplained(t *testing.T) {
 			for _, f := range r.Findings {
 				assert.False(t, p.Personality == "ext4" && f.Name == "F5", "F5 hides states of a plant where names are durable in order")
 			}
-			dir := t.TempDir()
-			require.NoError(t, r.Save(o, func(name string, x *experiment.Experiment, out *experiment.Outcome) (string, error) {
-				to := filepath.Join(dir, name)
-				return to, saved.Save(to, "test", campaign.Simulation(), x, out)
-			}))
+			require.NoError(t, r.Save(o, t.TempDir(), "test", campaign.Simulation()))
 			var texts []string
 			for _, v := range r.Groups {
 				texts = append(texts, v.Cause.Text)
@@ -192,11 +187,7 @@ func TestDouble(t *testing.T) {
 		r := explore(t, o)
 		assert.Greater(t, r.Double.States, 0)
 		assert.Equal(t, c.bad, r.Double.Bad > 0, "plant %q: %+v", c.plant, r.Double)
-		dir := t.TempDir()
-		require.NoError(t, r.SaveTwice(func(name string, c *Crash) (string, error) {
-			to := filepath.Join(dir, name)
-			return to, saved.SaveCrash(to, "test", campaign.Simulation(), c.Experiment, c.Outcome, c.Image)
-		}))
+		require.NoError(t, r.Save(o, t.TempDir(), "test", campaign.Simulation()))
 		states := 0
 		for _, g := range r.Double.Groups {
 			states += g.States

@@ -1,31 +1,25 @@
 package explore
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/result"
 )
 
 // File is the JSON form of all that a command explored.
 type File struct {
-	Schema   int            `json:"schema"`
-	Torntail string         `json:"torntail"`
-	Command  string         `json:"command"`
-	Seed     uint64         `json:"seed"`
-	Started  time.Time      `json:"started"`
-	ElapsedS float64        `json:"elapsed_s"`
-	Machine  result.Machine `json:"machine"`
+	result.Header
 	// States, Images and Rate are those of all reports together.
 	States  int       `json:"states"`
 	Images  int       `json:"images"`
 	Rate    float64   `json:"rate"`
 	Reports []*Report `json:"explorations"`
-	// Interrupted: what was not explored is unknown.
-	Interrupted bool `json:"interrupted,omitempty"`
 }
 
 // Add takes a report in.
@@ -44,14 +38,11 @@ func (f *File) Finish(took time.Duration) {
 // Write writes the file's text.
 func (f *File) Write(w io.Writer) error { return jsonform.Write(w, f, " ") }
 
-// Save writes the file to a path.
-func (f *File) Save(path string) error { return atomicfile.Write(path, f.Write) }
-
 // Parse reads the JSON form of any version up to Schema.
 func Parse(data []byte) (*File, error) {
 	f := new(File)
 	if err := jsonform.Parse(data, Schema, f); err != nil {
-		return nil, err
+		return nil, cmp.Or(older(data), err)
 	}
 	for i, r := range f.Reports {
 		if r == nil || r.Verdict == "" {
@@ -59,4 +50,15 @@ func Parse(data []byte) (*File, error) {
 		}
 	}
 	return f, nil
+}
+
+// older says that data is of a version which had a form of its own for images of blocks.
+func older(data []byte) error {
+	var f struct {
+		Explorations []struct{ FS string }
+	}
+	if json.Unmarshal(data, &f) == nil && len(f.Explorations) > 0 && f.Explorations[0].FS != "" {
+		return errors.New("explorations: images of blocks, in the form of an older version: use the torntail that wrote it")
+	}
+	return nil
 }

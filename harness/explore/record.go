@@ -36,17 +36,21 @@ type Options struct {
 // experiment is the run to record: early in it a rewrite or snapshot that goes
 // on during a hundred writes, later a change of the configuration, a snapshot
 // beside the AOF, a rewrite under the new configuration, and an orderly end. The
-// server looks after its children often, so that one is over before the next.
+// server looks after its children often, so that one is over before the next. On a
+// real file system, where no call can be held up, it is a rewrite or snapshot and the end.
 func (o *Options) experiment() (*experiment.Experiment, error) {
 	x := &experiment.Experiment{Mode: o.Mode, Crash: experiment.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
 		Profile: o.Profile, Seed: o.Seed, Plants: o.Plants}
 	w := &x.Workload
 	w.Ops = o.Commands
+	blocks := o.Server.blocks()
 	if o.Server != nil {
 		x.Mode = o.realMode()
 		w.LongLife = longLife
 	}
-	if x.Mode.Get("hz") == "" {
+	if blocks != nil {
+		x.Personality, x.Profile = experiment.RealFS(blocks.FS), "nvme"
+	} else if x.Mode.Get("hz") == "" {
 		x.Mode = x.Mode.With([]product.Directive{{Name: "hz", Value: "100"}})
 	}
 	if o.Mode.Rate > 0 {
@@ -63,14 +67,18 @@ func (o *Options) experiment() (*experiment.Experiment, error) {
 	case o.Mode.Get("aof-use-rdb-preamble") == "yes":
 		change = "aof-use-rdb-preamble no"
 	}
-	begin := at(0.1)
-	until := max(begin+1, min(begin+int(1.2*duringRewrite/(1-w.ReadRatio)), at(0.6)))
-	add("at ack#%d: stall n1 open(%s) for until ack#%d", begin, files, until)
-	add("at ack#%d: do n1 %s", begin, first)
-	add("at ack#%d: do n1 CONFIG SET %s", at(0.65), change)
-	add("at ack#%d: do n1 BGSAVE SCHEDULE", at(0.68))
-	if o.Mode.AOF {
-		add("at ack#%d: do n1 BGREWRITEAOF", at(0.75))
+	if blocks != nil {
+		add("at ack#%d: do n1 %s", max(1, o.Commands/3), first)
+	} else {
+		begin := at(0.1)
+		until := max(begin+1, min(begin+int(1.2*duringRewrite/(1-w.ReadRatio)), at(0.6)))
+		add("at ack#%d: stall n1 open(%s) for until ack#%d", begin, files, until)
+		add("at ack#%d: do n1 %s", begin, first)
+		add("at ack#%d: do n1 CONFIG SET %s", at(0.65), change)
+		add("at ack#%d: do n1 BGSAVE SCHEDULE", at(0.68))
+		if o.Mode.AOF {
+			add("at ack#%d: do n1 BGREWRITEAOF", at(0.75))
+		}
 	}
 	add("at ack#%d: do n1 SHUTDOWN", o.Commands)
 	add("at %s: do n1 SHUTDOWN", x.Mode.Span)

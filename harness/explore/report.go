@@ -50,7 +50,7 @@ type Report struct {
 	Saved       Saved `json:"saved"`
 
 	Double *Double       `json:"double,omitempty"`
-	Server *ServerReport `json:"server,omitempty"`
+	Server *ServerReport `json:"server,omitempty"` // nil: the engine
 
 	Holds    int     `json:"holds"`
 	Excused  int     `json:"excused"` // by known findings
@@ -96,7 +96,8 @@ type Finding struct {
 	Name   string `json:"name"`
 	Title  string `json:"title"`
 	States int    `json:"states"`
-	Plan   string `json:"plan"` // of the example
+	Plan   string `json:"plan"`            // of the example
+	Where  string `json:"where,omitempty"` // instead of a plan, on a real file system
 	Dir    string `json:"dir,omitempty"`
 
 	g *group
@@ -104,9 +105,9 @@ type Finding struct {
 
 // Violated is all violating states with one cause.
 type Violated struct {
-	Cause   Cause  `json:"cause"`
+	Cause   Cause  `json:"cause,omitzero"`
 	Anomaly string `json:"anomaly"`
-	Story   string `json:"story"`
+	Story   string `json:"story"` // of the smallest example
 	States  int    `json:"states"`
 	// Plan reproduces the smallest example. Confirmed says that it did.
 	Plan      string `json:"plan,omitempty"`
@@ -125,23 +126,19 @@ type Double struct {
 	Excused int `json:"excused,omitempty"`
 	// Groups are the bad ones, by what is wrong and after which call of the recovery
 	// the power was cut again.
-	Groups []Twice `json:"groups,omitempty"`
+	Groups []Violated `json:"groups,omitempty"`
 }
 
-// Twice is states that a crash in a recovery from a crash left, with one cause.
-type Twice struct {
-	Anomaly   string `json:"anomaly"`
-	Story     string `json:"story"` // of the first
-	States    int    `json:"states"`
-	Confirmed bool   `json:"confirmed"`     // started on again it showed the same
-	Dir       string `json:"dir,omitempty"` // for torntail replay
-
-	after string
-	crash *Crash
+// violations are groups as a report has them.
+func violations(groups []*group) (list []Violated) {
+	for _, g := range groups {
+		list = append(list, Violated{Cause: g.cause, Anomaly: g.anomaly.Name, Story: g.anomaly.Story, States: g.states, g: g})
+	}
+	return list
 }
 
 func newReport(o *Options, x *experiment.Experiment) *Report {
-	r := &Report{Schema: Schema, Mode: o.Mode.Name, Personality: o.Personality, Profile: o.Profile, Seed: o.Seed, Plants: o.Plants.String(),
+	r := &Report{Schema: Schema, Mode: o.Mode.Name, Personality: o.Personality, Profile: x.Profile, Seed: o.Seed, Plants: o.Plants.String(),
 		Plan: x.Plan.String(), Bound: o.Bound.Name, Tried: o.Bound.About, LeftOut: o.Bound.Left}
 	for _, d := range x.Mode.Directives {
 		r.Directives = append(r.Directives, d.String())
@@ -162,13 +159,16 @@ func notApplicable(o *Options) (*Report, error) {
 
 // position begins the entry of a moment.
 func (r *Report) position(m *experiment.Moment) *Position {
-	p := Position{AtMS: float64(m.At) / float64(time.Millisecond), Kind: m.Kind.String(), Ack: m.Ack}
+	p := Position{AtMS: inMS(m.At), Kind: m.Kind.String(), Ack: m.Ack}
 	if m.Call != nil {
 		p.Call, p.Op, p.Path = m.Call.ID, m.Call.Kind.String(), m.Call.Path
 	}
 	r.Positions = append(r.Positions, p)
 	return &r.Positions[len(r.Positions)-1]
 }
+
+// inMS is a duration in milliseconds.
+func inMS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // finding counts a state that shows a known finding.
 func (e *explorer) finding(name string, m *experiment.Moment, s *state) {
@@ -179,13 +179,23 @@ func (e *explorer) finding(name string, m *experiment.Moment, s *state) {
 			return // an example before the first acknowledgement cannot be judged by itself
 		}
 	}
-	g := &group{found: true, acked: e.acked, keep: m.Disk().Image(&e.second, s.choice).Choice}
-	e.aim(m, g)
-	if i >= 0 {
-		e.out.Findings[i].g = g
+	g := &group{acked: e.acked}
+	e.example(m, g, s)
+	if i < 0 {
+		i = len(e.out.Findings)
+		e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: finding.Title(name), States: 1})
+	}
+	e.out.Findings[i].g, e.out.Findings[i].Where = g, g.cause.Text
+}
+
+// example makes a state of this moment a group's example.
+func (e *explorer) example(m *experiment.Moment, g *group, s *state) {
+	if s.cut != nil {
+		g.crash, g.cause.Text = e.crashOf(m, s.cut.files, s.result), e.server.where(s.cut)
 		return
 	}
-	e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: finding.Title(name), States: 1, g: g})
+	g.found, g.keep = true, m.Disk().Image(&e.second, s.choice).Choice
+	e.aim(m, g)
 }
 
 // finish adds up and decides.
@@ -199,11 +209,10 @@ func (e *explorer) finish(took time.Duration) {
 	}
 	if e.again != nil {
 		r.Double = &e.again.out
+		r.Double.Groups = violations(e.again.groups)
 	}
-	r.WindowMS = float64(r.Window) / float64(time.Millisecond)
-	for _, g := range e.groups {
-		r.Groups = append(r.Groups, Violated{Cause: g.cause, Anomaly: g.anomaly.Name, Story: g.anomaly.Story, States: g.states, g: g})
-	}
+	r.WindowMS = inMS(r.Window)
+	r.Groups = violations(e.groups)
 	r.merge()
 	r.ElapsedS = took.Seconds()
 	r.Rate = float64(r.States) / took.Seconds()
@@ -214,6 +223,8 @@ func (e *explorer) finish(took time.Duration) {
 		r.Verdict = result.Violated
 	case r.Unknown > 0:
 		r.Verdict = result.Unknown
+	case r.States == 0:
+		r.Verdict, r.Why = result.Unknown, "no image was judged"
 	default:
 		r.Verdict = result.Holds
 	}
@@ -295,27 +306,81 @@ func isName(c *call) bool {
 // Write prints the report for people. clean makes a story fit for a terminal.
 func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	p := func(format string, a ...any) { fmt.Fprintf(w, format+"\n", a...) }
-	plants := ""
+	of, disk, plants, blocks := "", r.Profile, "", r.blocks()
+	if r.Server != nil {
+		of = r.target() + ", "
+	}
+	if blocks != nil {
+		disk = "a logged block device"
+	}
 	if r.Plants != "" {
 		plants = ", planted: " + r.Plants
 	}
-	of := ""
-	if r.Server != nil {
-		of = fmt.Sprintf("%s %s, ", r.Server.Target, r.Server.Version)
-	}
-	p("%s%s on %s (%s%s): %s", of, r.Mode, r.Personality, r.Profile, plants, r.Verdict)
+	p("%s%s on %s (%s%s): %s", of, r.Mode, r.Personality, disk, plants, r.Verdict)
 	if r.Why != "" {
 		p("  %s", r.Why)
 	}
 	if r.Verdict == result.NotApplicable {
 		return
 	}
-	p("  run       %d commands, %d writes acknowledged, %d calls that change or sync, at most %d in play; %d appends cross a page; %d rewrites and %d snapshots, one of them with %d writes meanwhile",
-		r.Commands, r.Acknowledged, r.Calls, r.Most, r.Crossings, r.Rewrites, r.Snapshots, r.InRewrite)
+	if blocks != nil {
+		p("  run       %d commands, %d writes acknowledged; %d writes of blocks and %d flushes, at most %d writes in play",
+			r.Commands, r.Acknowledged, blocks.Writes, blocks.Flushes, r.Most)
+	} else {
+		p("  run       %d commands, %d writes acknowledged, %d calls that change or sync, at most %d in play; %d appends cross a page; %d rewrites and %d snapshots, one of them with %d writes meanwhile",
+			r.Commands, r.Acknowledged, r.Calls, r.Most, r.Crossings, r.Rewrites, r.Snapshots, r.InRewrite)
+	}
 	p("  bound     %s: %s", r.Bound, r.Tried)
 	p("  left out  %s", r.LeftOut)
 	p("  states    %d at %d moments: %d hold, %d are explained by known findings, %d violate, %d unknown; %.0f a second",
 		r.States, len(r.Positions), r.Holds, r.Excused, r.Violated, r.Unknown, r.Rate)
+	if blocks != nil {
+		blocks.write(p)
+	} else {
+		r.writeImages(p)
+	}
+	if r.Window > 0 {
+		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
+	}
+	if s := r.Server; s != nil && blocks == nil {
+		s.write(p)
+	}
+	again := func(dir string) {
+		if dir != "" {
+			p("    torntail replay %s", dir)
+		}
+	}
+	show := func(v *Violated, after string) {
+		p("  %s (%d states%s)", v.Anomaly, v.States, after)
+		if v.Cause.Text != "" {
+			p("    %s", v.Cause.Text)
+		}
+		for line := range strings.Lines(strings.TrimSpace(clean(v.Story))) {
+			p("      %s", strings.TrimRight(line, "\n"))
+		}
+		again(v.Dir)
+	}
+	if d := r.Double; d != nil {
+		p("  double    %d recoveries changed something and were crashed again at each of their operations: %d states, %d explained by F5, %d bad", d.Images, d.States, d.Excused, d.Bad)
+		for i := range d.Groups {
+			show(&d.Groups[i], " after a crash in the recovery")
+		}
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		p("  finding %s (%d states): %s", f.Name, f.States, f.Title)
+		if f.Where != "" {
+			p("    %s", f.Where)
+		}
+		again(f.Dir)
+	}
+	for i := range r.Groups {
+		show(&r.Groups[i], "")
+	}
+}
+
+// writeImages prints how many images there were, and what was not tried.
+func (r *Report) writeImages(p func(format string, a ...any)) {
 	p("  images    %d distinct, %d of them with two or more operations in flight; %d kinds of data came back; %d started on again from cold, all the same",
 		r.Images, r.ImagesOfTwo, r.Recovered, r.Compared)
 	saved := fmt.Sprintf("identical images %d; moments at which nothing changed %d", r.States-r.Images, r.Saved.Instants)
@@ -329,41 +394,4 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 		saved += fmt.Sprintf("; sets of more than %d of the up to %d micro-operations in play: 2^%d at the fullest moment", b.size, r.Saved.Most, r.Saved.Most)
 	}
 	p("  saved     %s", saved)
-	if r.Window > 0 {
-		p("  window    a state that holds loses at most the last %s", r.Window.Round(time.Millisecond))
-	}
-	if s := r.Server; s != nil {
-		s.write(p)
-	}
-	if d := r.Double; d != nil {
-		p("  double    %d recoveries changed something and were crashed again at each of their operations: %d states, %d explained by F5, %d bad", d.Images, d.States, d.Excused, d.Bad)
-		for i := range d.Groups {
-			t := &d.Groups[i]
-			p("  %s (%d states after a crash in the recovery)", t.Anomaly, t.States)
-			for line := range strings.Lines(strings.TrimSpace(clean(t.Story))) {
-				p("      %s", strings.TrimRight(line, "\n"))
-			}
-			if t.Dir != "" {
-				p("    torntail replay %s", t.Dir)
-			}
-		}
-	}
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		p("  finding %s (%d states): %s", f.Name, f.States, f.Title)
-		if f.Dir != "" {
-			p("    torntail replay %s", f.Dir)
-		}
-	}
-	for i := range r.Groups {
-		v := &r.Groups[i]
-		p("  %s (%d states)", v.Anomaly, v.States)
-		p("    %s", v.Cause.Text)
-		for line := range strings.Lines(strings.TrimSpace(clean(v.Story))) {
-			p("      %s", strings.TrimRight(line, "\n"))
-		}
-		if v.Dir != "" {
-			p("    torntail replay %s", v.Dir)
-		}
-	}
 }

@@ -2,126 +2,88 @@ package explore
 
 import (
 	"fmt"
+	"path/filepath"
 
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/saved"
-	"github.com/torntail/torntail/reports/result"
 )
 
-// SaveCrashes keeps the smallest example of each cause and finding of a real
-// server: what the crash left, and the run until then. save returns the directory.
-func (r *Report) SaveCrashes(save func(name string, c *Crash) (string, error)) (err error) {
-	keep := func(name string, g *group, dir *string) {
-		if err == nil && g != nil && g.crash != nil {
-			*dir, err = save(fmt.Sprintf("%s-%s-%s", r.Mode, r.Personality, name), g.crash)
-		}
-	}
-	for i := range r.Groups {
-		v := &r.Groups[i]
-		v.Plan = v.g.plan()
-		if v.Confirmed = v.g.confirmed; v.Confirmed {
-			keep(fmt.Sprint(i+1), v.g, &v.Dir)
-		}
-	}
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		f.Plan = f.g.plan()
-		keep(f.Name, f.g, &f.Dir)
-	}
-	return err
-}
-
-// SaveTwice keeps the first example of what crashes in recoveries left. It starts
-// the engine on each once more, in a simulated world, as replay will.
-func (r *Report) SaveTwice(save func(name string, c *Crash) (string, error)) error {
-	if r.Double == nil {
-		return nil
-	}
-	for i := range r.Double.Groups {
-		t := &r.Double.Groups[i]
-		if t.crash == nil {
-			continue
-		}
-		o, err := saved.AgainInSimulation(t.crash.Outcome, t.crash.Experiment, t.crash.Image)
-		if err != nil {
-			return err
-		}
-		t.Confirmed = o.Verdict == result.Violated && o.Anomalies[0].Name == t.Anomaly
-		if !t.Confirmed {
-			continue
-		}
-		if t.Dir, err = save(fmt.Sprintf("%s-%s-twice-%d", r.Mode, r.Personality, i+1), t.crash); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// plan is the statement that says where a group's example was met.
-func (g *group) plan() string {
-	if !g.found {
-		return ""
-	}
-	return g.cut.String()
-}
-
-// Save keeps the smallest example of each cause and finding for torntail
-// replay. It runs each once more as replay will, in a simulator of its own and
-// unwatched, and keeps what that run shows. save returns the directory.
-func (r *Report) Save(o *Options, save func(name string, x *experiment.Experiment, out *experiment.Outcome) (string, error)) error {
+// Save keeps the smallest example of each cause and finding in a directory below dir,
+// for torntail replay, and notes where. Of causes it keeps those that show again.
+func (r *Report) Save(o *Options, dir, torntail string, b campaign.Backend) error {
 	x, err := o.experiment()
 	if err != nil {
 		return err
 	}
 	s := experiment.NewSimulator()
 	defer s.Close()
-	for i := range r.Groups {
-		v := &r.Groups[i]
-		if !v.g.found {
-			continue
+	keep := func(name string, c *Crash) (string, error) {
+		if c == nil {
+			return "", nil
 		}
-		again, out, err := v.confirm(s, x)
-		if err != nil {
-			return err
+		to := filepath.Join(dir, fmt.Sprintf("%s-%s-%s", r.Mode, r.Personality, name))
+		return to, saved.SaveCrash(to, torntail, b, c.Experiment, c.Outcome, c.Image)
+	}
+	violations := func(list []Violated, name string) error {
+		for i := range list {
+			v := &list[i]
+			c, plan, same, err := v.g.again(s, x)
+			if v.Plan, v.Confirmed = plan, same; err == nil && same {
+				v.Dir, err = keep(fmt.Sprint(name, i+1), c)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if !v.Confirmed {
-			continue
-		}
-		if v.Dir, err = save(fmt.Sprintf("%s-%s-%d", r.Mode, r.Personality, i+1), again, out); err != nil {
-			return err
-		}
+		return nil
+	}
+	if err := violations(r.Groups, ""); err != nil {
+		return err
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		again := f.g.experiment(x)
-		f.Plan = again.Plan.String()
-		out, err := s.Run(again, nil)
+		c, plan, _, err := f.g.again(s, x)
+		if f.Plan = plan; err == nil {
+			f.Dir, err = keep(f.Name, c)
+		}
 		if err != nil {
 			return err
 		}
-		if f.Dir, err = save(fmt.Sprintf("%s-%s-%s", r.Mode, r.Personality, f.Name), again, out); err != nil {
-			return err
-		}
 	}
-	return nil
+	if r.Double == nil {
+		return nil
+	}
+	return violations(r.Double.Groups, "twice-")
 }
 
-// confirm runs the example once more. Of a recovery that harms the next start it
-// looks for a second life that shows the harm.
-func (v *Violated) confirm(s *experiment.Simulator, x *experiment.Experiment) (again *experiment.Experiment, out *experiment.Outcome, err error) {
+// again shows a group's example once more, as replay will: of the engine by the plan, in
+// a simulator that nobody watches, of a crash in a recovery by starting on what it left,
+// in a simulated world. Of a real server that has been done. Of a recovery that harms
+// the next start it looks for a second life that shows the harm.
+func (g *group) again(s *experiment.Simulator, x *experiment.Experiment) (c *Crash, plan string, same bool, err error) {
+	if g.found {
+		plan = g.cut.String()
+	}
+	switch {
+	case g.twice && g.crash != nil:
+		o, err := saved.AgainInSimulation(g.crash.Outcome, g.crash.Experiment, g.crash.Image)
+		return g.crash, "", err == nil && g.same(o), err
+	case g.crash != nil || !g.found:
+		return g.crash, plan, g.confirmed, nil
+	}
 	lives := secondLives
-	if v.g.second == "" {
+	if g.second == "" {
 		lives = lives[:1] // there is none
 	}
-	for _, v.g.life = range lives {
-		again = v.g.experiment(x)
-		v.Plan = again.Plan.String()
-		if out, err = s.Run(again, nil); err != nil {
-			return nil, nil, err
+	for _, g.life = range lives {
+		c = &Crash{Experiment: g.experiment(x)}
+		if c.Outcome, err = s.Run(c.Experiment, nil); err != nil {
+			return nil, "", false, err
 		}
-		if v.Confirmed = v.g.same(out); v.Confirmed {
-			return again, out, nil
+		if same = g.same(c.Outcome); same {
+			break
 		}
 	}
-	return again, out, nil
+	return c, c.Experiment.Plan.String(), same, nil
 }

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -23,10 +24,20 @@ import (
 type Server struct {
 	Rig             *machine.Rig
 	Target, Version string
-	// Workers is how many images are judged side by side; 0: two for each CPU.
-	Workers int
+	// Images is how many distinct ones are judged on a real file system; elsewhere it
+	// is all that the bound has.
+	Images int
 	// Progress is told how many images have been judged; nil: nobody is.
 	Progress func(done, all int)
+}
+
+// blocks is the real file system that the server is on; nil: none.
+func (s *Server) blocks() *machine.Blocks {
+	if s == nil {
+		return nil
+	}
+	b, _ := s.Rig.Disks.(*machine.Blocks)
+	return b
 }
 
 // server explores a real one. Its run is recorded on the fault disk and played
@@ -42,10 +53,13 @@ type server struct {
 	e       *explorer
 	o       *Server
 	run     *experiment.Recording
-	oracle  *image.Bare // nil: the engine does not know these directives
-	remove  func()      // the directories of the workers
+	blocks  *machine.Blocks // the file system that is real; nil: the fault disk
+	oracle  *image.Bare     // nil: the engine does not know these directives
+	remove  func()          // the directories of the workers
 	workers []*image.Server
 	fresh   []fresh
+	// counting: images are met for the first time, and judged later.
+	counting bool
 
 	mu     sync.Mutex // covers the explorer's results while images are judged
 	done   int
@@ -53,6 +67,7 @@ type server struct {
 	out    ServerReport
 	// Of the images judged both ways: what each way took.
 	bothReload, bothStart time.Duration
+	steps                 [6]time.Duration // of images of blocks
 }
 
 // fresh is a distinct image, where it was met first.
@@ -95,6 +110,8 @@ type ServerReport struct {
 	Engine  int    `json:"engine"`
 	Differ  int    `json:"differ"`
 	Example string `json:"example,omitempty"`
+	// Blocks, when not nil, is what is known of a run on a real file system instead.
+	Blocks *BlockReport `json:"blocks,omitempty"`
 }
 
 // newServer records the run.
@@ -107,6 +124,7 @@ func newServer(e *explorer, o *Server) (*server, error) {
 	if s.out.By = "DEBUG RELOAD NOSAVE"; e.o.Mode.AOF {
 		s.out.By = "DEBUG LOADAOF"
 	}
+	s.blocks = o.blocks()
 	s.oracle, _ = image.NewBare(e.x)
 	// What expires in the run must have expired when images are read, whenever that is.
 	read := s.run.Deadline(workloads.ShortLife + time.Second)
@@ -118,9 +136,9 @@ func newServer(e *explorer, o *Server) (*server, error) {
 		return nil, err
 	}
 	s.remove = remove
-	n := o.Workers
-	if n == 0 {
-		n = 2 * runtime.GOMAXPROCS(0)
+	n := runtime.GOMAXPROCS(0)
+	if s.blocks == nil {
+		n *= 2 // they wait for the disk that this process is
 	}
 	for i := range n {
 		w, err := image.NewServer(o.Rig, e.x, read, filepath.Join(dir, fmt.Sprint(i)))
@@ -142,7 +160,13 @@ func (s *server) close() {
 
 // images judges all distinct images of the run.
 func (s *server) images() error {
-	if _, _, err := s.e.record(s.count); err != nil {
+	s.counting = true
+	_, _, err := s.e.record(func(m *experiment.Moment) {
+		if s.e.flight, _ = m.Disk().InPlay(); s.e.changed(m) {
+			s.e.enum.choices(m.Disk(), func(c disk.Choice) { s.e.image(m, c) })
+		}
+	})
+	if s.counting = false; err != nil {
 		return err
 	}
 	if err := s.judgeAll(); err != nil {
@@ -174,33 +198,10 @@ func (s *server) images() error {
 	return nil
 }
 
-// count notes the images that are met first at a moment.
-func (s *server) count(m *experiment.Moment) {
-	e := s.e
-	e.flight, _ = m.Disk().InPlay()
-	if !e.changed(m) {
-		return
-	}
-	e.enum.choices(m.Disk(), func(c disk.Choice) {
-		sig := e.choose(m, c)
-		if _, ok := e.images[sig]; ok {
-			return
-		}
-		image := e.imager.Image()
-		e.out.Built++
-		hash := image.Hash()
-		n, ok := e.contents[hash]
-		if !ok {
-			n = int32(len(s.fresh))
-			e.contents[hash] = n
-			e.out.Images++
-			if e.flight >= 2 {
-				e.out.ImagesOfTwo++
-			}
-			s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true, hash: hash}, image))
-		}
-		e.images[sig] = n
-	})
+// first notes an image that is met first at a moment, as the result of that number.
+func (s *server) first(m *experiment.Moment, c disk.Choice, image *disk.Disk, hash uint64) int32 {
+	s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true, hash: hash}, image))
+	return int32(len(s.fresh) - 1)
 }
 
 // ask asks the engine about an image, which that changes.
@@ -227,51 +228,70 @@ const mostLives = 30
 
 // judgeAll plays the run once more and gives each image, as it comes by, to a worker.
 func (s *server) judgeAll() error {
-	g, ctx := errgroup.WithContext(s.e.ctx)
-	jobs := make(chan job)
-	for _, w := range s.workers {
+	next, cut, plain := 0, 0, 0
+	return work(s.e.ctx, s.workers, func(send func(job) bool) error {
+		_, _, err := s.e.record(func(m *experiment.Moment) {
+			for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
+				f := &s.fresh[next]
+				image, err := s.image(m, f)
+				if err != nil {
+					s.e.err = err
+					return
+				}
+				if f.plain {
+					plain++
+				}
+				// Of those that a running server may load the first in any case.
+				j := job{n: next, image: image, both: f.hash%compareShare == 0 || f.plain && plain == 1}
+				if r := f.engine; r != nil && (r.Truncated || r.How == machine.Repaired) {
+					cut++
+					j.again = cut <= mostLives
+				}
+				j.again = j.again || j.both
+				if !send(j) {
+					s.e.err = errCalledOff
+					return
+				}
+			}
+		})
+		return err
+	}, s.judge)
+}
+
+// errCalledOff ends the playing of a run of which nobody judges the images any more.
+var errCalledOff = errors.New("called off")
+
+// work gives each worker one of the jobs after the other. send is false when no more are
+// wanted: a worker has failed, or ctx has ended.
+func work[Job any](ctx context.Context, workers []*image.Server, give func(send func(Job) bool) error,
+	judge func(ctx context.Context, w *image.Server, j Job) error) error {
+	g, inner := errgroup.WithContext(ctx)
+	jobs := make(chan Job)
+	for _, w := range workers {
 		g.Go(func() error {
 			for j := range jobs {
-				if err := s.judge(ctx, w, j); err != nil {
+				if err := judge(inner, w, j); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	next, cut, plain := 0, 0, 0
-	_, _, err := s.e.record(func(m *experiment.Moment) {
-		for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
-			f := &s.fresh[next]
-			image, err := s.image(m, f)
-			if err != nil {
-				s.e.err = err
-				return
-			}
-			if f.plain {
-				plain++
-			}
-			// Of those that a running server may load the first in any case.
-			j := job{n: next, image: image, both: f.hash%compareShare == 0 || f.plain && plain == 1}
-			if r := f.engine; r != nil && (r.Truncated || r.How == machine.Repaired) {
-				cut++
-				j.again = cut <= mostLives
-			}
-			j.again = j.again || j.both
+	g.Go(func() error {
+		defer close(jobs)
+		return give(func(j Job) bool {
 			select {
 			case jobs <- j:
-			case <-ctx.Done():
-				s.e.err = context.Cause(ctx)
-				return
+				return true
+			case <-inner.Done():
+				return false
 			}
-		}
+		})
 	})
-	close(jobs)
-	if werr := g.Wait(); werr != nil {
-		s.e.err = nil
-		return werr
+	if err := g.Wait(); ctx.Err() == nil {
+		return err
 	}
-	return err
+	return context.Cause(ctx)
 }
 
 // image makes an image again, now for a directory of the host. A tenth is made
@@ -368,17 +388,6 @@ func (s *server) one(left *disk.Disk) int32 {
 		s.e.err = err
 	}
 	return s.e.add(experiment.Recovered{})
-}
-
-// crash keeps what a choice leaves at a moment, and what the server made of it.
-func (s *server) crash(m *experiment.Moment, c disk.Choice) *Crash {
-	n := s.e.image(m, c)
-	m.Disk().Image(&s.e.second, c)
-	crash, err := s.e.crashOf(m, &s.e.second, n)
-	if err != nil {
-		s.e.err = err
-	}
-	return crash
 }
 
 // confirm starts the server on each example once more.

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,10 +11,12 @@ import (
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/image"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -88,16 +91,15 @@ func violates(t *testing.T, o *Options, sync string) {
 	t.Helper()
 	r := explore(t, o)
 	require.Equal(t, result.Violated, r.Verdict, r.Why)
-	crashes := map[string]*Crash{}
-	require.NoError(t, r.SaveCrashes(func(name string, c *Crash) (string, error) {
-		crashes[name] = c
-		return name, nil
-	}))
+	require.NoError(t, r.Save(o, t.TempDir(), "test", campaign.RealServer(o.Server.Rig, "")))
 	v := r.Groups[0]
 	assert.Equal(t, "lost-write", v.Anomaly)
 	assert.Equal(t, sync, v.Cause.Sync)
 	assert.True(t, v.Confirmed)
-	assert.NotEmpty(t, crashes["always-"+o.Personality+"-1"].Image.Files)
+	assert.Equal(t, "always-"+o.Personality+"-1", filepath.Base(v.Dir))
+	saved, err := saved.Load(v.Dir)
+	require.NoError(t, err)
+	assert.True(t, saved.HasImage())
 }
 
 // TestRecordingIsTheSameEachTime: what is recorded plays the same moments, with
@@ -126,7 +128,7 @@ func TestRecordingIsTheSameEachTime(t *testing.T) {
 			last = now
 			seen[i] = append(seen[i], now)
 		})
-		assert.Equal(t, len(rec.History().Ops), last.ops)
+		assert.Equal(t, len(rec.Hist.Ops), last.ops)
 	}
 	assert.Equal(t, seen[0], seen[1])
 	assert.Greater(t, len(seen[0]), 60)

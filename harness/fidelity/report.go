@@ -4,14 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/internal/jsonform"
 	form "github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 )
-
-// Save writes the JSON form to a path.
-func (f *File) Save(path string) error { return atomicfile.Write(path, f.Write) }
 
 // Parse reads the JSON form of any version up to Schema.
 func Parse(data []byte) (*File, error) {
@@ -46,8 +42,7 @@ var columns = []form.Column{
 
 // Model is the file as the report that every format is written from.
 func (f *File) Model() *form.Report {
-	m := &form.Report{Header: form.Header{Torntail: f.Torntail, Command: f.Command, Seed: f.Seed, Started: f.Started, ElapsedS: f.ElapsedS,
-		Machine: f.Machine}, Interrupted: f.Interrupted}
+	m := &form.Report{Header: f.Header}
 	if m.Command == "" {
 		m.Command = "torntail fidelity"
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/result"
@@ -15,17 +14,9 @@ const Schema = 1
 
 // File is what a comparison writes as JSON.
 type File struct {
-	Schema   int            `json:"schema"`
-	Torntail string         `json:"torntail"`
-	Kernel   string         `json:"kernel"`
-	Seed     uint64         `json:"seed"`
-	Reports  []*Report      `json:"reports"`
-	Command  string         `json:"command,omitempty"` // as it would be typed again
-	Started  time.Time      `json:"started,omitzero"`
-	ElapsedS float64        `json:"elapsed_s,omitempty"`
-	Machine  result.Machine `json:"machine,omitzero"`
-	// Interrupted: what was not tried is unknown.
-	Interrupted bool `json:"interrupted,omitempty"`
+	result.Header
+	Kernel  string    `json:"kernel"`
+	Reports []*Report `json:"reports"`
 }
 
 // Write writes the file.

@@ -34,7 +34,7 @@ type Bare struct {
 	kvs    []history.KV
 	names  map[string]string
 	env    bareEnv
-	cut    bool // the start cut a truncated tail off
+	cut    string // see starter.cutOff
 
 	// What is started on.
 	image *disk.Disk
@@ -55,8 +55,9 @@ func NewBare(x *experiment.Experiment) (*Bare, error) {
 		},
 		Bugs: x.Plants.Engine, Keyspace: keyspace.New(),
 		Log: func(_ time.Duration, _ byte, msg string) {
-			_, cut := product.CutOff(msg)
-			b.cut = b.cut || cut
+			if file, ok := product.CutOff(msg); ok {
+				b.cut = file
+			}
 		},
 	}
 	for c := range x.Workload.Clients {
@@ -80,17 +81,8 @@ const TokensAhead = 512
 // not nil, is passed by every call to the disk. What is returned is good until
 // the next call.
 func (b *Bare) Recover(image *disk.Disk, at time.Duration, gate disk.Gate) experiment.Recovered {
-	b.env.now, b.image, b.gate, b.cut = at, image, gate, false
-	r := experiment.Recovered{NoData: !product.HasData(image.FS(nil), b.mode)}
-	r.Take(machine.Recover(background, (*bareImage)(b), b.mode, nil)) // its errors are refusals
-	if r.How == machine.RefusedToStart {
-		return r
-	}
-	r.Truncated = b.cut
-	r.State.Keys = b.dump()
-	if !r.NULBytes && b.mode.AOF {
-		r.NULBytes = product.HasStrayBytes(image.FS(nil))
-	}
+	b.env.now, b.image, b.gate, b.cut = at, image, gate, ""
+	r, _ := bringBack(background, (*bareImage)(b), b.mode) // all errors are refusals
 	return r
 }
 
@@ -113,8 +105,10 @@ func (b *bareImage) Files(f func(fsys vfs.FS)) error {
 	return nil
 }
 
+func (b *bareImage) cutOff() string { return b.cut }
+
 // dump reads database 0 as workloads.Run.Dump does through a client.
-func (b *Bare) dump() []history.KV {
+func (b *bareImage) dump() (history.State, error) {
 	b.kvs = b.kvs[:0]
 	now := b.env.Wall().UnixMilli()
 	b.engine.Keyspace.DB(0).Each(func(key string, o *keyspace.Object, expireAtMs int64) bool {
@@ -137,11 +131,11 @@ func (b *Bare) dump() []history.KV {
 		return true
 	})
 	slices.SortFunc(b.kvs, func(x, y history.KV) int { return strings.Compare(x.Key, y.Key) })
-	return b.kvs
+	return history.State{Keys: b.kvs}, nil
 }
 
 // name is a key as a string that is shared by all dumps.
-func (b *Bare) name(key string) string {
+func (b *bareImage) name(key string) string {
 	s, ok := b.names[key]
 	if !ok {
 		s = strings.Clone(key)

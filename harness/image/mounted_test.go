@@ -48,7 +48,7 @@ func TestAMountedImageSaysWhatIsWrongWithIt(t *testing.T) {
 			s, err := NewServer(rig, x, 0, t.TempDir())
 			require.NoError(t, err)
 			defer s.Close()
-			_, err = s.poke(redis.Addr)
+			_, err = (&directory{s: s, redis: redis}).probe()
 			machine.End(redis)
 			require.NoError(t, err)
 			require.NoError(t, c.lose(dir))

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -13,6 +12,7 @@ import (
 	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
@@ -123,13 +123,19 @@ func (s *Server) onLine(l process.Line) {
 	}
 }
 
-// directory is what a server is brought back on (machine.Startable): a directory with
-// the files of an image.
+// directory is a starter of a real server: on a directory with the files of an image.
 type directory struct {
-	s     *Server
-	dir   string
-	look  func(f func(fsys vfs.FS)) error // at the files
-	redis *process.Redis                  // that serves; nil: none
+	s       *Server
+	dir     string
+	image   *CrashImage
+	look    vfs.FS         // at the files
+	redis   *process.Redis // that serves; nil: none
+	reading time.Time      // when it was first read
+}
+
+func (s *Server) in(dir string, image *CrashImage, look vfs.FS) *directory {
+	s.cut.Store(nil)
+	return &directory{s: s, dir: dir, image: image, look: look}
 }
 
 func (d *directory) Start(ctx context.Context) (err error) {
@@ -141,94 +147,54 @@ func (d *directory) Repair(ctx context.Context) (fixed bool, err error) {
 	return d.s.rig.Repair(ctx, d.dir)
 }
 
-func (d *directory) Files(f func(fsys vfs.FS)) error { return d.look(f) }
-
-// bringBack starts the server on a directory, with its repair tool if it refuses, and
-// reads it. began: when it was about to read.
-func (s *Server) bringBack(ctx context.Context, d *directory, r *experiment.Recovered) (began time.Time, err error) {
-	s.cut.Store(nil)
-	err = r.Take(machine.Recover(ctx, d, &s.Mode, nil))
-	began = time.Now()
-	if err != nil || r.How == machine.RefusedToStart {
-		return began, err
-	}
-	err = s.dump(d.redis.Addr, r)
-	r.Truncated = s.cut.Load() != nil
-	return began, err
-}
-
-// Start starts the server on an image. When second is asked for and the server
-// came back, it takes a write, is killed, and is started once more.
-func (s *Server) Start(ctx context.Context, image *CrashImage, second bool) (experiment.Recovered, SecondLife, error) {
-	began := time.Now()
-	r := experiment.Recovered{NoData: image.none, At: s.read}
-	var then SecondLife
-	if err := image.WriteTo(s.coldDir(), nil); err != nil {
-		return r, then, err
-	}
-	cold := osfs.New(s.coldDir())
-	d := &directory{s: s, dir: s.coldDir(), look: func(f func(fsys vfs.FS)) error {
-		f(cold)
-		return nil
-	}}
-	defer func() { machine.End(d.redis) }()
-	_, err := s.bringBack(ctx, d, &r)
-	if err != nil || r.How == machine.RefusedToStart {
-		s.Starts.since(began)
-		return r, then, err
-	}
-	if r.Truncated {
-		then.Cut = *s.cut.Load()
-	}
-	if r.How == machine.ByItself && image.stray {
-		r.NULBytes = !r.Truncated || product.HasStrayBytes(cold)
-	}
-	if !second {
-		machine.End(d.redis)
-	}
-	s.Starts.since(began)
-	if second {
-		err = s.second(ctx, d, image, &r, &then)
-	}
-	return r, then, err
-}
-
-// second is the second life of a server that has come back.
-func (s *Server) second(ctx context.Context, d *directory, image *CrashImage, r *experiment.Recovered, then *SecondLife) (err error) {
-	then.Truncated = then.Cut == "" || s.shorter(image, then.Cut)
-	if then.Wrong, err = s.poke(d.redis.Addr); err != nil || then.Wrong != "" {
-		return err
-	}
-	machine.End(d.redis)
-	var refusal *machine.Refusal
-	switch err := d.Start(ctx); {
-	case errors.As(err, &refusal):
-		then.Wrong = wouldNotStart + refusal.Words
-		return nil
-	case err != nil:
-		return err
-	}
-	after := experiment.Recovered{At: s.read}
-	if err := s.dump(d.redis.Addr, &after); err != nil {
-		return err
-	}
-	then.compare(&after.State, &r.State)
+func (d *directory) Files(f func(fsys vfs.FS)) error {
+	f(d.look)
 	return nil
 }
 
-// shorter reports whether a file of the image has been cut in the server's directory.
-func (s *Server) shorter(image *CrashImage, file string) bool {
-	for i := range image.Files {
-		if f := &image.Files[i]; path.Base(f.Path) == path.Base(file) {
-			info, err := os.Stat(filepath.Join(s.coldDir(), f.Path))
+func (d *directory) cutOff() string {
+	if file := d.s.cut.Load(); file != nil {
+		return *file
+	}
+	return ""
+}
+
+func (d *directory) dump() (state history.State, err error) {
+	if d.reading.IsZero() {
+		d.reading = time.Now()
+	}
+	err = d.s.ask(d.redis.Addr, func(conn *workloads.Conn) error {
+		state, err = d.s.run.Dump(conn, product.ReplyLimit)
+		return err
+	})
+	return state, err
+}
+
+func (d *directory) probe() (refusal string, err error) {
+	err = d.s.ask(d.redis.Addr, func(conn *workloads.Conn) error {
+		refusal, err = product.Probe(conn)
+		return err
+	})
+	return refusal, err
+}
+
+func (d *directory) shortened(file string) bool {
+	for i := range d.image.Files {
+		if f := &d.image.Files[i]; path.Base(f.Path) == path.Base(file) {
+			info, err := os.Stat(filepath.Join(d.dir, f.Path))
 			return err == nil && info.Size() < int64(len(f.Data))
 		}
 	}
 	return false
 }
 
-// dump reads what a server has.
-func (s *Server) dump(addr string, r *experiment.Recovered) error {
+func (d *directory) kill() {
+	machine.End(d.redis)
+	d.redis = nil
+}
+
+// ask does something with a connection to a server.
+func (s *Server) ask(addr string, f func(conn *workloads.Conn) error) error {
 	s.env.Enter()
 	defer s.env.Leave()
 	conn, err := workloads.Dial(s.env, addr)
@@ -236,23 +202,44 @@ func (s *Server) dump(addr string, r *experiment.Recovered) error {
 		return err
 	}
 	defer conn.Close()
-	r.State, err = s.run.Dump(conn, product.ReplyLimit)
-	return err
+	return f(conn)
 }
 
-// poke makes one write; what is wrong with the answer.
-func (s *Server) poke(addr string) (wrong string, err error) {
-	s.env.Enter()
-	defer s.env.Leave()
-	conn, err := workloads.Dial(s.env, addr)
-	if err != nil {
-		return "", err
+// Start starts the server on an image. When second is asked for and the server
+// came back, it takes a write, is killed, and is started once more.
+func (s *Server) Start(ctx context.Context, image *CrashImage, second bool) (r experiment.Recovered, then SecondLife, err error) {
+	began := time.Now()
+	d := s.in(s.coldDir(), image, osfs.New(s.coldDir()))
+	defer d.kill()
+	if err := image.WriteTo(d.dir, nil); err != nil {
+		return r, then, err
 	}
-	defer conn.Close()
-	if wrong, err = product.Probe(conn); wrong != "" {
-		wrong = "it came back and refuses a write: " + wrong
+	r, err = bringBack(ctx, d, &s.Mode)
+	r.At = s.read
+	if err == nil && r.How != machine.RefusedToStart && second {
+		s.Starts.since(began)
+		then, err = liveAgain(ctx, d, &r)
+		return r, then, err
 	}
-	return wrong, err
+	d.kill()
+	s.Starts.since(began)
+	return r, then, err
+}
+
+// StartOn is Start on an image that stands in a directory already, such as a mounted file
+// system. files are those of the image, for a look at them that does not go through
+// the directory; start and read are how long that took.
+func (s *Server) StartOn(ctx context.Context, dir string, image *CrashImage, files *disk.Disk) (r experiment.Recovered, start, read time.Duration, err error) {
+	d := s.in(dir, image, files.FS(nil))
+	defer d.kill()
+	began := time.Now()
+	r, err = bringBack(ctx, d, &s.Mode)
+	r.At = s.rig.Clock()
+	over := time.Now()
+	if d.reading.IsZero() {
+		d.reading = over
+	}
+	return r, d.reading.Sub(began), over.Sub(d.reading), err
 }
 
 // Reload has the running server load an image. known is false when it does not

@@ -249,16 +249,33 @@ func (r *Refusal) Error() string {
 
 func (r *Refusal) Unwrap() error { return r.Cause }
 
-// atRest is the account of what plans do to files at rest.
-type atRest struct {
-	expected uint64
-	damaged  int
+// account is what every machine remembers of what became of it.
+type account struct {
+	took     time.Duration // by the last start
+	last     lifeOf
+	cut      PowerLoss
+	expected uint64 // hash of what the disk must hold
+	damaged  int    // files, by plans, at rest
 }
+
+// lifeOf is how a life has ended; "" while it lasts.
+type lifeOf struct {
+	how history.EventKind
+	at  time.Duration
+}
+
+// Took implements Machine, as do the next four.
+func (a *account) Took() time.Duration { return a.took }
+
+func (a *account) Down() (how history.EventKind, at time.Duration) { return a.last.how, a.last.at }
+func (a *account) Cut() *PowerLoss                                 { return &a.cut }
+func (a *account) Expected() uint64                                { return a.expected }
+func (a *account) Damaged() int                                    { return a.damaged }
 
 // damage damages a disk. The damaged image takes the place of the one that the crash
 // left as what the server must be started on, unless that had been replaced already:
 // then the audit is to find it.
-func (a *atRest) damage(d *disk.Disk, f func(d *disk.Disk, node string) (files int, why string)) (why string) {
+func (a *account) damage(d *disk.Disk, f func(d *disk.Disk, node string) (files int, why string)) (why string) {
 	untouched := d.Hash() == a.expected
 	files, why := f(d, Node)
 	a.damaged += files

@@ -46,9 +46,6 @@ type Process struct {
 	syncs func(*disk.Call) time.Duration
 
 	tasks []env.Task // of clients; under Env's exclusion
-	took  time.Duration
-	last  lifeOf
-	cut   PowerLoss
 
 	conductor  *conduct.Conductor
 	timekeeper *conduct.Timekeeper
@@ -61,7 +58,7 @@ type Process struct {
 	busy    int   // goroutines between enter and leave
 	idle    sync.Cond
 	failure error // of the environment, met outside the goroutine that drives
-	atRest        // under mu
+	account       // what plans do at rest: under mu
 }
 
 // life is one life of the server: from its start until it was killed, lost its power or
@@ -99,9 +96,9 @@ func (p *Process) Reset(s *Setup) (err error) {
 		rng := seeding.NewDraws(seeding.Derive(s.Seed, 5))
 		p.syncs = func(*disk.Call) time.Duration { return profile.SyncTime(uint32(rng.Next()), 0) }
 	}
-	p.tasks, p.took, p.last, p.cut = p.tasks[:0], 0, lifeOf{}, PowerLoss{}
+	p.tasks = p.tasks[:0]
 	p.mu.Lock()
-	p.life, p.gone, p.closed, p.wound, p.failure, p.atRest = nil, true, false, false, nil, atRest{}
+	p.life, p.gone, p.closed, p.wound, p.failure, p.account = nil, true, false, false, nil, account{}
 	p.mu.Unlock()
 	if p.disk, err = p.rig.Disks.open(p); err != nil || s.Conf == "" {
 		return err
@@ -330,9 +327,6 @@ func (p *Process) launch(ctx context.Context) (*process.Redis, error) {
 	return p.rig.launch(ctx, process.RedisSpec{Addr: listen.Addr().String(), Port: int(listen.Port()), Config: p.confFile(), Sentinel: p.setup.Sentinel, Output: p.onLine})
 }
 
-// Took implements Machine.
-func (p *Process) Took() time.Duration { return p.took }
-
 // onLine follows the server's log: "PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL text".
 // The stamp is the server's own, cut to the millisecond, so it is not later
 // than what it speaks of; the moment at which we read the line would be.
@@ -477,9 +471,6 @@ func (p *Process) GiveUp() (over bool) {
 	return over
 }
 
-// Down implements Machine.
-func (p *Process) Down() (how history.EventKind, at time.Duration) { return p.last.how, p.last.at }
-
 // Settle implements Machine.
 func (p *Process) Settle() error {
 	if err := p.AwaitGone(0); err != nil {
@@ -583,15 +574,6 @@ func (p *Process) Hash() uint64 {
 	}
 	return 0
 }
-
-// Expected implements Machine.
-func (p *Process) Expected() uint64 { return p.expected }
-
-// Damaged implements Machine.
-func (p *Process) Damaged() int { return p.damaged }
-
-// Cut implements Machine.
-func (p *Process) Cut() *PowerLoss { return &p.cut }
 
 // CountsAcks implements plan.Acks.
 func (*Process) CountsAcks() {}

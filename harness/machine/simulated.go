@@ -49,24 +49,15 @@ type Simulated struct {
 	refused func()        // what Begin was given; nil: nothing, or it has been called
 	begun   bool          // by Begin, and nobody has waited for it
 	began   time.Duration // of the last start
-	took    time.Duration
 
 	conductor *conduct.Conductor
 	armed     time.Duration // time for which a callback is pending, plus 1; 0: none
 
 	life   lifeOf // that goes on
-	last   lifeOf
-	termed bool // asked to terminate
-	midway bool // of the strike under way
-	atRest
-	cut       PowerLoss
+	termed bool   // asked to terminate
+	midway bool   // of the strike under way
+	account
 	uncrashed *disk.Disk // the disk before the cut, for the plant that reopens it
-}
-
-// lifeOf is how a life has ended; "" while it lasts.
-type lifeOf struct {
-	how history.EventKind
-	at  time.Duration
 }
 
 // NewSimulated makes a machine in a world of its own. Close it when done.
@@ -180,9 +171,9 @@ func (m *Simulated) place(s *Setup, image *disk.Disk) error {
 	}
 	m.node, m.clients, m.control = m.world.Node(s.name(), image), nil, nil
 	m.node.OnExit(m.onExit)
-	m.serving, m.exited, m.refusal, m.life, m.last, m.termed = false, false, nil, lifeOf{}, lifeOf{}, false
+	m.serving, m.exited, m.refusal, m.life, m.termed = false, false, nil, lifeOf{}, false
 	m.refused, m.begun = nil, false
-	m.atRest, m.cut, m.uncrashed = atRest{}, PowerLoss{}, nil
+	m.account, m.uncrashed = account{}, nil
 	if s.Conf == "" {
 		return nil
 	}
@@ -314,9 +305,6 @@ func (m *Simulated) Start(context.Context) error {
 	return &Refusal{Words: fmt.Sprint(m.refusal)}
 }
 
-// Took implements Machine.
-func (m *Simulated) Took() time.Duration { return m.took }
-
 // Repair implements Machine: the tool is a process of the machine, too.
 func (m *Simulated) Repair(ctx context.Context) (fixed bool, err error) {
 	failed := errors.New("the tool did not end")
@@ -374,9 +362,6 @@ func (m *Simulated) AwaitDown(_ context.Context, until time.Duration) bool {
 	return m.life.how != ""
 }
 
-// Down implements Machine.
-func (m *Simulated) Down() (how history.EventKind, at time.Duration) { return m.last.how, m.last.at }
-
 // Running implements Machine: a server that is being started runs.
 func (m *Simulated) Running() bool { return m.isDown() == "" }
 
@@ -421,15 +406,6 @@ func (m *Simulated) Calls() (log []disk.Record, seen bool) { return m.node.Disk(
 
 // Hash implements Machine.
 func (m *Simulated) Hash() uint64 { return m.node.Disk().Hash() }
-
-// Expected implements Machine.
-func (m *Simulated) Expected() uint64 { return m.expected }
-
-// Damaged implements Machine.
-func (m *Simulated) Damaged() int { return m.damaged }
-
-// Cut implements Machine.
-func (m *Simulated) Cut() *PowerLoss { return &m.cut }
 
 // LastWords implements Machine.
 func (*Simulated) LastWords() string { return "" }

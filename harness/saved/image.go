@@ -20,9 +20,10 @@ import (
 // exploring a real server.
 const imageDir = "image"
 
-// SaveCrash is Save for a failure that starting on an image shows.
+// SaveCrash is Save for a failure that starting on an image shows; nil: running the
+// experiment does.
 func SaveCrash(dir, torntail string, b campaign.Backend, x *experiment.Experiment, o *experiment.Outcome, left *image.CrashImage) error {
-	if err := Save(dir, torntail, b, x, o); err != nil {
+	if err := Save(dir, torntail, b, x, o); err != nil || left == nil {
 		return err
 	}
 	to := filepath.Join(dir, imageDir)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/chart"
 	"github.com/torntail/torntail/reports/model"
@@ -18,9 +17,6 @@ import (
 
 // Write writes the JSON form.
 func (f *File) Write(w io.Writer) error { return jsonform.Write(w, f, "  ") }
-
-// Save writes the JSON form to a path.
-func (f *File) Save(path string) error { return atomicfile.Write(path, f.Write) }
 
 // Parse reads the JSON form of any version up to Schema.
 func Parse(data []byte) (*File, error) {
@@ -64,7 +60,7 @@ var columns = []model.Column{
 
 // Model is the file as the report that every format is written from.
 func (f *File) Model() *model.Report {
-	m := &model.Report{Header: model.Header{Torntail: f.Torntail, Command: f.Command, Seed: f.Seed, Started: f.Started}}
+	m := &model.Report{Header: result.Header{Torntail: f.Torntail, Command: f.Command, Seed: f.Seed, Started: f.Started}}
 	s := model.Section{Title: "Split brain", Caption: caption, Text: f.Remarks, Labels: []string{"scenario"}, Columns: columns}
 	for _, sweep := range f.Sweeps {
 		s.Labels = append(s.Labels, sweep.Name)

@@ -91,7 +91,7 @@ func Write(w io.Writer, r *model.Report, find Finder) error {
 }
 
 // meta is what the header knows.
-func meta(h *model.Header) []pair {
+func meta(h *result.Header) []pair {
 	list := []pair{{"Command", clean(h.Command)}, {"Seed", fmt.Sprint(h.Seed)}}
 	if !h.Started.IsZero() {
 		list = append(list, pair{"Started", h.Started.UTC().Format("2006-01-02 15:04:05 UTC")})

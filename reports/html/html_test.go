@@ -260,7 +260,7 @@ func TestFatesThatAreNoLoss(t *testing.T) {
 func TestWhatACommandPrintedAndItsPicturesAreShown(t *testing.T) {
 	var b strings.Builder
 	require.NoError(t, Write(&b, &model.Report{
-		Header: model.Header{Command: "torntail explore"}, Headline: "<script>", Pictures: []model.Picture{{Title: "map <b>", SVG: []byte("<svg/>")}},
+		Header: result.Header{Command: "torntail explore"}, Headline: "<script>", Pictures: []model.Picture{{Title: "map <b>", SVG: []byte("<svg/>")}},
 		Sections: []model.Section{{Title: "engine", Labels: []string{"mode", "disk"}, Entries: []model.Entry{
 			{Labels: []string{"always", "ext4"}, Verdict: result.Violated, Report: "key <script>\x1b[31m\nline 2\n"}}}},
 	}, nil))

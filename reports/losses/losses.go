@@ -17,7 +17,7 @@ import (
 // Report lays a result out. catalogue are the known findings of the product.
 func Report(r *result.Report, catalogue []result.Finding) *model.Report {
 	m := &model.Report{
-		Header:  model.Header{Torntail: r.Torntail, Command: r.Command, Seed: r.Seed, Started: r.Started, ElapsedS: r.ElapsedS, Machine: r.Machine},
+		Header:  result.Header{Torntail: r.Torntail, Command: r.Command, Seed: r.Seed, Started: r.Started, ElapsedS: r.ElapsedS, Machine: r.Machine},
 		Meaning: wording.Report(r, catalogue),
 	}
 	if r.Policies != nil {

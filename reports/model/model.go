@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/torntail/torntail/reports/chart"
 	"github.com/torntail/torntail/reports/result"
@@ -21,27 +20,15 @@ import (
 
 // Report is everything that one command found.
 type Report struct {
-	Header
+	result.Header
 	// Headline is a few words behind the verdict; "" counts what was judged.
 	Headline string
 	Meaning  string // one sentence on what it all says
-	// Interrupted: what was not tried is unknown.
-	Interrupted bool
 	// AtFault: torntail's judges contradict each other, whatever else was found.
 	AtFault  bool
 	Sections []Section
 	Findings []Finding // known ones, each once, in the order of the catalogue
 	Pictures []Picture // of the command as a whole
-}
-
-// Header says how it can be had again.
-type Header struct {
-	Torntail string // version
-	Command  string // as it would be typed again
-	Seed     uint64
-	Started  time.Time // zero: not known
-	ElapsedS float64   // 0: not known
-	Machine  result.Machine
 }
 
 // Section is a table: entries that have the same figures.
