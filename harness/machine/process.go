@@ -259,25 +259,21 @@ func (p *Process) fail(err error) {
 func (p *Process) Env() env.Env { return p.env }
 
 // Clients implements Machine.
-func (p *Process) Clients() env.Env { return clientEnv{p} }
+func (p *Process) Clients() env.Env { return clientEnv{p.env, p} }
 
 // clientEnv counts the clients' tasks.
-type clientEnv struct{ *Process }
+type clientEnv struct {
+	*osenv.Env
+	of *Process
+}
 
-func (c clientEnv) Node() string                          { return c.env.Node() }
-func (c clientEnv) Now() time.Duration                    { return c.env.Now() }
-func (c clientEnv) Wall() time.Time                       { return c.env.Wall() }
-func (c clientEnv) Sleep(d time.Duration)                 { c.env.Sleep(d) }
-func (c clientEnv) NewCond() env.Cond                     { return c.env.NewCond() }
-func (c clientEnv) Uint64() uint64                        { return c.env.Uint64() }
-func (c clientEnv) Listen(a string) (env.Listener, error) { return c.env.Listen(a) }
-func (c clientEnv) Dial(a string) (env.Conn, error)       { return c.env.Dial(a) }
-func (c clientEnv) Fork(name string, f func()) env.Task   { return c.Go(name, f) }
+// Fork starts a client's task, as Go does.
+func (c clientEnv) Fork(name string, f func()) env.Task { return c.Go(name, f) }
 
 // Go starts a client's task.
 func (c clientEnv) Go(name string, f func()) env.Task {
-	t := c.env.Go(name, f)
-	c.tasks = append(c.tasks, t)
+	t := c.Env.Go(name, f)
+	c.of.tasks = append(c.of.tasks, t)
 	return t
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/harness/conduct"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // commands are what the control socket understands:
@@ -24,12 +25,12 @@ import (
 //	log-from N                the lines from number N on; the first line of the answer is the next number
 //	where                     the mount point
 func (m *Disk) commands() control.Commands {
-	none := func(f func() string) func([]string) (string, error) {
+	none := func(f func() (string, error)) func([]string) (string, error) {
 		return func(args []string) (string, error) {
 			if len(args) > 0 {
 				return "", fmt.Errorf("it takes no arguments, got %q", strings.Join(args, " "))
 			}
-			return f(), nil
+			return f()
 		}
 	}
 	return control.Commands{
@@ -40,14 +41,18 @@ func (m *Disk) commands() control.Commands {
 			}
 			return m.fault(p)
 		},
-		"clear":     none(func() string { m.clear(); m.note("all faults ended"); return "no fault is in place\n" }),
+		"clear": none(func() (string, error) {
+			m.clear()
+			m.note("all faults ended")
+			return "no fault is in place\n", nil
+		}),
 		"power-cut": m.cutCommand,
-		"save":      m.saveCommand,
-		"status":    none(m.status),
+		"save":      none(m.saveCommand),
+		"status":    none(func() (string, error) { return m.status(), nil }),
 		"log":       m.logCommand,
 		"log-tail":  m.logTail,
 		"log-from":  m.logFrom,
-		"where":     none(m.Dir),
+		"where":     none(func() (string, error) { return m.Dir(), nil }),
 	}
 }
 
@@ -79,10 +84,7 @@ func (m *Disk) cutCommand(args []string) (string, error) {
 	return b.String(), nil
 }
 
-func (m *Disk) saveCommand(args []string) (string, error) {
-	if len(args) > 0 {
-		return "", fmt.Errorf("it takes no arguments, got %q", strings.Join(args, " "))
-	}
+func (m *Disk) saveCommand() (string, error) {
 	if m.backing == nil {
 		return "", errors.New("the disk is mounted without --backing: there is no place to save it in")
 	}
@@ -113,23 +115,15 @@ func (m *Disk) status() string {
 			if f.Dir && path != "." {
 				path += "/"
 			}
-			what := plural(f.Ops, "call")
+			what := wording.Times(f.Ops, "call")
 			if !f.Dir {
-				what += ", " + plural(int(f.Bytes), "byte")
+				what += ", " + wording.Times(int(f.Bytes), "byte")
 			}
 			fmt.Fprintf(&b, "not durable: %s: %s, the oldest for %v\n", path, what, (now - f.Since).Round(time.Millisecond))
 		}
 	})
 	b.WriteString(m.conductor.Status())
 	return b.String()
-}
-
-// plural is a number of things.
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
 
 func (m *Disk) logCommand(args []string) (string, error) {

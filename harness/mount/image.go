@@ -2,6 +2,7 @@ package mount
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -180,7 +181,7 @@ func readImage(in *bufio.Reader, d *disk.Disk, began time.Time) error {
 	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != imageMagic {
 		return fmt.Errorf("not a disk image that this torntail knows (%q at its beginning)", magic)
 	}
-	r := &imageReader{in: in, d: d, began: began, times: map[disk.Ino]time.Duration{}, buf: make([]byte, extentSize)}
+	r := &imageReader{in: in, d: d, began: began, times: map[disk.Ino]time.Duration{}}
 	for n := 0; ; n++ {
 		e, err := r.header()
 		if err == nil && e.Path == "" {
@@ -209,7 +210,7 @@ type imageReader struct {
 	d     *disk.Disk
 	began time.Time
 	times map[disk.Ino]time.Duration
-	buf   []byte
+	buf   bytes.Buffer
 }
 
 // sync makes durable what has been read so far, and forgets that it was in play.
@@ -224,19 +225,19 @@ func (r *imageReader) sync() error {
 	return nil
 }
 
-// summed reads n bytes and checks their checksum.
-func (r *imageReader) summed(b []byte) error {
-	var sum [4]byte
-	if _, err := io.ReadFull(r.in, b); err != nil {
-		return fmt.Errorf("%w: it ends too early", ErrDamaged)
+// summed reads so many bytes and checks their checksum. What it returns is valid until the
+// next call.
+func (r *imageReader) summed(n int64) ([]byte, error) {
+	// Grown as it is read: the length may be wrong.
+	r.buf.Reset()
+	if _, err := io.CopyN(&r.buf, r.in, n+4); err != nil {
+		return nil, fmt.Errorf("%w: it ends too early", ErrDamaged)
 	}
-	if _, err := io.ReadFull(r.in, sum[:]); err != nil {
-		return fmt.Errorf("%w: it ends too early", ErrDamaged)
+	b := r.buf.Bytes()
+	if binary.BigEndian.Uint32(b[n:]) != crc32.Checksum(b[:n], castagnoli) {
+		return nil, fmt.Errorf("%w: a checksum is wrong", ErrDamaged)
 	}
-	if binary.BigEndian.Uint32(sum[:]) != crc32.Checksum(b, castagnoli) {
-		return fmt.Errorf("%w: a checksum is wrong", ErrDamaged)
-	}
-	return nil
+	return b[:n], nil
 }
 
 func (r *imageReader) header() (*imageEntry, error) {
@@ -248,14 +249,9 @@ func (r *imageReader) header() (*imageEntry, error) {
 	if size > maxHeader {
 		return nil, fmt.Errorf("%w: a header of %d bytes", ErrDamaged, size)
 	}
-	// Grown as it is read: the length may be wrong.
-	b, err := io.ReadAll(io.LimitReader(r.in, int64(size)))
-	if err != nil || len(b) < int(size) {
-		return nil, fmt.Errorf("%w: it ends too early", ErrDamaged)
-	}
-	var sum [4]byte
-	if _, err := io.ReadFull(r.in, sum[:]); err != nil || binary.BigEndian.Uint32(sum[:]) != crc32.Checksum(b, castagnoli) {
-		return nil, fmt.Errorf("%w: a checksum is wrong", ErrDamaged)
+	b, err := r.summed(int64(size))
+	if err != nil {
+		return nil, err
 	}
 	e := new(imageEntry)
 	if err := json.Unmarshal(b, e); err != nil {
@@ -292,11 +288,6 @@ func (r *imageReader) entry(e *imageEntry) error {
 			c.Ino = ino
 			errno = r.d.Link(&c, ino, dir, name)
 		}
-		r.d.End(&c)
-		if errno != 0 {
-			return fmt.Errorf("%w: %s: %v", ErrDamaged, e.Path, errno)
-		}
-		return nil
 	case e.Kind == "file":
 		ino, errno = r.d.Create(&c, dir, name)
 	default:
@@ -310,6 +301,9 @@ func (r *imageReader) entry(e *imageEntry) error {
 	}
 	if errno != 0 {
 		return fmt.Errorf("%w: %s: %v", ErrDamaged, e.Path, errno)
+	}
+	if e.Kind == "link" { // which has nothing of its own
+		return nil
 	}
 	r.d.SetMode(ino, e.Mode)
 	r.d.SetOwner(ino, e.UID, e.GID)
@@ -344,8 +338,8 @@ func (r *imageReader) contents(e *imageEntry, ino disk.Ino) error {
 		if x.Len < 1 || x.Len > extentSize || x.Off < 0 || x.Off > e.Size-x.Len {
 			return fmt.Errorf("%w: %s: an extent of %d bytes at %d", ErrDamaged, e.Path, x.Len, x.Off)
 		}
-		b := r.buf[:x.Len]
-		if err := r.summed(b); err != nil {
+		b, err := r.summed(x.Len)
+		if err != nil {
 			return fmt.Errorf("%s: %w", e.Path, err)
 		}
 		c := r.call(disk.OpWrite)

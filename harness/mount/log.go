@@ -2,6 +2,7 @@ package mount
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -49,7 +50,7 @@ func newLog(path string) (*opLog, error) {
 	}
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, fmt.Errorf("the log cannot be written: %w", err)
+		return nil, logFailed(err)
 	}
 	l.file, l.out = f, bufio.NewWriterSize(f, 256<<10)
 	return l, nil
@@ -99,7 +100,7 @@ func (l *opLog) flush() error {
 	if l.out == nil {
 		return nil
 	}
-	return l.out.Flush()
+	return logFailed(l.out.Flush())
 }
 
 // close writes the rest and closes the file.
@@ -109,15 +110,17 @@ func (l *opLog) close() error {
 	if l.file == nil {
 		return nil
 	}
-	err := l.out.Flush()
-	if cerr := l.file.Close(); err == nil {
-		err = cerr
-	}
+	err := cmp.Or(l.out.Flush(), l.file.Close())
 	l.file, l.out = nil, nil
-	if err != nil {
-		return fmt.Errorf("the log cannot be written: %w", err)
+	return logFailed(err)
+}
+
+// logFailed says of an error that it is the log's.
+func logFailed(err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("the log cannot be written: %w", err)
 }
 
 // from prints the lines from number n on that are still in memory, at most max

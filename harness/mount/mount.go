@@ -8,6 +8,7 @@
 package mount
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness/conduct"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Node is the name of the machine in plans.
@@ -159,13 +161,19 @@ func (m *Disk) undo() {
 	if m.mount != nil {
 		m.mount.Close()
 	}
-	if m.log != nil {
-		m.log.close()
-	}
-	m.record.close()
+	m.closeFiles()
 	if m.backing != nil {
 		m.backing.close()
 	}
+}
+
+// closeFiles closes the log and the record.
+func (m *Disk) closeFiles() error {
+	err := m.record.close()
+	if m.log != nil {
+		err = cmp.Or(m.log.close(), err)
+	}
+	return err
 }
 
 // Dir is the mount point, absolute and free of symbolic links.
@@ -230,18 +238,11 @@ func (m *Disk) Close() error {
 	m.release()
 	unregister(m.mount.Dir(), m.socket)
 	m.drain()
-	if lerr := m.log.close(); err == nil {
-		err = lerr
-	}
-	if rerr := m.record.close(); err == nil {
-		err = rerr
-	}
+	err = cmp.Or(err, m.closeFiles())
 	if m.backing != nil {
 		m.acting.Lock()
 		defer m.acting.Unlock()
-		if berr := m.backing.save(m.volume.Disk(), m.began); err == nil {
-			err = berr
-		}
+		err = cmp.Or(err, m.backing.save(m.volume.Disk(), m.began))
 		m.backing.close()
 	}
 	return err
@@ -272,11 +273,10 @@ func (m *Disk) drain() {
 		m.log.take(d)
 		m.record.take()
 	})
-	if err := m.log.flush(); err != nil {
-		m.fail(fmt.Errorf("the log cannot be written: %w", err))
-	}
-	if err := m.record.write(); err != nil {
-		m.fail(err)
+	for _, err := range []error{m.log.flush(), m.record.write()} {
+		if err != nil {
+			m.fail(err)
+		}
 	}
 }
 
@@ -325,7 +325,7 @@ func Describe(cut disk.Cut) string {
 		choice = cut.Asked
 	}
 	return fmt.Sprintf("power cut, %s: %s (%s) not durable, %d of them (%s) lost", choice.Clause(),
-		plural(cut.Ops, "call"), plural(int(cut.Bytes), "byte"), cut.LostOps, plural(int(cut.LostBytes), "byte"))
+		wording.Times(cut.Ops, "call"), wording.Times(int(cut.Bytes), "byte"), cut.LostOps, wording.Times(int(cut.LostBytes), "byte"))
 }
 
 // cutLogged cuts the power and takes the whole log of the disk that was cut,

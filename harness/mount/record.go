@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -28,40 +29,38 @@ func newRecord(path string, tape *disk.Tape, began time.Time) (*record, error) {
 	}
 	to, err := disk.NewRecorder(f, tape, began)
 	if err != nil {
-		f.Close()
-		return nil, recordFailed(err)
+		return nil, recordFailed(errors.Join(err, f.Close()))
 	}
 	return &record{f, to}, nil
 }
 
-func recordFailed(err error) error { return fmt.Errorf("the record cannot be written: %w", err) }
+// recordFailed says of an error that it is the record's.
+func recordFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the record cannot be written: %w", err)
+}
 
 // take takes what is on the tape off it.
 func (r *record) take() {
-	if r != nil && r.file != nil {
+	if r != nil {
 		r.to.Take()
 	}
 }
 
 // write writes what was taken.
 func (r *record) write() error {
-	if r == nil || r.file == nil {
+	if r == nil {
 		return nil
 	}
-	if err := r.to.Write(); err != nil {
-		return recordFailed(err)
-	}
-	return nil
+	return recordFailed(r.to.Write())
 }
 
 // close ends the file.
 func (r *record) close() error {
-	if r == nil || r.file == nil {
+	if r == nil {
 		return nil
 	}
-	err := r.file.Close()
-	if r.file = nil; err != nil {
-		return recordFailed(err)
-	}
-	return nil
+	return recordFailed(r.file.Close())
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Position is an instant of a recorded disk.
@@ -78,7 +79,7 @@ func ReadRecord(in io.Reader, at Position) (*Recorded, error) {
 	}
 	switch {
 	case at.Cut > 0:
-		return nil, fmt.Errorf("the record has %s, and no number %d", plural(cuts, "power cut"), at.Cut)
+		return nil, fmt.Errorf("the record has %s, and no number %d", wording.Times(cuts, "power cut"), at.Cut)
 	case at.Call > 0:
 		return nil, fmt.Errorf("call %d has not returned in the record, or did nothing to the disk: its last call is %d", at.Call, r.Call)
 	}
