@@ -19,7 +19,7 @@ func Backend(target string, lacking func(target string, err error) error) (split
 	}
 	return splitbrain.Backend{
 		Name: "process", Target: target, System: System(),
-		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
+		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, error) {
 			return Run(ctx, s, Options{Binary: target, Seed: seed})
 		},
 	}, nil

@@ -195,13 +195,13 @@ func (c *Cluster) Env(node string) env.Env {
 
 // Run runs one experiment on a cluster of its own. An error is torntail's own, the
 // environment's, or says that the cluster could not be set up.
-func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrain.Outcome, version string, err error) {
+func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrain.Outcome, err error) {
 	c, err := Start(ctx, s, o)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	stop := context.AfterFunc(ctx, c.Stop)
-	version = c.All[0].Machine.(interface{ Redis() *process.Redis }).Redis().Version
+	version := c.All[0].Machine.(interface{ Redis() *process.Redis }).Redis().Version
 	c.env.Enter()
 	out, err = splitbrain.Conduct(c, s, o.Seed)
 	c.env.Leave()
@@ -212,5 +212,9 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 	if errors.Is(err, splitbrain.ErrInterrupted) {
 		err = context.Cause(ctx)
 	}
-	return out, version, err
+	if err != nil {
+		return nil, err
+	}
+	out.Version = version
+	return out, nil
 }

@@ -27,7 +27,7 @@ func named(t *testing.T, name string, seed uint64) *splitbrain.Report {
 	require.NoError(t, err)
 	s, err := splitbrain.New(n.Options)
 	require.NoError(t, err)
-	out, _, err := Run(context.Background(), s, Options{Seed: seed})
+	out, err := Run(context.Background(), s, Options{Seed: seed})
 	require.NoError(t, err)
 	r := splitbrain.Judge(s, out)
 	t.Log(r.Line())

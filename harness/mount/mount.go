@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"sync"
 	"time"
@@ -43,7 +42,6 @@ type Options struct {
 	Log         string // file that receives every record of the log; "": none
 	Record      string // file that receives the log with all data (disk.Recorder); "": none
 	Seed        uint64 // of power cuts in plans that do not say what they keep
-	Messages    io.Writer
 }
 
 // Disk is a mounted fault disk.
@@ -87,9 +85,6 @@ func Open(o Options) (_ *Disk, err error) {
 	}
 	m := &Disk{o: o, began: time.Now(), timekeeper: conduct.NewTimekeeper(), failed: make(chan error, 1), stop: make(chan struct{})}
 	m.conductor = conduct.New(world{m})
-	if m.o.Messages == nil {
-		m.o.Messages = io.Discard
-	}
 	defer func() {
 		if err != nil {
 			m.undo()

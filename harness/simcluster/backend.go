@@ -3,7 +3,6 @@ package simcluster
 import (
 	"context"
 
-	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
@@ -14,17 +13,16 @@ func Backend(planted bugs.Set) (b splitbrain.Backend, close func()) {
 	c := New()
 	return splitbrain.Backend{
 		Name: "sim", Target: "engine", System: System(),
-		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
+		Run: func(ctx context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, error) {
 			if err := context.Cause(ctx); err != nil {
-				return nil, "", err
+				return nil, err
 			}
-			out, trace, err := c.Run(s, Options{Seed: seed, Bugs: planted})
+			out, err := c.Run(s, Options{Seed: seed, Bugs: planted})
 			if err != nil {
-				return nil, "", err
+				return nil, err
 			}
-			out.Trace = trace
 			out.Findings = c.Judge(out)
-			return out, "as redis " + engine.RedisVersion, nil
+			return out, nil
 		},
 	}, c.Close
 }

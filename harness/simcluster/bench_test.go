@@ -25,7 +25,7 @@ func BenchmarkCluster(b *testing.B) {
 			before := cpuTime(b)
 			for b.Loop() {
 				seed++
-				if _, _, err := c.Run(s, Options{Seed: seed}); err != nil {
+				if _, err := c.Run(s, Options{Seed: seed}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -59,7 +59,7 @@ func BenchmarkClusters(b *testing.B) {
 		c := New()
 		defer c.Close()
 		for pb.Next() {
-			if _, _, err := c.Run(s, Options{Seed: seed.Add(1)}); err != nil {
+			if _, err := c.Run(s, Options{Seed: seed.Add(1)}); err != nil {
 				b.Error(err)
 				return
 			}

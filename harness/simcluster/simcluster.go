@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/network"
@@ -62,22 +63,21 @@ func (c *Simulator) Close() { c.world.Close() }
 // limit bounds an experiment in virtual time: beyond it something never ends.
 const limit = time.Hour
 
-// Run runs one experiment and returns what happened, with the hash of everything
-// that happened in the world.
-func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outcome, trace uint64, err error) {
+// Run runs one experiment and returns what happened.
+func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outcome, err error) {
 	if err := s.Check(System()); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	profile, err := sim.ProfileByName("nvme")
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	c.s, c.o, c.over, c.found, c.All = s, o, false, nil, c.All[:0]
 	clear(c.clients)
 	clear(c.returns)
 	c.world.Reset(sim.Options{Seed: o.Seed, Profile: profile})
 	if err := c.place(); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	c.admin.Go("conduct", func(env.Env) {
 		if o.Expiry {
@@ -88,17 +88,18 @@ func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outc
 		c.world.Stop()
 	})
 	if failed := c.world.Run(limit); failed != nil {
-		return nil, 0, fmt.Errorf("seed %d: %w", o.Seed, failed)
+		return nil, fmt.Errorf("seed %d: %w", o.Seed, failed)
 	}
 	if err != nil {
 		for _, n := range c.All {
 			if back := c.returns[n.Name]; back.How == machine.RefusedToStart {
-				return nil, 0, fmt.Errorf("seed %d: %s does not start: %s", o.Seed, n.Name, back.Refusal)
+				return nil, fmt.Errorf("seed %d: %s does not start: %s", o.Seed, n.Name, back.Refusal)
 			}
 		}
-		return nil, 0, fmt.Errorf("seed %d: %w", o.Seed, err)
+		return nil, fmt.Errorf("seed %d: %w", o.Seed, err)
 	}
-	return out, c.world.Hash(), nil
+	out.Trace, out.Version = c.world.Hash(), "as redis "+engine.RedisVersion
+	return out, nil
 }
 
 // place makes the machines of the experiment, each with what it reuses of those before.

@@ -38,9 +38,9 @@ func run(t testing.TB, c *Simulator, k *Schedule, seed uint64, b bugs.Set) (*spl
 	if b != 0 {
 		s.Timing.Settle = 10 * time.Second // enough for the correct engine, see TestSchedules
 	}
-	out, trace, err := c.Run(s, Options{Seed: seed, Bugs: b, Expiry: k.Name != "calm"})
+	out, err := c.Run(s, Options{Seed: seed, Bugs: b, Expiry: k.Name != "calm"})
 	require.NoError(t, err, "%s, seed %d: %s", k.Name, seed, s.Plan)
-	return out, trace, c.Judge(out)
+	return out, out.Trace, c.Judge(out)
 }
 
 // The correct engine passes every schedule: safety under faults, and convergence

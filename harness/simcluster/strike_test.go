@@ -45,7 +45,7 @@ func TestWhatASimulatedClusterCannotSuffer(t *testing.T) {
 			require.NoError(t, err, text)
 		} else {
 			require.EqualError(t, err, `"`+text+`" cannot strike here: `+want)
-			_, _, err = c.Run(s, Options{Seed: 1})
+			_, err = c.Run(s, Options{Seed: 1})
 			require.ErrorContains(t, err, want, "nor does it run")
 		}
 		c.Close()
@@ -66,7 +66,7 @@ func struck(t *testing.T, c *Simulator, text string, directives ...splitbrain.Di
 	p, err := plan.Parse("plan 1\n" + text)
 	require.NoError(t, err)
 	s := scenario(t, splitbrain.Options{Plan: p, Span: 8 * time.Second, Directives: directives})
-	out, _, err := c.Run(s, Options{Seed: 1})
+	out, err := c.Run(s, Options{Seed: 1})
 	require.NoError(t, err)
 	out.Findings = c.Judge(out)
 	return splitbrain.Judge(s, out)

@@ -11,9 +11,9 @@ type Backend struct {
 	Name   string // "sim" or "process", as in reports
 	Target string
 	System plan.System // what a plan must be able to strike
-	// Run runs one experiment. version is the servers'. An error is the backend's own
-	// failure, or says that the cluster could not be set up.
-	Run func(ctx context.Context, s *Scenario, seed uint64) (o *Outcome, version string, err error)
+	// Run runs one experiment. An error is the backend's own failure, or says that the
+	// cluster could not be set up.
+	Run func(ctx context.Context, s *Scenario, seed uint64) (*Outcome, error)
 }
 
 // Experiment runs a scenario once and judges it.
@@ -21,11 +21,11 @@ func (b *Backend) Experiment(ctx context.Context, s *Scenario, seed uint64) (*Re
 	if err := s.Check(b.System); err != nil {
 		return nil, nil, err
 	}
-	o, version, err := b.Run(ctx, s, seed)
+	o, err := b.Run(ctx, s, seed)
 	if err != nil {
 		return nil, nil, err
 	}
 	r := Judge(s, o)
-	r.Target, r.Version, r.Backend = b.Target, version, b.Name
+	r.Target, r.Version, r.Backend = b.Target, o.Version, b.Name
 	return r, o, nil
 }

@@ -40,6 +40,7 @@ type Suffix struct {
 // Outcome is what an experiment did, before anybody judges it.
 type Outcome struct {
 	Seed    uint64
+	Version string // the servers'
 	History *history.History
 	Began   time.Duration // when clients and the plan began, on the clock of the history
 	Ended   time.Duration // when clients stopped

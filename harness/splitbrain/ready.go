@@ -21,27 +21,27 @@ func AwaitReady(c Cluster, s *Scenario) error {
 	return r.awaitReady()
 }
 
-// await waits until nothing is lacking, at most so long; otherwise is what the error says.
-func (r *run) await(otherwise string, limit, every time.Duration, lacking func() string) error {
-	until := r.env.Now() + limit
-	for {
-		lacks := lacking()
-		switch {
-		case lacks == "":
-			return nil
-		case r.stopping():
-			return ErrInterrupted
-		case r.env.Now() >= until:
-			return fmt.Errorf("%s after %v: %s", otherwise, limit, lacks)
+// await waits until nothing is lacking, or nobody wants it any more, and for longer than
+// limit at most by one look; it returns what is lacking still.
+func (r *run) await(limit, every time.Duration, lacking func() string) (lacks string) {
+	for until := r.env.Now() + limit; ; r.env.Sleep(every) {
+		if lacks = lacking(); lacks == "" || r.stopping() || r.env.Now() > until {
+			return lacks
 		}
-		r.env.Sleep(every)
 	}
 }
 
 // awaitReady waits until every replica follows, every Sentinel knows the others
 // and the replicas, and sets the Sentinels' periods.
 func (r *run) awaitReady() error {
-	return r.await("the cluster is not ready", readyLimit, max(readyEvery, r.s.Poll), r.lacking)
+	switch lacks := r.await(readyLimit, max(readyEvery, r.s.Poll), r.lacking); {
+	case lacks == "":
+		return nil
+	case r.stopping():
+		return ErrInterrupted
+	default:
+		return fmt.Errorf("the cluster is not ready after %v: %s", readyLimit, lacks)
+	}
 }
 
 // lacking is what the cluster lacks to be ready, "" when nothing.
@@ -111,20 +111,12 @@ const convergeEvery = 25 * time.Millisecond
 // converge waits until there is one master, everybody follows it with the same
 // data, and every Sentinel names it; then it reads what each server holds.
 func (r *run) converge() {
-	began := r.env.Now()
-	lacks := ""
-	for {
-		if lacks = r.diverged(); lacks == "" {
-			break
-		}
-		if r.env.Now()-began > r.s.Timing.Settle || r.stopping() {
-			r.out.TookToHeal = r.env.Now() - r.out.Healed
-			r.out.Why = fmt.Sprintf("not converged %v after the clients stopped: %s", r.s.Timing.Settle, lacks)
-			return
-		}
-		r.env.Sleep(convergeEvery)
-	}
+	lacks := r.await(r.s.Timing.Settle, convergeEvery, r.diverged)
 	r.out.TookToHeal = r.env.Now() - r.out.Healed
+	if lacks != "" {
+		r.out.Why = fmt.Sprintf("not converged %v after the clients stopped: %s", r.s.Timing.Settle, lacks)
+		return
+	}
 	for i := range r.s.Topology.Servers {
 		if err := r.dump(Server(i)); err != nil {
 			r.out.Why = err.Error()

@@ -253,7 +253,13 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 	case r.Refuted > 0:
 		r.unknown(fmt.Sprintf("%d writes are lost by their offsets, and are there", r.Refuted))
 	case r.AOFDiffer > 0:
-		r.unknown(fmt.Sprintf("the append-only files disagree about %d lost writes", r.AOFDiffer))
+		why := fmt.Sprintf("the append-only files disagree about %d lost writes", r.AOFDiffer)
+		for _, e := range o.Executed {
+			if e.Err != "" {
+				why += "; those of " + e.Node + " cannot be read: " + e.Err
+			}
+		}
+		r.unknown(why)
 	}
 	switch {
 	case len(f.Anomalies) > 0:

@@ -103,7 +103,7 @@ func New(o Options) (*Scenario, error) {
 		return nil, err
 	}
 	s := &Scenario{Options: o, Timing: timing, WaitFor: waitLimit, Timeout: defaultTimeout, Poll: defaultPoll}
-	s.Quorum, s.Rate, s.Partition = cmp.Or(o.Quorum, o.Topology.Majority()), cmp.Or(o.Rate, defaultRate), partition.Name
+	s.Quorum, s.Rate, s.Partition = cmp.Or(o.Quorum, o.Topology.Sentinels/2+1), cmp.Or(o.Rate, defaultRate), partition.Name
 	if s.Quorum < 1 || s.Quorum > max(1, o.Topology.Sentinels) {
 		return nil, fmt.Errorf("quorum %d: want 1 to the %d Sentinels of topology %s", s.Quorum, o.Topology.Sentinels, o.Topology)
 	}

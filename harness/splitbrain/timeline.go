@@ -55,14 +55,13 @@ func WriteTimeline(w io.Writer, s *Scenario, o *Outcome, r *Report) error {
 
 type timeline struct {
 	chart.Drawing
-	s        *Scenario
 	o        *Outcome
 	from, to time.Duration
 	lost     map[int]bool
 }
 
 func newTimeline(s *Scenario, o *Outcome) *timeline {
-	t := &timeline{s: s, o: o, from: o.Began, to: max(o.Ended, o.Healed+o.TookToHeal), lost: map[int]bool{}}
+	t := &timeline{o: o, from: o.Began, to: max(o.Ended, o.Healed+o.TookToHeal), lost: map[int]bool{}}
 	a := replication.Of(o.History, Server(0))
 	for i := range a.Lost {
 		t.lost[a.Lost[i].Op] = true

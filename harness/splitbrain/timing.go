@@ -12,8 +12,7 @@ type Directive = product.Directive
 
 // Timing is how fast Sentinels notice and act.
 type Timing struct {
-	Name  string
-	About string
+	Name string
 
 	DownAfter       time.Duration
 	FailoverTimeout time.Duration
@@ -31,7 +30,7 @@ type Timing struct {
 // down-after must be at least twice the ping period.
 var Timings = []Timing{
 	{
-		Name: "quick", About: "Sentinels notice after 500 ms; a whole experiment takes seconds",
+		Name:      "quick", // Sentinels notice after 500 ms; a whole experiment takes seconds
 		DownAfter: 500 * time.Millisecond, FailoverTimeout: time.Second,
 		Debug: []string{"ping-period", "250", "info-period", "100", "publish-period", "100", "ask-period", "100",
 			"min-link-reconnect-period", "300", "election-timeout", "1000", "slave-reconf-timeout", "1000", "tilt-trigger", "30000"},
@@ -39,7 +38,7 @@ var Timings = []Timing{
 		Settle:     30 * time.Second,
 	},
 	{
-		Name: "conf", About: "Sentinel's own defaults (down-after 30 s, failover-timeout 180 s), and what --sentinel-conf says",
+		Name:      "conf", // Sentinel's own defaults, and what --sentinel-conf says
 		DownAfter: 30 * time.Second, FailoverTimeout: 180 * time.Second, ParallelSyncs: 1,
 		Settle: 90 * time.Second,
 	},

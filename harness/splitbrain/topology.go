@@ -109,6 +109,3 @@ func (t Topology) Known() int {
 	}
 	return t.Servers - 1
 }
-
-// Majority is how many Sentinels elect a leader.
-func (t Topology) Majority() int { return t.Sentinels/2 + 1 }

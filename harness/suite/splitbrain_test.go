@@ -17,11 +17,11 @@ import (
 // simulatedCluster is the embedded engine's, in simulation.
 func simulatedCluster(string) (splitbrain.Backend, error) {
 	return splitbrain.Backend{Name: "sim", Target: "engine", System: simcluster.System(),
-		Run: func(_ context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, string, error) {
+		Run: func(_ context.Context, s *splitbrain.Scenario, seed uint64) (*splitbrain.Outcome, error) {
 			c := simcluster.New()
 			defer c.Close()
-			o, _, err := c.Run(s, simcluster.Options{Seed: seed})
-			return o, "", err
+			o, err := c.Run(s, simcluster.Options{Seed: seed})
+			return o, err
 		}}, nil
 }
 
