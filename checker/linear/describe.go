@@ -115,17 +115,14 @@ func reply(op *history.Op, m *history.More, acked bool) string {
 }
 
 // describeState is a state as porcupine's picture shows it.
-func (s *search) describeState(id int32) string {
+func (w *witness) describeState(id int32) string {
 	var keys []string
-	for i, text := range s.states.whole[id] {
-		if i == s.states.clock {
-			continue
-		}
-		_, body := split(s.states.texts[text])
-		if len(s.p.Keys) == 1 {
+	for i, text := range w.whole[id].row {
+		_, body := split(w.states.texts[text].state)
+		if len(w.p.Keys) == 1 {
 			return describeBody(body)
 		}
-		keys = append(keys, s.p.Keys[i].Name+": "+describeBody(body))
+		keys = append(keys, w.p.Keys[i].Name+": "+describeBody(body))
 	}
 	return strings.Join(keys, ", ")
 }

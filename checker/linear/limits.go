@@ -32,10 +32,18 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// deadline is a function that reports whether the time is over.
+// deadline is a function that reports whether the time is over. The time begins
+// when it is first called: few searches are so long that they ask.
 func (l Limits) deadline() (over func() bool, cancel func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.Timeout)
-	return func() bool { return ctx.Err() != nil }, cancel
+	var ctx context.Context
+	stop := func() {}
+	over = func() bool {
+		if ctx == nil {
+			ctx, stop = context.WithTimeout(context.Background(), l.Timeout)
+		}
+		return ctx.Err() != nil
+	}
+	return over, func() { stop() }
 }
 
 // SearchAll searches each problem under its limits (the last ones count for

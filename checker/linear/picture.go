@@ -14,9 +14,9 @@ import (
 func Picture(w io.Writer, problems []*Problem, l Limits) error {
 	l = l.withDefaults()
 	var all []porcupine.Operation
-	searches := map[*Problem]*search{}
+	witnesses := map[*Problem]*witness{}
 	for i, p := range problems {
-		searches[p] = p.newSearch()
+		witnesses[p] = p.newWitness()
 		for _, op := range p.operations() {
 			op.Metadata = i
 			all = append(all, op)
@@ -42,18 +42,18 @@ func Picture(w io.Writer, problems []*Problem, l Limits) error {
 		Init: func() any { return of{} },
 		Step: func(from, in, _ any) (bool, any) {
 			at, what := from.(of), in.(*input)
-			ok, next := searches[what.of].stepPorcupine(at.state, what.task)
+			ok, next := witnesses[what.of].step(at.state, what.task)
 			return ok, of{next, what.of}
 		},
 		Equal: func(a, b any) bool { return a.(of).state == b.(of).state },
 		DescribeOperation: func(in, _ any) string {
 			what := in.(*input)
-			return searches[what.of].describe(what.task)
+			return witnesses[what.of].describe(what.task)
 		},
 		DescribeOperationMetadata: func(any) string { return "" },
 		DescribeState: func(at any) string {
 			if st := at.(of); st.p != nil {
-				return searches[st.p].describeState(st.id)
+				return witnesses[st.p].describeState(st.id)
 			}
 			return ""
 		},

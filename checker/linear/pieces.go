@@ -48,35 +48,29 @@ func (s Pieces) Split(text string) (values []string, ok bool) {
 func (p *Problem) requireStates(pl *plan) {
 	for key := range p.Keys {
 		var kind history.Kind
-		for i := range pl.tasks {
-			for k := range pl.tasks[i].parts {
-				if of := &pl.tasks[i].parts[k]; of.key == int32(key) && (of.kind == history.StringAppend || of.kind == history.Push) {
-					kind = of.kind
-				}
+		for _, w := range pl.on(key) {
+			if _, of := pl.part(w); of.kind == history.StringAppend || of.kind == history.Push {
+				kind = of.kind
 			}
 		}
-		if kind == 0 {
+		if kind == 0 || pl.clock {
 			continue
 		}
 		statesBefore := p.stringsBefore
 		if kind == history.Push {
 			statesBefore = p.listsBefore
 		}
-		seen, found := statesBefore(pl, int32(key))
-		for i := range pl.tasks {
-			for k := range pl.tasks[i].parts {
-				of := &pl.tasks[i].parts[k]
-				if of.key != int32(key) || of.kind != kind {
-					continue
-				}
-				of.before, of.known = seen[of.op.Value], false
-				if _, ok := seen[of.op.Value]; ok {
-					of.known = true
-				}
-				of.beforeFound, of.knownFound = "", false
-				if state, ok := found[of.op.Value]; ok {
-					of.beforeFound, of.knownFound = state, true
-				}
+		seen, found := statesBefore(pl, key)
+		for _, w := range pl.on(key) {
+			_, of := pl.part(w)
+			if of.kind != kind || of.key != int32(key) {
+				continue
+			}
+			if state, ok := seen[of.op.Value]; ok {
+				of.before = pl.states.number(of.key, state)
+			}
+			if state, ok := found[of.op.Value]; ok {
+				of.beforeFound = pl.states.number(of.key, state)
 			}
 		}
 	}
@@ -85,35 +79,29 @@ func (p *Problem) requireStates(pl *plan) {
 // listsBefore are the states of a list before its elements, by element, as reads
 // and as the state found after the crash tell; nil when it is not only appended
 // to at its tail, each element once.
-func (p *Problem) listsBefore(pl *plan, key int32) (seen, found map[string]string) {
+func (p *Problem) listsBefore(pl *plan, key int) (seen, found map[string]string) {
 	appended := map[string]int{}
 	var reads [][]string
-	for i := range pl.tasks {
-		t := &pl.tasks[i]
-		for k := range t.parts {
-			of := &t.parts[k]
-			if of.key != key {
-				if of.to == key {
-					return nil, nil
-				}
-				continue
-			}
-			m := of.op.More
-			if m == nil {
-				m = &none
-			}
-			switch of.kind {
-			case history.Push:
-				if appended[of.op.Value]++; m.Head || appended[of.op.Value] > 1 {
-					return nil, nil
-				}
-			case history.ReadList:
-				if t.acked {
-					reads = append(reads, m.Values)
-				}
-			default:
+	for _, w := range pl.on(key) {
+		t, of := pl.part(w)
+		if of.key != int32(key) {
+			return nil, nil
+		}
+		m := of.op.More
+		if m == nil {
+			m = &none
+		}
+		switch of.kind {
+		case history.Push:
+			if appended[of.op.Value]++; m.Head || appended[of.op.Value] > 1 {
 				return nil, nil
 			}
+		case history.ReadList:
+			if t.acked {
+				reads = append(reads, m.Values)
+			}
+		default:
+			return nil, nil
 		}
 	}
 	if deadline, body := split(p.Keys[key].Initial); body != absent {
@@ -157,7 +145,7 @@ func (p *Problem) listsBefore(pl *plan, key int32) (seen, found map[string]strin
 
 // stringsBefore are the states of a string before its pieces, by piece; nil when
 // the pieces cannot be told apart.
-func (p *Problem) stringsBefore(pl *plan, key int32) (seen, found map[string]string) {
+func (p *Problem) stringsBefore(pl *plan, key int) (seen, found map[string]string) {
 	var pieces Pieces
 	appended := map[string]bool{}
 	written := map[string]int{}
@@ -168,41 +156,35 @@ func (p *Problem) stringsBefore(pl *plan, key int32) (seen, found map[string]str
 		}
 		written[body[1:]]++
 	}
-	for i := range pl.tasks {
-		t := &pl.tasks[i]
-		for k := range t.parts {
-			of := &t.parts[k]
-			if of.key != key {
-				if of.to == key {
-					return nil, nil
-				}
-				continue
+	for _, w := range pl.on(key) {
+		t, of := pl.part(w)
+		if of.key != int32(key) {
+			return nil, nil
+		}
+		m := of.op.More
+		if m == nil {
+			m = &none
+		}
+		switch of.kind {
+		case history.StringAppend:
+			appended[of.op.Value] = true
+			written[of.op.Value]++
+		case history.Write, history.CAS:
+			written[of.op.Value]++
+			if t.acked && m.HasReplaced && !of.op.Absent {
+				reads = append(reads, m.Replaced)
 			}
-			m := of.op.More
-			if m == nil {
-				m = &none
+		case history.Read:
+			if t.acked && !of.op.Absent {
+				reads = append(reads, of.op.Value)
 			}
-			switch of.kind {
-			case history.StringAppend:
-				appended[of.op.Value] = true
-				written[of.op.Value]++
-			case history.Write, history.CAS:
-				written[of.op.Value]++
-				if t.acked && m.HasReplaced && !of.op.Absent {
-					reads = append(reads, m.Replaced)
-				}
-			case history.Read:
-				if t.acked && !of.op.Absent {
-					reads = append(reads, of.op.Value)
-				}
-			case history.GetDelete:
-				if t.acked && !of.op.Absent {
-					reads = append(reads, m.Result)
-				}
-			case history.Delete, history.Expire, history.Persist, history.ReadExpiry:
-			default:
-				return nil, nil
+		case history.GetDelete:
+			if t.acked && !of.op.Absent {
+				reads = append(reads, m.Result)
 			}
+		case history.Delete, history.Expire, history.Persist, history.ReadExpiry:
+		default:
+			return nil, nil
 		}
 	}
 	for piece := range written { // any order: Distinct sorts them

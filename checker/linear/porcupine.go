@@ -2,8 +2,11 @@ package linear
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -51,7 +54,8 @@ type input struct {
 // after the crash included: nothing in the problem comes later. So it needs no
 // state of its own.
 func (p *Problem) operations() []porcupine.Operation {
-	s := p.newSearch()
+	var s search
+	s.begin(p, Limits{}.withDefaults())
 	ops := make([]porcupine.Operation, len(s.tasks))
 	client := 0
 	for i := range s.tasks {
@@ -89,14 +93,14 @@ type state struct {
 // step fails, which ends the search at once; its answer is then worth nothing.
 func (p *Problem) porcupine(budget int64) (porcupine.Model, *atomic.Int64) {
 	var spent atomic.Int64
-	s := p.newSearch()
+	w := p.newWitness()
 	return porcupine.Model{
 		Init: func() any { return state{} },
 		StepContext: func(_ context.Context, from, in, _ any) (bool, any) {
 			if spent.Add(1) >= budget {
 				return false, from
 			}
-			return s.stepPorcupine(from.(state), in.(*input).task)
+			return w.step(from.(state), in.(*input).task)
 		},
 		Equal: func(a, b any) bool { return a.(state) == b.(state) },
 		Hash: func(of any) uint64 {
@@ -107,22 +111,60 @@ func (p *Problem) porcupine(budget int64) (porcupine.Model, *atomic.Int64) {
 			}
 			return h
 		},
-		DescribeOperation: func(in, _ any) string { return s.describe(in.(*input).task) },
-		DescribeState:     func(of any) string { return s.describeState(of.(state).id) },
+		DescribeOperation: func(in, _ any) string { return w.describe(in.(*input).task) },
+		DescribeState:     func(of any) string { return w.describeState(of.(state).id) },
 	}, &spent
 }
 
-func (s *search) stepPorcupine(from state, i int32) (bool, state) {
-	t := &s.tasks[i]
-	if i == s.found {
-		return s.states.step(s.p, t, from.id) >= 0, state{from.id, true}
+// witness takes porcupine's steps. It numbers the states of a problem: those of
+// its keys and the last deadline that has passed.
+type witness struct {
+	search
+	whole  []rows
+	byRows map[string]int32
+	buf    []byte
+}
+
+type rows struct {
+	row []int32
+	now time.Duration
+}
+
+func (p *Problem) newWitness() *witness {
+	w := &witness{byRows: map[string]int32{}}
+	w.begin(p, Limits{}.withDefaults())
+	w.number()
+	return w
+}
+
+// number is the number of the present state.
+func (w *witness) number() int32 {
+	w.buf = w.buf[:0]
+	for _, id := range w.states.row {
+		w.buf = binary.LittleEndian.AppendUint32(w.buf, uint32(id))
 	}
-	if i == s.inside && from.read || i == s.outside && !from.read {
+	w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(w.states.now))
+	if id, ok := w.byRows[string(w.buf)]; ok {
+		return id
+	}
+	id := int32(len(w.whole))
+	w.whole = append(w.whole, rows{slices.Clone(w.states.row), w.states.now})
+	w.byRows[string(w.buf)] = id
+	return id
+}
+
+func (w *witness) step(from state, i int32) (bool, state) {
+	if i == w.inside && from.read || i == w.outside && !from.read {
 		return false, from
 	}
-	next := s.states.step(s.p, t, from.id)
-	if next < 0 {
+	at := &w.whole[from.id]
+	for key, id := range at.row {
+		w.states.set(int32(key), id)
+	}
+	w.states.tick(at.now)
+	w.states.undo = w.states.undo[:0]
+	if !w.states.step(&w.tasks[i]) {
 		return false, from
 	}
-	return true, state{next, from.read}
+	return true, state{w.number(), from.read || i == w.found}
 }

@@ -45,16 +45,20 @@ type Key struct {
 
 // part is one operation of one key (of two, for ListMove), alone or in a transaction.
 type part struct {
-	op   *history.Op
-	kind history.Kind
-	key  int32
-	to   int32
-	// before is what the key held before it, when that is known.
-	before string
-	known  bool
-	// beforeFound is the same, when what was found after the crash says so.
-	beforeFound string
-	knownFound  bool
+	op     *history.Op
+	kind   history.Kind
+	key    int32
+	to     int32 // of ListMove; -1
+	number int32 // among all parts of the plan
+	// before is the state of the key before it (as states numbers them), when other
+	// replies tell; beforeFound is the same, when what was found after the crash
+	// tells. noState: nothing is known.
+	before, beforeFound int32
+	// needs is the state of the key before it that its own reply tells, and after
+	// the state that it leaves whatever there was; noState where that depends.
+	needs, after int32
+	// makes is the state that it brings about if it has an effect, of plain keys.
+	makes int32
 }
 
 // task is what the search puts in order: an operation, the passing of a
@@ -92,7 +96,20 @@ type plan struct {
 	groups int32
 	queues []queue
 	seen   []sighting // entries of streams that were seen; nil: not looked for yet
+	states *states
+	// plain keys are only read, set, compared and set, and deleted: each reply that
+	// shows their state shows all of it, and nothing brings a state back but the
+	// operation whose value it is.
+	plain []bool
+	// of and from list the parts on each key: of[from[k]:from[k+1]] are those on key k.
+	of   []where
+	from []int32
+	// returns are the answered tasks in order of return, calls in order of invocation.
+	calls, returns, open []int32
 }
+
+// where is a part of a task.
+type where struct{ task, part int32 }
 
 // compile lists the tasks. What does not depend on the question asked (Found...,
 // Inside, Outside, Split) is kept.
@@ -100,11 +117,15 @@ func (p *Problem) compile() *plan {
 	if p.plan != nil && p.Split == nil {
 		return p.plan
 	}
-	pl := &plan{}
-	place := make(map[string]int32, len(p.Keys))
-	for i := range p.Keys {
-		place[p.Keys[i].Name] = int32(i)
+	pl := &plan{tasks: make([]task, 0, len(p.Ops)+1)}
+	total := 0
+	for _, op := range p.Ops {
+		if total++; op.Kind == history.Txn && op.More != nil {
+			total += len(op.More.Parts) - 1
+		}
 	}
+	parts := make([]part, 0, total)
+	place := p.places()
 	crash := int64(p.Crash)
 	for i, op := range p.Ops {
 		if op.Outcome == history.Failed || op.Outcome != history.OK && !op.Writes() {
@@ -114,11 +135,13 @@ func (p *Problem) compile() *plan {
 		if t.answered = t.acked; t.answered {
 			t.ret = max(t.call, min(crash, int64(op.Return)))
 		}
-		t.parts = p.parts(op, place)
+		n := len(parts)
+		parts = p.parts(parts, op, place)
+		t.parts = parts[n:len(parts):len(parts)]
 		if op.Kind == history.Txn && p.Split != nil && p.Split(op) {
-			for _, one := range t.parts {
+			for k := range t.parts {
 				single := t
-				single.parts = []part{one}
+				single.parts = t.parts[k : k+1 : k+1]
 				single.reads = single.acked && readsOnly(single.parts)
 				pl.tasks = append(pl.tasks, single)
 			}
@@ -131,22 +154,159 @@ func (p *Problem) compile() *plan {
 		}
 	}
 	p.deadlines(pl)
+	pl.index(len(p.Keys))
+	pl.states = newStates(p, pl.clock)
 	p.requireStates(pl)
+	p.ownStates(pl)
 	p.findQueues(pl)
 	pl.findTwins()
+	pl.sort()
 	if p.Split == nil {
 		p.plan = pl
 	}
 	return pl
 }
 
-// parts are the operations on single keys that op consists of. Keys that are
-// not of the problem are left out.
-func (p *Problem) parts(op *history.Op, place map[string]int32) []part {
-	one := func(op *history.Op) (part, bool) {
-		at, ok := place[op.Key]
+// places are the keys' places by name.
+func (p *Problem) places() func(name string) (int32, bool) {
+	if len(p.Keys) == 1 {
+		only := p.Keys[0].Name
+		return func(name string) (int32, bool) { return 0, name == only }
+	}
+	at := make(map[string]int32, len(p.Keys))
+	for i := range p.Keys {
+		at[p.Keys[i].Name] = int32(i)
+	}
+	return func(name string) (int32, bool) { i, ok := at[name]; return i, ok }
+}
+
+// index numbers the parts and lists them by key.
+func (pl *plan) index(keys int) {
+	pl.from = make([]int32, keys+1)
+	n := int32(0)
+	each := func(f func(key int32, w where)) {
+		for i := range pl.tasks {
+			for k := range pl.tasks[i].parts {
+				of, w := &pl.tasks[i].parts[k], where{int32(i), int32(k)}
+				if f(of.key, w); of.to >= 0 && of.to != of.key {
+					f(of.to, w)
+				}
+			}
+		}
+	}
+	each(func(key int32, _ where) { pl.from[key+1]++; n++ })
+	for k := range keys {
+		pl.from[k+1] += pl.from[k]
+	}
+	pl.of = make([]where, n)
+	next := make([]int32, keys)
+	copy(next, pl.from)
+	each(func(key int32, w where) {
+		pl.of[next[key]] = w
+		next[key]++
+	})
+	n = 0
+	for i := range pl.tasks {
+		for k := range pl.tasks[i].parts {
+			of := &pl.tasks[i].parts[k]
+			of.number, of.before, of.beforeFound, of.needs, of.after, of.makes = n, noState, noState, noState, noState, noState
+			n++
+		}
+	}
+}
+
+// on are the parts on a key, and those that move something to it.
+func (pl *plan) on(key int) []where { return pl.of[pl.from[key]:pl.from[key+1]] }
+
+func (pl *plan) part(w where) (*task, *part) {
+	t := &pl.tasks[w.task]
+	return t, &t.parts[w.part]
+}
+
+// ownStates finds the states that operations need, leave and make, whatever the
+// others do.
+func (p *Problem) ownStates(pl *plan) {
+	pl.plain = make([]bool, len(p.Keys))
+	for key := range p.Keys {
+		pl.plain[key] = !pl.clock
+		for _, w := range pl.on(key) {
+			t, of := pl.part(w)
+			switch of.kind {
+			case history.Read, history.Write, history.CAS, history.Delete, history.GetDelete:
+				p.ownStatesOf(pl, of, t.acked)
+			default:
+				pl.plain[key] = false
+			}
+		}
+	}
+}
+
+func (p *Problem) ownStatesOf(pl *plan, of *part, acked bool) {
+	op, m := of.op, of.op.More
+	if m == nil {
+		m = &none
+	}
+	if m.Err != "" {
+		return
+	}
+	state := func(text string, gone bool) int32 {
+		if gone {
+			return pl.states.number(of.key, absent)
+		}
+		return pl.states.number(of.key, "="+text)
+	}
+	if of.kind == history.Write && !m.HasReplaced {
+		if of.after = pl.states.number(of.key, join(m.Deadline, "="+op.Value)); m.ToAbsent {
+			of.after = state("", true)
+		}
+		of.makes = of.after
+		return
+	}
+	if pl.clock {
+		return // a state may have a deadline as well
+	}
+	switch of.kind {
+	case history.Read:
+		if acked {
+			of.needs = state(op.Value, op.Absent)
+			of.after = of.needs
+		}
+	case history.Write:
+		of.makes = state(op.Value, m.ToAbsent)
+		if acked {
+			of.needs, of.after = state(m.Replaced, op.Absent), of.makes
+		}
+	case history.Delete:
+		of.makes = state("", true)
+		switch {
+		case !acked || m.Result == "":
+			of.after = of.makes
+		case m.Result == "0":
+			of.needs, of.after = of.makes, of.makes
+		}
+	case history.GetDelete:
+		of.makes = state("", true)
+		if acked {
+			of.needs, of.after = state(m.Result, op.Absent), of.makes
+		}
+	case history.CAS:
+		switch {
+		case acked && m.Result == "1":
+			of.needs, of.makes = state(m.Expect, m.ExpectAbsent), state(op.Value, m.ToAbsent)
+			of.after = of.makes
+		case !acked || m.Result != "0":
+			of.makes = state(op.Value, m.ToAbsent)
+		}
+	}
+}
+
+// parts appends the operations on single keys that op consists of. Keys that
+// are not of the problem are left out.
+func (p *Problem) parts(to []part, op *history.Op, place func(string) (int32, bool)) []part {
+	add := func(op *history.Op) {
+		at, ok := place(op.Key)
 		if !ok {
-			return part{}, false
+			return
 		}
 		of := part{op: op, kind: op.Kind, key: at, to: -1}
 		switch {
@@ -155,28 +315,20 @@ func (p *Problem) parts(op *history.Op, place map[string]int32) []part {
 		case op.Kind == history.Append:
 			of.kind = history.Push
 		case op.Kind == history.ListMove && op.More != nil:
-			if of.to, ok = place[op.More.To]; !ok {
-				return part{}, false
+			if of.to, ok = place(op.More.To); !ok {
+				return
 			}
 		}
-		return of, true
+		to = append(to, of)
 	}
 	if op.Kind != history.Txn {
-		if of, ok := one(op); ok {
-			return []part{of}
-		}
-		return nil
-	}
-	if op.More == nil {
-		return nil
-	}
-	parts := make([]part, 0, len(op.More.Parts))
-	for i := range op.More.Parts {
-		if of, ok := one(&op.More.Parts[i]); ok {
-			parts = append(parts, of)
+		add(op)
+	} else if op.More != nil {
+		for i := range op.More.Parts {
+			add(&op.More.Parts[i])
 		}
 	}
-	return parts
+	return to
 }
 
 // readsOnly reports whether acknowledged parts change nothing in any state that
@@ -287,9 +439,31 @@ func describePart(b *strings.Builder, p *part) {
 	b.WriteString(time.Duration(m.Index).String())
 }
 
-// events is the order in which the search meets the tasks: invocations and
-// returns by time. Of what happens at one instant invocations come first, since
-// intervals are closed.
+// sort puts the answered tasks in order of invocation and of return, and lists
+// the others.
+func (pl *plan) sort() {
+	for i := range pl.tasks {
+		if pl.tasks[i].answered {
+			pl.calls = append(pl.calls, int32(i))
+		} else {
+			pl.open = append(pl.open, int32(i))
+		}
+	}
+	pl.returns = slices.Clone(pl.calls)
+	byTime := func(at func(*task) int64) func(a, b int32) int {
+		return func(a, b int32) int {
+			return cmp.Or(cmp.Compare(at(&pl.tasks[a]), at(&pl.tasks[b])), cmp.Compare(a, b))
+		}
+	}
+	calls := byTime(func(t *task) int64 { return t.call })
+	if !slices.IsSortedFunc(pl.calls, calls) {
+		slices.SortFunc(pl.calls, calls)
+	}
+	slices.SortFunc(pl.returns, byTime(func(t *task) int64 { return t.ret }))
+}
+
+// event is an invocation or a return as the search meets them: by time. Of what
+// happens at one instant invocations come first, since intervals are closed.
 //
 // Operations without a reply should be tried last: they explain what others do
 // not. What an operation must follow is only told by the returns before its
@@ -302,29 +476,57 @@ type event struct {
 	task  int32
 }
 
-func (pl *plan) events(tasks []task) []event {
-	events := make([]event, 0, 2*len(tasks))
-	var returns []int64
-	for i := range tasks {
-		if tasks[i].answered {
-			returns = append(returns, tasks[i].ret)
+// events appends the events of the tasks, and of the last of them, which is not
+// the plan's, when it is the read after the crash.
+func (pl *plan) events(events []event, tasks []task) []event {
+	calls, returns := pl.calls, pl.returns
+	if extra := len(tasks) - 1; extra == len(pl.tasks) {
+		// It is met behind the others of its time, as it is the last.
+		insert := func(list []int32, at func(*task) int64) []int32 {
+			time := at(&tasks[extra])
+			i, _ := slices.BinarySearchFunc(list, time, func(t int32, time int64) int {
+				if at(&tasks[t]) <= time {
+					return -1
+				}
+				return 1
+			})
+			return slices.Insert(slices.Clip(list), i, int32(extra))
 		}
+		calls = insert(calls, func(t *task) int64 { return t.call })
+		returns = insert(returns, func(t *task) int64 { return t.ret })
 	}
-	slices.Sort(returns)
-	for i := range tasks {
-		t := &tasks[i]
-		if t.answered {
-			events = append(events, event{t.call, 0, int32(i)}, event{t.ret, 2, int32(i)})
-			continue
-		}
+	// Those without a reply, by the return that they are put off to.
+	begin := len(events)
+	for _, i := range pl.open {
 		at := never
-		if n, _ := slices.BinarySearch(returns, t.call); n < len(returns) {
-			at = returns[n]
+		n, _ := slices.BinarySearchFunc(returns, tasks[i].call, func(t int32, call int64) int { return cmp.Compare(tasks[t].ret, call) })
+		if n < len(returns) {
+			at = tasks[returns[n]].ret
 		}
-		events = append(events, event{at, 1, int32(i)})
+		events = append(events, event{at, 1, i})
 	}
-	slices.SortStableFunc(events, func(a, b event) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.class, b.class))
-	})
+	open := slices.Clone(events[begin:])
+	events = events[:begin]
+	slices.SortFunc(open, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.task, b.task)) })
+	for len(calls)+len(open)+len(returns) > 0 {
+		call, put, ret := int64(never), int64(never), int64(never)
+		if len(calls) > 0 {
+			call = tasks[calls[0]].call
+		}
+		if len(open) > 0 {
+			put = open[0].at
+		}
+		if len(returns) > 0 {
+			ret = tasks[returns[0]].ret
+		}
+		switch {
+		case len(calls) > 0 && call <= put && call <= ret:
+			events, calls = append(events, event{call, 0, calls[0]}), calls[1:]
+		case len(open) > 0 && put <= ret:
+			events, open = append(events, open[0]), open[1:]
+		default:
+			events, returns = append(events, event{ret, 2, returns[0]}), returns[1:]
+		}
+	}
 	return events
 }

@@ -20,47 +20,44 @@ type queue struct {
 // findQueues notes the queues among the keys.
 func (p *Problem) findQueues(pl *plan) {
 	for key := range p.Keys {
-		p.findQueue(pl, int32(key))
+		p.findQueue(pl, key)
 	}
 }
 
-func (p *Problem) findQueue(pl *plan, key int32) {
+func (p *Problem) findQueue(pl *plan, key int) {
+	if !pl.pops(key) {
+		return
+	}
 	pushed := map[string]int32{}
 	popped := map[string]*task{}
 	open := false // a pop without a reply may have taken any element
-	for i := range pl.tasks {
-		t := &pl.tasks[i]
-		for k := range t.parts {
-			of := &t.parts[k]
-			if of.key != key && of.to != key {
-				continue
-			}
-			m := of.op.More
-			if m == nil {
-				m = &none
-			}
-			switch of.kind {
-			case history.Push:
-				if _, twice := pushed[of.op.Value]; twice || m.Head || len(t.parts) > 1 {
-					return
-				}
-				pushed[of.op.Value] = int32(i)
-			case history.Pop:
-				switch {
-				case !m.Head:
-					return
-				case !t.acked:
-					open = true
-				case !of.op.Absent:
-					if popped[got(of.op, m)] != nil {
-						return
-					}
-					popped[got(of.op, m)] = t
-				}
-			case history.ReadList:
-			default:
+	for _, w := range pl.on(key) {
+		t, of := pl.part(w)
+		m := of.op.More
+		if m == nil {
+			m = &none
+		}
+		switch of.kind {
+		case history.Push:
+			if _, twice := pushed[of.op.Value]; twice || m.Head || len(t.parts) > 1 {
 				return
 			}
+			pushed[of.op.Value] = w.task
+		case history.Pop:
+			switch {
+			case !m.Head:
+				return
+			case !t.acked:
+				open = true
+			case !of.op.Absent:
+				if popped[got(of.op, m)] != nil {
+					return
+				}
+				popped[got(of.op, m)] = t
+			}
+		case history.ReadList:
+		default:
+			return
 		}
 	}
 	if len(popped) == 0 || p.Keys[key].Initial != absent {
@@ -92,13 +89,21 @@ func (p *Problem) findQueue(pl *plan, key int32) {
 	pl.queues = append(pl.queues, q)
 }
 
+// pops reports whether anything is popped from a key.
+func (pl *plan) pops(key int) bool {
+	return slices.ContainsFunc(pl.on(key), func(w where) bool {
+		_, of := pl.part(w)
+		return of.kind == history.Pop
+	})
+}
+
 // outOfTurn reports whether a push must wait for another of its queue.
 func (s *search) outOfTurn(t int32) bool {
 	task := &s.tasks[t]
 	if task.queue == 0 {
 		return false
 	}
-	q := &s.queues[task.queue-1]
+	q := &s.pl.queues[task.queue-1]
 	low := s.low[task.queue-1]
 	for int(low) < len(q.pushes) && s.done[q.pushes[low]] {
 		low++

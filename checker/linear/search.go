@@ -1,12 +1,9 @@
 package linear
 
 import (
-	"encoding/binary"
 	"slices"
-	"strconv"
+	"sync"
 	"time"
-
-	"github.com/torntail/torntail/checker/history"
 )
 
 // Answer is what a search found.
@@ -47,114 +44,170 @@ type Result struct {
 // 2017): of the operations that may come next one is tried, and what was tried
 // before is remembered.
 //
-// Three things keep it short. A read that fits comes next at once: what follows
+// Four things keep it short. A read that fits comes next at once: what follows
 // does not depend on where it stands. Of operations without a reply that do the
-// same, the first comes first. And a place in the search is not visited again
-// when the same answered operations led to the same state with fewer of the
-// unanswered ones used up.
+// same, the first comes first. A place in the search is not visited again when
+// the same answered operations led to the same state with fewer of the
+// unanswered ones used up. And no value is replaced that somebody has yet to read
+// and nobody can bring back.
 //
-// Sets of operations are remembered by 128 bits of a random number for each
-// operation, combined: with a billion sets two are taken for one with a chance
-// of 1 in 10^20.
+// States and sets of operations are remembered by 128 bits of a random number for
+// each state of a key and each operation, combined: with a billion places two are
+// taken for one with a chance of 1 in 10^20.
 type search struct {
 	p     *Problem
+	pl    *plan
 	tasks []task
-	clock bool
 	// The list of events that are left.
 	next, prev []int32
 	events     []event
 	callAt     []int32 // of each task, its place in events
 	retAt      []int32
 
-	states  interned
-	steps   map[stepOf]int32 // -1: does not fit
-	visited map[visit]int32  // place in used, or -1 when there are no unanswered ones
+	states  *states
+	visited visits
 	used    []usedSet
+	words   []uint64 // of all sets in used
 	stack   []frame
 	bits    [2]uint64 // of the answered tasks in order so far
 	pending []uint64  // of the unanswered ones, a bit each
 	slot    []int32   // of each task, its bit in pending
 	done    []bool
-	chosen  []bool // groups of which a task is in order
-	queues  []queue
+	chosen  []bool  // groups of which a task is in order
 	low     []int32 // of each queue, the first push that may not be in order yet
 	found   int32   // the task of the read after the crash, or -1
 	inside  int32
 	outside int32
 	greedy  bool // the read after the crash is a read like any other
-}
-
-type stepOf struct{ state, task int32 }
-
-type visit struct {
-	bits  [2]uint64
-	state int32
+	// careless: values are replaced though somebody has yet to read them (see tell).
+	careless bool
 }
 
 // usedSet is a set of unanswered operations, and the next one for the same visit.
 type usedSet struct {
-	bits []uint64
+	from int32 // in search.words
 	next int32
 }
 
 type frame struct {
 	event int32 // whose task was put in order
-	state int32 // before it
+	undo  int32 // length of states.undo before it
 	// forced: it had to be tried at most once, and nothing instead of it.
 	forced bool
 }
 
+// searches are the searches' own memory: most are over in no time.
+var searches = sync.Pool{New: func() any { return &search{} }}
+
 // Search looks for an order of the operations.
 func (p *Problem) Search(l Limits) Result {
 	l = l.withDefaults()
-	stop, cancel := l.deadline()
+	s := searches.Get().(*search)
+	s.begin(p, l)
+	defer s.end()
+	over, cancel := l.deadline()
 	defer cancel()
-	s := p.newSearch()
-	return s.run(l, stop)
+	res := s.run(l, over)
+	if res.Answer != Yes && s.greedy {
+		s.tell(&res)
+	}
+	return res
 }
 
 // Check is the answer of Search alone.
 func (p *Problem) Check(l Limits) Answer { return p.Search(l).Answer }
 
-func (p *Problem) newSearch() *search {
-	pl := p.compile()
-	s := &search{p: p, tasks: pl.tasks, clock: pl.clock, found: -1, inside: -1, outside: -1,
-		steps: map[stepOf]int32{}, visited: map[visit]int32{}}
+// begin prepares the search for a problem.
+func (s *search) begin(p *Problem, l Limits) {
+	if pl := p.plan; pl != nil && pl.states.bytes > l.Memory/4 {
+		p.plan = nil // what earlier questions were about
+	}
+	s.p, s.pl = p, p.compile()
+	s.found, s.inside, s.outside = -1, -1, -1
+	s.tasks = s.pl.tasks
 	if p.Find {
-		s.tasks = append(slices.Clip(pl.tasks), task{call: int64(p.FoundFrom), ret: int64(p.FoundTo), found: true, answered: true, twin: -1, group: -1, op32: -1})
+		s.tasks = append(s.tasks, task{call: int64(p.FoundFrom), ret: int64(p.FoundTo), found: true, answered: true, twin: -1, group: -1, op32: -1})
 		s.found = int32(len(s.tasks) - 1)
 	}
 	s.greedy = p.Inside == nil && p.Outside == nil
-	for i := range s.tasks {
-		if op := s.tasks[i].op; op != nil && op == p.Inside {
-			s.inside = int32(i)
-		} else if op != nil && op == p.Outside {
-			s.outside = int32(i)
+	if !s.greedy {
+		for i := range s.tasks {
+			if op := s.tasks[i].op; op != nil && op == p.Inside {
+				s.inside = int32(i)
+			} else if op != nil && op == p.Outside {
+				s.outside = int32(i)
+			}
 		}
 	}
-	s.link(pl.events(s.tasks))
-	s.slot = make([]int32, len(s.tasks))
-	n := int32(0)
+	s.states = s.pl.states
+	n := len(s.tasks)
+	s.slot, s.done = zeroed(s.slot, n), zeroed(s.done, n)
+	open := int32(0)
 	for i := range s.tasks {
 		s.slot[i] = -1
 		if !s.tasks[i].answered {
-			s.slot[i] = n
-			n++
+			s.slot[i] = open
+			open++
 		}
 	}
-	s.pending = make([]uint64, (n+63)/64)
-	s.queues, s.low = pl.queues, make([]int32, len(pl.queues))
-	s.done, s.chosen = make([]bool, len(s.tasks)), make([]bool, pl.groups)
-	s.states.init(p, s.clock)
-	return s
+	s.pending = zeroed(s.pending, int(open+63)/64)
+	s.low, s.chosen = zeroed(s.low, len(s.pl.queues)), zeroed(s.chosen, int(s.pl.groups))
+	s.events = s.pl.events(append(s.events[:0], event{}), s.tasks)
+	s.visited.begin(n)
+	s.again()
+}
+
+// again puts everything back to where the search began.
+func (s *search) again() {
+	s.states.begin()
+	s.link()
+	s.bits = [2]uint64{}
+	clear(s.pending)
+	clear(s.done)
+	clear(s.chosen)
+	clear(s.low)
+	s.stack = s.stack[:0]
+	for i := range s.tasks {
+		for k := range s.tasks[i].parts {
+			s.count(&s.tasks[i].parts[k], 1)
+		}
+	}
+}
+
+// count adds a part of a task that is not in order to what its states wait for.
+func (s *search) count(of *part, n int32) {
+	if of.needs != noState {
+		s.states.texts[of.needs].needs += n
+	}
+	if of.makes != noState {
+		s.states.texts[of.makes].makers += n
+	}
+}
+
+// end gives the search's memory back.
+func (s *search) end() {
+	s.p, s.pl, s.states, s.tasks = nil, nil, nil, nil
+	s.used, s.words = s.used[:0], s.words[:0]
+	const most = 1 << 20
+	if len(s.visited.slots)+cap(s.used)+cap(s.words)+cap(s.events) < most {
+		searches.Put(s)
+	}
+}
+
+func zeroed[T any](old []T, n int) []T {
+	if cap(old) < n {
+		return make([]T, n, n+n/4)
+	}
+	old = old[:n]
+	clear(old)
+	return old
 }
 
 // link makes the list of events; place 0 is its head.
-func (s *search) link(events []event) {
-	s.events = append([]event{{}}, events...)
+func (s *search) link() {
 	n := len(s.events)
-	s.next, s.prev = make([]int32, n), make([]int32, n)
-	s.callAt, s.retAt = make([]int32, len(s.tasks)), make([]int32, len(s.tasks))
+	s.next, s.prev = zeroed(s.next, n), zeroed(s.prev, n)
+	s.callAt, s.retAt = zeroed(s.callAt, len(s.tasks)), zeroed(s.retAt, len(s.tasks))
 	for i := range n {
 		s.next[i], s.prev[i] = int32(i+1), int32(i-1)
 		if i == 0 {
@@ -183,7 +236,7 @@ func (s *search) relink(at int32) {
 const between = 1 << 10
 
 // visitBytes is about what a visited place takes.
-const visitBytes = 96
+const visitBytes = 64
 
 func (s *search) run(l Limits, stop func() bool) Result {
 	var res Result
@@ -198,41 +251,40 @@ func (s *search) run(l Limits, stop func() bool) Result {
 		}
 	}
 	most := l.Memory / (visitBytes + 8*int64(len(s.pending)))
-	best, bestAt := -1, int32(0)
-	state := int32(0)
+	best := -1
 	at := s.next[0]
 	for left > 0 {
 		if res.Steps++; res.Steps%between == 0 && stop() || l.Steps > 0 && res.Steps > l.Steps {
-			return s.unfinished(res, best, bestAt)
+			return s.unfinished(res, best)
 		}
 		if at != 0 && s.events[at].class != 2 {
 			t := s.events[at].task
-			next := s.try(t, state)
-			if next < 0 {
+			mark := len(s.states.undo)
+			if !s.try(t) {
 				at = s.next[at]
 				continue
 			}
 			forced := s.tasks[t].reads || t == s.found && s.greedy
 			s.put(t)
-			if !forced && !s.visit(next) {
-				s.take(t)
+			if !forced && !s.visit() {
+				s.take(t, mark)
 				at = s.next[at]
 				continue
 			}
-			if int64(len(s.visited)+len(s.used))+s.states.bytes/visitBytes > most {
-				s.take(t)
-				return s.unfinished(res, best, bestAt)
+			if int64(s.visited.n+len(s.used))+s.states.bytes/visitBytes > most {
+				s.take(t, mark)
+				return s.unfinished(res, best)
 			}
-			s.stack = append(s.stack, frame{at, state, forced})
+			s.stack = append(s.stack, frame{at, int32(mark), forced})
 			if s.tasks[t].answered {
 				left--
 			}
-			state, at = next, s.next[0]
+			at = s.next[0]
 			continue
 		}
 		// The operation that returns here, if any, fits nowhere before it.
 		if n := len(s.stack); n > best {
-			best, bestAt = n, at
+			best = n
 			res.Longest, res.Explained = s.order(res.Longest[:0])
 			if res.Stuck = -1; at != 0 {
 				res.Stuck = int(s.tasks[s.events[at].task].op32)
@@ -247,11 +299,10 @@ func (s *search) run(l Limits, stop func() bool) Result {
 			f := s.stack[n-1]
 			s.stack = s.stack[:n-1]
 			t := s.events[f.event].task
-			s.take(t)
+			s.take(t, int(f.undo))
 			if s.tasks[t].answered {
 				left++
 			}
-			state = f.state
 			if !f.forced {
 				at = s.next[f.event]
 				break
@@ -266,13 +317,40 @@ func (s *search) run(l Limits, stop func() bool) Result {
 }
 
 // unfinished is the result of a search that was called off.
-func (s *search) unfinished(res Result, best int, at int32) Result {
+func (s *search) unfinished(res Result, best int) Result {
 	if len(s.stack) > best {
 		res.Longest, res.Explained = s.order(res.Longest[:0])
 		res.Stuck = -1
 	}
 	res.Answer = Unknown
 	return res
+}
+
+// tell looks how far one comes without looking ahead: what then fits nowhere is
+// what a reader would say is wrong, not the value that had to be replaced first.
+func (s *search) tell(res *Result) {
+	s.again()
+	s.careless = true
+	at := s.next[0]
+	for {
+		if at == 0 || s.events[at].class == 2 {
+			break
+		}
+		if t := s.events[at].task; s.try(t) {
+			s.put(t)
+			s.stack = append(s.stack, frame{event: at})
+			at = s.next[0]
+			continue
+		}
+		at = s.next[at]
+	}
+	s.careless = false
+	if order, acked := s.order(nil); acked >= res.Explained {
+		res.Longest, res.Explained = order, acked
+		if res.Stuck = -1; at != 0 {
+			res.Stuck = int(s.tasks[s.events[at].task].op32)
+		}
+	}
 }
 
 // order is what was put in order so far, and how many of it were acknowledged.
@@ -289,55 +367,113 @@ func (s *search) order(into []int) (order []int, acked int) {
 	return into, acked
 }
 
-// try is the state after task t, or -1 when it may not come next.
-func (s *search) try(t, state int32) int32 {
+// try lets task t take effect; when it may not come next it reports false and
+// changes nothing.
+func (s *search) try(t int32) bool {
 	task := &s.tasks[t]
 	if task.twin >= 0 && !s.done[task.twin] || task.group >= 0 && s.chosen[task.group] {
-		return -1
+		return false
 	}
 	if s.outOfTurn(t) {
-		return -1
+		return false
 	}
 	if s.found >= 0 && (t == s.inside && s.done[s.found] || t == s.outside && !s.done[s.found]) {
-		return -1
+		return false
 	}
-	key := stepOf{state, t}
-	next, known := s.steps[key]
-	if !known {
-		next = s.states.step(s.p, task, state)
-		s.steps[key] = next
+	mark := len(s.states.undo)
+	if !s.states.step(task) {
+		return false
 	}
-	if next == state && !task.answered {
-		return -1 // it did nothing: it may as well not have happened
+	if len(s.states.undo) == mark {
+		return task.answered // it did nothing: without a reply it may as well not have happened
 	}
-	return next
+	if !task.answered && s.unchanged(mark) || !s.careless && s.replaces(task, mark) {
+		s.states.back(mark)
+		return false
+	}
+	return true
+}
+
+// unchanged reports whether the changes since mark cancel out.
+func (s *search) unchanged(mark int) bool {
+	undo := s.states.undo[mark:]
+	if len(undo) == 1 {
+		return false // what is set differs from what was there
+	}
+	for i, c := range undo {
+		first := !slices.ContainsFunc(undo[:i], func(d change) bool { return d.key == c.key })
+		if first && (c.key < 0 || s.states.row[c.key] != c.old) {
+			return false
+		}
+	}
+	return true
+}
+
+// replaces reports whether a task that has taken effect replaced a value that
+// somebody has yet to read, and that nobody can bring back.
+func (s *search) replaces(t *task, mark int) bool {
+	for _, c := range s.states.undo[mark:] {
+		if c.key < 0 || !s.pl.plain[c.key] || s.states.row[c.key] == c.old {
+			continue
+		}
+		old := &s.states.texts[c.old]
+		if old.makers > 0 {
+			continue
+		}
+		if s.found >= 0 && !s.done[s.found] && old.like == alike {
+			return true
+		}
+		waiting := old.needs
+		if waiting == 0 {
+			continue
+		}
+		for i := range t.parts {
+			if t.parts[i].needs == c.old {
+				waiting--
+			}
+		}
+		if waiting > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // put and take move a task out of the list and back.
 func (s *search) put(t int32) {
 	s.done[t] = true
-	if g := s.tasks[t].group; g >= 0 {
+	task := &s.tasks[t]
+	if g := task.group; g >= 0 {
 		s.chosen[g] = true
 	}
 	s.unlink(s.callAt[t])
-	if s.tasks[t].answered {
+	if task.answered {
 		s.unlink(s.retAt[t])
+	}
+	for i := range task.parts {
+		s.count(&task.parts[i], -1)
 	}
 	s.mark(t)
 }
 
-func (s *search) take(t int32) {
+// take also undoes what the task did: all changes since there were so many.
+func (s *search) take(t int32, changes int) {
+	s.states.back(changes)
 	s.done[t] = false
-	if q := s.tasks[t].queue; q > 0 {
-		s.low[q-1] = min(s.low[q-1], s.tasks[t].rank)
+	task := &s.tasks[t]
+	if q := task.queue; q > 0 {
+		s.low[q-1] = min(s.low[q-1], task.rank)
 	}
-	if g := s.tasks[t].group; g >= 0 {
+	if g := task.group; g >= 0 {
 		s.chosen[g] = false
 	}
-	if s.tasks[t].answered {
+	if task.answered {
 		s.relink(s.retAt[t])
 	}
 	s.relink(s.callAt[t])
+	for i := range task.parts {
+		s.count(&task.parts[i], 1)
+	}
 	s.mark(t)
 }
 
@@ -363,28 +499,78 @@ func mix(x uint64) uint64 {
 const mostUsed = 256
 
 // visit reports whether the place is new, and remembers it.
-func (s *search) visit(state int32) bool {
-	key := visit{s.bits, state}
-	first, seen := s.visited[key]
+func (s *search) visit() bool {
+	first, fresh := s.visited.at([2]uint64{s.bits[0] ^ s.states.hash[0], s.bits[1] ^ s.states.hash[1]})
 	if len(s.pending) == 0 {
-		if !seen {
-			s.visited[key] = -1
-		}
-		return !seen
-	}
-	if !seen {
-		first = -1
+		return fresh
 	}
 	looked := 0
-	for at := first; at >= 0 && looked < mostUsed; at = s.used[at].next {
-		if subset(s.used[at].bits, s.pending) {
+	for at := *first; at > 0 && looked < mostUsed; at = s.used[at-1].next {
+		if from := s.used[at-1].from; subset(s.words[from:int(from)+len(s.pending)], s.pending) {
 			return false
 		}
 		looked++
 	}
-	s.used = append(s.used, usedSet{slices.Clone(s.pending), first})
-	s.visited[key] = int32(len(s.used) - 1)
+	s.used = append(s.used, usedSet{int32(len(s.words)), *first})
+	s.words = append(s.words, s.pending...)
+	*first = int32(len(s.used))
 	return true
+}
+
+// visits are the places that were visited, in an open-addressed table. Of each
+// it keeps one more than a place in search.used, 0 when there are no unanswered
+// operations.
+type visits struct {
+	slots []visitSlot
+	n     int
+}
+
+type visitSlot struct {
+	hash [2]uint64 // never zero in a slot that is taken
+	used int32
+}
+
+func (v *visits) begin(tasks int) {
+	size := 64
+	for size < 4*tasks {
+		size *= 2
+	}
+	if cap(v.slots) < size {
+		v.slots = make([]visitSlot, size)
+	}
+	v.slots, v.n = v.slots[:size], 0
+	clear(v.slots)
+}
+
+// at is what is kept of a place, and whether it is new. It is valid until the next call.
+func (v *visits) at(hash [2]uint64) (used *int32, fresh bool) {
+	if 2*v.n >= len(v.slots) {
+		old := v.slots
+		v.slots = make([]visitSlot, 2*len(old))
+		for _, s := range old {
+			if s.hash != [2]uint64{} {
+				v.slots[v.find(s.hash)] = s
+			}
+		}
+	}
+	if hash == [2]uint64{} {
+		hash[0] = 1
+	}
+	i := v.find(hash)
+	if fresh = v.slots[i].hash != hash; fresh {
+		v.n++
+		v.slots[i].hash = hash
+	}
+	return &v.slots[i].used, fresh
+}
+
+func (v *visits) find(hash [2]uint64) uint64 {
+	mask := uint64(len(v.slots) - 1)
+	i := hash[0] & mask
+	for v.slots[i].hash != [2]uint64{} && v.slots[i].hash != hash {
+		i = (i + 1) & mask
+	}
+	return i
 }
 
 func subset(a, b []uint64) bool {
@@ -417,157 +603,4 @@ func (s *search) witness(res *Result) {
 		}
 	}
 	res.From, res.To = time.Duration(from), time.Duration(to)
-}
-
-// interned numbers the states of the keys and the states of the problem, which
-// are one state of each key and, where deadlines pass, the last that has.
-type interned struct {
-	texts  []string
-	byText map[string]int32
-	whole  [][]int32
-	byKeys map[string]int32
-	clock  int // place of the clock in a whole state, or -1
-	bytes  int64
-	row    []int32
-	buf    []byte
-}
-
-func (n *interned) init(p *Problem, clock bool) {
-	n.byText, n.byKeys = map[string]int32{}, map[string]int32{}
-	n.clock = -1
-	row := make([]int32, len(p.Keys), len(p.Keys)+1)
-	for i := range p.Keys {
-		row[i] = n.text(p.Keys[i].Initial)
-	}
-	if clock {
-		n.clock = len(row)
-		row = append(row, n.text("0"))
-	}
-	n.row = make([]int32, len(row))
-	n.intern(row)
-}
-
-func (n *interned) text(s string) int32 {
-	if id, ok := n.byText[s]; ok {
-		return id
-	}
-	id := int32(len(n.texts))
-	n.texts = append(n.texts, s)
-	n.byText[s] = id
-	n.bytes += int64(len(s)) + 32
-	return id
-}
-
-func (n *interned) intern(row []int32) int32 {
-	if len(row) == 1 {
-		// The state of the problem is that of its only key: one number for both.
-		for len(n.whole) <= int(row[0]) {
-			n.whole = append(n.whole, []int32{int32(len(n.whole))})
-		}
-		return row[0]
-	}
-	n.buf = n.buf[:0]
-	for _, id := range row {
-		n.buf = binary.LittleEndian.AppendUint32(n.buf, uint32(id))
-	}
-	if id, ok := n.byKeys[string(n.buf)]; ok {
-		return id
-	}
-	id := int32(len(n.whole))
-	n.whole = append(n.whole, slices.Clone(row))
-	n.byKeys[string(n.buf)] = id
-	n.bytes += int64(8*len(row)) + 48
-	return id
-}
-
-func (n *interned) now(row []int32) time.Duration {
-	if n.clock < 0 {
-		return 0
-	}
-	at, _ := strconv.ParseInt(n.texts[row[n.clock]], 10, 64)
-	return time.Duration(at)
-}
-
-// step is the state after a task, or -1 when its reply does not fit.
-func (n *interned) step(p *Problem, t *task, state int32) int32 {
-	row := n.row
-	copy(row, n.whole[state])
-	switch {
-	case t.found:
-		for i := range p.Keys {
-			if !p.Keys[i].Found.in(n.texts[row[i]]) {
-				return -1
-			}
-		}
-		return state
-	case t.deadline > 0:
-		row[n.clock] = n.text(strconv.FormatInt(int64(max(t.deadline, n.now(row))), 10))
-		n.expire(row)
-		return n.intern(row)
-	}
-	for i := range t.parts {
-		of := &t.parts[i]
-		if of.kind == history.ListMove {
-			if !n.move(row, of, t.acked) {
-				return -1
-			}
-			continue
-		}
-		old := n.texts[row[of.key]]
-		if of.known || of.knownFound && p.Find {
-			_, body := split(old)
-			if of.known && body != of.before || of.knownFound && p.Find && body != of.beforeFound {
-				return -1
-			}
-		}
-		next, e := apply(of.kind, old, of.op, t.acked)
-		next, fit := settle(old, next, e, of.op, t.acked)
-		if !fit {
-			return -1
-		}
-		if next != old {
-			row[of.key] = n.text(next)
-			n.expire(row)
-		}
-	}
-	return n.intern(row)
-}
-
-func (n *interned) move(row []int32, of *part, acked bool) bool {
-	m := of.op.More
-	if m == nil {
-		m = &none
-	}
-	from := n.texts[row[of.key]]
-	if of.to < 0 || of.to == of.key {
-		next, e := rotate(from, of.op, m, acked)
-		next, fit := settle(from, next, e, of.op, acked)
-		row[of.key] = n.text(next)
-		return fit
-	}
-	to := n.texts[row[of.to]]
-	nextFrom, nextTo, e := move(from, to, of.op, m, acked)
-	if _, fit := settle(from, nextFrom, e, of.op, acked); !fit {
-		return false
-	}
-	if e == fits {
-		row[of.key], row[of.to] = n.text(nextFrom), n.text(nextTo)
-	}
-	return true
-}
-
-// expire takes away the keys whose deadline has passed.
-func (n *interned) expire(row []int32) {
-	if n.clock < 0 {
-		return
-	}
-	now := n.now(row)
-	for i := range row {
-		if i == n.clock {
-			continue
-		}
-		if d, _ := split(n.texts[row[i]]); d != 0 && d <= now {
-			row[i] = n.text(absent)
-		}
-	}
 }
