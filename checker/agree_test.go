@@ -39,6 +39,18 @@ func TestClustersAgreeWithEveryOrder(t *testing.T) {
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, true) })
 }
 
+// TestExpiringValuesAgreeWithEveryOrder is about values that are set together
+// with a deadline, which clusters decide as long as nobody says that one is gone.
+func TestExpiringValuesAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 4, Most: 9, Keys: 3, Crashes: 2, Lies: 3, Expiring: true, Families: []exhaustive.Family{
+		{Name: "set", Kinds: []history.Kind{history.Write}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
+		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Write, history.Delete}},
+	}}
+	var seen tally
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+}
+
 // TestQueuesAndStringsAgreeWithEveryOrder is about the families for which the
 // search knows more than the models: more operations on one key.
 func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {

@@ -14,11 +14,16 @@ import (
 // of them has its place in one order with what happens to the others.
 type component struct {
 	keys    []int32 // places in Registers.Keys
+	ops     int     // how many operations there are on them
 	problem *linear.Problem
 	places  []int // of the problem's operations in the history
 	// registers: each of its keys is a register or a list that clusters would
 	// decide if it stood alone.
 	registers bool
+	// twice: a transaction touches a key twice, of which the clusters do not know
+	// that nothing comes between. told: somebody was told something other than that
+	// he had written. mixed: a transaction reads, or a write returned what it replaced.
+	twice, told, mixed bool
 	// whole is the answer to the question whether what was found fits anywhere;
 	// only after a crash.
 	whole linear.Result
@@ -37,7 +42,7 @@ func (c *component) names(j *Judge) []string {
 }
 
 // components groups the keys of the epoch, and returns what clusters do not
-// decide (or all, for a picture), in order of the first key.
+// decide (or all, for a picture, with their problems), in order of the first key.
 func (j *Judge) components(e *epoch, all bool) []*component {
 	keys := j.regs.Keys
 	up := make([]int32, len(keys))
@@ -48,7 +53,7 @@ func (j *Judge) components(e *epoch, all bool) []*component {
 		if j.bare && k.Gaps && k.DecidedButForGaps() {
 			continue // the smallest part is judged again with care
 		}
-		hard[i] = all || k.Ambiguous() || k.Deadline != zones.Late || k.Replaces
+		hard[i] = all || k.Searched()
 	}
 	root := func(n int32) int32 {
 		for up[n] != n {
@@ -81,9 +86,63 @@ func (j *Judge) components(e *epoch, all bool) []*component {
 		}
 		c.keys = append(c.keys, int32(i))
 		c.registers = c.registers && !keys[i].Ambiguous() && keys[i].Deadline == zones.Late
+		c.mixed = c.mixed || keys[i].Replaces || keys[i].Chain
+		c.told = c.told || keys[i].Replaces
 	}
-	j.problems(e, list)
+	if len(list) > 0 {
+		j.survey(list)
+	}
+	if all {
+		j.problems(e, list)
+	}
 	return list
+}
+
+// byKey is the component of each key of the epoch.
+func (j *Judge) byKey(list []*component) []*component {
+	of := make([]*component, len(j.regs.Keys))
+	for _, c := range list {
+		for _, n := range c.keys {
+			of[n] = c
+		}
+	}
+	return of
+}
+
+// eachOp calls f for every operation that may have taken effect, with its component.
+func (j *Judge) eachOp(list []*component, f func(c *component, i int, op *history.Op)) {
+	of := j.byKey(list)
+	for i := range j.regs.In.Ops {
+		op := &j.regs.In.Ops[i]
+		n := j.regs.KeyOf[i]
+		if op.Kind == history.Txn && op.Outcome != history.Failed && op.More != nil && len(op.More.Parts) > 0 {
+			n = j.regs.Number(op.More.Parts[0].Key)
+		}
+		if n >= 0 && of[n] != nil {
+			f(of[n], i, op)
+		}
+	}
+}
+
+// survey looks through the operations of the components.
+func (j *Judge) survey(list []*component) {
+	j.eachOp(list, func(c *component, _ int, op *history.Op) {
+		c.ops++
+		if op.Kind != history.Txn {
+			c.told = c.told || op.Outcome == history.OK && !op.Writes()
+			return
+		}
+		parts := op.More.Parts
+		for i := range parts {
+			if !parts[i].Writes() {
+				c.mixed = true
+				c.told = c.told || op.Outcome == history.OK
+			}
+			for k := range i {
+				c.twice = c.twice || parts[i].Key == parts[k].Key && (parts[i].Writes() && parts[k].Writes() || op.Outcome != history.OK)
+			}
+		}
+	})
 }
 
 // eachTie calls tie for keys that one operation ties together, and with the
@@ -113,33 +172,19 @@ func (j *Judge) eachTie(tie func(a, b int32)) {
 	}
 }
 
-// problems gives each component its operations, in one pass over them.
+// problems gives each component its problem, in one pass over the operations.
 func (j *Judge) problems(e *epoch, list []*component) {
-	of := make([]*component, len(j.regs.Keys))
 	for _, c := range list {
-		c.problem = &linear.Problem{Crash: e.life.Ended}
+		c.problem = &linear.Problem{Crash: e.life.Ended, Ops: make([]*history.Op, 0, c.ops)}
+		c.places = make([]int, 0, c.ops)
 		for _, n := range c.keys {
-			of[n] = c
 			c.problem.Keys = append(c.problem.Keys, j.keyOf(e, n))
 		}
 	}
-	for i := range j.regs.In.Ops {
-		op := &j.regs.In.Ops[i]
-		if op.Outcome == history.Failed {
-			continue
-		}
-		key := op.Key
-		if op.Kind == history.Txn {
-			if op.More == nil || len(op.More.Parts) == 0 {
-				continue
-			}
-			key = op.More.Parts[0].Key
-		}
-		if c := of[j.regs.Number(key)]; c != nil {
-			c.problem.Ops = append(c.problem.Ops, op)
-			c.places = append(c.places, e.from+i)
-		}
-	}
+	j.eachOp(list, func(c *component, i int, op *history.Op) {
+		c.problem.Ops = append(c.problem.Ops, op)
+		c.places = append(c.places, e.from+i)
+	})
 }
 
 // keyOf is key n of the epoch as the search takes it.

@@ -63,7 +63,7 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 // fits at all: where in time it fits, and what is lost, its clusters say, as
 // they do for a single key. So much is there of it that the search would take long.
 func (j *Judge) onlyAsked(c *component) bool {
-	return c.registers && len(c.problem.Ops) > mostSearched
+	return c.registers && c.ops > mostSearched
 }
 
 // allowed are the instants among spans at which c allows the cut.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/linear"
@@ -36,15 +37,15 @@ func (p *Progress) String() string {
 // general judges what the clients saw of the keys that clusters do not decide.
 // It returns false when one of them is broken.
 func (j *Judge) general(e *epoch) bool {
-	problems := make([]*linear.Problem, 0, len(j.parts))
+	var searched []*component
 	for _, c := range j.parts {
-		// After a crash the question is at once whether what was found fits.
-		c.problem.Find, c.problem.FoundFrom, c.problem.FoundTo = j.regs.In.HasRecovered, beforeAll, e.life.Ended
-		problems = append(problems, c.problem)
+		if !j.ordered(e, c) {
+			searched = append(searched, c)
+		}
 	}
-	results := j.searchAll(problems)
+	results := j.searchAll(e, searched)
 	fine := true
-	for i, c := range j.parts {
+	for i, c := range searched {
 		if results[i].Skipped && !fine {
 			continue
 		}
@@ -63,6 +64,37 @@ func (j *Judge) general(e *epoch) bool {
 		c.problem.Find = true
 	}
 	return fine
+}
+
+// ordered looks for an order of the operations of c without a search.
+func (j *Judge) ordered(e *epoch, c *component) bool {
+	if !c.registers || c.twice || c.mixed || !j.order.Find(&j.regs, c.keys) {
+		return false
+	}
+	c.whole = linear.Result{Answer: linear.Yes}
+	if !j.regs.In.HasRecovered || j.onlyAsked(c) {
+		return true
+	}
+	j.pose(e, []*component{c})
+	c.whole.From, c.whole.To = time.Duration(max(beforeAll, j.order.From)), time.Duration(j.order.To)
+	c.whole.Before = make([]bool, len(c.places))
+	for _, op := range j.order.Before {
+		i, _ := slices.BinarySearch(c.places, e.from+int(op))
+		c.whole.Before[i] = true
+	}
+	return true
+}
+
+// pose gives the components their problems. After a crash the question is at once
+// whether what was found fits.
+func (j *Judge) pose(e *epoch, list []*component) []*linear.Problem {
+	j.problems(e, list)
+	problems := make([]*linear.Problem, 0, len(list))
+	for _, c := range list {
+		c.problem.Find, c.problem.FoundFrom, c.problem.FoundTo = j.regs.In.HasRecovered, beforeAll, e.life.Ended
+		problems = append(problems, c.problem)
+	}
+	return problems
 }
 
 // beforeAll is an instant before every operation.
@@ -132,7 +164,7 @@ const registerSteps = 50_000
 // limitsFor are the limits of one search about c.
 func (j *Judge) limitsFor(c *component) linear.Limits {
 	l := j.Options.Limits
-	if c.registers && len(c.problem.Ops) > mostSearched {
+	if c.registers && c.ops > mostSearched {
 		l.Steps = registerSteps
 	}
 	return l
@@ -149,18 +181,21 @@ func (j *Judge) ask(c *component) linear.Result {
 const fewOps = 1000
 
 // searchAll searches every component, on all CPUs when there is much to search.
-func (j *Judge) searchAll(problems []*linear.Problem) []linear.Result {
-	ops := 0
-	for _, p := range problems {
-		ops += len(p.Ops)
+func (j *Judge) searchAll(e *epoch, list []*component) []linear.Result {
+	if len(list) == 0 {
+		return nil
 	}
-	limits := make([]linear.Limits, len(problems))
-	for i, c := range j.parts {
+	ops := 0
+	for _, c := range list {
+		ops += c.ops
+	}
+	limits := make([]linear.Limits, len(list))
+	for i, c := range list {
 		if limits[i] = j.limitsFor(c); ops <= fewOps {
 			limits[i].Workers = 1
 		}
 	}
-	results := linear.SearchAll(problems, limits...)
+	results := linear.SearchAll(j.pose(e, list), limits...)
 	for i := range results {
 		j.steps += results[i].Steps
 	}

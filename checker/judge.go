@@ -88,6 +88,7 @@ type Judge struct {
 	regs   zones.Registers
 	prefix durability.Prefix
 	graph  versions.Graph
+	order  zones.Order
 	acks   []int64
 	parts  []*component // what clusters do not decide of the epoch
 	e      *epoch

@@ -7,7 +7,6 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/durability"
-	"github.com/torntail/torntail/checker/history"
 )
 
 const partlyOrdered = "the order of some keys' versions is not known: transactions were judged by what is"
@@ -41,15 +40,15 @@ const mostSearched = 100
 func (j *Judge) leaveToClusters(decided bool) {
 	ops := 0
 	for _, c := range j.parts {
-		if !c.registers || touchesTwice(c) {
+		if !c.registers || c.twice {
 			decided = false // the graph only counts losses when it counts all
 		}
-		ops += len(c.problem.Ops)
+		ops += c.ops
 	}
 	if ops <= j.mostSearched() {
 		return
 	}
-	j.parts = slices.DeleteFunc(j.parts, func(c *component) bool { return c.registers && !touchesTwice(c) && (decided || j.onlyWrites(c)) })
+	j.parts = slices.DeleteFunc(j.parts, func(c *component) bool { return c.registers && !c.twice && (decided || !c.told) })
 }
 
 func (j *Judge) mostSearched() int {
@@ -57,50 +56,6 @@ func (j *Judge) mostSearched() int {
 		return 0
 	}
 	return mostSearched
-}
-
-// touchesTwice reports whether a transaction has two operations on one key:
-// the clusters do not know that nothing comes between them.
-func touchesTwice(c *component) bool {
-	for _, op := range c.problem.Ops {
-		if op.Kind != history.Txn {
-			continue
-		}
-		for i := range op.More.Parts {
-			for k := range i {
-				if p := op.More.Parts; p[i].Key == p[k].Key && (p[i].Writes() && p[k].Writes() || op.Outcome != history.OK) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// onlyWrites reports whether nobody was told anything by the operations of c.
-func (j *Judge) onlyWrites(c *component) bool {
-	for _, n := range c.keys {
-		if k := &j.regs.Keys[n]; k.Replaces {
-			return false
-		}
-	}
-	for _, op := range c.problem.Ops {
-		if op.Outcome != history.OK {
-			continue
-		}
-		if !op.Writes() {
-			return false
-		}
-		if op.Kind != history.Txn {
-			continue
-		}
-		for i := range op.More.Parts {
-			if !op.More.Parts[i].Writes() {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // serialCut judges the recovered state together with the transactions.

@@ -240,6 +240,9 @@ func (p *Prefix) one(n, a int32) {
 	ca := &cs[a]
 	lo, hi := ca.Invoke, p.r.In.Crash
 	loOp, hiOp := ca.Write, int32(-1)
+	if last := p.r.LastSeen(k, ca); last < hi {
+		hi, hiOp = last, ca.Write
+	}
 	for b := k.From; b < k.To; b++ {
 		cb := &cs[b]
 		if !cb.Present || b == a {

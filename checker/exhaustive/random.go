@@ -61,6 +61,8 @@ type Shape struct {
 	Crashes int
 	// Queues: lists are pushed to at the tail, and popped from the head.
 	Queues bool
+	// Expiring: half of the values are set with a deadline, whatever the family.
+	Expiring bool
 	// Lies: one in so many histories has something made up; 0: none has.
 	Lies int
 }
@@ -255,7 +257,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	case history.Write:
 		op.Value = value()
 		more.HasReplaced = d.chance(5)
-		if slices.Contains(m.kinds[key], history.Expire) && d.chance(2) {
+		if (m.shape.Expiring || slices.Contains(m.kinds[key], history.Expire)) && d.chance(2) {
 			more.Deadline = deadline()
 		}
 	case history.Append, history.Push:

@@ -152,7 +152,10 @@ func (r *Registers) ownWrites(op *history.Op, i, part, found int32) bool {
 func (r *Registers) observe(at, read int32) {
 	op, c := &r.In.Ops[read], &r.Clusters[at]
 	c.Observed = true
-	if ret := min(int64(op.Return), r.In.Crash); ret < c.First {
+	k := &r.Keys[c.Key]
+	last := r.LastSeen(k, c)
+	k.Outlived = k.Outlived || int64(op.Invoke) > last
+	if ret := min(int64(op.Return), r.In.Crash, last); ret < c.First {
 		c.First, c.FirstOp = ret, read
 	}
 	if inv := int64(op.Invoke); inv > c.Last {
@@ -182,6 +185,8 @@ func (r *Registers) addRecovered() {
 			continue
 		}
 		k.Recovered = at
-		r.Clusters[at].Observed = true
+		c := &r.Clusters[at]
+		c.Observed = true
+		k.Outlived = k.Outlived || (kv.TTL > 0) != (r.DeadlineOf(c) != Late)
 	}
 }

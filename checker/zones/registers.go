@@ -98,6 +98,9 @@ type Key struct {
 	// Deadline is the earliest instant at which the key may expire; Late when it may not.
 	Deadline int64
 	expire   int64 // the same of EXPIRE and of the initial value: of whatever value is there then
+	// Outlived: a value was read after its deadline, or was recovered with a
+	// deadline that it was not written with, or without the one that it was.
+	Outlived bool
 }
 
 // Values of Key.Recovered that are not places of clusters.
@@ -118,6 +121,13 @@ const Unranked = math.MaxInt32
 // only say whether it was there.
 func (k *Key) Ambiguous() bool {
 	return k.General || k.Repeated || k.AbsentReads > 0 || k.Presence > 0 || k.Gaps
+}
+
+// Searched reports whether it takes a search to decide this key, though it is
+// tied to no other: its clusters do not decide it, or its deadlines are of more
+// than the values that were set with one, or its writes returned what they replaced.
+func (k *Key) Searched() bool {
+	return k.Ambiguous() || k.expire != Late || k.Outlived || k.Replaces
 }
 
 // DecidedButForGaps reports whether the clusters would decide the key, were it
@@ -227,13 +237,29 @@ func (r *Registers) MayHaveExpired(k *Key, c *Cluster) bool {
 	if c.Absent || k.Deadline > r.In.Dump+Slack {
 		return false
 	}
-	deadline := k.expire
+	return min(k.expire, r.DeadlineOf(c)) <= r.In.Dump+Slack
+}
+
+// DeadlineOf is the deadline that a value was written with; Late when it had none.
+func (r *Registers) DeadlineOf(c *Cluster) int64 {
 	if c.Write != Initial {
 		if m := r.OpOf(c).More; m != nil && m.Deadline > 0 {
-			deadline = min(deadline, int64(m.Deadline))
+			return int64(m.Deadline)
 		}
 	}
-	return deadline <= r.In.Dump+Slack
+	return Late
+}
+
+// LastSeen is the last instant at which somebody can have found the value of a
+// cluster of k: Late when it has no deadline.
+func (r *Registers) LastSeen(k *Key, c *Cluster) int64 {
+	if k.Deadline == Late {
+		return Late
+	}
+	if d := r.DeadlineOf(c); d != Late {
+		return d + Slack
+	}
+	return Late
 }
 
 // assignKeys numbers the keys, and counts the clusters that each will have in To.

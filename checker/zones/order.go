@@ -1,0 +1,218 @@
+package zones
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Order looks for one order of the writes and transactions of several registers
+// that transactions tie together, in which each key's clusters are in order and
+// what was recovered of the keys is what they held at one time. Nothing of the
+// registers may read and write at once, and no transaction may write a key twice.
+//
+// An order of the writes is good when instants can be given to them that never go
+// back: each within its operation, none after the first reply that shows its
+// value, and each after the last read of the values it replaces began. Reads then
+// have room between their value's instant and the next. So it is enough to go
+// through the writes once, always with the latest instant so far. Which write
+// comes next is not tried out: one that nothing left must precede, and of several
+// the one whose value was seen first. So an order that is found proves that
+// there is one; that none is found proves nothing, and it takes a search.
+//
+// Order may be used again, and reuses its memory.
+type Order struct {
+	r    *Registers
+	at   []int64 // operation and cluster of each write, sorted
+	ops  []orderedOp
+	keys []orderedKey
+	of   []int32 // of each key of Registers its place in keys, one more than it
+	by   []int32 // ops by until
+	// firsts are the clusters of all keys, each key's by First.
+	firsts []int32
+	// The list of operations that are not in order yet, by invocation.
+	next, prev []int32
+	placed     []bool // of each cluster in Registers.Clusters
+
+	// Before are the operations (places in Input.Ops) before the instant at which
+	// what was recovered was there, which lies between From and To.
+	Before   []int32
+	From, To int64
+}
+
+type orderedOp struct {
+	op       int32
+	from, to int32 // its clusters in Order.at
+	invoke   int64
+	until    int64 // the first reply that shows one of its values
+	done     bool
+}
+
+type orderedKey struct {
+	from, to int32 // in Order.firsts
+	// found is the cluster that was recovered, now the one whose value is there, and
+	// seen the last invocation of a read of a value that is.
+	found, now int32
+	seen       int64
+}
+
+// Find looks for an order of the operations on keys (places in Registers.Keys),
+// none of which may be Ambiguous or a Chain.
+func (o *Order) Find(r *Registers, keys []int32) bool {
+	o.r = r
+	o.at, o.ops, o.by, o.firsts, o.Before = o.at[:0], o.ops[:0], o.by[:0], o.firsts[:0], o.Before[:0]
+	o.keys = o.keys[:0]
+	o.of = append(o.of[:0], make([]int32, len(r.Keys))...)
+	o.placed = append(o.placed[:0], make([]bool, len(r.Clusters))...)
+	for _, n := range keys {
+		if !o.add(n) {
+			return false
+		}
+	}
+	o.gather()
+	return o.run()
+}
+
+// add adds a key.
+func (o *Order) add(n int32) bool {
+	r := o.r
+	k := &r.Keys[n]
+	key := orderedKey{from: int32(len(o.firsts)), found: -1, now: k.From, seen: r.Clusters[k.From].Last}
+	if r.In.HasRecovered {
+		switch {
+		case k.Recovered >= 0:
+			key.found = k.Recovered
+		case k.Recovered == NotThere && k.Deletes == 0 && r.Clusters[k.From].Absent:
+			key.found = k.From
+		default:
+			return false
+		}
+	}
+	for at := k.From + 1; at < k.To; at++ {
+		if c := &r.Clusters[at]; c.Present {
+			o.at = append(o.at, int64(c.Write)<<32|int64(at))
+			o.firsts = append(o.firsts, at)
+		}
+	}
+	key.to = int32(len(o.firsts))
+	slices.SortFunc(o.firsts[key.from:], func(a, b int32) int { return cmp.Compare(r.Clusters[a].First, r.Clusters[b].First) })
+	o.keys = append(o.keys, key)
+	o.of[n] = int32(len(o.keys))
+	return true
+}
+
+// gather puts the clusters of each operation together.
+func (o *Order) gather() {
+	slices.Sort(o.at)
+	for i := 0; i < len(o.at); {
+		op := orderedOp{op: int32(o.at[i] >> 32), from: int32(i), until: Late}
+		op.invoke = o.r.cluster(o.at[i]).Invoke
+		for ; i < len(o.at) && int32(o.at[i]>>32) == op.op; i++ {
+			op.until = min(op.until, o.r.cluster(o.at[i]).First)
+		}
+		op.to = int32(i)
+		o.by = append(o.by, int32(len(o.ops)))
+		o.ops = append(o.ops, op)
+	}
+	slices.SortFunc(o.by, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(o.ops[a].until, o.ops[b].until), cmp.Compare(a, b))
+	})
+	n := int32(len(o.ops))
+	o.next, o.prev = o.next[:0], o.prev[:0]
+	for i := range n + 1 { // the last is the list's head
+		o.next, o.prev = append(o.next, i+1), append(o.prev, i-1)
+	}
+	o.next[n], o.prev[0] = 0, n
+}
+
+func (r *Registers) cluster(at int64) *Cluster { return &r.Clusters[int32(at)] }
+
+func (o *Order) run() bool {
+	head := int32(len(o.ops))
+	now := int64(Early)
+	found := !o.r.In.HasRecovered
+	first := 0 // in by: what is before is done
+	for left := len(o.ops); ; left-- {
+		for first < len(o.by) && o.ops[o.by[first]].done {
+			first++
+		}
+		limit := o.r.In.Crash
+		if left > 0 {
+			limit = min(limit, o.ops[o.by[first]].until)
+		}
+		if !found && o.recovered() {
+			found = true
+			o.From, o.To = now, limit
+		}
+		if left == 0 {
+			return found
+		}
+		best, bestAt := int32(-1), int64(Late)
+		for i := o.next[head]; i != head && o.ops[i].invoke <= limit; i = o.next[i] {
+			if op := &o.ops[i]; best < 0 || op.until < o.ops[best].until {
+				if at := o.instant(op, now, found); at <= limit {
+					best, bestAt = i, at
+				}
+			}
+		}
+		if best < 0 {
+			return false
+		}
+		now = bestAt
+		o.put(best)
+		if !found {
+			o.Before = append(o.Before, o.ops[best].op)
+		}
+	}
+}
+
+// recovered reports whether what is there is what was recovered.
+func (o *Order) recovered() bool {
+	for i := range o.keys {
+		if o.keys[i].now != o.keys[i].found {
+			return false
+		}
+	}
+	return true
+}
+
+// instant is the earliest one that an operation can be given next; Late when it
+// must not come next.
+func (o *Order) instant(op *orderedOp, now int64, found bool) int64 {
+	now = max(now, op.invoke)
+	for i := op.from; i < op.to; i++ {
+		at := int32(o.at[i])
+		c := &o.r.Clusters[at]
+		k := &o.keys[o.of[c.Key]-1]
+		if !found && k.now == k.found {
+			return Late
+		}
+		now = max(now, k.seen)
+		// One of the others that has to come before it is left.
+		for k.from < k.to && o.placed[o.firsts[k.from]] {
+			k.from++
+		}
+		other := k.from
+		for other < k.to && (o.firsts[other] == at || o.placed[o.firsts[other]]) {
+			other++
+		}
+		if other < k.to && o.r.Clusters[o.firsts[other]].First < c.Last {
+			return Late
+		}
+	}
+	return now
+}
+
+// put makes an operation the next one.
+func (o *Order) put(i int32) {
+	op := &o.ops[i]
+	op.done = true
+	for n := op.from; n < op.to; n++ {
+		at := int32(o.at[n])
+		c := &o.r.Clusters[at]
+		k := &o.keys[o.of[c.Key]-1]
+		o.placed[at] = true
+		k.now, k.seen = at, max(k.seen, c.Last)
+	}
+	o.next[o.prev[i]] = o.next[i]
+	o.prev[o.next[i]] = o.prev[i]
+}
