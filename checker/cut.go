@@ -149,12 +149,13 @@ func (j *Judge) lose(c *component, spans []durability.Span, cut *durability.Cut)
 		case min(int64(op.Return), int64(p.Crash)) < earliest:
 			inside[i], outside[i] = true, false
 		default:
-			if !inside[i] {
+			before, after := j.sides(c, i, earliest, latest)
+			if !inside[i] && !after {
 				p.Inside = op
 				j.askWhere(c, spans, inside, outside)
 				p.Inside = nil
 			}
-			if !outside[i] {
+			if !outside[i] && !before {
 				p.Outside = op
 				j.askWhere(c, spans, inside, outside)
 				p.Outside = nil
@@ -169,6 +170,15 @@ func (j *Judge) lose(c *component, spans []durability.Span, cut *durability.Cut)
 			cut.FirstCertain = min(cut.FirstCertain, int64(op.Return))
 		}
 	}
+}
+
+// sides says on which side of every cut from earliest to latest operation i of c
+// lies for sure, where its clusters tell.
+func (j *Judge) sides(c *component, i int, earliest, latest int64) (before, after bool) {
+	if !c.registers || !j.regs.HasTransactions() {
+		return false, false
+	}
+	return j.prefix.Sides(int32(c.places[i]-j.from), earliest, latest)
 }
 
 // askWhere looks for an order that puts the operation asked for on the side

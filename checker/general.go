@@ -38,6 +38,9 @@ func (p *Progress) String() string {
 // It returns false when one of them is broken.
 func (j *Judge) general(e *epoch) bool {
 	var searched []*component
+	if len(j.parts) > 0 {
+		j.order.Begin(&j.regs)
+	}
 	for _, c := range j.parts {
 		if !j.ordered(e, c) {
 			searched = append(searched, c)
@@ -68,7 +71,7 @@ func (j *Judge) general(e *epoch) bool {
 
 // ordered looks for an order of the operations of c without a search.
 func (j *Judge) ordered(e *epoch, c *component) bool {
-	if !c.registers || c.twice || c.mixed || !j.order.Find(&j.regs, c.keys) {
+	if !c.registers || c.twice || c.mixed || !j.order.Find(c.keys) {
 		return false
 	}
 	c.whole = linear.Result{Answer: linear.Yes}

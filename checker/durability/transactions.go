@@ -173,6 +173,19 @@ func (p *Prefix) tear(op int32) {
 	}
 }
 
+// Sides says on which side of every cut from earliest to latest an operation
+// lies for sure, as far as the clusters of its keys tell. It is about the last
+// Check, of an epoch with transactions, whose Cut was Consistent.
+func (p *Prefix) Sides(op int32, earliest, latest int64) (before, after bool) {
+	before, after = p.side[op]&inside != 0, p.side[op]&outside != 0
+	for _, at := range p.partsOf(op) {
+		c := &p.r.Clusters[at]
+		before = before || c.First < earliest
+		after = after || c.Last > latest
+	}
+	return before, after
+}
+
 // wholeLosses makes Certain and Possible count transactions, not their parts: one that
 // has lost a part for certain is lost.
 func (p *Prefix) wholeLosses() {

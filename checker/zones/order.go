@@ -22,13 +22,14 @@ import (
 // Order may be used again, and reuses its memory.
 type Order struct {
 	r    *Registers
-	at   []int64 // operation and cluster of each write, sorted
-	ops  []orderedOp
+	ops  []orderedOp // by invocation
 	keys []orderedKey
 	of   []int32 // of each key of Registers its place in keys, one more than it
-	by   []int32 // ops by until
 	// firsts are the clusters of all keys, each key's by First.
 	firsts []int32
+	// Of each operation one of its clusters, and of each cluster the next one; one
+	// more than their places in Registers.Clusters.
+	clusterOf, nextOf []int32
 	// The list of operations that are not in order yet, by invocation.
 	next, prev []int32
 	placed     []bool // of each cluster in Registers.Clusters
@@ -40,11 +41,9 @@ type Order struct {
 }
 
 type orderedOp struct {
-	op       int32
-	from, to int32 // its clusters in Order.at
-	invoke   int64
-	until    int64 // the first reply that shows one of its values
-	done     bool
+	op     int32
+	invoke int64
+	until  int64 // the first reply that shows one of its values
 }
 
 type orderedKey struct {
@@ -55,20 +54,31 @@ type orderedKey struct {
 	seen       int64
 }
 
-// Find looks for an order of the operations on keys (places in Registers.Keys),
-// none of which may be Ambiguous or a Chain.
-func (o *Order) Find(r *Registers, keys []int32) bool {
+// Begin takes the operations that Find is then asked about.
+func (o *Order) Begin(r *Registers) {
 	o.r = r
-	o.at, o.ops, o.by, o.firsts, o.Before = o.at[:0], o.ops[:0], o.by[:0], o.firsts[:0], o.Before[:0]
-	o.keys = o.keys[:0]
 	o.of = append(o.of[:0], make([]int32, len(r.Keys))...)
+	o.clusterOf = append(o.clusterOf[:0], make([]int32, len(r.In.Ops))...)
+	o.nextOf = append(o.nextOf[:0], make([]int32, len(r.Clusters))...)
 	o.placed = append(o.placed[:0], make([]bool, len(r.Clusters))...)
+}
+
+// Find looks for an order of the operations on keys (places in Registers.Keys),
+// none of which may be Ambiguous or a Chain, and which no operation ties to others.
+func (o *Order) Find(keys []int32) bool {
+	o.ops, o.firsts, o.Before, o.keys = o.ops[:0], o.firsts[:0], o.Before[:0], o.keys[:0]
 	for _, n := range keys {
 		if !o.add(n) {
 			return false
 		}
 	}
-	o.gather()
+	slices.SortFunc(o.ops, func(a, b orderedOp) int { return cmp.Compare(a.op, b.op) })
+	n := int32(len(o.ops))
+	o.next, o.prev = o.next[:0], o.prev[:0]
+	for i := range n + 1 { // the last is the list's head
+		o.next, o.prev = append(o.next, i+1), append(o.prev, i-1)
+	}
+	o.next[n], o.prev[0] = 0, n
 	return o.run()
 }
 
@@ -88,10 +98,15 @@ func (o *Order) add(n int32) bool {
 		}
 	}
 	for at := k.From + 1; at < k.To; at++ {
-		if c := &r.Clusters[at]; c.Present {
-			o.at = append(o.at, int64(c.Write)<<32|int64(at))
-			o.firsts = append(o.firsts, at)
+		c := &r.Clusters[at]
+		if !c.Present {
+			continue
 		}
+		if o.clusterOf[c.Write] == 0 {
+			o.ops = append(o.ops, orderedOp{op: c.Write, invoke: c.Invoke})
+		}
+		o.nextOf[at], o.clusterOf[c.Write] = o.clusterOf[c.Write], at+1
+		o.firsts = append(o.firsts, at)
 	}
 	key.to = int32(len(o.firsts))
 	slices.SortFunc(o.firsts[key.from:], func(a, b int32) int { return cmp.Compare(r.Clusters[a].First, r.Clusters[b].First) })
@@ -100,44 +115,23 @@ func (o *Order) add(n int32) bool {
 	return true
 }
 
-// gather puts the clusters of each operation together.
-func (o *Order) gather() {
-	slices.Sort(o.at)
-	for i := 0; i < len(o.at); {
-		op := orderedOp{op: int32(o.at[i] >> 32), from: int32(i), until: Late}
-		op.invoke = o.r.cluster(o.at[i]).Invoke
-		for ; i < len(o.at) && int32(o.at[i]>>32) == op.op; i++ {
-			op.until = min(op.until, o.r.cluster(o.at[i]).First)
-		}
-		op.to = int32(i)
-		o.by = append(o.by, int32(len(o.ops)))
-		o.ops = append(o.ops, op)
-	}
-	slices.SortFunc(o.by, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(o.ops[a].until, o.ops[b].until), cmp.Compare(a, b))
-	})
-	n := int32(len(o.ops))
-	o.next, o.prev = o.next[:0], o.prev[:0]
-	for i := range n + 1 { // the last is the list's head
-		o.next, o.prev = append(o.next, i+1), append(o.prev, i-1)
-	}
-	o.next[n], o.prev[0] = 0, n
-}
-
-func (r *Registers) cluster(at int64) *Cluster { return &r.Clusters[int32(at)] }
-
 func (o *Order) run() bool {
+	for i := range o.ops {
+		op := &o.ops[i]
+		op.until = Late
+		for at := o.clusterOf[op.op]; at > 0; at = o.nextOf[at-1] {
+			op.until = min(op.until, o.r.Clusters[at-1].First)
+		}
+	}
 	head := int32(len(o.ops))
 	now := int64(Early)
 	found := !o.r.In.HasRecovered
-	first := 0 // in by: what is before is done
 	for left := len(o.ops); ; left-- {
-		for first < len(o.by) && o.ops[o.by[first]].done {
-			first++
-		}
+		// None may be put off behind the first reply that shows a value of those
+		// left. Whose value was seen that early was invoked that early.
 		limit := o.r.In.Crash
-		if left > 0 {
-			limit = min(limit, o.ops[o.by[first]].until)
+		for i := o.next[head]; i != head && o.ops[i].invoke <= limit; i = o.next[i] {
+			limit = min(limit, o.ops[i].until)
 		}
 		if !found && o.recovered() {
 			found = true
@@ -179,8 +173,8 @@ func (o *Order) recovered() bool {
 // must not come next.
 func (o *Order) instant(op *orderedOp, now int64, found bool) int64 {
 	now = max(now, op.invoke)
-	for i := op.from; i < op.to; i++ {
-		at := int32(o.at[i])
+	for next := o.clusterOf[op.op]; next > 0; next = o.nextOf[next-1] {
+		at := next - 1
 		c := &o.r.Clusters[at]
 		k := &o.keys[o.of[c.Key]-1]
 		if !found && k.now == k.found {
@@ -204,10 +198,8 @@ func (o *Order) instant(op *orderedOp, now int64, found bool) int64 {
 
 // put makes an operation the next one.
 func (o *Order) put(i int32) {
-	op := &o.ops[i]
-	op.done = true
-	for n := op.from; n < op.to; n++ {
-		at := int32(o.at[n])
+	for next := o.clusterOf[o.ops[i].op]; next > 0; next = o.nextOf[next-1] {
+		at := next - 1
 		c := &o.r.Clusters[at]
 		k := &o.keys[o.of[c.Key]-1]
 		o.placed[at] = true
