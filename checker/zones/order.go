@@ -47,6 +47,7 @@ type orderedOp struct {
 }
 
 type orderedKey struct {
+	key      int32 // in Registers.Keys
 	from, to int32 // in Order.firsts
 	// found is the cluster that was recovered, now the one whose value is there, and
 	// seen the last invocation of a read of a value that is.
@@ -72,7 +73,7 @@ func (o *Order) Find(keys []int32) bool {
 			return false
 		}
 	}
-	slices.SortFunc(o.ops, func(a, b orderedOp) int { return cmp.Compare(a.op, b.op) })
+	o.list()
 	n := int32(len(o.ops))
 	o.next, o.prev = o.next[:0], o.prev[:0]
 	for i := range n + 1 { // the last is the list's head
@@ -82,11 +83,33 @@ func (o *Order) Find(keys []int32) bool {
 	return o.run()
 }
 
+// list puts the operations in order of invocation.
+func (o *Order) list() {
+	const few = 8
+	if len(o.ops) < len(o.clusterOf)/few {
+		slices.SortFunc(o.ops, func(a, b orderedOp) int { return cmp.Compare(a.op, b.op) })
+		return
+	}
+	o.ops = o.ops[:0]
+	for op, at := range o.clusterOf {
+		if at > 0 && o.mine(at-1) {
+			o.ops = append(o.ops, orderedOp{op: int32(op), invoke: o.r.Clusters[at-1].Invoke})
+		}
+	}
+}
+
+// mine reports whether a cluster is of a key that Find is about.
+func (o *Order) mine(at int32) bool {
+	c := &o.r.Clusters[at]
+	k := &o.keys[min(int(o.of[c.Key]), len(o.keys))-1]
+	return k.key == c.Key
+}
+
 // add adds a key.
 func (o *Order) add(n int32) bool {
 	r := o.r
 	k := &r.Keys[n]
-	key := orderedKey{from: int32(len(o.firsts)), found: -1, now: k.From, seen: r.Clusters[k.From].Last}
+	key := orderedKey{key: n, from: int32(len(o.firsts)), found: -1, now: k.From, seen: r.Clusters[k.From].Last}
 	if r.In.HasRecovered {
 		switch {
 		case k.Recovered >= 0:
@@ -109,7 +132,10 @@ func (o *Order) add(n int32) bool {
 		o.firsts = append(o.firsts, at)
 	}
 	key.to = int32(len(o.firsts))
-	slices.SortFunc(o.firsts[key.from:], func(a, b int32) int { return cmp.Compare(r.Clusters[a].First, r.Clusters[b].First) })
+	byFirst := func(a, b int32) int { return cmp.Compare(r.Clusters[a].First, r.Clusters[b].First) }
+	if firsts := o.firsts[key.from:]; !slices.IsSortedFunc(firsts, byFirst) {
+		slices.SortFunc(firsts, byFirst)
+	}
 	o.keys = append(o.keys, key)
 	o.of[n] = int32(len(o.keys))
 	return true
