@@ -100,9 +100,9 @@ func (o *Order) list() {
 
 // mine reports whether a cluster is of a key that Find is about.
 func (o *Order) mine(at int32) bool {
-	c := &o.r.Clusters[at]
-	k := &o.keys[min(int(o.of[c.Key]), len(o.keys))-1]
-	return k.key == c.Key
+	key := o.r.Clusters[at].Key
+	n := int(o.of[key])
+	return n > 0 && n <= len(o.keys) && o.keys[n-1].key == key
 }
 
 // add adds a key.
