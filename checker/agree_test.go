@@ -116,6 +116,22 @@ func (c *tally) compare(t *rapid.T, s exhaustive.Shape, clusters bool) {
 	if len(want.Possible) > 0 {
 		c.lost++
 	}
+	c.durable(t, &q, &want)
+}
+
+// durable compares under a contract by which everything must survive. That a
+// deadline passed between the last reply and the crash is no reason to find what
+// is there lost, whatever else was told by then.
+func (c *tally) durable(t *rapid.T, q *exhaustive.Question, want *exhaustive.Answer) {
+	all, err := contract.For("always", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	out := c.judge.Judge(q.History(), all)
+	if out.Assumption == Enough {
+		out.Verdict = verdict.Holds
+	}
+	if want.Durable || !q.Expires() {
+		require.Equal(t, want.Durable, out.Verdict == verdict.Holds, "everything must survive: %s\n%v\n%s", out.Why, out.Anomalies, q)
+	}
 }
 
 func (c *tally) count(q *exhaustive.Question, good bool) {

@@ -29,6 +29,8 @@ type component struct {
 	whole linear.Result
 	// orders are orders in which what was found fits somewhere.
 	orders []linear.Result
+	// kept: what was found fits behind all that clients were told.
+	kept bool
 	// undecided: a search about it did not end.
 	undecided bool
 }

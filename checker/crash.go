@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/zones"
 )
 
@@ -167,13 +168,73 @@ func valueBytes(op *history.Op) int64 {
 	return n
 }
 
+// keptAll is clause (b) where everything counts and no acknowledged write is lost
+// for certain: a write that nobody acknowledged may have been read, or of several
+// that were acknowledged one may have to be lost and nobody knows which. Durable
+// linearizability is local (Izraelevitz, Mendes, Scott 2016), so each component
+// is asked by itself whether what was found fits behind all that clients were told.
+func (j *Judge) keptAll(e *epoch) {
+	skip := make([]bool, len(j.regs.Keys))
+	for _, c := range j.parts {
+		if c.undecided && c.registers {
+			continue // its clusters answer
+		}
+		for _, n := range c.keys {
+			skip[n] = true
+		}
+	}
+	if n, op := j.prefix.Unkept(skip); n >= 0 {
+		j.found(j.unread(e, n, op))
+		return
+	}
+	if op := j.unkept; op >= 0 {
+		key := j.regs.KeyOf[op]
+		if key < 0 {
+			key = j.regs.Number(j.regs.In.Ops[op].More.Parts[0].Key)
+		}
+		j.found(j.unread(e, key, op))
+		return
+	}
+	for _, c := range j.parts {
+		if c.kept || c.undecided || j.allBefore(c) {
+			continue
+		}
+		if c.problem == nil {
+			j.pose(e, []*component{c})
+		}
+		p := c.problem
+		p.FoundFrom, p.FoundTo, p.Last = beforeAll, p.Crash, true
+		r := j.ask(c)
+		p.Last = false
+		switch r.Answer {
+		case linear.No:
+			j.found(j.unread(e, c.keys[0], -1))
+			return
+		case linear.Unknown:
+			c.undecided = true
+			j.gaveUp(c, r)
+		}
+	}
+}
+
+// allBefore reports whether an order that was found has everything that was
+// acknowledged before what was found.
+func (j *Judge) allBefore(c *component) bool {
+	return slices.ContainsFunc(c.orders, func(r linear.Result) bool {
+		for i, op := range c.problem.Ops {
+			if op.Outcome == history.OK && !r.Before[i] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // kept is clause (b).
 func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	if len(cut.Certain) == 0 {
-		// Only a reply that can be named is evidence: what recovered may be of before the
-		// end for a reason of its own, such as a deadline.
-		if j.c.Keeps == contract.KeepsAll && cut.Latest < int64(e.life.Ended) && cut.HighOp >= 0 {
-			j.found(j.unread(e, cut))
+		if j.c.Keeps == contract.KeepsAll {
+			j.keptAll(e)
 		}
 		return
 	}

@@ -74,7 +74,7 @@ func (j *Judge) ordered(e *epoch, c *component) bool {
 	if !c.registers || c.twice || c.mixed || !j.order.Find(c.keys) {
 		return false
 	}
-	c.whole = linear.Result{Answer: linear.Yes}
+	c.whole, c.kept = linear.Result{Answer: linear.Yes}, j.order.Last
 	if !j.regs.In.HasRecovered || j.onlyAsked(c) {
 		return true
 	}

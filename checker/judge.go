@@ -92,6 +92,7 @@ type Judge struct {
 	acks   []int64
 	parts  []*component // what clusters do not decide of the epoch
 	e      *epoch
+	unkept int32 // what the graph says that nobody was to lose (versions.Result.Unkept), or -1
 	steps  int64 // that searches have taken so far, of all histories
 	from   int   // where the epoch's operations begin in the history
 	// anywhere: the recovered state of keys for the general judge need only have

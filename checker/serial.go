@@ -60,6 +60,7 @@ func (j *Judge) mostSearched() int {
 
 // serialCut judges the recovered state together with the transactions.
 func (j *Judge) serialCut(e *epoch, cut *durability.Cut) bool {
+	j.unkept = -1
 	if !j.regs.KnowsVersions() {
 		return true
 	}
@@ -78,6 +79,7 @@ func (j *Judge) serialCut(e *epoch, cut *durability.Cut) bool {
 	if !res.Decided || len(j.parts) > 0 {
 		return true
 	}
+	j.unkept = res.Unkept
 	for _, op := range res.Lost {
 		if !slices.Contains(cut.Certain, op) {
 			cut.Certain = append(cut.Certain, op)

@@ -294,22 +294,44 @@ func (j *Judge) recoveredOf(key string) string {
 	return fmt.Sprintf("read after recovery: %q = %q", key, kv.Value)
 }
 
-// unread: a write is gone that nobody had acknowledged, but that a client had
-// read: the reply to the read came before the write was safe.
-func (j *Judge) unread(e *epoch, cut *durability.Cut) anomaly.Anomaly {
-	a := anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number, Rule: "what an acknowledged read has found survives"}
-	var b strings.Builder
-	if cut.HighOp >= 0 {
-		a.Ops = []int{e.from + int(cut.HighOp)}
-		a.Key = j.regs.Keys[cut.HighKey].Name
-		b.WriteString(j.tell(a.Ops) + "\n")
+// unread: what was found of a key, or of the keys that are tied to it, is of
+// before something that a client was told: mostly a write that nobody had
+// acknowledged, but that a client had read before it was safe. op is the place in
+// the epoch of the operation whose reply says so; -1 when it takes several.
+func (j *Judge) unread(e *epoch, key, op int32) anomaly.Anomaly {
+	a := anomaly.Anomaly{Name: anomaly.LostWrite, Epoch: e.number, Key: j.regs.Keys[key].Name, Rule: "what an acknowledged read has found survives"}
+	if op >= 0 {
+		a.Ops = []int{e.from + int(op)}
+	} else {
+		a.Ops = j.lastTold(e, key)
 	}
-	fmt.Fprintf(&b, "at %s: %s\n", e.life.Ended, crashWords(e.life.How))
-	if cut.HighKey >= 0 {
-		b.WriteString(j.recovered(&j.regs.Keys[cut.HighKey]))
-	}
-	a.Story = strings.TrimSuffix(b.String(), "\n")
+	a.Story = j.story(e, j.tell(a.Ops), []int32{key})
 	return a
+}
+
+// lastTold are the last acknowledged read and write of a key.
+func (j *Judge) lastTold(e *epoch, key int32) []int {
+	read, wrote := -1, -1
+	for i := range j.regs.In.Ops {
+		switch op := &j.regs.In.Ops[i]; {
+		case op.Outcome != history.OK || !touches(op, j.regs.Keys[key].Name):
+		case op.Writes():
+			wrote = e.from + i
+		default:
+			read = e.from + i
+		}
+	}
+	ops := slices.DeleteFunc([]int{wrote, read}, func(i int) bool { return i < 0 })
+	slices.Sort(ops)
+	return ops
+}
+
+// touches reports whether an operation is on a key.
+func touches(op *history.Op, key string) bool {
+	if op.More == nil || op.Kind != history.Txn {
+		return op.Key == key || op.More != nil && op.More.To == key
+	}
+	return slices.ContainsFunc(op.More.Parts, func(p history.Op) bool { return touches(&p, key) })
 }
 
 func (j *Judge) lostWrites(e *epoch, lost []int, before int64) anomaly.Anomaly {

@@ -82,6 +82,7 @@ type Prefix struct {
 	possible []int32
 	skip     []bool  // keys whose losses somebody else counts; nil: none
 	single   []int32 // of each key: the only candidate, or -1 when there are none or several
+	unkept   []int32 // of each key: one more than an operation that Unkept would name, see there
 }
 
 // gap is the open interval (from, to). op is an operation that causes it.
@@ -132,6 +133,7 @@ func (p *Prefix) Check(r *zones.Registers) *Cut {
 		p.single = make([]int32, len(r.Keys))
 	}
 	p.single = p.single[:len(r.Keys)]
+	p.unkept = slices.Grow(p.unkept[:0], len(r.Keys))[:len(r.Keys)]
 
 	for i := range r.Keys {
 		p.key(int32(i))
@@ -163,6 +165,33 @@ func (p *Prefix) Check(r *zones.Registers) *Cut {
 
 // Span is a stretch of time, both ends included.
 type Span struct{ From, To int64 }
+
+// Unkept is the first of the keys, but those that skip says, whose recovered value
+// cannot be that of behind everything that clients were told of it, and an
+// operation that they were told of and that must come later, or -1; -1 when there is
+// no such key. That a deadline passed does not count: it is nobody's operation. It
+// is about the last Check, whose Cut was Consistent.
+//
+// A cluster that takes part and is not the survivor was acknowledged, or read. With
+// a read of everything behind all replies the survivor's cluster must come after
+// it, so that it must not come after the survivor's.
+func (p *Prefix) Unkept(skip []bool) (key, op int32) {
+	for n, u := range p.unkept {
+		if u != 0 && !(skip != nil && skip[n]) {
+			return int32(n), max(u-1, -1)
+		}
+	}
+	return -1, -1
+}
+
+// later notes that cluster b of key n must come after the survivor's.
+func (p *Prefix) later(n int32, b *zones.Cluster) {
+	op := b.FirstOp
+	if op == b.Write && !b.Acked {
+		op = b.LastOp
+	}
+	p.unkept[n] = op + 1
+}
 
 // Spans are the instants at which the keys that clusters decide allow the cut,
 // in order. They begin at from at the earliest. It is about the last Check,
@@ -206,7 +235,7 @@ func (p *Prefix) Narrow(spans []Span, skip []bool) *Cut {
 // key intersects what one key allows with what the keys before it allow.
 func (p *Prefix) key(n int32) {
 	k := &p.r.Keys[n]
-	p.single[n] = -1
+	p.single[n], p.unkept[n] = -1, 0
 	if k.General || k.Repeated {
 		p.cut.Undecided++
 		return
@@ -240,9 +269,6 @@ func (p *Prefix) one(n, a int32) {
 	ca := &cs[a]
 	lo, hi := ca.Invoke, p.r.In.Crash
 	loOp, hiOp := ca.Write, int32(-1)
-	if last := p.r.LastSeen(k, ca); last < hi {
-		hi, hiOp = last, ca.Write
-	}
 	for b := k.From; b < k.To; b++ {
 		cb := &cs[b]
 		if !cb.Present || b == a {
@@ -254,9 +280,15 @@ func (p *Prefix) one(n, a int32) {
 		if ca.First < cb.Last && cb.First < hi { // a must come before b
 			hi, hiOp = cb.First, cb.FirstOp
 		}
+		if ca.First < cb.Last {
+			p.later(n, cb)
+		}
 		if cb.First < cb.Last && cb.First < p.hi && cb.Last > p.lo {
 			p.gaps = append(p.gaps, gap{cb.First, cb.Last, cb.Write})
 		}
+	}
+	if last := p.r.LastSeen(k, ca); last < hi {
+		hi, hiOp = last, ca.Write
 	}
 	p.bound(n, lo, loOp, hi, hiOp)
 }
@@ -275,8 +307,10 @@ func (p *Prefix) chain(n, a int32) {
 		case !cb.Present || b == a:
 		case cb.Rank < ca.Rank && cb.Last > lo:
 			lo, loOp = cb.Last, cb.LastOp
-		case cb.Rank > ca.Rank && cb.First < hi:
-			hi, hiOp = cb.First, cb.FirstOp
+		case cb.Rank > ca.Rank:
+			if p.later(n, cb); cb.First < hi {
+				hi, hiOp = cb.First, cb.FirstOp
+			}
 		}
 	}
 	p.bound(n, lo, loOp, hi, hiOp)
@@ -299,6 +333,7 @@ func (p *Prefix) several(n int32) {
 	cs := p.r.Clusters
 	p.sortKey(k)
 	m := candidates{key: n, from: int32(len(p.cands)), segFrom: int32(len(p.segs))}
+	kept := false
 	for a := k.From; a < k.To; a++ {
 		ca := &cs[a]
 		if !ca.Absent && !p.r.MayHaveExpired(k, ca) { // of a pending write, too: it may have taken effect
@@ -322,12 +357,28 @@ func (p *Prefix) several(n int32) {
 		if lo > hi {
 			continue
 		}
+		kept = kept || p.lastBut(a) <= ca.First
 		p.cands = append(p.cands, candidate{at: a, first: ca.First, last: ca.Last, tMin: zones.Late, tMax: zones.Early})
 		p.segments(int32(len(p.cands)-1), a, lo, hi)
+	}
+	if !kept {
+		p.unkept[n] = -1
 	}
 	m.to, m.segTo = int32(len(p.cands)), int32(len(p.segs))
 	p.many = append(p.many, m)
 	p.exclude(n, m)
+}
+
+// lastBut is the largest Last of the clusters of sortKey but a.
+func (p *Prefix) lastBut(a int32) int64 {
+	i := len(p.byLast) - 1
+	if i >= 0 && p.byLast[i] == a {
+		i--
+	}
+	if i < 0 {
+		return zones.Early
+	}
+	return p.r.Clusters[p.byLast[i]].Last
 }
 
 // sortKey prepares the questions that several asks of a key's clusters.
@@ -417,15 +468,15 @@ func (p *Prefix) exclude(n int32, m candidates) {
 		return
 	}
 	slices.SortFunc(p.points, func(x, y segment) int { return cmp.Compare(x.from, y.from) })
-	end := p.points[0].to
+	last := p.points[0].to
 	opOf := func(s segment) int32 { return p.r.Clusters[p.cands[s.cand].at].Write }
 	for _, s := range p.points[1:] {
-		if s.from > end {
-			p.gaps = append(p.gaps, gap{end, s.from, opOf(s)})
+		if s.from > last {
+			p.gaps = append(p.gaps, gap{last, s.from, opOf(s)})
 		}
-		end = max(end, s.to)
+		last = max(last, s.to)
 	}
-	p.bound(n, p.points[0].from, opOf(p.points[0]), end, -1)
+	p.bound(n, p.points[0].from, opOf(p.points[0]), last, -1)
 }
 
 // mergeGaps sorts the gaps that matter and joins those that overlap. Open

@@ -28,6 +28,8 @@ type Answer struct {
 	Linearizable bool
 	// Consistent: in some such order the state after some prefix is the one found.
 	Consistent bool
+	// Durable: in some such order that prefix has every acknowledged operation.
+	Durable bool
 	// Certain are the acknowledged writes that no such prefix has, Possible those
 	// that some such prefix lacks. Places in Question.Ops.
 	Certain, Possible []int
@@ -81,6 +83,15 @@ func Judge(q Question) Answer {
 		return a
 	}
 	a.Consistent = len(s.prefixes) > 0
+	acked := uint64(0)
+	for i := range q.Ops {
+		if q.Ops[i].Outcome == history.OK {
+			acked |= 1 << i
+		}
+	}
+	for set := range s.prefixes { // any order: it looks for one
+		a.Durable = a.Durable || set&acked == acked
+	}
 	for i := range q.Ops {
 		if q.Ops[i].Outcome != history.OK || !q.Ops[i].Writes() || !a.Consistent {
 			continue

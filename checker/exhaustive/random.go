@@ -424,6 +424,22 @@ func (q *Question) History() *history.History {
 	return h
 }
 
+// Expires reports whether anything in the question has a deadline.
+func (q *Question) Expires() bool {
+	if q.Initial != nil {
+		for _, v := range q.Initial.Keys { // any order: it looks for one
+			if v.Deadline != 0 {
+				return true
+			}
+		}
+	}
+	var has func(op history.Op) bool
+	has = func(op history.Op) bool {
+		return op.More != nil && (op.More.Deadline != 0 || slices.ContainsFunc(op.More.Parts, has))
+	}
+	return slices.ContainsFunc(q.Ops, has)
+}
+
 // String tells the question in short lines.
 func (q Question) String() string {
 	var b strings.Builder

@@ -25,6 +25,8 @@ type Problem struct {
 	FoundFrom, FoundTo time.Duration
 	// Inside, when not nil, took effect before that read, and Outside did not.
 	Inside, Outside *history.Op
+	// Last: that read came after every acknowledged operation.
+	Last bool
 	// Split makes the parts of a transaction take effect one by one.
 	Split func(*history.Op) bool
 

@@ -79,6 +79,7 @@ type search struct {
 	inside  int32
 	outside int32
 	greedy  bool // the read after the crash is a read like any other
+	acked   int  // acknowledged operations that are not in order yet
 	// careless: values are replaced though somebody has yet to read them (see tell).
 	careless bool
 }
@@ -167,7 +168,11 @@ func (s *search) again() {
 	clear(s.chosen)
 	clear(s.low)
 	s.stack = s.stack[:0]
+	s.acked = 0
 	for i := range s.tasks {
+		if s.tasks[i].acked {
+			s.acked++
+		}
 		for k := range s.tasks[i].parts {
 			s.count(&s.tasks[i].parts[k], 1)
 		}
@@ -377,7 +382,7 @@ func (s *search) try(t int32) bool {
 	if s.outOfTurn(t) {
 		return false
 	}
-	if s.found >= 0 && (t == s.inside && s.done[s.found] || t == s.outside && !s.done[s.found]) {
+	if s.found >= 0 && (t == s.inside && s.done[s.found] || t == s.outside && !s.done[s.found] || t == s.found && s.p.Last && s.acked > 0) {
 		return false
 	}
 	mark := len(s.states.undo)
@@ -446,6 +451,9 @@ func (s *search) put(t int32) {
 	if g := task.group; g >= 0 {
 		s.chosen[g] = true
 	}
+	if task.acked {
+		s.acked--
+	}
 	s.unlink(s.callAt[t])
 	if task.answered {
 		s.unlink(s.retAt[t])
@@ -466,6 +474,9 @@ func (s *search) take(t int32, changes int) {
 	}
 	if g := task.group; g >= 0 {
 		s.chosen[g] = false
+	}
+	if task.acked {
+		s.acked++
 	}
 	if task.answered {
 		s.relink(s.retAt[t])

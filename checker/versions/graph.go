@@ -39,6 +39,9 @@ type Result struct {
 	Possible int
 	// FirstPossible is the earliest return among the possibly lost; zones.Late when none.
 	FirstPossible int64
+	// Unkept is an acknowledged operation that comes after the recovered state; -1
+	// when in some order without a cycle none does.
+	Unkept int32
 }
 
 // Graph decides. The zero Graph is ready; it reuses its memory.
@@ -70,7 +73,7 @@ func (g *Graph) Check(r *zones.Registers, crash bool) Result {
 	g.realTime()
 	g.known()
 	orders, decided := g.orders()
-	res := Result{Decided: decided, FirstPossible: zones.Late}
+	res := Result{Decided: decided, FirstPossible: zones.Late, Unkept: unknown}
 	lostIn := make([]int32, g.n) // in how many orders without a cycle
 	free := make([]bool, g.n)    // in some order not before the recovered state
 	kept := int32(0)
@@ -86,11 +89,13 @@ func (g *Graph) Check(r *zones.Registers, crash bool) Result {
 			}
 			continue
 		}
+		if crash {
+			if told := g.reach(lostIn, free); !res.Consistent || told == unknown {
+				res.Unkept = told
+			}
+		}
 		res.Consistent = true
 		kept++
-		if crash {
-			g.reach(lostIn, free)
-		}
 	}
 	if !res.Consistent {
 		return res
@@ -331,8 +336,10 @@ func (g *Graph) sorted() bool {
 	return len(g.queue) == nodes
 }
 
-// reach marks what the recovered state must come before, and what it need not come after.
-func (g *Graph) reach(lostIn []int32, free []bool) {
+// reach marks what the recovered state must come before, and what it need not
+// come after. It returns the first acknowledged operation among the former, or unknown.
+func (g *Graph) reach(lostIn []int32, free []bool) (told int32) {
+	told = unknown
 	nodes := len(g.start) - 1
 	after := make([]bool, nodes)
 	after[g.n] = true
@@ -354,11 +361,15 @@ func (g *Graph) reach(lostIn []int32, free []bool) {
 	for i := range g.n {
 		if after[i] {
 			lostIn[i]++
+			if told == unknown && g.r.In.Ops[i].Outcome == history.OK {
+				told = i
+			}
 		}
 		if !before[i] {
 			free[i] = true
 		}
 	}
+	return told
 }
 
 // cycleStarts is how many nodes a short cycle is looked for from.

@@ -38,6 +38,8 @@ type Order struct {
 	// what was recovered was there, which lies between From and To.
 	Before   []int32
 	From, To int64
+	// Last: nothing comes after it that anybody was told of.
+	Last bool
 }
 
 type orderedOp struct {
@@ -161,7 +163,7 @@ func (o *Order) run() bool {
 		}
 		if !found && o.recovered() {
 			found = true
-			o.From, o.To = now, limit
+			o.From, o.To, o.Last = now, limit, left == 0
 		}
 		if left == 0 {
 			return found
