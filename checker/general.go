@@ -95,6 +95,7 @@ func (j *Judge) pose(e *epoch, list []*component) []*linear.Problem {
 	problems := make([]*linear.Problem, 0, len(list))
 	for _, c := range list {
 		c.problem.Find, c.problem.FoundFrom, c.problem.FoundTo = j.regs.In.HasRecovered, beforeAll, e.life.Ended
+		c.problem.Memory = &j.memory
 		problems = append(problems, c.problem)
 	}
 	return problems

@@ -89,6 +89,7 @@ type Judge struct {
 	prefix durability.Prefix
 	graph  versions.Graph
 	order  zones.Order
+	memory linear.Memory
 	acks   []int64
 	parts  []*component // what clusters do not decide of the epoch
 	e      *epoch

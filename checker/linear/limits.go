@@ -75,10 +75,14 @@ func SearchAll(problems []*Problem, limits ...Limits) []Result {
 		return results
 	}
 	var g errgroup.Group
-	g.SetLimit(workers)
-	for i := range problems {
+	var next atomic.Int64
+	for range min(workers, len(problems)) {
 		g.Go(func() error {
-			search(i)
+			var memory Memory
+			for i := int(next.Add(1)) - 1; i < len(problems); i = int(next.Add(1)) - 1 {
+				problems[i].Memory = &memory
+				search(i)
+			}
 			return nil
 		})
 	}

@@ -29,6 +29,8 @@ type Problem struct {
 	Last bool
 	// Split makes the parts of a transaction take effect one by one.
 	Split func(*history.Op) bool
+	// Memory is what the search works with; nil: of its own.
+	Memory *Memory
 
 	plan *plan
 }

@@ -2,7 +2,6 @@ package linear
 
 import (
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -97,13 +96,18 @@ type frame struct {
 	forced bool
 }
 
-// searches are the searches' own memory: most are over in no time.
-var searches = sync.Pool{New: func() any { return &search{} }}
+// Memory is what a search works with: most are over in no time, and would spend
+// it on asking for memory. One search at a time may use it. The zero Memory is ready.
+type Memory struct{ search }
 
 // Search looks for an order of the operations.
 func (p *Problem) Search(l Limits) Result {
 	l = l.withDefaults()
-	s := searches.Get().(*search)
+	m := p.Memory
+	if m == nil {
+		m = &Memory{}
+	}
+	s := &m.search
 	s.begin(p, l)
 	defer s.end()
 	over, cancel := l.deadline()
@@ -189,13 +193,13 @@ func (s *search) count(of *part, n int32) {
 	}
 }
 
-// end gives the search's memory back.
+// end forgets the problem, and memory that few searches take.
 func (s *search) end() {
 	s.p, s.pl, s.states, s.tasks = nil, nil, nil, nil
 	s.used, s.words = s.used[:0], s.words[:0]
 	const most = 1 << 20
-	if len(s.visited.slots)+cap(s.used)+cap(s.words)+cap(s.events) < most {
-		searches.Put(s)
+	if len(s.visited.slots)+cap(s.used)+cap(s.words)+cap(s.events) > most {
+		*s = search{}
 	}
 }
 
