@@ -604,6 +604,9 @@ func (j *Judge) outOfBounds(e *epoch, f *facts, s *supply) (anomaly.Anomaly, boo
 	}
 	initial := 0.0
 	if f.before != nil {
+		if f.before.TTL > 0 {
+			return anomaly.Anomaly{}, false // what it began with may have been gone when the first was added
+		}
 		n, err := strconv.ParseInt(f.before.Value, 10, 64)
 		if err != nil {
 			return anomaly.Anomaly{}, false

@@ -1,0 +1,29 @@
+package checker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/verdict"
+)
+
+// TestCounterThatBeganWithADeadline: what a counter began with may have expired
+// before the first of what was added; the sum begins with it only without a deadline.
+func TestCounterThatBeganWithADeadline(t *testing.T) {
+	ops := []history.Op{
+		{Client: 1, Kind: history.Incr, Key: "n", Value: "1", More: &history.More{Result: "1"}, Invoke: 7, Return: 8, Outcome: history.OK},
+		{Client: 0, Kind: history.Read, Key: "n", Value: "1", Invoke: 22, Return: 23, Outcome: history.OK},
+	}
+	for _, c := range []struct {
+		left time.Duration
+		want verdict.Verdict
+	}{{1, verdict.Holds}, {0, verdict.Violated}} {
+		h := &history.History{Ops: ops, States: []history.State{{Keys: []history.KV{{Key: "n", Value: "12", TTL: c.left}}}}}
+		out := (&Judge{Options: unhurried}).Judge(h, contract.Clients())
+		require.Equal(t, c.want, out.Verdict, "%v left: %s %v", c.left, out.Why, out.Anomalies)
+	}
+}
