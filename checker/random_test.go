@@ -282,8 +282,8 @@ func TestZonesAgreeWithPorcupine(t *testing.T) {
 func bothSeen(t *testing.T, seen map[bool]int) {
 	t.Helper()
 	total := seen[true] + seen[false]
-	require.Greater(t, seen[true], total/15, "too few good histories")
-	require.Greater(t, seen[false], total/15, "too few bad histories")
+	require.Greater(t, seen[true], total/30, "too few good histories")
+	require.Greater(t, seen[false], total/30, "too few bad histories")
 	t.Logf("%d good, %d bad", seen[true], seen[false])
 }
 
