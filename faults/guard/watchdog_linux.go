@@ -105,12 +105,17 @@ func cleanUp(entries []entry) error {
 		Abort(uint32(conn))
 	})
 	// Sockets go while the mount point is still taken: whoever mounts there next
-	// makes them anew, in the same places.
-	each(kindDir, func(e entry) {
-		if info, err := os.Lstat(e.path); err == nil && !info.IsDir() {
+	// makes them anew, in the same places, from which nothing is removed any more.
+	isDir := make([]bool, len(entries))
+	for i, e := range entries {
+		if e.kind != kindDir {
+			continue
+		}
+		info, err := os.Lstat(e.path)
+		if isDir[i] = err == nil && info.IsDir(); err == nil && !isDir[i] {
 			note(os.Remove(e.path))
 		}
-	})
+	}
 	each(kindMount, func(e entry) { note(Unmount(e.path)) })
 	each(kindGroup, func(e entry) {
 		pgid, _ := strconv.Atoi(e.number) // parseLine checked it
@@ -118,6 +123,10 @@ func cleanUp(entries []entry) error {
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
-	each(kindDir, func(e entry) { note(RemoveDir(e.path)) })
+	for i, e := range entries {
+		if isDir[i] {
+			note(RemoveDir(e.path))
+		}
+	}
 	return firstErr
 }

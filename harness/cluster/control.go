@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/plan"
@@ -24,15 +23,11 @@ type Control struct {
 	socket string
 	server *control.Server
 	ended  chan struct{} // closed when somebody asked for the end
-	quit   chan struct{}
-	clock  sync.WaitGroup
 
-	conductor  *conduct.Conductor
-	timekeeper *conduct.Timekeeper
-	mu         sync.Mutex // the plans
-	acting     sync.Mutex // a strike; taken before the exclusion of the environment
-	links      *plan.LinkFaults
-	once       sync.Once
+	plans  *conduct.Desk
+	acting sync.Mutex // a strike; taken before the exclusion of the environment
+	links  *plan.LinkFaults
+	once   sync.Once
 }
 
 // socketSuffix ends the names of the sockets of topologies, beside those of mounted disks.
@@ -67,10 +62,10 @@ func serve(c *Cluster) (*Control, error) {
 		return nil, err
 	}
 	k := &Control{c: c, socket: filepath.Join(dir, filepath.Base(c.rig.Disks.Dir())+socketSuffix),
-		ended: make(chan struct{}), quit: make(chan struct{})}
-	k.conductor, k.timekeeper, k.links = conduct.New(world{k}), conduct.NewTimekeeper(), plan.NewLinkFaults(c)
+		ended: make(chan struct{}), links: plan.NewLinkFaults(c)}
+	k.plans = conduct.NewDesk(c.rig.Clock, k.begin)
 	k.server, err = control.Listen(k.socket, control.Commands{
-		"fault":  k.fault,
+		"fault":  func(args []string) (string, error) { return k.plans.Fault(args, strike{k}, c.s.Nodes(), c.o.Seed) },
 		"clear":  func([]string) (string, error) { return k.clear(), nil },
 		"status": func([]string) (string, error) { return k.status(), nil },
 		"env":    func([]string) (string, error) { return k.c.Environment(), nil },
@@ -78,9 +73,9 @@ func serve(c *Cluster) (*Control, error) {
 		"down":   func([]string) (string, error) { return k.down() },
 	})
 	if err != nil {
+		k.plans.Close()
 		return nil, err
 	}
-	k.clock.Go(func() { k.timekeeper.Keep(k.conductor, k.quit) })
 	return k, nil
 }
 
@@ -95,8 +90,7 @@ func (k *Control) Ended() <-chan struct{} { return k.ended }
 
 // Close ends the socket and the cluster.
 func (k *Control) Close() error {
-	close(k.quit)
-	k.clock.Wait()
+	k.plans.Close()
 	err := k.server.Close()
 	k.once.Do(func() {
 		if closed := k.c.Close(); err == nil {
@@ -114,23 +108,9 @@ func (k *Control) down() (text string, err error) {
 	return "down\n", err
 }
 
-// fault puts a plan in place and says of each statement what has become of it. What
-// strikes at once has struck when it returns. A plan of which a statement cannot
-// strike is refused whole.
-func (k *Control) fault(args []string) (string, error) {
-	p, err := conduct.ParseFaults(strings.Join(args, " "))
-	if err != nil {
-		return "", err
-	}
-	if err := conduct.Check(p, strike{k}, k.c.s.Nodes()); err != nil {
-		return "", err
-	}
-	return k.conductor.Put(p, k.c.o.Seed), nil
-}
-
 // clear ends all faults.
 func (k *Control) clear() string {
-	k.conductor.End()
+	k.plans.End()
 	k.c.env.Enter()
 	defer k.c.env.Leave()
 	k.links.Clear()
@@ -146,27 +126,18 @@ func (k *Control) status() string {
 	for _, n := range k.c.All {
 		fmt.Fprintf(&b, "%s %s: %s\n", n.Name, n.Announced, splitbrain.Describe(k.c, n))
 	}
-	b.WriteString(k.conductor.Status())
+	b.WriteString(k.plans.Status())
 	for _, text := range k.links.InPlace() {
 		fmt.Fprintf(&b, "in place: %s\n", text)
 	}
 	return b.String()
 }
 
-// world is the cluster as the conductor of its plans knows it.
-type world struct{ k *Control }
-
-func (w world) Lock()                   { w.k.mu.Lock() }
-func (w world) Unlock()                 { w.k.mu.Unlock() }
-func (w world) Now() time.Duration      { return w.k.c.rig.Clock() }
-func (w world) Wake(next time.Duration) { w.k.timekeeper.Wake(next) }
-func (world) Outside(f func())          { f() } // nobody counts acknowledgements
-
-// Strike implements conduct.World. One strikes at a time.
-func (w world) Strike(plan.Trigger) conduct.Strike {
-	w.k.acting.Lock()
-	w.k.c.env.Enter()
-	return strike(w)
+// begin begins a strike. One strikes at a time.
+func (k *Control) begin(plan.Trigger) conduct.Strike {
+	k.acting.Lock()
+	k.c.env.Enter()
+	return strike{k}
 }
 
 // strike is a cluster that stays while a fault strikes.

@@ -228,16 +228,15 @@ func TestEndUndoesWhatIsInPlace(t *testing.T) {
 	require.Equal(t, "struck", standing(g)[0])
 }
 
-func TestPutSaysWhatHasBecomeOfEachStatement(t *testing.T) {
+func TestADeskSaysWhatHasBecomeOfEachStatement(t *testing.T) {
 	w := newScripted(t)
-	p, err := ParseFaults("readonly n1 for 1s; fail fsync(*) EIO; at 1s: kill n1")
+	d := &Desk{Conductor: w.c}
+	said, err := d.Fault([]string{"readonly n1 for 1s; fail fsync(*) EIO; at", "1s: kill n1"}, w, []string{"n1"}, 1)
 	require.NoError(t, err)
-	require.NoError(t, Check(p, w, []string{"n1"}))
-	require.Equal(t, "at 0s: readonly n1 for 1s: struck\nat 0s: fail fsync(*) EIO: in place\nat 1s: kill n1: waiting\n", w.c.Put(p, 1))
-	p, err = ParseFaults("heal; clock n1 +1s; kill n7; kill n1")
-	require.NoError(t, err)
+	require.Equal(t, "at 0s: readonly n1 for 1s: struck\nat 0s: fail fsync(*) EIO: in place\nat 1s: kill n1: waiting\n", said)
+	_, err = d.Fault([]string{"heal; clock n1 +1s; kill n7; kill n1"}, w, []string{"n1"}, 1)
 	var refused *Impossible
-	require.ErrorAs(t, Check(p, w, []string{"n1"}), &refused)
+	require.ErrorAs(t, err, &refused)
 	require.Len(t, refused.Why, 3)
 }
 

@@ -78,9 +78,9 @@ func (e *Impossible) Error() string {
 	return "nothing was put in place: " + strings.Join(e.Why, "; ")
 }
 
-// Check is an *Impossible with all statements of a plan that cannot strike in a
+// check is an *Impossible with all statements of a plan that cannot strike in a
 // system with these nodes, or nil.
-func Check(p *plan.Plan, on plan.System, nodes []string) error {
+func check(p *plan.Plan, on plan.System, nodes []string) error {
 	refused := new(Impossible)
 	for i := range p.Statements {
 		if err := p.Statements[i].Check(on, nodes); err != nil {
@@ -91,14 +91,6 @@ func Check(p *plan.Plan, on plan.System, nodes []string) error {
 		return refused
 	}
 	return nil
-}
-
-// Put gives a plan to the conductor, lets strike what strikes at once, and says of
-// each statement what has become of it.
-func (c *Conductor) Put(p *plan.Plan, seed uint64) string {
-	g := c.Give(p, seed)
-	c.Due(g.began)
-	return standings("", g.Report())
 }
 
 // Status says of each statement of the plans that are not over how far it has come.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs/control"
-	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/reports/wording"
 )
 
@@ -34,13 +33,7 @@ func (m *Disk) commands() control.Commands {
 		}
 	}
 	return control.Commands{
-		"fault": func(args []string) (string, error) {
-			p, err := conduct.ParseFaults(strings.Join(args, " "))
-			if err != nil {
-				return "", err
-			}
-			return m.fault(p)
-		},
+		"fault": func(args []string) (string, error) { return m.plans.Fault(args, System(), []string{Node}, m.o.Seed) },
 		"clear": none(func() (string, error) {
 			m.clear()
 			m.note("all faults ended")
@@ -122,7 +115,7 @@ func (m *Disk) status() string {
 			fmt.Fprintf(&b, "not durable: %s: %s, the oldest for %v\n", path, what, (now - f.Since).Round(time.Millisecond))
 		}
 	})
-	b.WriteString(m.conductor.Status())
+	b.WriteString(m.plans.Status())
 	return b.String()
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs"
@@ -19,22 +18,12 @@ import (
 // System is what plans strike on a mounted disk.
 func System() plan.System { return strike{} }
 
-// fault puts a plan in place and says of each statement what has become of it.
-// What strikes at once has struck when it returns. A plan in which a statement
-// cannot strike is refused whole.
-func (m *Disk) fault(p *plan.Plan) (string, error) {
-	if err := conduct.Check(p, System(), []string{Node}); err != nil {
-		return "", err
-	}
-	return m.conductor.Put(p, m.o.Seed), nil
-}
-
 // onCall is asked about each call as it enters, under the volume's lock.
-func (m *Disk) onCall(c *disk.Call) disk.Decision { return m.conductor.OnCall(Node, c) }
+func (m *Disk) onCall(c *disk.Call) disk.Decision { return m.plans.OnCall(Node, c) }
 
 // clear ends all faults: what is in place is lifted, what waits will not strike.
 func (m *Disk) clear() {
-	m.conductor.End()
+	m.plans.End()
 	m.volume.With(func(d *disk.Disk) {
 		d.SetFree(-1)
 		d.SetReadOnly(false)
@@ -49,23 +38,14 @@ func (m *Disk) clear() {
 	m.volume.Resume()
 }
 
-// world is the mount as its conductor knows it.
-type world struct{ m *Disk }
-
-func (w world) Lock()                   { w.m.mu.Lock() }
-func (w world) Unlock()                 { w.m.mu.Unlock() }
-func (w world) Now() time.Duration      { return w.m.clock() }
-func (w world) Wake(next time.Duration) { w.m.timekeeper.Wake(next) }
-func (world) Outside(f func())          { f() } // nobody counts acknowledgements
-
-// Strike implements conduct.World. When the mount ends, faults still end.
-func (w world) Strike(t plan.Trigger) conduct.Strike {
-	w.m.mu.Lock()
-	defer w.m.mu.Unlock()
-	if w.m.closed && !t.End {
+// begin begins a strike. When the mount ends, faults still end.
+func (m *Disk) begin(t plan.Trigger) conduct.Strike {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed && !t.End {
 		return nil
 	}
-	return strike{w.m, t.InCall}
+	return strike{m, t.InCall}
 }
 
 // strike is the disk and the programs that use it while a fault strikes.

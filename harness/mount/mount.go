@@ -61,8 +61,7 @@ type Disk struct {
 	socket  string
 	release func() // takes the socket off the watchdog's list
 
-	conductor  *conduct.Conductor
-	timekeeper *conduct.Timekeeper
+	plans *conduct.Desk
 
 	acting sync.Mutex // a power cut under way, or a save
 
@@ -83,8 +82,8 @@ func Open(o Options) (_ *Disk, err error) {
 	if err := fusefs.Available(); err != nil {
 		return nil, err
 	}
-	m := &Disk{o: o, began: time.Now(), timekeeper: conduct.NewTimekeeper(), failed: make(chan error, 1), stop: make(chan struct{})}
-	m.conductor = conduct.New(world{m})
+	m := &Disk{o: o, began: time.Now(), failed: make(chan error, 1), stop: make(chan struct{})}
+	m.plans = conduct.NewDesk(m.clock, m.begin)
 	defer func() {
 		if err != nil {
 			m.undo()
@@ -122,7 +121,6 @@ func Open(o Options) (_ *Disk, err error) {
 	if err = m.listen(); err != nil {
 		return nil, err
 	}
-	m.done.Go(func() { m.timekeeper.Keep(m.conductor, m.stop) })
 	m.done.Go(m.keepLog)
 	return m, nil
 }
@@ -147,6 +145,7 @@ func (m *Disk) listen() error {
 
 // undo takes back what Open did before it failed.
 func (m *Disk) undo() {
+	m.plans.Close()
 	if m.server != nil {
 		m.server.Close()
 	}
@@ -226,6 +225,7 @@ func (m *Disk) Close() error {
 	if m.o.Buffered {
 		m.mount.Flush(flushWithin)
 	}
+	m.plans.Close()
 	close(m.stop)
 	m.done.Wait()
 	m.volume.Detach()

@@ -46,8 +46,8 @@ func TestEveryWordStrikesOnAMount(t *testing.T) {
 			p, err := conduct.ParseFaults(w.plan)
 			require.NoError(t, err)
 			require.NoError(t, p.Check(System(), []string{Node}))
-			given := m.conductor.Give(p, 0)
-			m.conductor.Due(m.clock())
+			given := m.plans.Give(p, 0)
+			m.plans.Due(m.clock())
 			out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + w.script}, Dir: m.Dir(), Space: m.space})
 			require.NoError(t, err)
 			var said []string
