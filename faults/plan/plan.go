@@ -122,3 +122,15 @@ func (s Span) String() string {
 	}
 	return ""
 }
+
+// MarshalText and UnmarshalText are the plan's own text, in files.
+func (p *Plan) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Plan) UnmarshalText(text []byte) error {
+	read, err := Parse(string(text))
+	if err == nil {
+		*p = *read
+	}
+	return err
+}

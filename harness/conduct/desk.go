@@ -13,12 +13,12 @@ import (
 // strikes there.
 type Desk struct {
 	*Conductor
-	sync.Mutex // the plans
-	clock      func() time.Duration
-	begin      func(t plan.Trigger) Strike
-	keeper     *Timekeeper
-	over       chan struct{}
-	kept       sync.WaitGroup
+	mu     sync.Mutex // the plans
+	clock  func() time.Duration
+	begin  func(t plan.Trigger) Strike
+	keeper *Timekeeper
+	over   chan struct{}
+	kept   sync.WaitGroup
 }
 
 // NewDesk begins to keep the time of plans on a clock. begin begins a strike (World).
@@ -35,7 +35,9 @@ func (d *Desk) Close() {
 	d.kept.Wait()
 }
 
-// Now implements World, as do the next three. Nobody counts acknowledgements.
+// Lock implements World, as do the next five. Nobody counts acknowledgements.
+func (d *Desk) Lock()                        { d.mu.Lock() }
+func (d *Desk) Unlock()                      { d.mu.Unlock() }
 func (d *Desk) Now() time.Duration           { return d.clock() }
 func (d *Desk) Strike(t plan.Trigger) Strike { return d.begin(t) }
 func (d *Desk) Wake(next time.Duration)      { d.keeper.Wake(next) }

@@ -2,14 +2,11 @@ package splitbrain
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"time"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/torntail/torntail/faults/plan"
 )
 
 // file is a scenario as a YAML file has it: what a user writes, and what a run is
@@ -17,14 +14,6 @@ import (
 type file struct {
 	Version int `yaml:"version"`
 	Options `yaml:",inline"`
-	Plan    string        `yaml:"plan,omitempty"`
-	Clients []fileClients `yaml:"clients,omitempty"`
-}
-
-type fileClients struct {
-	Number  int     `yaml:"number"`
-	Side    Side    `yaml:"side"`
-	Routing Routing `yaml:"routing,omitempty"`
 }
 
 // fileVersion is the version of the format.
@@ -52,29 +41,12 @@ func ReadFile(name string, r io.Reader) (Options, error) {
 			return fail(fmt.Errorf("%d: want a duration, such as 200ms or 1.5s", d))
 		}
 	}
-	if f.Plan != "" {
-		if f.Partition != "" || f.CutAt != 0 || f.CutFor != 0 || f.After != 0 {
+	if o.Plan != nil {
+		if o.Partition != "" || o.CutAt != 0 || o.CutFor != 0 || o.After != 0 {
 			return fail(fmt.Errorf("plan says what strikes: leave partition, cut_at, cut_for and after out, and say with span how long clients write"))
 		}
-		if o.Plan, err = plan.Parse(f.Plan); err != nil {
-			return fail(err)
-		}
-		if f.Span == 0 {
+		if o.Span == 0 {
 			return fail(fmt.Errorf("with a plan, span says how long clients write: it is missing"))
-		}
-	}
-	for _, c := range f.Clients {
-		if _, known := sideWords[c.Side]; !known {
-			return fail(fmt.Errorf("clients: unknown side %q: want master, majority or everywhere", c.Side))
-		}
-		if c.Routing = cmp.Or(c.Routing, Follow); c.Routing != Follow && c.Routing != Sticky {
-			return fail(fmt.Errorf("clients: unknown routing %q: want follow or sticky", c.Routing))
-		}
-		if c.Number < 1 || c.Number > maxClients {
-			return fail(fmt.Errorf("clients: number %d: want 1 to %d", c.Number, maxClients))
-		}
-		for range c.Number {
-			o.Placed = append(o.Placed, ClientPlace{c.Side, c.Routing})
 		}
 	}
 	return o, nil
@@ -83,14 +55,14 @@ func ReadFile(name string, r io.Reader) (Options, error) {
 // WriteFile writes a scenario so that ReadFile gives it again, whatever defaults
 // change later.
 func (s *Scenario) WriteFile(w io.Writer) error {
-	f := file{Version: fileVersion, Options: s.Options, Plan: s.Plan.String()}
-	f.Timing, f.Partition = s.Timing.Name, "" // which the plan stands for
+	f := file{Version: fileVersion, Options: s.Options}
+	f.Timing, f.Partition = s.Timing.Name, "" // of the partition the plan is left
 	for _, c := range s.Clients {
-		if n := len(f.Clients); n > 0 && f.Clients[n-1].Side == c.Side && f.Clients[n-1].Routing == c.Routing {
-			f.Clients[n-1].Number++
-			continue
+		if n := len(f.Placed); n > 0 && f.Placed[n-1].ClientPlace == c {
+			f.Placed[n-1].Number++
+		} else {
+			f.Placed = append(f.Placed, Placed{1, c})
 		}
-		f.Clients = append(f.Clients, fileClients{1, c.Side, c.Routing})
 	}
 	e := yaml.NewEncoder(w)
 	e.SetIndent(2)

@@ -24,8 +24,8 @@ const (
 
 // ClientPlace is one client: where it is, and how it finds the master.
 type ClientPlace struct {
-	Side    Side
-	Routing Routing
+	Side    Side    `yaml:"side"`
+	Routing Routing `yaml:"routing,omitempty"`
 }
 
 // Options are what a user says of a scenario; zero values take the defaults. Most of them
@@ -40,24 +40,30 @@ type Options struct {
 	CutAt     time.Duration `yaml:"cut_at,omitempty"`    // 0: 1.5 s
 	CutFor    time.Duration `yaml:"cut_for,omitempty"`   // 0: long enough for a failover
 	After     time.Duration `yaml:"after,omitempty"`     // clients go on so long after the heal; 0: long enough for the demotion
-	Plan      *plan.Plan    `yaml:"-"`                   // what strikes instead of the partition
+	Plan      *plan.Plan    `yaml:"plan,omitempty"`      // what strikes instead of the partition
 	Span      time.Duration `yaml:"span,omitempty"`      // how long clients write; then all faults end
 	// Lag delays what the first master sends to its replicas, until the first cut:
 	// the unreplicated tail at the moment of the cut.
-	Lag     time.Duration `yaml:"lag,omitempty"`
-	Clients int           `yaml:"-"`
-	Routing string        `yaml:"-"` // follow, sticky or both
+	Lag time.Duration `yaml:"lag,omitempty"`
+	// Placed says all of each client, and stands instead of the next three.
+	Placed  []Placed `yaml:"clients,omitempty"`
+	Clients int      `yaml:"-"`
+	Routing string   `yaml:"-"` // follow, sticky or both
 	// Places says how many clients are on each side; without it the partition's own.
-	// Placed says all of each client, and stands instead of both.
-	Places map[Side]int  `yaml:"-"`
-	Placed []ClientPlace `yaml:"-"`
-	Rate   float64       `yaml:"rate,omitempty"`          // writes a second, over all clients
-	Writes int           `yaml:"writes,omitempty"`        // at most, over all clients; 0: until Span
-	Wait   int           `yaml:"wait_replicas,omitempty"` // WAIT for so many replicas after each write; 0: none
+	Places map[Side]int `yaml:"-"`
+	Rate   float64      `yaml:"rate,omitempty"`          // writes a second, over all clients
+	Writes int          `yaml:"writes,omitempty"`        // at most, over all clients; 0: until Span
+	Wait   int          `yaml:"wait_replicas,omitempty"` // WAIT for so many replicas after each write; 0: none
 	// Directives and Sentinel are what the user adds to redis.conf and, for the
 	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
 	Directives []Directive `yaml:"redis,omitempty"`
 	Sentinel   []Directive `yaml:"sentinel,omitempty"`
+}
+
+// Placed are so many clients, of whom all is said.
+type Placed struct {
+	Number      int `yaml:"number"`
+	ClientPlace `yaml:",inline"`
 }
 
 // Scenario is one experiment, whatever it runs on: options of which all is decided. Timing
@@ -115,11 +121,7 @@ func New(o Options) (*Scenario, error) {
 			return nil, fmt.Errorf("%v: want a time that is not negative", d)
 		}
 	}
-	if s.Clients = o.Placed; len(o.Placed) > maxClients {
-		return nil, fmt.Errorf("%d clients: want at most %d", len(o.Placed), maxClients)
-	} else if len(o.Placed) > 0 {
-		// as it says
-	} else if s.Clients, err = places(&partition, o); err != nil {
+	if s.Clients, err = places(&partition, o); err != nil {
 		return nil, err
 	}
 	if err := s.applySentinel(); err != nil {
@@ -147,7 +149,22 @@ func (o *Options) times() []time.Duration {
 }
 
 // places puts the clients on their sides.
-func places(p *Partition, o Options) ([]ClientPlace, error) {
+func places(p *Partition, o Options) (list []ClientPlace, err error) {
+	for _, some := range o.Placed {
+		if _, known := sideWords[some.Side]; !known {
+			return nil, fmt.Errorf("clients: unknown side %q: want master, majority or everywhere", some.Side)
+		}
+		if some.Routing = cmp.Or(some.Routing, Follow); some.Routing != Follow && some.Routing != Sticky {
+			return nil, fmt.Errorf("clients: unknown routing %q: want follow or sticky", some.Routing)
+		}
+		if some.Number < 1 || len(list)+some.Number > maxClients {
+			return nil, fmt.Errorf("clients: number %d: want 1 to %d in all", some.Number, maxClients)
+		}
+		list = append(list, slices.Repeat([]ClientPlace{some.ClientPlace}, some.Number)...)
+	}
+	if len(list) > 0 {
+		return list, nil
+	}
 	sides := make([]Side, 0, maxClients)
 	if len(o.Places) > 0 {
 		for _, side := range Sides {
@@ -166,7 +183,7 @@ func places(p *Partition, o Options) ([]ClientPlace, error) {
 	if len(sides) == 0 || len(sides) > maxClients {
 		return nil, fmt.Errorf("%d clients: want 1 to %d", len(sides), maxClients)
 	}
-	list := make([]ClientPlace, len(sides))
+	list = make([]ClientPlace, len(sides))
 	seen := map[Side]int{}
 	for i, side := range sides {
 		routing := Follow

@@ -48,6 +48,7 @@ var fence = Tables{
 		{"engine/listen", "the engine as a real server"},
 		{"harness/cluster", "a cluster of real servers, conducted like a simulated one"},
 		{"harness/mount", "the fault disk for servers that others start, ruled by the same plans"},
+		{"harness/conduct.Desk", "conducts the plans of what stays, on the clock of the real machine"},
 		{"harness/machine.Process", "a machine with a real server, driven and struck as a simulated one"},
 		{"harness/machine.OnFaultDisk", "as Process"},
 		{"harness/machine.OnHost", "as Process"},
