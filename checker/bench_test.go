@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,22 @@ func BenchmarkJudge(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if out := j.Judge(h, c); out.Verdict != verdict.Holds {
+					b.Fatal(out)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkModels judges good histories of every model: 200 operations a key, ten clients.
+func BenchmarkModels(b *testing.B) {
+	for _, l := range loads {
+		b.Run(fmt.Sprintf("model=%s/ops=10000", strings.ReplaceAll(l.name, " ", "-")), func(b *testing.B) {
+			h := load(l.kinds, 10_000, 10)
+			var j Judge
+			b.ReportAllocs()
+			for b.Loop() {
+				if out := j.Judge(h, contract.Clients()); out.Verdict != verdict.Holds {
 					b.Fatal(out)
 				}
 			}

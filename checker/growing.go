@@ -21,6 +21,7 @@ type growing struct {
 	other bool
 	order []string // the members that were seen, in order
 	at    map[string]int
+	is    []bool // scratch of sorted
 }
 
 // asLists is the epoch with such sets as lists.
@@ -61,8 +62,20 @@ func asLists(in zones.Input) zones.Input {
 }
 
 func (g *growing) sorted(members []string) []string {
-	list := slices.Clone(members)
-	slices.SortFunc(list, func(a, b string) int { return cmp.Compare(g.at[a], g.at[b]) })
+	g.is = append(g.is[:0], make([]bool, len(g.order))...)
+	for _, m := range members {
+		g.is[g.at[m]] = true
+	}
+	list := make([]string, 0, len(members))
+	for i, is := range g.is {
+		if is {
+			list = append(list, g.order[i])
+		}
+	}
+	if len(list) < len(members) { // one was read twice
+		list = slices.Clone(members)
+		slices.SortFunc(list, func(a, b string) int { return cmp.Compare(g.at[a], g.at[b]) })
+	}
 	return list
 }
 

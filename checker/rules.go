@@ -191,9 +191,9 @@ func (f *facts) typeOf() *linear.Model {
 // they may have put there or taken away that cannot be told by their arguments.
 type supply struct {
 	// of are the writes that put an element there, in order of invocation.
-	of map[string][]event
+	of map[element][]event
 	// initial counts the elements that were there at the start.
-	initial map[string]int
+	initial map[element]int
 	// open: elements come from elsewhere (counting, appending, moving); openOnes
 	// are the fields and members of which that is so.
 	open     bool
@@ -201,7 +201,7 @@ type supply struct {
 }
 
 func (f *facts) supply() *supply {
-	s := &supply{of: map[string][]event{}, initial: map[string]int{}, openOnes: map[string]bool{}}
+	s := &supply{of: map[element][]event{}, initial: map[element]int{}, openOnes: map[string]bool{}}
 	for _, ev := range f.writes {
 		for _, el := range puts(ev.op) {
 			s.of[el] = append(s.of[el], ev)
@@ -225,46 +225,59 @@ func (f *facts) supply() *supply {
 	return s
 }
 
-// An element is a value of a string or list, a member, or two words in one: a
-// field and its value, a member and its score.
-func pair(a, b string) string { return strconv.Itoa(len(a)) + ":" + a + b }
+// element is a value of a string or list, a member or a field, or two words in
+// one: a field and its value, a member and its score.
+type element struct {
+	word, second string
+	two          bool
+}
+
+func one(word string) element          { return element{word: word} }
+func pair(word, second string) element { return element{word, second, true} }
+
+func ones(to []element, words []string) []element {
+	for _, w := range words {
+		to = append(to, one(w))
+	}
+	return to
+}
 
 // puts are the elements that a write puts there.
-func puts(op *history.Op) []string {
+func puts(op *history.Op) []element {
 	m := op.More
 	switch op.Kind {
 	case history.Write:
 		if m != nil && m.ToAbsent {
 			return nil
 		}
-		return []string{op.Value}
+		return []element{one(op.Value)}
 	case history.CAS:
 		if m != nil && (m.ToAbsent || op.Outcome == history.OK && m.Result == "0") {
 			return nil
 		}
-		return []string{op.Value}
+		return []element{one(op.Value)}
 	case history.Append, history.Push, history.SetAdd:
-		return []string{op.Value}
+		return []element{one(op.Value)}
 	case history.HashSet, history.StreamAdd:
 		if m != nil {
-			return []string{m.Field, pair(m.Field, op.Value)}
+			return []element{one(m.Field), pair(m.Field, op.Value)}
 		}
 	case history.HashIncr:
 		if m != nil {
-			return []string{m.Field}
+			return []element{one(m.Field)}
 		}
 	case history.SortedAdd:
 		if m != nil {
-			return []string{op.Value, pair(op.Value, linear.Score(m.Score))}
+			return []element{one(op.Value), pair(op.Value, linear.Score(m.Score))}
 		}
 	case history.SortedIncr:
-		return []string{op.Value}
+		return []element{one(op.Value)}
 	}
 	return nil
 }
 
-// sees are the elements that a reply says were there.
-func sees(op *history.Op) []string {
+// sees appends the elements that a reply says were there.
+func sees(to []element, op *history.Op) []element {
 	m := op.More
 	if m == nil {
 		m = &history.More{}
@@ -272,114 +285,98 @@ func sees(op *history.Op) []string {
 	switch op.Kind {
 	case history.Read:
 		if !op.Absent {
-			return []string{op.Value}
+			return append(to, one(op.Value))
 		}
 	case history.Write:
 		if m.HasReplaced && !op.Absent {
-			return []string{m.Replaced}
+			return append(to, one(m.Replaced))
 		}
 	case history.CAS:
 		if m.Result == "1" && !m.ExpectAbsent {
-			return []string{m.Expect}
+			return append(to, one(m.Expect))
 		}
 	case history.GetDelete:
 		if !op.Absent {
-			return []string{m.Result}
+			return append(to, one(m.Result))
 		}
 	case history.Pop, history.ListMove:
 		if !op.Absent {
-			return []string{gotFrom(op, m)}
+			return append(to, one(gotFrom(op, m)))
 		}
 	case history.ListRemove, history.SetHas, history.SetRemove, history.SortedRemove:
 		if m.Result != "" && m.Result != "0" {
-			return []string{op.Value}
+			return append(to, one(op.Value))
 		}
 	case history.ReadList, history.ReadSet:
-		return m.Values
+		return ones(to, m.Values)
 	case history.HashRemove:
 		if m.Result == "1" {
-			return []string{m.Field}
+			return append(to, one(m.Field))
 		}
 	case history.HashGet:
 		if !op.Absent {
-			return []string{m.Field, pair(m.Field, op.Value)}
+			return append(to, one(m.Field), pair(m.Field, op.Value))
 		}
 	case history.SortedScore:
 		if !op.Absent && m.Result != "" {
-			return []string{op.Value, pair(op.Value, linear.Score(m.Result))}
+			return append(to, one(op.Value), pair(op.Value, linear.Score(m.Result)))
 		}
 	case history.ReadHash:
-		return pairs(m.Values, 2, 0, false)
+		return pairs(to, m.Values, 2, 0, false)
 	case history.ReadSorted, history.SortedPop:
-		return pairs(m.Values, 2, 0, true)
+		return pairs(to, m.Values, 2, 0, true)
 	case history.ReadStream, history.GroupRead:
-		return pairs(m.Values, 3, 1, false)
+		return pairs(to, m.Values, 3, 1, false)
 	}
-	return nil
+	return to
 }
 
-// pairs are the first words and the pairs of a flat list in which every step
+// pairs appends the first words and the pairs of a flat list in which every step
 // words, from the given one on, two belong together.
-func pairs(flat []string, step, from int, scores bool) []string {
-	var list []string
+func pairs(to []element, flat []string, step, from int, scores bool) []element {
 	for i := from; i+1 < len(flat); i += step {
 		second := flat[i+1]
 		if scores {
 			second = linear.Score(second)
 		}
-		list = append(list, flat[i], pair(flat[i], second))
+		to = append(to, one(flat[i]), pair(flat[i], second))
 	}
-	return list
+	return to
 }
 
 // elements are what an observed value consists of.
-func elements(kv *history.KV) []string {
+func elements(kv *history.KV) []element {
 	switch kv.Type {
 	case "hash":
-		return pairs(kv.List, 2, 0, false)
+		return pairs(nil, kv.List, 2, 0, false)
 	case "zset":
-		return pairs(kv.List, 2, 0, true)
+		return pairs(nil, kv.List, 2, 0, true)
 	case "stream":
-		return pairs(kv.List, 3, 1, false)
+		return pairs(nil, kv.List, 3, 1, false)
 	}
 	if kv.List != nil || kv.Type != "" {
-		return kv.List
+		return ones(nil, kv.List)
 	}
-	return []string{kv.Value}
+	return []element{one(kv.Value)}
 }
 
-// word is an element as the story tells it.
-func (f *facts) word(el string) string {
-	head, rest, two := unpair(el)
+// tell is an element as the story tells it.
+func (f *facts) tell(el element) string {
 	switch {
-	case two && f.model == linear.Hash:
-		return fmt.Sprintf("field %q = %q", head, rest)
-	case two && f.model == linear.Sorted:
-		return fmt.Sprintf("member %q with score %s", head, rest)
-	case two && f.model == linear.Stream:
-		return fmt.Sprintf("an entry %q = %q", head, rest)
+	case el.two && f.model == linear.Hash:
+		return fmt.Sprintf("field %q = %q", el.word, el.second)
+	case el.two && f.model == linear.Sorted:
+		return fmt.Sprintf("member %q with score %s", el.word, el.second)
+	case el.two && f.model == linear.Stream:
+		return fmt.Sprintf("an entry %q = %q", el.word, el.second)
 	case f.model == linear.Hash || f.model == linear.Stream:
-		return fmt.Sprintf("field %q", el)
+		return fmt.Sprintf("field %q", el.word)
 	case f.model == linear.Set || f.model == linear.Sorted:
-		return fmt.Sprintf("member %q", el)
+		return fmt.Sprintf("member %q", el.word)
 	case f.model == linear.List:
-		return fmt.Sprintf("element %q", el)
+		return fmt.Sprintf("element %q", el.word)
 	}
-	return fmt.Sprintf("value %q", el)
-}
-
-func unpair(el string) (a, b string, ok bool) {
-	for i := 0; i < len(el) && i < 12; i++ {
-		if el[i] != ':' {
-			continue
-		}
-		n, err := strconv.Atoi(el[:i])
-		if err != nil || i+1+n > len(el) || strconv.Itoa(n) != el[:i] {
-			return "", "", false
-		}
-		return el[i+1 : i+1+n], el[i+1+n:], true
-	}
-	return "", "", false
+	return fmt.Sprintf("value %q", el.word)
 }
 
 // unwritten: what nobody wrote, or nobody had begun to write, was read.
@@ -387,8 +384,10 @@ func (j *Judge) unwritten(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool)
 	if s.open {
 		return anomaly.Anomaly{}, false
 	}
+	var seen []element
 	for _, ev := range f.replies {
-		for _, el := range sees(ev.op) {
+		seen = sees(seen[:0], ev.op)
+		for _, el := range seen {
 			if a, broken := j.unwrittenBy(f, s, el, ev.ret); broken {
 				a.Ops = append(a.Ops, ev.place)
 				a.Story = j.tell(slices.Sorted(slices.Values(a.Ops))) + "\n" + a.Story
@@ -422,7 +421,7 @@ func (j *Judge) unwritten(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool)
 }
 
 // writtenBefore is an operation of an earlier life that put an element there, or -1.
-func (j *Judge) writtenBefore(e *epoch, f *facts, el string) int {
+func (j *Judge) writtenBefore(e *epoch, f *facts, el element) int {
 	for i := range j.h.Ops[:e.from] {
 		if op := &j.h.Ops[i]; op.Key == f.key && op.Outcome != history.Failed && slices.Contains(puts(op), el) {
 			return i
@@ -432,29 +431,24 @@ func (j *Judge) writtenBefore(e *epoch, f *facts, el string) int {
 }
 
 // unwrittenBy reports whether an element cannot have been there at an instant.
-func (j *Judge) unwrittenBy(f *facts, s *supply, el string, at time.Duration) (anomaly.Anomaly, bool) {
-	if s.initial[el] > 0 {
-		return anomaly.Anomaly{}, false
-	}
-	if name, _, two := unpair(el); two && s.openOnes[name] {
-		return anomaly.Anomaly{}, false
-	}
+func (j *Judge) unwrittenBy(f *facts, s *supply, el element, at time.Duration) (anomaly.Anomaly, bool) {
 	writers := s.of[el]
-	if len(writers) > 0 && writers[0].invoke <= at {
+	switch {
+	case len(writers) > 0 && writers[0].invoke <= at, s.initial[el] > 0, el.two && s.openOnes[el.word]:
 		return anomaly.Anomaly{}, false
 	}
 	if len(writers) > 0 {
 		return anomaly.Anomaly{Name: anomaly.NonLinearizable, Ops: []int{writers[0].place}, Rule: "a value is not read before its write begins",
-			Story: fmt.Sprintf("nobody had begun to write %s by %s", f.word(el), at)}, true
+			Story: fmt.Sprintf("nobody had begun to write %s by %s", f.tell(el), at)}, true
 	}
 	for _, ev := range f.failed {
 		if slices.Contains(puts(ev.op), el) {
 			return anomaly.Anomaly{Name: anomaly.AbortedRead, Ops: []int{ev.place}, Rule: abortedRule,
-				Story: fmt.Sprintf("only a write that was told it failed wrote %s: %s", f.word(el), abortedWords)}, true
+				Story: fmt.Sprintf("only a write that was told it failed wrote %s: %s", f.tell(el), abortedWords)}, true
 		}
 	}
 	return anomaly.Anomaly{Name: anomaly.Phantom, Rule: "a read returns a value that somebody wrote",
-		Story: fmt.Sprintf("nobody wrote %s", f.word(el))}, true
+		Story: fmt.Sprintf("nobody wrote %s", f.tell(el))}, true
 }
 
 // failedWriter is an operation of the epoch that wrote an element and was told
@@ -470,7 +464,7 @@ func (j *Judge) failedWriter(e *epoch, key, el string) int {
 			parts = op.More.Parts
 		}
 		for k := range parts {
-			if p := &parts[k]; p.Key == key && (slices.Contains(puts(p), el) || p.Kind == history.StringAppend && p.Value == el) {
+			if p := &parts[k]; p.Key == key && (slices.Contains(puts(p), one(el)) || p.Kind == history.StringAppend && p.Value == el) {
 				return i
 			}
 		}
@@ -489,11 +483,11 @@ func (j *Judge) tooOften(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) 
 	if f.model != linear.List || s.open {
 		return anomaly.Anomaly{}, false
 	}
-	taken := map[string][]event{}
+	taken := map[element][]event{}
 	for _, ev := range f.replies {
 		switch ev.op.Kind {
 		case history.Pop:
-			for _, el := range sees(ev.op) {
+			for _, el := range sees(nil, ev.op) {
 				if taken[el] = append(taken[el], ev); len(taken[el]) <= len(s.of[el])+s.initial[el] {
 					continue
 				}
@@ -502,12 +496,12 @@ func (j *Judge) tooOften(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) 
 					a.Ops = append(a.Ops, t.place)
 				}
 				slices.Sort(a.Ops)
-				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and popped %s", f.word(el), howOften(len(s.of[el])+s.initial[el]), howOften(len(taken[el])))
+				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and popped %s", f.tell(el), howOften(len(s.of[el])+s.initial[el]), howOften(len(taken[el])))
 				return a, true
 			}
 		case history.ReadList:
-			there := map[string]int{}
-			for _, el := range sees(ev.op) {
+			there := map[element]int{}
+			for _, el := range sees(nil, ev.op) {
 				if there[el]++; there[el] <= len(s.of[el])+s.initial[el] {
 					continue
 				}
@@ -516,7 +510,7 @@ func (j *Judge) tooOften(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) 
 					a.Ops = append(a.Ops, t.place)
 				}
 				slices.Sort(a.Ops)
-				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and is there %s", f.word(el), howOften(len(s.of[el])+s.initial[el]), howOften(there[el]))
+				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and is there %s", f.tell(el), howOften(len(s.of[el])+s.initial[el]), howOften(there[el]))
 				return a, true
 			}
 		}
@@ -535,8 +529,9 @@ func howOften(n int) string {
 // and that nothing can have removed, is not in it.
 func (j *Judge) missing(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) {
 	type added struct {
-		el string
+		el element
 		ev event
+		id int32
 	}
 	var adds []added // acknowledged, of what nothing removes, by return
 	removed := map[string]bool{}
@@ -558,34 +553,47 @@ func (j *Judge) missing(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) {
 		return anomaly.Anomaly{}, false
 	}
 	for _, ev := range f.writes {
-		if el := puts(ev.op); ev.acked && len(el) > 0 && !removed[el[0]] {
+		if el := puts(ev.op); ev.acked && len(el) > 0 && !removed[el[0].word] {
 			if f.model == linear.Stream {
 				el = el[1:] // all entries may have the same field
 			}
-			adds = append(adds, added{el[0], ev})
+			adds = append(adds, added{el[0], ev, 0})
 		}
 	}
 	slices.SortStableFunc(adds, func(a, b added) int { return cmp.Compare(a.ev.ret, b.ev.ret) })
-	for _, ev := range f.replies {
+	ids := make(map[element]int32, len(adds))
+	for i := range adds {
+		id, known := ids[adds[i].el]
+		if !known {
+			id = int32(len(ids))
+			ids[adds[i].el] = id
+		}
+		adds[i].id = id
+	}
+	there := make([]int, len(ids)) // one more than the last reply that had it
+	var seen []element
+	for n, ev := range f.replies {
 		switch ev.op.Kind {
 		case history.ReadList, history.ReadSet, history.ReadHash, history.ReadSorted, history.ReadStream:
 		default:
 			continue
 		}
-		there := map[string]bool{}
-		for _, el := range sees(ev.op) {
-			there[el] = true
+		seen = sees(seen[:0], ev.op)
+		for _, el := range seen {
+			if id, is := ids[el]; is {
+				there[id] = n + 1
+			}
 		}
 		for _, a := range adds {
 			if a.ev.ret >= ev.invoke {
 				break
 			}
-			if there[a.el] || a.ev.place == ev.place {
+			if there[a.id] == n+1 || a.ev.place == ev.place {
 				continue
 			}
 			ops := []int{a.ev.place, ev.place}
 			return anomaly.Anomaly{Name: anomaly.NonLinearizable, Ops: ops, Rule: "what was acknowledged and not removed is in every later read of the whole",
-				Story: j.tell(ops) + fmt.Sprintf("\n%s is missing", f.word(a.el))}, true
+				Story: j.tell(ops) + fmt.Sprintf("\n%s is missing", f.tell(a.el))}, true
 		}
 	}
 	return anomaly.Anomaly{}, false

@@ -78,24 +78,24 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 func (j *Judge) aborted(e *epoch, k *zones.Key, read int) (anomaly.Anomaly, bool) {
 	a := anomaly.Anomaly{Name: anomaly.AbortedRead, Epoch: e.number, Key: k.Name, Rule: abortedRule}
 	op := &j.h.Ops[e.from+read]
-	var values []string
+	var values []element
 	parts := []history.Op{*op}
 	if op.Kind == history.Txn && op.More != nil {
 		parts = op.More.Parts
 	}
 	for i := range parts {
 		if parts[i].Key == k.Name {
-			values = append(values, sees(&parts[i])...)
+			values = sees(values, &parts[i])
 		}
 	}
 	for _, v := range values {
-		if k.Wrote(&j.regs, v) {
+		if k.Wrote(&j.regs, v.word) {
 			continue
 		}
-		if i := j.failedWriter(e, k.Name, v); i >= 0 {
+		if i := j.failedWriter(e, k.Name, v.word); i >= 0 {
 			a.Ops = []int{i, e.from + read}
 			slices.Sort(a.Ops)
-			a.Story = j.tell(a.Ops) + fmt.Sprintf("\nonly a write that was told it failed wrote %q: %s", v, abortedWords)
+			a.Story = j.tell(a.Ops) + fmt.Sprintf("\nonly a write that was told it failed wrote %q: %s", v.word, abortedWords)
 			return a, true
 		}
 	}

@@ -55,7 +55,7 @@ func push(body, value string, head bool) string {
 
 func pop(body string, head bool) (popped, rest string) {
 	if head {
-		popped, rest = next(body[1:])
+		popped, rest = nextItem(body[1:])
 		if rest != "" {
 			rest = string(typeList) + rest
 		}

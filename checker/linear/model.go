@@ -266,15 +266,19 @@ func pack(typ byte, items []string) string {
 	b := make([]byte, 1, n)
 	b[0] = typ
 	for _, s := range items {
-		b = strconv.AppendInt(b, int64(len(s)), 10)
-		b = append(b, ':')
-		b = append(b, s...)
+		b = appendItem(b, s)
 	}
 	return string(b)
 }
 
-// next takes the first item off packed items.
-func next(packed string) (head, rest string) {
+func appendItem(b []byte, s string) []byte {
+	b = strconv.AppendInt(b, int64(len(s)), 10)
+	b = append(b, ':')
+	return append(b, s...)
+}
+
+// nextItem takes the first item off packed items.
+func nextItem(packed string) (head, rest string) {
 	colon := strings.IndexByte(packed, ':')
 	n, _ := strconv.Atoi(packed[:colon])
 	return packed[colon+1 : colon+1+n], packed[colon+1+n:]
@@ -290,7 +294,7 @@ func unpack(typ byte, body string) (items []string, ok bool) {
 	}
 	for body = body[1:]; body != ""; {
 		var s string
-		s, body = next(body)
+		s, body = nextItem(body)
 		items = append(items, s)
 	}
 	return items, true
@@ -299,7 +303,7 @@ func unpack(typ byte, body string) (items []string, ok bool) {
 func count(packed string) int {
 	n := 0
 	for ; packed != ""; n++ {
-		_, packed = next(packed)
+		_, packed = nextItem(packed)
 	}
 	return n
 }

@@ -233,16 +233,70 @@ func (p *Problem) ownStates(pl *plan) {
 	pl.plain = make([]bool, len(p.Keys))
 	for key := range p.Keys {
 		pl.plain[key] = !pl.clock
+		growing := p.growingStream(pl, key)
 		for _, w := range pl.on(key) {
 			t, of := pl.part(w)
 			switch of.kind {
 			case history.Read, history.Write, history.CAS, history.Delete, history.GetDelete:
 				p.ownStatesOf(pl, of, t.acked)
+			case history.ReadList, history.ReadSet, history.ReadHash, history.ReadSorted:
+				pl.plain[key] = false
+				pl.wholeRead(of, t.acked)
+			case history.ReadStream:
+				pl.plain[key] = false
+				if growing {
+					pl.wholeRead(of, t.acked)
+				}
 			default:
 				pl.plain[key] = false
 			}
 		}
 	}
+}
+
+// wholeRead finds the state that a read of all of a value needs.
+func (pl *plan) wholeRead(of *part, acked bool) {
+	m := of.op.More
+	if m == nil {
+		m = &none
+	}
+	if !acked || m.Err != "" || pl.clock {
+		return
+	}
+	var state string
+	switch of.kind {
+	case history.ReadList:
+		state = pack(typeList, m.Values)
+	case history.ReadSet:
+		state = packSet(m.Values)
+	case history.ReadHash:
+		state = packHash(m.Values)
+	case history.ReadSorted:
+		state = packSorted(m.Values)
+	case history.ReadStream:
+		s := stream{last: noEntry}
+		for i := 0; i+2 < len(m.Values); i += 3 {
+			s.entries = append(s.entries, entry{m.Values[i], m.Values[i+1], m.Values[i+2]})
+			s.last = m.Values[i]
+		}
+		switch {
+		case len(m.Values)%3 != 0:
+			state = contradiction
+		case len(s.entries) > 0:
+			state = s.pack()
+		}
+	}
+	of.needs = pl.states.number(of.key, state)
+	of.after = of.needs
+}
+
+// growingStream reports whether a key is a stream that nothing is done with but
+// adding to it and reading it, so that its entries are all there is to it.
+func (p *Problem) growingStream(pl *plan, key int) bool {
+	return p.Keys[key].Initial == absent && !slices.ContainsFunc(pl.on(key), func(w where) bool {
+		_, of := pl.part(w)
+		return of.kind != history.StreamAdd && of.kind != history.ReadStream
+	})
 }
 
 func (p *Problem) ownStatesOf(pl *plan, of *part, acked bool) {
@@ -273,6 +327,9 @@ func (p *Problem) ownStatesOf(pl *plan, of *part, acked bool) {
 	case history.Read:
 		if acked {
 			of.needs = state(op.Value, op.Absent)
+			if op.Absent && op.Value != "" {
+				of.needs = pl.states.number(of.key, contradiction)
+			}
 			of.after = of.needs
 		}
 	case history.Write:

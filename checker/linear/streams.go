@@ -11,9 +11,9 @@ import (
 )
 
 // stream is the value of a stream. As a state it is packed: the last ID, how
-// many entries there are, each entry's ID, field and value, and of each group
-// the name, the ID delivered last, how many entries are pending, and each of
-// these with its consumer.
+// many entries there are and how many groups, each entry's ID, field and value,
+// and of each group the name, the ID delivered last, how many entries are
+// pending, and each of these with its consumer.
 type stream struct {
 	last    string
 	entries []entry
@@ -34,12 +34,17 @@ func applyStream(kind history.Kind, body string, op *history.Op, m *history.More
 	if body != absent && body[0] != typeStream {
 		return body, refused
 	}
+	if kind == history.StreamAdd {
+		if next, e, ok := addToTail(body, op, m, acked); ok {
+			return next, e
+		}
+	}
 	s := unpackStream(body)
 	switch kind {
 	case history.ReadStream:
 		return body, when(!acked || slices.Equal(m.Values, s.flat()))
 	case history.StreamAdd:
-		id, ok := s.idOf(m, acked)
+		id, ok := idOf(m, acked, s.last, len(s.entries))
 		if !ok {
 			return body, refused
 		}
@@ -102,6 +107,41 @@ func applyStream(kind history.Kind, body string, op *history.Op, m *history.More
 	return s.pack(), when(!acked || slices.Equal(m.Values, got))
 }
 
+// addToTail is StreamAdd to a stream without groups, without taking it apart; ok
+// is false when it has some.
+func addToTail(body string, op *history.Op, m *history.More, acked bool) (next string, e effect, ok bool) {
+	last, entries, rest := noEntry, 0, ""
+	if body != absent {
+		words := [3]string{}
+		rest = body[1:]
+		for i := range words {
+			words[i], rest = nextItem(rest)
+		}
+		if words[2] != "0" {
+			return "", 0, false
+		}
+		last = words[0]
+		entries, _ = strconv.Atoi(words[1])
+	}
+	id, ok := idOf(m, acked, last, entries)
+	if !ok {
+		return body, refused, true
+	}
+	if id[0] != unnamed {
+		last = id
+	}
+	b := make([]byte, 0, len(rest)+len(last)+len(id)+len(m.Field)+len(op.Value)+40)
+	b = append(b, typeStream)
+	for _, s := range [3]string{last, strconv.Itoa(entries + 1), "0"} {
+		b = appendItem(b, s)
+	}
+	b = append(b, rest...)
+	for _, s := range [3]string{id, m.Field, op.Value} {
+		b = appendItem(b, s)
+	}
+	return string(b), when(!acked || m.Result == "" || fullID(m.Result) == id), true
+}
+
 func (s *stream) group(name string) *group {
 	for i := range s.groups {
 		if s.groups[i].name == name {
@@ -141,17 +181,18 @@ func (g *group) flat() []string {
 // the server chose one, and it does not matter which.
 const unnamed = '?'
 
-// idOf is the ID that an added entry gets; ok is false when the server refuses it.
-func (s *stream) idOf(m *history.More, acked bool) (id string, ok bool) {
+// idOf is the ID that an entry gets that is added to so many others; ok is false
+// when the server refuses it.
+func idOf(m *history.More, acked bool, last string, entries int) (id string, ok bool) {
 	switch {
 	case m.Entry != "" && m.Entry != "*":
 		id = fullID(m.Entry)
 	case acked && m.Result != "":
 		id = fullID(m.Result)
 	default:
-		return string(unnamed) + strconv.Itoa(len(s.entries)), true
+		return string(unnamed) + strconv.Itoa(entries), true
 	}
-	return id, compareIDs(id, s.last) > 0
+	return id, compareIDs(id, last) > 0
 }
 
 // fullID is an ID with its sequence number: "5" is "5-0".
@@ -204,10 +245,11 @@ func unpackStream(body string) stream {
 		return n
 	}
 	s.last = take()
-	for range number() {
+	entries, groups := number(), number()
+	for range entries {
 		s.entries = append(s.entries, entry{take(), take(), take()})
 	}
-	for len(words) > 0 {
+	for range groups {
 		g := group{name: take(), last: take()}
 		for range number() {
 			g.pending = append(g.pending, delivery{take(), take()})
@@ -219,7 +261,7 @@ func unpackStream(body string) stream {
 
 // pack is the stream as a state. Without entries it is still there.
 func (s *stream) pack() string {
-	words := []string{s.last, strconv.Itoa(len(s.entries))}
+	words := []string{s.last, strconv.Itoa(len(s.entries)), strconv.Itoa(len(s.groups))}
 	words = append(words, s.flat()...)
 	for i := range s.groups {
 		g := &s.groups[i]

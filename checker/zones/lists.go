@@ -132,6 +132,12 @@ func (r *Registers) recoverList(n int32, l *list) {
 	if !slices.Equal(got[:known], l.longest[:known]) {
 		return
 	}
+	taken := map[int32]int32{} // ranks that replies gave, of what no read showed
+	for at := k.From + 1; at < k.To; at++ {
+		if rank := r.Clusters[at].Rank; rank != Unranked && rank > k.known {
+			taken[rank] = at
+		}
+	}
 	last := k.From
 	for i := len(l.initial); i < len(got); i++ {
 		at, _, _ := r.findValue(n, got[i])
@@ -140,7 +146,11 @@ func (r *Registers) recoverList(n int32, l *list) {
 			return
 		}
 		c := &r.Clusters[at]
-		if rank := int32(i + 1); c.Rank == Unranked {
+		rank := int32(i + 1)
+		if other, is := taken[rank]; is && other != at {
+			return // what was answered that it is there is not
+		}
+		if c.Rank == Unranked {
 			c.Rank = rank
 		} else if c.Rank != rank {
 			return // an element before it is missing, or it is there twice
