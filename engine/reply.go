@@ -1,10 +1,11 @@
 package engine
 
 import (
-	"math"
 	"strconv"
 
 	"github.com/tidwall/redcon"
+
+	"github.com/torntail/torntail/engine/keyspace"
 )
 
 // Replies are appended to the session's buffer with redcon's functions; what
@@ -71,24 +72,11 @@ func (c *Session) set(n int) {
 // other (redis 7.0.15 networking.c addReplyDouble).
 func (c *Session) double(f float64) {
 	if c.resp == 3 {
-		c.out = append(appendDouble(append(c.out, ','), f), '\r', '\n')
+		c.out = append(keyspace.AppendScore(append(c.out, ','), f), '\r', '\n')
 		return
 	}
 	var b [32]byte
-	c.bulk(appendDouble(b[:0], f))
-}
-
-// appendDouble is C's %.17g, and inf, -inf and nan.
-func appendDouble(b []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(b, "inf"...)
-	case math.IsInf(f, -1):
-		return append(b, "-inf"...)
-	case math.IsNaN(f):
-		return append(b, "nan"...)
-	}
-	return strconv.AppendFloat(b, f, 'g', 17, 64)
+	c.bulk(keyspace.AppendScore(b[:0], f))
 }
 
 // pairsOf starts a reply of n pairs that are flat in RESP2 and arrays of two in

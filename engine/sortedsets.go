@@ -325,7 +325,7 @@ func cmdZscan(s *Server, c *Session, argv [][]byte) {
 	var found []string
 	next := z.Scan(o.cursor, o.count, func(m *keyspace.Scored) {
 		if o.matches(m.Member) {
-			found = append(found, m.Member, string(appendDouble(nil, m.Score)))
+			found = append(found, m.Member, string(keyspace.AppendScore(nil, m.Score)))
 		}
 	})
 	c.scanned(next, found)

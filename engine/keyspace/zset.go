@@ -235,19 +235,22 @@ func (z *SortedSet) digest(d *[20]byte) {
 	z.Each(func(m *Scored) bool {
 		var member [20]byte
 		mix(&member, []byte(m.Member))
-		mix(&member, scoreText(nil, m.Score))
+		mix(&member, AppendScore(nil, m.Score))
 		xor(d, member[:])
 		return true
 	})
 }
 
-// scoreText is C's %.17g, and inf and -inf.
-func scoreText(b []byte, score float64) []byte {
+// AppendScore appends a score as Redis writes it: C's %.17g, and inf, -inf and
+// nan.
+func AppendScore(b []byte, score float64) []byte {
 	switch {
 	case math.IsInf(score, 1):
 		return append(b, "inf"...)
 	case math.IsInf(score, -1):
 		return append(b, "-inf"...)
+	case math.IsNaN(score):
+		return append(b, "nan"...)
 	}
 	return strconv.AppendFloat(b, score, 'g', 17, 64)
 }
@@ -262,7 +265,7 @@ func (z *SortedSet) rebuild(key []byte, emit func(argv [][]byte)) {
 			}
 			argv = append(argv[:0], []byte("ZADD"), key)
 		}
-		argv = append(argv, scoreText(nil, m.Score), []byte(m.Member))
+		argv = append(argv, AppendScore(nil, m.Score), []byte(m.Member))
 		n++
 		return true
 	})
@@ -292,7 +295,7 @@ func (z *SortedSet) saveRDB(e *rdb.Encoder) {
 	var text [32]byte
 	for i := range z.small {
 		p.AppendText(z.small[i].Member)
-		p.Append(scoreText(text[:0], z.small[i].Score))
+		p.Append(AppendScore(text[:0], z.small[i].Score))
 	}
 	e.Packed()
 }

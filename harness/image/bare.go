@@ -119,19 +119,68 @@ func (b *bareImage) dump() (history.State, error) {
 		if expireAtMs != 0 {
 			kv.TTL = time.Duration(expireAtMs-now) * time.Millisecond
 		}
-		if o.Kind == keyspace.List {
-			kv.List = make([]string, 0, o.List().Len())
-			for i := range o.List().Len() {
-				kv.List = append(kv.List, b.tokens.Parse(o.List().At(i), b.size))
-			}
-		} else {
-			kv.Value = b.tokens.Parse(o.Str, b.size)
-		}
+		b.read(o, &kv)
 		b.kvs = append(b.kvs, kv)
 		return true
 	})
 	slices.SortFunc(b.kvs, func(x, y history.KV) int { return strings.Compare(x.Key, y.Key) })
 	return history.State{Keys: b.kvs}, nil
+}
+
+// read fills in a key's value.
+func (b *bareImage) read(o *keyspace.Object, kv *history.KV) {
+	add := func(elem []byte) { kv.List = append(kv.List, b.tokens.Parse(elem, b.size)) }
+	if o.Kind == keyspace.String {
+		kv.Value = b.tokens.Parse(o.Str, b.size)
+		return
+	}
+	kv.List = make([]string, 0, o.Coll.Len())
+	if o.Kind != keyspace.List {
+		kv.Type = o.Kind.Name()
+	}
+	switch o.Kind {
+	case keyspace.List:
+		for i := range o.List().Len() {
+			add(o.List().At(i))
+		}
+	case keyspace.Set:
+		o.Set().Each(func(member string) bool {
+			add([]byte(member))
+			return true
+		})
+		slices.Sort(kv.List)
+	case keyspace.Hash:
+		o.Hash().Each(func(f *keyspace.Field) bool {
+			add([]byte(f.Name))
+			add(f.Value)
+			return true
+		})
+		workloads.SortPairs(kv.List)
+	case keyspace.ZSet:
+		o.ZSet().Each(func(m *keyspace.Scored) bool {
+			add([]byte(m.Member))
+			add(keyspace.AppendScore(nil, m.Score))
+			return true
+		})
+	case keyspace.Stream:
+		o.Stream().Range(keyspace.StreamID{}, keyspace.MaxStreamID, false, func(e *keyspace.StreamEntry) bool {
+			for i := range e.Names {
+				add(e.ID.Bytes())
+				add(e.Names[i])
+				add(e.Values[i])
+			}
+			return true
+		})
+		kv.GroupsRead = true
+		for _, g := range o.Stream().Groups() {
+			group := history.Group{Name: g.Name, Last: string(g.Last.Bytes())}
+			g.Each(keyspace.StreamID{}, func(p *keyspace.Pending) bool {
+				group.Pending = append(group.Pending, string(p.ID.Bytes()), p.Consumer)
+				return true
+			})
+			kv.Groups = append(kv.Groups, group)
+		}
+	}
 }
 
 // name is a key as a string that is shared by all dumps.
