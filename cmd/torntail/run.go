@@ -219,7 +219,7 @@ func (c *runCmd) pairs(k *campaign.Campaign) (notes []string, err error) {
 func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
 	var conf *product.Conf
 	if c.Conf != "" {
-		if conf, err = product.ReadConf(c.Conf, c.Target != "engine"); err != nil {
+		if conf, err = product.ReadConf(c.Conf, c.Target != "engine", product.Own); err != nil {
 			return nil, nil, fmt.Errorf("--conf: %w", err)
 		}
 		for _, line := range conf.Overridden {

@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/atomicfile"
@@ -235,11 +237,14 @@ func set[T comparable](into *T, v T) {
 // directives adds the lines of files and flags.
 func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 	if c.Conf != "" {
-		list, left, err := readConf(c.Conf, splitbrain.ServerLine)
+		conf, err := product.ReadConf(c.Conf, c.Target != "engine", splitbrain.Own)
 		if err != nil {
-			return err
+			return fmt.Errorf("--conf: %w", err)
 		}
-		o.Directives, c.ignored = append(o.Directives, list...), append(c.ignored, left...)
+		o.Directives = append(o.Directives, conf.Directives...)
+		for _, line := range conf.Overridden {
+			c.ignored = append(c.ignored, line.String())
+		}
 	}
 	for _, text := range c.Directive {
 		name, value, ok := strings.Cut(text, "=")
@@ -247,7 +252,7 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 			return fmt.Errorf("--directive %q: want NAME=VALUE, such as min-replicas-to-write=1", text)
 		}
 		d := splitbrain.Directive{Name: strings.ToLower(name), Value: value}
-		if splitbrain.Own(d.Name) {
+		if slices.Contains(splitbrain.Own, d.Name) {
 			return fmt.Errorf("--directive %q: torntail decides on %s itself", text, d.Name)
 		}
 		if near := nearest(d.Name, directiveNames()); near != "" && near != d.Name {
@@ -256,7 +261,7 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 		o.Directives = append(o.Directives, d)
 	}
 	if c.SentinelConf != "" {
-		list, left, err := readConf(c.SentinelConf, splitbrain.SentinelLine)
+		list, left, err := sentinelLines(c.SentinelConf)
 		if err != nil {
 			return err
 		}
@@ -272,8 +277,9 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 	return nil
 }
 
-// readConf reads the lines of a configuration file; left are those that are not taken.
-func readConf(path string, take func(line string) (splitbrain.Directive, bool)) (list []splitbrain.Directive, left []string, err error) {
+// sentinelLines reads the lines of a sentinel.conf that say how a master is watched; left
+// are the others.
+func sentinelLines(path string) (list []splitbrain.Directive, left []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
@@ -285,7 +291,7 @@ func readConf(path string, take func(line string) (splitbrain.Directive, bool)) 
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if d, ok := take(line); ok {
+		if d, ok := splitbrain.SentinelLine(line); ok {
 			list = append(list, d)
 		} else {
 			left = append(left, fmt.Sprintf("%s:%d: %s", path, n, line))

@@ -41,13 +41,14 @@ const maxIncludes = 16
 
 // ReadConf reads a configuration file in redis.conf's syntax, includes and all.
 // foreign says that the server may know directives which the engine does not;
-// what it knows too is checked all the same.
-func ReadConf(file string, foreign bool) (*Conf, error) {
+// what it knows too is checked all the same. own are the directives that the
+// experiment decides on.
+func ReadConf(file string, foreign bool, own []string) (*Conf, error) {
 	c := &Conf{File: file}
-	return c, c.read(file, foreign, 0)
+	return c, c.read(file, foreign, own, 0)
 }
 
-func (c *Conf) read(file string, foreign bool, depth int) error {
+func (c *Conf) read(file string, foreign bool, own []string, depth int) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -66,13 +67,13 @@ func (c *Conf) read(file string, foreign bool, depth int) error {
 			if depth == maxIncludes {
 				return fail("includes nest too deep")
 			}
-			if err := c.read(args[0], foreign, depth+1); err != nil {
+			if err := c.read(args[0], foreign, own, depth+1); err != nil {
 				return fmt.Errorf("%s:%d: include: %w", file, i+1, err)
 			}
 			continue
 		}
 		d := Directive{Name: name, Value: strings.Join(args, " ")}
-		if slices.Contains(Own, name) {
+		if slices.Contains(own, name) {
 			c.Overridden = append(c.Overridden, ConfLine{file, i + 1, d})
 			continue
 		}

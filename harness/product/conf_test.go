@@ -33,7 +33,7 @@ func TestConfIsAMode(t *testing.T) {
 		{"appendonly yes\nappendfsync no", "no", "", 40 * time.Second},
 		{"appendonly yes\nsave 60 1", "everysec+rdb", "60 1", time.Second},
 	} {
-		conf, err := ReadConf(confFile(t, c.text), false)
+		conf, err := ReadConf(confFile(t, c.text), false, Own)
 		if c.mode == "" {
 			require.ErrorContains(t, err, `:1: appendonly yes # not a comment in redis.conf`, c.text)
 			continue
@@ -50,7 +50,7 @@ func TestConfIsAMode(t *testing.T) {
 
 // What an experiment decides on itself is named with its line; mistakes too.
 func TestConfSaysWhatIsOverridden(t *testing.T) {
-	conf, err := ReadConf(confFile(t, "port 7000\n\n# dir /x\ndir /var/lib/redis\nappendonly yes\nappendfsync everysec\nhz 100"), false)
+	conf, err := ReadConf(confFile(t, "port 7000\n\n# dir /x\ndir /var/lib/redis\nappendonly yes\nappendfsync everysec\nhz 100"), false, Own)
 	require.NoError(t, err)
 	require.Len(t, conf.Overridden, 2)
 	assert.Equal(t, []int{1, 4}, []int{conf.Overridden[0].Line, conf.Overridden[1].Line})
@@ -69,14 +69,14 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 		"proc-title-template 'a b'": "redis.conf:1: proc-title-template has a value with blanks",
 		"include /no/such/file":     "redis.conf:1: include: open /no/such/file",
 	} {
-		_, err := ReadConf(confFile(t, text), false)
+		_, err := ReadConf(confFile(t, text), false, Own)
 		assert.ErrorContains(t, err, want, text)
 	}
-	_, err = ReadConf(confFile(t, "some-new-directive yes"), true)
+	_, err = ReadConf(confFile(t, "some-new-directive yes"), true, Own)
 	assert.NoError(t, err, "a server that is not the engine may know more")
 	own := filepath.Join(t.TempDir(), "self.conf")
 	require.NoError(t, os.WriteFile(own, []byte("include "+own), 0o644))
-	_, err = ReadConf(own, false)
+	_, err = ReadConf(own, false, Own)
 	assert.ErrorContains(t, err, "includes nest too deep")
 }
 
@@ -84,7 +84,7 @@ func FuzzReadConf(f *testing.F) {
 	f.Add("appendonly yes\nsave 900 1\nsave \"\"\nport 1")
 	f.Add("include x\nsave 1 1 1")
 	f.Fuzz(func(t *testing.T, text string) {
-		if conf, err := ReadConf(confFile(t, text), false); err == nil {
+		if conf, err := ReadConf(confFile(t, text), false, Own); err == nil {
 			m, err := conf.Mode()
 			if err == nil {
 				require.NoError(t, m.Check())

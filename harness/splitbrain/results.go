@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/quantile"
 )
 
@@ -83,21 +84,12 @@ func spread(list []float64, form string) string {
 	return fmt.Sprintf(form+" to "+form+", half of them "+form+" to "+form+", median "+form, at(0), at(1), at(0.25), at(0.75), at(0.5))
 }
 
-// own are directives that an experiment depends on, besides where servers listen and
-// write: the append-only file is the ground truth, addresses are those of the proxies.
-var own = []string{"appendonly", "aof-use-rdb-preamble", "aof-disable-auto-gc", "auto-aof-rewrite-percentage",
-	"bind-source-addr", "replica-announce-ip", "replica-announce-port", "slave-announce-ip", "slave-announce-port", "protected-mode", "include", "loadmodule",
-	"masterauth", "requirepass", "port", "bind", "dir", "logfile", "daemonize", "pidfile", "replicaof", "slaveof", "cluster-enabled", "unixsocket", "tls-port", "aclfile", "user"}
-
-// Own reports whether torntail decides on a directive itself.
-func Own(name string) bool { return slices.Contains(own, name) }
-
-// ServerLine takes a line of redis.conf; false when torntail decides on it itself.
-func ServerLine(line string) (Directive, bool) {
-	name, value, _ := strings.Cut(line, " ")
-	d := Directive{Name: strings.ToLower(name), Value: strings.TrimSpace(value)}
-	return d, !Own(d.Name)
-}
+// Own are the directives on which torntail decides itself: those of every experiment, and
+// what this one depends on besides. The append-only file is the ground truth, addresses are
+// those of the proxies.
+var Own = slices.Concat(product.Own, []string{"appendonly", "aof-use-rdb-preamble", "aof-disable-auto-gc", "auto-aof-rewrite-percentage",
+	"bind-source-addr", "replica-announce-ip", "replica-announce-port", "slave-announce-ip", "slave-announce-port", "include", "loadmodule",
+	"masterauth", "aclfile", "user"})
 
 // SentinelLine takes a line of sentinel.conf that says how a master is watched:
 // "sentinel down-after-milliseconds NAME 5000", or the quorum of "sentinel monitor".

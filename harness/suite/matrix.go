@@ -242,7 +242,7 @@ func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s
 		for _, t := range s.targets {
 			foreign = foreign || t != "engine"
 		}
-		conf, err := product.ReadConf(f.Relative(path), foreign)
+		conf, err := product.ReadConf(f.Relative(path), foreign, product.Own)
 		if err != nil {
 			return c, n.At(err)
 		}

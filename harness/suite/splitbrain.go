@@ -61,7 +61,7 @@ func (b *splitbrainBlock) field(name string, n *Node) (err error) {
 	case "directives":
 		b.directives, err = directives(n)
 		for _, d := range b.directives {
-			if splitbrain.Own(d.Name) {
+			if slices.Contains(splitbrain.Own, d.Name) {
 				return n.Wrong("torntail decides on %s itself", d.Name)
 			}
 		}
