@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/mount"
@@ -19,10 +19,11 @@ import (
 // Control lets other processes break a cluster that stays: torntail fault, status
 // and topology down talk to its socket.
 type Control struct {
-	c      *Cluster
-	socket string
-	server *control.Server
-	ended  chan struct{} // closed when somebody asked for the end
+	c       *Cluster
+	socket  string
+	server  *control.Server
+	ended   chan struct{} // closed when somebody asked for the end
+	release func()        // takes the socket off the watchdog's list
 
 	plans  *conduct.Desk
 	acting sync.Mutex // a strike; taken before the exclusion of the environment
@@ -61,6 +62,10 @@ func serve(c *Cluster) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
+	watchdog, err := guard.Default()
+	if err != nil {
+		return nil, err
+	}
 	k := &Control{c: c, socket: filepath.Join(dir, filepath.Base(c.rig.Disks.Dir())+socketSuffix),
 		ended: make(chan struct{}), links: plan.NewLinkFaults(c)}
 	k.plans = conduct.NewDesk(c.rig.Clock, k.begin)
@@ -76,6 +81,7 @@ func serve(c *Cluster) (*Control, error) {
 		k.plans.Close()
 		return nil, err
 	}
+	k.release = watchdog.Dir(k.socket)
 	return k, nil
 }
 
@@ -92,6 +98,7 @@ func (k *Control) Ended() <-chan struct{} { return k.ended }
 func (k *Control) Close() error {
 	k.plans.Close()
 	err := k.server.Close()
+	k.release()
 	k.once.Do(func() {
 		if closed := k.c.Close(); err == nil {
 			err = closed
@@ -182,21 +189,9 @@ var ErrNone = errors.New("no topology is up; torntail topology up 3+3 starts one
 
 // FindSocket is the control socket of the only topology that is up.
 func FindSocket() (string, error) {
-	dir, err := mount.SocketDir()
+	found, _, err := mount.Answering("*" + socketSuffix)
 	if err != nil {
 		return "", err
-	}
-	entries, err := filepath.Glob(filepath.Join(dir, "*"+socketSuffix))
-	if err != nil {
-		return "", err
-	}
-	var found []string
-	for _, entry := range entries {
-		if _, err := control.Call(entry, "where"); err == nil {
-			found = append(found, entry)
-		} else if errors.Is(err, control.ErrNoServer) {
-			os.Remove(entry) // of one that died
-		}
 	}
 	switch len(found) {
 	case 0:

@@ -99,17 +99,33 @@ func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
+// Answering are the sockets of such names on which somebody answers, and where each says
+// that it is.
+func Answering(names string) (sockets, places []string, err error) {
+	registry, err := SocketDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := filepath.Glob(filepath.Join(registry, names))
+	for _, entry := range entries {
+		if place, err := control.Call(entry, "where"); err == nil {
+			sockets, places = append(sockets, entry), append(places, place)
+		}
+	}
+	return sockets, places, err
+}
+
 // ErrNoMount means that no mounted disk answers.
 var ErrNoMount = errors.New("no mounted fault disk is running; torntail mount DIR starts one")
 
 // FindSocket is the control socket of the disk mounted at dir; of the only one
 // that is mounted when dir is "".
 func FindSocket(dir string) (string, error) {
-	registry, err := SocketDir()
-	if err != nil {
-		return "", err
-	}
 	if dir != "" {
+		registry, err := SocketDir()
+		if err != nil {
+			return "", err
+		}
 		abs, err := filepath.Abs(dir)
 		if err != nil {
 			return "", err
@@ -123,15 +139,9 @@ func FindSocket(dir string) (string, error) {
 		}
 		return entry, nil
 	}
-	entries, err := filepath.Glob(filepath.Join(registry, "*.sock"))
+	found, places, err := Answering("*.sock")
 	if err != nil {
 		return "", err
-	}
-	var found, places []string
-	for _, entry := range entries {
-		if place, err := control.Call(entry, "where"); err == nil {
-			found, places = append(found, entry), append(places, place)
-		}
 	}
 	switch len(found) {
 	case 0:
