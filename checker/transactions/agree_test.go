@@ -61,13 +61,20 @@ func agree(t require.TestingT, h *History, o Options, v variant) *Result {
 	maps.DeleteFunc(n.counts, func(_ anomaly.Name, c int) bool { return c == 0 })
 	got := map[anomaly.Name]int{}
 	for _, c := range r.Counts {
-		got[c.Name] = c.N
+		if !untold(c.Name) {
+			got[c.Name] = c.N
+		}
 	}
 	require.Empty(t, cmp.Diff(n.counts, got), "%s: the naive judge (-) and Check (+)\n%s", levelOf[v], written(h))
 	for _, f := range r.Findings {
 		evidence(t, h, n, &f)
 	}
 	return r
+}
+
+// untold: the name has no definition but that no order is right.
+func untold(n anomaly.Name) bool {
+	return n == NoSerialOrder || n == byProcess.of(NoSerialOrder) || n == byRealTime.of(NoSerialOrder)
 }
 
 // evidence follows a cycle step by step.
@@ -193,7 +200,7 @@ func TestListsAgree(t *testing.T) {
 		}
 	})
 	if !t.Failed() {
-		c.require(t, slices.DeleteFunc(Anomalies(), func(n anomaly.Name) bool { return n == CyclicVersions }))
+		c.require(t, slices.DeleteFunc(Anomalies(), func(n anomaly.Name) bool { return n == CyclicVersions || untold(n) }))
 	}
 }
 
@@ -249,8 +256,9 @@ func unordered(h *History) bool {
 var assumed = []Options{{}, {WFRKeys: true}, {SequentialKeys: true}, {LinearizableKeys: true}, {SequentialKeys: true, LinearizableKeys: true}}
 
 // TestRegistersAgree: every anomaly of rw-register histories is named as the
-// definitions have it, and none is in a history that the model explains. The
-// order of registers is known only in part, so that some violations stay unseen.
+// definitions have it, and a history is violated exactly when the model does not
+// explain it. The order of registers is known only in part, so that the graph is
+// silent about some, and every order has to be tried.
 func TestRegistersAgree(t *testing.T) {
 	c := tally{names: map[anomaly.Name]int{}}
 	type share struct{ seen, all int }
@@ -274,9 +282,12 @@ func TestRegistersAgree(t *testing.T) {
 			if o.SequentialKeys && v < byProcess || o.LinearizableKeys && v < byRealTime {
 				continue
 			}
-			require.False(t, violated && serial[v], "%s: a serial order exists; %s\n%s", levelOf[v], r.Why, written(h))
+			require.Equal(t, violated, !serial[v], "%s: a serial order exists: %v; %s\n%s", levelOf[v], serial[v], r.Why, written(h))
 			if serial[v] {
 				continue
+			}
+			if slices.ContainsFunc(r.Counts, func(n Count) bool { return untold(n.Name) }) {
+				violated = false // the graph was silent
 			}
 			id := fmt.Sprintf("%-27s wfr %-5v sequential %-5v linearizable %-5v", levelOf[v], o.WFRKeys, o.SequentialKeys, o.LinearizableKeys)
 			if found[id] == nil {
@@ -296,8 +307,8 @@ func TestRegistersAgree(t *testing.T) {
 	}
 	c.require(t, slices.DeleteFunc(Anomalies(), func(n anomaly.Name) bool {
 		return slices.Contains([]anomaly.Name{DuplicateElements, IncompatibleOrder, DirtyUpdate}, n)
-	}), G0, byProcess.of(G0), byRealTime.of(GNonadjacent))
+	}), G0, byProcess.of(G0), byRealTime.of(GNonadjacent), NoSerialOrder, byProcess.of(NoSerialOrder))
 	for _, id := range slices.Sorted(maps.Keys(found)) {
-		t.Logf("%s: %d of %d violations found", id, found[id].seen, found[id].all)
+		t.Logf("%s: %d of %d violations have another name", id, found[id].seen, found[id].all)
 	}
 }

@@ -66,6 +66,7 @@ func Check(h *History, o Options) (*Result, error) {
 	}
 	c.lostUpdates()
 	c.graph(models)
+	c.noOrder(models)
 	return c.result(models), nil
 }
 

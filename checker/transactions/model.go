@@ -68,9 +68,9 @@ type definition struct {
 // "Analysing Snapshot Isolation" (2016), for G-nonadjacent; Daudjee and Salem
 // (2004, 2006) for the sessions; and what Elle makes of them.
 var definitions = []definition{
-	{StrictSerializable, []Model{StrongSessionSerializable, StrongSnapshotIsolation}, forbid(byRealTime, g1, g2)},
-	{StrongSessionSerializable, []Model{Serializable, StrongSessionSnapshotIsolation}, forbid(byProcess, g1, g2)},
-	{Serializable, []Model{RepeatableRead, UpdateSerializable, SnapshotIsolation}, forbid(byData, Internal, g1, g2)},
+	{StrictSerializable, []Model{StrongSessionSerializable, StrongSnapshotIsolation}, forbid(byRealTime, g1, g2, NoSerialOrder)},
+	{StrongSessionSerializable, []Model{Serializable, StrongSessionSnapshotIsolation}, forbid(byProcess, g1, g2, NoSerialOrder)},
+	{Serializable, []Model{RepeatableRead, UpdateSerializable, SnapshotIsolation}, forbid(byData, Internal, g1, g2, NoSerialOrder)},
 	{StrongSnapshotIsolation, []Model{StrongSessionSnapshotIsolation, StrongReadCommitted}, forbid(byRealTime, g1, GNonadjacent)},
 	{StrongSessionSnapshotIsolation, []Model{SnapshotIsolation, StrongSessionReadCommitted}, forbid(byProcess, g1, GNonadjacent)},
 	{SnapshotIsolation, []Model{ForwardConsistentView, MonotonicAtomicView, MonotonicSnapshotRead, ParallelSnapshotIsolation, Prefix},
@@ -122,7 +122,7 @@ func implications() map[anomaly.Name][]anomaly.Name {
 	}
 	for v := range variants {
 		for _, names := range [][]anomaly.Name{
-			{G0, G1c}, {G1c, g1}, {GSingle, GNonadjacent, sib}, {GNonadjacent, G2Item}, {G2Item, g2}, {g1}, {g2}, {sib},
+			{G0, G1c}, {G1c, g1}, {GSingle, GNonadjacent, sib}, {GNonadjacent, G2Item}, {G2Item, g2}, {g1}, {g2}, {sib}, {NoSerialOrder},
 		} {
 			n, weaker := names[0], names[1:]
 			for _, w := range weaker {

@@ -24,6 +24,8 @@ func TestWeakestModels(t *testing.T) {
 		"G-single-process": {StrongSessionSnapshotIsolation}, "G-nonadjacent-process": {StrongSessionSnapshotIsolation}, "G2-item-process": {StrongSessionSerializable},
 		"G0-realtime": {StrongReadUncommitted}, "G1c-realtime": {StrongReadCommitted},
 		"G-single-realtime": {StrongSnapshotIsolation}, "G-nonadjacent-realtime": {StrongSnapshotIsolation}, "G2-item-realtime": {StrictSerializable},
+
+		NoSerialOrder: {Serializable}, "no-serial-order-process": {StrongSessionSerializable}, "no-serial-order-realtime": {StrictSerializable},
 	}
 	for _, n := range Anomalies() {
 		weakest, others := boundary([]anomaly.Name{n})

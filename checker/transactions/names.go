@@ -24,6 +24,10 @@ const (
 	G2Item       anomaly.Name = "G2-item"
 )
 
+// NoSerialOrder is told where every order was tried and nothing that has a name
+// explains why none is right. It, too, ends in -process and -realtime. It is not Elle's.
+const NoSerialOrder anomaly.Name = "no-serial-order"
+
 // What CheckBank finds. Names are those of Jepsen's bank checker.
 const (
 	UnexpectedKey anomaly.Name = "unexpected-key"
@@ -61,6 +65,7 @@ func Anomalies() []anomaly.Name {
 		for _, n := range cycles {
 			names = append(names, v.of(n))
 		}
+		names = append(names, v.of(NoSerialOrder))
 	}
 	return names
 }
@@ -82,6 +87,7 @@ var rules = map[anomaly.Name]string{
 	GSingle:           "no cycle has exactly one read of a version that another transaction of it replaced (read skew)",
 	GNonadjacent:      "no cycle has, between any two reads of a replaced version, a step of another kind",
 	G2Item:            "no cycle has reads of replaced versions in it (write skew on items)",
+	NoSerialOrder:     "some order of the transactions, one after another, explains every read",
 	UnexpectedKey:     "only the accounts of the bank are read",
 	NilBalance:        "every account has a balance",
 	WrongTotal:        "transfers keep the total of all accounts as it is",
@@ -91,7 +97,7 @@ var rules = map[anomaly.Name]string{
 // rule is what the anomaly called n breaks.
 func rule(n anomaly.Name) string {
 	for v := range variants {
-		for _, c := range cycles {
+		for _, c := range append(cycles[:], NoSerialOrder) {
 			if n != v.of(c) {
 				continue
 			}

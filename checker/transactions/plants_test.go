@@ -44,6 +44,8 @@ var plants = []struct{ what, file, right, wrong string }{
 		"\t\tcomp.search(most)\n", "\t\tcomp.search(most)\n\t\tbreak\n"},
 	{"an rw edge inside a cycle of others is on no G-single", "cycles.go",
 		"f.rank[to] <= f.rank[n]", "f.rank[to] < f.rank[n]"},
+	{"when every order is tried, what returns at the instant of an invocation came before it", "serial.go",
+		"a.Return < b.Invoke && (v == byRealTime ||", "a.Return <= b.Invoke && (v == byRealTime ||"},
 	{"a G-single hides a G1c", "cycles.go",
 		"if !c.has(G0, v) && !c.has(G1c, v) {\n\t\t\tc.within(", "if !c.has(G0, v) && !c.has(G1c, v) && !c.single(v) {\n\t\t\tc.within("},
 }
