@@ -30,7 +30,7 @@ func (c *check) noOrder(models []Model) {
 	}
 	v, asked := byData, false
 	for _, m := range models {
-		for n := range c.counts {
+		for n := range c.counts { // any order: it looks for one
 			if m.Forbids(n) {
 				return
 			}
