@@ -9,6 +9,7 @@ HISTORIES   ?= 100000
 TRANSACTIONS ?= 20000
 LISTS       ?= 10000
 TABLE       ?= 1000000
+COMMANDS    ?= 250000
 MUTANTS     ?= 200
 PACKAGES    ?= ./checker/...
 # Pinned, so that a new release of the linter is a change like any other.
@@ -16,7 +17,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-histories prove-transactions prove-large-histories mutants explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories mutants explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,13 @@ prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times 
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness/campaign
 	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestSchedules|TestPlantedBugsAreFound' ./harness/simcluster
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 30m -v -run 'TestTwentyRunsInARow|TestSentinelsOwnTiming' ./harness/cluster
+
+# bin/prove-engine-COMMIT.json remembers the seeds that are done: what was interrupted is taken up again.
+prove-engine: ## the engine against redis-server, COMMANDS random commands over seeds from the commit's hash; wrong rules are found
+	@scripts/setup --tests
+	@mkdir -p bin
+	TORNTAIL_COMMANDS=$(COMMANDS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-engine-$$(git rev-parse HEAD).json $(GO) test -count=1 -timeout 60m -v -run TestSameAsRedis ./engine
+	$(GO) run ./internal/mutants -edits engine/testdata/wrong-rules.txt -tests ./engine -run TestSameAsRedis -workers 1
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions

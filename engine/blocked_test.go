@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -55,86 +56,123 @@ const feederDraws draws = `
 // groupedStreams are streams with a group that has read all.
 var groupedStreams = []string{"events0", "events1"}
 
-// Whoever waits is served in the order, with the replies and with the log of
-// redis-server.
-func TestWaitersAreServedAsByRedis(t *testing.T) {
-	both := startCouple(t)
+// scene is clients that wait, while one other makes keys ready.
+type scene struct {
+	waiters []drawn
+	feed    []drawn
+}
+
+func drawScene(t *rapid.T) *scene {
+	s := new(scene)
 	waiters, feeders := waiterDraws.lines(), feederDraws.lines()
-	rapid.Check(t, func(rt *rapid.T) {
-		var log [][]string
-		feeder, observer := both.dial(t, rt, &log, "2"), both.dial(t, rt, &log, "2")
-		feeder.ask("FLUSHALL")
-		feeder.ask("SET", "first", "key")
-		for _, key := range groupedStreams {
-			feeder.ask("XGROUP", "CREATE", key, "g", "$", "MKSTREAM")
+	for range rapid.IntRange(1, 5).Draw(t, "waiters") {
+		s.waiters = append(s.waiters, draw(t, evenly(t, waiters)))
+	}
+	for range rapid.IntRange(1, 6).Draw(t, "steps") {
+		commands := 1
+		if rapid.IntRange(0, 3).Draw(t, "transaction") == 0 {
+			commands = 3
+			s.feed = append(s.feed, drawn{argv: []string{"MULTI"}})
 		}
-		theirStart, ourStart := incrSize(rt, both.redis.dir), incrSize(rt, both.world.dir)
-		type waiting struct {
-			p      *pair
-			argv   []string
-			ours   chan string
-			theirs chan string
-			ids    [2]string
+		for range commands {
+			s.feed = append(s.feed, draw(t, evenly(t, feeders)))
 		}
-		var all []waiting
-		defer func() {
-			for _, w := range all {
-				both.world.env.Enter()
-				w.p.ours.s.Gone()
-				both.world.env.Leave()
-				w.p.close()
-			}
-			for _, do := range []func(...string) string{observer.theirs.do, observer.ours.do} {
-				waitForBlocked(t, do, 0)
-			}
-			feeder.close()
-			observer.close()
-		}()
-		for range rapid.IntRange(1, 5).Draw(rt, "waiters") {
-			w := waiting{p: both.dial(t, rt, &log, "2"), ours: make(chan string, 1), theirs: make(chan string, 1)}
-			w.ids = [2]string{w.p.theirs.do("CLIENT", "ID"), w.p.ours.do("CLIENT", "ID")}
-			w.argv = draw(rt, rapid.SampledFrom(waiters).Draw(rt, "waiter")).argv
-			log = append(log, append([]string{"waits:"}, w.argv...))
-			go func() { w.ours <- w.p.ours.do(w.argv...) }()
-			go func() {
-				w.p.theirs.c.Write(encode(w.argv...))
-				w.theirs <- w.p.theirs.reply()
-			}()
-			all = append(all, w)
-			for _, do := range []func(...string) string{feeder.theirs.do, feeder.ours.do} {
-				waitForBlocked(t, do, len(all))
-			}
+		if commands > 1 {
+			s.feed = append(s.feed, drawn{argv: []string{"EXEC"}})
 		}
-		for range rapid.IntRange(1, 6).Draw(rt, "steps") {
-			commands := 1
-			if rapid.IntRange(0, 3).Draw(rt, "transaction") == 0 {
-				commands = 3
-				feeder.ask("MULTI")
-			}
-			for range commands {
-				feeder.do(draw(rt, rapid.SampledFrom(feeders).Draw(rt, "feeder")))
-			}
-			if commands > 1 {
-				feeder.ask("EXEC")
-			}
-			feeder.ask("DEBUG", "DIGEST")
-		}
+	}
+	return s
+}
+
+// play lets the scene happen in the database of a client: whoever waits is served
+// in the order and with the replies of redis-server.
+func (s *scene) play(t *testing.T, c *pair) {
+	rt := c.t
+	dial := func() *pair {
+		p := c.both.dial(t)
+		p.t, p.log, p.seen, p.begun = c.t, c.log, c.seen, c.begun
+		p.ask("SELECT", fmt.Sprint(c.db))
+		return p
+	}
+	feeder := dial()
+	defer feeder.close()
+	for _, key := range groupedStreams {
+		feeder.do(drawn{argv: []string{"XGROUP", "CREATE", key, "g", "$", "MKSTREAM"}})
+	}
+	type waiting struct {
+		p      *pair
+		a      asked
+		ours   chan string
+		theirs chan string
+		ids    [2]string
+	}
+	var all []waiting
+	defer func() {
 		for _, w := range all {
-			theirs := feeder.theirs.do("CLIENT", "UNBLOCK", strings.Trim(w.ids[0], ":\r\n"), "ERROR")
-			ours := feeder.ours.do("CLIENT", "UNBLOCK", strings.Trim(w.ids[1], ":\r\n"), "ERROR")
-			require.Equal(rt, theirs, ours, "%q: %q still waits", log, w.argv)
-			require.Equal(rt, <-w.theirs, <-w.ours, "%q: %q", log, w.argv)
+			c.both.world.env.Enter()
+			w.p.ours.s.Gone()
+			c.both.world.env.Leave()
+			w.p.close()
 		}
-		feeder.ask("DEBUG", "DIGEST")
-		feeder.ask("PING")
-		require.Equal(rt, timeless(incrTail(rt, both.redis.dir, theirStart)), timeless(incrTail(rt, both.world.dir, ourStart)), "%q", log)
-	})
+		for blockedClients(feeder.theirs.do) > 0 || blockedClients(feeder.ours.do) > 0 {
+		}
+	}()
+	for _, command := range s.waiters {
+		w := waiting{p: dial(), ours: make(chan string, 1), theirs: make(chan string, 1)}
+		w.ids = [2]string{w.p.theirs.do("CLIENT", "ID"), w.p.ours.do("CLIENT", "ID")}
+		w.a = asked{drawn: command, state: c.both.state(c.db, command.argv)}
+		*c.log = append(*c.log, append([]string{"waits:"}, command.argv...))
+		waits := make(chan bool, 1)
+		w.p.ours.s.OnBlock(func() {
+			select {
+			case waits <- true:
+			default: // it waits again
+			}
+		})
+		go func() { w.ours <- w.p.ours.do(command.argv...) }()
+		w.p.theirs.send(encode(command.argv...))
+		go func() { w.theirs <- w.p.theirs.reply() }()
+		// Either it is answered at once by both, or it waits in both.
+		select {
+		case <-waits:
+			for !strings.Contains(feeder.theirs.do("CLIENT", "LIST", "ID", strings.Trim(w.ids[0], ":\r\n")), " flags=b ") {
+				if len(w.theirs) > 0 {
+					rt.Fatalf("after %q\nredis:  %q\nengine: it waits", *c.log, <-w.theirs)
+				}
+			}
+			all = append(all, w)
+		case w.a.reply = <-w.ours:
+			select {
+			case theirs := <-w.theirs:
+				w.p.compare(w.a, theirs, 0)
+			case <-time.After(20 * time.Second):
+				rt.Fatalf("after %q\nredis:  it waits\nengine: %q", *c.log, w.a.reply)
+			}
+			w.p.close()
+		}
+	}
+	feeder.do(s.feed...)
+	feeder.ask("DEBUG", "DIGEST")
+	for _, w := range all {
+		theirs := feeder.theirs.do("CLIENT", "UNBLOCK", strings.Trim(w.ids[0], ":\r\n"), "ERROR")
+		ours := feeder.ours.do("CLIENT", "UNBLOCK", strings.Trim(w.ids[1], ":\r\n"), "ERROR")
+		require.Equal(rt, theirs, ours, "%q: %q still waits", *c.log, w.a.argv)
+		w.a.reply = <-w.ours
+		w.p.compare(w.a, <-w.theirs, 0)
+	}
+}
+
+// blockedClients is how many clients wait.
+func blockedClients(do func(...string) string) int {
+	_, rest, _ := strings.Cut(do("INFO", "clients"), "\r\nblocked_clients:")
+	n, _ := strconv.Atoi(strings.SplitN(rest, "\r\n", 2)[0])
+	return n
 }
 
 // waitForBlocked waits until so many clients wait.
 func waitForBlocked(t *testing.T, do func(...string) string, n int) {
 	for range 2000 {
-		if strings.Contains(do("INFO", "clients"), fmt.Sprintf("blocked_clients:%d\r\n", n)) {
+		if blockedClients(do) == n {
 			return
 		}
 		time.Sleep(time.Millisecond)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -16,13 +17,20 @@ import (
 //	[a b]     is there or not
 //	<a b>     is there one to four times
 //
-// A line that begins with ~ has a reply whose order is the server's own.
+// A line that begins with ~ has a reply whose order is the server's own where a
+// hash table is read, one with ? a reply that is drawn by chance, which is not
+// asked for in transactions. After one with ^ the key's deadline, which the two
+// servers count from their own clocks, is taken away again.
 type draws string
 
 // drawn is one command.
 type drawn struct {
 	argv      []string
 	unordered bool
+	alone     bool // not together with others, nor in a transaction
+	expired   int  // nor where more keys have expired; -1: any number
+	relative  bool
+	quiet     bool // the test's own, neither counted nor told of
 }
 
 // lines are the commands' patterns.
@@ -37,13 +45,16 @@ func (d draws) lines() (out []string) {
 
 // draw makes a command of a pattern.
 func draw(t *rapid.T, pattern string) drawn {
-	rest, unordered := strings.CutPrefix(pattern, "~")
-	p := pattern1{t: t, text: strings.TrimSpace(rest)}
+	p := pattern1{t: t, text: strings.TrimLeft(pattern, "~?^")}
 	argv := p.sequence(true)
 	if p.text != "" {
 		panic("pattern " + pattern + ": unexpected " + p.text)
 	}
-	return drawn{argv, unordered}
+	d := drawn{argv: argv, unordered: pattern[0] == '~', alone: pattern[0] == '?', expired: -1, relative: pattern[0] == '^'}
+	if argv[0] == "SCAN" { // it deletes them in the order of a hash table
+		d.alone, d.expired = true, 1
+	}
+	return d
 }
 
 // pattern1 reads one pattern from front to back.
@@ -72,7 +83,7 @@ func (p *pattern1) sequence(take bool) (words []string) {
 		case '<':
 			n := 1
 			if take {
-				n = rapid.SampledFrom([]int{1, 1, 2, 3, 4}).Draw(p.t, "times")
+				n = evenly(p.t, []int{1, 1, 2, 3, 4})
 			}
 			begin := p.text[1:]
 			for range n {
@@ -113,9 +124,8 @@ func (p *pattern1) choice(take bool) []string {
 		p.text = end
 		return nil
 	}
-	chosen := rapid.IntRange(0, n).Draw(p.t, "alternative")
 	p.text = begin
-	for range chosen {
+	for range below(p.t, n+1) {
 		p.sequence(false)
 		p.text = p.text[1:]
 	}
@@ -127,8 +137,10 @@ func (p *pattern1) choice(take bool) []string {
 // wordClasses are the words a class is drawn from. "k:x" are the keys of type x:
 // most draws are of its own keys, some of any.
 var wordClasses = map[string][]string{
-	"value":    someValues,
-	"int":      someInts,
+	"value":    {"", "a", "hello", "0", "1", "-1", "007", "9223372036854775807", "-9223372036854775808", "9223372036854775808", " 1", "1.5", "x\r\ny\x00z", strings.Repeat("v", 100)},
+	"when":     {"NX", "XX", "GT", "LT", "gt", "bogus"},
+	"channel":  {"news", "__key", ""},
+	"payload":  somePayloads,
 	"index":    {"0", "1", "2", "5", "-1", "-2", "-100", "100"},
 	"count":    {"0", "1", "2", "5", "100", "-1"},
 	"by":       {"1", "-1", "10", "100", "0", "9223372036854775807", "-9223372036854775808", "x", "1.5"},
@@ -156,20 +168,31 @@ var wordClasses = map[string][]string{
 	"consumer": {"alice", "bob", "alice", "bob", "carol", ""},
 	"idle":     {"0", "100000000", "-1", "x", "9223372036854775807"},
 	"pattern":  {"*", "a*", "?", "[ab]", "f*", "nothing", "1*"},
-	"millis":   someMillis,
-	"seconds":  someSeconds,
+	// Absolute times only, long past or far ahead: both servers must agree on what
+	// has expired, and on what they write to the append-only file.
+	"millis":  {"1", "1000", "4102444800000", "4102444800000", "9999999999999", "9999999999999", "0", "-5", "x", "9223372036854775807"},
+	"seconds": {"1", "4102444800", "4102444800", "9999999999", "9999999999", "0", "-5", "x", "9223372036854775807", "9223372036854775"},
 }
 
 // keyTypes are the types that keys of a test are meant for.
 var keyTypes = []string{"string", "list", "set", "hash", "zset", "stream"}
 
+// keysOfType is how many keys each type has. The last is seldom there.
+const keysOfType = 4
+
 func drawWord(t *rapid.T, class string) string {
 	if slices.Contains(keyTypes, class) || class == "key" {
 		kind := class
-		if class == "key" || rapid.IntRange(0, 9).Draw(t, "other") == 0 {
-			kind = rapid.SampledFrom(keyTypes).Draw(t, "kind")
+		if class == "key" || below(t, 6) == 5 {
+			kind = evenly(t, keyTypes)
 		}
-		return fmt.Sprint(kind, rapid.IntRange(0, 2).Draw(t, "key"))
+		return fmt.Sprint(kind, below(t, keysOfType))
+	}
+	if class == "same" {
+		if below(t, 5) == 4 {
+			return drawWord(t, "key")
+		}
+		return fmt.Sprint("same", below(t, keysOfType))
 	}
 	if class == "counted" {
 		return fmt.Sprint("element ", rapid.IntRange(0, 5000).Draw(t, "element"))
@@ -178,28 +201,58 @@ func drawWord(t *rapid.T, class string) string {
 	if !ok {
 		panic("no class " + class)
 	}
-	return rapid.SampledFrom(words).Draw(t, class)
+	return evenly(t, words)
 }
 
-// inOrder sorts the elements of a reply whose order does not count, top level
-// only; pairs stay together when the reply is a flat list of them.
-func inOrder(reply string, width int) string {
+// evenly draws one of several, each as often as any other: rapid prefers the
+// first.
+func evenly[E any](t *rapid.T, from []E) E { return from[below(t, len(from))] }
+
+// below draws a number from 0 to n-1, each as often as any other.
+func below(t *rapid.T, n int) int {
+	x := 0
+	for range bits.Len(uint(n)) + 3 {
+		x *= 2
+		if rapid.Bool().Draw(t, "bit") {
+			x++
+		}
+	}
+	return x % n
+}
+
+// GoString is a command as a failed test shows it.
+func (d drawn) GoString() string { return fmt.Sprintf("%q", d.argv) }
+
+// inOrder sorts the elements of a reply whose order does not count: those of an
+// array, in pairs where a flat list of pairs is what the command answers, and
+// those behind the cursor of a scan.
+func inOrder(reply, command string) string {
 	if reply == "" || !strings.ContainsRune("*~%", rune(reply[0])) {
 		return reply
 	}
-	head, rest, _ := strings.Cut(reply, "\r\n")
-	var elems []string
-	for rest != "" {
-		var e string
-		for range width {
-			n := replyLen(rest)
-			e += rest[:n]
-			rest = rest[n:]
+	width := 1
+	switch {
+	case strings.HasSuffix(command, "scan"):
+		parts := elements(reply)
+		if len(parts) != 2 {
+			return reply
 		}
-		elems = append(elems, e)
+		if command != "scan" && command != "sscan" {
+			command = "hgetall"
+		} else {
+			command = "smembers"
+		}
+		return parts[0] + inOrder(parts[1], command)
+	case command == "hgetall" || reply[0] == '%':
+		width = 2
 	}
-	slices.Sort(elems)
-	return head + "\r\n" + strings.Join(elems, "")
+	head, _, _ := strings.Cut(reply, "\r\n")
+	var groups []string
+	for group := range slices.Chunk(elements(reply), width) {
+		groups = append(groups, strings.Join(group, ""))
+	}
+	slices.Sort(groups)
+	return head + "\r\n" + strings.Join(groups, "")
 }
 
 // replyLen is the length of the first reply of a text.
@@ -224,4 +277,19 @@ func replyLen(text string) int {
 		at += replyLen(text[at:])
 	}
 	return at
+}
+
+// somePayloads are what redis-server 7.0.15 dumps of small values of all types,
+// and some that are damaged.
+var somePayloads = []string{
+	"\x00\x05hello\n\x00cr\xdfve4 \n",
+	"\x00\xc190\n\x00\x9d\x94\xea'\x93\xfc\b\xb9",
+	"\x12\x01\x02\x11\x11\x00\x00\x00\x03\x00\x81a\x02\x01\x01\xf2p\x11\x01\x04\xff\n\x00\xaf\xf6\xbeX)\x88L\x87",
+	"\x0b\x0e\x02\x00\x00\x00\x03\x00\x00\x00\x01\x00\x02\x00\x03\x00\n\x00\xa5\x02\\\xe2mnM\x1b",
+	"\x02\x01\x01x\n\x00\xff\xe8\x80\xbav\x0c/\t",
+	"\x10\x12\x12\x00\x00\x00\x04\x00\x81f\x02\x81v\x02\x81g\x02\x02\x01\xff\n\x00\x01\xa6NO\xc1\xd4\xe5C",
+	"\x11\x14\x14\x00\x00\x00\x04\x00\x81a\x02\x01\x01\x81b\x02\x832.5\x04\xff\n\x00\xd4Ln\xa4\xf6D\xd9\xd7",
+	"\x00\x05hallo\n\x00cr\xdfve4 \n",
+	"\x00\x05hello\n\x00cr\xdfve4 ",
+	"",
 }

@@ -66,11 +66,27 @@ func (h geoBits) area() (long, lat geoRange) {
 
 // geoDecode is the middle of a member's square.
 func geoDecode(score float64) point {
-	long, lat := geoBits{uint64(int64(score)), geoSteps}.area()
+	long, lat := geoBits{toUnsigned(score), geoSteps}.area()
 	return point{
 		min(max((long.min+long.max)/2, geoLong.min), geoLong.max),
 		min(max((lat.min+lat.max)/2, geoLat.min), geoLat.max),
 	}
+}
+
+// toUnsigned converts a score as C's conversion to uint64_t does on x86-64, where
+// the language leaves it open: negative numbers wrap, and what no 64 bits hold
+// becomes the highest bit, or nothing when it is beyond that bit.
+func toUnsigned(score float64) uint64 {
+	signed := func(f float64) uint64 {
+		if f < -1<<63 || f >= 1<<63 {
+			return 1 << 63
+		}
+		return uint64(int64(f))
+	}
+	if score < 1<<63 {
+		return signed(score)
+	}
+	return signed(score-1<<63) ^ 1<<63
 }
 
 // move is the neighbour so many squares east and north, which are -1, 0 or 1.

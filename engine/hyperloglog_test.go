@@ -11,6 +11,13 @@ const hllDraws draws = `
 	PFMERGE {hll} <{hll}>
 	PFMERGE {string} {hll} {key}
 	PFDEBUG (DECODE|ENCODING|TODENSE|X) {hll}
+	PFSELFTEST
 	PFDEBUG ENCODING {string}
 	GET {hll}
+`
+
+// hllFills make HyperLogLogs.
+const hllFills draws = `
+	PFADD {own} <{counted}>
+	PFADD {own} <{counted}> <{counted}> <{counted}> <{counted}>
 `

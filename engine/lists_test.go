@@ -27,3 +27,10 @@ const listDraws draws = `
 	BLPOP {key} (-1|x|1e400|1.5e-10)
 	BLMPOP (x|0.001) (0|1) {key} (LEFT|x)
 `
+
+// listFills make lists, short and long.
+const listFills draws = `
+	RPUSH {own} <{member}> a b
+	RPUSH {own} 3 1 2
+	RPUSH {own} (a b c d e f|1 2 3 4 5 6) <{member}> <{value}>
+`

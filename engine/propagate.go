@@ -55,19 +55,14 @@ func (s *Server) propagateToReplicas(c *Session, argv [][]byte) {
 
 // propagatePending logs what the command or transaction wrote: one write as it
 // is, several in MULTI and EXEC, so that none survives without the others
-// (redis 7.0.15 server.c propagatePendingCommands). What SCAN and RANDOMKEY find
-// expired has nothing to do with each other.
+// (redis 7.0.15 server.c propagatePendingCommands). What is for replicas only
+// counts as well: MULTI and EXEC are then in the log around one write, or none.
+// What SCAN and RANDOMKEY find expired has nothing to do with each other.
 func (s *Server) propagatePending(c *Session) {
 	if len(s.ops) == 0 {
 		return
 	}
-	logged := 0
-	for i := range s.ops {
-		if !s.ops[i].replicasOnly {
-			logged++
-		}
-	}
-	alone := logged <= 1 || c.lastCmd != nil && c.lastCmd.arbitraryKeys
+	alone := len(s.ops) == 1 || c.lastCmd != nil && c.lastCmd.arbitraryKeys
 	if !alone {
 		s.mgr.Feed(s.ops[0].db, argvMulti)
 	}
@@ -80,7 +75,7 @@ func (s *Server) propagatePending(c *Session) {
 		s.mgr.Feed(s.ops[len(s.ops)-1].db, argvExec)
 	}
 	if s.repl.Stream != nil {
-		s.feedReplicas(len(s.ops) == 1 || c.lastCmd != nil && c.lastCmd.arbitraryKeys)
+		s.feedReplicas(alone)
 	}
 	s.dropOps()
 }

@@ -90,23 +90,35 @@ func (c *Session) scanned(next uint64, found []string) {
 	}
 }
 
-// cmdScan's cursor is a slot of the keyspace, see keyspace.DB.Scan.
+// cmdScan's cursor is a slot of the keyspace, see keyspace.DB.Scan. Asked for a
+// type it reads each key, so that one which has expired is told of as missing
+// too, and is of the type "none" (redis 7.0.15 db.c scanGenericCommand).
 func cmdScan(s *Server, c *Session, argv [][]byte) {
 	o, ok := c.scanArgs(argv[1:], true)
 	if !ok || !o.parse(c) {
 		return
 	}
 	var names []string
-	next := s.ks.DB(c.db).Scan(o.cursor, o.count, func(key string, obj *keyspace.Object) {
-		if o.matches(key) && (o.kind == nil || same(o.kind, obj.Kind.Name())) {
+	next := s.ks.DB(c.db).Scan(o.cursor, o.count, func(key string, _ *keyspace.Object) {
+		if o.matches(key) {
 			names = append(names, key)
 		}
 	})
-	live := names[:0]
+	found := names[:0]
 	for _, n := range names {
-		if s.find(c, []byte(n)) != nil {
-			live = append(live, n)
+		if o.kind == nil {
+			if s.find(c, []byte(n)) != nil {
+				found = append(found, n)
+			}
+			continue
+		}
+		kind := keyspace.None
+		if obj := s.lookupUntouched(c, []byte(n)); obj != nil {
+			kind = obj.Kind
+		}
+		if same(o.kind, kind.Name()) {
+			found = append(found, n)
 		}
 	}
-	c.scanned(next, live)
+	c.scanned(next, found)
 }

@@ -14,9 +14,9 @@ const zsetDraws draws = `
 	ZMSCORE {zset} <{member}>
 	ZRANK {zset} {member}
 	ZREVRANK {zset} {member}
-	ZRANDMEMBER {zset} (0|x|100 SCORES|1 2 3)
-	~ZRANDMEMBER {zset} 100
-	ZSCAN {zset} 0 COUNT 0
+	~ZRANDMEMBER {zset} (0|100|100|x|100 SCORES|1 2 3)
+	?ZRANDMEMBER {zset}
+	~ZSCAN {zset} 0 COUNT (100|100|0)
 	ZRANGE {zset} {index} {index} [REV] [WITHSCORES]
 	ZRANGE {zset} {bound} {bound} BYSCORE [REV] [WITHSCORES] [LIMIT {index} {index}]
 	ZRANGE {zset} {lex} {lex} BYLEX (LIMIT 0 x|WITHSCORES|REV BOGUS)
@@ -26,7 +26,14 @@ const zsetDraws draws = `
 	ZRANGESTORE {zset} {zset} {index} {index} [REV]
 	ZRANGESTORE {zset} {zset} {bound} {bound} BYSCORE [REV] [LIMIT {index} {index}]
 	ZCOUNT {zset} {bound} {bound}
+	ZLEXCOUNT {same} {lex} {lex}
 	ZLEXCOUNT {zset} - (+|x)
+	ZRANGEBYLEX {same} {lex} {lex} [LIMIT {index} {index}]
+	ZREVRANGEBYLEX {same} {lex} {lex} [LIMIT {index} {index}]
+	ZRANGE {same} {lex} {lex} BYLEX [REV] [LIMIT {index} {index}]
+	ZRANGESTORE {zset} {same} {lex} {lex} BYLEX [REV] [LIMIT {index} {index}]
+	ZREMRANGEBYLEX {same} {lex} {lex}
+	ZADD {same} 0 {member}
 	ZREMRANGEBYRANK {zset} {index} {index}
 	ZREMRANGEBYSCORE {zset} {bound} {bound}
 	ZREMRANGEBYLEX {zset} (+ -|x y)
@@ -44,4 +51,20 @@ const zsetDraws draws = `
 	BZPOPMIN zset0 zset1 zset2 0.001
 	BZPOPMAX zset0 zset1 zset2 0.001
 	BZMPOP 0.001 3 zset0 zset1 zset2 (MIN|MAX) [COUNT {count}]
+`
+
+// zsetFills make sorted sets of each encoding, places among them.
+const zsetFills draws = `
+	ZADD {own} 1 a 2 b 3 c
+	ZADD {own} <{score} {member}>
+	ZADD {own} 1 a 2 b 3 c 4 d 5 member 1.5 1
+	GEOADD {own} 13.361389 38.115556 a 15.087269 37.502669 b
+	GEOADD {own} 13.361389 38.115556 a 15.087269 37.502669 b -0.1278 51.5074 c -122.4 37.77 d 0 0 1
+`
+
+// sameFills make sorted sets whose members have one score, which the commands of
+// ranges by name need.
+const sameFills draws = `
+	ZADD {own} 0 a 0 b 0 c
+	ZADD {own} 0 a 0 b 0 c 0 d 0 1 0 member
 `

@@ -7,7 +7,7 @@ const sortDraws draws = `
 	SORT {set} BY nosort STORE {list}
 	SORT {zset} ALPHA [DESC] [LIMIT {index} {index}]
 	SORT {zset} BY nosort [DESC] [LIMIT {index} {index}] [STORE {list}]
-	SORT {list} BY nosort [DESC] [LIMIT {index} {index}] [GET #] [GET {list}]
+	SORT (list0|list1|list2|zset0|string0|nothing) BY nosort [DESC] [LIMIT {index} {index}] [GET #] [GET {list}]
 	SORT {list} BY w_* [DESC] [GET #] [GET v_*] [GET {hget}] [STORE {list}]
 	SORT {list} BY v_* ALPHA GET # GET {hget} GET nothing
 	SORT {zset} BY w_* STORE {key}

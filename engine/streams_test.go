@@ -1,14 +1,6 @@
 package engine_test
 
-import (
-	"math/bits"
-	"regexp"
-	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
-)
+import "strings"
 
 // streamDraws are compared with redis-server. No identifier is made from the
 // clock, and no time is close enough to now for the two to differ by their own.
@@ -65,40 +57,6 @@ var streamDraws = draws(strings.NewReplacer(
 	COMMAND GETKEYS XREADGROUP GROUP g c [NOACK] STREAMS a {new}
 `))
 
-// nearNow is a Unix time in milliseconds between 2023 and 2033.
-var nearNow = regexp.MustCompile(`\b1[789]\d{11}\b`)
-
-// timeless is a reply, or a log, without the times that each server reads from
-// its own clock.
-func timeless(text string, argv ...string) string {
-	text = nearNow.ReplaceAllString(text, "<now>")
-	switch command := strings.ToUpper(strings.Join(argv, " ")); {
-	case strings.HasPrefix(command, "XPENDING") && len(argv) > 3:
-		return elapsed.ReplaceAllString(text, ":<elapsed>\r\n:")
-	case strings.HasPrefix(command, "XINFO CONSUMERS"):
-		return idle.ReplaceAllString(text, "idle\r\n:<elapsed>")
-	}
-	return text
-}
-
-var (
-	elapsed = regexp.MustCompile(`:(\d+|<now>)\r\n:`)
-	idle    = regexp.MustCompile(`idle\r\n:(\d+|<now>)`)
-)
-
-// evenly draws one of several, each as often as any other: rapid prefers the
-// first.
-func evenly[E any](t *rapid.T, from []E) E {
-	n := 0
-	for range bits.Len(uint(len(from))) + 3 {
-		n *= 2
-		if rapid.Bool().Draw(t, "bit") {
-			n++
-		}
-	}
-	return from[n%len(from)]
-}
-
 // streamFill makes a stream of several nodes with a group for which something is
 // pending.
 const streamFill draws = `
@@ -112,34 +70,3 @@ const streamFill draws = `
 	XREADGROUP GROUP g bob [COUNT 1] STREAMS {own} {new}
 	XGROUP CREATE {own} h (0|$|3-1)
 `
-
-// What streams answer, log and leave is what redis-server's do, also in long
-// stories.
-func TestStreamsAsRedis(t *testing.T) {
-	both := startCouple(t, [2]string{"stream-node-max-entries", "3"}, [2]string{"stream-node-max-bytes", "250"})
-	patterns := streamDraws.lines()
-	rapid.Check(t, func(rt *rapid.T) {
-		var log [][]string
-		c := both.dial(t, rt, &log, rapid.SampledFrom([]string{"2", "3"}).Draw(rt, "protocol"))
-		defer c.close()
-		c.ask("FLUSHALL")
-		c.ask("SET", "first", "key")
-		theirStart, ourStart := incrSize(rt, both.redis.dir), incrSize(rt, both.world.dir)
-		for _, key := range []string{"stream0", "stream1"} {
-			for _, line := range streamFill.lines() {
-				c.do(draw(rt, strings.ReplaceAll(line, "{own}", key)))
-			}
-		}
-		for _, step := range rapid.SliceOfN(rapid.Custom(func(t *rapid.T) drawn { return draw(t, evenly(t, patterns)) }), 20, 80).Draw(rt, "steps") {
-			c.do(step)
-		}
-		c.ask("DEBUG", "DIGEST")
-		c.encodings()
-		c.ask("PING")
-		require.Equal(rt, timeless(incrTail(rt, both.redis.dir, theirStart)), timeless(incrTail(rt, both.world.dir, ourStart)), "%q", log)
-		c.exchange()
-		c.ask("DEBUG", rapid.SampledFrom([]string{"LOADAOF", "RELOAD"}).Draw(rt, "reload"))
-		c.ask("DEBUG", "DIGEST")
-		c.encodings()
-	})
-}

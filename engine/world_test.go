@@ -111,6 +111,14 @@ func (c *session) batch(cmds [][]string) string {
 	return string(reply)
 }
 
+// all executes commands one after another.
+func (c *session) all(cmds [][]string) (replies []string) {
+	for _, argv := range cmds {
+		replies = append(replies, c.do(argv...))
+	}
+	return replies
+}
+
 func (c *session) close() {
 	c.w.env.Enter()
 	defer c.w.env.Leave()
@@ -186,6 +194,19 @@ func dial(t testing.TB, addr string) *socket {
 func (s *socket) do(argv ...string) string {
 	s.send(encode(argv...))
 	return s.reply()
+}
+
+// all sends commands at once.
+func (s *socket) all(cmds [][]string) (replies []string) {
+	var text []byte
+	for _, argv := range cmds {
+		text = append(text, encode(argv...)...)
+	}
+	s.send(text)
+	for range cmds {
+		replies = append(replies, s.reply())
+	}
+	return replies
 }
 
 func (s *socket) send(b []byte) {
