@@ -4,6 +4,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ const networkTries = 20
 // processes have answered when it returns; they need not have found each other.
 func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, err error) {
 	c := &Cluster{o: o, s: s}
-	if c.rig, err = machine.NewRig(o.Binary, machine.HostDirs("")); err != nil {
+	if c.rig, err = machine.NewRig(cmp.Or(o.Binary, "redis-server"), machine.HostDirs("")); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -156,4 +159,33 @@ echo "cannot go on"
 			require.ErrorContains(t, err, "cannot go on", end)
 		}
 	}
+}
+
+// TestANodeThatRefusesIsRepaired, as an operator would, with the server's own tool.
+func TestANodeThatRefusesIsRepaired(t *testing.T) {
+	needs.Program(t, "redis-check-aof")
+	c := start(t, splitbrain.Options{Directives: []splitbrain.Directive{{Name: "aof-load-truncated", Value: "no"}}})
+	c.env.Enter()
+	defer c.env.Leave()
+	for _, key := range []string{"kept", "cut"} {
+		_, err := splitbrain.Command(c, "n1", "SET", key, "value")
+		require.NoError(t, err)
+	}
+	_, err := c.Kill("n1", true)
+	require.NoError(t, err)
+	var cut error
+	require.NoError(t, c.Files("n1", func(fsys vfs.FS) {
+		var f vfs.File
+		if f, cut = fsys.Open(product.AOFDir+"/appendonly.aof.1.incr.aof", vfs.ReadWrite); cut == nil {
+			info, err := f.Stat()
+			cut = errors.Join(err, f.Truncate(info.Size-3), f.Close())
+		}
+	}))
+	require.NoError(t, cut)
+	why, err := c.Restart("n1")
+	require.NoError(t, err)
+	require.Empty(t, why)
+	reply, err := splitbrain.Command(c, "n1", "EXISTS", "kept", "cut")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, reply.Int())
 }
