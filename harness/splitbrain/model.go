@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/internal/jsonform"
@@ -115,12 +114,7 @@ func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	again := (&result.Failure{Dir: r.Dir}).ReplayCommand()
 	switch {
 	case r.Verdict == result.Violated:
-		var what []string
-		for a := range r.Anomalies { // any order: sorted below
-			what = append(what, a)
-		}
-		slices.Sort(what)
-		e.Failures = []model.Failure{{What: strings.Join(what, ", "), Story: r.Story, Plan: r.Plan, Dir: r.Dir, Command: again}}
+		e.Failures = []model.Failure{{What: strings.Join(wording.SortedNames(r.Anomalies), ", "), Story: r.Story, Plan: r.Plan, Dir: r.Dir, Command: again}}
 	case r.Lost > 0 && again != "":
 		e.Notes = []string{"see it again: " + again}
 	}

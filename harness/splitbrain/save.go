@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,34 +34,21 @@ func Save(dir string, s *Scenario, o *Outcome, r *Report) error {
 		write func(w io.Writer) error
 	}{
 		{ScenarioFile, s.WriteFile},
-		{ReportFile, r.writeJSON},
+		{ReportFile, func(w io.Writer) error { return jsonform.Write(w, r, "  ") }},
 		{TimelineFile, func(w io.Writer) error { return WriteTimeline(w, s, o, r) }},
 		{TextFile, func(w io.Writer) error { r.WriteText(w); return nil }},
 		{EventsFile, o.writeNotes},
 	} {
-		if err := writeTo(filepath.Join(dir, f.name), f.write); err != nil {
+		var b bytes.Buffer
+		if err := f.write(&b); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, f.name), b.Bytes(), 0o644); err != nil {
 			return err
 		}
 	}
 	return history.Save(filepath.Join(dir, HistoryFile), o.History)
 }
-
-func writeTo(path string, write func(w io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-func (r *Report) writeJSON(w io.Writer) error { return jsonform.Write(w, r, "  ") }
 
 func (o *Outcome) writeNotes(w io.Writer) error {
 	for _, n := range o.Notes {

@@ -3,7 +3,6 @@ package splitbrain
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/checker/replication"
@@ -127,13 +126,12 @@ func waitNote(n int) string {
 	return ", or too few replicas"
 }
 
-// counts lists what was counted, the most frequent first.
+// counts lists what was counted, by name.
 func counts(of map[string]int) string {
-	var list []string
-	for name, n := range of { // any order: sorted below
-		list = append(list, fmt.Sprintf("%s %d", name, n))
+	list := wording.SortedNames(of)
+	for i, name := range list {
+		list[i] = fmt.Sprintf("%s %d", name, of[name])
 	}
-	slices.Sort(list)
 	return strings.Join(list, ", ")
 }
 

@@ -3,7 +3,6 @@ package suite
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // This file is the section splitbrain: clusters that are partitioned while their
@@ -217,13 +217,10 @@ func (r *splitbrainRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		r.count(res, report)
 		if report.Verdict != result.Holds && len(res.Failures) < j.Keep {
 			dir := filepath.Join(j.Dir, fmt.Sprintf("seed-%d", seed))
-			if err := os.MkdirAll(dir, 0o755); err != nil {
-				return nil, err
-			}
 			if err := splitbrain.Save(dir, r.scenario, o, report); err != nil {
 				return nil, err
 			}
-			res.Failures = append(res.Failures, result.Failure{Seed: seed, Plan: report.Plan, Dir: dir, Anomaly: firstOf(report.Anomalies), Story: report.Story})
+			res.Failures = append(res.Failures, result.Failure{Seed: seed, Plan: report.Plan, Dir: dir, Anomaly: append(wording.SortedNames(report.Anomalies), "")[0], Story: report.Story})
 		}
 		if j.Progress != nil {
 			j.Progress(n+1, r.runs, 0, 0)
@@ -253,15 +250,4 @@ func (r *splitbrainRunner) count(res *result.Result, x *splitbrain.Report) {
 	if x.Verdict == result.Violated || x.Verdict == result.Unknown && res.Verdict == result.Holds {
 		res.Verdict, res.Why = x.Verdict, x.Why
 	}
-}
-
-// firstOf is the first name of a count, in alphabetical order.
-func firstOf(m map[string]int) string {
-	first := ""
-	for name := range m { // any order: the least is looked for
-		if first == "" || name < first {
-			first = name
-		}
-	}
-	return first
 }
