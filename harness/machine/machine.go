@@ -6,6 +6,10 @@
 //	Process     a real server: on the fault disk (OnFaultDisk), on the host's own
 //	            disk (OnHost), on a real file system over a logged disk (OnBlocks)
 //
+// Several machines of one world, or of one rig, are the nodes of a cluster
+// (harness/splitbrain): each has a name, a place in the network and a configuration file
+// of its own (Setup), and they are driven together.
+//
 // What a plan can strike on a machine is what its type implements of the interfaces
 // of faults/plan. Another kind of disk is another type that embeds Process.
 package machine
