@@ -33,6 +33,7 @@ type component struct {
 	kept bool
 	// undecided: a search about it did not end.
 	undecided bool
+	listed    bool // see eachOp
 }
 
 func (c *component) names(j *Judge) []string {
@@ -47,45 +48,32 @@ func (c *component) names(j *Judge) []string {
 // decide (or all, for a picture, with their problems), in order of the first key.
 func (j *Judge) components(e *epoch, all bool) []*component {
 	keys := j.regs.Keys
-	up := make([]int32, len(keys))
-	hard := make([]bool, len(keys)) // by its root once all are tied
-	for i := range up {
-		up[i] = int32(i)
+	t := &j.ties
+	t.begin(len(keys))
+	for i := range keys {
 		k := &keys[i]
 		if j.bare && k.Gaps && k.DecidedButForGaps() {
 			continue // the smallest part is judged again with care
 		}
-		hard[i] = all || k.Searched()
+		t.hard[i] = all || k.Searched()
 	}
-	root := func(n int32) int32 {
-		for up[n] != n {
-			up[n] = up[up[n]]
-			n = up[n]
-		}
-		return n
+	j.eachTie(t.tie)
+	for i := range keys {
+		r := t.root(int32(i))
+		t.hard[r] = t.hard[r] || t.hard[i]
 	}
-	tie := func(a, b int32) {
-		hard[a], hard[b] = true, true
-		a, b = root(a), root(b)
-		up[max(a, b)] = min(a, b)
-	}
-	j.eachTie(tie)
-	at := map[int32]*component{}
 	var list []*component
 	for i := range keys {
-		hard[root(int32(i))] = hard[root(int32(i))] || hard[i]
-	}
-	for i := range keys {
-		r := root(int32(i))
-		if !hard[r] {
+		r := t.root(int32(i))
+		if !t.hard[r] {
 			continue
 		}
-		c := at[r]
-		if c == nil {
+		c := t.of[r]
+		if c == nil { // the root is the first of its keys
 			c = &component{registers: true}
-			at[r] = c
 			list = append(list, c)
 		}
+		t.of[i] = c
 		c.keys = append(c.keys, int32(i))
 		c.registers = c.registers && !keys[i].Ambiguous() && keys[i].Deadline == zones.Late
 		c.mixed = c.mixed || keys[i].Replaces || keys[i].Chain
@@ -100,29 +88,57 @@ func (j *Judge) components(e *epoch, all bool) []*component {
 	return list
 }
 
-// byKey is the component of each key of the epoch.
-func (j *Judge) byKey(list []*component) []*component {
-	of := make([]*component, len(j.regs.Keys))
-	for _, c := range list {
-		for _, n := range c.keys {
-			of[n] = c
-		}
-	}
-	return of
+// ties are the keys of an epoch as operations tie them together.
+type ties struct {
+	up   []int32      // of each key another one that it is tied to, towards the first of them
+	hard []bool       // it takes a search, or it is tied to others; by the first of them once all are tied
+	of   []*component // of each key
 }
 
-// eachOp calls f for every operation that may have taken effect, with its component.
+func (t *ties) begin(keys int) {
+	t.up = slices.Grow(t.up[:0], keys)[:keys]
+	for i := range t.up {
+		t.up[i] = int32(i)
+	}
+	t.hard = append(t.hard[:0], make([]bool, keys)...)
+	t.of = append(t.of[:0], make([]*component, keys)...)
+}
+
+func (t *ties) root(n int32) int32 {
+	for t.up[n] != n {
+		t.up[n] = t.up[t.up[n]]
+		n = t.up[n]
+	}
+	return n
+}
+
+func (t *ties) tie(a, b int32) {
+	t.hard[a], t.hard[b] = true, true
+	a, b = t.root(a), t.root(b)
+	t.up[max(a, b)] = min(a, b)
+}
+
+// eachOp calls f for every operation that may have taken effect, with its
+// component, when that is one of list.
 func (j *Judge) eachOp(list []*component, f func(c *component, i int, op *history.Op)) {
-	of := j.byKey(list)
+	for _, c := range list {
+		c.listed = true
+	}
 	for i := range j.regs.In.Ops {
 		op := &j.regs.In.Ops[i]
 		n := j.regs.KeyOf[i]
 		if op.Kind == history.Txn && op.Outcome != history.Failed && op.More != nil && len(op.More.Parts) > 0 {
 			n = j.regs.Number(op.More.Parts[0].Key)
 		}
-		if n >= 0 && of[n] != nil {
-			f(of[n], i, op)
+		if n < 0 {
+			continue
 		}
+		if c := j.ties.of[n]; c != nil && c.listed {
+			f(c, i, op)
+		}
+	}
+	for _, c := range list {
+		c.listed = false
 	}
 }
 

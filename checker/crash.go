@@ -174,15 +174,7 @@ func valueBytes(op *history.Op) int64 {
 // linearizability is local (Izraelevitz, Mendes, Scott 2016), so each component
 // is asked by itself whether what was found fits behind all that clients were told.
 func (j *Judge) keptAll(e *epoch) {
-	skip := make([]bool, len(j.regs.Keys))
-	for _, c := range j.parts {
-		if c.undecided && c.registers {
-			continue // its clusters answer
-		}
-		for _, n := range c.keys {
-			skip[n] = true
-		}
-	}
+	skip := j.answered(func(c *component) bool { return !(c.undecided && c.registers) }) // otherwise its clusters answer
 	if n, op := j.prefix.Unkept(skip); n >= 0 {
 		j.found(j.unread(e, n, op))
 		return

@@ -41,15 +41,9 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 			return false
 		}
 	}
-	skip := make([]bool, len(j.regs.Keys))
-	for _, c := range j.parts {
-		if c.undecided && c.registers || j.onlyAsked(c) {
-			continue // its clusters count
-		}
-		for _, n := range c.keys {
-			skip[n] = true
-		}
-	}
+	skip := j.answered(func(c *component) bool {
+		return !(c.undecided && c.registers) && !j.onlyAsked(c) // otherwise its clusters count
+	})
 	*cut = *j.prefix.Narrow(spans, skip)
 	for _, c := range j.parts {
 		if !(c.undecided && c.registers) && !j.onlyAsked(c) {
@@ -57,6 +51,21 @@ func (j *Judge) cutOf(e *epoch, cut *durability.Cut) bool {
 		}
 	}
 	return true
+}
+
+// answered are the keys of the components that by says, by their places in
+// Registers.Keys. It is valid until the next call.
+func (j *Judge) answered(by func(*component) bool) []bool {
+	j.skip = append(j.skip[:0], make([]bool, len(j.regs.Keys))...)
+	for _, c := range j.parts {
+		if !by(c) {
+			continue
+		}
+		for _, n := range c.keys {
+			j.skip[n] = true
+		}
+	}
+	return j.skip
 }
 
 // onlyAsked reports whether a component is only asked whether what was found

@@ -90,6 +90,8 @@ type Judge struct {
 	graph  versions.Graph
 	order  zones.Order
 	memory linear.Memory
+	ties   ties
+	skip   []bool // of each key: a component answers for it
 	acks   []int64
 	parts  []*component // what clusters do not decide of the epoch
 	e      *epoch
@@ -134,6 +136,7 @@ func (j *Judge) Judge(h *history.History, c contract.Contract) Judgement {
 	j.afterwards()
 	j.decide()
 	j.out, j.h, j.c, j.e, j.parts = nil, nil, nil, nil, nil
+	clear(j.ties.of)
 	return out
 }
 
