@@ -4,9 +4,9 @@
 //
 // Nothing is written into the source: the tests are built with an overlay, once
 // with all changes side by side, of which a number in the environment chooses
-// one; only what does not build in this way is built alone. Only the packages are
-// tested whose tests reach the change (a run without any change tells), the quickest
-// first, until one fails. Every verdict is written down at once: a run that was
+// one; only what does not build in this way is built alone. Only the tests are run
+// that reach the change (a run without any change tells), the quickest first, until
+// one fails. Every verdict is written down at once: a run that was
 // interrupted goes on where it was when started again.
 package main
 
@@ -57,7 +57,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	survived, err := o.try(ctx)
+	survived, err := o.tryAll(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -77,9 +77,9 @@ const (
 	unbuilt  verdict = "does not build"
 )
 
-// try changes and tests, and counts what survives. Mutants that do not build
+// tryAll changes and tests, and counts what survives. Mutants that do not build
 // are no mutants: others take their place.
-func (o *options) try(ctx context.Context) (int, error) {
+func (o *options) tryAll(ctx context.Context) (int, error) {
 	mutants, err := o.draw()
 	if err != nil {
 		return 0, err
@@ -100,11 +100,11 @@ func (o *options) try(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	suites, err := o.measure(ctx, board)
+	suites, tests, err := o.measure(ctx, board)
 	if err != nil {
 		return 0, err
 	}
-	fmt.Printf("%d changes side by side; built, and the tests of %d packages without any change: %s\n", len(board.number), len(suites), time.Since(began).Round(time.Second))
+	fmt.Printf("%d changes side by side; built, and %d tests of %d packages run without any change: %s\n", len(board.number), len(tests), len(suites), time.Since(began).Round(time.Second))
 
 	var mu sync.Mutex
 	counts := map[verdict]int{}
@@ -129,7 +129,7 @@ func (o *options) try(ctx context.Context) (int, error) {
 				var by string
 				var err error
 				if !old {
-					v, by, err = o.test(ctx, m, board, suites, filepath.Join(dir, fmt.Sprint(worker)))
+					v, by, err = o.try(ctx, m, board, suites, tests, filepath.Join(dir, fmt.Sprint(worker)))
 				}
 				mu.Lock()
 				switch {

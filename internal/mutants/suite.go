@@ -16,57 +16,90 @@ import (
 	"time"
 )
 
+// test is one test function.
+type test struct {
+	of      *suite
+	name    string
+	takes   time.Duration // without any change
+	reached map[int]bool  // numbers of the mutants that it runs
+}
+
 // suite is the tests of one package.
 type suite struct {
 	pkg, dir string
 	binary   string          // with the switchboard
 	takes    time.Duration   // without any change
-	reached  map[int]bool    // numbers of the mutants that they run
 	imports  map[string]bool // what they are built of
 }
 
 // place is a line and a column, from 1.
 type place struct{ line, column int }
 
-// measure builds the tests with the switchboard and runs them without any
-// change: how long each package takes, and what it reaches. The quickest come first.
-func (o *options) measure(ctx context.Context, b *switchboard) ([]*suite, error) {
+// measure builds the tests with the switchboard and runs each without any change:
+// how long it takes, and what it reaches. The quickest come first.
+func (o *options) measure(ctx context.Context, b *switchboard) (suites []*suite, tests []*test, err error) {
 	// Packages built for a test are called "package [its.test]".
 	lines, err := list("{{if eq .Name \"main\"}}{{.ImportPath}}\t{{.Dir}}\t{{join .Deps \"\t\"}}{{end}}", strings.Fields(o.tests), "-test")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []*suite
 	for i, line := range lines {
 		words := strings.Split(line, "\t")
-		s := &suite{pkg: strings.TrimSuffix(words[0], ".test"), dir: words[1], binary: filepath.Join(b.dir, fmt.Sprintf("tests%d", i)), reached: map[int]bool{}, imports: map[string]bool{}}
+		s := &suite{pkg: strings.TrimSuffix(words[0], ".test"), dir: words[1], binary: filepath.Join(b.dir, fmt.Sprintf("tests%d", i)), imports: map[string]bool{}}
 		for _, dep := range words[2:] {
 			dep, _, _ = strings.Cut(dep, " ")
 			s.imports[dep] = true
 		}
 		if out, err := build(ctx, s, s.binary, b.overlay); err != nil {
-			return nil, fmt.Errorf("the tests of %s do not build without any change: %w\n%s", s.pkg, err, out)
+			return nil, nil, fmt.Errorf("the tests of %s do not build without any change: %w\n%s", s.pkg, err, out)
 		}
-		reached := s.binary + ".reached"
+		found, err := o.measureEach(ctx, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		suites, tests = append(suites, s), append(tests, found...)
+	}
+	slices.SortFunc(suites, func(a, b *suite) int { return int(a.takes - b.takes) })
+	slices.SortFunc(tests, func(a, b *test) int { return int(a.takes - b.takes) })
+	return suites, tests, nil
+}
+
+// measureEach runs the tests of one package, one after another.
+func (o *options) measureEach(ctx context.Context, s *suite) ([]*test, error) {
+	pattern := o.run
+	if pattern == "" {
+		pattern = "."
+	}
+	out, err := command(ctx, s.dir, nil, s.binary, "-test.list", pattern)
+	if err != nil {
+		return nil, fmt.Errorf("list the tests of %s: %w\n%s", s.pkg, err, out)
+	}
+	var all []*test
+	for _, name := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") && !strings.HasPrefix(name, "Example") {
+			continue // a benchmark, or the word ok
+		}
+		t := &test{of: s, name: name, reached: map[int]bool{}}
+		reached := s.binary + "." + name
 		began := time.Now()
-		if out, err := o.runTests(ctx, s, s.binary, o.timeout, envReached+"="+reached); err != nil {
-			return nil, fmt.Errorf("the tests of %s fail without any change: %w\n%s", s.pkg, err, out)
+		if out, err := o.runTests(ctx, s, s.binary, name, o.timeout, envReached+"="+reached); err != nil {
+			return nil, fmt.Errorf("%s of %s fails without any change: %w\n%s", name, s.pkg, err, out)
 		}
-		s.takes = time.Since(began)
+		t.takes = time.Since(began)
+		s.takes += t.takes
 		numbers, err := os.ReadFile(reached)
 		if err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("read what the tests reach: %w", err)
+			return nil, fmt.Errorf("read what %s of %s reaches: %w", name, s.pkg, err)
 		}
 		for _, text := range strings.Fields(string(numbers)) {
 			n, err := strconv.Atoi(text)
 			if err != nil {
-				return nil, fmt.Errorf("read what the tests reach: %w", err)
+				return nil, fmt.Errorf("read what %s of %s reaches: %w", name, s.pkg, err)
 			}
-			s.reached[n] = true
+			t.reached[n] = true
 		}
-		all = append(all, s)
+		all = append(all, t)
 	}
-	slices.SortFunc(all, func(a, b *suite) int { return int(a.takes - b.takes) })
 	return all, nil
 }
 
@@ -75,14 +108,17 @@ func build(ctx context.Context, s *suite, binary, overlay string) ([]byte, error
 	return command(ctx, "", nil, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, s.pkg)
 }
 
-// runTests runs the tests of one package, which were built before. The shell
-// bounds their memory: a loop that does not end may also append.
-func (o *options) runTests(ctx context.Context, s *suite, binary string, timeout time.Duration, env string) ([]byte, error) {
+// runTests runs one test of a package, or all of them, which were built before. The
+// shell bounds their memory: a loop that does not end may also append.
+func (o *options) runTests(ctx context.Context, s *suite, binary, name string, timeout time.Duration, env string) ([]byte, error) {
 	args := []string{"-c", `ulimit -v "$0" 2>/dev/null; exec "$@"`, strconv.Itoa(o.memory << 10), binary, "-test.failfast", "-test.timeout=" + timeout.String()}
 	if o.short {
 		args = append(args, "-test.short")
 	}
-	if o.run != "" {
+	switch {
+	case name != "":
+		args = append(args, "-test.run=^"+name+"$")
+	case o.run != "":
 		args = append(args, "-test.run="+o.run)
 	}
 	if o.skip != "" {
@@ -103,59 +139,76 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 	return cmd.CombinedOutput()
 }
 
-// test runs the tests with one change, and says in which package they fail.
-func (o *options) test(ctx context.Context, m *mutant, b *switchboard, suites []*suite, dir string) (v verdict, by string, err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", "", err
-	}
-	defer os.RemoveAll(dir)
+// try runs the tests with one change until one fails, and says which did.
+func (o *options) try(ctx context.Context, m *mutant, b *switchboard, suites []*suite, tests []*test, dir string) (v verdict, by string, err error) {
 	number := b.number[m]
-	overlay := ""
 	if number == 0 {
-		if overlay, err = m.overlay(dir); err != nil {
-			return "", "", err
-		}
+		return o.tryAlone(ctx, m, suites, dir)
 	}
 	tested := 0
-	for _, s := range suites {
-		var exit *exec.ExitError
-		binary := s.binary
-		if number == 0 {
-			if m.pkg != "" && !s.imports[m.pkg] {
-				continue
-			}
-			binary = filepath.Join(dir, "tests")
-			switch _, err := build(ctx, s, binary, overlay); {
-			case ctx.Err() != nil:
-				return "", "", ctx.Err()
-			case errors.As(err, &exit):
-				return unbuilt, "", nil
-			case err != nil:
-				return "", "", fmt.Errorf("build the tests of %s: %w", s.pkg, err)
-			}
-		} else if !s.reached[number] {
+	for _, t := range tests {
+		if !t.reached[number] {
 			continue
 		}
 		tested++
-		out, err := o.runTests(ctx, s, binary, min(o.timeout, 30*time.Second+10*s.takes), envNumber+"="+strconv.Itoa(number))
-		switch {
-		case ctx.Err() != nil:
-			return "", "", ctx.Err()
-		case err == nil:
-			continue
-		case !errors.As(err, &exit):
-			return "", "", fmt.Errorf("run the tests of %s: %w", s.pkg, err)
-		case bytes.Contains(out, []byte("panic: test timed out")):
-			v = timedOut
-		default:
-			v = killed
+		v, err := o.ask(ctx, t.of, t.of.binary, t.name, t.takes, number)
+		if err != nil || v != survived {
+			return v, " (" + t.name + ")", err
 		}
-		return v, " (" + filepath.Base(s.dir) + ")", nil
 	}
 	if tested == 0 {
 		return survived, " (no test reaches it)", nil
 	}
 	return survived, "", nil
+}
+
+// tryAlone is try for a change that does not build beside what was there.
+func (o *options) tryAlone(ctx context.Context, m *mutant, suites []*suite, dir string) (v verdict, by string, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", "", err
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return "", "", err
+	}
+	for _, s := range suites {
+		if m.pkg != "" && !s.imports[m.pkg] {
+			continue
+		}
+		var exit *exec.ExitError
+		binary := filepath.Join(dir, "tests")
+		switch _, err := build(ctx, s, binary, overlay); {
+		case ctx.Err() != nil:
+			return "", "", ctx.Err()
+		case errors.As(err, &exit):
+			return unbuilt, "", nil
+		case err != nil:
+			return "", "", fmt.Errorf("build the tests of %s: %w", s.pkg, err)
+		}
+		v, err := o.ask(ctx, s, binary, "", s.takes, 0)
+		if err != nil || v != survived {
+			return v, " (" + filepath.Base(s.dir) + ")", err
+		}
+	}
+	return survived, "", nil
+}
+
+// ask runs one test, or all of a package, with one mutant.
+func (o *options) ask(ctx context.Context, s *suite, binary, name string, takes time.Duration, number int) (verdict, error) {
+	out, err := o.runTests(ctx, s, binary, name, min(o.timeout, 30*time.Second+10*takes), envNumber+"="+strconv.Itoa(number))
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err == nil:
+		return survived, nil
+	case !errors.As(err, &exit):
+		return "", fmt.Errorf("run the tests of %s: %w", s.pkg, err)
+	case bytes.Contains(out, []byte("panic: test timed out")):
+		return timedOut, nil
+	}
+	return killed, nil
 }
 
 // overlay writes the file with the change into dir, and what tells the

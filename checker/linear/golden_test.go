@@ -1,0 +1,50 @@
+package linear
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/checker/exhaustive"
+)
+
+// TestStepsAreDescribedAsBefore compares with testdata/golden how operations and
+// states are told in pictures, and what each operation makes of the state that the
+// ones before it left: of those that fit, in the order in which they were sent.
+// -rewrite writes the file anew.
+//
+//	steps from=0 to=10
+func TestStepsAreDescribedAsBefore(t *testing.T) {
+	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			var from, to int
+			d.ScanArgs(t, "from", &from)
+			d.ScanArgs(t, "to", &to)
+			var b strings.Builder
+			for i := from; i < to; i++ {
+				p := rapid.Custom(func(t *rapid.T) *Problem {
+					q := exhaustive.Small.History(draw(t))
+					return problemOf(&q)
+				}).Example(i)
+				s := p.newSearch()
+				at := state{}
+				fmt.Fprintf(&b, "%d begins with %s\n", i, s.describeState(at.id))
+				for n := range s.tasks {
+					fits, next := s.stepPorcupine(at, int32(n))
+					if !fits {
+						fmt.Fprintf(&b, "  %s: does not fit\n", s.describe(int32(n)))
+						continue
+					}
+					at = next
+					fmt.Fprintf(&b, "  %s: %s\n", s.describe(int32(n)), s.describeState(at.id))
+				}
+				r := p.Search(Limits{Steps: 10_000})
+				fmt.Fprintf(&b, "  %s, %d of %d explained\n", r.Answer, r.Explained, r.Acked)
+			}
+			return b.String()
+		})
+	})
+}
