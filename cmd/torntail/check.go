@@ -143,6 +143,9 @@ func (c *checkCmd) check() error {
 	if c.Timeout <= 0 {
 		return fmt.Errorf("--timeout %s: want a time above nought", c.Timeout)
 	}
+	if slices.Contains(c.Files, "-") {
+		return errors.New("-: a history is read from a regular file: save what standard input gives in one")
+	}
 	if c.Jepsen && c.JSON == "-" {
 		return errors.New("--jepsen and --json - would both print: give --json a file")
 	}
