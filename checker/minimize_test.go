@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
 )
 
 // TestNothingCanBeForgottenFromTheSmallestPart: for each plant, and so for every
@@ -34,7 +35,7 @@ func TestNothingCanBeForgottenFromTheSmallestPart(t *testing.T) {
 				if !ok {
 					continue
 				}
-				j := Judge{Options: unhurried}
+				j := Judge{Options: Options{Limits: linear.Limits{Steps: 50_000, Timeout: unhurried.Limits.Timeout}}}
 				small, ok := j.Minimize(s.h, c, p.name)
 				if !ok || !small.Exact {
 					continue
@@ -78,7 +79,7 @@ var generalFamilies = map[string]bool{"cas-register": true, "counter": true, "qu
 
 func TestMinimizeOfAHistoryWithoutTheAnomaly(t *testing.T) {
 	s, c, _ := planted(t, 0, 1, 200, false)
-	j := Judge{Options: unhurried}
+	j := Judge{Options: Options{Limits: linear.Limits{Steps: 50_000, Timeout: unhurried.Limits.Timeout}}}
 	_, ok := j.Minimize(s.h, c, anomaly.StaleRead)
 	require.False(t, ok)
 }

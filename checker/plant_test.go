@@ -358,13 +358,12 @@ func planted(t *testing.T, n int, seed uint64, ops int, with bool) (*store, cont
 }
 
 // power is how many histories each plant is tried in: 20, or up to 1,000 with
-// TORNTAIL_HISTORIES (see histories); with -short a quarter.
+// TORNTAIL_HISTORIES (see histories); with -short 4.
 func power(t *testing.T) int {
-	n := min(1000, histories(t)/100)
 	if testing.Short() {
-		n /= 4
+		return 4
 	}
-	return n
+	return min(1000, histories(t)/100)
 }
 
 // TestPlantsAreFoundAndCleanHistoriesAreNot prints the share of the planted

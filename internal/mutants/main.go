@@ -50,7 +50,7 @@ func main() {
 	flag.IntVar(&o.workers, "workers", 2, "how many are tested at once")
 	flag.IntVar(&o.memory, "memory", 4096, "address space that the tests of one change may take, in MiB; running out of it counts as failing")
 	flag.BoolVar(&o.short, "short", true, "run the tests with -short")
-	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "of the tests of one package, at most; running out of it counts as failing")
+	flag.DurationVar(&o.timeout, "timeout", time.Hour, "of one test, by the clock; that, and five times the processor time that it takes without a change, count as failing")
 	flag.Parse()
 	if o.tests == "" {
 		o.tests = o.packages

@@ -20,7 +20,7 @@ import (
 type test struct {
 	of      *suite
 	name    string
-	takes   time.Duration // without any change
+	takes   time.Duration // of processor time, without any change
 	reached map[int]bool  // numbers of the mutants that it runs
 }
 
@@ -28,7 +28,7 @@ type test struct {
 type suite struct {
 	pkg, dir string
 	binary   string          // with the switchboard
-	takes    time.Duration   // without any change
+	takes    time.Duration   // of processor time, without any change
 	imports  map[string]bool // what they are built of
 }
 
@@ -70,7 +70,7 @@ func (o *options) measureEach(ctx context.Context, s *suite) ([]*test, error) {
 	if pattern == "" {
 		pattern = "."
 	}
-	out, err := command(ctx, s.dir, nil, s.binary, "-test.list", pattern)
+	out, _, err := command(ctx, s.dir, nil, s.binary, "-test.list", pattern)
 	if err != nil {
 		return nil, fmt.Errorf("list the tests of %s: %w\n%s", s.pkg, err, out)
 	}
@@ -81,11 +81,11 @@ func (o *options) measureEach(ctx context.Context, s *suite) ([]*test, error) {
 		}
 		t := &test{of: s, name: name, reached: map[int]bool{}}
 		reached := s.binary + "." + name
-		began := time.Now()
-		if out, err := o.runTests(ctx, s, s.binary, name, o.timeout, envReached+"="+reached); err != nil {
+		out, took, err := o.runTests(ctx, s, s.binary, name, time.Hour, envReached+"="+reached)
+		if err != nil {
 			return nil, fmt.Errorf("%s of %s fails without any change: %w\n%s", name, s.pkg, err, out)
 		}
-		t.takes = time.Since(began)
+		t.takes = took
 		s.takes += t.takes
 		numbers, err := os.ReadFile(reached)
 		if err != nil && !os.IsNotExist(err) {
@@ -105,13 +105,16 @@ func (o *options) measureEach(ctx context.Context, s *suite) ([]*test, error) {
 
 // build builds the tests of a package, with other files as an overlay says.
 func build(ctx context.Context, s *suite, binary, overlay string) ([]byte, error) {
-	return command(ctx, "", nil, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, s.pkg)
+	out, _, err := command(ctx, "", nil, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-overlay", overlay, "-o", binary, s.pkg)
+	return out, err
 }
 
-// runTests runs one test of a package, or all of them, which were built before. The
-// shell bounds their memory: a loop that does not end may also append.
-func (o *options) runTests(ctx context.Context, s *suite, binary, name string, timeout time.Duration, env string) ([]byte, error) {
-	args := []string{"-c", `ulimit -v "$0" 2>/dev/null; exec "$@"`, strconv.Itoa(o.memory << 10), binary, "-test.failfast", "-test.timeout=" + timeout.String()}
+// runTests runs one test of a package, or all of them, which were built before, and
+// says how much processor time they took. The shell bounds that, however busy the
+// machine is, and their memory: a loop that does not end may also append.
+func (o *options) runTests(ctx context.Context, s *suite, binary, name string, limit time.Duration, env string) ([]byte, time.Duration, error) {
+	shell := fmt.Sprintf(`ulimit -v %d 2>/dev/null; ulimit -t %d; exec "$0" "$@"`, o.memory<<10, int(limit.Seconds()))
+	args := []string{"-c", shell, binary, "-test.failfast", "-test.timeout=" + o.timeout.String()}
 	if o.short {
 		args = append(args, "-test.short")
 	}
@@ -128,15 +131,20 @@ func (o *options) runTests(ctx context.Context, s *suite, binary, name string, t
 }
 
 // command runs a command with more in its environment, and ends all that it
-// started when ctx ends.
-func command(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, error) {
+// started when ctx ends. It returns what was printed, and the processor time taken.
+func command(ctx context.Context, dir string, env []string, name string, args ...string) ([]byte, time.Duration, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
-	return cmd.CombinedOutput()
+	out, err := cmd.CombinedOutput()
+	took := time.Duration(0)
+	if cmd.ProcessState != nil {
+		took = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	return out, took, err
 }
 
 // try runs the tests with one change until one fails, and says which did.
@@ -196,7 +204,7 @@ func (o *options) tryAlone(ctx context.Context, m *mutant, suites []*suite, dir 
 
 // ask runs one test, or all of a package, with one mutant.
 func (o *options) ask(ctx context.Context, s *suite, binary, name string, takes time.Duration, number int) (verdict, error) {
-	out, err := o.runTests(ctx, s, binary, name, min(o.timeout, 30*time.Second+10*takes), envNumber+"="+strconv.Itoa(number))
+	out, _, err := o.runTests(ctx, s, binary, name, 10*time.Second+5*takes, envNumber+"="+strconv.Itoa(number))
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -205,7 +213,7 @@ func (o *options) ask(ctx context.Context, s *suite, binary, name string, takes 
 		return survived, nil
 	case !errors.As(err, &exit):
 		return "", fmt.Errorf("run the tests of %s: %w", s.pkg, err)
-	case bytes.Contains(out, []byte("panic: test timed out")):
+	case bytes.Contains(out, []byte("panic: test timed out")), bytes.Contains(out, []byte("SIGXCPU")), !exit.Exited():
 		return timedOut, nil
 	}
 	return killed, nil

@@ -153,7 +153,7 @@ func newSwitchboard(ctx context.Context, dir string, mutants []mutant) (*switchb
 		}
 		slices.Sort(packages)
 		args := append([]string{"build", "-gcflags=-e", "-overlay", b.overlay}, slices.Compact(packages)...)
-		out, err := command(ctx, "", nil, "go", args...)
+		out, _, err := command(ctx, "", nil, "go", args...)
 		var exit *exec.ExitError
 		switch {
 		case err == nil:
