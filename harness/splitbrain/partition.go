@@ -75,20 +75,10 @@ func PartitionNames() []string {
 // split says which nodes are on the master's side and which on the other.
 // Clients that reach both sides are on none.
 func (p *Partition) split(t Topology, clients []ClientPlace) (master, rest []string, err error) {
-	servers, sentinels := p.side(t)
-	for i, name := range t.ServerNames() {
-		if i < servers {
-			master = append(master, name)
-		} else {
-			rest = append(rest, name)
-		}
-	}
-	for i, name := range t.SentinelNames() {
-		if i < sentinels {
-			master = append(master, name)
-		} else {
-			rest = append(rest, name)
-		}
+	n, k := p.side(t)
+	servers, sentinels := t.ServerNames(), t.SentinelNames()
+	if n <= t.Servers {
+		master, rest = slices.Concat(servers[:n], sentinels[:k]), slices.Concat(servers[n:], sentinels[k:])
 	}
 	for i := range clients {
 		switch clients[i].Side {
@@ -98,7 +88,7 @@ func (p *Partition) split(t Topology, clients []ClientPlace) (master, rest []str
 			rest = append(rest, Client(i))
 		}
 	}
-	if servers > t.Servers || len(rest) == 0 {
+	if n > t.Servers || len(rest) == 0 {
 		return nil, nil, fmt.Errorf("partition %s needs more than %s: nobody is left on the other side", p.Name, t)
 	}
 	return master, rest, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/replication"
 	"github.com/torntail/torntail/faults/plan"
@@ -265,11 +266,8 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 	case len(f.Anomalies) > 0:
 		r.violated(f.Anomalies[0].Story)
 	case len(a.Diverged) > 0:
-		for i := range a.Anomalies {
-			if a.Anomalies[i].Name == "divergence" {
-				r.violated(a.Anomalies[i].Story)
-				break
-			}
+		if i := slices.IndexFunc(a.Anomalies, func(a anomaly.Anomaly) bool { return a.Name == anomaly.Divergence }); i >= 0 {
+			r.violated(a.Anomalies[i].Story)
 		}
 	}
 	for _, f := range o.Findings {
