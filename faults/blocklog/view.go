@@ -10,6 +10,11 @@ type Times struct {
 	Attach, Mount, Tree, Unmount time.Duration
 }
 
+// Add adds those of another image.
+func (t *Times) Add(o Times) {
+	t.Attach, t.Mount, t.Tree, t.Unmount = t.Attach+o.Attach, t.Mount+o.Mount, t.Tree+o.Tree, t.Unmount+o.Unmount
+}
+
 // View is what a crash image showed.
 type View struct {
 	// Refused is why the file system could not be mounted or read; "" when it could.

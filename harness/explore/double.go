@@ -40,8 +40,7 @@ func newAgain(e *explorer) (*again, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &again{e: e, bare: bare,
-		enum: enumerator{bound: Bounds[1], class: func(*disk.Part) string { return "" }}}, nil
+	return &again{e: e, bare: bare, enum: enumerator{bound: Bounds[1]}}, nil // triad: it tells no classes apart
 }
 
 // begin prepares for the recovery from an image.

@@ -177,20 +177,18 @@ func runOn(ctx context.Context, h *blocklog.Host, fs blocklog.FS, o *Options, li
 	if c.empty, err = prepare(h, fs); err != nil {
 		return nil, err
 	}
-	for _, p := range o.Programs {
-		c.rows[p.Name] = &row{seen: map[string]bool{}}
-		c.total += len(p.runs(o.Epilogues, o.Between))
-	}
 	type job struct {
 		p       Program
 		variant run
 	}
 	var jobs []job
 	for _, p := range o.Programs {
+		c.rows[p.Name] = &row{seen: map[string]bool{}}
 		for _, variant := range p.runs(o.Epilogues, o.Between) {
 			jobs = append(jobs, job{p, variant})
 		}
 	}
+	c.total = len(jobs)
 	if o.For > 0 {
 		// What time is left for is a sample of all programs.
 		rng := rand.New(rand.NewPCG(o.Seed, 0))
@@ -278,10 +276,7 @@ func (c *comparison) look(r *recording, crash blocklog.Crash) (*view, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.report.Mounted++
-		c.times.Attach += v.Times.Attach
-		c.times.Mount += v.Times.Mount
-		c.times.Tree += v.Times.Tree
-		c.times.Unmount += v.Times.Unmount
+		c.times.Add(v.Times)
 	})
 	return v, v.err
 }

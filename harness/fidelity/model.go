@@ -3,6 +3,7 @@ package fidelity
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,17 +30,14 @@ func (m *model) allowed(base, steps []string, returned int) (map[string]bool, er
 	if err != nil || returned == len(steps) {
 		return all, err
 	}
-	next := steps[returned]
 	all = maps.Clone(all)
-	after := [][]string{append(append([]string(nil), steps[:returned]...), next)}
+	next := []string{steps[returned]}
 	// A synchronous write has written before it has synced.
-	if plain, ok := strings.CutPrefix(next, "swrite "); ok {
-		after = append(after, append(append([]string(nil), steps[:returned]...), "write "+plain))
-	} else if plain, ok := strings.CutPrefix(next, "dwrite "); ok {
-		after = append(after, append(append([]string(nil), steps[:returned]...), "write "+plain))
+	if word, rest, _ := strings.Cut(next[0], " "); word == "swrite" || word == "dwrite" {
+		next = append(next, "write "+rest)
 	}
-	for _, steps := range after {
-		more, err := m.images(base, steps)
+	for _, step := range next {
+		more, err := m.images(base, append(slices.Clone(steps[:returned]), step))
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +56,7 @@ func (m *model) images(base, run []string) (map[string]bool, error) {
 	}
 	d := disk.New(disk.Options{Personality: m.p})
 	fsys := whole{d.FS(nil), d}
-	for _, step := range append(append(append([]string(nil), base...), "sync"), run...) {
+	for _, step := range slices.Concat(base, []string{"sync"}, run) {
 		if err := script.Run(fsys, step); err != nil {
 			return nil, fmt.Errorf("the model: %s: %w", step, err)
 		}
@@ -68,11 +66,11 @@ func (m *model) images(base, run []string) (map[string]bool, error) {
 	seen := map[uint64]bool{}
 	for choice := range choices {
 		d.Image(image, choice)
-		if h := image.Hash(); seen[h] {
+		h := image.Hash()
+		if seen[h] {
 			continue
-		} else {
-			seen[h] = true
 		}
+		seen[h] = true
 		text, err := script.Tree(image.FS(nil), disk.OldBytesText)
 		if err != nil {
 			return nil, fmt.Errorf("the model: %w", err)

@@ -2,6 +2,7 @@ package fidelity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/faults/disk/promised"
@@ -87,15 +88,14 @@ type run struct {
 func (p Program) runs(epilogues []Epilogue, between bool) []run {
 	var all []run
 	for _, e := range epilogues {
-		all = append(all, run{append(append([]string(nil), p.Run...), e.fill(p.files(len(p.Run)))...), len(p.Run)})
+		all = append(all, run{slices.Concat(p.Run, e.fill(p.files(len(p.Run)))), len(p.Run)})
 	}
 	if !between {
 		return all
 	}
 	for i := 1; i < len(p.Run); i++ {
 		for _, e := range betweens {
-			steps := append(append([]string(nil), p.Run[:i]...), e.fill(p.files(i))...)
-			steps = append(steps, p.Run[i:]...)
+			steps := slices.Concat(p.Run[:i], e.fill(p.files(i)), p.Run[i:])
 			all = append(all, run{steps, len(steps)})
 		}
 	}
@@ -130,15 +130,8 @@ func (e Epilogue) fill(files []string) (steps []string) {
 // files are those that are there after so many steps, in the order in which they were made.
 func (p Program) files(returned int) []string {
 	var names []string
-	drop := func(name string) {
-		for i, n := range names {
-			if n == name {
-				names = append(names[:i], names[i+1:]...)
-				return
-			}
-		}
-	}
-	for _, step := range append(append([]string(nil), p.Base...), p.Run[:returned]...) {
+	drop := func(name string) { names = slices.DeleteFunc(names, func(n string) bool { return n == name }) }
+	for _, step := range slices.Concat(p.Base, p.Run[:returned]) {
 		f := strings.Fields(step)
 		switch f[0] {
 		case "create":

@@ -2,6 +2,7 @@ package fidelity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/faults/blocklog"
@@ -57,7 +58,7 @@ func record(h *blocklog.Host, fs blocklog.FS, empty *blocklog.Image, p Program, 
 		return nil, err
 	}
 	err = func() error {
-		for _, step := range append(append([]string(nil), p.Base...), "sync") {
+		for _, step := range slices.Concat(p.Base, []string{"sync"}) {
 			if err := v.Step(workDir, step); err != nil {
 				return fmt.Errorf("base: %s: %w", step, err)
 			}

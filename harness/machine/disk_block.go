@@ -192,7 +192,7 @@ func (*OnBlocks) Unseen(p plan.CallPattern) string {
 // PowerCut implements plan.Power: it cuts the power of the disk, and mounts what is
 // left of it.
 func (m *OnBlocks) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
-	return m.cutPower(keep, func(choice disk.Choice, l *life) error {
+	return m.cutPower(keep, func(choice disk.Choice, l *life) (loss PowerLoss, _ *disk.Disk, err error) {
 		b := m.blocks()
 		log := b.Device().PowerCut()
 		l.redis.KillTree()
@@ -205,31 +205,22 @@ func (m *OnBlocks) PowerCut(_ string, keep *disk.Choice) (why string, err error)
 		play := len(log.InPlay(log.Len()))
 		image := log.Image(crash)
 		if err := b.unmount(); err != nil {
-			return err
+			return loss, nil, err
 		}
 		m.mu.Lock()
-		unseen := &Unseen{InFlush: b.inFlush}
+		loss.Unseen = &Unseen{InFlush: b.inFlush}
 		m.mu.Unlock()
-		m.cut = PowerLoss{Asked: choice, Unseen: unseen,
-			Cut: disk.Cut{Asked: choice, Choice: choice, At: l.at, Ops: play, LostOps: play - len(crash.Keep)}}
-		err := b.mount(image)
+		loss.Cut = disk.Cut{Asked: choice, Choice: choice, At: l.at, Ops: play, LostOps: play - len(crash.Keep)}
+		err = b.mount(image)
 		var refused *blocklog.RefusedError
 		switch {
 		case errors.As(err, &refused):
 			b.refuses = refused.Error()
+			return loss, nil, nil
 		case err != nil:
-			return fmt.Errorf("what it left: %w", err)
-		default:
-			if err := b.Files(func(fsys vfs.FS) { unseen.NextIncr = product.BetweenIncrs(fsys) }); err != nil {
-				return err
-			}
+			return loss, nil, fmt.Errorf("what it left: %w", err)
 		}
-		m.env.Enter()
-		defer m.env.Leave()
-		if frozen := m.setup.Watch.Frozen; frozen != nil {
-			frozen(nil, l.at, false)
-		}
-		return nil
+		return loss, nil, b.Files(func(fsys vfs.FS) { loss.Unseen.NextIncr = product.BetweenIncrs(fsys) })
 	})
 }
 

@@ -92,32 +92,24 @@ func (*OnFaultDisk) Unseen(p plan.CallPattern) string { return plan.UnseenOnFUSE
 // PowerCut implements plan.Power. The disk is frozen as it was at the cut; when the last
 // process is gone the image takes its place.
 func (m *OnFaultDisk) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
-	return m.cutPower(keep, func(choice disk.Choice, l *life) error {
+	return m.cutPower(keep, func(choice disk.Choice, l *life) (loss PowerLoss, before *disk.Disk, err error) {
 		v := m.volume()
-		var before, uncrashed *disk.Disk
+		var uncrashed *disk.Disk
 		v.With(func(d *disk.Disk) {
 			before = d
 			if m.setup.ReopenUncrashed {
 				uncrashed = d.Clone()
 			}
 		})
-		cut, err := v.PowerCut(choice, l.redis)
-		if err != nil {
-			return err
+		if loss.Cut, err = v.PowerCut(choice, l.redis); err != nil {
+			return loss, nil, err
 		}
 		l.redis.OutputDone()
-		m.env.Enter()
-		defer m.env.Leave()
-		m.cut = PowerLoss{Cut: cut, Asked: choice}
-		m.expected = cut.Image
-		if frozen := m.setup.Watch.Frozen; frozen != nil {
-			frozen(before, l.at, false)
+		if uncrashed != nil {
+			v.Detach()
+			err = v.attach(uncrashed)
 		}
-		if uncrashed == nil {
-			return nil
-		}
-		v.Detach()
-		return v.attach(uncrashed)
+		return loss, before, err
 	})
 }
 

@@ -270,7 +270,6 @@ type clientEnv struct {
 // Fork starts a client's task, as Go does.
 func (c clientEnv) Fork(name string, f func()) env.Task { return c.Go(name, f) }
 
-// Go starts a client's task.
 func (c clientEnv) Go(name string, f func()) env.Task {
 	t := c.Env.Go(name, f)
 	c.of.tasks = append(c.of.tasks, t)
@@ -667,20 +666,29 @@ func (p *Process) Command(_ string, args []string) (why string, err error) {
 	return "", nil
 }
 
-// cutPower ends the life by a power cut, which cut carries out.
-func (p *Process) cutPower(keep *disk.Choice, cut func(choice disk.Choice, l *life) error) (why string, err error) {
+// cutPower ends the life by a power cut, which cut carries out: it returns what is known
+// of it, and the disk as it was before, if that is ours.
+func (p *Process) cutPower(keep *disk.Choice, cut func(choice disk.Choice, l *life) (PowerLoss, *disk.Disk, error)) (why string, err error) {
 	l := p.lastLife()
 	if !p.claim(l) {
 		return down, nil
 	}
+	defer p.finish(l)
 	p.hearsOf(l, history.PowerCut, 0, false)
-	if err := cut(kept(keep, p.setup.Seed), l); err != nil {
+	choice := kept(keep, p.setup.Seed)
+	loss, before, err := cut(choice, l)
+	if err != nil {
 		err = fmt.Errorf("power cut: %w", err)
 		p.fail(err)
-		p.finish(l)
 		return "", err
 	}
-	p.finish(l)
+	p.Exclusively(func() {
+		p.cut, p.expected = loss, loss.Image
+		p.cut.Asked = choice
+		if frozen := p.setup.Watch.Frozen; frozen != nil {
+			frozen(before, l.at, false)
+		}
+	})
 	return "", nil
 }
 
