@@ -51,6 +51,17 @@ func TestExpiringValuesAgreeWithEveryOrder(t *testing.T) {
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
 }
 
+// TestTiedRegistersAgreeWithEveryOrder is about transactions over registers, of
+// which zones.Order finds an order without a search.
+func TestTiedRegistersAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 6, Most: 9, Keys: 4, Txns: 2, Crashes: 2, Lies: 2, Plain: true, Families: []exhaustive.Family{
+		{Name: "set", Kinds: []history.Kind{history.Write}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
+	}}
+	var seen tally
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+}
+
 // TestQueuesAndStringsAgreeWithEveryOrder is about the families for which the
 // search knows more than the models: more operations on one key.
 func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {

@@ -61,6 +61,8 @@ type Shape struct {
 	Crashes int
 	// Queues: lists are pushed to at the tail, and popped from the head.
 	Queues bool
+	// Plain: no string is written twice, and none is told of when it is replaced.
+	Plain bool
 	// Expiring: half of the values are set with a deadline, whatever the family.
 	Expiring bool
 	// Lies: one in so many histories has something made up; 0: none has.
@@ -246,7 +248,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	op := history.Op{Kind: m.kinds[key][d(len(m.kinds[key]))], Key: m.names[key], More: more}
 	few := func() string { return string(rune('p' + d(3))) }
 	value := func() string {
-		if d.chance(3) || slices.Contains(m.kinds[key], history.ListRemove) && d.chance(2) {
+		if !m.shape.Plain && (d.chance(3) || slices.Contains(m.kinds[key], history.ListRemove) && d.chance(2)) {
 			return strconv.Itoa(1 + d(2))
 		}
 		m.unique++
@@ -256,7 +258,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	switch op.Kind {
 	case history.Write:
 		op.Value = value()
-		more.HasReplaced = d.chance(5)
+		more.HasReplaced = !m.shape.Plain && d.chance(5)
 		if (m.shape.Expiring || slices.Contains(m.kinds[key], history.Expire)) && d.chance(2) {
 			more.Deadline = deadline()
 		}
