@@ -145,7 +145,7 @@ func growingSets(in zones.Input) map[string]*growing {
 		}
 	}
 	for key, g := range sets { // any order: each by itself
-		if g.other || !g.chain(in) {
+		if g.other || !g.chain(in) || in.HasRecovered && g.contradicts(in) {
 			delete(sets, key)
 		}
 	}
@@ -180,6 +180,31 @@ func (g *growing) chain(in zones.Input) bool {
 		}
 	}
 	return true
+}
+
+// contradicts reports whether the order of the members is not that in which they
+// were added. The search then tells whether the clients' replies say so or what
+// was found after the crash.
+func (g *growing) contradicts(in zones.Input) bool {
+	latest := int64(zones.Early)
+	for _, m := range g.order {
+		i, added := g.adds[m]
+		if !added {
+			continue
+		}
+		op := &in.Ops[i]
+		if op.Outcome == history.OK && int64(op.Return) < latest {
+			return true
+		}
+		latest = max(latest, int64(op.Invoke))
+	}
+	for m, i := range g.adds { // any order: it looks for one
+		op := &in.Ops[i]
+		if _, seen := g.at[m]; !seen && op.Outcome == history.OK && int64(op.Return) < latest {
+			return true // nobody saw it, and it was there before what somebody saw
+		}
+	}
+	return false
 }
 
 // asked is when a member was asked for; what was there at the start comes first.
