@@ -6,6 +6,7 @@
 //	product      what torntail knows of Redis and its kin: modes, files, log words, repair
 //	  finding    the known findings about them, a file each: cause, what it explains, text
 //	yamlnode     YAML with the place of every mistake
+//	until        conditions at which somebody stops: lost>0
 //	target       target.yaml, a server that torntail does not know
 //	fidelity     the disk model held against real file systems
 //	conduct      carries out fault plans, in every world, and accounts for each statement

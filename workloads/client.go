@@ -146,6 +146,36 @@ func (c *Conn) Do(timeout time.Duration, args ...string) (redcon.RESP, error) {
 	return c.Reply()
 }
 
+// Many sends n commands, at most depth of them at once, and reads their replies, each
+// batch within timeout. command gives the words of the i-th. An error reply is a
+// *ServerError, with which it ends.
+func (c *Conn) Many(timeout time.Duration, n, depth int, command func(i int) []string) error {
+	for sent := 0; sent < n; sent += depth {
+		c.Deadline(timeout)
+		batch := min(depth, n-sent)
+		for i := range batch {
+			words := command(sent + i)
+			c.Begin(len(words))
+			for _, w := range words {
+				c.Arg(w)
+			}
+		}
+		if err := c.Flush(); err != nil {
+			return err
+		}
+		for range batch {
+			reply, err := c.Reply()
+			if err != nil {
+				return err
+			}
+			if reply.Type == redcon.Error {
+				return replyError(reply)
+			}
+		}
+	}
+	return nil
+}
+
 // Deadline lets what is sent and read from here on take at most timeout; 0 is no limit.
 func (c *Conn) Deadline(timeout time.Duration) {
 	at := time.Duration(0)

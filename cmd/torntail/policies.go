@@ -12,7 +12,6 @@ import (
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness/campaign"
-	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/saved"
@@ -127,10 +126,7 @@ func (c *policiesCmd) Run(a *app) error {
 		}
 		return asUsage(err)
 	}
-	k.Save = func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
-		dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
-		return dir, saved.Save(dir, version, backend, x, o)
-	}
+	k.Save = saved.Into(filepath.Join(out, "failures"), version, backend)
 	results, err := c.losses(ctx, k, settings, backend)
 	if err != nil {
 		undo()

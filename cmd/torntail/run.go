@@ -92,10 +92,7 @@ func (c *runCmd) Run(a *app) error {
 		return err
 	}
 	defer done()
-	k.Save = func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
-		dir := filepath.Join(out, "failures", fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
-		return dir, saved.Save(dir, version, backend, x, o)
-	}
+	k.Save = saved.Into(filepath.Join(out, "failures"), version, backend)
 	if c.Verbose {
 		for _, m := range k.Modes {
 			fmt.Fprintf(a.stderr, "%-14s %s\n", m.Name, joinDirectives(m.Directives))
@@ -256,17 +253,9 @@ func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
 
 // plan reads a plan that is given as text, or as the name of a file.
 func (c *runCmd) plan() (*plan.Plan, error) {
-	name, text := "--plan", c.Plan
-	if !strings.HasPrefix(strings.TrimSpace(text), "plan ") {
-		data, err := os.ReadFile(text)
-		if err != nil {
-			return nil, fmt.Errorf("--plan: neither a plan (first line \"plan 1\") nor a file: %w", err)
-		}
-		name, text = text, string(data)
-	}
-	p, err := plan.Parse(text)
+	p, err := campaign.ReadPlan(c.Plan, c.Plan)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("--plan: %w", err)
 	}
 	backend, err := backendOf(c.Target, c.Backend)
 	if err != nil {
@@ -277,7 +266,7 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 		on = machine.DiskCalled(c.Disk).System
 	}
 	if err := p.Check(on, []string{experiment.Server}); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("--plan: %w", err)
 	}
 	return p, nil
 }

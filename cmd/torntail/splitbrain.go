@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/harness/until"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -91,11 +93,11 @@ func (c *splitbrainCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	var until splitbrain.Until
+	var stopAt *until.Condition[*splitbrain.Report]
 	runs := c.Runs
 	if c.Until != "" {
-		if until, err = splitbrain.ParseUntil(c.Until); err != nil {
-			return usage(fmt.Errorf("--until %w", err))
+		if stopAt, err = splitbrain.ParseUntil(c.Until); err != nil {
+			return usage(fmt.Errorf("--until: %w", err))
 		}
 		if runs == 1 {
 			runs = mostRuns
@@ -125,7 +127,7 @@ func (c *splitbrainCmd) Run(a *app) error {
 	for _, text := range c.ignored {
 		fmt.Fprintln(a.stderr, "torntail: left out:", text)
 	}
-	b := &splitbrainRun{a: a, c: c, backend: backend, until: until, runs: runs, out: out, started: started, progress: c.progress(), total: runs * len(cells)}
+	b := &splitbrainRun{a: a, c: c, backend: backend, until: stopAt, runs: runs, out: out, started: started, progress: c.progress(), total: runs * len(cells)}
 	err = b.all(ctx, cells)
 	b.progress.Finish()
 	if err != nil && ctx.Err() == nil {
@@ -212,12 +214,8 @@ func (c *splitbrainCmd) options() (o splitbrain.Options, err error) {
 		o.Places[splitbrain.Side(side)] = n
 	}
 	if c.Plan != "" {
-		text := c.Plan
-		if b, err := os.ReadFile(text); err == nil {
-			text = string(b)
-		}
-		if o.Plan, err = plan.Parse(text); err != nil {
-			return o, err
+		if o.Plan, err = campaign.ReadPlan(c.Plan, c.Plan); err != nil {
+			return o, fmt.Errorf("--plan: %w", err)
 		}
 		if o.Span == 0 {
 			o.Span = 8 * time.Second
@@ -305,7 +303,7 @@ type splitbrainRun struct {
 	a        *app
 	c        *splitbrainCmd
 	backend  splitbrain.Backend
-	until    splitbrain.Until
+	until    *until.Condition[*splitbrain.Report]
 	runs     int
 	total    int
 	out      string
@@ -349,7 +347,7 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 			if b.total > 1 {
 				b.progress.Print(r.Line())
 			}
-			if b.c.Until != "" && b.until.Holds(r) {
+			if b.until != nil && b.until.Holds(r) {
 				b.met = true
 				break
 			}

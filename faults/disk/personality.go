@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // Rule is one thing a file system promises about what survives a power cut. A
@@ -261,10 +263,5 @@ func Ext4() *Personality { return Personalities[1] }
 // PersonalityByName finds one of "posix", "ext4", "ext4-dioread-lock",
 // "ext4-journal", "xfs", "btrfs" and "prefix".
 func PersonalityByName(name string) (*Personality, error) {
-	for _, p := range Personalities {
-		if p.Name == name {
-			return p, nil
-		}
-	}
-	return nil, fmt.Errorf("unknown disk personality %q: want posix, ext4, ext4-dioread-lock, ext4-journal, xfs, btrfs or prefix", name)
+	return spelling.Find("personality", name, Personalities, func(p *Personality) string { return p.Name })
 }

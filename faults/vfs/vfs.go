@@ -14,6 +14,7 @@ package vfs
 import (
 	"io"
 	"io/fs"
+	"path"
 	"syscall"
 	"time"
 )
@@ -97,6 +98,32 @@ type FS interface {
 // PathError makes the error every implementation returns: the call, the path, the errno.
 func PathError(op, path string, errno syscall.Errno) error {
 	return &fs.PathError{Op: op, Path: path, Err: errno}
+}
+
+// Walk calls f for all that is below a directory, each directory before what is in it,
+// until f returns an error.
+func Walk(fsys FS, dir string, f func(name string, info Info) error) error {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		name = path.Join(dir, name)
+		info, err := fsys.Stat(name)
+		if err != nil {
+			return err
+		}
+		if err := f(name, info); err != nil {
+			return err
+		}
+		if !info.Dir {
+			continue
+		}
+		if err := Walk(fsys, name, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadFile reads a whole file.

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +22,22 @@ import (
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
+
+// ReadPlan reads a plan that a user gives as text, or as the name of a file, which is at path.
+func ReadPlan(text, path string) (*plan.Plan, error) {
+	if strings.HasPrefix(strings.TrimSpace(text), "plan ") {
+		return plan.Parse(text)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("neither a plan (first line \"plan 1\") nor a file: %w", err)
+	}
+	p, err := plan.Parse(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", text, err)
+	}
+	return p, nil
+}
 
 // Progress is how far a campaign is.
 type Progress struct {
@@ -64,11 +82,10 @@ func (c *Campaign) wanted() int {
 // strike, before the pair is unknown.
 const attempts = 3
 
-// Cell is one pair of mode and crash kind, and what was found of it.
+// cell is one pair of mode and crash kind, and what was found of it.
 type cell struct {
 	mode  *product.Mode
 	crash *experiment.CrashKind
-	index int
 	na    string // why it is not run
 	tally tally
 }
@@ -91,12 +108,13 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	var cells []*cell
 	for i := range c.Modes {
 		for j := range c.Crashes {
-			cells = append(cells, &cell{mode: &c.Modes[i], crash: c.Crashes[j], index: len(cells)})
+			cells = append(cells, &cell{mode: &c.Modes[i], crash: c.Crashes[j]})
 		}
 	}
 	results := make([]result.Result, len(cells))
 	for i, cell := range cells {
 		results[i] = cell.blank(c, b)
+		cell.tally.Result = &results[i]
 		if cell.na = b.lacks(cell.mode, cell.crash); cell.na != "" {
 			results[i].Verdict, results[i].Why = result.NotApplicable, cell.na
 		}
@@ -116,7 +134,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 		for _, cell := range group {
 			all.Go(func() error {
 				return c.runCell(inGroup, b, pool, cell, deadline, func(x *experiment.Experiment, o *experiment.Outcome) error {
-					return count.take(cell, o, func() error { return c.keep(x, o, &results[cell.index]) })
+					return count.take(cell, o, func() error { return c.keep(x, o, cell.tally.Result) })
 				})
 			})
 		}
@@ -128,7 +146,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			if c.Until.met(&cell.tally) {
 				wanted = 0
 			}
-			cell.tally.finish(&results[cell.index], wanted, ctx.Err())
+			cell.tally.finish(wanted, ctx.Err())
 		}
 	}
 	return results, nil
@@ -209,15 +227,15 @@ func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, 
 	enough := func() bool {
 		if c.For > 0 {
 			// However little time there is: a pair that was never tried says nothing.
-			return c.Until.met(&cell.tally) || cell.tally.runs > 0 && !time.Now().Before(deadline)
+			return c.Until.met(&cell.tally) || cell.tally.Runs > 0 && !time.Now().Before(deadline)
 		}
-		return c.Until.met(&cell.tally) || cell.tally.struck >= c.Runs || cell.tally.runs >= attempts*c.Runs
+		return c.Until.met(&cell.tally) || cell.tally.Struck >= c.Runs || cell.tally.Runs >= attempts*c.Runs
 	}
 	next, workers := 0, c.workers(b, cell.mode)
 	for !enough() && ctx.Err() == nil {
 		batch := workers
 		if c.For == 0 {
-			batch = c.Runs - cell.tally.struck
+			batch = c.Runs - cell.tally.Struck
 		}
 		first := next
 		next += batch

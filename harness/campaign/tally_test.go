@@ -58,14 +58,14 @@ func TestVerdictOfAPair(t *testing.T) {
 		{"a finding excuses", []experiment.Outcome{good, excused}, 100, 200, nil, result.Holds, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var tally tally
+			var r result.Result
+			tally := tally{Result: &r}
 			for range c.times {
 				for i := range c.runs {
 					tally.add(&c.runs[i])
 				}
 			}
-			var r result.Result
-			tally.finish(&r, c.wanted, c.ctx)
+			tally.finish(c.wanted, c.ctx)
 			require.Equal(t, c.want, r.Verdict, r.Why)
 			require.Contains(t, r.Why, c.why)
 		})
@@ -82,12 +82,12 @@ func repeat(o experiment.Outcome, n int) (list []experiment.Outcome) {
 // TestExcusedRunsAreInNoOtherFigure: a run that a finding explains whole counts
 // as struck and acknowledged, and in its finding.
 func TestExcusedRunsAreInNoOtherFigure(t *testing.T) {
-	var tally tally
+	var r result.Result
+	tally := tally{Result: &r}
 	tally.add(&experiment.Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 2, Window: time.Second, Recovery: machine.ByItself})
 	tally.add(&experiment.Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 9, Window: time.Hour, Recovery: machine.RefusedToStart,
 		Excused: true, Findings: []string{"F3"}, Anomalies: []experiment.Anomaly{{Name: "unrecoverable"}}})
-	var r result.Result
-	tally.finish(&r, 2, nil)
+	tally.finish(2, nil)
 	require.Equal(t, 2, r.Struck)
 	require.Equal(t, int64(20), r.Acknowledged)
 	require.Equal(t, int64(2), r.Lost)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestConditionsReadBack(t *testing.T) {
-	seen := &tally{struck: 3, lost: 2, windows: []time.Duration{time.Second, 1500 * time.Millisecond}, findings: map[string]int{"F2": 1}}
+	seen := &tally{Result: &result.Result{Struck: 3, Lost: 2, Findings: map[string]int{"F2": 1}}, windows: []time.Duration{time.Second, 1500 * time.Millisecond}}
 	for text, want := range map[string]bool{
 		"lost>0": true, "lost>2": false, "lost>=2": true, "window > 1s": true, "window>1.5s": false, "window>=1500ms": true,
 		"F2>0": true, "F3>0": false, "violated>=0": true, "refused>0": false,
@@ -23,11 +23,11 @@ func TestConditionsReadBack(t *testing.T) {
 		u, err := ParseUntil(text)
 		require.NoError(t, err)
 		assert.Equal(t, want, u.met(seen), text)
-		assert.False(t, u.met(&tally{}), "nothing has struck")
+		assert.False(t, u.met(&tally{Result: &result.Result{}}), "nothing has struck")
 	}
 	for text, want := range map[string]string{
-		"lost": "want QUANTITY>NUMBER", "loss>0": `"loss" is no quantity: want one of lost, violated`, "lost>-1": "not a whole number",
-		"window>3": "is not a duration", "lost>x": "not a whole number",
+		"lost": "want a figure, one of >", "loss>0": `"loss" is none of lost, violated`, "lost>-1": "not a number from 0 on",
+		"window>3": "is not a duration", "lost>x": "not a number from 0 on",
 	} {
 		_, err := ParseUntil(text)
 		assert.ErrorContains(t, err, want, text)

@@ -27,19 +27,10 @@ const (
 	Open Outcome = "?"
 )
 
-// From is where a claim is made.
-type From string
-
-const (
-	Tutorials     From = "T"
-	Documentation From = "D"
-	Folklore      From = "F"
-)
-
 // Claim is one row of the table.
 type Claim struct {
 	ID       string
-	From     string // any of T, D and F
+	From     string // any of T, tutorials, D, documentation, and F, folklore
 	Text     string // as stated
 	Quantity string // fault and quantity that decide it
 	// Expected is what redis-server 7.0.15 is expected to show.
@@ -61,32 +52,26 @@ type Measurement struct {
 	Runs int
 }
 
-// Cannot reports whether the target is one on which the claim has no meaning, as
-// against one that nothing measures yet.
-func (c *Claim) Cannot(target *Target) bool {
-	return target.real() && c.notOnServer != "" || !target.real() && c.notOnEngine != ""
-}
-
 // NeedsCluster reports whether the claim is about several servers.
 func (c *Claim) NeedsCluster() bool { return strings.HasPrefix(c.ID, "H") }
 
-// Measurable says why a target cannot measure the claim; "" when it can.
-func (c *Claim) Measurable(target *Target) string {
-	switch {
-	case c.measure == nil:
-		return c.Why
-	case target.real() && c.notOnServer != "":
-		return c.notOnServer
-	case !target.real() && c.notOnEngine != "":
-		return c.notOnEngine
+// NotMeasured says why a target cannot measure the claim; "" when it can. never: it has no
+// meaning there, as against one that nothing measures yet.
+func (c *Claim) NotMeasured(target *Target) (why string, never bool) {
+	why = c.notOnEngine
+	if target.real() {
+		why = c.notOnServer
 	}
-	return ""
+	if c.measure == nil {
+		return c.Why, why != ""
+	}
+	return why, why != ""
 }
 
 // Measure measures a claim on a target. An error is torntail's own failure, the
 // machine's, or ctx's: nothing is known of the claim then.
 func (c *Claim) Measure(ctx context.Context, t *Target, seed uint64) (m Measurement, err error) {
-	if why := c.Measurable(t); why != "" {
+	if why, _ := c.NotMeasured(t); why != "" {
 		return Measurement{}, fmt.Errorf("claim %s: not measured: %s", c.ID, why)
 	}
 	defer func() {

@@ -313,9 +313,7 @@ func expiryThroughMaster(l *lab) Measurement {
 
 // logHas reports whether an append-only file holds one of these, in any case.
 func logHas(fsys vfs.FS, words ...string) bool {
-	names := get(fsys.List("appendonlydir"))
-	for _, name := range names {
-		data := get(vfs.ReadFile(fsys, "appendonlydir/"+name))
+	for _, data := range filesIn(fsys, "appendonlydir") { // any order: any of them
 		if slices.ContainsFunc(words, func(w string) bool { return strings.Contains(strings.ToLower(string(data)), strings.ToLower(w)) }) {
 			return true
 		}

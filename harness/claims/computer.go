@@ -1,17 +1,18 @@
 package claims
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
@@ -27,7 +28,7 @@ import (
 type computer struct {
 	machine.Machine
 	ctx     context.Context
-	hook    disk.Hook // under the machine's lock
+	hook    func(c *disk.Call, d *disk.Decision) // under the machine's lock
 	latency time.Duration
 }
 
@@ -63,14 +64,12 @@ func (l *lab) on(o options, f func(m *computer)) {
 		check(context.Cause(l.ctx))
 	}
 	l.seed++
-	o = o.withDefaults()
 	m := &computer{ctx: l.ctx, latency: o.latency}
-	var syncs func(*disk.Call) time.Duration
-	if o.latency > 0 {
-		syncs = func(*disk.Call) time.Duration { return o.latency }
-	}
-	setup := &machine.Setup{Mode: &product.Mode{}, Personality: o.personality, Profile: o.profile, Seed: l.seed, SyncLatency: syncs,
+	setup := &machine.Setup{Mode: &product.Mode{}, Personality: "ext4", Profile: cmp.Or(o.profile, "nvme"), Seed: l.seed,
 		Bugs: l.target.plants.Engine, Watch: machine.Watch{Call: m.ask}}
+	if o.latency > 0 {
+		setup.SyncLatency = func(*disk.Call) time.Duration { return o.latency }
+	}
 	run := func() error { return attempt(func() { f(m) }) }
 	if l.target.real() {
 		m.Machine = l.target.Backend.Rig().Machine()
@@ -78,45 +77,29 @@ func (l *lab) on(o options, f func(m *computer)) {
 		check(m.Drive(l.ctx, run))
 		return
 	}
-	personality := get(disk.PersonalityByName(o.personality))
+	personality := get(disk.PersonalityByName(setup.Personality))
 	sim := machine.NewSimulated()
 	defer sim.Close()
 	m.Machine = sim
 	check(sim.ResetOn(setup, disk.New(disk.Options{Personality: personality, KeepLog: true}), 0))
-	check(sim.DriveFrom("c1", o.limit, run))
+	check(sim.DriveFrom("c1", cmp.Or(o.limit, 10*time.Minute), run))
 }
 
-// options are what a measurement asks of its computer. The zero value is ext4 on an
-// NVMe disk.
+// options are what a measurement asks of its computer, which has ext4 on its disk.
 type options struct {
-	personality string
-	profile     string
+	profile string // "": an NVMe disk
 	// latency, when not 0, is how long every sync takes, instead of the profile's.
 	latency time.Duration
 	limit   time.Duration // of virtual time in simulation; 0: ten minutes
 }
 
-func (o options) withDefaults() options {
-	if o.personality == "" {
-		o.personality = "ext4"
-	}
-	if o.profile == "" {
-		o.profile = "nvme"
-	}
-	if o.limit == 0 {
-		o.limit = 10 * time.Minute
-	}
-	return o
-}
-
 // ask is asked about every call of the server to its disk.
-func (m *computer) ask(c *disk.Call) disk.Decision {
+func (m *computer) ask(c *disk.Call) (d disk.Decision) {
 	m.Lock()
 	h := m.hook
 	m.Unlock()
-	var d disk.Decision
 	if h != nil {
-		d = h(c)
+		h(c, &d)
 	}
 	if _, simulated := m.Machine.(*machine.Simulated); simulated && c.Kind.IsSync() {
 		d.Delay += m.latency // beside the profile's
@@ -124,8 +107,8 @@ func (m *computer) ask(c *disk.Call) disk.Decision {
 	return d
 }
 
-// onCall has h asked about every call of the server to its disk; nil: nothing.
-func (m *computer) onCall(h disk.Hook) {
+// onCall has h decide on every call of the server to its disk; nil: nothing is decided.
+func (m *computer) onCall(h func(c *disk.Call, d *disk.Decision)) {
 	m.Lock()
 	defer m.Unlock()
 	m.hook = h
@@ -170,13 +153,6 @@ func (m *computer) recover() machine.Recovery {
 	return get(machine.Recover(m.ctx, m, &product.Mode{AOF: true}, nil)).How
 }
 
-func (m *computer) env() env.Env  { return m.Env() }
-func (m *computer) addr() string  { return m.Addr() }
-func (m *computer) running() bool { return m.Running() }
-
-// resident is the server's memory in bytes, with its children's; 0: not known.
-func (m *computer) resident() int64 { return m.Resident() }
-
 // childrenEvery is how often is looked whether children of a server have ended.
 const childrenEvery = time.Millisecond
 
@@ -196,15 +172,24 @@ func (m *computer) cutPower(keep disk.Choice) {
 	m.Machine.(plan.Power).PowerCut(machine.Node, &keep) // a failure of the world ends the driving
 }
 
-// cutAt is a decision that cuts the power at that call.
-func (m *computer) cutAt(place disk.Place, keep disk.Choice) disk.Decision {
-	return disk.Decision{Place: place, Fraction: 0.5, Strike: func() { m.cutPower(keep) }}
+// cutAtCall has the power cut at the k-th call that changes the disk or syncs it, of those
+// for which counts is true; at says which that was, "" before it has come.
+func (m *computer) cutAtCall(k int, place disk.Place, keep disk.Choice, counts func(c *disk.Call) bool) (at *string) {
+	at = new(string)
+	var seen atomic.Int64
+	m.onCall(func(c *disk.Call, d *disk.Decision) {
+		if (c.Kind.Mutates() || c.Kind.IsSync()) && counts(c) && seen.Add(1) == int64(k) {
+			*at = fmt.Sprintf("%s %s", c.Kind, c.Path)
+			*d = disk.Decision{Place: place, Fraction: 0.5, Strike: func() { m.cutPower(keep) }}
+		}
+	})
+	return at
 }
 
-// awaitDown waits until the server is gone, by itself or by cutAt; false when
+// awaitDown waits until the server is gone, by itself or by cutAtCall; false when
 // it still runs after that time.
 func (m *computer) awaitDown(limit time.Duration) bool {
-	if !m.AwaitDown(m.ctx, m.env().Now()+limit) {
+	if !m.AwaitDown(m.ctx, m.Env().Now()+limit) {
 		return false
 	}
 	m.AwaitGone(childrenEvery)
@@ -227,7 +212,7 @@ func (m *computer) change(f func(d *disk.Disk) error) {
 	check(err)
 }
 
-// words are the directives of a mode's preset, as start takes them, with others behind.
+// preset is the directives of a mode's preset, as start takes them, with others behind.
 func preset(mode string, more ...string) []string {
 	var conf []string
 	for _, d := range get(product.ModeByName(mode)).Directives {
@@ -239,109 +224,47 @@ func preset(mode string, more ...string) []string {
 // replyLimit is how long the measurements wait for a reply.
 const replyLimit = 60 * time.Second
 
-// reply is a reply, copied: an error reply is text with its own kind.
-type reply struct {
-	text  string
-	error bool
-	null  bool
-	list  []string // of an array, its elements as text
-}
-
-func (r reply) int() int64 {
-	n, _ := strconv.ParseInt(r.text, 10, 64)
-	return n
-}
-
-// client is a connection of a measurement.
-type client struct {
-	m    *computer
-	conn *workloads.Conn
-}
-
-// dial connects to the machine's server.
-func dial(m *computer) (*client, error) {
-	c, err := workloads.Dial(m.env(), m.addr())
-	if err != nil {
-		return nil, err
-	}
-	return &client{m, c}, nil
-}
-
-func (c *client) close() { c.conn.Close() }
-
-// do sends one command, given as words, and returns its reply.
-func (c *client) do(args ...string) (reply, error) {
-	r, err := c.conn.Do(replyLimit, args...)
-	if err != nil {
-		return reply{}, fmt.Errorf("%s: %w", args[0], err)
-	}
-	return copied(r), nil
-}
-
-func copied(r redcon.RESP) reply {
-	out := reply{error: r.Type == redcon.Error, null: r.Type != redcon.Array && r.Data == nil, text: string(r.Data)}
-	if r.Type == redcon.Array {
-		out.text = ""
-		r.ForEach(func(e redcon.RESP) bool {
-			out.list = append(out.list, string(e.Data))
-			return true
-		})
-	}
-	return out
-}
-
-// pipeline sends many commands at once and reads their replies; f makes the i-th.
-// It returns how many were answered without an error.
-func (c *client) pipeline(n int, f func(i int) []string) (ok int, err error) {
-	const depth = 500
-	for sent := 0; sent < n; {
-		batch := min(depth, n-sent)
-		for i := range batch {
-			args := f(sent + i)
-			c.conn.Begin(len(args))
-			for _, a := range args {
-				c.conn.Arg(a)
-			}
-		}
-		if err := c.conn.Flush(); err != nil {
-			return ok, err
-		}
-		for range batch {
-			r, err := c.conn.Reply()
-			if err != nil {
-				return ok, err
-			}
-			if r.Type != redcon.Error {
-				ok++
-			}
-		}
-		sent += batch
-	}
-	return ok, nil
-}
+// dial connects to the server.
+func (m *computer) dial() (*workloads.Conn, error) { return workloads.Dial(m.Env(), m.Addr()) }
 
 // do sends one command on a connection of its own.
-func do(m *computer, args ...string) (reply, error) {
-	c, err := dial(m)
+func do(m *computer, args ...string) (r redcon.RESP, err error) {
+	c, err := m.dial()
 	if err != nil {
-		return reply{}, err
+		return r, err
 	}
-	defer c.close()
-	return c.do(args...)
+	defer c.Close()
+	if r, err = c.Do(replyLimit, args...); err != nil {
+		err = fmt.Errorf("%s: %w", args[0], err)
+	}
+	return r, err
 }
 
+// refused reports whether a reply is an error, and absent whether it is a null.
+func refused(r redcon.RESP) bool { return r.Type == redcon.Error }
+func absent(r redcon.RESP) bool  { return r.Type != redcon.Array && r.Data == nil }
+
 // must is do for commands that have to succeed.
-func must(m *computer, args ...string) reply {
+func must(m *computer, args ...string) redcon.RESP {
 	r := get(do(m, args...))
-	if r.error {
-		fail("%s: %s", strings.Join(args, " "), r.text)
+	if refused(r) {
+		fail("%s: %s", strings.Join(args, " "), r.Data)
 	}
 	return r
 }
 
+// directive is what CONFIG GET says of one.
+func directive(m *computer, name string) (value string) {
+	must(m, "CONFIG", "GET", name).ForEach(func(e redcon.RESP) bool {
+		value = string(e.Data) // the name comes before it
+		return true
+	})
+	return value
+}
+
 // info reads a field of INFO.
 func info(m *computer, field string) string {
-	for _, line := range strings.Split(must(m, "INFO", "everything").text, "\r\n") {
+	for _, line := range strings.Split(string(must(m, "INFO", "everything").Data), "\r\n") {
 		if name, value, ok := strings.Cut(line, ":"); ok && name == field {
 			return value
 		}
@@ -352,7 +275,7 @@ func info(m *computer, field string) string {
 
 // await waits until INFO's field has the value.
 func await(m *computer, field, value string) {
-	for from := m.env().Now(); m.env().Now()-from < replyLimit; m.env().Sleep(5 * time.Millisecond) {
+	for from := m.Env().Now(); m.Env().Now()-from < replyLimit; m.Env().Sleep(5 * time.Millisecond) {
 		if info(m, field) == value {
 			return
 		}
@@ -375,14 +298,10 @@ func idle(m *computer) {
 
 // set writes n keys of that prefix one after the other, each acknowledged.
 func set(m *computer, prefix string, n int) {
-	c := get(dial(m))
-	defer c.close()
-	for i := range n {
-		if r := get(c.do("SET", prefix+strconv.Itoa(i), "v"+strconv.Itoa(i))); r.error {
-			fail("SET: %s", r.text)
-		}
-	}
+	c := get(m.dial())
+	defer c.Close()
+	check(c.Many(replyLimit, n, 1, func(i int) []string { return []string{"SET", prefix + strconv.Itoa(i), "v" + strconv.Itoa(i)} }))
 }
 
 // keys counts the keys there are.
-func keys(m *computer) int64 { return must(m, "DBSIZE").int() }
+func keys(m *computer) int64 { return must(m, "DBSIZE").Int() }

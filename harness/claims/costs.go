@@ -24,13 +24,10 @@ type kept struct {
 
 // fill writes n keys of 100 bytes through commands, so that they are in the log.
 func fill(m *computer, prefix string, n int) {
-	c := get(dial(m))
-	defer c.close()
+	c := get(m.dial())
+	defer c.Close()
 	value := strings.Repeat("v", 100)
-	ok := get(c.pipeline(n, func(i int) []string { return []string{"SET", prefix + strconv.Itoa(i), value} }))
-	if ok != n {
-		fail("%d of %d writes were refused", n-ok, n)
-	}
+	check(c.Many(replyLimit, n, 500, func(i int) []string { return []string{"SET", prefix + strconv.Itoa(i), value} }))
 }
 
 func (l *lab) keptAs(name string, conf []string, n int, prepare func(m *computer)) kept {
@@ -42,9 +39,9 @@ func (l *lab) keptAs(name string, conf []string, n int, prepare func(m *computer
 		m.files(func(d *disk.Disk) { k.bytes = d.Used() })
 		var took []time.Duration
 		for range 3 {
-			from := m.env().Now()
+			from := m.Env().Now()
 			m.again()
-			took = append(took, m.env().Now()-from)
+			took = append(took, m.Env().Now()-from)
 			if have := keys(m); int(have) != n {
 				fail("%s: %d of %d keys after the restart", name, have, n)
 			}
@@ -133,7 +130,7 @@ func fileSizes(l *lab) Measurement {
 
 // throughput is commands a second of n SETs through that many connections.
 func throughput(m *computer, clients, n int) float64 {
-	e := m.env()
+	e := m.Env()
 	from := e.Now()
 	left, ended := clients, e.NewCond()
 	var failed error
@@ -144,11 +141,11 @@ func throughput(m *computer, clients, n int) float64 {
 				ended.Broadcast()
 			}()
 			err := attempt(func() {
-				c := get(dial(m))
-				defer c.close()
-				for k := range n / clients {
-					get(c.do("SET", "t"+strconv.Itoa(i)+":"+strconv.Itoa(k%1000), "value of some bytes to write"))
-				}
+				c := get(m.dial())
+				defer c.Close()
+				check(c.Many(replyLimit, n/clients, 1, func(k int) []string {
+					return []string{"SET", "t" + strconv.Itoa(i) + ":" + strconv.Itoa(k%1000), "value of some bytes to write"}
+				}))
 			})
 			if err != nil {
 				failed = err
@@ -190,13 +187,13 @@ func loggedAfterwards(l *lab) Measurement {
 	for i, mode := range []string{"none", "always"} {
 		l.on(options{latency: 10 * time.Millisecond}, func(m *computer) {
 			m.start(preset(mode)...)
-			c := get(dial(m))
-			defer c.close()
+			c := get(m.dial())
+			defer c.Close()
 			var took []time.Duration
 			for range 101 {
-				from := m.env().Now()
-				get(c.do("SET", "k", "v"))
-				took = append(took, m.env().Now()-from)
+				from := m.Env().Now()
+				get(c.Do(replyLimit, "SET", "k", "v"))
+				took = append(took, m.Env().Now()-from)
 			}
 			slices.Sort(took)
 			p50[i] = quantile.Median(took)
@@ -216,7 +213,7 @@ func forkCosts(l *lab) Measurement {
 		l.on(options{}, func(m *computer) {
 			m.start(preset("rdb", `save ""`, "enable-debug-command local")...)
 			must(m, "DEBUG", "POPULATE", strconv.Itoa(n), "k", "100")
-			before := m.resident()
+			before := m.Resident()
 			best := int64(1 << 62)
 			for range 3 {
 				must(m, "BGSAVE")
@@ -229,21 +226,17 @@ func forkCosts(l *lab) Measurement {
 				return
 			}
 			// The child is held up in its fsync while every key is written.
-			m.onCall(func(c *disk.Call) disk.Decision {
+			m.onCall(func(c *disk.Call, d *disk.Decision) {
 				if c.Kind == disk.OpFsync && strings.HasSuffix(c.Path, ".rdb") {
-					return disk.Decision{Delay: 8 * time.Second}
+					d.Delay = 8 * time.Second
 				}
-				return disk.Decision{}
 			})
 			must(m, "BGSAVE")
-			c := get(dial(m))
-			defer c.close()
-			value := strings.Repeat("w", 100)
-			get(c.pipeline(n, func(i int) []string { return []string{"SET", "k:" + strconv.Itoa(i), value} }))
+			fill(m, "k:", n)
 			if info(m, "rdb_bgsave_in_progress") != "1" {
 				fail("the snapshot was over before every key had been written")
 			}
-			growth = float64(m.resident()) / float64(before)
+			growth = float64(m.Resident()) / float64(before)
 			figure += fmt.Sprintf("; with every key written during the snapshot memory is %.2f times as large", growth)
 		})
 	}

@@ -1,10 +1,12 @@
 package claims
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
 	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // ledger writes keys that nobody else writes, one after the other, and notes
@@ -15,10 +17,7 @@ type ledger struct {
 	size    int // bytes of a value
 	every   time.Duration
 	acked   []time.Duration // when the i-th was acknowledged
-	refused []time.Duration // when a write was answered with an error
-	errors  map[string]int  // of the refusals, by first word
 	longest time.Duration   // from sending to reply, over all
-	last    string          // the last error reply
 	stop    bool
 	ended   env.Cond
 	done    bool
@@ -26,8 +25,8 @@ type ledger struct {
 
 // write begins a ledger: a task that writes until halt, or until the connection ends.
 func write(m *computer, prefix string, every time.Duration, size int) *ledger {
-	l := &ledger{m: m, prefix: prefix, every: every, size: size, errors: map[string]int{}, ended: m.env().NewCond()}
-	m.env().Go("ledger", l.run)
+	l := &ledger{m: m, prefix: prefix, every: every, size: size, ended: m.Env().NewCond()}
+	m.Env().Go("ledger", l.run)
 	return l
 }
 
@@ -36,26 +35,22 @@ func (l *ledger) run() {
 		l.done = true
 		l.ended.Broadcast()
 	}()
-	c, err := dial(l.m)
+	c, err := l.m.dial()
 	if err != nil {
 		return
 	}
-	defer c.close()
-	e := l.m.env()
+	defer c.Close()
+	e := l.m.Env()
 	next := e.Now()
 	for n := 0; !l.stop; {
 		sent := e.Now()
-		r, err := c.do("SET", l.key(n), l.value(n))
+		r, err := c.Do(replyLimit, "SET", l.key(n), l.value(n))
 		if err != nil {
 			return
 		}
 		now := e.Now()
 		l.longest = max(l.longest, now-sent)
-		if r.error {
-			l.refused = append(l.refused, now)
-			l.errors[firstWord(r.text)]++
-			l.last = r.text
-		} else {
+		if !refused(r) {
 			l.acked = append(l.acked, now)
 			n++
 		}
@@ -92,39 +87,74 @@ type account struct {
 	// holes counts lost writes with a later survivor.
 	holes int
 	wrong int // values that are not what was written
+	// longest is the longest that a client waited for a reply.
+	longest time.Duration
+	// kept is how many keys there were, and how is how the server came back; all is lost if
+	// it did not.
+	kept int64
+	how  machine.Recovery
+}
+
+// trial is a server under a ledger's writes, until it ends.
+type trial struct {
+	options
+	conf    []string
+	prepare func(m *computer) // before the first write; nil: nothing
+	every   time.Duration     // between two writes; 0: a millisecond
+	size    int               // bytes of a value; 0: 64
+}
+
+// written lets a ledger write on a fresh server, which strike kills or cuts the power of,
+// brings the server back, and says what became of the writes. A server that strike leaves
+// alone has no account.
+func (l *lab) written(t trial, strike func(m *computer, w *ledger)) (a account) {
+	l.on(t.options, func(m *computer) {
+		m.start(t.conf...)
+		if t.prepare != nil {
+			t.prepare(m)
+		}
+		w := write(m, "w", cmp.Or(t.every, time.Millisecond), cmp.Or(t.size, 64))
+		strike(m, w)
+		m.onCall(nil)
+		w.halt()
+		if m.Running() {
+			return
+		}
+		how := m.recover()
+		if how == machine.RefusedToStart {
+			a.acked, a.lost = len(w.acked), len(w.acked)
+		} else {
+			kept := keys(m)
+			a = w.audit(m.downAt())
+			a.kept = kept
+		}
+		a.how, a.longest = how, w.longest
+	})
+	return a
 }
 
 // audit reads every key of the ledger back. tc is the instant of the crash.
 func (l *ledger) audit(tc time.Duration) (a account) {
-	c := get(dial(l.m))
-	defer c.close()
+	c := get(l.m.dial())
+	defer c.Close()
 	a.acked = len(l.acked)
 	survivors := 0
 	for n := len(l.acked) - 1; n >= 0; n-- {
-		r := get(c.do("GET", l.key(n)))
+		r := get(c.Do(replyLimit, "GET", l.key(n)))
 		switch {
-		case r.error:
-			fail("GET: %s", r.text)
-		case r.null:
+		case refused(r):
+			fail("GET: %s", r.Data)
+		case absent(r):
 			a.lost++
 			a.window = tc - min(l.acked[n], tc)
 			if survivors > 0 {
 				a.holes++
 			}
-		case r.text != l.value(n):
+		case string(r.Data) != l.value(n):
 			a.wrong++
 		default:
 			survivors++
 		}
 	}
 	return a
-}
-
-func firstWord(s string) string {
-	for i := range len(s) {
-		if s[i] == ' ' {
-			return s[:i]
-		}
-	}
-	return s
 }

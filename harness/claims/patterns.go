@@ -31,17 +31,17 @@ func errorsInTransactions(l *lab) Measurement {
 	var cancelled, kept, after bool
 	l.on(options{}, func(m *computer) {
 		m.start(preset("always")...)
-		c := get(dial(m))
-		defer c.close()
-		var exec [2]reply
+		c := get(m.dial())
+		defer c.Close()
+		var exec [2]bool // refused
 		for i, wrong := range [][]string{{"NOSUCHCOMMAND"}, {"LPUSH", "string", "x"}} {
 			for _, args := range [][]string{{"SET", "string", "s"}, {"MULTI"}, {"SET", "k" + strconv.Itoa(i), "v"}, wrong, {"EXEC"}} {
-				exec[i] = get(c.do(args...))
+				exec[i] = refused(get(c.Do(replyLimit, args...)))
 			}
 		}
-		look := func() (first, second bool) { return !get(do(m, "GET", "k0")).null, !get(do(m, "GET", "k1")).null }
+		look := func() (first, second bool) { return !absent(get(do(m, "GET", "k0"))), !absent(get(do(m, "GET", "k1"))) }
 		first, second := look()
-		cancelled, kept = exec[0].error && !first, !exec[1].error && second
+		cancelled, kept = exec[0] && !first, !exec[1] && second
 		m.powerCut(disk.Choice{Mode: disk.KeepNone})
 		m.again()
 		first, second = look()
@@ -62,12 +62,12 @@ func deadlinesSurvive(l *lab) Measurement {
 				must(m, args...)
 			}
 			m.kill()
-			m.env().Sleep(500 * time.Millisecond)
+			m.Env().Sleep(500 * time.Millisecond)
 			m.again()
 			r := must(m, "PTTL", "long")
-			before = r.int() > 500_000 && r.int() <= 600_000
+			before = r.Int() > 500_000 && r.Int() <= 600_000
 			r = must(m, "EXISTS", "short")
-			after = r.int() == 0
+			after = r.Int() == 0
 		})
 		good = good && before && after
 		figure += fmt.Sprintf("; %s: kept %t, gone %t", mode, before, after)
@@ -89,7 +89,7 @@ func unlinkAsDurable(l *lab) Measurement {
 			m.powerCut(disk.Choice{Mode: disk.KeepNone})
 			m.again()
 			r := must(m, "EXISTS", "k")
-			back = r.int() != 0
+			back = r.Int() != 0
 		})
 		good = good && !back
 		figure += fmt.Sprintf("; %v: back %t", args, back)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc64"
-	"strconv"
 )
 
 // This file measures what RESTORE makes of damaged payloads (P24).
@@ -23,11 +22,11 @@ func sanitizedPayloads(l *lab) Measurement {
 			for k := range n {
 				payload := []byte(dumps[k%len(dumps)])
 				body := payload[:len(payload)-8]
-				bit := m.env().Uint64() % uint64(8*(len(body)-2)) // the version stays
+				bit := m.Env().Uint64() % uint64(8*(len(body)-2)) // the version stays
 				body[bit/8] ^= 1 << (bit % 8)
 				payload = appendCRC64(body)
 				r, err := do(m, "RESTORE", "r", "0", string(payload), "REPLACE")
-				if err == nil && !r.error {
+				if err == nil && !refused(r) {
 					accepted++
 					for _, read := range [][]string{{"DEL", "copy"}, {"COPY", "r", "copy"}, {"DUMP", "r"}, {"LRANGE", "r", "0", "-1"}, {"HGETALL", "r"}, {"ZRANGE", "r", "0", "-1", "WITHSCORES"}, {"SMEMBERS", "r"}, {"GET", "r"}, {"ZADD", "r", "3", "new"}, {"HSET", "r", "new", "1"}, {"DEL", "r"}} {
 						if _, err = do(m, read...); err != nil {
@@ -37,7 +36,7 @@ func sanitizedPayloads(l *lab) Measurement {
 				} else if err == nil {
 					rejected++
 				}
-				if !m.running() || err != nil {
+				if !m.Running() || err != nil {
 					if !m.awaitDown(replyLimit) {
 						fail("RESTORE: %w", err)
 					}
@@ -53,7 +52,7 @@ func sanitizedPayloads(l *lab) Measurement {
 
 // payloads are DUMPs of small values of each type that has a packed encoding.
 func payloads(m *computer) (dumps []string) {
-	for i, create := range [][]string{
+	for _, create := range [][]string{
 		{"RPUSH", "l", "a", "bb", "300", "-7", "70000", "a longer element of the list"},
 		{"HSET", "h", "f", "1", "g", "two", "i", "333333"},
 		{"ZADD", "z", "1", "a", "2.5", "b", "-3", "c"},
@@ -62,10 +61,10 @@ func payloads(m *computer) (dumps []string) {
 	} {
 		must(m, create...)
 		r := must(m, "DUMP", create[1])
-		if len(r.text) < 11 {
-			fail("DUMP %s has %s bytes (value %d)", create[1], strconv.Itoa(len(r.text)), i)
+		if len(r.Data) < 11 {
+			fail("DUMP %s has %d bytes", create[1], len(r.Data))
 		}
-		dumps = append(dumps, r.text)
+		dumps = append(dumps, string(r.Data))
 	}
 	return dumps
 }

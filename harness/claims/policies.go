@@ -67,7 +67,7 @@ func alwaysLosesNothing(l *lab) Measurement {
 
 func everysecOneSecond(l *lab) Measurement {
 	quick := l.campaign("everysec", "power", nil)
-	slow, _ := l.underSlowFsync("everysec", 2*time.Second)
+	slow := l.underSlowFsync("everysec", 2*time.Second)
 	figure := fmt.Sprintf("window p50 %s, p99 %s, max %s on a quick disk; %s where fsync takes 2 s (source: 2 s + fsync)",
 		rounded(quick.p50), rounded(quick.p99), rounded(quick.max), rounded(slow.window))
 	if quick.p99 <= 1100*time.Millisecond && slow.window > 1500*time.Millisecond {
@@ -90,38 +90,31 @@ func everysecOnKill(l *lab) Measurement {
 
 // killUnderFsync kills an everysec server 600 ms after an fsync of that length
 // has begun; with 0, while none is in flight.
-func (l *lab) killUnderFsync(length time.Duration) (lost int) {
-	l.on(options{}, func(m *computer) {
-		m.start(preset("everysec")...)
-		slow := false
-		m.onCall(func(c *disk.Call) disk.Decision {
+func (l *lab) killUnderFsync(length time.Duration) int {
+	slow := false
+	a := l.written(trial{conf: preset("everysec")}, func(m *computer, _ *ledger) {
+		m.onCall(func(c *disk.Call, d *disk.Decision) {
 			if length > 0 && c.Kind == disk.OpFdatasync && !slow {
 				slow = true
-				return disk.Decision{Delay: length}
+				d.Delay = length
 			}
-			return disk.Decision{}
 		})
-		w := write(m, "w", time.Millisecond, 64)
-		from := m.env().Now()
-		for m.env().Now()-from < 10*time.Second && (length == 0 || !inFlight(m)) {
-			m.env().Sleep(5 * time.Millisecond)
-			if length == 0 && m.env().Now()-from > 1500*time.Millisecond && !inFlight(m) {
+		from := m.Env().Now()
+		for m.Env().Now()-from < 10*time.Second && (length == 0 || !inFlight(m)) {
+			m.Env().Sleep(5 * time.Millisecond)
+			if length == 0 && m.Env().Now()-from > 1500*time.Millisecond && !inFlight(m) {
 				break
 			}
 		}
 		if length > 0 {
-			m.env().Sleep(600 * time.Millisecond)
+			m.Env().Sleep(600 * time.Millisecond)
 			if !inFlight(m) {
 				fail("no fsync was in flight when the server was to be killed")
 			}
 		}
 		m.kill()
-		m.onCall(nil)
-		w.halt()
-		m.again()
-		lost = w.audit(m.downAt()).lost
 	})
-	return lost
+	return a.lost
 }
 
 // inFlight reports whether a sync of the log is under way.
@@ -154,16 +147,11 @@ func noLosesMost(l *lab) Measurement {
 	var lost [3]float64
 	for i, mode := range modes {
 		for k := range cuts {
-			l.on(options{profile: "cloud-ssd"}, func(m *computer) {
-				m.start(preset(mode)...)
-				w := write(m, "w", 2*time.Millisecond, 64)
-				m.env().Sleep(3*time.Second + time.Duration(k)*170*time.Millisecond)
+			a := l.written(trial{options: options{profile: "cloud-ssd"}, conf: preset(mode), every: 2 * time.Millisecond}, func(m *computer, _ *ledger) {
+				m.Env().Sleep(3*time.Second + time.Duration(k)*170*time.Millisecond)
 				m.powerCut(disk.Choice{Mode: disk.KeepNone})
-				w.halt()
-				m.again()
-				a := w.audit(m.downAt())
-				lost[i] += float64(a.lost) / cuts
 			})
+			lost[i] += float64(a.lost) / cuts
 		}
 	}
 	return decide(lost[2] > lost[1] && lost[1] > lost[0], len(modes)*cuts, "lost in a power cut at up to 500 writes/s after 3 to 4 s: always %.0f, everysec %.0f, no %.0f", lost[0], lost[1], lost[2])
@@ -176,9 +164,9 @@ func slowFsync(l *lab) Measurement {
 	runs := 0
 	for _, mode := range []string{"always", "everysec", "no"} {
 		for _, length := range []time.Duration{100 * time.Millisecond, time.Second, 3 * time.Second} {
-			a, stall := l.underSlowFsync(mode, length)
+			a := l.underSlowFsync(mode, length)
 			runs++
-			figure += fmt.Sprintf("; %s %s: stall %s, window %s", mode, length, rounded(stall), rounded(a.window))
+			figure += fmt.Sprintf("; %s %s: stall %s, window %s", mode, length, rounded(a.longest), rounded(a.window))
 			if mode == "everysec" && a.window > 2*time.Second {
 				refuted = true
 			}
@@ -188,19 +176,12 @@ func slowFsync(l *lab) Measurement {
 }
 
 // underSlowFsync cuts the power of a server whose fsyncs take that long, in the
-// middle of one: what was lost, and the longest wait for a reply.
-func (l *lab) underSlowFsync(mode string, length time.Duration) (a account, stall time.Duration) {
-	l.on(options{latency: length}, func(m *computer) {
-		m.start(preset(mode)...)
-		w := write(m, "w", time.Millisecond, 64)
-		m.env().Sleep(3*length + 2500*time.Millisecond)
+// middle of one.
+func (l *lab) underSlowFsync(mode string, length time.Duration) account {
+	return l.written(trial{options: options{latency: length}, conf: preset(mode)}, func(m *computer, _ *ledger) {
+		m.Env().Sleep(3*length + 2500*time.Millisecond)
 		m.powerCut(disk.Choice{Mode: disk.KeepNone})
-		w.halt()
-		stall = w.longest
-		m.again()
-		a = w.audit(m.downAt())
 	})
-	return a, stall
 }
 
 // failedFsync fails the k-th fsync of the log once, and cuts the power a second later.
@@ -209,18 +190,14 @@ func failedFsync(l *lab) Measurement {
 	alwaysHeld, othersLost := true, false
 	runs := 0
 	for _, mode := range []string{"always", "everysec", "no"} {
-		var a account
-		exited, refusedStart, failed := false, false, false
-		l.on(options{personality: "ext4"}, func(m *computer) {
-			m.start(preset(mode)...)
-			w := write(m, "w", time.Millisecond, 512)
-			m.env().Sleep(1500 * time.Millisecond)
-			m.onCall(func(c *disk.Call) disk.Decision {
+		exited, failed := false, false
+		a := l.written(trial{conf: preset(mode), size: 512}, func(m *computer, _ *ledger) {
+			m.Env().Sleep(1500 * time.Millisecond)
+			m.onCall(func(c *disk.Call, d *disk.Decision) {
 				if !failed && (c.Kind == disk.OpFdatasync || c.Kind == disk.OpFsync) && isIncr(c.Path) {
 					failed = true
-					return disk.Decision{Err: syscall.EIO}
+					d.Err = syscall.EIO
 				}
-				return disk.Decision{}
 			})
 			if mode == "no" {
 				// Only closing the old log syncs it.
@@ -228,24 +205,17 @@ func failedFsync(l *lab) Measurement {
 			}
 			exited = m.awaitDown(2500 * time.Millisecond)
 			m.powerCut(disk.Choice{Mode: disk.KeepNone})
-			m.onCall(nil)
-			w.halt()
 			if !failed {
 				fail("%s: no fsync of the log came to fail", mode)
 			}
-			how := m.recover()
-			if refusedStart = how != machine.ByItself; how == machine.RefusedToStart {
-				a.lost = len(w.acked)
-				return
-			}
-			a = w.audit(m.downAt())
 		})
+		itself := a.how == machine.ByItself
 		runs++
-		figure += fmt.Sprintf("; %s: exits %t, lost %d of %d (%d behind a survivor), starts by itself %t", mode, exited, a.lost, a.acked, a.holes, !refusedStart)
+		figure += fmt.Sprintf("; %s: exits %t, lost %d of %d (%d behind a survivor), starts by itself %t", mode, exited, a.lost, a.acked, a.holes, itself)
 		if mode == "always" {
 			alwaysHeld = exited && a.lost == 0
 		} else {
-			othersLost = othersLost || a.holes > 0 || refusedStart || a.lost > 0
+			othersLost = othersLost || a.holes > 0 || !itself || a.lost > 0
 		}
 	}
 	if alwaysHeld && othersLost {

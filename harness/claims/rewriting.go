@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/harness/machine"
 )
 
 // This file measures what a rewrite of the append-only file promises (P5a, P8, P9, P18, P20).
@@ -26,14 +27,15 @@ func hybridLosesAsLittle(l *lab) Measurement {
 }
 
 // inSteps sums up what cuts at each call lost.
-func inSteps(steps []step) (lost, holes, refused int, worst time.Duration) {
-	for _, s := range steps {
-		lost += s.account.lost + s.account.wrong
-		holes += s.account.holes
-		worst = max(worst, s.account.window)
-		if s.refused {
+func inSteps(steps []account) (lost, holes, refused int, worst time.Duration) {
+	for _, a := range steps {
+		if a.how == machine.RefusedToStart {
 			refused++
+			continue
 		}
+		lost += a.lost + a.wrong
+		holes += a.holes
+		worst = max(worst, a.window)
 	}
 	return lost, holes, refused, worst
 }
@@ -43,7 +45,7 @@ func rewriteInterrupted(l *lab) Measurement {
 	holds := true
 	runs := 0
 	for _, mode := range []string{"always", "everysec"} {
-		steps := l.everyCall(options{}, preset(mode), func(m *computer) { set(m, "old", 50) },
+		steps := l.everyCall(preset(mode), func(m *computer) { set(m, "old", 50) },
 			func(m *computer) { must(m, "BGREWRITEAOF") }, disk.Choice{Mode: disk.KeepNone}, 80)
 		lost, holes, refused, worst := inSteps(steps)
 		runs += len(steps)
@@ -62,20 +64,19 @@ func noFsyncOnRewrite(l *lab) Measurement {
 	for i, value := range []string{"yes", "no"} {
 		for _, mode := range []string{"always", "everysec"} {
 			for _, command := range []string{"BGREWRITEAOF", "BGSAVE"} {
-				l.on(options{}, func(m *computer) {
-					m.start(preset(mode, "no-appendfsync-on-rewrite "+value)...)
+				prepare := func(m *computer) {
 					set(m, "old", 50)
-					m.onCall(func(c *disk.Call) disk.Decision {
+					m.onCall(func(c *disk.Call, d *disk.Decision) {
 						// The child's own file, so that only the child is slow.
 						if c.Kind == disk.OpFsync && strings.Contains(c.Path, "temp-") && !strings.Contains(c.Path, "manifest") {
-							return disk.Decision{Delay: 3 * time.Second}
+							d.Delay = 3 * time.Second
 						}
-						return disk.Decision{}
 					})
-					w := write(m, "w", time.Millisecond, 64)
-					m.env().Sleep(50 * time.Millisecond)
+				}
+				a := l.written(trial{conf: preset(mode, "no-appendfsync-on-rewrite "+value), prepare: prepare}, func(m *computer, _ *ledger) {
+					m.Env().Sleep(50 * time.Millisecond)
 					must(m, command)
-					m.env().Sleep(2500 * time.Millisecond)
+					m.Env().Sleep(2500 * time.Millisecond)
 					field := "aof_rewrite_in_progress"
 					if command == "BGSAVE" {
 						field = "rdb_bgsave_in_progress"
@@ -84,15 +85,11 @@ func noFsyncOnRewrite(l *lab) Measurement {
 						fail("%s was over before the power was cut", command)
 					}
 					m.powerCut(disk.Choice{Mode: disk.KeepNone})
-					m.onCall(nil)
-					w.halt()
-					m.again()
-					a := w.audit(m.downAt())
-					figure += fmt.Sprintf("; %s, %s, %s: lost %d, window %s", value, mode, command, a.lost, rounded(a.window))
-					if mode == "always" {
-						always[i] += a.lost
-					}
 				})
+				figure += fmt.Sprintf("; %s, %s, %s: lost %d, window %s", value, mode, command, a.lost, rounded(a.window))
+				if mode == "always" {
+					always[i] += a.lost
+				}
 			}
 		}
 	}
@@ -110,18 +107,17 @@ func rewriteBlocks(l *lab) Measurement {
 			m.start(preset("everysec", "no-appendfsync-on-rewrite "+value)...)
 			set(m, "old", 50)
 			var working atomic.Bool
-			m.onCall(func(c *disk.Call) disk.Decision {
+			m.onCall(func(c *disk.Call, d *disk.Decision) {
 				switch {
 				case c.Kind == disk.OpFsync && strings.Contains(c.Path, "temp-rewriteaof"):
 					working.Store(true)
-					return disk.Decision{Delay: 7 * time.Second}
+					d.Delay = 7 * time.Second
 				case c.Kind == disk.OpFdatasync && isIncr(c.Path) && working.Load():
-					return disk.Decision{Delay: 3 * time.Second}
+					d.Delay = 3 * time.Second
 				}
-				return disk.Decision{}
 			})
 			w := write(m, "w", time.Millisecond, 64)
-			m.env().Sleep(100 * time.Millisecond)
+			m.Env().Sleep(100 * time.Millisecond)
 			w.longest = 0
 			rewritten(m)
 			stall[i] = max(stall[i], w.longest)
@@ -142,23 +138,13 @@ func appendonlyOn(l *lab) Measurement {
 		l.on(options{}, func(m *computer) {
 			m.start(preset("none", "appendfsync always")...)
 			set(m, "old", 20)
-			n, hit := 0, false
-			m.onCall(func(c *disk.Call) disk.Decision {
-				if !c.Kind.Mutates() && !c.Kind.IsSync() {
-					return disk.Decision{}
-				}
-				if n++; n != k {
-					return disk.Decision{}
-				}
-				hit = true
-				return m.cutAt(disk.PlaceEnter, disk.Choice{Mode: disk.KeepNone})
-			})
+			at := m.cutAtCall(k, disk.PlaceEnter, disk.Choice{Mode: disk.KeepNone}, func(*disk.Call) bool { return true })
 			r, err := do(m, "CONFIG", "SET", "appendonly", "yes")
 			var w *ledger
-			if err == nil && !r.error && r.text == "OK" {
+			if err == nil && string(r.Data) == "OK" {
 				w = write(m, "w", time.Millisecond, 64)
 			}
-			if err == nil && attempt(func() { idle(m) }) == nil && !hit {
+			if err == nil && attempt(func() { idle(m) }) == nil && *at == "" {
 				over = true
 				if w != nil {
 					w.halt()
@@ -166,7 +152,7 @@ func appendonlyOn(l *lab) Measurement {
 				return
 			}
 			if !m.awaitDown(replyLimit) {
-				fail("the power was cut at call %d, and the server lives", k)
+				fail("the power was cut at %s, and the server lives", *at)
 			}
 			m.onCall(nil)
 			runs++
@@ -207,18 +193,18 @@ func autoRewriteSizes(l *lab) Measurement {
 // nextRewrite overwrites so many keys in turn until the server rewrites its log
 // by itself: the log's size before, and that of the base it leaves.
 func nextRewrite(m *computer, keys int) (size, base int64) {
-	c := get(dial(m))
-	defer c.close()
+	c := get(m.dial())
+	defer c.Close()
 	value := strings.Repeat("x", 1000)
 	for n := range 2000 {
-		if r := get(c.do("SET", "k"+strconv.Itoa(n%keys), value)); r.error {
-			fail("SET: %s", r.text)
+		if r := get(c.Do(replyLimit, "SET", "k"+strconv.Itoa(n%keys), value)); refused(r) {
+			fail("SET: %s", r.Data)
 		}
 		if n%3 != 2 {
 			continue
 		}
 		before := number(m, "aof_current_size")
-		m.env().Sleep(250 * time.Millisecond) // serverCron has looked
+		m.Env().Sleep(250 * time.Millisecond) // serverCron has looked
 		idle(m)
 		if number(m, "aof_current_size") < before {
 			return before, number(m, "aof_base_size")

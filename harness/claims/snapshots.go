@@ -2,6 +2,8 @@ package claims
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 )
 
@@ -19,29 +22,25 @@ func rdbLosesSinceSnapshot(l *lab) Measurement {
 	runs := 0
 	for _, power := range []bool{false, true} {
 		for _, age := range []time.Duration{300 * time.Millisecond, 900 * time.Millisecond} {
-			l.on(options{}, func(m *computer) {
-				m.start(preset("rdb", `save ""`)...)
-				w := write(m, "w", time.Millisecond, 64)
-				m.env().Sleep(400 * time.Millisecond)
-				forked := m.env().Now()
+			var old time.Duration
+			a := l.written(trial{conf: preset("rdb", `save ""`)}, func(m *computer, _ *ledger) {
+				m.Env().Sleep(400 * time.Millisecond)
+				forked := m.Env().Now()
 				must(m, "BGSAVE")
 				idle(m)
-				m.env().Sleep(age)
+				m.Env().Sleep(age)
 				if power {
 					m.powerCut(disk.Choice{Mode: disk.KeepNone})
 				} else {
 					m.kill()
 				}
-				w.halt()
-				m.again()
-				a := w.audit(m.downAt())
-				off := (a.window - (m.downAt() - forked)).Abs()
-				worst = max(worst, off)
-				runs++
-				if a.lost == 0 || a.holes > 0 {
-					fail("after a snapshot %s old: lost %d, %d behind a survivor", age, a.lost, a.holes)
-				}
+				old = m.downAt() - forked
 			})
+			worst = max(worst, (a.window - old).Abs())
+			runs++
+			if a.lost == 0 || a.holes > 0 {
+				fail("after a snapshot %s old: lost %d, %d behind a survivor", age, a.lost, a.holes)
+			}
 		}
 	}
 	return decide(worst < 100*time.Millisecond, runs, "window = age of the last BGSAVE's fork, to within %s", rounded(worst))
@@ -58,12 +57,12 @@ func savesBlock(l *lab) Measurement {
 				m.start(preset("none", "enable-debug-command local")...)
 				must(m, "DEBUG", "POPULATE", fmt.Sprint(n), "key", "100")
 				w := write(m, "w", 200*time.Microsecond, 64)
-				m.env().Sleep(100 * time.Millisecond)
+				m.Env().Sleep(100 * time.Millisecond)
 				w.longest = 0
-				began := m.env().Now()
+				began := m.Env().Now()
 				must(m, command)
 				idle(m)
-				took := m.env().Now() - began
+				took := m.Env().Now() - began
 				stall := w.longest
 				w.halt()
 				figure += fmt.Sprintf("; %dk keys %s: stall %s of %s", n/1000, command, rounded(stall), rounded(took))
@@ -82,13 +81,13 @@ func savesBlock(l *lab) Measurement {
 func bgsaveInterrupted(l *lab) Measurement {
 	bad, runs := 0, 0
 	for _, keep := range []disk.Choice{{Mode: disk.KeepNone}, {Mode: disk.KeepAll}, {Mode: disk.KeepRandom, Seed: 7}} {
-		steps := l.everyCall(options{}, preset("rdb", `save ""`), func(m *computer) {
+		steps := l.everyCall(preset("rdb", `save ""`), func(m *computer) {
 			set(m, "old", 50)
 			must(m, "SAVE")
 		}, func(m *computer) { must(m, "BGSAVE") }, keep, 60)
-		for _, st := range steps {
+		for _, a := range steps {
 			runs++
-			if st.refused || st.fixed || st.kept < 50 {
+			if a.how != machine.ByItself || a.kept < 50 {
 				bad++
 			}
 		}
@@ -133,12 +132,11 @@ func bgsaveFailure(l *lab) Measurement {
 			m.start(preset("rdb", r.conf...)...)
 			failed := 0
 			failing := true
-			m.onCall(func(c *disk.Call) disk.Decision {
+			m.onCall(func(c *disk.Call, d *disk.Decision) {
 				if failing && strings.HasSuffix(c.Path, ".rdb") && c.Kind == disk.OpFsync {
 					failed++
-					return disk.Decision{Err: r.errno}
+					d.Err = r.errno
 				}
-				return disk.Decision{}
 			})
 			set(m, "w", 5)
 			must(m, "BGSAVE")
@@ -146,24 +144,23 @@ func bgsaveFailure(l *lab) Measurement {
 			if failed == 0 {
 				fail("no fsync of a snapshot came to fail")
 			}
-			refusedWrite := get(do(m, "SET", "x", "1"))
-			from := m.env().Now()
+			stopped := refused(get(do(m, "SET", "x", "1")))
+			from := m.Env().Now()
 			failing = false
 			var again time.Duration
-			for refusedWrite.error {
+			for stopped {
 				get(do(m, "BGSAVE"))
-				m.env().Sleep(20 * time.Millisecond)
-				x := get(do(m, "SET", "x", "2"))
-				if !x.error {
-					again = m.env().Now() - from
+				m.Env().Sleep(20 * time.Millisecond)
+				if !refused(get(do(m, "SET", "x", "2"))) {
+					again = m.Env().Now() - from
 					break
 				}
-				if m.env().Now()-from > replyLimit {
+				if m.Env().Now()-from > replyLimit {
 					fail("writes are refused for ever")
 				}
 			}
-			asSaid = asSaid && refusedWrite.error == r.want
-			figure += fmt.Sprintf("; %s, %s: refused %t", strings.Join(r.conf, ", "), r.errno.Error(), refusedWrite.error)
+			asSaid = asSaid && stopped == r.want
+			figure += fmt.Sprintf("; %s, %s: refused %t", strings.Join(r.conf, ", "), r.errno.Error(), stopped)
 			if again > 0 {
 				figure += ", taken again after the next good snapshot"
 			}
@@ -180,7 +177,7 @@ func (l *lab) flips(conf []string, glob string, n int) (refusals, silent int) {
 		m.start(conf...)
 		w := write(m, "w", 0, 100)
 		for len(w.acked) < written {
-			m.env().Sleep(5 * time.Millisecond)
+			m.Env().Sleep(5 * time.Millisecond)
 		}
 		w.halt()
 		if strings.Contains(strings.Join(conf, " "), "appendonly yes") {
@@ -198,7 +195,7 @@ func (l *lab) flips(conf []string, glob string, n int) (refusals, silent int) {
 			fail("there is no file %s", glob)
 		}
 		for range n {
-			bit := m.env().Uint64() % uint64(8*len(whole))
+			bit := m.Env().Uint64() % uint64(8*len(whole))
 			m.change(func(d *disk.Disk) error { return d.CorruptAt(name, int64(bit/8), 1<<(bit%8)) })
 			if !m.starts() {
 				refusals++
@@ -218,25 +215,25 @@ func (l *lab) flips(conf []string, glob string, n int) (refusals, silent int) {
 
 // fileLike is the path and content of the first file whose path contains what.
 func fileLike(d *disk.Disk, what string) (string, []byte) {
-	fsys := d.FS(nil)
-	for _, dir := range []string{".", "appendonlydir"} {
-		names, err := fsys.List(dir)
-		if err != nil {
-			continue
-		}
-		for _, n := range names {
-			path := n
-			if dir != "." {
-				path = dir + "/" + n
-			}
-			if strings.Contains(n, what) {
-				if data, err := vfs.ReadFile(fsys, path); err == nil && len(data) > 0 {
-					return path, data
-				}
-			}
+	all := filesIn(d.FS(nil), ".")
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if strings.Contains(name, what) && len(all[name]) > 0 {
+			return name, all[name]
 		}
 	}
 	return "", nil
+}
+
+// filesIn are the files in a directory and below it, by their paths.
+func filesIn(fsys vfs.FS, dir string) map[string][]byte {
+	all := map[string][]byte{}
+	check(vfs.Walk(fsys, dir, func(name string, info vfs.Info) (err error) {
+		if !info.Dir {
+			all[name], err = vfs.ReadFile(fsys, name)
+		}
+		return err
+	}))
+	return all
 }
 
 func rdbChecksumFinds(l *lab) Measurement {

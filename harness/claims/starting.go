@@ -29,10 +29,7 @@ func hybridIsSwitchedOn(l *lab) Measurement {
 	var value string
 	l.on(options{}, func(m *computer) {
 		m.start("appendonly yes")
-		r := must(m, "CONFIG", "GET", "aof-use-rdb-preamble")
-		if len(r.list) == 2 {
-			value = r.list[1]
-		}
+		value = directive(m, "aof-use-rdb-preamble")
 	})
 	return decide(value == "no", 1, "aof-use-rdb-preamble is %s by default", value)
 }
@@ -46,7 +43,7 @@ func aofWins(l *lab) Measurement {
 		must(m, "SET", "who", "aof")
 		m.kill()
 		m.again()
-		value = must(m, "GET", "who").text
+		value = string(must(m, "GET", "who").Data)
 	})
 	return decide(value == "aof", 1, "dump.rdb and AOF differ: the value is the one of the %s", value)
 }
@@ -75,17 +72,11 @@ func (l *lab) startOn(conf []string, n int, rewrite bool, repair bool, damages f
 		}
 		set(m, "x", n-n/2)
 		m.kill()
-		whole := map[string][]byte{}
+		var whole map[string][]byte
 		var list []damage
 		m.files(func(d *disk.Disk) {
 			list = damages(d)
-			names, _ := d.FS(nil).List("appendonlydir")
-			for _, name := range names {
-				data, err := vfs.ReadFile(d.FS(nil), "appendonlydir/"+name)
-				if err == nil {
-					whole[name] = data
-				}
-			}
+			whole = filesIn(d.FS(nil), "appendonlydir")
 		})
 		for _, dm := range list {
 			m.change(dm.do)
@@ -114,19 +105,15 @@ func putBack(fsys vfs.FS, whole map[string][]byte) error {
 			return err
 		}
 	}
-	names, err := fsys.List("appendonlydir")
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if _, ok := whole[name]; !ok {
-			if err := fsys.Remove("appendonlydir/" + name); err != nil {
+	for name := range filesIn(fsys, "appendonlydir") { // any order: they are removed
+		if whole[name] == nil {
+			if err := fsys.Remove(name); err != nil {
 				return err
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(whole)) {
-		if err := vfs.WriteFile(fsys, "appendonlydir/"+name, whole[name]); err != nil {
+		if err := vfs.WriteFile(fsys, name, whole[name]); err != nil {
 			return err
 		}
 	}
@@ -216,8 +203,8 @@ func nothingByDefault(l *lab) Measurement {
 	var killed, termed int64
 	l.on(options{}, func(m *computer) {
 		m.start()
-		save = must(m, "CONFIG", "GET", "save").list[1]
-		aof = must(m, "CONFIG", "GET", "appendonly").list[1]
+		save = directive(m, "save")
+		aof = directive(m, "appendonly")
 		set(m, "w", 50)
 		m.kill()
 		m.again()
@@ -264,26 +251,25 @@ func copyIsBackup(l *lab) Measurement {
 				m.start(preset("everysec")...)
 				set(m, "old", 200)
 				w := write(m, "w", 200*time.Microsecond, 64)
-				m.env().Sleep(20 * time.Millisecond)
+				m.Env().Sleep(20 * time.Millisecond)
 				if busy {
-					m.onCall(func(c *disk.Call) disk.Decision {
+					m.onCall(func(c *disk.Call, d *disk.Decision) {
 						if c.Kind.IsSync() || c.Kind == disk.OpRename || c.Kind == disk.OpUnlink {
-							return disk.Decision{Delay: 5 * time.Millisecond}
+							d.Delay = 5 * time.Millisecond
 						}
-						return disk.Decision{}
 					})
 					must(m, "BGREWRITEAOF")
-					m.env().Sleep(time.Duration(i) * 3 * time.Millisecond)
+					m.Env().Sleep(time.Duration(i) * 3 * time.Millisecond)
 				}
 				copied := map[string][]byte{}
 				var names []string
 				m.files(func(d *disk.Disk) { names, _ = d.FS(nil).List("appendonlydir") })
 				acked := len(w.acked)
 				for _, name := range names {
-					m.env().Sleep(4 * time.Millisecond) // a copy takes time
+					m.Env().Sleep(4 * time.Millisecond) // a copy takes time
 					m.files(func(d *disk.Disk) {
 						if data, err := vfs.ReadFile(d.FS(nil), "appendonlydir/"+name); err == nil {
-							copied[name] = data
+							copied["appendonlydir/"+name] = data
 						}
 					})
 				}

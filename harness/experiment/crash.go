@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -11,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // CrashKind is a way in which a server's life ends, as --crash names it: what it
@@ -214,14 +214,7 @@ var DefaultCrashes = []string{"kill", "power", "power-in-fsync"}
 
 // CrashByName finds a crash kind.
 func CrashByName(name string) (*CrashKind, error) {
-	names := make([]string, len(CrashKinds))
-	for i, c := range CrashKinds {
-		if c.Name == name {
-			return c, nil
-		}
-		names[i] = c.Name
-	}
-	return nil, fmt.Errorf("crash kind %q is not known: want one of %s", name, strings.Join(names, ", "))
+	return spelling.Find("crash kind", name, CrashKinds, (*CrashKind).String)
 }
 
 // PowerLoss is the plain power cut.

@@ -1,11 +1,11 @@
 package experiment
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/internal/spelling"
 )
 
 // Plants are deliberate faults: in the engine (engine/bugs), and here those of
@@ -63,20 +63,12 @@ func AllPlants() []Plant {
 // ParsePlants turns comma-separated names into plants.
 func ParsePlants(text string) (Plants, error) {
 	var p Plants
-	all := AllPlants()
-next:
 	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
-		for i := range all {
-			if all[i].Name == name {
-				all[i].Set(&p)
-				continue next
-			}
+		plant, err := spelling.Find("planted fault", name, AllPlants(), func(p Plant) string { return p.Name })
+		if err != nil {
+			return Plants{}, err
 		}
-		names := make([]string, len(all))
-		for i := range all {
-			names[i] = all[i].Name
-		}
-		return p, fmt.Errorf("planted fault %q is not known: want one of %s", name, strings.Join(names, ", "))
+		plant.Set(&p)
 	}
 	return p, nil
 }

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -36,34 +35,15 @@ type File struct {
 func NewCrashImage(d *disk.Disk, m *product.Mode) (*CrashImage, error) {
 	fsys := d.FS(nil)
 	c := &CrashImage{none: !product.HasData(fsys, m), stray: m.AOF && product.HasStrayBytes(fsys)}
-	return c, c.gather(fsys, ".")
-}
-
-func (c *CrashImage) gather(fsys vfs.FS, dir string) error {
-	names, err := fsys.List(dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		name = path.Join(dir, name)
-		info, err := fsys.Stat(name)
-		if err != nil {
-			return err
-		}
+	err := vfs.Walk(fsys, ".", func(name string, info vfs.Info) (err error) {
 		f := File{Path: name, Dir: info.Dir}
 		if !info.Dir {
-			if f.Data, err = vfs.ReadFile(fsys, name); err != nil {
-				return err
-			}
+			f.Data, err = vfs.ReadFile(fsys, name)
 		}
 		c.Files = append(c.Files, f)
-		if info.Dir {
-			if err := c.gather(fsys, name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+		return err
+	})
+	return c, err
 }
 
 // WriteTo makes an existing directory hold the image and nothing else. before

@@ -1,23 +1,23 @@
 package policies
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
+	"github.com/tidwall/redcon"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
 )
 
 // This file is the load: connections that send commands and count replies, and
@@ -55,8 +55,8 @@ func offer(ctx context.Context, addr string, o *result.Offered, warm, span time.
 			if err != nil {
 				return err
 			}
-			defer c.conn.Close()
-			stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+			defer c.Close()
+			stop := context.AfterFunc(ctx, func() { c.Close() })
 			defer stop()
 			due := time.Duration(0)
 			for n := 0; ctx.Err() == nil; n++ {
@@ -119,7 +119,7 @@ func (t *taken) cost() result.Cost {
 			n += b.n
 		}
 		_, p99, _ := latencies(list)
-		c.Over = append(c.Over, result.Tick{AtMS: ms(time.Duration(i) * tick), Rate: float64(n) / tick.Seconds(), P99: p99})
+		c.Over = append(c.Over, result.Tick{AtMS: result.MS(time.Duration(i) * tick), Rate: float64(n) / tick.Seconds(), P99: p99})
 	}
 	return c
 }
@@ -134,120 +134,70 @@ func latencies(batches []batch) (p50, p99, p999 float64) {
 		took[i] = b.took
 	}
 	slices.Sort(took)
-	return ms(quantile.Median(took)), ms(quantile.Of(took, 0.99)), ms(quantile.Of(took, 0.999))
+	return result.MS(quantile.Median(took)), result.MS(quantile.Of(took, 0.99)), result.MS(quantile.Of(took, 0.999))
 }
 
 // client is one connection.
 type client struct {
-	conn net.Conn
-	in   *bufio.Reader
-	out  []byte
+	*workloads.Conn
 	draw *rand.Rand
 	load *result.Offered
-	pool []byte // random text that values are cut from: none compresses better than another
+	pool string // random text that values are cut from: none compresses better than another
 }
 
+// dial connects a client, which has an environment of its own: clients do not wait for
+// each other.
 func dial(addr string, o *result.Offered, seed uint64) (*client, error) {
-	conn, err := net.DialTimeout("tcp", addr, replyTimeout)
-	if err != nil {
+	c := &client{draw: rand.New(rand.NewPCG(seed, 1)), load: o}
+	e := osenv.New("load", seed)
+	e.Enter()
+	var err error
+	if c.Conn, err = workloads.Dial(e, addr); err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), draw: rand.New(rand.NewPCG(seed, 1)), load: o}
-	c.pool = make([]byte, o.ValueSize+4096)
-	for i := range c.pool {
-		c.pool[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[c.draw.IntN(64)]
+	pool := make([]byte, o.ValueSize+4096)
+	for i := range pool {
+		pool[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[c.draw.IntN(64)]
 	}
+	c.pool = string(pool)
 	return c, nil
 }
 
 // exchange sends a batch and reads its replies.
 func (c *client) exchange() error {
-	c.out = c.out[:0]
-	for range c.load.Pipeline {
+	return answered(c.Many(replyTimeout, c.load.Pipeline, c.load.Pipeline, func(int) []string {
 		key := c.draw.IntN(c.load.Keys)
 		if c.load.ReadRatio > 0 && c.draw.Float64() < c.load.ReadRatio {
-			c.out = command(c.out, "GET", keyName(key))
-		} else {
-			c.set(key)
+			return []string{"GET", keyName(key)}
 		}
-	}
-	return c.flush(c.load.Pipeline)
+		return c.set(key)
+	}))
 }
 
-func (c *client) set(key int) {
+// set is the command that gives a key a fresh value.
+func (c *client) set(key int) []string {
 	from := c.draw.IntN(4096)
-	c.out = command(c.out, "SET", keyName(key), string(c.pool[from:from+c.load.ValueSize]))
+	return []string{"SET", keyName(key), c.pool[from : from+c.load.ValueSize]}
 }
 
-// flush sends what has been gathered and reads n replies.
-func (c *client) flush(n int) error {
-	c.conn.SetDeadline(time.Now().Add(replyTimeout))
-	if _, err := c.conn.Write(c.out); err != nil {
-		return err
+// answered is an error with who said it.
+func answered(err error) error {
+	var refused *workloads.ServerError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("the server answers %w", err)
 	}
-	for range n {
-		if _, err := c.reply(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 func keyName(n int) string { return "key:" + strconv.Itoa(n) }
 
-func command(b []byte, words ...string) []byte {
-	b = strconv.AppendInt(append(b, '*'), int64(len(words)), 10)
-	b = append(b, '\r', '\n')
-	for _, w := range words {
-		b = strconv.AppendInt(append(b, '$'), int64(len(w)), 10)
-		b = append(append(append(b, '\r', '\n'), w...), '\r', '\n')
-	}
-	return b
-}
-
-// maxReply bounds a bulk reply: what was stored is no longer than a value.
-const maxReply = 512 << 20
-
-// reply reads one simple, integer or bulk reply; an error reply is an error.
-func (c *client) reply() (string, error) {
-	line, err := c.in.ReadSlice('\n')
-	if err != nil {
-		return "", err
-	}
-	if len(line) < 3 || line[len(line)-2] != '\r' {
-		return "", fmt.Errorf("a reply that is not RESP: %.40q", line)
-	}
-	text := string(line[1 : len(line)-2])
-	switch line[0] {
-	case '+', ':':
-		return text, nil
-	case '-':
-		return "", errors.New("the server answers " + text)
-	case '$':
-		n, err := strconv.Atoi(text)
-		if err != nil || n < -1 || n > maxReply {
-			return "", fmt.Errorf("a reply that is not RESP: %.40q", line)
-		}
-		if n < 0 {
-			return "", nil
-		}
-		body := make([]byte, n+2)
-		if _, err := io.ReadFull(c.in, body); err != nil {
-			return "", err
-		}
-		return string(body[:n]), nil
-	}
-	return "", fmt.Errorf("a reply that was not expected: %.40q", line)
-}
-
 // do sends one command and returns its reply.
 func (c *client) do(words ...string) (string, error) {
-	c.out = command(c.out[:0], words...)
-	c.conn.SetDeadline(time.Now().Add(replyTimeout))
-	if _, err := c.conn.Write(c.out); err != nil {
-		return "", err
+	r, err := c.Do(replyTimeout, words...)
+	if err == nil && r.Type == redcon.Error {
+		err = fmt.Errorf("the server answers %s", r.Data)
 	}
-	return c.reply()
+	return string(r.Data), err
 }
 
 // fillBatch is how many commands are sent at once where only the result counts.
@@ -262,22 +212,11 @@ func fillKeys(addr string, o *result.Offered) error {
 	if err != nil {
 		return err
 	}
-	defer c.conn.Close()
+	defer c.Close()
 	return c.setAll(0, o.Keys, o.Keys)
 }
 
 // setAll makes writes from to to of a sequence that goes over the keys in turn.
 func (c *client) setAll(from, to, keys int) error {
-	for n := from; n < to; {
-		c.out = c.out[:0]
-		count := min(fillBatch, to-n)
-		for range count {
-			c.set(n % keys)
-			n++
-		}
-		if err := c.flush(count); err != nil {
-			return err
-		}
-	}
-	return nil
+	return answered(c.Many(replyTimeout, to-from, fillBatch, func(i int) []string { return c.set((from + i) % keys) }))
 }

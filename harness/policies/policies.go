@@ -65,7 +65,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		return nil, err
 	}
 	p.Host = PlaceOf(m.Dir)
-	p.Host.Fsync = &result.Fsync{P50: ms(quantile.Median(syncs)), P99: ms(quantile.Of(syncs, 0.99))}
+	p.Host.Fsync = &result.Fsync{P50: result.MS(quantile.Median(syncs)), P99: result.MS(quantile.Of(syncs, 0.99))}
 	p.Disk = result.Place{FileSystem: "fuse.torntail", Fsync: p.Host.Fsync}
 	var places []*place
 	if p.Host.Why == "" {
@@ -240,11 +240,6 @@ func medians(costs []result.Cost) *result.Cost {
 		}
 	}
 	return c
-}
-
-// ms is a duration in milliseconds, to the microsecond.
-func ms(d time.Duration) float64 {
-	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
 // Check reports what is wrong with a measurement, naming the flag.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // restartKeysShare: each key is written so often before the restart, so that a
@@ -25,7 +25,7 @@ func (m *Measurement) timeRestart(ctx context.Context, host machine.Machine, mod
 	if err != nil {
 		return err
 	}
-	defer c.conn.Close()
+	defer c.Close()
 	if _, err := c.do("FLUSHALL"); err != nil {
 		return err
 	}
@@ -44,13 +44,22 @@ func (m *Measurement) timeRestart(ctx context.Context, host machine.Machine, mod
 		return err
 	}
 	var sized error
-	if err := host.Files(func(fsys vfs.FS) { r.size, sized = sizeOf(fsys, ".") }); err != nil || sized != nil {
+	// The place's own eyes see them: the fault disk is mounted where only servers see it.
+	if err := host.Files(func(fsys vfs.FS) {
+		r.size = 0
+		sized = vfs.Walk(fsys, ".", func(_ string, info vfs.Info) error {
+			if !info.Dir {
+				r.size += info.Size
+			}
+			return nil
+		})
+	}); err != nil || sized != nil {
 		return errors.Join(err, sized)
 	}
 	if err := host.Start(ctx); err != nil {
 		return fmt.Errorf("the restart that was to be timed: %w", err)
 	}
-	r.restarts = append(r.restarts, ms(host.Took()))
+	r.restarts = append(r.restarts, result.MS(host.Took()))
 	return nil
 }
 
@@ -82,30 +91,4 @@ func background(ctx context.Context, c *client, mode *product.Mode) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// sizeOf is the bytes of all files below a directory. It takes a place's own
-// eyes: the fault disk is mounted where only servers see it.
-func sizeOf(fs vfs.FS, dir string) (total int64, err error) {
-	names, err := fs.List(dir)
-	if err != nil {
-		return 0, err
-	}
-	for _, name := range names {
-		name = path.Join(dir, name)
-		info, err := fs.Stat(name)
-		if err != nil {
-			return 0, err
-		}
-		if !info.Dir {
-			total += info.Size
-			continue
-		}
-		below, err := sizeOf(fs, name)
-		if err != nil {
-			return 0, err
-		}
-		total += below
-	}
-	return total, nil
 }

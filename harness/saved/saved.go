@@ -108,6 +108,14 @@ func Save(dir, torntail string, b campaign.Backend, x *experiment.Experiment, o 
 	return history.Save(filepath.Join(dir, HistoryFile), o.History)
 }
 
+// Into saves failures in directories of their own below dir, as campaigns do.
+func Into(dir, torntail string, b campaign.Backend) func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
+	return func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
+		to := filepath.Join(dir, fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
+		return to, Save(to, torntail, b, x, o)
+	}
+}
+
 // Load reads a replay directory.
 func Load(dir string) (*Saved, error) {
 	path := filepath.Join(dir, savedFile)

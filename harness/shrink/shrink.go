@@ -139,7 +139,8 @@ func (t *search) run(x *experiment.Experiment) (*failure, bool, error) {
 // smaller is the first failure that a move leads to and that weighs less; nil
 // when there is none.
 func (t *search) smaller(best *failure, move move) (*failure, error) {
-	for _, x := range move(best) {
+	for _, e := range move(best) {
+		x := edited(best.x, e)
 		for _, seed := range t.seeds(best.x.Seed) {
 			if !t.left() {
 				return nil, nil

@@ -3,7 +3,6 @@ package splitbrain
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,12 +78,8 @@ func Find(name, path string) (n Named, err error) {
 		n.Options, err = ReadFile(name, f)
 		return n, err
 	}
-	names := make([]string, len(Scenarios))
-	for i := range Scenarios {
-		names[i] = Scenarios[i].Name
+	if n, err = spelling.Find("scenario", name, Scenarios, func(n Named) string { return n.Name }); err != nil {
+		err = fmt.Errorf("%w; a file's name ends in .yaml", err)
 	}
-	if err := spelling.Known("scenario", name, names); err != nil {
-		return n, fmt.Errorf("%w; a file's name ends in .yaml", err)
-	}
-	return Scenarios[slices.Index(names, name)], nil
+	return n, err
 }

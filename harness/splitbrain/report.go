@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/replication"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/until"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -326,74 +325,20 @@ func (s *Scenario) replicaWithMaster(cut *plan.Cut) bool {
 	return false
 }
 
-// values are the figures that --until and a sweep may ask for.
-var values = []struct {
-	name string
-	of   func(r *Report) float64
-}{
-	{"lost", func(r *Report) float64 { return float64(r.Lost) }},
-	{"acknowledged", func(r *Report) float64 { return float64(r.Acknowledged) }},
-	{"survivors", func(r *Report) float64 { return float64(r.Survivors) }},
-	{"unattributed", func(r *Report) float64 { return float64(r.Unattributed) }},
-	{"unknown", func(r *Report) float64 { return float64(r.Unknown) }},
-	{"failed", func(r *Report) float64 { return float64(r.Failed) }},
-	{"split-brain", func(r *Report) float64 { return float64(r.SplitBrain) }},
-	{"promotions", func(r *Report) float64 { return float64(r.Promotions) }},
-	{"dual-master-ms", func(r *Report) float64 { return r.DualMasterMS }},
-	{"accept-ms", func(r *Report) float64 { return r.AcceptMS }},
-	{"failover-ms", func(r *Report) float64 { return r.FailoverMS }},
+// figures are what --until may ask for.
+var figures = []until.Figure[*Report]{
+	{Name: "lost", Of: func(r *Report) float64 { return float64(r.Lost) }},
+	{Name: "acknowledged", Of: func(r *Report) float64 { return float64(r.Acknowledged) }},
+	{Name: "survivors", Of: func(r *Report) float64 { return float64(r.Survivors) }},
+	{Name: "unattributed", Of: func(r *Report) float64 { return float64(r.Unattributed) }},
+	{Name: "unknown", Of: func(r *Report) float64 { return float64(r.Unknown) }},
+	{Name: "failed", Of: func(r *Report) float64 { return float64(r.Failed) }},
+	{Name: "split-brain", Of: func(r *Report) float64 { return float64(r.SplitBrain) }},
+	{Name: "promotions", Of: func(r *Report) float64 { return float64(r.Promotions) }},
+	{Name: "dual-master-ms", Of: func(r *Report) float64 { return r.DualMasterMS }},
+	{Name: "accept-ms", Of: func(r *Report) float64 { return r.AcceptMS }},
+	{Name: "failover-ms", Of: func(r *Report) float64 { return r.FailoverMS }},
 }
 
-// Value is one of the figures that --until and a sweep may ask for.
-func (r *Report) Value(name string) (float64, error) {
-	var names []string
-	for _, v := range values {
-		if v.name == name {
-			return v.of(r), nil
-		}
-		names = append(names, v.name)
-	}
-	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(names, ", "))
-}
-
-// Until is a condition on a report, such as "lost>0".
-type Until struct {
-	name  string
-	op    string
-	value float64
-}
-
-// ParseUntil reads NAME OPERATOR NUMBER.
-func ParseUntil(text string) (u Until, err error) {
-	for _, op := range []string{">=", "<=", "=", ">", "<"} { // the longer ones first
-		i := strings.Index(text, op)
-		if i < 0 {
-			continue
-		}
-		u = Until{name: strings.TrimSpace(text[:i]), op: op}
-		if u.value, err = strconv.ParseFloat(strings.TrimSpace(text[i+len(op):]), 64); err != nil {
-			return u, fmt.Errorf("%q: want a number behind %s", text, op)
-		}
-		_, err = new(Report).Value(u.name)
-		return u, err
-	}
-	return u, fmt.Errorf("%q: want a figure, one of > >= < <= =, and a number, such as lost>0", text)
-}
-
-// Holds reports whether the condition is met.
-func (u Until) Holds(r *Report) bool {
-	v, err := r.Value(u.name)
-	switch {
-	case err != nil:
-		return false
-	case u.op == ">":
-		return v > u.value
-	case u.op == ">=":
-		return v >= u.value
-	case u.op == "<":
-		return v < u.value
-	case u.op == "<=":
-		return v <= u.value
-	}
-	return v == u.value
-}
+// ParseUntil reads a condition on a report, such as "lost>0".
+func ParseUntil(text string) (*until.Condition[*Report], error) { return until.Parse(text, figures) }

@@ -13,8 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/torntail/torntail/harness/campaign"
-	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -39,9 +37,10 @@ type Runner interface {
 	Run(ctx context.Context, j *Job) (*Outcome, error)
 }
 
-// Job is what a cell is run with.
+// Job is what a cell is run with. The seed is the suite's: a runner mixes in what tells
+// its cell from others.
 type Job struct {
-	Seed uint64 // of the suite; a runner mixes in what tells its cell from others
+	*Options
 	// Until is when the cell's share of the suite's time ends; zero: it has a
 	// count of its own.
 	Until time.Time
@@ -50,17 +49,10 @@ type Job struct {
 	Runs int
 	// Keep is how many failures are saved.
 	Keep int
-	// Dir is where failures are saved, in a directory of their own each.
-	Dir      string
-	Torntail string // version
-	Workers  int
-	// Open prepares a backend for a target, or says why it cannot. What it returns
-	// stays open until the suite ends.
-	Open func(target, disk string) (campaign.Backend, error)
-	// OpenCluster is the same for clusters; nil where none can be made.
-	OpenCluster func(target string) (splitbrain.Backend, error)
-	// Progress is told how far the cell is; it may be called at any time.
-	Progress func(done, total, violations, unknown int)
+	// Failures is where they are saved, in a directory of their own each.
+	Failures string
+	// Tell is told how far the cell is; it may be called at any time.
+	Tell func(done, total int)
 }
 
 // Outcome is what came of a cell: a result, or a claim put to the test.
@@ -82,8 +74,8 @@ func (o *Outcome) say(v result.Verdict, why string) {
 // Section is a part of a suite file that holds cells.
 type Section struct {
 	Name string // the field of the file
-	// Parse turns it into cells.
-	Parse func(f *File, n *Node) ([]Cell, error)
+	// Parse turns a block of it into cells, which File.cell makes.
+	Parse func(f *File, block *Node) ([]Cell, error)
 }
 
 var sections []Section

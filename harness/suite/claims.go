@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/harness/claims"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -15,45 +16,44 @@ import (
 
 func init() { Register(Section{Name: "claims", Parse: parseClaims}) }
 
+// parseClaims makes the cells of a block.
 func parseClaims(f *File, n *Node) (cells []Cell, err error) {
-	var ids []string
-	for i := range claims.Table {
-		ids = append(ids, claims.Table[i].ID)
+	const must = "want targets, and expect with an outcome for each claim"
+	var against []string
+	expected := map[string]string{} // outcome, by claim
+	list, expect := yamlnode.To("targets", &against, targets), yamlnode.Field{Name: "expect", Must: must, Read: func(n *Node) error {
+		var fields []yamlnode.Field
+		for i := range claims.Table {
+			id := claims.Table[i].ID
+			fields = append(fields, yamlnode.Field{Name: id, Read: func(n *Node) (err error) {
+				expected[id], err = outcome(n)
+				return err
+			}})
+		}
+		return n.Read(fields...)
+	}}
+	list.Must = must
+	if err := n.Read(list, expect); err != nil {
+		return nil, err
 	}
-	outcomes := []string{string(claims.Holds), string(claims.Refuted), string(claims.Depends), string(claims.Open)}
-	for _, block := range n.List() {
-		fields, err := block.Fields("targets", "expect")
-		if err != nil {
-			return nil, err
-		}
-		if fields["targets"] == nil || fields["expect"] == nil {
-			return nil, block.Wrong("want targets, and expect with an outcome for each claim")
-		}
-		against, err := targets(fields["targets"])
-		if err != nil {
-			return nil, err
-		}
-		expected, err := fields["expect"].Fields(ids...)
-		if err != nil {
-			return nil, err
-		}
-		for _, target := range against {
-			for i := range claims.Table {
-				row := &claims.Table[i]
-				if expected[row.ID] == nil {
-					continue
-				}
-				word, err := expected[row.ID].Word("outcome", outcomes)
-				if err != nil {
-					return nil, err
-				}
-				cells = append(cells, Cell{Name: targetName(target) + "/claim/" + row.ID,
-					Runner: &claimRunner{target: target, row: row, expected: claims.Outcome(word)}})
+	for _, target := range against {
+		for i := range claims.Table {
+			row := &claims.Table[i]
+			if expected[row.ID] == "" {
+				continue
 			}
+			c := Cell{Name: targetName(target) + "/claim/" + row.ID, Runner: &claimRunner{target: target, row: row, expected: claims.Outcome(expected[row.ID])}}
+			if f.names[c.Name] {
+				return nil, n.Wrong("the cell %s comes about twice", c.Name)
+			}
+			f.names[c.Name] = true
+			cells = append(cells, c)
 		}
 	}
 	return cells, nil
 }
+
+var outcome = yamlnode.Word("outcome", []string{string(claims.Holds), string(claims.Refuted), string(claims.Depends), string(claims.Open)})
 
 // claimRunner measures one claim on one target.
 type claimRunner struct {
@@ -87,10 +87,11 @@ func (r *claimRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 			return nil, err
 		}
 	}
-	if c.NotMeasured = r.row.Measurable(target); c.NotMeasured != "" {
-		if r.row.Cannot(target) {
-			c.Verdict = result.NotApplicable
-		}
+	never := false
+	if c.NotMeasured, never = r.row.NotMeasured(target); never {
+		c.Verdict = result.NotApplicable
+	}
+	if c.NotMeasured != "" {
 		return &out, nil
 	}
 	m, err := r.row.Measure(ctx, target, j.Seed)

@@ -1,11 +1,14 @@
 package suite
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -110,63 +113,60 @@ func anomalies(r *result.Result) string {
 }
 
 // parseExpectation reads "holds", "violated", or a mapping.
-func parseExpectation(n *Node) (e Expectation, err error) {
+func parseExpectation(n *Node) (e *Expectation, err error) {
+	e = new(Expectation)
 	if !n.IsMapping() {
-		word, err := n.Word("expectation", []string{"holds", "violated", "refuted"})
+		word, err := yamlnode.Word("expectation", []string{"holds", "violated", "refuted"})(n)
 		e.Violated = word != "holds"
 		return e, err
 	}
-	fields, err := n.Fields("loss-window", "max-lost", "min-lost", "violated", "known", "issue")
-	if err != nil {
-		return e, err
-	}
-	var violated *Node
-	for name, f := range fields { // any order: the fields do not depend on each other
-		switch name {
-		case "loss-window":
-			var d time.Duration
-			if text, _ := f.Text(); text == "0" || text == "0s" {
-				e.MaxWindow = &d
-				continue
-			}
-			if d, err = f.Duration(); err != nil {
-				return e, err
-			}
-			e.MaxWindow = &d
-		case "max-lost", "min-lost":
-			count, err := f.Int(0)
-			if err != nil {
-				return e, err
-			}
-			limit := int64(count)
-			if name == "max-lost" {
-				e.MaxLost = &limit
-			} else {
-				e.MinLost = &limit
-			}
-		case "violated", "known":
-			violated = f
-			e.Violated = true
-			if e.Anomalies, err = f.Words("anomaly", Anomalies()); err != nil {
-				return e, err
-			}
-		case "issue":
-			if e.Issue, err = f.Text(); err != nil {
-				return e, err
-			}
+	var violated, known, issue *Node
+	anomalies := func(at **Node) func(n *Node) ([]string, error) {
+		return func(n *Node) ([]string, error) {
+			*at, e.Violated = n, true
+			return yamlnode.Once("anomaly", yamlnode.Word("anomaly", names(anomaly.Names(), func(a anomaly.Name) string { return string(a) })))(n)
 		}
 	}
+	if err := n.Read(
+		yamlnode.To("loss-window", &e.MaxWindow, lossWindow),
+		yamlnode.To("max-lost", &e.MaxLost, writes),
+		yamlnode.To("min-lost", &e.MinLost, writes),
+		yamlnode.To("violated", &e.Anomalies, anomalies(&violated)),
+		yamlnode.To("known", &e.Anomalies, anomalies(&known)),
+		yamlnode.To("issue", &e.Issue, func(n *Node) (string, error) {
+			issue = n
+			return n.Text()
+		})); err != nil {
+		return e, err
+	}
+	limited := e.MaxWindow != nil || e.MaxLost != nil || e.MinLost != nil
 	switch {
-	case fields["violated"] != nil && fields["known"] != nil:
+	case violated != nil && known != nil:
 		return e, n.Wrong("violated and known say the same: want one of them")
-	case fields["known"] != nil && e.Issue == "":
-		return e, fields["known"].Wrong("a known violation needs the issue where it is being dealt with: want issue: LINK beside it")
-	case fields["issue"] != nil && violated == nil:
-		return e, fields["issue"].Wrong("an issue without a violation that it is about: want known: ANOMALY beside it")
-	case violated != nil && (e.MaxWindow != nil || e.MaxLost != nil || e.MinLost != nil):
-		return e, violated.Wrong("what is expected to be violated has no limits: want either violated or loss-window and max-lost")
-	case len(fields) == 0:
+	case known != nil && e.Issue == "":
+		return e, known.Wrong("a known violation needs the issue where it is being dealt with: want issue: LINK beside it")
+	case issue != nil && !e.Violated:
+		return e, issue.Wrong("an issue without a violation that it is about: want known: ANOMALY beside it")
+	case e.Violated && limited:
+		return e, cmp.Or(violated, known).Wrong("what is expected to be violated has no limits: want either violated or loss-window and max-lost")
+	case !e.Violated && !limited:
 		return e, n.Wrong("nothing is expected here: want holds, violated, or fields such as loss-window")
 	}
 	return e, nil
+}
+
+// lossWindow is a duration, or 0.
+func lossWindow(n *Node) (*time.Duration, error) {
+	if text, _ := n.Text(); text == "0" || text == "0s" {
+		return new(time.Duration), nil
+	}
+	d, err := n.Duration()
+	return &d, err
+}
+
+// writes is a number of them.
+func writes(n *Node) (*int64, error) {
+	count, err := yamlnode.Int(0)(n)
+	limit := int64(count)
+	return &limit, err
 }

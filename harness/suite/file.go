@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/harness/yamlnode"
 )
 
@@ -38,7 +37,7 @@ type File struct {
 
 	defaults *settings
 	rules    []rule
-	names    map[string]bool
+	names    map[string]bool // of cells
 }
 
 // SeedRule says which seed a suite has.
@@ -57,14 +56,6 @@ func (r SeedRule) Of(now time.Time, random func() uint64) uint64 {
 		return random() >> 11 // 53 bits, so that it survives a reader of JSON that knows only floats
 	}
 	return r.Value
-}
-
-// Anomalies are the names of anomalies.
-func Anomalies() (names []string) {
-	for _, n := range anomaly.Names() {
-		names = append(names, string(n))
-	}
-	return names
 }
 
 // Load reads a suite file.
@@ -86,36 +77,24 @@ func Parse(path string, text []byte) (*File, error) {
 	sum := sha256.Sum256(text)
 	f := &File{Path: path, Hash: hex.EncodeToString(sum[:8]), names: map[string]bool{},
 		Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
-		Seed: SeedRule{Kind: "fixed", Value: 1}, Unknown: "fail", Keep: 3, Shrink: true, defaults: &settings{}}
-	known := append([]string{"suite"}, headNames...)
-	for _, s := range sections {
-		known = append(known, s.Name)
-	}
-	fields, err := root.Fields(known...)
-	if err != nil {
-		return nil, err
-	}
-	if fields["suite"] == nil {
-		return nil, root.Wrong(`no version: want "suite: 1"`)
-	}
-	if v, err := fields["suite"].Text(); err != nil || v != strconv.Itoa(Version) {
-		return nil, fields["suite"].Wrong("suite: %s is not a version that this torntail reads: want 1", fields["suite"].What())
-	}
-	if err := fields.Each(headNames, f.head); err != nil {
-		return nil, err
+		Seed: SeedRule{Kind: "fixed", Value: 1}, Unknown: "fail", Keep: 3, Shrink: true, defaults: usual()}
+	fields := []yamlnode.Field{
+		yamlnode.Version("suite", Version),
+		yamlnode.To("name", &f.Name, (*Node).Text),
+		yamlnode.To("seed", &f.Seed, parseSeed),
+		{Name: "budget", Read: f.budget},
+		yamlnode.To("unknown", &f.Unknown, yamlnode.Word("unknown", []string{"fail", "warn"})),
+		yamlnode.To("keep-failures", &f.Keep, yamlnode.Int(0)),
+		yamlnode.To("shrink", &f.Shrink, (*Node).Bool),
+		yamlnode.To("baseline", &f.Baseline, (*Node).Path),
+		yamlnode.To("defaults", &f.defaults, f.parseSettings),
+		yamlnode.To("expect", &f.rules, yamlnode.Each("expectation", parseRule)),
 	}
 	for _, s := range sections {
-		n := fields[s.Name]
-		if n == nil {
-			continue
-		}
-		cells, err := s.Parse(f, n)
-		if err != nil {
-			return nil, err
-		}
-		if err := f.add(n, cells); err != nil {
-			return nil, err
-		}
+		fields = append(fields, yamlnode.Field{Name: s.Name, Read: func(n *Node) error { return f.section(s, n) }})
+	}
+	if err := root.Read(fields...); err != nil {
+		return nil, err
 	}
 	if len(f.Cells) == 0 {
 		return nil, root.Wrong("no cells: want a matrix")
@@ -123,60 +102,64 @@ func Parse(path string, text []byte) (*File, error) {
 	return f, f.checkRules()
 }
 
-// maxCells bounds a matrix, whose size is a product.
+// maxCells bounds a suite, which has products in it.
 const maxCells = 10000
 
-// add takes the cells of a section, whose names File.unique has made.
-func (f *File) add(n *Node, cells []Cell) error {
-	if f.Cells = append(f.Cells, cells...); len(f.Cells) > maxCells {
-		return n.Wrong("more than %d cells", maxCells)
-	}
-	seen := map[string]bool{}
-	for _, c := range f.Cells {
-		if seen[c.Name] {
-			return n.Wrong("the cell %s comes about twice", c.Name)
+// section adds the cells of a section's blocks.
+func (f *File) section(s Section, n *Node) error {
+	for _, block := range n.List() {
+		cells, err := s.Parse(f, block)
+		if err != nil {
+			return err
 		}
-		seen[c.Name] = true
+		if f.Cells = append(f.Cells, cells...); len(f.Cells) > maxCells {
+			return block.Wrong("more than %d cells", maxCells)
+		}
 	}
 	return nil
 }
 
-// headNames are the fields that are not sections of cells, in the order in which they
-// are read.
-var headNames = []string{"name", "seed", "budget", "unknown", "keep-failures", "shrink", "baseline", "defaults", "expect"}
-
-func (f *File) head(name string, n *Node) (err error) {
-	switch name {
-	case "name":
-		f.Name, err = n.Text()
-	case "seed":
-		f.Seed, err = parseSeed(n)
-	case "budget":
-		err = f.budget(n)
-	case "unknown":
-		f.Unknown, err = n.Word("unknown", []string{"fail", "warn"})
-	case "keep-failures":
-		f.Keep, err = n.Int(0)
-	case "shrink":
-		f.Shrink, err = n.Bool()
-	case "baseline":
-		if f.Baseline, err = n.Text(); err == nil {
-			f.Baseline = f.Relative(f.Baseline)
+// combinations are each combination of an index below each of the sizes, the last changing first.
+func combinations(block *Node, sizes ...int) (list [][]int, err error) {
+	list = [][]int{nil}
+	for _, size := range sizes {
+		if size*len(list) > maxCells {
+			return nil, block.Wrong("more than %d cells", maxCells)
 		}
-	case "defaults":
-		f.defaults, err = f.parseSettings(n, nil)
-	case "expect":
-		f.rules, err = parseRules(n)
+		var longer [][]int
+		for _, have := range list {
+			for i := range size {
+				longer = append(longer, append(slices.Clip(have), i))
+			}
+		}
+		list = longer
 	}
-	return err
+	return list, nil
 }
 
-// Relative is a path that the suite names, as a path from here.
-func (f *File) Relative(path string) string {
-	if filepath.IsAbs(path) {
-		return path
+// cell is a cell at coordinates, and what is expected of it there: what stands in its
+// own block, else what the last rule that names it says, else what the defaults say. Its
+// name, put together of parts, has a number if another has it already.
+func (f *File) cell(r Runner, at map[string]string, own *Expectation, parts ...string) Cell {
+	c := Cell{Name: strings.Join(parts, "/"), Runner: r}
+	for k, name := 2, c.Name; f.names[c.Name]; k++ {
+		c.Name = fmt.Sprintf("%s#%d", name, k)
 	}
-	return filepath.Join(filepath.Dir(f.Path), path)
+	f.names[c.Name] = true
+	at["cell"] = c.Name
+	if f.defaults.expect != nil {
+		c.Expect = *f.defaults.expect
+	}
+	for i := range f.rules {
+		if r := &f.rules[i]; r.about(at) {
+			r.used = true
+			c.Expect = *r.expect
+		}
+	}
+	if own != nil {
+		c.Expect = *own
+	}
+	return c
 }
 
 func parseSeed(n *Node) (SeedRule, error) {
@@ -211,16 +194,11 @@ func (f *File) Targets() (list []string) {
 }
 
 func (f *File) budget(n *Node) error {
-	fields, err := n.Fields("runs", "time")
-	switch {
-	case err != nil:
-		return err
-	case len(fields) != 1:
+	err := n.Read(
+		yamlnode.To("runs", &f.Runs, yamlnode.Int(1)),
+		yamlnode.To("time", &f.For, (*Node).Duration))
+	if err == nil && (f.Runs > 0) == (f.For > 0) {
 		return n.Wrong("want runs: crashes for each cell, or time: for all cells together")
-	case fields["runs"] != nil:
-		f.Runs, err = fields["runs"].Int(1)
-	default:
-		f.For, err = fields["time"].Duration()
 	}
 	return err
 }
@@ -229,62 +207,29 @@ func (f *File) budget(n *Node) error {
 type rule struct {
 	at     *Node
 	where  map[string][]string // field: words; a field that is not there names all
-	expect Expectation
+	expect *Expectation
 	used   bool
 }
 
 // coordinates are the fields by which rules name cells.
 var coordinates = []string{"cell", "target", "mode", "crash", "workload", "personality", "profile", "plant", "topology", "partition"}
 
-func parseRules(n *Node) (rules []rule, err error) {
-	for _, e := range n.List() {
-		fields, err := e.Fields(append([]string{"outcome"}, coordinates...)...)
-		if err != nil {
-			return nil, err
-		}
-		r := rule{at: e, where: map[string][]string{}}
-		if fields["outcome"] == nil {
-			return nil, e.Wrong("what is expected? Want outcome: holds, violated, or fields such as loss-window")
-		}
-		if r.expect, err = parseExpectation(fields["outcome"]); err != nil {
-			return nil, err
-		}
-		for _, name := range coordinates {
-			if fields[name] == nil {
-				continue
-			}
-			for _, w := range fields[name].List() {
-				word, err := w.Text()
-				if err != nil {
-					return nil, err
-				}
-				r.where[name] = append(r.where[name], word)
-			}
-		}
-		rules = append(rules, r)
+func parseRule(n *Node) (rule, error) {
+	r := rule{at: n, where: map[string][]string{}}
+	outcome := yamlnode.To("outcome", &r.expect, parseExpectation)
+	outcome.Must = "what is expected? Want outcome: holds, violated, or fields such as loss-window"
+	fields := []yamlnode.Field{outcome}
+	for _, name := range coordinates {
+		fields = append(fields, yamlnode.Field{Name: name, Read: func(n *Node) (err error) {
+			r.where[name], err = yamlnode.Each("word", (*Node).Text)(n)
+			return err
+		}})
 	}
-	return rules, nil
+	return r, n.Read(fields...)
 }
 
-// Expect is what is expected of a cell at the coordinates: what stands in its own
-// block, else what the last rule that names it says, else what the defaults say.
-func (f *File) Expect(at map[string]string, own *Expectation) (e Expectation) {
-	if f.defaults.expect != nil {
-		e = *f.defaults.expect
-	}
-	for i := range f.rules {
-		if r := &f.rules[i]; r.names(at) {
-			r.used = true
-			e = r.expect
-		}
-	}
-	if own != nil {
-		e = *own
-	}
-	return e
-}
-
-func (r *rule) names(at map[string]string) bool {
+// about reports whether the rule names a cell at these coordinates.
+func (r *rule) about(at map[string]string) bool {
 	for name, words := range r.where { // any order: all must agree
 		if !slices.Contains(words, at[name]) {
 			return false

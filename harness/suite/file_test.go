@@ -109,8 +109,8 @@ matrix:
 		"engine/no/kill/registers/ext4#2: holds, at most 9 writes lost in a crash",
 	}, names2(f))
 	mine := f.Cells[2].Runner.(*crashRunner)
-	assert.Equal(t, "everysec+rdb", mine.mode.Name, "judged as what keeps its data in the same way")
-	assert.Equal(t, "50", mine.mode.Get("hz"))
+	assert.Equal(t, "everysec+rdb", mine.campaign.Modes[0].Name, "judged as what keeps its data in the same way")
+	assert.Equal(t, "50", mine.campaign.Modes[0].Get("hz"))
 	assert.Equal(t, []string{"engine", "redis-server"}, f.Targets())
 }
 

@@ -3,8 +3,8 @@ package suite
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/saved"
+	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -26,23 +27,20 @@ import (
 
 func init() { Register(Section{Name: "matrix", Parse: parseMatrix}) }
 
-// settings are what a block of the matrix, or the defaults, set. Pointers that
-// are nil leave what was there.
+// settings are what a block of the matrix, or the defaults, set.
 type settings struct {
-	targets, crashes, workloads, personalities, profiles []string
+	targets, workloads, profiles []string
 
-	modes  []configuration
-	plan   *plan.Plan
-	plant  *string
-	disk   *string // auto, fuse, host
-	own    *contract.File
-	span   *time.Duration
-	runs   *int
-	expect *Expectation
+	modes         []configuration
+	crashes       []*experiment.CrashKind
+	personalities []*disk.Personality
+	plant, disk   string
+	span          time.Duration // 0: the mode's own
+	directives    []product.Directive
+	expect        *Expectation
 
-	clients, keys, ops, pipeline, valueSize, workers *int
-	rate, readRatio                                  *float64
-	directives                                       []product.Directive
+	// campaign is what the cells have in common.
+	campaign campaign.Campaign
 }
 
 // configuration is a mode under a name of the suite's own.
@@ -51,127 +49,81 @@ type configuration struct {
 	mode  product.Mode
 }
 
-var settingNames = []string{"targets", "modes", "crashes", "workloads", "personalities", "profiles", "plan", "plant", "disk", "contract",
-	"span", "runs", "expect", "clients", "keys", "ops", "pipeline", "value-size", "workers", "rate", "read-ratio", "directives"}
-
-func parseMatrix(f *File, n *Node) (cells []Cell, err error) {
-	for _, block := range n.List() {
-		s, err := f.parseSettings(block, f.defaults)
-		if err != nil {
-			return nil, err
-		}
-		more, err := f.cross(block, s)
-		if err != nil {
-			return nil, err
-		}
-		cells = append(cells, more...)
-		if len(cells) > maxCells {
-			return nil, block.Wrong("more than %d cells", maxCells)
-		}
+// usual are the settings of a suite that sets nothing.
+func usual() *settings {
+	w := workloads.Default()
+	ext4, _ := disk.PersonalityByName("ext4")
+	s := &settings{targets: []string{"engine"}, workloads: []string{w.Name}, profiles: []string{"cloud-ssd"}, disk: "auto",
+		personalities: []*disk.Personality{ext4}, campaign: campaign.Campaign{Workload: w}}
+	for _, name := range product.DefaultModes {
+		m, _ := product.ModeByName(name)
+		s.modes = append(s.modes, configuration{name, m})
 	}
-	return cells, nil
+	for _, name := range experiment.DefaultCrashes {
+		s.crashes = append(s.crashes, experiment.MustCrash(name))
+	}
+	return s
 }
 
-// parseSettings reads settings on top of others.
-func (f *File) parseSettings(n *Node, on *settings) (*settings, error) {
-	fields, err := n.Fields(settingNames...)
-	if err != nil {
-		return nil, err
-	}
-	s := &settings{}
-	if on != nil {
-		*s = *on
-		s.expect = nil // File.Expect knows what the defaults expect
-	}
-	// Later fields may need earlier ones: a configuration file is read for the targets.
-	return s, fields.Each(settingNames, func(name string, n *Node) error { return f.setting(s, name, n) })
+// parseSettings reads settings on top of the defaults.
+func (f *File) parseSettings(n *Node) (*settings, error) {
+	s := *f.defaults
+	s.expect = nil // File.cell knows what the defaults expect
+	c := &s.campaign
+	w := &c.Workload
+	return &s, n.Read(
+		yamlnode.To("targets", &s.targets, targets),
+		yamlnode.To("modes", &s.modes, yamlnode.Each("mode", s.configuration)), // reads files for the targets
+		yamlnode.To("crashes", &s.crashes, yamlnode.Once("crash kind", yamlnode.By(experiment.CrashByName))),
+		yamlnode.To("workloads", &s.workloads, yamlnode.Once("workload", yamlnode.Word("workload", names(workloads.Names(), func(w [2]string) string { return w[0] })))),
+		yamlnode.To("personalities", &s.personalities, yamlnode.Once("personality", yamlnode.By(disk.PersonalityByName))),
+		yamlnode.To("profiles", &s.profiles, yamlnode.Once("profile", yamlnode.Word("profile", sim.ProfileNames()))),
+		yamlnode.To("plan", &c.Plan, parsePlan),
+		yamlnode.Field{Name: "plant", Read: func(n *Node) (err error) {
+			if s.plant, err = n.Text(); err == nil {
+				c.Plants, err = experiment.ParsePlants(s.plant)
+			}
+			return n.At(err)
+		}},
+		yamlnode.To("disk", &s.disk, yamlnode.Word("disk", append([]string{"auto"}, machine.DiskWords()...))),
+		yamlnode.Field{Name: "contract", Read: func(n *Node) error {
+			path, err := n.Path()
+			if err == nil {
+				c.Contract, err = contract.Load(path)
+			}
+			return n.At(err)
+		}},
+		yamlnode.To("span", &s.span, (*Node).Duration),
+		yamlnode.To("runs", &c.Runs, yamlnode.Int(1)),
+		yamlnode.To("expect", &s.expect, parseExpectation),
+		yamlnode.To("clients", &w.Clients, yamlnode.Int(1)),
+		yamlnode.To("keys", &w.Keys, yamlnode.Int(1)),
+		yamlnode.To("ops", &w.Ops, yamlnode.Int(0)),
+		yamlnode.To("pipeline", &w.Pipeline, yamlnode.Int(1)),
+		yamlnode.To("value-size", &w.ValueSize, yamlnode.Int(0)),
+		yamlnode.To("workers", &c.Workers, yamlnode.Int(0)),
+		yamlnode.To("rate", &w.Rate, (*Node).Float),
+		yamlnode.To("read-ratio", &w.ReadRatio, (*Node).Float),
+		yamlnode.To("directives", &s.directives, directives))
 }
 
-func (f *File) setting(s *settings, name string, n *Node) (err error) {
-	switch name {
-	case "targets":
-		s.targets, err = targets(n)
-	case "modes":
-		s.modes, err = f.configurations(n, s)
-	case "crashes":
-		s.crashes, err = n.Words("crash kind", names(experiment.CrashKinds, func(c **experiment.CrashKind) string { return (*c).Name }))
-	case "workloads":
-		s.workloads, err = n.Words("workload", names(workloads.Names(), func(w *[2]string) string { return w[0] }))
-	case "personalities":
-		s.personalities, err = n.Words("personality", names(disk.Personalities, func(p **disk.Personality) string { return (*p).Name }))
-	case "profiles":
-		s.profiles, err = n.Words("profile", sim.ProfileNames())
-	case "plan":
-		s.plan, err = f.plan(n)
-	case "plant":
-		var text string
-		if text, err = n.Text(); err == nil {
-			_, err = experiment.ParsePlants(text)
-			err = n.At(err)
-		}
-		s.plant = &text
-	case "disk":
-		s.disk, err = pointer(n.Word("disk", append([]string{"auto"}, machine.DiskWords()...)))
-	case "contract":
-		var path string
-		if path, err = n.Text(); err == nil {
-			s.own, err = contract.Load(f.Relative(path))
-			err = n.At(err)
-		}
-	case "span":
-		s.span, err = pointer(n.Duration())
-	case "expect":
-		s.expect, err = pointer(parseExpectation(n))
-	case "directives":
-		s.directives, err = directives(n)
-	case "runs":
-		s.runs, err = pointer(n.Int(1))
-	case "clients":
-		s.clients, err = pointer(n.Int(1))
-	case "keys":
-		s.keys, err = pointer(n.Int(1))
-	case "ops":
-		s.ops, err = pointer(n.Int(0))
-	case "pipeline":
-		s.pipeline, err = pointer(n.Int(1))
-	case "value-size":
-		s.valueSize, err = pointer(n.Int(0))
-	case "workers":
-		s.workers, err = pointer(n.Int(0))
-	case "rate":
-		s.rate, err = pointer(n.Float())
-	case "read-ratio":
-		s.readRatio, err = pointer(n.Float())
-	}
-	return err
-}
-
-func names[T any](list []T, name func(*T) string) []string {
+func names[T any](list []T, name func(T) string) []string {
 	out := make([]string, len(list))
-	for i := range list {
-		out[i] = name(&list[i])
+	for i, v := range list {
+		out[i] = name(v)
 	}
 	return out
 }
 
-// targets are words that are not checked here: a path may be there on the
-// machine that runs the suite only.
-func targets(n *Node) (list []string, err error) {
-	for _, e := range n.List() {
-		t, err := e.Text()
-		if err != nil {
-			return nil, err
-		}
-		if t == "" || strings.ContainsAny(t, " \t\n") {
-			return nil, e.Wrong("target %q: want engine, redis-server, or the path of a server or a target.yaml", t)
-		}
-		list = append(list, t)
+// targets reads words that are not checked here: a path may be there on the machine that
+// runs the suite only.
+var targets = yamlnode.Each("target", func(n *Node) (string, error) {
+	t, err := n.Text()
+	if err == nil && (t == "" || strings.ContainsAny(t, " \t\n")) {
+		err = n.Wrong("target %q: want engine, redis-server, or the path of a server or a target.yaml", t)
 	}
-	if len(list) == 0 {
-		return nil, n.Wrong("an empty list, where at least one target is expected")
-	}
-	return list, nil
-}
+	return t, err
+})
 
 // directives are lines of redis.conf.
 func directives(n *Node) (list []product.Directive, err error) {
@@ -182,233 +134,103 @@ func directives(n *Node) (list []product.Directive, err error) {
 	return list, err
 }
 
-// configurations are modes by name, or mappings that change one or read a redis.conf.
-func (f *File) configurations(n *Node, s *settings) (list []configuration, err error) {
-	modes := names(product.Modes, func(m *product.Mode) string { return m.Name })
-	for _, e := range n.List() {
-		if !e.IsMapping() {
-			name, err := e.Word("mode", modes)
+// mode reads the name of one.
+func mode(n *Node) (product.Mode, error) {
+	name, err := yamlnode.Word("mode", names(product.Modes, func(m product.Mode) string { return m.Name }))(n)
+	if err != nil {
+		return product.Mode{}, err
+	}
+	return product.ModeByName(name)
+}
+
+// configuration is a mode by name, or a mapping that changes one or reads a redis.conf.
+func (s *settings) configuration(n *Node) (c configuration, err error) {
+	if !n.IsMapping() {
+		c.mode, err = mode(n)
+		c.label = c.mode.Name
+		return c, err
+	}
+	var conf *product.Conf
+	var more []product.Directive
+	if err := n.Read(
+		yamlnode.Field{Name: "name", Must: ownConfiguration, Read: func(n *Node) error {
+			if c.label, err = n.Text(); err == nil && (c.label == "" || strings.ContainsAny(c.label, "/ \t\n")) {
+				return n.Wrong("name %q: want a word without blanks and slashes", c.label)
+			}
+			return err
+		}},
+		yamlnode.To("mode", &c.mode, mode),
+		yamlnode.To("conf", &conf, func(n *Node) (*product.Conf, error) {
+			path, err := n.Path()
 			if err != nil {
 				return nil, err
 			}
-			m, err := product.ModeByName(name)
-			if err != nil {
-				return nil, e.At(err)
+			conf, err := product.ReadConf(path, slices.ContainsFunc(s.targets, func(t string) bool { return t != "engine" }), product.Own)
+			if err == nil && c.mode.Name == "" {
+				c.mode, err = conf.Mode()
+				return nil, n.At(err)
 			}
-			list = append(list, configuration{name, m})
-			continue
-		}
-		fields, err := e.Fields("name", "mode", "conf", "directives")
-		if err != nil {
-			return nil, err
-		}
-		c, err := f.configuration(e, fields, modes, s)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	if len(list) == 0 {
-		return nil, n.Wrong("an empty list, where at least one mode is expected")
-	}
-	return list, nil
-}
-
-func (f *File) configuration(n *Node, fields map[string]*Node, modes []string, s *settings) (c configuration, err error) {
-	if fields["name"] == nil || fields["mode"] == nil && fields["conf"] == nil {
-		return c, n.Wrong("a configuration of its own needs a name, and a mode or a conf")
-	}
-	if c.label, err = fields["name"].Text(); err != nil {
+			return conf, n.At(err)
+		}),
+		yamlnode.To("directives", &more, directives)); err != nil {
 		return c, err
 	}
-	if c.label == "" || strings.ContainsAny(c.label, "/ \t\n") {
-		return c, fields["name"].Wrong("name %q: want a word without blanks and slashes", c.label)
+	if c.mode.Name == "" {
+		return c, n.Wrong(ownConfiguration)
 	}
-	if m := fields["mode"]; m != nil {
-		name, err := m.Word("mode", modes)
-		if err != nil {
-			return c, err
-		}
-		if c.mode, err = product.ModeByName(name); err != nil {
-			return c, m.At(err)
-		}
+	if conf != nil {
+		c.mode, _ = conf.On(c.mode)
 	}
-	if n := fields["conf"]; n != nil {
-		path, err := n.Text()
-		if err != nil {
-			return c, err
-		}
-		foreign := false
-		for _, t := range s.targets {
-			foreign = foreign || t != "engine"
-		}
-		conf, err := product.ReadConf(f.Relative(path), foreign, product.Own)
-		if err != nil {
-			return c, n.At(err)
-		}
-		if fields["mode"] != nil {
-			c.mode, _ = conf.On(c.mode)
-		} else if c.mode, err = conf.Mode(); err != nil {
-			return c, n.At(err)
-		}
-	}
-	if d := fields["directives"]; d != nil {
-		more, err := directives(d)
-		if err != nil {
-			return c, err
-		}
-		c.mode = c.mode.With(more)
-	}
+	c.mode = c.mode.With(more)
 	return c, nil
 }
 
-// plan is a plan as text, or in a file.
-func (f *File) plan(n *Node) (*plan.Plan, error) {
+const ownConfiguration = "a configuration of its own needs a name, and a mode or a conf"
+
+// parsePlan is a plan as text, or in a file.
+func parsePlan(n *Node) (*plan.Plan, error) {
 	text, err := n.Text()
 	if err != nil {
 		return nil, err
 	}
-	if !strings.HasPrefix(strings.TrimSpace(text), "plan ") {
-		data, err := os.ReadFile(f.Relative(text))
-		if err != nil {
-			return nil, n.Wrong("neither a plan (first line \"plan 1\") nor a file: %v", err)
-		}
-		p, err := plan.Parse(string(data))
-		if err != nil {
-			return nil, n.Wrong("%s: %v", text, err)
-		}
-		return p, nil
-	}
-	p, err := plan.Parse(text)
+	p, err := campaign.ReadPlan(text, n.Relative(text))
 	return p, n.At(err)
 }
 
-// or is a list, or what stands for one that is not there.
-func or(list []string, otherwise ...string) []string {
-	if len(list) == 0 {
-		return otherwise
+// parseMatrix makes the cells of a block.
+func parseMatrix(f *File, n *Node) (cells []Cell, err error) {
+	s, err := f.parseSettings(n)
+	if err != nil {
+		return nil, err
 	}
-	return list
-}
-
-// cross makes the cells of a block.
-func (f *File) cross(n *Node, s *settings) (cells []Cell, err error) {
-	modes := s.modes
-	if len(modes) == 0 {
-		for _, name := range product.DefaultModes {
-			m, err := product.ModeByName(name)
-			if err != nil {
-				return nil, err
-			}
-			modes = append(modes, configuration{name, m})
-		}
+	all, err := combinations(n, len(s.targets), len(s.modes), len(s.crashes), len(s.workloads), len(s.personalities), len(s.profiles))
+	if err != nil {
+		return nil, err
 	}
-	size := 1
-	for _, k := range []int{len(s.targets), len(modes), len(s.crashes), len(s.workloads), len(s.personalities), len(s.profiles)} {
-		if size *= max(k, 1); size > maxCells {
-			return nil, n.Wrong("more than %d cells", maxCells)
+	for _, i := range all {
+		r := &crashRunner{target: s.targets[i[0]], label: s.modes[i[1]].label, disk: s.disk, campaign: s.campaign}
+		c := &r.campaign
+		c.Crashes, c.Workload.Name, c.Personality, c.Profile = s.crashes[i[2]:i[2]+1], s.workloads[i[3]], s.personalities[i[4]].Name, s.profiles[i[5]]
+		m := s.modes[i[1]].mode.With(s.directives)
+		if s.span > 0 {
+			m = m.Spanning(s.span)
 		}
-	}
-	for _, target := range or(s.targets, "engine") {
-		for _, m := range modes {
-			for _, crash := range or(s.crashes, experiment.DefaultCrashes...) {
-				for _, w := range or(s.workloads, workloads.Default().Name) {
-					for _, p := range or(s.personalities, "ext4") {
-						for _, profile := range or(s.profiles, "cloud-ssd") {
-							c, err := f.crashCell(n, s, target, m, crash, w, p, profile)
-							if err != nil {
-								return nil, err
-							}
-							cells = append(cells, c)
-						}
-					}
-				}
-			}
+		c.Modes = []product.Mode{m}
+		if err := r.check(s.plant); err != nil {
+			return nil, n.At(err)
 		}
+		at := map[string]string{"target": r.target, "mode": r.label, "crash": c.Crashes[0].Name, "workload": c.Workload.Name,
+			"personality": c.Personality, "profile": c.Profile, "plant": s.plant}
+		parts := []string{targetName(r.target), r.label, c.Crashes[0].Name, c.Workload.Name, c.Personality}
+		if c.Profile != "cloud-ssd" {
+			parts = append(parts, c.Profile)
+		}
+		if s.plant != "" {
+			parts = append(parts, s.plant)
+		}
+		cells = append(cells, f.cell(r, at, s.expect, parts...))
 	}
 	return cells, nil
-}
-
-// crashCell is one cell of a block.
-func (f *File) crashCell(n *Node, s *settings, target string, c configuration, crash, workload, personality, profile string) (cell Cell, err error) {
-	r := &crashRunner{target: target, label: c.label, mode: c.mode.With(s.directives), personality: personality, profile: profile,
-		plan: s.plan, own: s.own, disk: "auto", runs: value(s.runs), workers: value(s.workers)}
-	if r.crash, err = experiment.CrashByName(crash); err != nil {
-		return cell, n.At(err)
-	}
-	if s.span != nil {
-		r.mode = r.mode.Spanning(*s.span)
-	}
-	if target == "engine" {
-		if err := r.mode.Check(); err != nil {
-			return cell, n.At(err)
-		}
-	}
-	if s.disk != nil {
-		r.disk = *s.disk
-	}
-	if s.plant != nil {
-		if r.plants, err = experiment.ParsePlants(*s.plant); err != nil {
-			return cell, n.At(err)
-		}
-		if target != "engine" && r.plants.Engine != 0 {
-			return cell, n.Wrong("plant %s: planted bugs of the engine cannot be in %s", *s.plant, target)
-		}
-	}
-	r.workload = workloads.Default()
-	w := &r.workload
-	w.Name = workload
-	for _, set := range []struct {
-		to   *int
-		from *int
-	}{{&w.Clients, s.clients}, {&w.Keys, s.keys}, {&w.Ops, s.ops}, {&w.Pipeline, s.pipeline}, {&w.ValueSize, s.valueSize}} {
-		if set.from != nil {
-			*set.to = *set.from
-		}
-	}
-	if s.rate != nil {
-		w.Rate = *s.rate
-	}
-	if s.readRatio != nil {
-		w.ReadRatio = *s.readRatio
-	}
-	if err := w.Check(); err != nil {
-		return cell, n.At(err)
-	}
-	if s.plan != nil {
-		backend := plan.Process
-		if target == "engine" {
-			backend = plan.Sim
-		}
-		if err := s.plan.Check(machine.System(backend), []string{experiment.Server}); err != nil {
-			return cell, n.At(err)
-		}
-	}
-	at := map[string]string{"target": target, "mode": c.label, "crash": crash, "workload": workload, "personality": personality, "profile": profile}
-	if s.plant != nil {
-		at["plant"] = *s.plant
-	}
-	parts := []string{targetName(target), c.label, crash, workload, personality}
-	if profile != "cloud-ssd" {
-		parts = append(parts, profile)
-	}
-	if s.plant != nil && *s.plant != "" {
-		parts = append(parts, *s.plant)
-	}
-	cell.Name = f.unique(strings.Join(parts, "/"))
-	at["cell"] = cell.Name
-	cell.Runner, cell.Expect = r, f.Expect(at, s.expect)
-	return cell, nil
-}
-
-// unique is a name for a cell: with a number if another has it already.
-func (f *File) unique(name string) string {
-	numbered := name
-	for k := 2; f.names[numbered]; k++ {
-		numbered = fmt.Sprintf("%s#%d", name, k)
-	}
-	f.names[numbered] = true
-	return numbered
 }
 
 // targetName is what a target is called in the names of cells.
@@ -416,36 +238,36 @@ func targetName(target string) string {
 	return strings.TrimSuffix(filepath.Base(target), ".yaml")
 }
 
-// pointer is to a value that may be wrong.
-func pointer[T any](v T, err error) (*T, error) { return &v, err }
-
-func value[T any](p *T) (v T) {
-	if p != nil {
-		v = *p
-	}
-	return v
-}
-
 // crashRunner runs the crash experiments of one cell.
 type crashRunner struct {
-	target, label        string
-	mode                 product.Mode
-	crash                *experiment.CrashKind
-	workload             workloads.Spec
-	personality, profile string
-	plan                 *plan.Plan
-	plants               experiment.Plants
-	own                  *contract.File
-	disk                 string
-	runs, workers        int
+	target, label, disk string
+	campaign            campaign.Campaign // of one mode and one crash kind
+}
+
+// check reports what cannot be run; plant is what is planted.
+func (r *crashRunner) check(plant string) error {
+	c, backend := &r.campaign, plan.Process
+	if r.target == "engine" {
+		backend = plan.Sim
+		if err := c.Modes[0].Check(); err != nil {
+			return err
+		}
+	} else if c.Plants.Engine != 0 {
+		return fmt.Errorf("plant %s: planted bugs of the engine cannot be in %s", plant, r.target)
+	}
+	if err := c.Workload.Check(); err != nil || c.Plan == nil {
+		return err
+	}
+	return c.Plan.Check(machine.System(backend), []string{experiment.Server})
 }
 
 func (r *crashRunner) Blank() Outcome {
-	res := &result.Result{Target: r.target, Backend: string(plan.Process), Mode: r.label, Crash: r.crash.Name, Workload: r.workload.Name, Personality: r.personality}
+	c := &r.campaign
+	res := &result.Result{Target: r.target, Backend: string(plan.Process), Mode: r.label, Crash: c.Crashes[0].Name, Workload: c.Workload.Name, Personality: c.Personality}
 	if r.target == "engine" {
 		res.Backend = string(plan.Sim)
 	}
-	for _, d := range r.mode.Directives {
+	for _, d := range c.Modes[0].Directives {
 		res.Directives = append(res.Directives, d.String())
 	}
 	return Outcome{Result: res}
@@ -456,11 +278,8 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &campaign.Campaign{
-		Modes: []product.Mode{r.mode}, Crashes: []*experiment.CrashKind{r.crash}, Workload: r.workload,
-		Personality: r.personality, Profile: r.profile, Seed: j.Seed, Runs: r.runs, Workers: r.workers,
-		Plan: r.plan, Plants: r.plants, Contract: r.own, Keep: j.Keep,
-	}
+	c := r.campaign
+	c.Seed, c.Keep = j.Seed, j.Keep
 	if !b.DiskIsOurs() {
 		c.Personality = experiment.HostDisk
 	}
@@ -469,17 +288,12 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	}
 	if c.Runs == 0 {
 		c.Runs = j.Runs
+		if !j.Until.IsZero() {
+			c.For = max(time.Until(j.Until), time.Millisecond)
+		}
 	}
-	if !j.Until.IsZero() && r.runs == 0 {
-		c.For = max(time.Until(j.Until), time.Millisecond)
-	}
-	c.Save = func(x *experiment.Experiment, o *experiment.Outcome) (string, error) {
-		dir := filepath.Join(j.Dir, fmt.Sprintf("%s-%s-%d", x.Mode.Name, x.Crash, x.Seed))
-		return dir, saved.Save(dir, j.Torntail, b, x, o)
-	}
-	if j.Progress != nil {
-		c.Progress = func(p campaign.Progress) { j.Progress(p.Done, p.Total, p.Violations, p.Unknown) }
-	}
+	c.Save = saved.Into(j.Failures, j.Torntail, b)
+	c.Progress = func(p campaign.Progress) { j.Tell(p.Done, p.Total) }
 	results, err := c.Run(ctx, b)
 	if err != nil {
 		return nil, err

@@ -24,8 +24,9 @@ type Options struct {
 	Torntail string
 	Command  string
 	Machine  result.Machine
-	// Open prepares a backend for a target on a disk (auto, fuse, host). An error
-	// that is a *Lacking makes the cell one that was not run, and nothing more.
+	// Open prepares a backend for a target on a disk (auto, fuse, host), which stays open
+	// until the suite ends. An error that is a *Lacking makes the cell one that was not
+	// run, and nothing more.
 	Open func(target, disk string) (campaign.Backend, error)
 	// OpenCluster is the same for clusters; nil where none can be made.
 	OpenCluster func(target string) (splitbrain.Backend, error)
@@ -101,14 +102,13 @@ func (r *running) cell(ctx context.Context, i int) error {
 	}
 	began := time.Now()
 	crashes := r.at.Crashes
-	j := &Job{Seed: r.o.Seed, Runs: r.f.Runs, Keep: r.f.Keep, Dir: dir, Torntail: r.o.Torntail, Workers: r.o.Workers, Open: r.o.Open, OpenCluster: r.o.OpenCluster,
-		Progress: func(done, total, _, _ int) {
-			if r.o.Progress != nil {
-				p := r.at
-				p.Cell, p.Done, p.Total, p.Crashes = c.Name, done, total, crashes+done
-				r.o.Progress(p)
-			}
-		}}
+	j := &Job{Options: &r.o, Runs: r.f.Runs, Keep: r.f.Keep, Failures: dir, Tell: func(done, total int) {
+		if r.o.Progress != nil {
+			p := r.at
+			p.Cell, p.Done, p.Total, p.Crashes = c.Name, done, total, crashes+done
+			r.o.Progress(p)
+		}
+	}}
 	if !r.end.IsZero() {
 		j.Until = began.Add(max(0, time.Until(r.end)) / time.Duration(r.left)) // its fair share of what is left
 	}

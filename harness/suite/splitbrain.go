@@ -1,16 +1,18 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -20,137 +22,73 @@ import (
 
 func init() { Register(Section{Name: "splitbrain", Parse: parseSplitbrain}) }
 
-// splitbrainRuns is how often a scenario is run when nobody says: each takes some
-// seconds, whatever the machine.
-const splitbrainRuns = 1
+// splitbrainBlock is a block of the section. A list that is not there has one empty
+// text, which leaves what the scenario says.
+type splitbrainBlock struct {
+	targets, partitions []string
+	scenarios           []splitbrain.Options
+	topologies          []splitbrain.Topology
+	directives          []product.Directive
+	wait, runs          int
+	expect              *Expectation
+}
 
 func parseSplitbrain(f *File, n *Node) (cells []Cell, err error) {
-	for _, block := range n.List() {
-		more, err := f.splitbrainBlock(block)
-		if err != nil {
-			return nil, err
-		}
-		if cells = append(cells, more...); len(cells) > maxCells {
-			return nil, block.Wrong("more than %d cells", maxCells)
-		}
+	// Each scenario takes some seconds, whatever the machine: it is run once when nobody says.
+	b := splitbrainBlock{targets: []string{"redis-server"}, partitions: []string{""}, scenarios: make([]splitbrain.Options, 1),
+		topologies: make([]splitbrain.Topology, 1), runs: 1}
+	if err := n.Read(
+		yamlnode.To("targets", &b.targets, targets),
+		yamlnode.To("scenarios", &b.scenarios, yamlnode.Each("scenario", scenario)),
+		yamlnode.To("topologies", &b.topologies, yamlnode.Each("topology", yamlnode.By(splitbrain.ParseTopology))),
+		yamlnode.To("partitions", &b.partitions, yamlnode.Each("partition", yamlnode.Word("partition", splitbrain.PartitionNames()))),
+		yamlnode.To("directives", &b.directives, clusterDirectives),
+		yamlnode.To("wait-replicas", &b.wait, yamlnode.Int(0)),
+		yamlnode.To("runs", &b.runs, yamlnode.Int(1)),
+		yamlnode.To("expect", &b.expect, parseExpectation)); err != nil {
+		return nil, err
 	}
-	return cells, nil
-}
-
-// splitbrainBlock is one block of the section.
-func (f *File) splitbrainBlock(n *Node) (cells []Cell, err error) {
-	fields, err := n.Fields(append([]string{"scenarios", "topologies", "partitions"}, splitbrainNames...)...)
+	all, err := combinations(n, len(b.targets), len(b.scenarios), len(b.topologies), len(b.partitions))
 	if err != nil {
 		return nil, err
 	}
-	b := splitbrainBlock{targets: []string{"redis-server"}, runs: splitbrainRuns}
-	if err := fields.Each(splitbrainNames, b.field); err != nil {
-		return nil, err
-	}
-	return f.splitbrainCells(n, fields, &b)
-}
-
-// splitbrainNames are the fields that are not multiplied with each other, in the order
-// in which they are read.
-var splitbrainNames = []string{"targets", "directives", "wait-replicas", "runs", "expect"}
-
-func (b *splitbrainBlock) field(name string, n *Node) (err error) {
-	switch name {
-	case "targets":
-		b.targets, err = targets(n)
-	case "directives":
-		b.directives, err = directives(n)
-		for _, d := range b.directives {
-			if slices.Contains(splitbrain.Own, d.Name) {
-				return n.Wrong("torntail decides on %s itself", d.Name)
-			}
+	for _, i := range all {
+		c, err := f.splitbrainCell(&b, b.targets[i[0]], b.scenarios[i[1]], b.topologies[i[2]], b.partitions[i[3]])
+		if err != nil {
+			return nil, n.At(err)
 		}
-	case "wait-replicas":
-		b.wait, err = n.Int(0)
-	case "runs":
-		b.runs, err = n.Int(1)
-	case "expect":
-		b.expect, err = pointer(parseExpectation(n))
-	}
-	return err
-}
-
-// splitbrainBlock is what all cells of a block share.
-type splitbrainBlock struct {
-	targets    []string
-	directives []splitbrain.Directive
-	wait, runs int
-	expect     *Expectation
-}
-
-// splitbrainCells is the product of a block's lists. A field that is not there is
-// an empty text, which leaves what the scenario says.
-func (f *File) splitbrainCells(n *Node, fields map[string]*Node, b *splitbrainBlock) (cells []Cell, err error) {
-	list := func(name string) []*Node {
-		if fields[name] == nil {
-			return []*Node{nil}
-		}
-		return fields[name].List()
-	}
-	for _, target := range b.targets {
-		for _, scenario := range list("scenarios") {
-			for _, topology := range list("topologies") {
-				for _, partition := range list("partitions") {
-					c, err := f.splitbrainCell(n, b, target, scenario, topology, partition)
-					if err != nil {
-						return nil, err
-					}
-					if cells = append(cells, c); len(cells) > maxCells {
-						return nil, n.Wrong("more than %d cells", maxCells)
-					}
-				}
-			}
-		}
+		cells = append(cells, c)
 	}
 	return cells, nil
 }
 
-func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenario, topology, partition *Node) (cell Cell, err error) {
-	var o splitbrain.Options
-	if scenario != nil {
-		text, err := scenario.Text()
-		if err != nil {
-			return cell, err
-		}
-		found, err := splitbrain.Find(text, f.Relative(text))
-		if err != nil {
-			return cell, scenario.At(err)
-		}
-		o = found.Options
-	}
-	if topology != nil {
-		text, err := topology.Text()
-		if err != nil {
-			return cell, err
-		}
-		if o.Topology, err = splitbrain.ParseTopology(text); err != nil {
-			return cell, topology.At(err)
+// clusterDirectives are lines of redis.conf that a cluster's servers may have.
+func clusterDirectives(n *Node) ([]product.Directive, error) {
+	list, err := directives(n)
+	for _, d := range list {
+		if slices.Contains(splitbrain.Own, d.Name) {
+			return nil, n.Wrong("torntail decides on %s itself", d.Name)
 		}
 	}
-	if partition != nil {
-		if o.Partition, err = partition.Word("partition", splitbrain.PartitionNames()); err != nil {
-			return cell, err
-		}
+	return list, err
+}
+
+func (f *File) splitbrainCell(b *splitbrainBlock, target string, o splitbrain.Options, topology splitbrain.Topology, partition string) (Cell, error) {
+	if topology != (splitbrain.Topology{}) {
+		o.Topology = topology
 	}
+	o.Partition, o.Wait = cmp.Or(partition, o.Partition), cmp.Or(b.wait, o.Wait)
 	o.Directives = slices.Concat(o.Directives, b.directives)
-	if b.wait > 0 {
-		o.Wait = b.wait
-	}
 	s, err := splitbrain.New(o)
 	if err != nil {
-		return cell, n.At(err)
+		return Cell{}, err
 	}
 	on := cluster.System()
 	if target == "engine" {
 		on = simcluster.System()
 	}
 	if err := s.Check(on); err != nil {
-		return cell, n.At(err)
+		return Cell{}, err
 	}
 	r := &splitbrainRunner{target: target, scenario: s, runs: b.runs}
 	at := map[string]string{"target": target, "mode": r.name(), "crash": r.fault(), "workload": "writes", "topology": s.Topology.String(), "partition": s.Partition}
@@ -161,10 +99,17 @@ func (f *File) splitbrainCell(n *Node, b *splitbrainBlock, target string, scenar
 	if b.wait > 0 {
 		parts = append(parts, fmt.Sprintf("wait-%d", b.wait))
 	}
-	cell.Name = f.unique(strings.Join(parts, "/"))
-	at["cell"] = cell.Name
-	cell.Runner, cell.Expect = r, f.Expect(at, b.expect)
-	return cell, nil
+	return f.cell(r, at, b.expect, parts...), nil
+}
+
+// scenario is a named one, or one in a file.
+func scenario(n *Node) (splitbrain.Options, error) {
+	text, err := n.Text()
+	if err != nil {
+		return splitbrain.Options{}, err
+	}
+	found, err := splitbrain.Find(text, n.Relative(text))
+	return found.Options, n.At(err)
 }
 
 // splitbrainRunner runs a scenario a few times.
@@ -175,19 +120,9 @@ type splitbrainRunner struct {
 }
 
 // name is the scenario's, and fault what strikes, as reports call them.
-func (r *splitbrainRunner) name() string {
-	if r.scenario.Name == "" {
-		return "cluster"
-	}
-	return r.scenario.Name
-}
+func (r *splitbrainRunner) name() string { return cmp.Or(r.scenario.Name, "cluster") }
 
-func (r *splitbrainRunner) fault() string {
-	if r.scenario.Partition == "" {
-		return "plan"
-	}
-	return r.scenario.Partition
-}
+func (r *splitbrainRunner) fault() string { return cmp.Or(r.scenario.Partition, "plan") }
 
 func (r *splitbrainRunner) Blank() Outcome {
 	res := &result.Result{Target: r.target, Backend: string(plan.Process), Mode: r.name(), Crash: r.fault(), Workload: "split brain, " + r.scenario.Topology.String()}
@@ -216,15 +151,13 @@ func (r *splitbrainRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		}
 		r.count(res, report)
 		if report.Verdict != result.Holds && len(res.Failures) < j.Keep {
-			dir := filepath.Join(j.Dir, fmt.Sprintf("seed-%d", seed))
+			dir := filepath.Join(j.Failures, fmt.Sprintf("seed-%d", seed))
 			if err := splitbrain.Save(dir, r.scenario, o, report); err != nil {
 				return nil, err
 			}
 			res.Failures = append(res.Failures, result.Failure{Seed: seed, Plan: report.Plan, Dir: dir, Anomaly: append(wording.SortedNames(report.Anomalies), "")[0], Story: report.Story})
 		}
-		if j.Progress != nil {
-			j.Progress(n+1, r.runs, 0, 0)
-		}
+		j.Tell(n+1, r.runs)
 	}
 	return &out, nil
 }

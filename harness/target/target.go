@@ -61,127 +61,104 @@ func Parse(path string, text []byte) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields, err := root.Fields(append([]string{"target"}, fieldNames...)...)
+	t := &Target{Path: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))}
+	modes := make([]string, len(product.Modes))
+	for i, m := range product.Modes {
+		modes[i] = m.Name
+	}
+	var user *yamlnode.Node
+	s := &t.Server
+	err = root.Read(
+		yamlnode.Version("target", Version),
+		yamlnode.To("name", &t.Name, (*yamlnode.Node).Text),
+		yamlnode.Field{Name: "command", Read: t.command, Must: noCommand},
+		yamlnode.To("version", &t.Version, words()),
+		yamlnode.To("directives", &s.Directives, directives),
+		yamlnode.To("repair", &t.Repair, words("{{dir}}", "{{manifest}}")),
+		yamlnode.To("within", &t.Within, (*yamlnode.Node).Duration),
+		yamlnode.To("modes", &t.Modes, yamlnode.Once("mode", yamlnode.Word("mode", modes))),
+		yamlnode.To("user", &s.User, func(n *yamlnode.Node) (string, error) {
+			user = n
+			return n.Text()
+		}),
+		yamlnode.To("password", &s.Password, (*yamlnode.Node).Text),
+		yamlnode.To("tls", &s.TLS, tlsOf),
+		yamlnode.To("rename", &s.Rename, renames))
 	if err != nil {
 		return nil, err
 	}
-	switch n := fields["target"]; {
-	case n == nil:
-		return nil, root.Wrong(`no version: want "target: 1"`)
-	case n.What() != `"1"`:
-		return nil, n.Wrong("target: %s is not a version that this torntail reads: want 1", n.What())
-	case fields["command"] == nil:
-		return nil, root.Wrong(`no command: want for example command: [some-server, --port, "{{port}}", --dir, "{{dir}}", "{{directives}}"]`)
-	}
-	t := &Target{Path: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))}
-	if err := fields.Each(fieldNames, t.field); err != nil {
-		return nil, err
-	}
 	if t.Version == nil {
-		t.Version = []string{t.Server.Command[0], "--version"}
+		t.Version = []string{s.Command[0], "--version"}
 	}
-	if t.Server.User != "" && t.Server.Password == "" {
-		return nil, fields["user"].Wrong("a user without a password")
+	if s.User != "" && s.Password == "" {
+		return nil, user.Wrong("a user without a password")
 	}
 	return t, nil
 }
 
-// fieldNames are those that describe it, in the order in which they are read.
-var fieldNames = []string{"name", "command", "version", "directives", "repair", "within", "modes", "user", "password", "tls", "rename"}
+// noCommand is what is wrong with a file that does not say how the server is started.
+const noCommand = `no command: want for example command: [some-server, --port, "{{port}}", --dir, "{{dir}}", "{{directives}}"]`
 
-func (t *Target) field(name string, n *yamlnode.Node) (err error) {
-	switch name {
-	case "name":
-		t.Name, err = n.Text()
-	case "command":
-		t.Server.Command, err = t.words(n, "{{port}}", "{{addr}}", "{{dir}}", "{{conf}}", "{{directives}}")
-		if err == nil && !strings.Contains(strings.Join(t.Server.Command, " "), "{{port}}") {
-			err = n.Wrong("no {{port}} in the command: the server must listen where it is told to")
-		}
-	case "version":
-		t.Version, err = t.words(n)
-	case "repair":
-		t.Repair, err = t.words(n, "{{dir}}", "{{manifest}}")
-	case "directives":
-		var lines [][2]string
-		lines, err = n.Directives()
-		for _, l := range lines {
-			t.Server.Directives = append(t.Server.Directives, process.Directive{Name: l[0], Args: arguments(l[1])})
-		}
-	case "within":
-		t.Within, err = n.Duration()
-	case "modes":
-		var all []string
-		for _, m := range product.Modes {
-			all = append(all, m.Name)
-		}
-		t.Modes, err = n.Words("mode", all)
-	case "user":
-		t.Server.User, err = n.Text()
-	case "password":
-		t.Server.Password, err = n.Text()
-	case "tls":
-		t.Server.TLS, err = t.tls(n)
-	case "rename":
-		t.Server.Rename, err = renames(n)
+// command is how the server is started.
+func (t *Target) command(n *yamlnode.Node) (err error) {
+	t.Server.Command, err = words("{{port}}", "{{addr}}", "{{dir}}", "{{conf}}", "{{directives}}")(n)
+	if err == nil && !strings.Contains(strings.Join(t.Server.Command, " "), "{{port}}") {
+		return n.Wrong("no {{port}} in the command: the server must listen where it is told to")
 	}
 	return err
 }
 
-func arguments(value string) []string {
-	if value == "" {
-		return []string{""}
+func directives(n *yamlnode.Node) (list []process.Directive, err error) {
+	lines, err := n.Directives()
+	for _, l := range lines {
+		list = append(list, process.Directive{Name: l[0], Args: product.Directive{Value: l[1]}.Arguments()})
 	}
-	return strings.Fields(value)
+	return list, err
 }
 
-// words are a command line; in each word only the templates that are named may stand.
-func (t *Target) words(n *yamlnode.Node, templates ...string) (words []string, err error) {
-	for i, e := range n.List() {
-		w, err := e.Text()
+// words reads a command line; in each word only the templates that are named may stand.
+func words(templates ...string) func(n *yamlnode.Node) ([]string, error) {
+	known := strings.Join(append(templates, "none else"), ", ")
+	word := func(n *yamlnode.Node) (string, error) {
+		w, err := n.Text()
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		rest := w
 		for _, template := range templates {
 			rest = strings.ReplaceAll(rest, template, "")
 		}
 		if strings.Contains(rest, "{{") {
-			return nil, e.Wrong("%q has a template that is not known here: want %s", w, strings.Join(append(templates, "none else"), ", "))
+			return "", n.Wrong("%q has a template that is not known here: want %s", w, known)
 		}
 		if strings.Contains(w, "{{directives}}") && w != "{{directives}}" {
-			return nil, e.Wrong("%q: {{directives}} becomes several words and must stand alone", w)
+			return "", n.Wrong("%q: {{directives}} becomes several words and must stand alone", w)
 		}
-		if i == 0 && strings.Contains(w, "/") {
-			w = t.relative(w)
+		return w, nil
+	}
+	return func(n *yamlnode.Node) ([]string, error) {
+		words, err := yamlnode.Each("word of a command", word)(n)
+		switch {
+		case err != nil:
+			return nil, err
+		case words[0] == "":
+			return nil, n.Wrong("an empty command")
+		case strings.Contains(words[0], "/"):
+			if words[0] = n.Relative(words[0]); !strings.Contains(words[0], "/") {
+				words[0] = "./" + words[0] // not to be looked up in PATH
+			}
 		}
-		words = append(words, w)
+		return words, nil
 	}
-	if len(words) == 0 || words[0] == "" {
-		return nil, n.Wrong("an empty command")
-	}
-	return words, nil
 }
 
-// relative is a path that the file names, as a path from here.
-func (t *Target) relative(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	joined := filepath.Join(filepath.Dir(t.Path), path)
-	if !strings.Contains(joined, "/") {
-		return "./" + joined // not to be looked up in PATH
-	}
-	return joined
-}
-
-// tls is true, or the files of a certificate authority and a client's certificate.
-func (t *Target) tls(n *yamlnode.Node) (*tls.Config, error) {
+// tlsOf are the files of a certificate authority and a client's certificate.
+func tlsOf(n *yamlnode.Node) (*tls.Config, error) {
 	fields, err := n.Fields("ca", "cert", "key", "server-name")
 	if err != nil {
 		return nil, err
 	}
-	text := map[string]string{}
+	text := map[string]string{"server-name": "127.0.0.1"}
 	for name, f := range fields { // any order: each stands for itself
 		if text[name], err = f.Text(); err != nil {
 			return nil, err
@@ -194,10 +171,7 @@ func (t *Target) tls(n *yamlnode.Node) (*tls.Config, error) {
 		return nil, n.Wrong("cert and key belong together")
 	}
 	conf := &tls.Config{ServerName: text["server-name"], RootCAs: x509.NewCertPool()}
-	if conf.ServerName == "" {
-		conf.ServerName = "127.0.0.1"
-	}
-	pem, err := os.ReadFile(t.file(text["ca"]))
+	pem, err := os.ReadFile(n.Relative(text["ca"]))
 	if err != nil {
 		return nil, fields["ca"].At(err)
 	}
@@ -205,20 +179,13 @@ func (t *Target) tls(n *yamlnode.Node) (*tls.Config, error) {
 		return nil, fields["ca"].Wrong("%s holds no certificate", text["ca"])
 	}
 	if text["cert"] != "" {
-		pair, err := tls.LoadX509KeyPair(t.file(text["cert"]), t.file(text["key"]))
+		pair, err := tls.LoadX509KeyPair(n.Relative(text["cert"]), n.Relative(text["key"]))
 		if err != nil {
 			return nil, fields["cert"].At(err)
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
 	return conf, nil
-}
-
-func (t *Target) file(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(t.Path), path)
 }
 
 // renamable are the commands that torntail sends to servers.

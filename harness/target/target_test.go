@@ -43,7 +43,7 @@ func TestMistakes(t *testing.T) {
 		"target: 1":                          "x.yaml:1:1: no command: want for example",
 		"target: 1\ncommnad: [a]":            `x.yaml:2:1: field "commnad" is not known: did you mean "command"?`,
 		"target: 1\ncommand: [a]":            "x.yaml:2:10: no {{port}} in the command",
-		"target: 1\ncommand: []":             "x.yaml:2:10: an empty command",
+		"target: 1\ncommand: []":             "x.yaml:2:10: an empty list, where at least one word of a command is expected",
 		"target: 1\ncommand: [a, '{{prt}}']": `x.yaml:2:14: "{{prt}}" has a template that is not known here: want {{port}}, {{addr}}`,
 		"target: 1\ncommand: [a, '-p {{port}}', 'x{{directives}}']":            "{{directives}} becomes several words and must stand alone",
 		"target: 1\ncommand: [a, '{{port}}']\nrename: {KEY: A}":                `field "KEY" is not known: did you mean "KEYS"?`,

@@ -6,7 +6,7 @@ package yamlnode
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -81,14 +81,51 @@ func (n *Node) What() string {
 	return strconv.Quote(n.n.Value)
 }
 
-// Fields are the entries of a mapping, by name.
-type Fields map[string]*Node
+// Field is an entry that a mapping may have: a row that says its name once.
+type Field struct {
+	Name string
+	Read func(n *Node) error
+	// Must is what is wrong with a mapping that has no such entry; "": nothing.
+	Must string
+}
 
-// Each calls f for the fields that are there, in the order of names, until one is wrong.
-func (fields Fields) Each(names []string, f func(name string, n *Node) error) error {
-	for _, name := range names {
-		if n := fields[name]; n != nil {
-			if err := f(name, n); err != nil {
+// To is a field whose value read makes: one of this package's readers, or another.
+func To[T any](name string, v *T, read func(n *Node) (T, error)) Field {
+	return Field{Name: name, Read: func(n *Node) (err error) {
+		*v, err = read(n)
+		return err
+	}}
+}
+
+// Version is the field that says of which kind a file is, and in which version.
+func Version(kind string, version int) Field {
+	want := strconv.Itoa(version)
+	return Field{Name: kind, Must: fmt.Sprintf("no version: want %q", kind+": "+want), Read: func(n *Node) error {
+		if text, err := n.Text(); err != nil || text != want {
+			return n.Wrong("%s: %s is not a version that this torntail reads: want %s", kind, n.What(), want)
+		}
+		return nil
+	}}
+}
+
+// Read reads the entries of a mapping in the order of fields, until one is wrong.
+func (n *Node) Read(fields ...Field) error {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	have, err := n.Fields(names...)
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		if have[f.Name] == nil && f.Must != "" {
+			return n.Wrong("%s", f.Must)
+		}
+	}
+	for _, f := range fields {
+		if at := have[f.Name]; at != nil {
+			if err := f.Read(at); err != nil {
 				return err
 			}
 		}
@@ -97,11 +134,11 @@ func (fields Fields) Each(names []string, f func(name string, n *Node) error) er
 }
 
 // Fields are the entries of a mapping, each under one of the names.
-func (n *Node) Fields(names ...string) (Fields, error) {
+func (n *Node) Fields(names ...string) (map[string]*Node, error) {
 	if n.n.Kind != yaml.MappingNode {
 		return nil, n.Wrong("%s, where a mapping with %s is expected", n.What(), strings.Join(names, ", "))
 	}
-	fields := make(Fields)
+	fields := map[string]*Node{}
 	for i := 0; i+1 < len(n.n.Content); i += 2 {
 		key := &Node{n.file, n.n.Content[i]}
 		name := key.n.Value
@@ -142,31 +179,72 @@ func (n *Node) Text() (string, error) {
 	return n.n.Value, nil
 }
 
-// Word is a scalar that is one of names. what says what of: "mode".
-func (n *Node) Word(what string, names []string) (string, error) {
-	text, err := n.Text()
-	if err != nil {
-		return "", err
+// Relative is a path that the file names, as a path from here.
+func (n *Node) Relative(path string) string {
+	if filepath.IsAbs(path) {
+		return path
 	}
-	return text, n.At(spelling.Known(what, text, names))
+	return filepath.Join(filepath.Dir(n.file), path)
 }
 
-// Words are a list of them, without any twice.
-func (n *Node) Words(what string, names []string) (words []string, err error) {
-	for _, e := range n.List() {
-		word, err := e.Word(what, names)
+// Path is the path of a file or directory, as one from here.
+func (n *Node) Path() (string, error) {
+	text, err := n.Text()
+	return n.Relative(text), err
+}
+
+// Word reads a scalar that is one of names. what says what of: "mode".
+func Word(what string, names []string) func(n *Node) (string, error) {
+	return func(n *Node) (string, error) {
+		text, err := n.Text()
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		if slices.Contains(words, word) {
-			return nil, e.Wrong("%s %q stands here a second time", what, word)
+		return text, n.At(spelling.Known(what, text, names))
+	}
+}
+
+// By reads the name of what find finds.
+func By[T any](find func(name string) (T, error)) func(n *Node) (T, error) {
+	return func(n *Node) (v T, err error) {
+		name, err := n.Text()
+		if err == nil {
+			v, err = find(name)
 		}
-		words = append(words, word)
+		return v, n.At(err)
 	}
-	if len(words) == 0 {
-		return nil, n.Wrong("an empty list, where at least one %s is expected", what)
+}
+
+// Each reads a list of at least one of what read reads.
+func Each[T any](what string, read func(n *Node) (T, error)) func(n *Node) ([]T, error) {
+	return func(n *Node) (list []T, err error) {
+		for _, e := range n.List() {
+			v, err := read(e)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		if len(list) == 0 {
+			return nil, n.Wrong("an empty list, where at least one %s is expected", what)
+		}
+		return list, nil
 	}
-	return words, nil
+}
+
+// Once is Each for words none of which may stand there twice.
+func Once[T any](what string, read func(n *Node) (T, error)) func(n *Node) ([]T, error) {
+	return func(n *Node) ([]T, error) {
+		seen := map[string]bool{}
+		return Each(what, func(e *Node) (T, error) {
+			v, err := read(e)
+			if err == nil && seen[e.n.Value] {
+				err = e.Wrong("%s %q stands here a second time", what, e.n.Value)
+			}
+			seen[e.n.Value] = true
+			return v, err
+		})(n)
+	}
 }
 
 // Directives are lines of redis.conf: a name and the rest, "" for an empty string.
@@ -189,52 +267,43 @@ func (n *Node) Directives() (list [][2]string, err error) {
 	return list, nil
 }
 
-// Int is a whole number of at least low.
-func (n *Node) Int(low int) (int, error) {
-	text, err := n.Text()
-	if err != nil {
-		return 0, n.Wrong("%s, where a whole number is expected", n.What())
+// scalar is a scalar's value; what says what is expected there.
+func scalar[T any](n *Node, what string, parse func(text string) (v T, ok bool)) (v T, err error) {
+	if text, err := n.Text(); err == nil {
+		if v, ok := parse(text); ok {
+			return v, nil
+		}
 	}
-	v, err := strconv.Atoi(text)
-	if err != nil || v < low || v > 1_000_000_000 {
-		return 0, n.Wrong("%q, where a whole number from %d on is expected", text, low)
+	return v, n.Wrong("%s, where %s", n.What(), what)
+}
+
+// Int reads a whole number of at least low.
+func Int(low int) func(n *Node) (int, error) {
+	return func(n *Node) (int, error) {
+		return scalar(n, fmt.Sprintf("a whole number from %d on is expected", low), func(text string) (int, bool) {
+			v, err := strconv.Atoi(text)
+			return v, err == nil && v >= low && v <= 1_000_000_000
+		})
 	}
-	return v, nil
 }
 
 // Float is a number of at least 0.
 func (n *Node) Float() (float64, error) {
-	text, err := n.Text()
-	if err != nil {
-		return 0, n.Wrong("%s, where a number is expected", n.What())
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(v >= 0) || v > 1e12 {
-		return 0, n.Wrong("%q, where a number from 0 on is expected", text)
-	}
-	return v, nil
+	return scalar(n, "a number from 0 on is expected", func(text string) (float64, bool) {
+		v, err := strconv.ParseFloat(text, 64)
+		return v, err == nil && v >= 0 && v <= 1e12
+	})
 }
 
 // Bool is true or false.
 func (n *Node) Bool() (bool, error) {
-	switch n.n.Value {
-	case "true":
-		return true, nil
-	case "false":
-		return false, nil
-	}
-	return false, n.Wrong("%s, where true or false is expected", n.What())
+	return scalar(n, "true or false is expected", func(text string) (bool, bool) { return text == "true", text == "true" || text == "false" })
 }
 
 // Duration is a time above 0, in Go's notation.
 func (n *Node) Duration() (time.Duration, error) {
-	text, err := n.Text()
-	if err != nil {
-		return 0, n.Wrong("%s, where a duration is expected, such as 250ms, 10s or 20m", n.What())
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, n.Wrong("%q, where a duration is expected, such as 250ms, 10s or 20m", text)
-	}
-	return d, nil
+	return scalar(n, "a duration is expected, such as 250ms, 10s or 20m", func(text string) (time.Duration, bool) {
+		d, err := time.ParseDuration(text)
+		return d, err == nil && d > 0
+	})
 }

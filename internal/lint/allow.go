@@ -114,8 +114,8 @@ var fence = Tables{
 		{"engine/aof.check.say", "os.File.Write", "the report goes to the terminal where a user asked for the check"},
 		{"engine/config.Config.parseFile", "os.ReadFile", "the reader that a real server hands in; the world's reads the world's disk"},
 		{"harness/explore.again.cut", "harness/explore.enumerator.choices harness/explore.explorer.add", "hands a crash image to the explorer while the recovery stands still"},
-		{"harness/claims.lab.everyCall", "sync/atomic.Int64.Add", "counts calls on real servers too, where several goroutines make them"},
-		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as everyCall"},
+		{"harness/claims.computer.cutAtCall", "sync/atomic.Int64.Add", "counts calls on real servers too, where several goroutines make them"},
+		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as cutAtCall"},
 		{"checker/history.open", "github.com/klauspost/compress/gzip.NewReader github.com/klauspost/compress/zstd.NewReader github.com/klauspost/compress/zstd.WithDecoderConcurrency " +
 			"github.com/klauspost/compress/zstd.WithDecoderLowmem github.com/klauspost/compress/zstd.WithDecoderMaxWindow", "undoes compression, in the goroutine that reads"},
 		{"checker/linear", "runtime.GOMAXPROCS context.Background context.WithTimeout sync/atomic.Int64.Load sync/atomic.Int64.Add sync/atomic.Bool.Load sync/atomic.Bool.Store " +

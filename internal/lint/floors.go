@@ -39,6 +39,7 @@ var floors = []struct {
 	{"reports", 30},
 	{"harness/product", 41},
 	{"harness/yamlnode", 41},
+	{"harness/until", 41},
 	{"harness/fidelity", 41},
 	{"harness/mount", 43},
 	{"harness/splitbrain", 44},

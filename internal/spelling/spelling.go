@@ -19,6 +19,17 @@ func Known(what, word string, names []string) error {
 	return fmt.Errorf("%s %q is not known: want one of %s", what, word, strings.Join(names, ", "))
 }
 
+// Find is the one of a list that is called word; if there is none the error is Known's.
+func Find[T any](what, word string, list []T, name func(T) string) (one T, err error) {
+	names := make([]string, len(list))
+	for i, v := range list {
+		if names[i] = name(v); names[i] == word {
+			return v, nil
+		}
+	}
+	return one, Known(what, word, names)
+}
+
 // Nearest is the name that word most resembles: one that takes at most one edit
 // for each three letters (one in all for a word of two), or the only one that word
 // begins; "" when there is none.

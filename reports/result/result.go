@@ -105,6 +105,11 @@ type Result struct {
 	Expected *Expected `json:"expected,omitempty"` // what the suite expects of it
 }
 
+// MS is a duration in milliseconds, to the microsecond.
+func MS(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}
+
 // Names of bounds.
 const (
 	Documented = "documented" // what the product's documentation promises
