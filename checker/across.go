@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/torntail/torntail/checker/history"
@@ -94,7 +95,7 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 			one.States = append(one.States, s)
 		}
 	}
-	slices.SortStableFunc(one.Ops, func(a, b history.Op) int { return int(min(1, max(-1, a.Invoke-b.Invoke))) })
+	slices.SortStableFunc(one.Ops, func(a, b history.Op) int { return cmp.Compare(a.Invoke, b.Invoke) })
 	for i := range one.Ops {
 		one.Ops[i].ID = i
 	}

@@ -2,6 +2,7 @@ package linear
 
 import (
 	"bytes"
+	"cmp"
 	"testing"
 	"time"
 
@@ -230,4 +231,17 @@ func TestOrdersSayWhereTheCutCanLie(t *testing.T) {
 	require.EqualValues(t, 40, r.To)
 	p.Outside = p.Ops[0]
 	require.Equal(t, No, p.Check(Limits{}))
+}
+
+// TestStreamIDsAreOrdered: as pairs of decimal numbers, whatever is no ID last.
+func TestStreamIDsAreOrdered(t *testing.T) {
+	ordered := []string{"", "0-1", "1", "1-1", "1-2", "1-10", "2-0", "9-99", "10-3", "99-0", "18446744073709551614-0", "a-1"}
+	for i, a := range ordered {
+		for k, b := range ordered {
+			require.Equal(t, cmp.Compare(i, k), compareIDs(a, b), "%q and %q", a, b)
+		}
+	}
+	for _, none := range []string{"a-0", "0-a", "1-b", "-", "a", "18446744073709551616-0"} {
+		require.Zero(t, compareIDs("a-1", none), "%q is no ID", none)
+	}
 }

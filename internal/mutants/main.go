@@ -49,7 +49,7 @@ func main() {
 	flag.IntVar(&o.count, "count", 200, "how many changes are tried")
 	flag.IntVar(&o.workers, "workers", 2, "how many are tested at once")
 	flag.IntVar(&o.memory, "memory", 4096, "address space that the tests of one change may take, in MiB; running out of it counts as failing")
-	flag.BoolVar(&o.short, "short", true, "run the tests with -short")
+	flag.BoolVar(&o.short, "short", false, "run the tests with -short")
 	flag.DurationVar(&o.timeout, "timeout", time.Hour, "of one test, by the clock; that, and five times the processor time that it takes without a change, count as failing")
 	flag.Parse()
 	if o.tests == "" {
