@@ -94,7 +94,10 @@ func cmdRestore(s *Server, c *Session, argv [][]byte) {
 		c.error("ERR " + err.Error())
 		return
 	}
-	obj := keyspace.LoadObject(d, kind, &s.cfg.Limits)
+	var obj keyspace.Object
+	if kind <= rdb.NewestType { // a file may have what 7.0 does not know, a payload may not
+		obj = keyspace.LoadObject(d, kind, &s.cfg.Limits)
+	}
 	if obj.Kind == keyspace.None {
 		c.error("ERR Bad data format")
 		return

@@ -1,6 +1,13 @@
 package engine_test
 
-import "strings"
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/torntail/torntail/engine/rdb"
+)
 
 // streamDraws are compared with redis-server. No identifier is made from the
 // clock, and no time is close enough to now for the two to differ by their own.
@@ -70,3 +77,22 @@ const streamFill draws = `
 	XREADGROUP GROUP g bob [COUNT 1] STREAMS {own} {new}
 	XGROUP CREATE {own} h (0|$|3-1)
 `
+
+// What servers after 7.0 dump is loaded from files only.
+func TestNewerTypesAreNotRestored(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	for _, kind := range []byte{rdb.TypeStream2, rdb.TypeSetListpack, rdb.TypeStream3} {
+		payload := string(rdb.Payload(kind, false, func(e *rdb.Encoder) {
+			if kind == rdb.TypeSetListpack {
+				e.Pack().AppendText("member")
+				e.Packed()
+				return
+			}
+			e.Bytes(make([]byte, 10)) // an empty stream
+		}))
+		want := theirs.do("RESTORE", "k", "0", payload, "REPLACE")
+		assert.Equal(t, want, ours.do("RESTORE", "k", "0", payload, "REPLACE"), "type %d", kind)
+		assert.Equal(t, kind == rdb.TypeStream2, want == "+OK\r\n", "type %d: %s", kind, want)
+	}
+}

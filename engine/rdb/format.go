@@ -81,6 +81,9 @@ const (
 	TypeHashListpackEx  = 25
 )
 
+// NewestType is the last value type of the format version that is written.
+const NewestType = TypeStream2
+
 // refused names the value types that are known and not read.
 var refused = map[byte]string{
 	TypeHashMetadataPre: "hash with expiring fields, of a release candidate",
