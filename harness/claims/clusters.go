@@ -47,14 +47,6 @@ func planned(topology string, span time.Duration, text string) splitbrain.Option
 	return o
 }
 
-func (l *lab) directives(list ...string) (out []splitbrain.Directive) {
-	for _, line := range list {
-		name, value, _ := strings.Cut(line, " ")
-		out = append(out, splitbrain.Directive{Name: name, Value: value})
-	}
-	return out
-}
-
 // count is a number of INFO.
 func count(c splitbrain.Cluster, node, field string) int64 {
 	info := get(splitbrain.Info(c, node))
@@ -97,11 +89,11 @@ func fullResync(l *lab) Measurement {
 	var full [3]int64
 	for i, write := range []bool{false, true} {
 		o := planned("3+0", 2*time.Second, "at 500ms: do n1 PING")
-		o.Directives = l.directives("repl-ping-replica-period 60")
+		o.Directives = directives("repl-ping-replica-period 60")
 		l.cluster(o, func(c splitbrain.Cluster) { full[i] = deposed(c, write) })
 	}
 	// Its clients have made their last write long before the cut.
-	quiet := splitbrain.Options{Writes: 250, CutAt: 3 * time.Second, Directives: l.directives("repl-ping-replica-period 60")}
+	quiet := splitbrain.Options{Writes: 250, CutAt: 3 * time.Second, Directives: directives("repl-ping-replica-period 60")}
 	l.cluster(quiet, func(c splitbrain.Cluster) {
 		for _, node := range []string{"n2", "n3"} {
 			full[2] += count(c, node, "sync_full")
@@ -147,7 +139,7 @@ func minReplicas(l *lab) Measurement {
 	var alone, accompanied int
 	for _, row := range []struct{ partition, lag string }{{"master-alone", "1"}, {"master-alone", "3"}, {"master-alone", "10"}, {"master+replica", "1"}} {
 		r := l.cluster(splitbrain.Options{Partition: row.partition, CutFor: 5 * time.Second,
-			Directives: l.directives("min-replicas-to-write 1", "min-replicas-max-lag "+row.lag)}, nil)
+			Directives: directives("min-replicas-to-write 1", "min-replicas-max-lag "+row.lag)}, nil)
 		figure += fmt.Sprintf("; %s, max-lag %s: %d of %d", row.partition, row.lag, r.Lost, r.Acknowledged)
 		switch {
 		case row.partition != "master-alone":
@@ -196,7 +188,7 @@ func backlogDecides(l *lab) Measurement {
 	var full, partial [2]int64
 	for i, backlog := range []string{"4mb", "16kb"} {
 		o := planned("3+3", 5*time.Second, "at 1500ms: cut n1 -> n3 reset both for 2s")
-		o.Directives, o.Rate = l.directives("repl-backlog-size "+backlog), 500
+		o.Directives, o.Rate = directives("repl-backlog-size "+backlog), 500
 		l.cluster(o, func(c splitbrain.Cluster) {
 			full[i] = count(c, "n1", "sync_full")
 			partial[i] = count(c, "n1", "sync_partial_ok")
@@ -216,7 +208,7 @@ func overflowLoops(l *lab) Measurement {
 		"at +10ms: cut n1 -> n3 reset both for 1s\n"+
 		"at 11900ms: do n1 PING")
 	o.Rate = 500
-	o.Directives = l.directives("repl-backlog-size 16kb", "repl-timeout 60")
+	o.Directives = directives("repl-backlog-size 16kb", "repl-timeout 60")
 	l.cluster(o, func(c splitbrain.Cluster) {
 		limited = count(c, "n1", "sync_full")
 		replicas = count(c, "n1", "connected_slaves")
@@ -228,7 +220,7 @@ func emptyRestart(l *lab) Measurement {
 	var lost, acked [2]int
 	for i, down := range []string{"100ms", "3s"} {
 		o := planned("3+3", 8*time.Second, "at 3s: kill n1\nat +"+down+": restart n1")
-		o.Directives = l.directives("appendonly no", `save ""`)
+		o.Directives = directives("appendonly no", `save ""`)
 		r := l.cluster(o, nil)
 		lost[i], acked[i] = r.Lost, r.Acknowledged
 	}

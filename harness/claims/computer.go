@@ -122,15 +122,19 @@ func (m *computer) start(conf ...string) {
 
 // configure gives the server's next lives these directives.
 func (m *computer) configure(conf ...string) {
-	mode := &product.Mode{}
-	for _, line := range conf {
+	check(m.Configure(&product.Mode{Directives: directives(conf...)}))
+}
+
+// directives are lines of redis.conf.
+func directives(lines ...string) (list []product.Directive) {
+	for _, line := range lines {
 		name, value, _ := strings.Cut(line, " ")
 		if value == `""` {
 			value = ""
 		}
-		mode.Directives = append(mode.Directives, product.Directive{Name: name, Value: value})
+		list = append(list, product.Directive{Name: name, Value: value})
 	}
-	check(m.Configure(mode))
+	return list
 }
 
 // again starts the server with the directives of the last start.
