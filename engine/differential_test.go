@@ -173,7 +173,7 @@ var ways = []way{
 // whoever waits for a moment be answered after a moment.
 var smallLimits = [][2]string{{"hash-max-listpack-entries", "4"}, {"hash-max-listpack-value", "20"}, {"set-max-intset-entries", "4"},
 	{"zset-max-listpack-entries", "4"}, {"zset-max-listpack-value", "20"}, {"stream-node-max-entries", "3"}, {"stream-node-max-bytes", "250"}, {"notify-keyspace-events", "AKEmn"},
-	{"hz", "100"}, {"appendfsync", "no"}, {"auto-aof-rewrite-percentage", "0"}, {"repl-diskless-sync-delay", "0"}}
+	{"hz", "100"}, {"appendfsync", "no"}, {"auto-aof-rewrite-percentage", "0"}, {"repl-diskless-sync-delay", "0"}, {"repl-timeout", "86400"}}
 
 // comparison holds the engine against redis-server, case after case.
 type comparison struct {

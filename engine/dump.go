@@ -12,6 +12,7 @@ var dumpCommands = []entry{
 	{name: "dump", run: cmdDump},
 	{name: "restore", run: cmdRestore},
 	{name: "restore-asking", run: cmdRestore},
+	{name: "migrate", run: cmdMigrate},
 }
 
 func cmdDump(s *Server, c *Session, argv [][]byte) {

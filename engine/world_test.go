@@ -151,20 +151,24 @@ func startRedis(t testing.TB, dir string, directives ...string) *realRedis {
 		r.cmd.Process.Kill()
 		r.cmd.Wait()
 	})
-	for range 200 {
+	r.untilItAnswers()
+	return r
+}
+
+func (r *realRedis) untilItAnswers() {
+	for range 2000 {
 		if c, err := net.Dial("tcp", r.addr()); err == nil {
 			// Not LOADING any more: DEBUG would answer before.
-			s := &socket{t, c, bufio.NewReader(c)}
+			s := &socket{r.t, c, bufio.NewReader(c)}
 			pong := s.do("PING") == "+PONG\r\n"
 			c.Close()
 			if pong {
-				return r
+				return
 			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatal("redis-server does not listen")
-	return nil
+	r.t.Fatal("redis-server does not listen")
 }
 
 func (r *realRedis) addr() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }

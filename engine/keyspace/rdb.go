@@ -91,7 +91,11 @@ func LoadRDB(r *rdb.Reader, file string, f io.ReaderAt, size int64, o rdb.ReadOp
 func LoadObject(d *rdb.Decoder, kind byte, l *Limits) (o Object) {
 	switch kind {
 	case rdb.TypeString:
-		return StringObject(d.Str("a string"))
+		text := d.Str("a string")
+		if !d.OK() {
+			return Object{}
+		}
+		return StringObject(text)
 	case rdb.TypeList, rdb.TypeListZiplist, rdb.TypeListQuicklist, rdb.TypeListQuicklist2:
 		o = Object{Kind: List, Coll: loadList(d, kind)}
 	case rdb.TypeHash, rdb.TypeZipmap, rdb.TypeHashZiplist, rdb.TypeHashListpack:
