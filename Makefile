@@ -68,7 +68,7 @@ prove-engine: ## the engine against redis-server, COMMANDS random commands over 
 	@scripts/setup --tests
 	@mkdir -p bin
 	TORNTAIL_COMMANDS=$(COMMANDS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-engine-$$(git rev-parse HEAD).json $(GO) test -count=1 -timeout 60m -v -run TestSameAsRedis ./engine
-	$(GO) run ./internal/mutants -edits engine/testdata/wrong-rules.txt -tests ./engine -run TestSameAsRedis -workers 1
+	RAPID_CHECKS=1500 $(GO) run ./internal/mutants -short=false -edits engine/testdata/wrong-rules.txt -tests ./engine -run TestSameAsRedis -workers 1
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions
