@@ -3,11 +3,13 @@
 // code of its own. Its rooms, from the bottom to the top; each imports what stands below
 // it (internal/lint/floors.go, held by make lint):
 //
-//	product      what torntail knows of Redis and its kin: modes, files, log words, repair
-//	  finding    the known findings about them, a file each: cause, what it explains, text
+//	product      what torntail must know of a store: modes, files, log words, repair
+//	  finding    what a known finding is: cause, what it explains, text
+//	  redis      Redis and its kin, the engine among them; a known finding is a file
+//	  walcache   a store that is not Redis, as an example and a test
 //	yamlnode     YAML with the place of every mistake
 //	until        conditions at which somebody stops: lost>0
-//	target       target.yaml, a server that torntail does not know
+//	target       which store --target means; target.yaml, a server that torntail does not know
 //	fidelity     the disk model held against real file systems
 //	conduct      carries out fault plans, in every world, and accounts for each statement
 //	machine      a computer with a disk and a server on it: start, kill, pause, cut the

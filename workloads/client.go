@@ -20,18 +20,20 @@ import (
 // malformed: Redis's own limit of one bulk string plus its header.
 const maxReply = 512<<20 + 64
 
-// ErrProtocol is a reply that is not RESP.
-var ErrProtocol = errors.New("malformed RESP reply")
+// ErrProtocol is a reply that the protocol does not have.
+var ErrProtocol = errors.New("malformed reply")
 
-// Conn is a client connection that sends commands and reads replies. It never
+// Conn is a client connection that sends commands and reads replies: in RESP, or with Write
+// and Take in another Protocol. It never
 // retries and never reconnects: after an error what was sent and not answered
 // is unknown, and only the caller can say so.
 type Conn struct {
-	env  env.Env
-	conn env.Conn
-	out  []byte
-	in   []byte
-	r, w int // in[r:w] is read and not yet parsed
+	env    env.Env
+	conn   env.Conn
+	out    []byte
+	in     []byte
+	r, w   int      // in[r:w] is read and not yet parsed
+	values [][]byte // of the last answer
 }
 
 // Dial connects to addr.
@@ -75,13 +77,21 @@ func (c *Conn) Arg(s string) {
 	c.out = append(c.out, '\r', '\n')
 }
 
+// words adds a command.
+func (c *Conn) words(words ...string) {
+	c.Begin(len(words))
+	for _, w := range words {
+		c.Arg(w)
+	}
+}
+
 // argPadded adds token followed by filler up to size bytes in all, as one argument.
 func (c *Conn) argPadded(token string, size int) {
 	n := max(len(token), size)
 	c.out = append(c.out, '$')
 	c.out = strconv.AppendInt(c.out, int64(n), 10)
 	c.out = append(c.out, '\r', '\n')
-	c.out = appendPadded(c.out, token, size)
+	c.out = Padded(c.out, token, size)
 	c.out = append(c.out, '\r', '\n')
 }
 
@@ -99,18 +109,34 @@ func (c *Conn) Flush() error {
 	return nil
 }
 
-// Reply reads one reply. Its bytes are valid until the next call.
+// Reply reads one RESP reply. Its bytes are valid until the next call.
 func (c *Conn) Reply() (redcon.RESP, error) {
+	reply, err := c.Take(measureReply)
+	if err != nil {
+		return redcon.RESP{}, err
+	}
+	return measured(reply), nil
+}
+
+// Write adds bytes to the send buffer, in any protocol. It does not fail.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.out = append(c.out, p...)
+	return len(p), nil
+}
+
+// Take reads one answer in any protocol. length is that of the first answer in b, which
+// is not empty; 0 when it is not all there yet. What is returned is valid until the next call.
+func (c *Conn) Take(length func(b []byte) (int, error)) ([]byte, error) {
 	for {
 		if c.r < c.w {
-			n, err := measure(c.in[c.r:c.w], 0)
+			n, err := length(c.in[c.r:c.w])
 			if err != nil {
-				return redcon.RESP{}, err
+				return nil, err
 			}
 			if n > 0 {
-				reply := measured(c.in[c.r : c.r+n])
+				answer := c.in[c.r : c.r+n]
 				c.r += n
-				return reply, nil
+				return answer, nil
 			}
 		}
 		if c.r == c.w {
@@ -121,14 +147,14 @@ func (c *Conn) Reply() (redcon.RESP, error) {
 		}
 		if c.w == len(c.in) {
 			if c.w > maxReply {
-				return redcon.RESP{}, fmt.Errorf("%w: longer than %d bytes", ErrProtocol, maxReply)
+				return nil, fmt.Errorf("%w: longer than %d bytes", ErrProtocol, maxReply)
 			}
 			c.in = append(c.in, make([]byte, max(2048, len(c.in)))...)
 		}
 		n, err := c.conn.Read(c.in[c.w:])
 		c.w += n
 		if n == 0 && err != nil {
-			return redcon.RESP{}, err
+			return nil, err
 		}
 	}
 }
@@ -136,10 +162,7 @@ func (c *Conn) Reply() (redcon.RESP, error) {
 // Do sends one command and reads its reply, waiting at most timeout (0: without end).
 func (c *Conn) Do(timeout time.Duration, args ...string) (redcon.RESP, error) {
 	c.Deadline(timeout)
-	c.Begin(len(args))
-	for _, a := range args {
-		c.Arg(a)
-	}
+	c.words(args...)
 	if err := c.Flush(); err != nil {
 		return redcon.RESP{}, err
 	}
@@ -169,7 +192,7 @@ func (c *Conn) Many(timeout time.Duration, n, depth int, command func(i int) []s
 				return err
 			}
 			if reply.Type == redcon.Error {
-				return replyError(reply)
+				return &ServerError{string(reply.Data)}
 			}
 		}
 	}
@@ -185,3 +208,8 @@ func (c *Conn) Deadline(timeout time.Duration) {
 	c.conn.SetReadDeadline(at)
 	c.conn.SetWriteDeadline(at)
 }
+
+// ServerError is an error reply.
+type ServerError struct{ Text string }
+
+func (e *ServerError) Error() string { return e.Text }

@@ -1,223 +1,29 @@
 package workloads
 
 import (
-	"fmt"
 	"slices"
-	"sort"
 	"strings"
 	"time"
-
-	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/checker/history"
 )
 
-// Dump reads the whole of database 0 through a connection while nobody writes:
-// every key there is (not only those the workload knows: a phantom key must
-// show), its type, value and time to live.
-func (r *Run) Dump(c *Conn, timeout time.Duration) (history.State, error) {
-	state := history.State{Began: c.env.Now()}
-	reply, err := c.Do(timeout, "KEYS", "*")
-	if err != nil {
-		return state, fmt.Errorf("dump: KEYS: %w", err)
+// Dump reads all that a store has through a connection while nobody writes.
+func (r *Run) Dump(c *Conn, timeout time.Duration) (state history.State, err error) {
+	state.Began = c.env.Now()
+	if state.Keys, err = r.protocol.Dump(c, r.does.read, r, timeout); err != nil {
+		return state, err
 	}
-	if reply.Type != redcon.Array {
-		return state, fmt.Errorf("dump: KEYS answered %q, want an array", reply.Raw)
-	}
-	state.Keys = make([]history.KV, 0, reply.Count)
-	reply.ForEach(func(key redcon.RESP) bool {
-		state.Keys = append(state.Keys, history.KV{Key: r.keyString(key.Data)})
-		return true
-	})
-	sort.Slice(state.Keys, func(i, j int) bool { return state.Keys[i].Key < state.Keys[j].Key })
-	lists := workloads[r.spec.Name].lists
-	const batch = 256 // commands sent at once, so that neither side's socket buffer can fill up
-	for from := 0; from < len(state.Keys); from += batch {
-		to := min(from+batch, len(state.Keys))
-		if err := r.dumpKeys(c, timeout, state.Keys[from:to], lists); err != nil {
-			return state, err
-		}
-	}
-	state.Keys = slices.DeleteFunc(state.Keys, func(kv history.KV) bool { return kv.Key == expired })
+	slices.SortFunc(state.Keys, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
 	state.At = c.env.Now()
 	return state, nil
 }
 
-// expired stands for a key that was there when the keys were listed, and had
-// expired when it was read. No key has this name.
-const expired = "\x00expired"
+// Value returns the run's own string for a value that it has written, without its filler.
+func (r *Run) Value(b []byte) string { return r.tokens.Parse(b, r.spec.ValueSize) }
 
-// dumpKeys reads the values of some keys in one round trip.
-func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, lists bool) error {
-	c.Deadline(timeout)
-	for i := range keys {
-		if lists {
-			c.Begin(4)
-			c.Arg("LRANGE")
-			c.Arg(keys[i].Key)
-			c.Arg("0")
-			c.Arg("-1")
-		} else {
-			c.Begin(2)
-			c.Arg("GET")
-			c.Arg(keys[i].Key)
-		}
-		c.Begin(2)
-		c.Arg("PTTL")
-		c.Arg(keys[i].Key)
-	}
-	if err := c.Flush(); err != nil {
-		return fmt.Errorf("dump: %w", err)
-	}
-	var others []*history.KV // of another type than the workload's keys
-	for i := range keys {
-		value, err := c.Reply()
-		if err != nil {
-			return fmt.Errorf("dump of key %q: %w", keys[i].Key, err)
-		}
-		switch {
-		case value.Type == redcon.Bulk:
-			keys[i].Value = r.tokens.Parse(value.Data, r.spec.ValueSize)
-		case value.Type == redcon.Array:
-			keys[i].List = r.elements(value)
-		case value.Type == redcon.Error && strings.HasPrefix(string(value.Data), "WRONGTYPE"):
-			others = append(others, &keys[i])
-		default:
-			return fmt.Errorf("dump of key %q: the server answered %q", keys[i].Key, value.Raw)
-		}
-		ttl, err := c.Reply()
-		if err != nil {
-			return fmt.Errorf("dump of key %q: PTTL: %w", keys[i].Key, err)
-		}
-		switch ms := ttl.Int(); {
-		case ms == -1: // it does not expire
-		case ms == -2 && value.Type == redcon.Bulk && value.Data == nil:
-			keys[i].Key = expired
-		default: // -2: it has expired since its value was read
-			keys[i].TTL = time.Duration(max(ms, 1)) * time.Millisecond
-		}
-	}
-	for _, kv := range others {
-		if err := r.dumpOther(c, timeout, kv); err != nil {
-			return fmt.Errorf("dump of key %q: %w", kv.Key, err)
-		}
-	}
-	return nil
-}
-
-// elements are those of an array, nested ones one after the other.
-func (r *Run) elements(reply redcon.RESP) []string {
-	list := make([]string, 0, reply.Count)
-	reply.ForEach(func(e redcon.RESP) bool {
-		if e.Type == redcon.Array {
-			list = append(list, r.elements(e)...)
-		} else {
-			list = append(list, r.tokens.Parse(e.Data, r.spec.ValueSize))
-		}
-		return true
-	})
-	return list
-}
-
-// dumpOther reads a key of a type that the workload does not write.
-func (r *Run) dumpOther(c *Conn, timeout time.Duration, kv *history.KV) error {
-	var reply redcon.RESP
-	ask := func(want redcon.Type, argv ...string) (err error) {
-		if reply, err = c.Do(timeout, argv...); err == nil && reply.Type != want {
-			err = fmt.Errorf("the server answered %s with %q", argv[0], reply.Raw)
-		}
-		return err
-	}
-	if err := ask(redcon.String, "TYPE", kv.Key); err != nil {
-		return err
-	}
-	kv.Type = string(reply.Data)
-	switch kv.Type {
-	case "none":
-		kv.Key = expired
-		return nil
-	case "string":
-		kv.Type = ""
-		err := ask(redcon.Bulk, "GET", kv.Key)
-		kv.Value = r.tokens.Parse(reply.Data, r.spec.ValueSize)
-		return err
-	case "stream":
-		return r.dumpStream(kv, ask, &reply)
-	}
-	read, ok := map[string][]string{"list": {"LRANGE", kv.Key, "0", "-1"}, "set": {"SMEMBERS", kv.Key}, "hash": {"HGETALL", kv.Key}, "zset": {"ZRANGE", kv.Key, "0", "-1", "WITHSCORES"}}[kv.Type]
-	if !ok {
-		return fmt.Errorf("it is of type %q, of which nothing is known", kv.Type)
-	}
-	if err := ask(redcon.Array, read...); err != nil {
-		return err
-	}
-	kv.List = r.elements(reply)
-	switch kv.Type {
-	case "list":
-		kv.Type = ""
-	case "set":
-		slices.Sort(kv.List)
-	case "hash":
-		SortPairs(kv.List)
-	}
-	return nil
-}
-
-// SortPairs sorts a flat list of fields and their values by field.
-func SortPairs(flat []string) {
-	pairs := slices.Collect(slices.Chunk(slices.Clone(flat), 2))
-	slices.SortFunc(pairs, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
-	copy(flat, slices.Concat(pairs...))
-}
-
-// dumpStream reads a stream: of each entry its identifier, a field and a value,
-// as often as it has fields, and its groups.
-func (r *Run) dumpStream(kv *history.KV, ask func(want redcon.Type, argv ...string) error, reply *redcon.RESP) error {
-	if err := ask(redcon.Array, "XRANGE", kv.Key, "-", "+"); err != nil {
-		return err
-	}
-	kv.List = []string{}
-	reply.ForEach(func(e redcon.RESP) bool {
-		entry := r.elements(e)
-		for i := 1; i+1 < len(entry); i += 2 {
-			kv.List = append(kv.List, entry[0], entry[i], entry[i+1])
-		}
-		return true
-	})
-	if err := ask(redcon.Array, "XINFO", "GROUPS", kv.Key); err != nil {
-		return err
-	}
-	kv.GroupsRead = true
-	reply.ForEach(func(g redcon.RESP) bool {
-		info := r.elements(g)
-		group := history.Group{}
-		for i := 0; i+1 < len(info); i += 2 {
-			switch info[i] {
-			case "name":
-				group.Name = info[i+1]
-			case "last-delivered-id":
-				group.Last = info[i+1]
-			}
-		}
-		kv.Groups = append(kv.Groups, group)
-		return true
-	})
-	for i := range kv.Groups {
-		g := &kv.Groups[i]
-		if err := ask(redcon.Array, "XPENDING", kv.Key, g.Name, "-", "+", "1000000000"); err != nil {
-			return err
-		}
-		reply.ForEach(func(e redcon.RESP) bool {
-			p := r.elements(e)
-			g.Pending = append(g.Pending, p[0], p[1])
-			return true
-		})
-	}
-	return nil
-}
-
-// keyString returns the workload's own string for a key it uses.
-func (r *Run) keyString(b []byte) string {
+// Key returns the run's own string for a key that it uses.
+func (r *Run) Key(b []byte) string {
 	if len(b) > 1 && b[0] == 'k' {
 		n := 0
 		for _, ch := range b[1:] {

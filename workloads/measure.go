@@ -17,6 +17,8 @@ const (
 	maxDepth    = 8
 )
 
+func measureReply(b []byte) (int, error) { return measure(b, 0) }
+
 // measure is the length of the first reply in b, 0 when it is not all there yet.
 func measure(b []byte, depth int) (int, error) {
 	n, end, usual := header(b)

@@ -1,14 +1,14 @@
 package workloads
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
 )
 
 func init() {
-	register("mixed", workload{about: "SET, MULTI/EXEC, SET with an expiry time, and GET over a few keys", step: (*Client).mixedStep})
+	register("mixed", workload{about: "SET, MULTI/EXEC, SET with an expiry time, and GET over a few keys", step: (*Client).mixedStep,
+		read: history.Read, sends: []history.Kind{history.Write, history.Txn, history.Expire}})
 }
 
 // Shares of the writes of the mixed workload, in percent; the rest are SETs of
@@ -29,21 +29,13 @@ func (c *Client) mixedStep() {
 	what := c.draw(100)
 	switch {
 	case c.reads():
-		key := c.run.keys[c.draw(c.run.spec.Keys)]
-		if c.begin(history.Op{Kind: history.Read, Key: key}, 0) {
-			c.conn.Begin(2)
-			c.conn.Arg("GET")
-			c.conn.Arg(key)
-		}
+		c.read(c.key())
 	case what < mixedTransactions && c.run.spec.Keys > 1:
 		c.writeTogether(c.draw(c.run.spec.Keys))
 	case what < mixedTransactions+mixedExpiring:
 		c.setExpiring()
 	default:
-		key, token := c.run.keys[c.draw(c.run.spec.Keys)], c.token()
-		if c.begin(history.Op{Kind: history.Write, Key: key, Value: token}, 0) {
-			c.set(key, token)
-		}
+		c.write(c.key())
 	}
 }
 
@@ -68,14 +60,5 @@ func (c *Client) setExpiring() {
 	life := c.life()
 	wall, now := c.run.env.Wall(), c.run.env.Now()
 	at := wall.Add(life).UnixMilli()
-	op := history.Op{Kind: history.Write, Key: key, Value: token, More: &history.More{Offset: -1, Deadline: now + time.UnixMilli(at).Sub(wall)}}
-	if !c.begin(op, 0) {
-		return
-	}
-	c.conn.Begin(5)
-	c.conn.Arg("SET")
-	c.conn.Arg(key)
-	c.conn.argPadded(token, c.run.spec.ValueSize)
-	c.conn.Arg("PXAT")
-	c.conn.Arg(strconv.FormatInt(at, 10))
+	c.ask(history.Op{Kind: history.Write, Key: key, Value: token, More: &history.More{Offset: -1, Deadline: now + time.UnixMilli(at).Sub(wall)}})
 }

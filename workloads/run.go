@@ -4,8 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/tidwall/redcon"
-
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/env"
 )
@@ -13,18 +11,20 @@ import (
 // Run is the clients of one experiment. Reset prepares it; each client's task
 // calls Clients()[i].Run.
 type Run struct {
-	spec    Spec
-	addr    string
-	env     env.Env
-	rec     *Recorder
-	tokens  *Tokens
-	keys    []string
-	clients []*Client
-	stopped bool
-	pause   env.Cond      // where clients wait for their next arrival; Stop wakes them
-	until   time.Duration // end of the span; Never when there is none
-	begun   int           // operations started
-	replies int           // replies to operations read, whatever the record says
+	spec     Spec
+	does     workload
+	addr     string
+	protocol Protocol
+	env      env.Env
+	rec      *Recorder
+	tokens   *Tokens
+	keys     []string
+	clients  []*Client
+	stopped  bool
+	pause    env.Cond      // where clients wait for their next arrival; Stop wakes them
+	until    time.Duration // end of the span; Never when there is none
+	begun    int           // operations started
+	replies  int           // replies to operations read, whatever the record says
 }
 
 // Client is one client of a Run.
@@ -32,22 +32,14 @@ type Client struct {
 	run     *Run
 	number  int
 	conn    Conn
-	step    func(*Client)
-	writes  int      // tokens used
-	pending []inHand // operations sent and not answered, in order
-	Err     error    // why it ended before it was told to; nil otherwise
+	writes  int   // tokens used
+	pending []int // operations sent and not answered, by their places in the history, in order
+	Err     error // why it ended before it was told to; nil otherwise
 }
 
-// inHand is an operation under way: its place in the history, and how many
-// replies come before the one that answers it (MULTI and its queued commands).
-type inHand struct {
-	id   int
-	skip int
-}
-
-// Reset prepares clients for one experiment against the server at addr. The
-// tokens and everything else a Run holds are reused.
-func (r *Run) Reset(e env.Env, addr string, spec Spec, rec *Recorder) {
+// Reset prepares clients for one experiment against the server at addr, which speaks a
+// protocol. The tokens and everything else a Run holds are reused.
+func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder) {
 	if r.tokens == nil {
 		r.tokens = new(Tokens)
 	}
@@ -57,7 +49,8 @@ func (r *Run) Reset(e env.Env, addr string, spec Spec, rec *Recorder) {
 	for len(r.clients) < spec.Clients {
 		r.clients = append(r.clients, &Client{run: r, number: len(r.clients)})
 	}
-	r.spec, r.addr, r.env, r.rec = spec, addr, e, rec
+	r.does = workloads[spec.Name]
+	r.spec, r.addr, r.protocol, r.env, r.rec = spec, addr, p, e, rec
 	r.stopped, r.begun, r.replies, r.until = false, 0, 0, history.Never
 	r.pause = e.NewCond()
 	if spec.Span > 0 {
@@ -65,7 +58,6 @@ func (r *Run) Reset(e env.Env, addr string, spec Spec, rec *Recorder) {
 	}
 	for _, c := range r.clients[:spec.Clients] {
 		c.writes, c.pending, c.Err = 0, c.pending[:0], nil
-		c.step = workloads[spec.Name].step
 	}
 }
 
@@ -141,7 +133,7 @@ func (c *Client) Run() {
 		}
 		for n := 0; n < r.spec.Pipeline && (r.spec.Ops == 0 || r.begun < r.spec.Ops); n++ {
 			r.begun++
-			c.step(c)
+			r.does.step(c)
 		}
 		if c.Err = c.exchange(); c.Err != nil {
 			return
@@ -158,74 +150,48 @@ func (c *Client) gap() time.Duration {
 	return time.Duration(-math.Log(u) * mean * float64(time.Second))
 }
 
-// exchange sends what the steps have prepared and takes the replies.
+// exchange sends what the steps have prepared and takes the answers.
 func (c *Client) exchange() error {
-	if err := c.conn.Flush(); err != nil {
-		c.pending = c.pending[:0]
-		return err
-	}
-	for i, p := range c.pending {
-		var queued error
-		for range p.skip {
-			reply, err := c.conn.Reply()
-			if err != nil {
-				c.pending = c.pending[:0]
-				return err
-			}
-			if reply.Type == redcon.Error {
-				queued = replyError(reply)
-			}
-		}
-		reply, err := c.conn.Reply()
+	err := c.conn.Flush()
+	for _, id := range c.pending {
 		if err != nil {
-			c.pending = c.pending[:0]
-			return err
+			break
 		}
-		c.run.replies++
-		c.complete(c.pending[i].id, reply, queued)
+		op := c.run.rec.H.Ops[id]
+		var a Answer
+		if a, err = c.run.protocol.Answer(&c.conn, &op); err == nil {
+			c.run.replies++
+			c.complete(id, &a)
+		}
 	}
 	c.pending = c.pending[:0]
-	return nil
+	return err
 }
 
-// complete turns a reply into the operation's outcome.
-func (c *Client) complete(id int, reply redcon.RESP, queued error) {
+// complete turns an answer into the operation's outcome.
+func (c *Client) complete(id int, a *Answer) {
 	r := c.run
-	now := r.env.Now()
-	if reply.Type == redcon.Error || queued != nil {
-		// An error reply says that the command was not executed.
-		if op := r.rec.Complete(id, now, history.Failed); op != nil {
-			more(op).Err = string(reply.Data)
-		}
-		return
+	outcome := history.OK
+	if a.Refused {
+		outcome = history.Failed
 	}
-	kind := r.rec.H.Ops[id].Kind
-	if kind == history.Write && string(reply.Data) != "OK" || kind == history.Txn && reply.Count < 0 {
-		if op := r.rec.Complete(id, now, history.Failed); op != nil {
-			more(op).Err = "not executed: " + string(reply.Raw)
+	op := r.rec.Complete(id, r.env.Now(), outcome)
+	switch {
+	case op == nil:
+	case a.Refused:
+		more(op).Err = a.Why
+	case op.Kind == history.Read:
+		if op.Absent = a.Absent; !a.Absent {
+			op.Value = r.Value(a.Value)
 		}
-		return
-	}
-	op := r.rec.Complete(id, now, history.OK)
-	if op == nil {
-		return
-	}
-	switch kind {
-	case history.Read:
-		if reply.Data == nil {
-			op.Absent = true
-		} else {
-			op.Value = r.tokens.Parse(reply.Data, r.spec.ValueSize)
-		}
-	case history.ReadList:
+	case op.Kind == history.ReadList || op.Kind == history.ReadHash:
 		m := more(op)
-		op.Absent = reply.Count == 0
-		reply.ForEach(func(e redcon.RESP) bool {
-			m.Values = append(m.Values, r.tokens.Parse(e.Data, r.spec.ValueSize))
-			return true
-		})
-	case history.Append:
-		more(op).Result = string(reply.Data)
+		op.Absent = a.Absent
+		for _, v := range a.Values {
+			m.Values = append(m.Values, r.Value(v))
+		}
+	case a.Result != "":
+		more(op).Result = a.Result
 	}
 }
 
@@ -235,10 +201,3 @@ func more(op *history.Op) *history.More {
 	}
 	return op.More
 }
-
-func replyError(reply redcon.RESP) error { return &ServerError{string(reply.Data)} }
-
-// ServerError is an error reply.
-type ServerError struct{ Text string }
-
-func (e *ServerError) Error() string { return e.Text }

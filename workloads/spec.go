@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/torntail/torntail/checker/history"
 )
 
 // Spec says what the clients of one run do.
@@ -28,7 +30,19 @@ type Spec struct {
 type workload struct {
 	about string
 	step  func(c *Client)
-	lists bool // its keys hold lists
+	read  history.Kind   // reads what a key holds
+	sends []history.Kind // the others that it needs; Expire for keys that expire
+}
+
+// Lacks is why a store cannot have the workload: what its protocol has not; "" when it can.
+func (s Spec) Lacks(p Protocol) string {
+	w := workloads[s.Name]
+	for _, k := range append(w.sends, w.read) {
+		if !p.Has(k) {
+			return "there is no operation " + k.String()
+		}
+	}
+	return ""
 }
 
 // workloads has each by its name, as its file registers it.

@@ -23,21 +23,25 @@ func (c *Client) token() string {
 	return t
 }
 
-// begin records an operation and remembers that its reply is awaited. False:
-// the client lies (Recorder.PlantLie), and nothing is to be sent.
-func (c *Client) begin(op history.Op, skip int) bool {
+// ask puts an operation on record, and asks for it; not when the client lies
+// (Recorder.PlantLie).
+func (c *Client) ask(op history.Op) {
 	op.Client, op.Invoke = c.number, c.run.env.Now()
 	id := c.run.rec.Invoke(op)
 	if c.run.rec.lies(id, op.Invoke) {
-		return false
+		return
 	}
-	c.pending = append(c.pending, inHand{id: id, skip: skip})
-	return true
+	c.run.protocol.Ask(&c.conn, &op, c.run.spec.ValueSize)
+	c.pending = append(c.pending, id)
 }
 
-func (c *Client) set(key, token string) {
-	c.conn.Begin(3)
-	c.conn.Arg("SET")
-	c.conn.Arg(key)
-	c.conn.argPadded(token, c.run.spec.ValueSize)
+// key draws one of the run's keys.
+func (c *Client) key() string { return c.run.keys[c.draw(c.run.spec.Keys)] }
+
+// read asks for what a key holds.
+func (c *Client) read(key string) { c.ask(history.Op{Kind: c.run.does.read, Key: key}) }
+
+// write sets a key to a unique value.
+func (c *Client) write(key string) {
+	c.ask(history.Op{Kind: history.Write, Key: key, Value: c.token()})
 }

@@ -10,8 +10,8 @@ import "strconv"
 // filler is what pads a value. No token contains it.
 const filler = '.'
 
-// appendPadded appends token and filler up to size bytes in all.
-func appendPadded(dst []byte, token string, size int) []byte {
+// Padded appends token and filler up to size bytes in all.
+func Padded(dst []byte, token string, size int) []byte {
 	dst = append(dst, token...)
 	for n := len(token); n < size; n++ {
 		dst = append(dst, filler)

@@ -78,7 +78,7 @@ func one(t testing.TB, spec Spec, script string, end error) (*history.History, *
 	r := new(Run)
 	spec.Clients = 1
 	require.NoError(t, spec.Check())
-	r.Reset(w, "n1:6379", spec, &rec)
+	r.Reset(w, "n1:6379", RESP{}, spec, &rec)
 	r.Clients()[0].Run()
 	return h, r, w.conn
 }
@@ -182,7 +182,7 @@ func TestEveryTokenParsesBack(t *testing.T) {
 		client, n := rapid.IntRange(0, 50).Draw(t, "client"), rapid.IntRange(0, 200).Draw(t, "n")
 		size := rapid.IntRange(0, 40).Draw(t, "size")
 		token := tokens.Token(client, n)
-		stored := appendPadded(nil, token, size)
+		stored := Padded(nil, token, size)
 		require.Equal(t, token, tokens.Parse(stored, size))
 		cut := rapid.IntRange(0, len(stored)-1).Draw(t, "cut")
 		require.Equal(t, string(stored[:cut]), tokens.Parse(stored[:cut], size), "a cut value must not look whole")
@@ -217,7 +217,7 @@ func TestPlantedLieIsRecordedAndNotSent(t *testing.T) {
 	var r Run
 	spec := writes(10)
 	spec.Clients = 1
-	r.Reset(w, "", spec, &rec)
+	r.Reset(w, "", RESP{}, spec, &rec)
 	r.Clients()[0].Run()
 	require.Equal(t, history.OK, h.Ops[4].Outcome)
 	require.Equal(t, 9, strings.Count(w.conn.sent.String(), "SET"))
@@ -231,7 +231,7 @@ func TestDump(t *testing.T) {
 		var rec Recorder
 		rec.Reset(new(history.History))
 		var r Run
-		r.Reset(w, "", writes(1), &rec)
+		r.Reset(w, "", RESP{}, writes(1), &rec)
 		c, err := Dial(w, "")
 		require.NoError(t, err)
 		return r.Dump(c, time.Second)

@@ -18,7 +18,9 @@ import (
 	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -115,7 +117,7 @@ func (c *checkCmd) Run(a *app) error {
 // check looks at the flags alone.
 func (c *checkCmd) check() error {
 	if c.Mode != "" {
-		if err := known("--mode", c.Mode, modeNames()); err != nil {
+		if err := known("--mode", c.Mode, modeNames(redis.Store)); err != nil {
 			return err
 		}
 	}
@@ -286,11 +288,11 @@ func (c *checkCmd) promise(own *contract.File) (contract.Contract, error) {
 		}
 		return contract.Clients(), nil
 	}
-	more, err := directives(c.Directive)
+	more, err := directives(redis.Store, c.Directive)
 	if err != nil {
 		return contract.Contract{}, err
 	}
-	m, err := mode(c.Mode)
+	m, err := mode(redis.Store, c.Mode)
 	if err != nil {
 		return contract.Contract{}, err
 	}
@@ -318,7 +320,7 @@ func (c *checkCmd) again(j *judged, own *contract.File) error {
 	}
 	j.verdict = offline.FromRun(verdict.Verdict(o.Verdict), o.Why, anomalies)
 	for _, f := range o.Findings {
-		j.findings = append(j.findings, fmt.Sprintf("%s: %s", f, finding.Title(f)))
+		j.findings = append(j.findings, fmt.Sprintf("%s: %s", f, finding.Title(target.Findings(), f)))
 	}
 	if o.Acked > 0 {
 		j.loss = fmt.Sprintf("%s under %s: %s", saved.Mode, saved.Crash, lossText(o.Lost, o.Window, o.Censored))

@@ -19,6 +19,7 @@ import (
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -148,13 +149,17 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 	if planted.ReopenUncrashed || planted.ClientLies {
 		return nil, fmt.Errorf("--plant %s: an exploration restarts no server and counts no replies, so that it cannot have this fault", c.Plant)
 	}
-	more, err := directives(c.Directive)
+	store := target.StoreOf(c.Target)
+	if err := canHave(store, w); err != nil {
+		return nil, err
+	}
+	more, err := directives(store, c.Directive)
 	if err != nil {
 		return nil, err
 	}
 	modes, personalities := c.Mode, c.Personality
 	if len(modes) == 0 {
-		modes = modesOnDisk()
+		modes = modesOnDisk(store)
 	}
 	switch {
 	case blocks:
@@ -170,7 +175,7 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 			}
 		}
 		for _, name := range modes {
-			m, err := mode(name)
+			m, err := mode(store, name)
 			if err != nil {
 				return nil, err
 			}
@@ -182,9 +187,9 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 }
 
 // modesOnDisk are the modes that have something for a crash to take.
-func modesOnDisk() (names []string) {
-	for i := range product.Modes {
-		if m := &product.Modes[i]; m.AOF || m.RDB {
+func modesOnDisk(s product.Store) (names []string) {
+	for _, m := range s.Modes() {
+		if m.AOF || m.RDB {
 			names = append(names, m.Name)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
@@ -87,7 +88,7 @@ func (f foundRun) report(from string) (*model.Report, error) {
 			x.Dir = moved(x.Dir, from)
 		}
 	}
-	m := losses.Report(f.Report, finding.Catalogue())
+	m := losses.Report(f.Report, finding.Catalogue(target.Findings()))
 	pictures, err := saved.Pictures(from)
 	m.Pictures = pictures
 	return m, err
@@ -107,7 +108,7 @@ func (f foundStates) report(from string) (*model.Report, error) {
 			}
 		}
 	}
-	return f.Model(finding.Catalogue()), nil
+	return f.Model(finding.Catalogue(target.Findings())), nil
 }
 
 // report has the timelines of its first experiments as pictures; those of

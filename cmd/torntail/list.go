@@ -13,7 +13,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/mount"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
@@ -35,7 +35,7 @@ var lists = []struct {
 	print func(a *app)
 }{
 	{"modes", func(a *app) {
-		for _, m := range product.Modes {
+		for _, m := range redis.Store.Modes() {
 			row(a, m.Name, m.About)
 			row(a, "", joinDirectives(m.Directives))
 		}

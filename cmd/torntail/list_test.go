@@ -11,7 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -40,7 +40,7 @@ func listed(t *testing.T, what string) (names, below []string) {
 // What is listed must be taken where it is to be used.
 func TestListedNamesAreTaken(t *testing.T) {
 	taken := map[string]func(name string) error{
-		"modes":     func(name string) error { _, err := mode(name); return err },
+		"modes":     func(name string) error { _, err := mode(redis.Store, name); return err },
 		"crashes":   func(name string) error { _, err := crash(name); return err },
 		"workloads": func(name string) error { w := workloads.Default(); w.Name = name; return w.Check() },
 		"plants":    func(name string) error { _, err := plants(name); return err },
@@ -72,7 +72,7 @@ func TestListedNamesAreTaken(t *testing.T) {
 }
 
 func TestDefaultsAreListed(t *testing.T) {
-	for what, defaults := range map[string][]string{"modes": product.DefaultModes, "crashes": experiment.DefaultCrashes} {
+	for what, defaults := range map[string][]string{"modes": redis.Store.DefaultModes(), "crashes": experiment.DefaultCrashes} {
 		names, _ := listed(t, what)
 		require.Subset(t, names, defaults)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
@@ -138,7 +139,7 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if file, ok := table.(*os.File); ok {
 		color = terminal.UseColor(file)
 	}
-	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Findings: finding.Catalogue()}); err != nil {
+	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Findings: finding.Catalogue(target.Findings())}); err != nil {
 		return err
 	}
 	m, err := f.reports(table, foundRun{r}, dir)

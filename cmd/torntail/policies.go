@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -199,7 +200,7 @@ func (c *policiesCmd) settings() ([]setting, error) {
 	}
 	var list []setting
 	for _, n := range names {
-		m, err := mode(n)
+		m, err := mode(redis.Store, n)
 		if err != nil {
 			return nil, err
 		}
@@ -210,11 +211,11 @@ func (c *policiesCmd) settings() ([]setting, error) {
 		for i := range parts {
 			parts[i] = strings.TrimSpace(parts[i])
 		}
-		m, err := mode(parts[0])
+		m, err := mode(redis.Store, parts[0])
 		if err != nil {
 			return nil, fmt.Errorf("--setting %q: %w", text, err)
 		}
-		more, err := directives(parts[1:])
+		more, err := directives(redis.Store, parts[1:])
 		if err != nil {
 			return nil, fmt.Errorf("--setting %q: want 'MODE; NAME=VALUE; ...': %w", text, err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -41,7 +42,11 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	override, err := directives(c.Directive)
+	store, err := target.StoreByName(saved.Store)
+	if err != nil {
+		return usage(fmt.Errorf("%s: %w", c.Dir, err))
+	}
+	override, err := directives(store, c.Directive)
 	if err != nil {
 		return usage(err)
 	}
@@ -184,7 +189,7 @@ func asOnFile(a *app, saved *saved.Saved, o *experiment.Outcome, changed bool) e
 func show(a *app, o *experiment.Outcome, want string) string {
 	for _, f := range o.Findings {
 		if f == want {
-			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, finding.Title(f))
+			fmt.Fprintf(a.stdout, "finding %s: %s\n", f, finding.Title(target.Findings(), f))
 			return f
 		}
 	}

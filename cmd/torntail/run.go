@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/workloads"
@@ -40,6 +41,14 @@ func (f *workloadFlags) spec() (workloads.Spec, error) {
 		return w, err
 	}
 	return w, w.Check()
+}
+
+// canHave says that a store lacks what a workload sends, if so.
+func canHave(s product.Store, w workloads.Spec) error {
+	if lacks := w.Lacks(s); lacks != "" {
+		return fmt.Errorf("--workload %s: %s of %s", w.Name, lacks, s.Name())
+	}
+	return nil
 }
 
 type runCmd struct {
@@ -151,6 +160,9 @@ func (c *runCmd) settings() (*campaign.Campaign, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := canHave(target.StoreOf(c.Target), w); err != nil {
+		return nil, err
+	}
 	if c.Runs < 0 {
 		return nil, fmt.Errorf("--runs %d: want 1 or more, or 0 for what suits the target", c.Runs)
 	}
@@ -197,7 +209,7 @@ func (c *runCmd) pairs(k *campaign.Campaign) (notes []string, err error) {
 	if k.Modes, notes, err = c.modes(); err != nil {
 		return nil, err
 	}
-	more, err := directives(c.Directive)
+	more, err := directives(target.StoreOf(c.Target), c.Directive)
 	if err != nil {
 		return nil, err
 	}
@@ -214,28 +226,25 @@ func (c *runCmd) pairs(k *campaign.Campaign) (notes []string, err error) {
 // modes are those of --mode and --conf, and what is to be said of the latter:
 // which of its lines torntail overrides.
 func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
+	store := target.StoreOf(c.Target)
 	var conf *product.Conf
 	if c.Conf != "" {
-		if conf, err = product.ReadConf(c.Conf, c.Target != "engine", product.Own); err != nil {
+		if conf, err = store.ReadConf(c.Conf, c.Target != "engine"); err != nil {
 			return nil, nil, fmt.Errorf("--conf: %w", err)
 		}
 		for _, line := range conf.Overridden {
 			notes = append(notes, fmt.Sprintf("%s: overridden, torntail decides on %s itself", line, line.Name))
 		}
 		if len(c.Mode) == 0 {
-			m, err := conf.Mode()
-			if err != nil {
-				return nil, nil, fmt.Errorf("--conf: %w", err)
-			}
-			return []product.Mode{m}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, m.Name)), nil
+			return []product.Mode{conf.Mode}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, conf.Mode.Name)), nil
 		}
 	}
 	names := c.Mode
 	if len(names) == 0 {
-		names = product.DefaultModes
+		names = store.DefaultModes()
 	}
 	for _, name := range names {
-		m, err := mode(name)
+		m, err := mode(store, name)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/cluster"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/until"
@@ -235,7 +235,7 @@ func set[T comparable](into *T, v T) {
 // directives adds the lines of files and flags.
 func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 	if c.Conf != "" {
-		conf, err := product.ReadConf(c.Conf, c.Target != "engine", splitbrain.Own)
+		conf, err := redis.ReadConf(c.Conf, c.Target != "engine", splitbrain.Own)
 		if err != nil {
 			return fmt.Errorf("--conf: %w", err)
 		}

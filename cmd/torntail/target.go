@@ -100,11 +100,11 @@ func (f *targetFlags) place() string {
 }
 
 // openTarget prepares the backend for a target on a disk; done releases it.
-func openTarget(target, disk string) (b campaign.Backend, done func(), err error) {
-	if target == "engine" {
+func openTarget(name, disk string) (b campaign.Backend, done func(), err error) {
+	if name == "engine" {
 		return campaign.Simulation(), func() {}, nil
 	}
-	rig, v, err := openRig(target, disk)
+	rig, v, err := openRig(name, disk)
 	switch {
 	case err != nil:
 		return b, nil, err
@@ -113,14 +113,14 @@ func openTarget(target, disk string) (b campaign.Backend, done func(), err error
 }
 
 // openRig prepares a disk for a real server, and finds out its version.
-func openRig(target, disk string) (*machine.Rig, string, error) {
-	described, err := describedTarget(target)
+func openRig(name, disk string) (*machine.Rig, string, error) {
+	described, err := describedTarget(name)
 	if err != nil {
 		return nil, "", err
 	}
 	if described == nil {
-		if _, err := exec.LookPath(target); err != nil {
-			return nil, "", lacking(target, err)
+		if _, err := exec.LookPath(name); err != nil {
+			return nil, "", lacking(name, err)
 		}
 	}
 	if disk == "" {
@@ -138,7 +138,7 @@ func openRig(target, disk string) (*machine.Rig, string, error) {
 			return nil, "", environment(err)
 		}
 	}
-	v, err := versionOf(target, described)
+	v, err := versionOf(name, described)
 	if err != nil {
 		return nil, "", err
 	}
@@ -146,7 +146,7 @@ func openRig(target, disk string) (*machine.Rig, string, error) {
 	if !block {
 		open = kind.Open
 	}
-	rig, err := machine.NewRig(target, open)
+	rig, err := machine.NewRig(target.StoreOf(name), name, open)
 	var refused *blocklog.RefusedError
 	switch {
 	case errors.As(err, &refused):
@@ -184,6 +184,9 @@ func versionOf(name string, described *target.Target) (string, error) {
 			return "", usage(fmt.Errorf("target %s: %w", name, err))
 		}
 		return v, nil
+	}
+	if target.StoreOf(name).Server(name) != nil {
+		return process.VersionOf([]string{name, "--version"})
 	}
 	v, err := process.Version(name)
 	if err != nil {

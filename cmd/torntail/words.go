@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/engine/config"
@@ -28,8 +26,8 @@ func namesOf[T any](list []T, name func(*T) string) []string {
 	return names
 }
 
-func modeNames() []string {
-	return namesOf(product.Modes, func(m *product.Mode) string { return m.Name })
+func modeNames(s product.Store) []string {
+	return namesOf(s.Modes(), func(m *product.Mode) string { return m.Name })
 }
 
 func crashNames() []string {
@@ -46,11 +44,11 @@ func personalityNames() []string {
 
 func profileNames() []string { return sim.ProfileNames() }
 
-func mode(name string) (product.Mode, error) {
-	if err := known("--mode", name, modeNames()); err != nil {
+func mode(s product.Store, name string) (product.Mode, error) {
+	if err := known("--mode", name, modeNames(s)); err != nil {
 		return product.Mode{}, err
 	}
-	return product.ModeByName(name)
+	return product.ModeByName(s, name)
 }
 
 func crash(name string) (*experiment.CrashKind, error) {
@@ -93,8 +91,8 @@ func directiveNames() (names []string) {
 	return names
 }
 
-// directives reads --directive NAME=VALUE and checks each by itself.
-func directives(texts []string) ([]product.Directive, error) {
+// directives reads --directive NAME=VALUE of a store and checks each by itself.
+func directives(s product.Store, texts []string) ([]product.Directive, error) {
 	var list []product.Directive
 	for _, t := range texts {
 		name, value, ok := strings.Cut(t, "=")
@@ -102,16 +100,8 @@ func directives(texts []string) ([]product.Directive, error) {
 			return nil, fmt.Errorf("--directive %q: want NAME=VALUE, such as appendfsync=always", t)
 		}
 		d := product.Directive{Name: strings.ToLower(name), Value: value}
-		if slices.Contains(product.Own, d.Name) {
-			return nil, fmt.Errorf("--directive %q: torntail decides on %s itself", t, d.Name)
-		}
-		alone := product.Mode{Directives: []product.Directive{d}}
-		if err := alone.Check(); err != nil {
-			var unknown *config.UnknownError
-			if near := nearest(d.Name, directiveNames()); errors.As(err, &unknown) && near != "" {
-				return nil, fmt.Errorf("--directive: %q is no directive of redis.conf: did you mean %q?", d.Name, near)
-			}
-			return nil, fmt.Errorf("--directive: %w", err)
+		if err := s.Check(d); err != nil {
+			return nil, fmt.Errorf("--directive %q: %w", t, err)
 		}
 		list = append(list, d)
 	}

@@ -96,7 +96,7 @@ func (e *StartError) Error() string {
 
 // portTaken reports whether the server ended because somebody else had its port.
 func (e *StartError) portTaken() bool {
-	return e.Exited && strings.Contains(e.Output, "Address already in use")
+	return e.Exited && strings.Contains(strings.ToLower(e.Output), "address already in use")
 }
 
 // versionPattern matches the answer of `redis-server --version` and of its relatives:
@@ -104,7 +104,7 @@ func (e *StartError) portTaken() bool {
 var versionPattern = regexp.MustCompile(`\bv=([0-9][^ ]*)`)
 
 // numberPattern matches a version in what other servers print.
-var numberPattern = regexp.MustCompile(`[0-9]+\.[0-9][^ ,]*`)
+var numberPattern = regexp.MustCompile(`[0-9]+\.[0-9][^\s,]*`)
 
 // parseVersion finds the version in what a server prints for --version; "" when there is none.
 func parseVersion(output string) string {

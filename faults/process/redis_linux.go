@@ -121,9 +121,8 @@ func (r *Redis) await(ctx context.Context, s RedisSpec) error {
 	}
 }
 
-// probe asks once. It is satisfied by any answer but LOADING: a server that
-// wants a password or refuses with MISCONF is up. The process id that INFO
-// tells rules out that another server has our port and answers in its place.
+// probe asks once. The process id that a server tells rules out that another has our
+// port and answers in its place.
 func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool {
 	conn, err := s.dial(r.Addr)
 	if err != nil {
@@ -144,20 +143,31 @@ func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool
 		case <-answered:
 		}
 	}()
+	ready := pings
+	if s.Server != nil && s.Server.Ready != nil {
+		ready = s.Server.Ready
+	}
+	version, ok := ready(conn, r.Pid())
+	r.Version = version
+	return ok
+}
+
+// pings is Server.Ready of Redis. It is satisfied by any answer but LOADING: a server that
+// wants a password or refuses with MISCONF is up.
+func pings(conn net.Conn, pid int) (version string, ok bool) {
 	if _, err := conn.Write(append(command("PING"), command("INFO", "server")...)); err != nil {
-		return false
+		return "", false
 	}
 	answers := bufio.NewReader(conn)
 	line, err := answers.ReadString('\n')
 	if err != nil || strings.HasPrefix(line, "-LOADING") {
-		return false
+		return "", false
 	}
 	info := readInfo(answers)
-	if pid, ok := info["process_id"]; ok && pid != strconv.Itoa(r.Pid()) {
-		return false
+	if its, ok := info["process_id"]; ok && its != strconv.Itoa(pid) {
+		return "", false
 	}
-	r.Version = info["redis_version"]
-	return true
+	return info["redis_version"], true
 }
 
 // readInfo reads the bulk reply of INFO; nil when the server answers otherwise.

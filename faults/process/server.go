@@ -14,7 +14,7 @@ import (
 	"github.com/torntail/torntail/internal/redisconf"
 )
 
-// Server describes a RESP server that is not started as redis-server is, or does
+// Server describes a server that is not started or asked as redis-server is, or does
 // not let everybody in. The zero Server is redis-server's own way.
 type Server struct {
 	// Command is the command line, in which {{port}}, {{addr}}, {{dir}} and
@@ -28,6 +28,10 @@ type Server struct {
 
 	User, Password string
 	TLS            *tls.Config
+	// Ready asks over a new connection whether the server, whose process that is, serves;
+	// version is what it says of itself, or "". nil: PING, which anything but LOADING answers,
+	// and INFO.
+	Ready func(c net.Conn, pid int) (version string, ok bool)
 	// Rename maps commands, in upper case, to what the server calls them.
 	Rename map[string]string
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -19,7 +19,7 @@ import (
 // by: 4 clients, 100 acknowledged writes, a power cut, the restart, a full read
 // and the judgement.
 func shortExperiment(tb testing.TB, mode string, n int) *experiment.Experiment {
-	m, err := product.ModeByName(mode)
+	m, err := redis.ModeByName(mode)
 	require.NoError(tb, err)
 	m.Span = 60e9 // long enough for the crash to come by count
 	w := workloads.Default()
@@ -35,7 +35,7 @@ func shortExperiment(tb testing.TB, mode string, n int) *experiment.Experiment {
 
 // BenchmarkExperiment measures whole experiments, one at a time.
 func BenchmarkExperiment(b *testing.B) {
-	for _, mode := range product.DefaultModes {
+	for _, mode := range redis.Store.DefaultModes() {
 		b.Run("acks=100/mode="+mode, func(b *testing.B) {
 			s := experiment.NewSimulator()
 			defer s.Close()
@@ -97,7 +97,7 @@ func TestExperimentsDoNotGrowTheProcess(t *testing.T) {
 		if n == total/10 {
 			heap, tasks = live()
 		}
-		o, err := s.Run(shortExperiment(t, product.DefaultModes[n%len(product.DefaultModes)], n), nil)
+		o, err := s.Run(shortExperiment(t, redis.Store.DefaultModes()[n%len(redis.Store.DefaultModes())], n), nil)
 		require.NoError(t, err)
 		require.True(t, o.Struck, o.Why)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -25,7 +26,7 @@ func blockBackend(t *testing.T, text string) Backend {
 	fs, err := blocklog.ParseFS(text)
 	require.NoError(t, err)
 	needs.Working(t, blocklog.AvailableFS(fs.Kind))
-	rig, err := machine.NewRig("redis-server", machine.BlockDisks(fs))
+	rig, err := machine.NewRig(redis.Store, "redis-server", machine.BlockDisks(fs))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, rig.Close()) })
 	return RealServer(rig, "7.0.15")
@@ -34,7 +35,7 @@ func blockBackend(t *testing.T, text string) Backend {
 // blockCampaign runs one pair.
 func blockCampaign(t *testing.T, b Backend, fs, mode, crash string, runs int, change func(*Campaign)) result.Result {
 	t.Helper()
-	m, err := product.ModeByName(mode)
+	m, err := redis.ModeByName(mode)
 	require.NoError(t, err)
 	k, err := experiment.CrashByName(crash)
 	require.NoError(t, err)
@@ -90,13 +91,13 @@ func TestFailedBlockWriteUnderEverysec(t *testing.T) {
 
 // TestBlockPlansAreOfBlocks: drawn plans are such that can strike there.
 func TestBlockPlansAreOfBlocks(t *testing.T) {
-	for i := range product.Modes {
+	for i := range redis.Store.Modes() {
 		for j := range experiment.CrashKinds {
-			if experiment.CrashKinds[j].Needs(&product.Modes[i]) != "" || (onBlocks{}).Lacks(experiment.CrashKinds[j]) != "" {
+			if experiment.CrashKinds[j].Needs(&redis.Store.Modes()[i]) != "" || (onBlocks{}).Lacks(experiment.CrashKinds[j]) != "" {
 				continue
 			}
 			for seed := range uint64(20) {
-				p := onBlocks{}.Adapt(experiment.GeneratePlan(&product.Modes[i], experiment.CrashKinds[j], seed), seed)
+				p := onBlocks{}.Adapt(experiment.GeneratePlan(&redis.Store.Modes()[i], experiment.CrashKinds[j], seed), seed)
 				require.NoError(t, p.Check(machine.System(plan.Block), []string{experiment.Server}))
 				require.NotContains(t, p.String(), "aof)")
 			}

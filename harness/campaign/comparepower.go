@@ -8,6 +8,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/result"
@@ -112,7 +113,7 @@ func ComparisonPower(ctx context.Context, pairs int, seed uint64, o compare.Opti
 func powerRun(ctx context.Context, seed uint64, plant func(c *Campaign)) (*result.Report, error) {
 	c := &Campaign{Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: seed, Runs: powerCrashes}
 	for _, n := range powerModes {
-		m, err := product.ModeByName(n)
+		m, err := redis.ModeByName(n)
 		if err != nil {
 			return nil, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -24,13 +25,13 @@ import (
 func TestHostDisk(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	t.Setenv("TMPDIR", t.TempDir())
-	rig, err := machine.NewRig(binary, machine.HostDirs(""))
+	rig, err := machine.NewRig(redis.Store, binary, machine.HostDirs(""))
 	require.NoError(t, err)
 	version, err := process.Version(binary)
 	require.NoError(t, err)
 	c := &Campaign{Workload: workloads.Default(), Personality: experiment.HostDisk, Profile: "nvme", Seed: 1, Runs: 2}
 	for _, name := range []string{"always", "rdb", "none"} {
-		m, err := product.ModeByName(name)
+		m, err := redis.ModeByName(name)
 		require.NoError(t, err)
 		c.Modes = append(c.Modes, m.Spanning(4*time.Second))
 	}
@@ -70,7 +71,7 @@ func TestContractWithoutLog(t *testing.T) {
 	for mode, want := range map[string]time.Duration{
 		"always": -1, "no": -1, "everysec": 2*time.Second + contract.Slack, "rdb": 3*time.Second + contract.Slack,
 	} {
-		m, err := product.ModeByName(mode)
+		m, err := redis.ModeByName(mode)
 		require.NoError(t, err)
 		c, err := experiment.ContractOf(&m, experiment.MustCrash("kill"), experiment.HostDisk, nil)
 		require.NoError(t, err)
@@ -82,7 +83,7 @@ func TestContractWithoutLog(t *testing.T) {
 // What would strike at a disk call strikes at a time where no call is in reach,
 // and a plan for the fault disk is refused.
 func TestPlansForTheHostDisk(t *testing.T) {
-	always, err := product.ModeByName("always")
+	always, err := redis.ModeByName("always")
 	require.NoError(t, err)
 	kill, err := experiment.CrashByName("kill")
 	require.NoError(t, err)

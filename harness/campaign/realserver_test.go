@@ -23,6 +23,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -44,7 +45,7 @@ func newRig(tb testing.TB) *machine.Rig {
 	}
 	needs.Working(tb, lacks)
 	before := goleak.IgnoreCurrent()
-	rig, err := machine.NewRig("redis-server", machine.FaultDisks)
+	rig, err := machine.NewRig(redis.Store, "redis-server", machine.FaultDisks)
 	require.NoError(tb, err)
 	// Started once for a process, and kept.
 	kept := []goleak.Option{before, goleak.IgnoreTopFunction("github.com/torntail/torntail/faults/guard.NewSpace.func1"),
@@ -72,7 +73,7 @@ func usersOf(dir string) (pids []string) {
 
 // realExperiment is an experiment with a plan given as text.
 func realExperiment(t *testing.T, mode, crash, text string) *experiment.Experiment {
-	m, err := product.ModeByName(mode)
+	m, err := redis.ModeByName(mode)
 	require.NoError(t, err)
 	w := workloads.Default()
 	w.Rate = m.Rate
@@ -219,7 +220,7 @@ func TestRealCancelled(t *testing.T) {
 	}
 	t.Run("in a campaign", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		m, err := product.ModeByName("none")
+		m, err := redis.ModeByName("none")
 		require.NoError(t, err)
 		kind, err := experiment.CrashByName("kill")
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -166,7 +167,7 @@ func recipeFor(p experiment.Plant) recipe {
 func lookFor(ctx context.Context, s *experiment.Simulator, p experiment.Plant, seed uint64) (SelftestLine, error) {
 	r := recipeFor(p)
 	line := SelftestLine{Plant: p, Mode: r.mode}
-	m, err := product.ModeByName(r.mode)
+	m, err := redis.ModeByName(r.mode)
 	if err != nil {
 		return line, err
 	}
@@ -238,12 +239,13 @@ var checkerOf = map[string]string{
 // silent runs the clean engine in every mode under every crash kind.
 func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string, err error) {
 	var pairs []*experiment.Experiment
-	for i := range product.Modes {
+	modes := redis.Store.Modes()
+	for i := range modes {
 		for j := range experiment.CrashKinds {
-			if experiment.CrashKinds[j].Needs(&product.Modes[i]) == "" {
+			if experiment.CrashKinds[j].Needs(&modes[i]) == "" {
 				w := workloads.Default()
-				w.Rate = product.Modes[i].Rate
-				pairs = append(pairs, &experiment.Experiment{Mode: product.Modes[i], Crash: experiment.CrashKinds[j], Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
+				w.Rate = modes[i].Rate
+				pairs = append(pairs, &experiment.Experiment{Mode: modes[i], Crash: experiment.CrashKinds[j], Workload: w, Personality: "ext4", Profile: "cloud-ssd"})
 			}
 		}
 	}

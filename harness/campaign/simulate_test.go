@@ -12,7 +12,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -33,7 +33,7 @@ func seeds(t *testing.T, sample int) int {
 func campaignOf(t testing.TB, seed uint64, runs int, modes, crashes []string) *Campaign {
 	c := &Campaign{Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: seed, Runs: runs}
 	for _, name := range modes {
-		m, err := product.ModeByName(name)
+		m, err := redis.ModeByName(name)
 		require.NoError(t, err)
 		c.Modes = append(c.Modes, m)
 	}
@@ -57,7 +57,7 @@ func pairs(c *Campaign) (list [][2]int) {
 }
 
 func modeNames() (names []string) {
-	for _, m := range product.Modes {
+	for _, m := range redis.Store.Modes() {
 		names = append(names, m.Name)
 	}
 	return names
@@ -332,7 +332,7 @@ func TestResultsDoNotDependOnWorkers(t *testing.T) {
 // nothing in the clean engine.
 func TestSampledPowerCuts(t *testing.T) {
 	for plant, finds := range map[string]bool{"reply-before-fsync": true, "": false} { // any order: independent
-		m, err := product.ModeByName("always")
+		m, err := redis.ModeByName("always")
 		require.NoError(t, err)
 		plants, err := experiment.ParsePlants(plant)
 		require.NoError(t, err)

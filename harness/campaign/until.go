@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/harness/until"
 )
 
@@ -30,7 +31,7 @@ var figures = []until.Figure[*tally]{
 // ParseUntil reads a condition.
 func ParseUntil(text string) (*Until, error) {
 	all := slices.Clone(figures)
-	for _, name := range finding.Names() {
+	for _, name := range finding.Names(target.Findings()) {
 		all = append(all, until.Figure[*tally]{Name: name, Of: func(t *tally) float64 { return float64(t.Findings[name]) }})
 	}
 	c, err := until.Parse(text, all)

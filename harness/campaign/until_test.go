@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -39,7 +40,7 @@ func TestConditionsReadBack(t *testing.T) {
 func TestUntilEndsAPair(t *testing.T) {
 	var runs []int
 	for _, workers := range []int{1, 4} {
-		everysec, err := product.ModeByName("everysec")
+		everysec, err := redis.ModeByName("everysec")
 		require.NoError(t, err)
 		power, err := experiment.CrashByName("power")
 		require.NoError(t, err)

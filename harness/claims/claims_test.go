@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -85,7 +86,7 @@ func TestWhatIsNotMeasuredSaysWhy(t *testing.T) {
 func TestRealServerShowsWhatIsExpected(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := machine.NewRig(binary, machine.FaultDisks)
+	rig, err := machine.NewRig(redis.Store, binary, machine.FaultDisks)
 	require.NoError(t, err)
 	defer rig.Close()
 	target := Server(campaign.RealServer(rig, "7.0.15"))

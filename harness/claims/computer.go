@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/workloads"
 )
@@ -65,7 +66,7 @@ func (l *lab) on(o options, f func(m *computer)) {
 	}
 	l.seed++
 	m := &computer{ctx: l.ctx, latency: o.latency}
-	setup := &machine.Setup{Mode: &product.Mode{}, Personality: "ext4", Profile: cmp.Or(o.profile, "nvme"), Seed: l.seed,
+	setup := &machine.Setup{Mode: &product.Mode{Store: redis.Store}, Personality: "ext4", Profile: cmp.Or(o.profile, "nvme"), Seed: l.seed,
 		Bugs: l.target.plants.Engine, Watch: machine.Watch{Call: m.ask}}
 	if o.latency > 0 {
 		setup.SyncLatency = func(*disk.Call) time.Duration { return o.latency }
@@ -122,7 +123,7 @@ func (m *computer) start(conf ...string) {
 
 // configure gives the server's next lives these directives.
 func (m *computer) configure(conf ...string) {
-	check(m.Configure(&product.Mode{Directives: directives(conf...)}))
+	check(m.Configure(&product.Mode{Store: redis.Store, Directives: directives(conf...)}))
 }
 
 // directives are lines of redis.conf.
@@ -154,7 +155,7 @@ func (m *computer) starts() bool {
 // recover is again for a server that may refuse and whose own repair tool is run on its
 // append-only files then.
 func (m *computer) recover() machine.Recovery {
-	return get(machine.Recover(m.ctx, m, &product.Mode{AOF: true}, nil)).How
+	return get(machine.Recover(m.ctx, m, &product.Mode{Store: redis.Store, AOF: true}, nil)).How
 }
 
 // childrenEvery is how often is looked whether children of a server have ended.
@@ -219,7 +220,7 @@ func (m *computer) change(f func(d *disk.Disk) error) {
 // preset is the directives of a mode's preset, as start takes them, with others behind.
 func preset(mode string, more ...string) []string {
 	var conf []string
-	for _, d := range get(product.ModeByName(mode)).Directives {
+	for _, d := range get(redis.ModeByName(mode)).Directives {
 		conf = append(conf, d.String())
 	}
 	return append(conf, more...)

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -31,7 +32,7 @@ func ms(x float64) time.Duration { return time.Duration(x * float64(time.Millise
 
 // campaign crashes a mode many times, as `torntail run` does.
 func (l *lab) campaign(mode, crash string, change func(m *product.Mode, c *campaign.Campaign)) loss {
-	m := get(product.ModeByName(mode))
+	m := get(redis.ModeByName(mode))
 	kind := get(experiment.CrashByName(crash))
 	c := &campaign.Campaign{Crashes: []*experiment.CrashKind{kind}, Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: l.seed, Runs: 100, Plants: l.target.plants}
 	if l.target.real() {

@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/proxy"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/redisconf"
 )
@@ -56,7 +57,7 @@ const networkTries = 20
 // processes have answered when it returns; they need not have found each other.
 func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, err error) {
 	c := &Cluster{o: o, s: s}
-	if c.rig, err = machine.NewRig(cmp.Or(o.Binary, "redis-server"), machine.HostDirs("")); err != nil {
+	if c.rig, err = machine.NewRig(redis.Store, cmp.Or(o.Binary, "redis-server"), machine.HostDirs("")); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -16,7 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -176,7 +176,7 @@ func TestANodeThatRefusesIsRepaired(t *testing.T) {
 	var cut error
 	require.NoError(t, c.Files("n1", func(fsys vfs.FS) {
 		var f vfs.File
-		if f, cut = fsys.Open(product.AOFDir+"/appendonly.aof.1.incr.aof", vfs.ReadWrite); cut == nil {
+		if f, cut = fsys.Open(redis.AOFDir+"/appendonly.aof.1.incr.aof", vfs.ReadWrite); cut == nil {
 			info, err := f.Stat()
 			cut = errors.Join(err, f.Truncate(info.Size-3), f.Close())
 		}

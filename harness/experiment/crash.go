@@ -127,13 +127,13 @@ var CrashKinds = []*CrashKind{
 		Name: "power-slow-fsync", About: "power cut while each fsync takes 2 s longer", Power: true, When: SlowSync, Plain: "power",
 		Ends: history.PowerCut,
 		Needs: func(m *product.Mode) string {
-			if !m.AOF || m.Get("appendfsync") == "no" {
+			if !m.AOF || m.Fsync() == product.Never {
 				return "no fsync of a log while clients write, so that there is none to slow down"
 			}
 			return ""
 		},
 		Strike: func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
-			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, By: slowSync}
+			slow := &plan.Slow{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: logGlob(m)}}, By: slowSync}
 			return []plan.Statement{At(max(t-5*time.Second, t/2), slow), At(t, PowerCut(d))}
 		},
 		seen: func(o *Outcome) string {
@@ -147,8 +147,11 @@ var CrashKinds = []*CrashKind{
 		Name: "power-in-rewrite", About: "power cut at one of the disk calls of a rewrite or snapshot", Power: true, When: InRewrite, Plain: "power",
 		Ends: history.PowerCut,
 		Needs: func(m *product.Mode) string {
-			if !m.AOF && !m.RDB {
+			switch {
+			case !m.AOF && !m.RDB:
 				return "without persistence nothing is rewritten"
+			case m.Store.Rewrite(m) == nil:
+				return m.Store.Name() + " rewrites nothing"
 			}
 			return ""
 		},
@@ -169,10 +172,10 @@ var CrashKinds = []*CrashKind{
 			}
 			return ""
 		},
-		Strike: func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+		Strike: func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
 			return []plan.Statement{
 				At(t, kill(d)),
-				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: "*.incr.aof", By: int64(1 + d.Below(128))}},
+				{At: plan.Instant{Kind: plan.AtAfter}, Action: &plan.TruncateAtRest{Glob: logGlob(m), By: int64(1 + d.Below(128))}},
 			}
 		},
 		promise: tailCutPromise,
@@ -199,7 +202,7 @@ func sawSync(o *Outcome) string {
 func tailCutPromise(m *product.Mode) contract.Contract {
 	c := contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
 		MaxWindow: -1, MaxLost: maxTailCut}
-	if m.Get("appendfsync") == "everysec" {
+	if m.Fsync() == product.EverySecond {
 		c.MaxLost = -1 // the kill takes what was postponed, too
 	}
 	return c
@@ -235,7 +238,16 @@ func needsFsync(m *product.Mode) string {
 	if !m.AOF && !m.RDB {
 		return "without persistence there is no fsync to strike in"
 	}
+	if m.Fsync() == product.Never && m.Store.Rewrite(m) == nil {
+		return "no fsync while clients write"
+	}
 	return ""
+}
+
+// logGlob is a pattern of the files that are the log.
+func logGlob(m *product.Mode) string {
+	log, _ := m.Store.Globs()
+	return log
 }
 
 func At(t time.Duration, a plan.Action) plan.Statement {
@@ -245,11 +257,11 @@ func At(t time.Duration, a plan.Action) plan.Statement {
 // inFsync is a statement that strikes inside the first fsync that enters at or
 // after t, at a random share of its duration.
 func inFsync(m *product.Mode, t time.Duration, d *seeding.Draws, a plan.Action) plan.Statement {
-	glob := "*.incr.aof"
+	glob, snapshot := m.Store.Globs()
 	switch {
 	case !m.AOF:
-		glob = "*.rdb"
-	case m.Get("appendfsync") == "no":
+		glob = snapshot
+	case m.Fsync() == product.Never:
 		glob = "*" // only a rewrite syncs
 	}
 	return plan.Statement{
@@ -293,24 +305,21 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	d := seeding.NewDraws(seeding.Derive(seed, 1))
 	t := d.Between(m.Period, m.Span).Round(10 * time.Microsecond)
 	p := &plan.Plan{}
-	if !m.AOF && !m.RDB {
+	command := m.Store.Rewrite(m)
+	if command == nil {
 		p.Statements = crash.Strike(m, t, d)
 		return p
-	}
-	command := "BGREWRITEAOF"
-	if !m.AOF {
-		command = "BGSAVE"
 	}
 	begin := d.Between(0, t)
 	near := d.Below(10)
 	if crash.When == InRewrite {
 		near = 0
 	}
-	if near < 2 || m.Get("appendfsync") == "no" && crash.When == InSync {
+	if near < 2 || m.Fsync() == product.Never && crash.When == InSync {
 		begin = max(0, t-d.Between(0, RewriteWidth))
 	}
 	begin = begin.Round(10 * time.Microsecond)
-	p.Statements = append(p.Statements, At(begin, &plan.Do{Node: Server, Args: []string{command}}))
+	p.Statements = append(p.Statements, At(begin, &plan.Do{Node: Server, Args: command}))
 	strike := crash.Strike(m, t, d)
 	if near < 1 && crash.atAnyCall() && len(strike) == 1 {
 		statement := strike[0]
@@ -324,7 +333,7 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 		p.Statements = append(p.Statements, statement)
 		return p
 	}
-	if crash.When == InSync && m.AOF && m.Get("appendfsync") == "no" {
+	if crash.When == InSync && m.AOF && m.Fsync() == product.Never {
 		strike[0].At.Time = begin
 	}
 	p.Statements = append(p.Statements, strike...)

@@ -41,7 +41,7 @@ type Runner struct {
 	// The experiment under way.
 	x       *Experiment
 	out     *Outcome
-	log     product.Log
+	heard   product.Heard
 	Given   *conduct.Given // the plan, once its clock runs
 	began   time.Duration
 	logFrom int  // first record of the current life in the disk's log
@@ -61,7 +61,7 @@ func NewRunner(m machine.Machine) *Runner {
 	r := &Runner{m: m, hist: new(history.History), judging: judging{slack: m.Slack()}}
 	r.conductor = conduct.New(world{m, r})
 	m.Conducted(r.conductor)
-	r.setup.Watch = machine.Watch{Call: r.onCall, Down: r.onDown, Exits: r.onExit, Frozen: r.onFrozen, Says: r.log.Line}
+	r.setup.Watch = machine.Watch{Call: r.onCall, Down: r.onDown, Exits: r.onExit, Frozen: r.onFrozen, Says: r.onSays}
 	return r
 }
 
@@ -123,7 +123,7 @@ func (r *Runner) prepare(x *Experiment) {
 		r.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
 	r.conductor.Reset()
-	r.log.Reset()
+	r.heard.Reset()
 	r.Given, r.began, r.logFrom, r.hadData, r.over, r.moments = nil, 0, 0, false, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
@@ -141,7 +141,7 @@ func (r *Runner) start(ctx context.Context) error {
 	r.out.Took = r.m.Took()
 	r.began = r.m.Env().Now()
 	r.Given = r.conductor.Give(r.x.Plan, seeding.Derive(r.x.Seed, 7))
-	r.run.Reset(r.m.Clients(), r.m.Addr(), r.x.Workload, &r.rec)
+	r.run.Reset(r.m.Clients(), r.m.Addr(), r.x.Mode.Store, r.x.Workload, &r.rec)
 	return nil
 }
 
@@ -208,7 +208,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 			return false, err
 		}
 	}
-	r.log.Reset()
+	r.heard.Reset()
 	r.event(history.Restarted, "")
 	got, err := machine.Recover(ctx, r.m, &r.x.Mode, r.event)
 	switch {
@@ -252,12 +252,12 @@ func (r *Runner) dump() error {
 	state.Node, state.Epoch = Server, len(r.hist.Epochs)
 	r.hist.States = append(r.hist.States, state)
 	if r.x.Mode.AOF && !r.out.NULBytes {
-		if err := r.m.Files(func(fsys vfs.FS) { r.out.NULBytes = product.HasStrayBytes(fsys) }); err != nil {
+		if err := r.m.Files(func(fsys vfs.FS) { r.out.NULBytes = r.x.Mode.Store.HasStrayBytes(fsys) }); err != nil {
 			return err
 		}
 	}
 	if !r.Given.CrashPending() {
-		r.out.Refusal, err = product.Probe(conn)
+		r.out.Refusal, err = product.Probe(r.x.Mode.Store, conn)
 	}
 	return err
 }
@@ -295,6 +295,9 @@ func (r *Runner) onDown(how history.EventKind, at time.Duration, late bool) {
 	r.hist.Events = append(r.hist.Events, history.Event{At: at, Kind: how, Node: Server})
 }
 
+// onSays is told what the server writes into its log.
+func (r *Runner) onSays(at time.Duration, msg string) { r.heard.Line(r.x.Mode.Store, at, msg) }
+
 func (r *Runner) onExit() { r.watch(MomentExit, nil, 0) }
 
 // onFrozen takes from the disk, as it was when the power was cut, what it says of the
@@ -316,20 +319,20 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	log = log[r.logFrom:]
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	r.facts.carries = commitsCarryData(r.x.Personality)
-	r.facts.read(log, r.log.Forks, epoch)
-	r.log.Children(&r.x.Mode, epoch)
-	r.out.OldIncrUnsynced, r.out.Unsynced = r.facts.oldIncrUnsynced(), r.facts.unsynced(at, midway)
+	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
+	r.heard.Children(&r.x.Mode, epoch)
+	r.out.OldIncrUnsynced, r.out.Unsynced = r.facts.oldLogUnsynced(), r.facts.unsynced(at, midway)
 	r.out.ManifestAhead = r.facts.ahead
 	r.out.InFsync = syncInFlight(log, at)
-	if r.log.Working {
-		r.out.CrashPoint = crashPoint(log, at)
+	if r.heard.Working {
+		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)
 	}
 }
 
 // takeUnseen takes what is known of a power cut of a disk whose calls nobody sees.
 func (r *Runner) takeUnseen(cut *machine.PowerLoss) {
-	r.out.OldIncrUnsynced, r.out.InFsync = r.log.Working || cut.Unseen.NextIncr, cut.Unseen.InFlush
-	if r.log.Working {
+	r.out.OldIncrUnsynced, r.out.InFsync = r.heard.Working || cut.Unseen.NextIncr, cut.Unseen.InFlush
+	if r.heard.Working {
 		r.out.CrashPoint = "a rewrite or snapshot under way"
 	}
 	if !r.x.Mode.Sync || r.pendingWrite() {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
@@ -20,9 +19,10 @@ type facts struct {
 	ids   []uint64 // call IDs of the epoch's log writes
 	forks []time.Duration
 	used  int
-	incrs []incrFile // the incr files that are there, oldest first
-	// fresh: a file of the AOF has got its name, and the sync of the directory has
-	// not returned; nothing was removed since. ahead: so has the manifest, right
+	logs  []logFile // the files of the log that are there, oldest first
+	store product.Store
+	// fresh: a file of the log has got its name, and the sync of the directory has
+	// not returned; nothing was removed since. ahead: so has the index, right
 	// after it.
 	fresh, ahead bool
 	// carries: where the disk commits one thing it commits all that came before,
@@ -30,8 +30,8 @@ type facts struct {
 	carries bool
 }
 
-// incrFile is what the log says of one incr file.
-type incrFile struct {
+// logFile is what the disk's log says of one file of the server's.
+type logFile struct {
 	ino     disk.Ino
 	written uint64 // call ID of the last write that had returned; 0: none
 	synced  uint64 // of the last write that a returned sync covers
@@ -42,36 +42,37 @@ type incrFile struct {
 	since    time.Duration // entry of the first of them
 }
 
-// read fills in one epoch from the calls in log[from:]. forks are the instants
+// read fills in one epoch of a store's server from the calls in log. forks are the instants
 // at which the server said it forked a snapshot child, in order.
-func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	f.ids, f.forks, f.used, f.incrs, f.fresh, f.ahead = f.ids[:0], forks, 0, f.incrs[:0], false, false
+func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, e *history.Epoch) {
+	f.store, f.ids, f.forks, f.used, f.logs, f.fresh, f.ahead = s, f.ids[:0], forks, 0, f.logs[:0], false, false
 	for i := range log {
 		c := &log[i]
-		if product.IsIncr(c.Path) {
+		role := s.Role(c.Path)
+		if role == product.TheLog {
 			f.follow(c)
 		}
 		if f.carries && c.Kind.IsSync() && c.Kind != disk.OpSyncRange && c.Err == 0 {
 			f.carried(c.Return == disk.Never)
 		}
-		f.switching(&c.Call)
+		f.switching(&c.Call, role)
 		switch {
-		case c.Kind == disk.OpWrite && product.IsIncr(c.Path):
+		case c.Kind == disk.OpWrite && role == product.TheLog:
 			if c.Err == 0 {
 				f.ids = append(f.ids, c.ID)
 				e.LogWrites = append(e.LogWrites, history.DiskWrite{Enter: c.Enter, Return: c.Return, Bytes: c.Len})
 			}
-		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && product.IsIncr(c.Path):
+		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && role == product.TheLog:
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
 				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0})
 		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
 			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
 		}
 		switch {
-		case c.Kind == disk.OpCreate && product.IsSnapshotTemp(c.Path):
+		case c.Kind == disk.OpCreate && role == product.SnapshotDraft:
 			e.Snapshots = append(e.Snapshots, history.Snapshot{
 				Fork: f.forkBefore(c.Enter), Began: c.Enter, Renamed: history.Never, Durable: history.Never})
-		case c.Kind == disk.OpRename && product.IsSnapshotTemp(c.Path) && c.Err == 0 && len(e.Snapshots) > 0:
+		case c.Kind == disk.OpRename && role == product.SnapshotDraft && c.Err == 0 && len(e.Snapshots) > 0:
 			e.Snapshots[len(e.Snapshots)-1].Renamed = c.Return
 		case c.Kind == disk.OpDirSync && product.IsRoot(c.Path) && c.Err == 0 && c.Return != disk.Never:
 			for j := range e.Snapshots {
@@ -83,31 +84,31 @@ func (f *facts) read(log []disk.Record, forks []time.Duration, e *history.Epoch)
 	}
 }
 
-// follow keeps track of what is durable of each incr file.
+// follow keeps track of what is durable of each file of the log.
 func (f *facts) follow(c *disk.Record) {
 	i := 0
-	for i < len(f.incrs) && f.incrs[i].ino != c.Ino {
+	for i < len(f.logs) && f.logs[i].ino != c.Ino {
 		i++
 	}
 	switch {
 	case c.Kind == disk.OpUnlink:
-		if i < len(f.incrs) {
-			f.incrs = slices.Delete(f.incrs, i, i+1)
+		if i < len(f.logs) {
+			f.logs = slices.Delete(f.logs, i, i+1)
 		}
 		return
 	case c.Kind == disk.OpCreate || c.Kind == disk.OpWrite:
-		if i == len(f.incrs) {
-			f.incrs = append(f.incrs, incrFile{ino: c.Ino})
+		if i == len(f.logs) {
+			f.logs = append(f.logs, logFile{ino: c.Ino})
 		}
 		if c.Kind == disk.OpWrite && c.Err == 0 {
-			w := &f.incrs[i]
+			w := &f.logs[i]
 			if w.written = c.ID; w.bytes == 0 {
 				w.since = c.Enter
 			}
 			w.bytes += c.Len
 		}
-	case c.Kind.IsSync() && i < len(f.incrs) && c.Err == 0:
-		w := &f.incrs[i]
+	case c.Kind.IsSync() && i < len(f.logs) && c.Err == 0:
+		w := &f.logs[i]
 		if c.Return != disk.Never {
 			w.synced = max(w.synced, c.Covers)
 		}
@@ -123,8 +124,8 @@ func (f *facts) follow(c *disk.Record) {
 // carried notes a sync of anything, or a commit of the kernel's own: what was
 // written before it may be durable with it.
 func (f *facts) carried(inFlight bool) {
-	for i := range f.incrs {
-		w := &f.incrs[i]
+	for i := range f.logs {
+		w := &f.logs[i]
 		if inFlight {
 			w.inFlight += w.bytes
 		} else {
@@ -134,17 +135,21 @@ func (f *facts) carried(inFlight bool) {
 	}
 }
 
-// switching keeps track of whether the server has just renamed the manifest. A
+// switching keeps track of whether the server has just renamed the index of the log. A
 // server that does anything else in the directory than sync it does not mean to.
-func (f *facts) switching(c *disk.Call) {
+func (f *facts) switching(c *disk.Call, role product.Role) {
+	to := product.Other
+	if c.Path2 != "" {
+		to = f.store.Role(c.Path2)
+	}
 	switch {
-	case c.Err != 0 || !strings.Contains(c.Path, product.AOFDir) && !strings.Contains(c.Path2, product.AOFDir):
-	case c.Kind == disk.OpRename && strings.HasSuffix(c.Path2, product.Manifest):
+	case c.Err != 0 || !role.OfLog() && !to.OfLog():
+	case c.Kind == disk.OpRename && to == product.Index:
 		f.ahead = f.fresh
 	case c.Kind == disk.OpDirSync:
 		unsynced := c.Return == disk.Never
 		f.fresh, f.ahead = f.fresh && unsynced, f.ahead && unsynced
-	case c.Kind == disk.OpCreate && product.IsIncr(c.Path), c.Kind == disk.OpRename && strings.Contains(c.Path2, ".base."):
+	case c.Kind == disk.OpCreate && role == product.TheLog, c.Kind == disk.OpRename && to == product.Base:
 		f.fresh, f.ahead = true, false
 	case c.Kind == disk.OpUnlink:
 		f.fresh, f.ahead = false, false
@@ -153,14 +158,14 @@ func (f *facts) switching(c *disk.Call) {
 	}
 }
 
-// unsynced is how many bytes of the incr files no returned sync covered and the
+// unsynced is how many bytes of the log no returned sync covered and the
 // kernel cannot have written back by itself: when it is more than 0, a power
 // cut that keeps nothing must leave another image than what the disk showed.
 // A sync in flight may have done its work already; inFlight says that it has not.
 func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 	n := int64(0)
-	for i := range f.incrs {
-		w := &f.incrs[i]
+	for i := range f.logs {
+		w := &f.logs[i]
 		if tc-w.since < disk.DefaultWriteBack.Expire {
 			n += w.bytes
 			if inFlight {
@@ -171,13 +176,13 @@ func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 	return n
 }
 
-// oldIncrUnsynced reports whether, when the life ended, an incr file other
+// oldLogUnsynced reports whether, when the life ended, a file of the log other
 // than the last held writes that no returned sync covered: a rewrite had gone
 // on to the next file, and the background sync of the one before was not over
 // (redis 7.0.15 aof.c openNewIncrAofForAppend).
-func (f *facts) oldIncrUnsynced() bool {
-	for i := 0; i+1 < len(f.incrs); i++ {
-		if f.incrs[i].written > f.incrs[i].synced {
+func (f *facts) oldLogUnsynced() bool {
+	for i := 0; i+1 < len(f.logs); i++ {
+		if f.logs[i].written > f.logs[i].synced {
 			return true
 		}
 	}
@@ -214,7 +219,7 @@ func (f *facts) forkBefore(t time.Duration) time.Duration {
 // crashPoint names the last call of a snapshot or rewrite that had entered
 // before the crash, when that snapshot or rewrite had not ended: its place in
 // the sequence and what it was. "" when the crash struck outside of one.
-func crashPoint(log []disk.Record, tc time.Duration) string {
+func crashPoint(s product.Store, log []disk.Record, tc time.Duration) string {
 	start, last := -1, -1
 	calls := 0
 	for i := range log {
@@ -222,13 +227,13 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 		if c.Enter > tc {
 			break
 		}
-		switch {
-		case product.IsSnapshotTemp(c.Path) || start >= 0 && c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
+		switch role := s.Role(c.Path); {
+		case role == product.SnapshotDraft || start >= 0 && c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
 			if c.Kind == disk.OpCreate {
 				start, calls = i, 0
 			}
-		case product.IsRewrite(c):
-			if c.Kind == disk.OpCreate && product.IsIncr(c.Path) {
+		case ofRewrite(c, role):
+			if c.Kind == disk.OpCreate && role == product.TheLog {
 				start, calls = i, 0
 			}
 		default:
@@ -244,7 +249,7 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 		return ""
 	}
 	c := &log[last].Call
-	name := c.Kind.String() + " " + product.Role(c.Path) + " #" + strconv.Itoa(calls)
+	name := c.Kind.String() + " " + withoutNumbers(c.Path) + " #" + strconv.Itoa(calls)
 	if c.Return <= tc {
 		return "after " + name
 	}
@@ -255,3 +260,24 @@ func crashPoint(log []disk.Record, tc time.Duration) string {
 // pointWidth is how far apart two instants inside one call must be to count as
 // different points.
 const pointWidth = 250 * time.Microsecond
+
+// ofRewrite reports whether a call is part of a rewrite of the log: the files that only
+// that writes, the coming and going of a log, and the sync of their directory.
+func ofRewrite(c *disk.Call, role product.Role) bool {
+	return role.OfRewrite() || role == product.LogDir && c.Kind == disk.OpDirSync ||
+		role == product.TheLog && (c.Kind == disk.OpCreate || c.Kind == disk.OpUnlink)
+}
+
+// withoutNumbers is a path without what differs from run to run: process ids and
+// sequence numbers.
+func withoutNumbers(path string) string {
+	out := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		if ch := path[i]; ch < '0' || ch > '9' {
+			out = append(out, ch)
+		} else if len(out) == 0 || out[len(out)-1] != '#' {
+			out = append(out, '#')
+		}
+	}
+	return string(out)
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 )
 
 // log builds a disk log of calls to named files, one a millisecond.
@@ -48,41 +49,41 @@ func TestFactsOfTheLog(t *testing.T) {
 
 	var f facts
 	var e history.Epoch
-	f.read(b.log, nil, &e)
+	f.read(redis.Store, b.log, nil, &e)
 	require.Len(t, e.LogWrites, 3, "writes to other files are not the log's")
 	require.Equal(t, []history.DiskSync{
 		{Enter: 3 * time.Millisecond, Return: 3*time.Millisecond + ms500, Covers: 2*time.Millisecond + ms500},
 		{Enter: 8 * time.Millisecond, Return: history.Never, Covers: 7*time.Millisecond + ms500},
 	}, e.LogSyncs)
-	require.True(t, f.oldIncrUnsynced(), "write 4 of the old file has no sync")
+	require.True(t, f.oldLogUnsynced(), "write 4 of the old file has no sync")
 	require.Equal(t, int64(100), f.unsynced(9*time.Millisecond, false), "write 4; write 7 is covered by a sync in flight")
 	require.Equal(t, int64(200), f.unsynced(9*time.Millisecond, true))
 	require.Zero(t, f.unsynced(time.Minute, true), "the kernel may have written it back")
 
 	f.carries = true
-	f.read(b.log, nil, &e)
+	f.read(redis.Store, b.log, nil, &e)
 	require.Zero(t, f.unsynced(9*time.Millisecond, false), "the sync in flight may have carried write 4")
 	require.Equal(t, int64(200), f.unsynced(9*time.Millisecond, true), "one that has done nothing yet has not")
 	b.call(disk.OpSyncFS, "", 0).ID = 0
-	f.read(b.log, nil, &e)
+	f.read(redis.Store, b.log, nil, &e)
 	require.Zero(t, f.unsynced(10*time.Millisecond, true), "a commit of the kernel's carries what came before")
 	b.call(disk.OpWrite, two, 0)
-	f.read(b.log, nil, &e)
+	f.read(redis.Store, b.log, nil, &e)
 	require.Equal(t, int64(100), f.unsynced(11*time.Millisecond, false), "and not what comes after")
 	f.carries = false
 	b.log = b.log[:len(b.log)-2]
-	f.read(b.log, nil, &e)
+	f.read(redis.Store, b.log, nil, &e)
 	require.True(t, syncInFlight(b.log, 9*time.Millisecond))
 	require.False(t, syncInFlight(b.log[:7], 9*time.Millisecond))
 
 	b.log = b.log[:7]
 	b.call(disk.OpFdatasync, one, 4)
-	f.read(b.log, nil, new(history.Epoch))
-	require.False(t, f.oldIncrUnsynced(), "the old file is synced now")
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.False(t, f.oldLogUnsynced(), "the old file is synced now")
 	b.log = b.log[:7]
 	b.call(disk.OpUnlink, one, 0)
-	f.read(b.log, nil, new(history.Epoch))
-	require.False(t, f.oldIncrUnsynced(), "the old file is gone")
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.False(t, f.oldLogUnsynced(), "the old file is gone")
 }
 
 func TestFactsOfSnapshots(t *testing.T) {
@@ -96,7 +97,7 @@ func TestFactsOfSnapshots(t *testing.T) {
 	b.call(disk.OpFsync, "temp-8.rdb", 0).Err = 5 // 6
 	var f facts
 	var e history.Epoch
-	f.read(b.log, []time.Duration{900 * time.Microsecond}, &e)
+	f.read(redis.Store, b.log, []time.Duration{900 * time.Microsecond}, &e)
 	require.Equal(t, []history.Snapshot{
 		{Fork: 900 * time.Microsecond, Began: time.Millisecond, Renamed: 3*time.Millisecond + ms500, Durable: 4*time.Millisecond + ms500},
 		{Fork: 5 * time.Millisecond, Began: 5 * time.Millisecond, Renamed: history.Never, Durable: history.Never},
@@ -104,18 +105,18 @@ func TestFactsOfSnapshots(t *testing.T) {
 }
 
 func TestServerLog(t *testing.T) {
-	var l product.Log
-	l.Line(1, "10 changes in 2 seconds. Saving...")
-	l.Line(2, "Background saving started by pid 77")
+	var l product.Heard
+	l.Line(redis.Store, 1, "10 changes in 2 seconds. Saving...")
+	l.Line(redis.Store, 2, "Background saving started by pid 77")
 	require.True(t, l.Working)
-	l.Line(3, "DB saved on disk")
+	l.Line(redis.Store, 3, "DB saved on disk")
 	require.True(t, l.Working)
-	l.Line(4, "Background saving terminated with success")
+	l.Line(redis.Store, 4, "Background saving terminated with success")
 	require.False(t, l.Working)
-	l.Line(5, "Background append only file rewriting started by pid 78")
-	l.Line(6, "Background AOF rewrite terminated with success")
+	l.Line(redis.Store, 5, "Background append only file rewriting started by pid 78")
+	l.Line(redis.Store, 6, "Background AOF rewrite terminated with success")
 	require.True(t, l.Working, "the hand-over goes on")
-	l.Line(7, "Background AOF rewrite finished successfully")
+	l.Line(redis.Store, 7, "Background AOF rewrite finished successfully")
 	require.False(t, l.Working)
 	require.Equal(t, []time.Duration{2}, l.Forks)
 }

@@ -2,8 +2,6 @@ package experiment
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -30,7 +28,11 @@ func ContractOf(m *product.Mode, crash *CrashKind, personality string, own *cont
 // contractOf is ContractOf with another slack than the default; 0 is the default.
 func contractOf(m *product.Mode, crash *CrashKind, personality string, own *contract.File, slack time.Duration) (contract.Contract, error) {
 	back := disk.DefaultWriteBack
-	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
+	policy, err := m.Store.Policy(m)
+	if err != nil {
+		return contract.Contract{}, err
+	}
+	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: policy.NoSyncOnRewrite, SavePoints: policy.SavePoints,
 		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
 		Writes: m.Rate * (1 - workloads.Default().ReadRatio)}
 	if withoutModel(personality) {
@@ -44,13 +46,6 @@ func contractOf(m *product.Mode, crash *CrashKind, personality string, own *cont
 		// What the flusher has written can be read back once the journal has committed the size.
 		conf.WriteBackInterval += p.Commit
 	}
-	if m.States("save") {
-		save, err := savePoints(m.Get("save"))
-		if err != nil {
-			return contract.Contract{}, err
-		}
-		conf.SavePoints = save
-	}
 	if crash.promise != nil {
 		return crash.promise(m), nil
 	}
@@ -63,24 +58,6 @@ func contractOf(m *product.Mode, crash *CrashKind, personality string, own *cont
 		c = withoutLog(c)
 	}
 	return c, err
-}
-
-// savePoints reads the value of a save directive.
-func savePoints(text string) ([]contract.SavePoint, error) {
-	fields := strings.Fields(text)
-	if len(fields)%2 != 0 {
-		return nil, fmt.Errorf("save %q: want pairs of seconds and changes", text)
-	}
-	points := []contract.SavePoint{}
-	for i := 0; i < len(fields); i += 2 {
-		seconds, err1 := strconv.Atoi(fields[i])
-		changes, err2 := strconv.Atoi(fields[i+1])
-		if err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("save %q: want pairs of seconds and changes", text)
-		}
-		points = append(points, contract.SavePoint{After: time.Duration(seconds) * time.Second, Changes: changes})
-	}
-	return points, nil
 }
 
 // Judge judges an outcome whose history is known, with so much slack for the server's
@@ -108,7 +85,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Unknown
 		return
 	}
-	if f := finding.Drowning(o.asFindingsSee(x)); f != nil {
+	if f := finding.Drowning(x.Mode.Store.Findings(), o.asFindingsSee(x)); f != nil {
 		o.Findings = append(o.Findings, f.Name)
 		o.excuse()
 		return
@@ -148,7 +125,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		o.Verdict = result.Violated
 	}
 	o.InPlay = inPlay(x, o)
-	names, excused := finding.Shown(o.asFindingsSee(x))
+	names, excused := finding.Shown(x.Mode.Store.Findings(), o.asFindingsSee(x))
 	if o.Findings = append(o.Findings, names...); excused {
 		o.excuse()
 	}

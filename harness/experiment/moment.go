@@ -81,7 +81,7 @@ func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
 	}
 	m := &r.moment
 	d := r.disk()
-	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.log.Forks, facts: &r.facts, judging: &r.judging}
+	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.heard.Forks, facts: &r.facts, judging: &r.judging}
 	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
 	r.moments++
 	r.watcher(m)
@@ -118,7 +118,7 @@ func (m *Moment) life() *history.Epoch {
 		e := &m.epoch
 		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: m.of.disk != nil,
 			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0]}
-		m.of.facts.read(m.of.log, m.of.forks, e)
+		m.of.facts.read(m.of.x.Mode.Store, m.of.log, m.of.forks, e)
 	}
 	return &m.epoch
 }
@@ -154,7 +154,7 @@ func (m *Moment) Late(c *contract.Contract) bool {
 // the one before is not durable (on a real file system: may not be): the cause of F3.
 func (m *Moment) OldIncrUnsynced() bool {
 	m.life()
-	return m.of.rewrite || m.of.facts.oldIncrUnsynced()
+	return m.of.rewrite || m.of.facts.oldLogUnsynced()
 }
 
 // ManifestAhead reports whether the manifest has been renamed and the sync of
@@ -165,10 +165,10 @@ func (m *Moment) ManifestAhead() bool {
 }
 
 // ManifestAhead reports the same of a disk on which a recovery is going on.
-func ManifestAhead(log []disk.Record) bool {
-	var f facts
+func ManifestAhead(s product.Store, log []disk.Record) bool {
+	f := facts{store: s}
 	for i := range log {
-		f.switching(&log[i].Call)
+		f.switching(&log[i].Call, s.Role(log[i].Path))
 	}
 	return f.ahead
 }
@@ -196,7 +196,7 @@ func (m *Moment) hasData() bool {
 	if m.of.disk == nil {
 		return m.of.x.Mode.AOF // it served
 	}
-	_, errno := m.Disk().Find(product.DataFile(&m.of.x.Mode))
+	_, errno := m.Disk().Find(m.of.x.Mode.Store.DataFile(&m.of.x.Mode))
 	return errno == 0
 }
 

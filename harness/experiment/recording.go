@@ -57,7 +57,7 @@ func (r *Recording) take(of *Runner) error {
 	if b, ok := of.m.(interface{ Log() *blocklog.Log }); ok {
 		r.Blocks = b.Log()
 	}
-	r.Hist, r.Ended, r.forks, r.worked = of.hist, at, slices.Clone(of.log.Forks), slices.Clone(of.log.Worked)
+	r.Hist, r.Ended, r.forks, r.worked = of.hist, at, slices.Clone(of.heard.Forks), slices.Clone(of.heard.Worked)
 	return nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/image"
 	"github.com/torntail/torntail/harness/machine"
-	"github.com/torntail/torntail/harness/product"
 )
 
 // This file has the moments and images of a real server's run on a real file system:
@@ -191,7 +190,7 @@ func (s *server) judgeCut(ctx context.Context, w *image.Server, c *cut) error {
 	var start, read time.Duration
 	d, err := machine.FilesOn(v)
 	if err == nil {
-		next = w.Mode.AOF && product.BetweenIncrs(d.FS(nil))
+		next = w.Mode.AOF && w.Mode.Store.BetweenLogs(d.FS(nil))
 		if c.files, err = image.NewCrashImage(d, &w.Mode); err == nil {
 			got, start, read, err = w.StartOn(ctx, v.Dir(), c.files, d)
 		}

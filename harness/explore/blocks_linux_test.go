@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -21,7 +22,7 @@ func TestExploreBlocks(t *testing.T) {
 			require.NoError(t, err)
 			needs.Program(t, "redis-server")
 			needs.Working(t, blocklog.Available())
-			rig, err := machine.NewRig("redis-server", machine.BlockDisks(fs))
+			rig, err := machine.NewRig(redis.Store, "redis-server", machine.BlockDisks(fs))
 			require.NoError(t, err)
 			defer func() { require.NoError(t, rig.Close()) }()
 			o := options(t, mode, fs.String(), "", "prefix", 60)

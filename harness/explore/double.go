@@ -6,7 +6,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/image"
-	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/harness/product/redis"
 )
 
 // again crashes recoveries: at each operation by which a start changes the
@@ -61,7 +61,7 @@ func (a *again) end(first int32) {
 		if v.class != violated {
 			continue
 		}
-		if s.ahead && finding.MissesFile(a.e.results[s.result].Refusal) {
+		if s.ahead && redis.MissesFile(a.e.results[s.result].Refusal) {
 			a.out.Excused++ // F5, now of the manifest that the recovery wrote
 			continue
 		}
@@ -126,7 +126,7 @@ func (f eachChange) Return(c *disk.Call) {
 // cut tries the states that a crash would leave now. Images that were started
 // on before are known.
 func (a *again) cut(c *disk.Call) {
-	ahead := experiment.ManifestAhead(a.on.Log())
+	ahead := experiment.ManifestAhead(a.e.o.Mode.Store, a.on.Log())
 	a.imager.Begin(a.on)
 	a.cuts++
 	a.enum.choices(a.on, func(choice disk.Choice) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -13,6 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/image"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -282,15 +282,16 @@ func (e *explorer) note(m *experiment.Moment) {
 // measure follows what the run must hold to be worth exploring.
 func (e *explorer) measure(m *experiment.Moment) {
 	c := m.Call
-	temporary := strings.HasPrefix(role(c.Path), "temp-rewriteaof") || strings.HasPrefix(role(c.Path), "temp-#.rdb")
+	role := e.o.Mode.Store.Role(c.Path)
+	temporary := role == product.Draft || role == product.SnapshotDraft
 	switch {
-	case c.Kind == disk.OpWrite && strings.HasSuffix(c.Path, ".incr.aof"):
+	case c.Kind == disk.OpWrite && role == product.TheLog:
 		e.appends = append(e.appends, appended{c.Off, c.Len})
 	case c.Kind == disk.OpCreate && temporary:
 		e.working = append(e.working, history.Interval{From: c.Enter, To: history.Never})
 	case c.Kind == disk.OpRename && temporary && len(e.working) > 0:
 		if w := &e.working[len(e.working)-1]; w.To == history.Never {
-			if w.To = m.At; strings.HasSuffix(c.Path, ".rdb") {
+			if w.To = m.At; role == product.SnapshotDraft {
 				e.snapshots++
 			} else {
 				e.rewrites++

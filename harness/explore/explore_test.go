@@ -16,7 +16,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -25,7 +25,7 @@ import (
 // options are those of a run short enough for a test and long enough for its rewrite to end.
 func options(t testing.TB, mode, personality, plants, bound string, commands int) *Options {
 	t.Helper()
-	m, err := product.ModeByName(mode)
+	m, err := redis.ModeByName(mode)
 	require.NoError(t, err)
 	p, err := experiment.ParsePlants(plants)
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/faults/disk"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -37,8 +37,8 @@ func TestMatrix(t *testing.T) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	began := time.Now()
 	for _, p := range disk.Personalities {
-		for i := range product.Modes {
-			m := &product.Modes[i]
+		for i := range redis.Store.Modes() {
+			m := &redis.Store.Modes()[i]
 			if !m.AOF && !m.RDB {
 				continue
 			}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -48,7 +48,7 @@ var PlantedBugs = []Planted{
 
 // Options are those of the exploration that must find it.
 func (p *Planted) Options(bound string, seed uint64) (*Options, error) {
-	m, err := product.ModeByName(p.Mode)
+	m, err := redis.ModeByName(p.Mode)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
@@ -34,10 +35,9 @@ type Options struct {
 }
 
 // experiment is the run to record: early in it a rewrite or snapshot that goes
-// on during a hundred writes, later a change of the configuration, a snapshot
-// beside the AOF, a rewrite under the new configuration, and an orderly end. The
-// server looks after its children often, so that one is over before the next. On a
-// real file system, where no call can be held up, it is a rewrite or snapshot and the end.
+// on during a hundred writes, later what the store has to show besides (product.Tour),
+// and an orderly end. On a real file system, where no call can be held up, it is a rewrite
+// or snapshot and the end.
 func (o *Options) experiment() (*experiment.Experiment, error) {
 	x := &experiment.Experiment{Mode: o.Mode, Crash: experiment.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
 		Profile: o.Profile, Seed: o.Seed, Plants: o.Plants}
@@ -48,10 +48,11 @@ func (o *Options) experiment() (*experiment.Experiment, error) {
 		x.Mode = o.realMode()
 		w.LongLife = longLife
 	}
+	tour, rewrite := o.Mode.Store.Tour(&o.Mode), strings.Join(o.Mode.Store.Rewrite(&o.Mode), " ")
 	if blocks != nil {
 		x.Personality, x.Profile = experiment.RealFS(blocks.FS), "nvme"
-	} else if x.Mode.Get("hz") == "" {
-		x.Mode = x.Mode.With([]product.Directive{{Name: "hz", Value: "100"}})
+	} else {
+		x.Mode = x.Mode.With(tour.Often)
 	}
 	if o.Mode.Rate > 0 {
 		// All commands must fit into the mode's span.
@@ -60,33 +61,35 @@ func (o *Options) experiment() (*experiment.Experiment, error) {
 	text := "plan 1\n"
 	add := func(format string, a ...any) { text += fmt.Sprintf(format, a...) + "\n" }
 	at := func(share float64) int { return max(1, int(share*float64(o.Commands))) }
-	first, files, change := "BGREWRITEAOF", "temp-rewriteaof-*", "aof-use-rdb-preamble yes"
 	switch {
-	case !o.Mode.AOF:
-		first, files, change = "BGSAVE", "temp-*.rdb", "rdbcompression no"
-	case o.Mode.Get("aof-use-rdb-preamble") == "yes":
-		change = "aof-use-rdb-preamble no"
-	}
-	if blocks != nil {
-		add("at ack#%d: do n1 %s", max(1, o.Commands/3), first)
-	} else {
+	case rewrite == "":
+	case blocks != nil:
+		add("at ack#%d: do n1 %s", max(1, o.Commands/3), rewrite)
+	default:
 		begin := at(0.1)
 		until := max(begin+1, min(begin+int(1.2*duringRewrite/(1-w.ReadRatio)), at(0.6)))
-		add("at ack#%d: stall n1 open(%s) for until ack#%d", begin, files, until)
-		add("at ack#%d: do n1 %s", begin, first)
-		add("at ack#%d: do n1 CONFIG SET %s", at(0.65), change)
-		add("at ack#%d: do n1 BGSAVE SCHEDULE", at(0.68))
-		if o.Mode.AOF {
-			add("at ack#%d: do n1 BGREWRITEAOF", at(0.75))
+		add("at ack#%d: stall n1 open(%s) for until ack#%d", begin, tour.Held, until)
+		add("at ack#%d: do n1 %s", begin, rewrite)
+		for _, s := range tour.Later {
+			add("at ack#%d: do n1 %s", at(s.At), s.Command)
 		}
 	}
-	add("at ack#%d: do n1 SHUTDOWN", o.Commands)
-	add("at %s: do n1 SHUTDOWN", x.Mode.Span)
+	text += endOf(&x.Mode, o.Commands)
 	var err error
 	if x.Plan, err = plan.Parse(text); err != nil {
 		return nil, fmt.Errorf("plan of the recorded run: %w\n%s", err, text)
 	}
 	return x, nil
+}
+
+// endOf ends a recorded run in an orderly way: after so many commands, at the latest with
+// the mode's span.
+func endOf(m *product.Mode, commands int) string {
+	end := "term n1"
+	if words := m.Store.Tour(m).End; words != nil {
+		end = "do n1 " + strings.Join(words, " ")
+	}
+	return fmt.Sprintf("at ack#%d: %s\nat %s: %s\n", commands, end, m.Span, end)
 }
 
 // realMode is the mode as a real server runs in it: clients that wait for each

@@ -183,7 +183,7 @@ func (e *explorer) finding(name string, m *experiment.Moment, s *state) {
 	e.example(m, g, s)
 	if i < 0 {
 		i = len(e.out.Findings)
-		e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: finding.Title(name), States: 1})
+		e.out.Findings = append(e.out.Findings, Finding{Name: name, Title: finding.Title(e.o.Mode.Store.Findings(), name), States: 1})
 	}
 	e.out.Findings[i].g, e.out.Findings[i].Where = g, g.cause.Text
 }

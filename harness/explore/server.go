@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,8 +122,8 @@ func newServer(e *explorer, o *Server) (*server, error) {
 	if s.run, err = experiment.Record(e.ctx, o.Rig, e.x); err != nil {
 		return nil, err
 	}
-	if s.out.By = "DEBUG RELOAD NOSAVE"; e.o.Mode.AOF {
-		s.out.By = "DEBUG LOADAOF"
+	if reload := e.o.Mode.Store.Reload(&e.o.Mode); reload != nil {
+		s.out.By = strings.Join(reload.Command, " ")
 	}
 	s.blocks = o.blocks()
 	s.oracle, _ = image.NewBare(e.x)
@@ -414,7 +415,9 @@ func (s *ServerReport) write(p func(format string, a ...any)) {
 		how = fmt.Sprintf("%d by a running server (%s), %.0f a second", s.Reloaded, s.By, s.ReloadRate)
 	}
 	p("  judged    %s; %d by starting the server, %.0f a second (of one worker's time)", how, s.Started, s.StartRate)
-	p("  choice    a running server where the engine starts without cutting, repairing or finding nothing; of these %d it could not judge, and was started", s.Unknown)
+	if s.By != "" {
+		p("  choice    a running server where the engine starts without cutting, repairing or finding nothing; of these %d it could not judge, and was started", s.Unknown)
+	}
 	both := fmt.Sprintf("%d, all the same", s.Both)
 	if s.Ratio > 0 {
 		both += fmt.Sprintf(", %.1f times as fast by a running server", s.Ratio)

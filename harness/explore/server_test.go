@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/harness/image"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
@@ -32,7 +33,7 @@ func realServer(t testing.TB) *Server {
 	t.Helper()
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := machine.NewRig(binary, machine.FaultDisks)
+	rig, err := machine.NewRig(redis.Store, binary, machine.FaultDisks)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, rig.Close()) })
 	return &Server{Rig: rig, Target: "redis-server"}

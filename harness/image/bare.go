@@ -17,6 +17,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
@@ -43,7 +44,7 @@ type Bare struct {
 
 // NewBare makes one for the images of an experiment's runs.
 func NewBare(x *experiment.Experiment) (*Bare, error) {
-	conf, err := x.Mode.Config()
+	conf, err := redis.Config(&x.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func NewBare(x *experiment.Experiment) (*Bare, error) {
 		},
 		Bugs: x.Plants.Engine, Keyspace: keyspace.New(),
 		Log: func(_ time.Duration, _ byte, msg string) {
-			if file, ok := product.CutOff(msg); ok {
+			if what, file := redis.Store.Says(msg); what == product.TailCut {
 				b.cut = file
 			}
 		},

@@ -32,7 +32,7 @@ func NewCold(x *experiment.Experiment) (*Cold, error) {
 	c := &Cold{Simulated: machine.NewSimulated(), x: x}
 	c.setup = machine.Setup{Mode: &x.Mode, Profile: x.Profile, Seed: x.Seed, Bugs: x.Plants.Engine,
 		Watch: machine.Watch{Says: func(_ time.Duration, msg string) {
-			if file, ok := product.CutOff(msg); ok {
+			if what, file := x.Mode.Store.Says(msg); what == product.TailCut {
 				c.cut = file
 			}
 		}}}
@@ -51,7 +51,7 @@ func (c *Cold) Recover(image *disk.Disk, at time.Duration) (r experiment.Recover
 	}
 	c.MoveClock(machine.Node, at)
 	err = c.Drive(background, func() error {
-		c.run.Reset(c.Env(), c.Addr(), c.x.Workload, &c.rec)
+		c.run.Reset(c.Env(), c.Addr(), c.x.Mode.Store, c.x.Workload, &c.rec)
 		c.rec.Reset(&c.hist)
 		c.run.Expect(TokensAhead)
 		c.cut = ""
@@ -81,7 +81,7 @@ func (c *Cold) probe() (refusal string, err error) {
 		return "", err
 	}
 	defer conn.Close()
-	return product.Probe(conn)
+	return product.Probe(c.x.Mode.Store, conn)
 }
 
 func (c *Cold) shortened(file string) bool {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
@@ -34,7 +33,7 @@ type File struct {
 // NewCrashImage copies the files of a disk.
 func NewCrashImage(d *disk.Disk, m *product.Mode) (*CrashImage, error) {
 	fsys := d.FS(nil)
-	c := &CrashImage{none: !product.HasData(fsys, m), stray: m.AOF && product.HasStrayBytes(fsys)}
+	c := &CrashImage{none: !product.HasData(fsys, m), stray: m.AOF && m.Store.HasStrayBytes(fsys)}
 	err := vfs.Walk(fsys, ".", func(name string, info vfs.Info) (err error) {
 		f := File{Path: name, Dir: info.Dir}
 		if !info.Dir {
@@ -109,17 +108,6 @@ func (f *File) write(name string, was *File) error {
 		err = errors.Join(err, host.Truncate(int64(len(f.Data))))
 	}
 	return errors.Join(err, host.Close())
-}
-
-// history reports whether the image's manifest names old files, which a server
-// that loads it removes.
-func (c *CrashImage) history() bool {
-	for i := range c.Files {
-		if f := &c.Files[i]; strings.HasSuffix(f.Path, ".manifest") && bytes.Contains(f.Data, []byte(" type h")) {
-			return true
-		}
-	}
-	return false
 }
 
 // ReadCrashImage reads what WriteTo has written.

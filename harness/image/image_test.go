@@ -8,13 +8,13 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 )
 
 // TestImagesFollowEachOther: whatever images a directory held before, it holds
 // the last one and nothing else.
 func TestImagesFollowEachOther(t *testing.T) {
-	mode, err := product.ModeByName("always")
+	mode, err := redis.ModeByName("always")
 	require.NoError(t, err)
 	rapid.Check(t, func(rt *rapid.T) {
 		dir := t.TempDir()

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/workloads"
 )
@@ -26,10 +27,10 @@ func TestMain(m *testing.M) {
 // TestAMountedImageSaysWhatIsWrongWithIt: an image that is started on where it stands is
 // read as any other: that there is no data, and that the start cut a torn tail off.
 func TestAMountedImageSaysWhatIsWrongWithIt(t *testing.T) {
-	rig, err := machine.NewRig(needs.Program(t, "redis-server"), machine.HostDirs(""))
+	rig, err := machine.NewRig(redis.Store, needs.Program(t, "redis-server"), machine.HostDirs(""))
 	require.NoError(t, err)
 	defer rig.Close()
-	mode, err := product.ModeByName("always")
+	mode, err := redis.ModeByName("always")
 	require.NoError(t, err)
 	x := &experiment.Experiment{Mode: mode, Workload: workloads.Default()}
 	for name, c := range map[string]struct {
@@ -37,8 +38,10 @@ func TestAMountedImageSaysWhatIsWrongWithIt(t *testing.T) {
 		noData    bool
 		truncated bool
 	}{
-		"whole":            {func(string) error { return nil }, false, false},
-		"without manifest": {func(dir string) error { return os.Remove(filepath.Join(dir, product.Manifest)) }, true, false},
+		"whole": {func(string) error { return nil }, false, false},
+		"without manifest": {func(dir string) error {
+			return os.Remove(filepath.Join(dir, redis.Store.DataFile(&product.Mode{AOF: true})))
+		}, true, false},
 		"with a torn tail": {tornTail, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +72,7 @@ func TestAMountedImageSaysWhatIsWrongWithIt(t *testing.T) {
 
 // tornTail takes the last byte of the AOF.
 func tornTail(dir string) error {
-	name := filepath.Join(dir, product.AOFDir, "appendonly.aof.1.incr.aof")
+	name := filepath.Join(dir, redis.AOFDir, "appendonly.aof.1.incr.aof")
 	info, err := os.Stat(name)
 	if err != nil {
 		return err

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidwall/redcon"
-
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env/osenv"
@@ -29,10 +27,8 @@ import (
 //
 // Start is what happens after a crash: the server is started on the image, with
 // its repair tool if it refuses, and read. Reload has a running server load the
-// image, which takes a tenth of the time: DEBUG LOADAOF for an AOF, DEBUG RELOAD
-// NOSAVE for a snapshot. These call the functions that a start calls (redis
-// 7.0.15: debug.c debugCommand; server.c loadDataFromDisk), on an empty database.
-// What they do otherwise shows: where a start would cut a torn tail off, or load
+// image where the store has a command for that (product.Reload), which takes a tenth
+// of the time. What that does otherwise than a start shows: where a start would cut a torn tail off, or load
 // nothing, or refuse, the running server exits or answers an error, and Reload
 // says that it does not know.
 type Server struct {
@@ -45,9 +41,10 @@ type Server struct {
 	rec  workloads.Recorder
 	hist history.History
 
-	live *process.Redis // waits for images; nil: there is none now
-	conn *workloads.Conn
-	has  *CrashImage // what the running server's directory holds; nil: unknown
+	reload *product.Reload // nil: it cannot be told to load an image
+	live   *process.Redis  // waits for images; nil: there is none now
+	conn   *workloads.Conn
+	has    *CrashImage // what the running server's directory holds; nil: unknown
 
 	// Starts and Reloads are how many images the server was started on and had
 	// loaded, and how long that took, the reading of what came back included.
@@ -82,7 +79,7 @@ func (t *Tally) Rate() float64 {
 // will be read at the given time of its clock, or later. dir is for its files,
 // and its own.
 func NewServer(r *machine.Rig, x *experiment.Experiment, read time.Duration, dir string) (*Server, error) {
-	s := &Server{rig: r, Mode: x.Mode, read: read, dir: dir, env: r.Env("c1", 0)}
+	s := &Server{rig: r, Mode: x.Mode, reload: x.Mode.Store.Reload(&x.Mode), read: read, dir: dir, env: r.Env("c1", 0)}
 	for _, d := range []string{s.coldDir(), s.liveDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
@@ -91,7 +88,7 @@ func NewServer(r *machine.Rig, x *experiment.Experiment, read time.Duration, dir
 	s.env.Enter()
 	defer s.env.Leave()
 	s.rec.Reset(&s.hist)
-	s.run.Reset(s.env, "", x.Workload, &s.rec)
+	s.run.Reset(s.env, "", x.Mode.Store, x.Workload, &s.rec)
 	s.run.Expect(TokensAhead)
 	return s, nil
 }
@@ -118,7 +115,7 @@ func (s *Server) drop() {
 
 // onLine notes when the server says that it cuts a torn tail off.
 func (s *Server) onLine(l process.Line) {
-	if file, ok := product.CutOff(l.Text); ok {
+	if what, file := s.Mode.Store.Says(l.Text); what == product.TailCut {
 		s.cut.Store(&file)
 	}
 }
@@ -172,7 +169,7 @@ func (d *directory) dump() (state history.State, err error) {
 
 func (d *directory) probe() (refusal string, err error) {
 	err = d.s.ask(d.redis.Addr, func(conn *workloads.Conn) error {
-		refusal, err = product.Probe(conn)
+		refusal, err = product.Probe(d.s.Mode.Store, conn)
 		return err
 	})
 	return refusal, err
@@ -246,6 +243,9 @@ func (s *Server) StartOn(ctx context.Context, dir string, image *CrashImage, fil
 // say what a start would make of it.
 func (s *Server) Reload(ctx context.Context, image *CrashImage) (r experiment.Recovered, known bool, err error) {
 	r = experiment.Recovered{NoData: image.none, NULBytes: image.stray, How: machine.ByItself, At: s.read}
+	if s.reload == nil {
+		return r, false, nil
+	}
 	if s.live == nil {
 		if err := s.wait(ctx); err != nil {
 			return r, false, err
@@ -255,17 +255,16 @@ func (s *Server) Reload(ctx context.Context, image *CrashImage) (r experiment.Re
 	if err := image.WriteTo(s.liveDir(), s.has); err != nil {
 		return r, false, err
 	}
-	if s.has = image; image.history() {
-		s.has = nil // it will remove them
+	s.has = image
+	for i := range image.Files {
+		if f := &image.Files[i]; s.reload.Removes(f.Path, f.Data) {
+			s.has = nil
+		}
 	}
 	s.env.Enter()
-	var reply redcon.RESP
-	if s.Mode.AOF {
-		reply, err = s.conn.Do(product.ReplyLimit, "DEBUG", "LOADAOF")
-	} else {
-		reply, err = s.conn.Do(product.ReplyLimit, "DEBUG", "RELOAD", "NOSAVE")
-	}
-	if known = err == nil && reply.Type == redcon.String; known {
+	s.conn.Deadline(product.ReplyLimit)
+	err = s.Mode.Store.Command(s.conn, s.reload.Command)
+	if known = err == nil; known {
 		r.State, err = s.run.Dump(s.conn, product.ReplyLimit)
 	}
 	s.env.Leave()
@@ -287,8 +286,7 @@ func (s *Server) wait(ctx context.Context) error {
 	if err := nothing.WriteTo(s.liveDir(), nil); err != nil {
 		return err
 	}
-	live, err := s.rig.Launch(ctx, s.liveDir(), s.Mode.With([]product.Directive{{Name: "appendonly", Value: "no"}, {Name: "save", Value: ""},
-		{Name: "enable-debug-command", Value: "yes"}, {Name: "loglevel", Value: "warning"}}).Directives, s.onLine)
+	live, err := s.rig.Launch(ctx, s.liveDir(), s.Mode.With(s.reload.Waiting).Directives, s.onLine)
 	if err != nil {
 		return fmt.Errorf("a server to load crash images into: %w", err)
 	}

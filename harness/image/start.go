@@ -32,7 +32,7 @@ func bringBack(ctx context.Context, s starter, m *product.Mode) (r experiment.Re
 	}
 	r.Truncated = s.cutOff() != ""
 	if r.State, err = s.dump(); err == nil && m.AOF && !r.NULBytes {
-		err = s.Files(func(fsys vfs.FS) { r.NULBytes = product.HasStrayBytes(fsys) })
+		err = s.Files(func(fsys vfs.FS) { r.NULBytes = m.Store.HasStrayBytes(fsys) })
 	}
 	return r, err
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/workloads"
 )
 
 // Keys of every type are read whole, and alike from the keyspace and through a
 // client, whatever type the workload writes.
 func TestEveryTypeIsRead(t *testing.T) {
-	mode, err := product.ModeByName("always")
+	mode, err := redis.ModeByName("always")
 	require.NoError(t, err)
 	image := disk.New(disk.Options{})
 	fsys := image.FS(nil)

@@ -13,7 +13,6 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness/product"
 )
 
 // This file is real servers on a real file system over a logged disk
@@ -130,7 +129,7 @@ func (b *blocks) onRequest(device *blocklog.Device, r *blocklog.Request) blocklo
 	c := &disk.Call{Kind: disk.OpFsync, Path: blockDir + "flush", Off: r.Off, Len: int64(len(r.Data)), Enter: b.p.rig.Clock(), Return: disk.Never}
 	if r.Kind == blocklog.Write {
 		c.Kind, c.Path = disk.OpWrite, blockDir+"other"
-		if product.HoldsCommands(r.Data) {
+		if b.p.mode.Store.HoldsCommands(r.Data) {
 			c.Path = blockDir + "aof"
 		}
 	}
@@ -220,7 +219,7 @@ func (m *OnBlocks) PowerCut(_ string, keep *disk.Choice) (why string, err error)
 		case err != nil:
 			return loss, nil, fmt.Errorf("what it left: %w", err)
 		}
-		return loss, nil, b.Files(func(fsys vfs.FS) { loss.Unseen.NextIncr = product.BetweenIncrs(fsys) })
+		return loss, nil, b.Files(func(fsys vfs.FS) { loss.Unseen.NextIncr = m.mode.Store.BetweenLogs(fsys) })
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 )
 
 // Engine is the embedded server as the process of a machine: what it is configured
@@ -82,5 +82,5 @@ func (p *Engine) Fix(_ context.Context, e env.Env, fs vfs.FS) error {
 	if err != nil {
 		return err
 	}
-	return product.FixAOF(fs, c, e)
+	return redis.FixAOF(fs, c, e)
 }

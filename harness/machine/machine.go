@@ -163,7 +163,7 @@ type PowerLoss struct {
 // Unseen is what a power cut of a disk shows whose calls nobody sees.
 type Unseen struct {
 	InFlush  bool // the disk was in the middle of a flush
-	NextIncr bool // the manifest of what is left names a second incr file
+	NextIncr bool // product.Store.BetweenLogs of what is left
 }
 
 // Watch is what somebody wants to hear of a machine. Any part may be nil.

@@ -329,18 +329,13 @@ func (p *Process) onLine(l process.Line) {
 	if p.setup.Watch.Says == nil {
 		return
 	}
-	_, rest, ok := strings.Cut(l.Text, " ")
-	const layout = "02 Jan 2006 15:04:05.000"
-	if !ok || len(rest) < len(layout)+3 {
-		return
-	}
-	at, err := time.ParseInLocation(layout, rest[:len(layout)], time.Local)
-	if err != nil {
+	at, msg, ok := p.rig.Store.Line(l.Text)
+	if !ok {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.setup.Watch.Says(min(at.Sub(p.rig.start.Round(0)), l.At), rest[len(layout)+3:])
+	p.setup.Watch.Says(min(at.Sub(p.rig.start.Round(0)), l.At), msg)
 }
 
 // Repair implements Machine.
@@ -661,7 +656,8 @@ func (p *Process) Command(_ string, args []string) (why string, err error) {
 			return // the server is gone, and the plan's next statement will say so
 		}
 		defer conn.Close()
-		conn.Do(product.ReplyLimit, args...)
+		conn.Deadline(product.ReplyLimit)
+		p.mode.Store.Command(conn, args)
 	})
 	return "", nil
 }

@@ -35,7 +35,7 @@ type Startable interface {
 type Return struct {
 	How     Recovery
 	Refusal string // the first start's, if it refused
-	// Stray: it refused, and an incr file held stray bytes (product.HasStrayBytes).
+	// Stray: it refused, and the log held stray bytes (product.Files.HasStrayBytes).
 	Stray bool
 }
 
@@ -62,7 +62,7 @@ func Recover(ctx context.Context, s Startable, m *product.Mode, tell func(kind h
 	if !m.AOF || refusal.ByDisk {
 		return r, nil
 	}
-	if err := s.Files(func(fsys vfs.FS) { r.Stray = product.HasStrayBytes(fsys) }); err != nil {
+	if err := s.Files(func(fsys vfs.FS) { r.Stray = m.Store.HasStrayBytes(fsys) }); err != nil {
 		return r, err
 	}
 	if fixed, err := s.Repair(ctx); err != nil || !fixed {

@@ -16,7 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 )
 
 // scripted is something a server is brought back on, which does what it is told and
@@ -45,10 +45,10 @@ func (s *scripted) Files(f func(fsys vfs.FS)) error {
 	s.asked = append(s.asked, "look")
 	d := disk.New(disk.Options{})
 	if s.stray {
-		if err := d.FS(nil).Mkdir(product.AOFDir); err != nil {
+		if err := d.FS(nil).Mkdir(redis.AOFDir); err != nil {
 			return err
 		}
-		if err := vfs.WriteFile(d.FS(nil), product.AOFDir+"/a.incr.aof", []byte{0}); err != nil {
+		if err := vfs.WriteFile(d.FS(nil), redis.AOFDir+"/a.incr.aof", []byte{0}); err != nil {
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func TestRecover(t *testing.T) {
 			want: Return{How: RefusedToStart, Refusal: "Bad file format"}, asked: "start look repair", told: "refused", err: broken},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			mode, err := product.ModeByName(c.mode)
+			mode, err := redis.ModeByName(c.mode)
 			require.NoError(t, err)
 			var told []string
 			got, err := Recover(context.Background(), &c.s, &mode, func(kind history.EventKind, _ string) { told = append(told, string(kind)) })
@@ -114,7 +114,7 @@ func TestWhoIsToBlame(t *testing.T) {
 		"kill -KILL $$":                  false,
 		"kill -TERM $$":                  false,
 	} {
-		rig := &Rig{Binary: program(t, body)}
+		rig := &Rig{Store: redis.Store, Binary: program(t, body)}
 		_, err := rig.Launch(context.Background(), t.TempDir(), nil, nil)
 		var refusal *Refusal
 		require.Equal(t, refuses, errors.As(err, &refusal), "%s: %v", body, err)
@@ -126,7 +126,7 @@ func TestWhoIsToBlame(t *testing.T) {
 
 // TestARepairThatHangsIsEnded with whoever no longer waits for it.
 func TestARepairThatHangsIsEnded(t *testing.T) {
-	rig, err := NewRig(program(t, "exit 1"), HostDirs(""))
+	rig, err := NewRig(redis.Store, program(t, "exit 1"), HostDirs(""))
 	require.NoError(t, err)
 	defer rig.Close()
 	dir := t.TempDir()

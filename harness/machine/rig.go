@@ -17,6 +17,7 @@ import (
 // Rig is what machines with real servers share: the server's binary, how it is
 // started, entered and repaired, where their disks come from, and one clock.
 type Rig struct {
+	Store  product.Store
 	Binary string
 	Disks  Disks
 	// Shared, when not nil, is the environment of all machines, which are driven
@@ -56,9 +57,9 @@ type Disk interface {
 	Close() error
 }
 
-// NewRig is for servers of a binary on such disks. Close it when done.
-func NewRig(binary string, open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
-	r := &Rig{Binary: binary, start: time.Now(), repair: product.RepairCommand(binary)}
+// NewRig is for servers of a store's binary on such disks. Close it when done.
+func NewRig(s product.Store, binary string, open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
+	r := &Rig{Store: s, Binary: binary, start: time.Now(), server: s.Server(binary), repair: s.Repair(binary)}
 	var err error
 	r.Disks, err = open(r.Clock)
 	return r, err
@@ -120,7 +121,7 @@ func (r *Rig) launch(ctx context.Context, s process.RedisSpec) (*process.Redis, 
 	redis, err := process.StartRedis(ctx, s)
 	var start *process.StartError
 	if errors.As(err, &start) && product.Refused(start) {
-		return nil, &Refusal{Words: product.LastWords(start), Cause: start}
+		return nil, &Refusal{Words: product.LastWords(r.Store, start), Cause: start}
 	}
 	return redis, err
 }

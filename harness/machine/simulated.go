@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/workloads"
 )
@@ -206,7 +207,7 @@ func (m *Simulated) configFor(mode *product.Mode) (*config.Config, error) {
 	if c := m.configs[key]; c != nil {
 		return c, nil
 	}
-	c, err := mode.Config()
+	c, err := redis.Config(mode)
 	if err == nil {
 		m.configs[key] = c
 	}
@@ -605,7 +606,8 @@ func (m *Simulated) Command(_ string, args []string) (why string, err error) {
 			return // the server is gone, and the plan's next statement will say so
 		}
 		defer conn.Close()
-		conn.Do(product.ReplyLimit, args...)
+		conn.Deadline(product.ReplyLimit)
+		m.setup.Mode.Store.Command(conn, args)
 	})
 	return "", nil
 }

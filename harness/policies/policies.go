@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -55,7 +56,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		}
 		p.Policies = append(p.Policies, one)
 	}
-	host, err := machine.NewRig(m.Binary, machine.HostDirs(m.Dir))
+	host, err := machine.NewRig(redis.Store, m.Binary, machine.HostDirs(m.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("measure in %s: %w", m.Dir, err)
 	}
@@ -74,7 +75,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 	if err := fusefs.Available(); err != nil {
 		p.Disk.Why, p.Disk.Fsync = err.Error(), nil
 	} else {
-		rig, err := machine.NewRig(m.Binary, machine.FaultDisks)
+		rig, err := machine.NewRig(redis.Store, m.Binary, machine.FaultDisks)
 		if err != nil {
 			return nil, err
 		}

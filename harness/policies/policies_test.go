@@ -17,6 +17,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func modes(t *testing.T, names ...string) (list []product.Mode) {
 	for _, n := range names {
-		m, err := product.ModeByName(n)
+		m, err := redis.ModeByName(n)
 		require.NoError(t, err)
 		list = append(list, m)
 	}
@@ -86,7 +87,7 @@ func TestCostsOfARealServer(t *testing.T) {
 func TestASlowDiskCostsThroughput(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
-	rig, err := machine.NewRig(binary, machine.FaultDisks)
+	rig, err := machine.NewRig(redis.Store, binary, machine.FaultDisks)
 	require.NoError(t, err)
 	defer rig.Close()
 	m := &Measurement{Load: result.Offered{Clients: 2, Pipeline: 1, ValueSize: 10, Keys: 10}, Round: 300 * time.Millisecond}

@@ -1,28 +1,14 @@
 package product
 
-import (
-	"bytes"
-	"errors"
-	"fmt"
-	"os"
-	"slices"
-	"strings"
-	"time"
+import "fmt"
 
-	"github.com/torntail/torntail/engine/config"
-)
-
-// Own are the directives on which an experiment itself depends: where the
-// server listens and writes, who may command it, and whose replica it is.
-var Own = []string{
-	"port", "tls-port", "bind", "unixsocket", "dir", "daemonize", "logfile", "syslog-enabled", "supervised", "pidfile",
-	"appendfilename", "appenddirname", "dbfilename", "requirepass", "replicaof", "slaveof", "cluster-enabled", "protected-mode",
-}
-
-// Conf is what a redis.conf says, as far as experiments obey it.
+// Conf is what a configuration file says, as far as experiments obey it.
 type Conf struct {
 	File       string
 	Directives []Directive
+	// Mode is what the file amounts to: the preset that keeps its data in the same way,
+	// with the file's own directives.
+	Mode Mode
 	// Overridden are lines that an experiment decides on itself.
 	Overridden []ConfLine
 }
@@ -35,153 +21,6 @@ type ConfLine struct {
 }
 
 func (l ConfLine) String() string { return fmt.Sprintf("%s:%d: %s", l.File, l.Line, l.Directive) }
-
-// maxIncludes bounds how deep includes nest, so that a file that includes itself is an error.
-const maxIncludes = 16
-
-// ReadConf reads a configuration file in redis.conf's syntax, includes and all.
-// foreign says that the server may know directives which the engine does not;
-// what it knows too is checked all the same. own are the directives that the
-// experiment decides on.
-func ReadConf(file string, foreign bool, own []string) (*Conf, error) {
-	c := &Conf{File: file}
-	return c, c.read(file, foreign, own, 0)
-}
-
-func (c *Conf) read(file string, foreign bool, own []string, depth int) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		words, err := config.SplitArgs(strings.TrimSpace(string(line)))
-		fail := func(why string) error { return fmt.Errorf("%s:%d: %s", file, i+1, why) }
-		switch {
-		case err != nil:
-			return fail("quotes that do not end")
-		case len(words) == 0 || strings.HasPrefix(words[0], "#"):
-			continue
-		}
-		name, args := strings.ToLower(words[0]), words[1:]
-		if name == "include" && len(args) == 1 {
-			if depth == maxIncludes {
-				return fail("includes nest too deep")
-			}
-			if err := c.read(args[0], foreign, own, depth+1); err != nil {
-				return fmt.Errorf("%s:%d: include: %w", file, i+1, err)
-			}
-			continue
-		}
-		d := Directive{Name: name, Value: strings.Join(args, " ")}
-		if slices.Contains(own, name) {
-			c.Overridden = append(c.Overridden, ConfLine{file, i + 1, d})
-			continue
-		}
-		if slices.ContainsFunc(args, func(a string) bool { return strings.ContainsAny(a, " \t\r\n") }) {
-			return fail(fmt.Sprintf("%s has a value with blanks in it, which no experiment takes", name))
-		}
-		var unknown *config.UnknownError
-		if err := config.Default().Set(name, args...); err != nil && !(foreign && errors.As(err, &unknown)) {
-			if errors.As(err, &unknown) {
-				return fail(fmt.Sprintf("%q is no directive of redis.conf", name))
-			}
-			return fail(fmt.Sprintf("%s: %v", d, err))
-		}
-		c.add(d)
-	}
-	return nil
-}
-
-// add appends a directive. Save lines add up to one, as they do for a server;
-// an empty one forgets those before it.
-func (c *Conf) add(d Directive) {
-	if d.Name == "save" {
-		for i := range c.Directives {
-			if have := &c.Directives[i]; have.Name == "save" {
-				if d.Value != "" && have.Value != "" {
-					d.Value = have.Value + " " + d.Value
-				}
-				have.Value = d.Value
-				return
-			}
-		}
-	}
-	c.Directives = append(c.Directives, d)
-}
-
-// Mode is the mode that the file amounts to: named for the preset that keeps
-// its data in the same way, and with the file's own directives.
-func (c *Conf) Mode() (Mode, error) {
-	conf := config.Default()
-	for _, d := range c.Directives {
-		var unknown *config.UnknownError
-		if err := conf.Set(d.Name, d.Arguments()...); err != nil && !errors.As(err, &unknown) {
-			return Mode{}, fmt.Errorf("%s: directive %q: %w", c.File, d, err)
-		}
-	}
-	m, err := ModeByName(presetOf(conf))
-	if err != nil {
-		return m, err
-	}
-	m.Directives = c.Directives
-	if !m.AOF && m.RDB {
-		m = m.paced(conf.Save)
-	}
-	return m, nil
-}
-
-// presetOf is the name of the preset that keeps its data as a configuration does.
-func presetOf(c *config.Config) string {
-	switch {
-	case !c.AppendOnly && len(c.Save) == 0:
-		return "none"
-	case !c.AppendOnly:
-		return "rdb"
-	case c.AppendFsync == config.Always && c.AofUseRdbPreamble:
-		return "hybrid-always"
-	case c.AppendFsync == config.Always:
-		return "always"
-	case c.AppendFsync == config.No:
-		return "no"
-	case len(c.Save) > 0:
-		return "everysec+rdb"
-	case c.AofUseRdbPreamble:
-		return "hybrid"
-	}
-	return "everysec"
-}
-
-// How long a run of snapshots may be, and how many operations it should have.
-const (
-	longestPaced = 50 * time.Minute
-	pacedOps     = 2500
-)
-
-// paced is the mode with a period, a span and a rate that suit its save points:
-// the clients write for four times as long as the shortest one needs which they
-// can afford to fill.
-func (m Mode) paced(points []config.SavePoint) Mode {
-	best := longestPaced
-	for _, p := range points {
-		after := time.Duration(p.Seconds) * time.Second
-		// Three quarters of the operations write; twice as many as needed, so that
-		// the number of changes is there well before the time is.
-		need := 2 * float64(p.Changes) / after.Seconds() / 0.75
-		if need*4*after.Seconds() <= 4*pacedOps && after < best {
-			best = after
-		}
-	}
-	// "More than N seconds" on a clock of whole seconds, and the snapshot itself.
-	m.Period = min(best+2*time.Second, longestPaced/4)
-	m.Span = 4 * m.Period
-	m.Rate = max(1, float64(pacedOps)/m.Span.Seconds())
-	for _, p := range points {
-		if time.Duration(p.Seconds)*time.Second == best {
-			m.Rate = max(m.Rate, 2*float64(p.Changes)/best.Seconds()/0.75)
-		}
-	}
-	return m
-}
 
 // On is a mode on top of the file: the mode's directives win. The second result
 // are the file's lines that are overridden by it.
@@ -198,9 +37,4 @@ func (c *Conf) On(m Mode) (Mode, []Directive) {
 	}
 	m.Directives = append(kept, m.Directives...)
 	return m, lost
-}
-
-// States reports whether the mode sets a directive.
-func (m *Mode) States(name string) bool {
-	return slices.ContainsFunc(m.Directives, func(d Directive) bool { return d.Name == name })
 }

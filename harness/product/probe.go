@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidwall/redcon"
-
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -17,13 +16,17 @@ const ProbeKey = "torntail:probe"
 
 // Probe makes one write after the dump: a server that has come back must also
 // take writes. It returns the error reply, or an error when there was none.
-func Probe(c *workloads.Conn) (refusal string, err error) {
-	reply, err := c.Do(ReplyLimit, "SET", ProbeKey, "1")
+func Probe(s Store, c *workloads.Conn) (refusal string, err error) {
+	write := history.Op{Kind: history.Write, Key: ProbeKey, Value: "1"}
+	c.Deadline(ReplyLimit)
+	s.Ask(c, &write, 0)
+	err = c.Flush()
+	var a workloads.Answer
+	if err == nil {
+		a, err = s.Answer(c, &write)
+	}
 	if err != nil {
 		return "", fmt.Errorf("write after the restart: %w", err)
 	}
-	if reply.Type == redcon.Error {
-		return string(reply.Data), nil
-	}
-	return "", nil
+	return a.Why, nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -27,12 +28,12 @@ func TestSavedFailuresAreJudgedTheSame(t *testing.T) {
 	for _, plants := range []string{"", "reply-before-fsync,everysec-never-fsyncs,rdb-rename-without-fsync", "split-transaction,rewrite-loses-writes", "disk-ignores-fsync"} {
 		planted, err := experiment.ParsePlants(plants)
 		require.NoError(t, err)
-		for i := range product.Modes {
+		for i := range redis.Store.Modes() {
 			for j := range experiment.CrashKinds {
-				if experiment.CrashKinds[j].Needs(&product.Modes[i]) != "" {
+				if experiment.CrashKinds[j].Needs(&redis.Store.Modes()[i]) != "" {
 					continue
 				}
-				c := pair(product.Modes[i], experiment.CrashKinds[j], 3)
+				c := pair(redis.Store.Modes()[i], experiment.CrashKinds[j], 3)
 				c.Plants = planted
 				c.Workload.Name = []string{"registers", "transactions", "lists"}[(i+j)%3]
 				for n := range uint64(3) {
@@ -135,7 +136,7 @@ func pair(m product.Mode, k *experiment.CrashKind, seed uint64) *campaign.Campai
 }
 
 func everysec(t *testing.T) product.Mode {
-	m, err := product.ModeByName("everysec")
+	m, err := redis.ModeByName("everysec")
 	require.NoError(t, err)
 	return m
 }

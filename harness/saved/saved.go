@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -41,7 +42,8 @@ type Saved struct {
 	Schema   int    `json:"schema"`
 	Torntail string `json:"torntail"` // version that made it
 	Target   string `json:"target"`
-	Version  string `json:"version"` // of the target
+	Store    string `json:"store,omitempty"` // "": redis
+	Version  string `json:"version"`         // of the target
 	Backend  string `json:"backend"`
 
 	Mode        string              `json:"mode"`
@@ -81,6 +83,9 @@ func Save(dir, torntail string, b campaign.Backend, x *experiment.Experiment, o 
 			s.Anomaly = a.Name
 		}
 		fmt.Fprintf(&story, "%s\n%s\n\n", a.Name, a.Story)
+	}
+	if store := x.Mode.Store; store != target.Stores[0] {
+		s.Store = store.Name()
 	}
 	if len(o.Findings) > 0 {
 		s.Finding = o.Findings[0]
@@ -151,7 +156,11 @@ func Load(dir string) (*Saved, error) {
 
 // Experiment is the experiment on file, with directives that override its own.
 func (s *Saved) Experiment(override []product.Directive) (*experiment.Experiment, error) {
-	m, err := product.ModeByName(s.Mode)
+	store, err := target.StoreByName(s.Store)
+	if err != nil {
+		return nil, err
+	}
+	m, err := product.ModeByName(store, s.Mode)
 	if err != nil {
 		return nil, err
 	}

@@ -74,6 +74,7 @@ import (
 	{{end}}"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -84,7 +85,7 @@ func {{.Name}}(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mode, err := product.ModeByName({{printf "%q" .Mode}})
+	mode, err := redis.ModeByName({{printf "%q" .Mode}})
 	if err != nil {
 		t.Fatal(err)
 	}

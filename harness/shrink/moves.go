@@ -129,10 +129,10 @@ func earlyInstants(x *experiment.Experiment, n int) (list []edit) {
 	for _, k := range []int{n, (n + 1) / 2} {
 		list = append(list, at(last, plan.Instant{Kind: plan.AtAck, N: k}))
 	}
-	if n <= 10 {
+	if log, _ := x.Mode.Store.Globs(); n <= 10 {
 		for _, k := range []int{1, 2} {
 			list = append(list, at(last, plan.Instant{Kind: plan.AtCall, Node: experiment.Server, N: k, Place: disk.PlaceReturn,
-				Call: plan.CallPattern{Op: "write", Glob: "*.incr.aof"}}))
+				Call: plan.CallPattern{Op: "write", Glob: log}}))
 		}
 	}
 	return list

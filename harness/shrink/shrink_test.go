@@ -12,14 +12,14 @@ import (
 
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
 
 // failing is the first experiment of a pair that shows a planted bug.
 func failing(tb testing.TB, sim *experiment.Simulator, mode, crash, plant, workload string) (x *experiment.Experiment, anomaly string) {
-	m, err := product.ModeByName(mode)
+	m, err := redis.ModeByName(mode)
 	require.NoError(tb, err)
 	k, err := experiment.CrashByName(crash)
 	require.NoError(tb, err)

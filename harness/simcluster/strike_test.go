@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -105,13 +106,13 @@ func TestANodeThatRefusesIsRepaired(t *testing.T) {
 
 // cutTail takes the end of every incr file.
 func cutTail(fsys vfs.FS) error {
-	names, err := fsys.List(product.AOFDir)
+	names, err := fsys.List(redis.AOFDir)
 	for _, name := range names {
-		if !product.IsIncr(name) || err != nil {
+		if redis.Store.Role(name) != product.TheLog || err != nil {
 			continue
 		}
 		var f vfs.File
-		if f, err = fsys.Open(product.AOFDir+"/"+name, vfs.WriteOnly); err != nil {
+		if f, err = fsys.Open(redis.AOFDir+"/"+name, vfs.WriteOnly); err != nil {
 			return err
 		}
 		info, failed := f.Stat()

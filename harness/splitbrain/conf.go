@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/redisconf"
 )
 
@@ -36,7 +37,7 @@ type Network interface {
 
 // Setup is what a scenario says of the machine of a node.
 func (s *Scenario) Setup(node string, n Network) *machine.Setup {
-	m := &machine.Setup{Name: node, Mode: &product.Mode{}}
+	m := &machine.Setup{Name: node, Mode: &product.Mode{Store: redis.Store}}
 	var f redisconf.File
 	n.Place(&f, node)
 	if i := slices.Index(s.Topology.ServerNames(), node); i >= 0 {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/quantile"
 )
 
@@ -87,7 +87,7 @@ func spread(list []float64, form string) string {
 // Own are the directives on which torntail decides itself: those of every experiment, and
 // what this one depends on besides. The append-only file is the ground truth, addresses are
 // those of the proxies.
-var Own = slices.Concat(product.Own, []string{"appendonly", "aof-use-rdb-preamble", "aof-disable-auto-gc", "auto-aof-rewrite-percentage",
+var Own = slices.Concat(redis.Own, []string{"appendonly", "aof-use-rdb-preamble", "aof-disable-auto-gc", "auto-aof-rewrite-percentage",
 	"bind-source-addr", "replica-announce-ip", "replica-announce-port", "slave-announce-ip", "slave-announce-port", "include", "loadmodule",
 	"masterauth", "aclfile", "user"})
 

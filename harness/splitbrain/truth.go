@@ -17,7 +17,7 @@ import (
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -211,7 +211,7 @@ func (r *run) readFiles() {
 
 // executed are the keys that the SETs in all incr files name, in order.
 func executed(fsys vfs.FS) (keys []string, err error) {
-	names, err := fsys.List(product.AOFDir)
+	names, err := fsys.List(redis.AOFDir)
 	if err != nil {
 		return nil, err
 	}
@@ -228,7 +228,7 @@ func executed(fsys vfs.FS) (keys []string, err error) {
 		files[seq] = name
 	}
 	for _, seq := range slices.Sorted(maps.Keys(files)) {
-		if keys, err = addSets(keys, fsys, product.AOFDir+"/"+files[seq]); err != nil {
+		if keys, err = addSets(keys, fsys, redis.AOFDir+"/"+files[seq]); err != nil {
 			return keys, err
 		}
 	}

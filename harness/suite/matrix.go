@@ -16,7 +16,9 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -55,8 +57,8 @@ func usual() *settings {
 	ext4, _ := disk.PersonalityByName("ext4")
 	s := &settings{targets: []string{"engine"}, workloads: []string{w.Name}, profiles: []string{"cloud-ssd"}, disk: "auto",
 		personalities: []*disk.Personality{ext4}, campaign: campaign.Campaign{Workload: w}}
-	for _, name := range product.DefaultModes {
-		m, _ := product.ModeByName(name)
+	for _, name := range redis.Store.DefaultModes() {
+		m, _ := redis.ModeByName(name)
 		s.modes = append(s.modes, configuration{name, m})
 	}
 	for _, name := range experiment.DefaultCrashes {
@@ -134,19 +136,23 @@ func directives(n *Node) (list []product.Directive, err error) {
 	return list, err
 }
 
+// store is the kind of server that the targets are; that of the first, and check says so
+// of one of another kind.
+func (s *settings) store() product.Store { return target.StoreOf(s.targets[0]) }
+
 // mode reads the name of one.
-func mode(n *Node) (product.Mode, error) {
-	name, err := yamlnode.Word("mode", names(product.Modes, func(m product.Mode) string { return m.Name }))(n)
+func (s *settings) mode(n *Node) (product.Mode, error) {
+	name, err := yamlnode.Word("mode", names(s.store().Modes(), func(m product.Mode) string { return m.Name }))(n)
 	if err != nil {
 		return product.Mode{}, err
 	}
-	return product.ModeByName(name)
+	return product.ModeByName(s.store(), name)
 }
 
 // configuration is a mode by name, or a mapping that changes one or reads a redis.conf.
 func (s *settings) configuration(n *Node) (c configuration, err error) {
 	if !n.IsMapping() {
-		c.mode, err = mode(n)
+		c.mode, err = s.mode(n)
 		c.label = c.mode.Name
 		return c, err
 	}
@@ -159,16 +165,16 @@ func (s *settings) configuration(n *Node) (c configuration, err error) {
 			}
 			return err
 		}},
-		yamlnode.To("mode", &c.mode, mode),
+		yamlnode.To("mode", &c.mode, s.mode),
 		yamlnode.To("conf", &conf, func(n *Node) (*product.Conf, error) {
 			path, err := n.Path()
 			if err != nil {
 				return nil, err
 			}
-			conf, err := product.ReadConf(path, slices.ContainsFunc(s.targets, func(t string) bool { return t != "engine" }), product.Own)
+			conf, err := s.store().ReadConf(path, slices.ContainsFunc(s.targets, func(t string) bool { return t != "engine" }))
 			if err == nil && c.mode.Name == "" {
-				c.mode, err = conf.Mode()
-				return nil, n.At(err)
+				c.mode = conf.Mode
+				return nil, nil
 			}
 			return conf, n.At(err)
 		}),
@@ -247,9 +253,16 @@ type crashRunner struct {
 // check reports what cannot be run; plant is what is planted.
 func (r *crashRunner) check(plant string) error {
 	c, backend := &r.campaign, plan.Process
+	of := c.Modes[0].Store
+	if store := target.StoreOf(r.target); store != of {
+		return fmt.Errorf("target %s is %s, and has no mode of %s: want a block for each kind, with its modes", r.target, store.Name(), of.Name())
+	}
+	if lacks := c.Workload.Lacks(of); lacks != "" {
+		return fmt.Errorf("workload %s: %s of %s", c.Workload.Name, lacks, of.Name())
+	}
 	if r.target == "engine" {
 		backend = plan.Sim
-		if err := c.Modes[0].Check(); err != nil {
+		if _, err := redis.Config(&c.Modes[0]); err != nil {
 			return err
 		}
 	} else if c.Plants.Engine != 0 {

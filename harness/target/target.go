@@ -25,6 +25,7 @@ const Version = 1
 type Target struct {
 	Path    string // of the file
 	Name    string
+	Store   product.Store // the kind of server that it is
 	Server  process.Server
 	Within  time.Duration // until it must answer; 0: 30 s
 	Version []string      // command whose output has the version
@@ -61,22 +62,31 @@ func Parse(path string, text []byte) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{Path: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))}
-	modes := make([]string, len(product.Modes))
-	for i, m := range product.Modes {
-		modes[i] = m.Name
-	}
+	t := &Target{Path: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), Store: Stores[0]}
 	var user *yamlnode.Node
 	s := &t.Server
 	err = root.Read(
 		yamlnode.Version("target", Version),
 		yamlnode.To("name", &t.Name, (*yamlnode.Node).Text),
+		yamlnode.To("store", &t.Store, func(n *yamlnode.Node) (product.Store, error) {
+			name, err := yamlnode.Word("store", storeNames())(n)
+			if err != nil {
+				return nil, err
+			}
+			return StoreByName(name)
+		}),
 		yamlnode.Field{Name: "command", Read: t.command, Must: noCommand},
 		yamlnode.To("version", &t.Version, words()),
 		yamlnode.To("directives", &s.Directives, directives),
 		yamlnode.To("repair", &t.Repair, words("{{dir}}", "{{manifest}}")),
 		yamlnode.To("within", &t.Within, (*yamlnode.Node).Duration),
-		yamlnode.To("modes", &t.Modes, yamlnode.Once("mode", yamlnode.Word("mode", modes))),
+		yamlnode.To("modes", &t.Modes, func(n *yamlnode.Node) ([]string, error) {
+			var names []string
+			for _, m := range t.Store.Modes() {
+				names = append(names, m.Name)
+			}
+			return yamlnode.Once("mode", yamlnode.Word("mode", names))(n)
+		}),
 		yamlnode.To("user", &s.User, func(n *yamlnode.Node) (string, error) {
 			user = n
 			return n.Text()
@@ -89,6 +99,12 @@ func Parse(path string, text []byte) (*Target, error) {
 	}
 	if t.Version == nil {
 		t.Version = []string{s.Command[0], "--version"}
+	}
+	for i, w := range t.Repair {
+		t.Repair[i] = strings.ReplaceAll(w, "{{manifest}}", "{{dir}}/"+t.Store.DataFile(&product.Mode{AOF: true}))
+	}
+	if own := t.Store.Server(s.Command[0]); own != nil {
+		s.Ready = own.Ready
 	}
 	if s.User != "" && s.Password == "" {
 		return nil, user.Wrong("a user without a password")

@@ -1,4 +1,4 @@
-package target
+package target_test
 
 import (
 	"context"
@@ -25,6 +25,8 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -57,7 +59,7 @@ func TestMistakes(t *testing.T) {
 		"target: 1\ncommand: [a, '{{port}}']\ndirectives: [requirepass]":       `x.yaml:3:14: "requirepass": want a line of redis.conf`,
 		"target: 1\ncommand: [a, '{{port}}']\nrepair: [fix, '{{directives}}']": "has a template that is not known here: want {{dir}}, {{manifest}}",
 	} {
-		_, err := Parse("x.yaml", []byte(text))
+		_, err := target.Parse("x.yaml", []byte(text))
 		if assert.Error(t, err, text) {
 			assert.Contains(t, err.Error(), want)
 		}
@@ -70,7 +72,7 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 4)
 	for _, file := range files {
-		x, err := Load(file)
+		x, err := target.Load(file)
 		require.NoError(t, err)
 		assert.Equal(t, strings.TrimSuffix(filepath.Base(file), ".yaml"), x.Name)
 		text, err := os.ReadFile(file)
@@ -78,20 +80,20 @@ func TestExamples(t *testing.T) {
 		tested := strings.HasPrefix(x.Name, "redis-")
 		assert.Equal(t, tested, strings.Contains(string(text), "Tested with"), file)
 		assert.Equal(t, !tested, strings.Contains(string(text), "UNTESTED"), file)
-		path, ok := IsFile(file)
+		path, ok := target.IsFile(file)
 		assert.True(t, ok && path == file)
 	}
-	_, ok := IsFile("redis-server")
+	_, ok := target.IsFile("redis-server")
 	assert.False(t, ok)
 }
 
 // crash runs two kills of a described server on the host's own disk.
-func crash(t *testing.T, x *Target, mode string) result.Result {
-	rig, err := machine.NewRig(x.Path, machine.HostDirs(""))
+func crash(t *testing.T, x *target.Target, mode string) result.Result {
+	rig, err := machine.NewRig(x.Store, x.Path, machine.HostDirs(""))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rig.Close()) }()
 	rig.Describe(&x.Server, x.Within, x.Repair, x.Modes)
-	m, err := product.ModeByName(mode)
+	m, err := redis.ModeByName(mode)
 	require.NoError(t, err)
 	kill, err := experiment.CrashByName("kill")
 	require.NoError(t, err)
@@ -123,9 +125,9 @@ tls: {ca: %[1]s/ca.pem}
 				require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 				text = filepath.Dir(file)
 			}
-			path, ok := IsFile(text)
+			path, ok := target.IsFile(text)
 			require.True(t, ok)
-			x, err := Load(path)
+			x, err := target.Load(path)
 			require.NoError(t, err)
 			require.NoError(t, x.Available())
 			r := crash(t, x, "always")
@@ -144,7 +146,7 @@ tls: {ca: %[1]s/ca.pem}
 // A mode that the server does not have is n/a, with the reason.
 func TestModesThatItHas(t *testing.T) {
 	needs.Program(t, "redis-server")
-	x, err := Load("../../targets/redis-server.yaml")
+	x, err := target.Load("../../targets/redis-server.yaml")
 	require.NoError(t, err)
 	x.Modes = []string{"rdb"}
 	r := crash(t, x, "always")
@@ -155,7 +157,7 @@ func TestModesThatItHas(t *testing.T) {
 // A wrong password is one clear error, not a server that never gets ready.
 func TestWrongPassword(t *testing.T) {
 	needs.Program(t, "redis-server")
-	x, err := Load("../../targets/redis-locked.yaml")
+	x, err := target.Load("../../targets/redis-locked.yaml")
 	require.NoError(t, err)
 	client, server := net.Pipe()
 	go func() {
@@ -198,7 +200,7 @@ func certificates(t *testing.T) string {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("target: 1\ncommand: [a, '{{port}}', '{{directives}}']\nrename: {KEYS: x}\nwithin: 3s"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if x, err := Parse("x.yaml", text); err == nil && len(x.Server.Command) == 0 {
+		if x, err := target.Parse("x.yaml", text); err == nil && len(x.Server.Command) == 0 {
 			t.Fatal("a target without a command")
 		}
 	})

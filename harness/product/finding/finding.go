@@ -1,7 +1,7 @@
-// Package finding has the known findings about Redis: properties of the product that
-// an honest run shows again and again. Each is a file: its cause, as the disk's log and
-// the crash image show it and never by its effect; what of that the cause explains; and
-// what reports say about it. A new one is a file, a row in known, and a chapter of
+// Package finding has what a known finding about a store is: a property of the product that
+// an honest run shows again and again. Each has its cause, as the disk's log and the crash
+// image show it and never by its effect; what of that the cause explains; and what
+// reports say about it. Those of Redis are files of package redis, with a chapter each in
 // docs/findings.md, which a test asks for.
 package finding
 
@@ -12,9 +12,6 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/reports/result"
 )
-
-// known are the findings in the order in which they are asked and reports show them.
-var known = []*Finding{&f1, &f2, &f3, &f4, &f5, &postponedWrite}
 
 // Finding is a known finding.
 type Finding struct {
@@ -53,9 +50,9 @@ type Signs struct {
 	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
 }
 
-// Drowning returns the first finding because of which a run cannot be judged; nil when
-// it can. The run has no anomalies yet.
-func Drowning(r *Run) *Finding {
+// Drowning returns the first of the known findings because of which a run cannot be
+// judged; nil when it can. The run has no anomalies yet.
+func Drowning(known []*Finding, r *Run) *Finding {
 	for _, f := range known {
 		if f.Drowns && f.Cause(r) {
 			return f
@@ -64,9 +61,9 @@ func Drowning(r *Run) *Finding {
 	return nil
 }
 
-// Shown returns the names of what a judged run shows, and reports whether the last of
+// Shown returns the names of those of the known findings that a judged run shows, and reports whether the last of
 // them explains all that went wrong.
-func Shown(r *Run) (names []string, excused bool) {
+func Shown(known []*Finding, r *Run) (names []string, excused bool) {
 	for _, f := range known {
 		if f.Drowns || f.Explains != nil && !f.explainsAll(r) || !f.Cause(r) {
 			continue
@@ -88,13 +85,13 @@ func (f *Finding) explainsAll(r *Run) bool {
 	return len(r.Anomalies) > 0
 }
 
-// only explains the anomalies of these names.
-func only(names ...anomaly.Name) func(*Run, anomaly.Name) bool {
+// Only explains the anomalies of these names.
+func Only(names ...anomaly.Name) func(*Run, anomaly.Name) bool {
 	return func(_ *Run, a anomaly.Name) bool { return slices.Contains(names, a) }
 }
 
-// Catalogue is what reports say about the known findings, in their order.
-func Catalogue() []result.Finding {
+// Catalogue is what reports say about known findings, in their order.
+func Catalogue(known []*Finding) []result.Finding {
 	list := make([]result.Finding, len(known))
 	for i, f := range known {
 		list[i] = f.Finding
@@ -103,8 +100,8 @@ func Catalogue() []result.Finding {
 	return list
 }
 
-// Names lists the known findings in their order.
-func Names() []string {
+// Names lists known findings in their order.
+func Names(known []*Finding) []string {
 	names := make([]string, len(known))
 	for i, f := range known {
 		names[i] = f.Name
@@ -113,7 +110,7 @@ func Names() []string {
 }
 
 // Title is what a finding is about in one line; "" when none has that name.
-func Title(name string) string {
+func Title(known []*Finding, name string) string {
 	for _, f := range known {
 		if f.Name == name {
 			return f.Finding.Title

@@ -1,4 +1,4 @@
-package product
+package redis
 
 import (
 	"strings"
@@ -13,6 +13,6 @@ func TestHoldsCommands(t *testing.T) {
 		"*3\r\n$3\r\nSET\r\n$2\r\nk1\r\n": true,
 		"":                                false, "\r\n$": false, "\r\n$x": false, strings.Repeat("\x00", 4096): false, "$3\r\n": false,
 	} {
-		require.Equal(t, want, HoldsCommands([]byte(data)), "%q", data)
+		require.Equal(t, want, Store.HoldsCommands([]byte(data)), "%q", data)
 	}
 }

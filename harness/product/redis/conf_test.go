@@ -1,4 +1,4 @@
-package product
+package redis
 
 import (
 	"os"
@@ -33,14 +33,13 @@ func TestConfIsAMode(t *testing.T) {
 		{"appendonly yes\nappendfsync no", "no", "", 40 * time.Second},
 		{"appendonly yes\nsave 60 1", "everysec+rdb", "60 1", time.Second},
 	} {
-		conf, err := ReadConf(confFile(t, c.text), false, Own)
+		conf, err := Store.ReadConf(confFile(t, c.text), false)
 		if c.mode == "" {
 			require.ErrorContains(t, err, `:1: appendonly yes # not a comment in redis.conf`, c.text)
 			continue
 		}
 		require.NoError(t, err, c.text)
-		m, err := conf.Mode()
-		require.NoError(t, err, c.text)
+		m := conf.Mode
 		assert.Equal(t, c.mode, m.Name, c.text)
 		assert.Equal(t, c.save, m.Get("save"), c.text)
 		assert.Equal(t, c.period, m.Period, c.text)
@@ -50,14 +49,14 @@ func TestConfIsAMode(t *testing.T) {
 
 // What an experiment decides on itself is named with its line; mistakes too.
 func TestConfSaysWhatIsOverridden(t *testing.T) {
-	conf, err := ReadConf(confFile(t, "port 7000\n\n# dir /x\ndir /var/lib/redis\nappendonly yes\nappendfsync everysec\nhz 100"), false, Own)
+	conf, err := Store.ReadConf(confFile(t, "port 7000\n\n# dir /x\ndir /var/lib/redis\nappendonly yes\nappendfsync everysec\nhz 100"), false)
 	require.NoError(t, err)
 	require.Len(t, conf.Overridden, 2)
 	assert.Equal(t, []int{1, 4}, []int{conf.Overridden[0].Line, conf.Overridden[1].Line})
 	always, err := ModeByName("always")
 	require.NoError(t, err)
 	m, lost := conf.On(always)
-	assert.Equal(t, []Directive{{"appendfsync", "everysec"}}, lost)
+	assert.Equal(t, directives{{Name: "appendfsync", Value: "everysec"}}, lost)
 	assert.Equal(t, "always", m.Get("appendfsync"))
 	assert.Equal(t, "100", m.Get("hz"))
 
@@ -69,14 +68,14 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 		"proc-title-template 'a b'": "redis.conf:1: proc-title-template has a value with blanks",
 		"include /no/such/file":     "redis.conf:1: include: open /no/such/file",
 	} {
-		_, err := ReadConf(confFile(t, text), false, Own)
+		_, err := Store.ReadConf(confFile(t, text), false)
 		assert.ErrorContains(t, err, want, text)
 	}
-	_, err = ReadConf(confFile(t, "some-new-directive yes"), true, Own)
+	_, err = Store.ReadConf(confFile(t, "some-new-directive yes"), true)
 	assert.NoError(t, err, "a server that is not the engine may know more")
 	own := filepath.Join(t.TempDir(), "self.conf")
 	require.NoError(t, os.WriteFile(own, []byte("include "+own), 0o644))
-	_, err = ReadConf(own, false, Own)
+	_, err = Store.ReadConf(own, false)
 	assert.ErrorContains(t, err, "includes nest too deep")
 }
 
@@ -84,11 +83,9 @@ func FuzzReadConf(f *testing.F) {
 	f.Add("appendonly yes\nsave 900 1\nsave \"\"\nport 1")
 	f.Add("include x\nsave 1 1 1")
 	f.Fuzz(func(t *testing.T, text string) {
-		if conf, err := ReadConf(confFile(t, text), false, Own); err == nil {
-			m, err := conf.Mode()
-			if err == nil {
-				require.NoError(t, m.Check())
-			}
+		if conf, err := Store.ReadConf(confFile(t, text), false); err == nil {
+			_, err := Config(&conf.Mode)
+			require.NoError(t, err)
 		}
 	})
 }

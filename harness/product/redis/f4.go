@@ -1,28 +1,30 @@
-package finding
+package redis
 
 import (
 	"strings"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/result"
 )
 
 // f4: a value has stray bytes in it. A command that the stray bytes spoilt is an error
 // that nobody hears while the file is loaded: a hole. (A file that ends in them is
 // refused, and says nothing here.)
-var f4 = Finding{
-	Finding: result.Finding{
-		Name:  "F4",
-		Title: "a power cut can put NUL bytes into a value, and the server loads it without a word",
-		Text: "Where the size of an append is durable before its data, zeroes (on a file system that promises less, what the disk held before) can stand in the middle of a value and not only at the end of the file. " +
-			"The AOF has no checksum, so that a value of the right length is loaded as it stands, and a command that no longer makes sense is skipped without a word. The RDB format has one.",
-	},
-	Cause: func(r *Run) bool { return r.Power && r.NULBytes && phantomsHoldNUL(r.History) },
-	Explains: func(r *Run, a anomaly.Name) bool {
-		return a == anomaly.Phantom || a == anomaly.Hole && r.ByItself
-	},
+func init() {
+	register(finding.Finding{
+		Finding: result.Finding{
+			Name:  "F4",
+			Title: "a power cut can put NUL bytes into a value, and the server loads it without a word",
+			Text: "Where the size of an append is durable before its data, zeroes (on a file system that promises less, what the disk held before) can stand in the middle of a value and not only at the end of the file. " +
+				"The AOF has no checksum, so that a value of the right length is loaded as it stands, and a command that no longer makes sense is skipped without a word. The RDB format has one.",
+		},
+		Cause: func(r *finding.Run) bool { return r.Power && r.NULBytes && phantomsHoldNUL(r.History) },
+		Explains: func(r *finding.Run, a anomaly.Name) bool {
+			return a == anomaly.Phantom || a == anomaly.Hole && r.ByItself
+		},
+	})
 }
 
 // phantomsHoldNUL reports whether every value in the recovered states that is
@@ -41,7 +43,7 @@ func phantomsHoldNUL(h *history.History) bool {
 	for i := range h.States {
 		for _, kv := range h.States[i].Keys {
 			for _, v := range append(kv.List, kv.Value) {
-				if v != "" && !written[v] && !strings.ContainsAny(v, product.StrayBytes) {
+				if v != "" && !written[v] && !strings.ContainsAny(v, strayBytes) {
 					return false
 				}
 			}

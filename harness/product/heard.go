@@ -1,0 +1,46 @@
+package product
+
+import (
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// Heard is what the server has said of itself, for what the disk's log cannot
+// tell: when a child was forked, and whether a rewrite or snapshot is going on.
+type Heard struct {
+	// Forks are the instants at which snapshot children were announced, in
+	// order: everything acknowledged before an instant is in its snapshot.
+	Forks   []time.Duration
+	Worked  []history.Interval // when one went on, at most the last of them still
+	Working bool               // a snapshot or rewrite has begun and is not over, its hand-over included
+}
+
+func (l *Heard) Reset() { l.Forks, l.Worked, l.Working = l.Forks[:0], l.Worked[:0], false }
+
+// Line takes one message of a store's log and the time it was written, or a time before that.
+func (l *Heard) Line(s Store, at time.Duration, msg string) {
+	before := l.Working
+	switch what, _ := s.Says(msg); what {
+	case SnapshotForked:
+		l.Forks, l.Working = append(l.Forks, at), true
+	case RewriteBegan:
+		l.Working = true
+	case ChildEnded:
+		l.Working = false
+	}
+	switch n := len(l.Worked) - 1; {
+	case l.Working && !before:
+		l.Worked = append(l.Worked, history.Interval{From: at, To: history.Never})
+	case before && !l.Working && n >= 0:
+		l.Worked[n].To = at
+	}
+}
+
+// Children notes in an epoch when a child ran, in modes whose promise depends on it:
+// those that sync nothing meanwhile.
+func (l *Heard) Children(m *Mode, e *history.Epoch) {
+	if p, _ := m.Store.Policy(m); p.NoSyncOnRewrite {
+		e.ChildRunning = append([]history.Interval(nil), l.Worked...)
+	}
+}

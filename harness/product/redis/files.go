@@ -1,0 +1,111 @@
+package redis
+
+import (
+	"bytes"
+	"path"
+	"strings"
+
+	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
+)
+
+// AOFDir is the directory of the append-only file.
+const AOFDir = "appendonlydir"
+
+const (
+	manifest = AOFDir + "/appendonly.aof.manifest"
+	snapshot = "dump.rdb"
+)
+
+// Globs implements product.Store.
+func (store) Globs() (log, snapshot string) { return "*.incr.aof", "*.rdb" }
+
+// DataFile implements product.Store: the AOF's manifest, or the snapshot.
+func (store) DataFile(m *product.Mode) string {
+	if m.AOF {
+		return manifest
+	}
+	return snapshot
+}
+
+// Role implements product.Store.
+func (store) Role(path string) product.Role {
+	switch {
+	case isIncr(path):
+		return product.TheLog
+	case strings.HasPrefix(path, "temp-") && strings.HasSuffix(path, ".rdb"): // rdb.c: temp-PID.rdb
+		return product.SnapshotDraft
+	case strings.Contains(path, "temp-rewriteaof-"):
+		return product.Draft
+	case strings.Contains(path, ".base."):
+		return product.Base
+	case strings.Contains(path, ".manifest"):
+		return product.Index
+	case strings.Contains(path, AOFDir):
+		return product.LogDir
+	}
+	return product.Other
+}
+
+// isIncr reports whether a path is an incr file of the AOF, its temporary name
+// during CONFIG SET appendonly yes included.
+func isIncr(path string) bool {
+	return strings.HasSuffix(path, ".incr.aof") || strings.HasSuffix(path, ".aof.incr")
+}
+
+// strayBytes are what stands where the size of an append survived and its data
+// did not: zeroes, or what the block held before (disk.OldBytesText, without
+// its line end). No command of a workload has any of them.
+const strayBytes = "\x00~-oldbytes"
+
+// HasStrayBytes implements product.Store.
+func (store) HasStrayBytes(fsys vfs.FS) bool {
+	names, err := fsys.List(AOFDir)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		if !isIncr(name) {
+			continue
+		}
+		data, err := vfs.ReadFile(fsys, path.Join(AOFDir, name))
+		if err != nil {
+			continue
+		}
+		if bytes.IndexByte(data, 0) >= 0 || bytes.ContainsAny(bytes.ReplaceAll(data, []byte(product.ProbeKey), nil), strayBytes) {
+			return true
+		}
+	}
+	return false
+}
+
+// HoldsCommands implements product.Store: a part of an append-only file has an
+// argument's length on a line of its own, behind an argument.
+func (store) HoldsCommands(b []byte) bool {
+	for {
+		i := bytes.Index(b, []byte("\r\n$"))
+		if i < 0 || i+3 >= len(b) {
+			return false
+		}
+		if b = b[i+3:]; b[0] >= '0' && b[0] <= '9' {
+			return true
+		}
+	}
+}
+
+// BetweenLogs implements product.Store: the manifest names two incr files. Where nobody
+// sees the server's calls, it is the cause of F3.
+func (store) BetweenLogs(fsys vfs.FS) bool {
+	names, err := fsys.List(AOFDir)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".manifest") {
+			continue
+		}
+		data, err := vfs.ReadFile(fsys, AOFDir+"/"+name)
+		return err == nil && bytes.Count(data, []byte(" type i")) > 1
+	}
+	return false
+}

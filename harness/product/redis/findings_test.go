@@ -1,0 +1,94 @@
+package redis
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/product/finding"
+)
+
+// TestKnown: each finding is worded, has a cause, and docs/findings.md has a chapter on it.
+func TestKnown(t *testing.T) {
+	doc, err := os.ReadFile("../../../docs/findings.md")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for i, f := range finding.Catalogue(findings) {
+		require.Equal(t, finding.Names(findings)[i], f.Name)
+		require.NotContains(t, seen, f.Name)
+		seen[f.Name] = true
+		require.NotEmpty(t, f.Text, f.Name)
+		require.NotEmpty(t, finding.Title(findings, f.Name), f.Name)
+		require.NotNil(t, findings[i].Cause, f.Name)
+		require.Contains(t, string(doc), "\n## "+f.Name+": ")
+		require.Equal(t, f.Apart, strings.Contains(apart(t, string(doc)), f.Name), "%s: what docs/findings.md says of runs counted apart", f.Name)
+	}
+	require.Empty(t, finding.Title(findings, "nobody"))
+}
+
+// apart is the sentence of docs/findings.md on which findings' runs are in no loss figure.
+func apart(t *testing.T, doc string) string {
+	i := strings.Index(doc, "Runs that ")
+	require.NotEqual(t, -1, i)
+	before, _, ok := strings.Cut(doc[i:], " explain whole")
+	require.True(t, ok)
+	return before
+}
+
+// TestShown has a run for each finding, and beside it runs that lack one part of what
+// makes it: its cause, or that nothing else went wrong.
+func TestShown(t *testing.T) {
+	refused := func(words string) *history.History {
+		return &history.History{Events: []history.Event{{Kind: history.Refused, Text: words}}}
+	}
+	holds := func(value string) *history.History {
+		return &history.History{Ops: []history.Op{{Value: "17"}}, States: []history.State{{Keys: []history.KV{{Key: "k", Value: "17"}, {Key: "l", Value: value}}}}}
+	}
+	missing := "Fatal: Unable to obtain the AOF file appendonly.aof.2.incr.aof length. stat: No such file or directory"
+	for _, c := range []struct {
+		name    string
+		run     finding.Run
+		want    string
+		excused bool
+	}{
+		{"postponed", finding.Run{Postponed: 1}, "postponed-write", false},
+		{"postponed, but the power was cut", finding.Run{Postponed: 1, Power: true}, "", false},
+		{"repaired", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true}}, "F2", false},
+		{"repaired without NUL bytes", finding.Run{Power: true, Repaired: true}, "", false},
+		{"repaired after a kill", finding.Run{Repaired: true, Signs: finding.Signs{NULBytes: true}}, "", false},
+		{"gap", finding.Run{Power: true, Signs: finding.Signs{OldIncrUnsynced: true}, Anomalies: []anomaly.Name{anomaly.Hole, anomaly.LostWrite}}, "F3", true},
+		{"gap that broke nothing", finding.Run{Power: true, Signs: finding.Signs{OldIncrUnsynced: true}}, "", false},
+		{"gap, and something else", finding.Run{Power: true, Signs: finding.Signs{OldIncrUnsynced: true}, Anomalies: []anomaly.Name{anomaly.Hole, anomaly.Phantom}}, "", false},
+		{"hole without a gap", finding.Run{Power: true, Anomalies: []anomaly.Name{anomaly.Hole}}, "", false},
+		{"NUL value", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("1\x00\x00")}, "F4", true},
+		{"NUL value and a spoilt command", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F4", true},
+		{"NUL value, repaired, and a hole", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F2", false},
+		{"phantom without NUL", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("918")}, "", false},
+		{"NUL tail and a gap", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true, OldIncrUnsynced: true}, Anomalies: []anomaly.Name{anomaly.Hole}}, "F2 F3", true},
+		{"manifest", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "F5", true},
+		{"manifest, names in order", finding.Run{Power: true, Personality: "ext4", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "", false},
+		{"manifest, refused for another reason", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused("Bad file format")}, "", false},
+	} {
+		names, excused := finding.Shown(findings, &c.run)
+		require.Equal(t, c.want, strings.Join(names, " "), c.name)
+		require.Equal(t, c.excused, excused, c.name)
+		require.Nil(t, finding.Drowning(findings, &c.run), c.name)
+	}
+}
+
+func TestDrowning(t *testing.T) {
+	vanished := finding.Signs{WholeAOFVanished: true}
+	require.Equal(t, "F1", finding.Drowning(findings, &finding.Run{Power: true, Personality: "posix", Signs: vanished}).Name)
+	for name, r := range map[string]*finding.Run{
+		"the directory is there":         {Power: true, Personality: "posix"},
+		"names last":                     {Power: true, Personality: "ext4", Signs: vanished},
+		"the power was not cut":          {Personality: "posix", Signs: vanished},
+		"the disk is none of our models": {Power: true, Personality: "real xfs", Signs: vanished},
+	} {
+		require.Nil(t, finding.Drowning(findings, r), name)
+	}
+}

@@ -1,0 +1,51 @@
+package redis
+
+import (
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/harness/product"
+)
+
+// Line implements product.Store: "PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL text". The
+// stamp is cut to the millisecond.
+func (store) Line(text string) (at time.Time, msg string, ok bool) {
+	_, rest, ok := strings.Cut(text, " ")
+	const layout = "02 Jan 2006 15:04:05.000"
+	if !ok || len(rest) < len(layout)+3 {
+		return at, "", false
+	}
+	at, err := time.ParseInLocation(layout, rest[:len(layout)], time.Local)
+	return at, rest[len(layout)+3:], err == nil
+}
+
+// says are the beginnings of messages that tell something, in the words that
+// redis-server 7.0.15 and the engine share. Between fork(2) and its announcement the main
+// thread executes nothing (rdb.c rdbSaveBackground).
+var says = []struct {
+	begins string
+	what   product.Said
+}{
+	{"Background saving started by pid", product.SnapshotForked},
+	{"Background append only file rewriting started by pid", product.RewriteBegan},
+	{"Background saving terminated", product.ChildEnded},
+	{"Background saving error", product.ChildEnded},
+	{"Background AOF rewrite finished successfully", product.ChildEnded},
+	{"Background AOF rewrite terminated with error", product.ChildEnded},
+	{"Background AOF rewrite terminated by signal", product.ChildEnded},
+}
+
+// Says implements product.Store.
+func (store) Says(msg string) (what product.Said, file string) {
+	// aof.c loadSingleAppendOnlyFile
+	if _, rest, ok := strings.Cut(msg, "!!! Truncating the AOF "); ok {
+		file, _, _ = strings.Cut(rest, " ")
+		return product.TailCut, file
+	}
+	for _, s := range says {
+		if strings.HasPrefix(msg, s.begins) {
+			return s.what, ""
+		}
+	}
+	return product.Nothing, ""
+}
