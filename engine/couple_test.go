@@ -175,7 +175,7 @@ func (p *pair) follow(a *asked) {
 	case name == "DISCARD":
 		p.multi, p.queue = false, nil
 	case name == "EXEC":
-		if a.reply[0] == '*' && len(p.queue) > 0 {
+		if a.reply[0] == '*' && a.reply != "*-1\r\n" && len(p.queue) > 0 {
 			a.queue = p.queue
 			for i, reply := range elements(a.reply) {
 				done := p.queue[i]
@@ -297,9 +297,22 @@ type listener struct {
 // recorder is a transport that remembers what was written to it.
 type recorder struct {
 	wire
-	mu   sync.Mutex
-	text strings.Builder
-	more chan struct{}
+	mu     sync.Mutex
+	text   strings.Builder
+	closed bool
+	more   chan struct{}
+}
+
+// Close implements engine.Transport: the server has ended the connection.
+func (r *recorder) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	select {
+	case r.more <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 func (r *recorder) Write(p []byte) (int, error) {
@@ -313,13 +326,14 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// until waits until what was written meets a condition, and returns it all.
+// until waits until what was written meets a condition, or no more will come, and
+// returns it all.
 func (r *recorder) until(ok func(all string) bool) string {
 	for {
 		r.mu.Lock()
-		all := r.text.String()
+		all, closed := r.text.String(), r.closed
 		r.mu.Unlock()
-		if ok(all) {
+		if ok(all) || closed {
 			return all
 		}
 		<-r.more

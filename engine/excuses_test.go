@@ -20,7 +20,7 @@ var excuses = []excuse{
 	{"pttl", "the milliseconds that are left, when one of the two is asked later", timeLeft(time.Millisecond)},
 	{"srandmember", "which member is drawn", drawnOne("SISMEMBER", ":1\r\n")},
 	{"hrandfield", "which field is drawn", drawnOne("HEXISTS", ":1\r\n")},
-	{"zrandmember", "which member is drawn", drawnOne("ZSCORE", "$")},
+	{"zrandmember", "which member is drawn", drawnOne("ZRANK", ":")},
 	{"dump", "the order of a hash table's elements, and how far LZF shortens a string", func(p *pair, _ []string, theirs, ours string, _ time.Duration) bool {
 		return p.restored([]string{theirs}, []string{ours}) == ""
 	}},
