@@ -97,6 +97,7 @@ var runHere = []string{"run", "replay", "check", "shrink", "suite", "merge", "li
 var exceptions = map[string]string{
 	"run --target redis-server": "minutes on a real server; testdata/realserver.txtar and lacking.txtar run shorter ones",
 	"run --target targets/":     "a real server; testdata/target.txtar",
+	"run --target ./walcached":  "a real server, which has to be built; harness/product/walcache runs it",
 	"run --backend block":       "a real server as root",
 	"check history.edn":         "a history that the reader has",
 	"suite suites/nightly.yaml": "twenty minutes",

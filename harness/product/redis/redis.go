@@ -13,7 +13,6 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -31,15 +30,6 @@ func (store) Program() string { return "redis-server" }
 
 // Server implements product.Store.
 func (store) Server(string) *process.Server { return nil }
-
-var findings []*finding.Finding
-
-// register makes a finding known, in the order of the files. It is called from init
-// functions only.
-func register(f finding.Finding) { findings = append(findings, &f) }
-
-// Findings implements product.Store.
-func (store) Findings() []*finding.Finding { return findings }
 
 // Policy implements product.Store.
 func (store) Policy(m *product.Mode) (product.Policy, error) {
