@@ -451,7 +451,7 @@ func (k *Keyspace) runStream(op *history.Op, m, asked *history.More, v *Value) s
 		switch {
 		case m.Entry == unseen:
 			id = ID{Unseen: len(s.Entries) + 1}
-		case m.Entry != "" && m.Entry != "*":
+		case !serversChoice(m.Entry):
 		case asked.Result != "":
 			id = parseID(asked.Result)
 		default:

@@ -247,14 +247,36 @@ func (s *search) after(state *Keyspace, it *item) []*Keyspace {
 	var all []*Keyspace
 	for _, op := range s.choices(it.op) {
 		next := state.Clone()
-		next.Do(op)
-		all = append(all, next)
+		if got := next.Do(op); !refusedChoice(&op, &got) {
+			all = append(all, next)
+		}
 	}
 	return all
 }
 
+// refusedChoice reports whether an ID that the server was to choose is one that
+// it refuses. It never chooses such: XADD with * takes the clock, or the last ID
+// plus one when the clock is not past that (redis 7.0.15 t_stream.c,
+// streamNextID). A key that is no stream refuses every choice, unseen as well.
+func refusedChoice(choice, got *history.Op) bool {
+	if choice.Kind == history.Txn {
+		for i := range choice.More.Parts {
+			if refusedChoice(&choice.More.Parts[i], &got.More.Parts[i]) {
+				return true
+			}
+		}
+		return false
+	}
+	m := choice.More
+	return choice.Kind == history.StreamAdd && serversChoice(m.Entry) && m.Result != "" && got.More.Err != ""
+}
+
+// serversChoice: what was asked for is an ID of the server's choice.
+func serversChoice(entry string) bool { return entry == "" || entry == "*" }
+
 // choices are the operations that an unanswered one may have been: the server
-// chooses the IDs of the entries of streams.
+// chooses the IDs of the entries of streams. One that the history tells of is in
+// More.Result.
 func (s *search) choices(op *history.Op) []history.Op {
 	if op.Kind == history.Txn {
 		all := []history.Op{*op}
@@ -274,13 +296,15 @@ func (s *search) choices(op *history.Op) []history.Op {
 		}
 		return all
 	}
-	if op.Kind != history.StreamAdd || op.More.Entry != "" && op.More.Entry != "*" {
+	if op.Kind != history.StreamAdd || !serversChoice(op.More.Entry) {
 		return []history.Op{*op}
 	}
 	var all []history.Op
 	for _, id := range append([]string{unseen}, s.ids...) {
 		m := *op.More
-		m.Entry, m.Result = id, ""
+		if m.Result = id; id == unseen {
+			m.Entry, m.Result = unseen, ""
+		}
 		choice := *op
 		choice.More = &m
 		all = append(all, choice)

@@ -21,7 +21,11 @@ const mostChoices = 256
 // chooseIDs: nobody knows which IDs the server chose for entries whose addition
 // it did not answer. The last task of pl, when it is such an addition, becomes
 // one for each choice of IDs that were seen, and that no other addition is known
-// to have got, and of IDs that were never seen.
+// to have got, and of IDs that were never seen. Where a stream refuses an ID that
+// was seen, the server has not chosen it: XADD with * takes the clock, or the last
+// ID plus one when the clock is not past that (redis 7.0.15 t_stream.c,
+// streamNextID). What refuses every ID, a key that is no stream, also refuses the
+// one never seen.
 func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 	last := pl.tasks[len(pl.tasks)-1]
 	choices := [][]part{last.parts}
@@ -44,7 +48,7 @@ func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 				asked.Entry = s.id
 				op.More = &asked
 				parts = slices.Clone(parts)
-				parts[at].op = &op
+				parts[at].op, parts[at].chosen = &op, true
 				more = append(more, parts)
 			}
 		}

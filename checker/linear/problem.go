@@ -63,6 +63,8 @@ type part struct {
 	needs, after int32
 	// makes is the state that it brings about if it has an effect, of plain keys.
 	makes int32
+	// chosen: op has the ID that the server chose for the entry (see chooseIDs).
+	chosen bool
 }
 
 // task is what the search puts in order: an operation, the passing of a

@@ -234,6 +234,9 @@ func (s *states) part(of *part, acked bool) bool {
 	if !known {
 		next = noState
 		state, e := apply(of.kind, s.texts[old].state, of.op, acked)
+		if of.chosen && e == refused {
+			e = misfits
+		}
 		if state, fit := settle(s.texts[old].state, state, e, of.op, acked); fit {
 			next = s.number(of.key, state)
 		}
