@@ -62,6 +62,20 @@ func TestTiedRegistersAgreeWithEveryOrder(t *testing.T) {
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
 }
 
+// TestTiedStreamsAgreeWithEveryOrder is about transactions over a stream and
+// something else, which tells whether one without an answer happened: of the ID
+// that the server chose in it nothing else may be known.
+func TestTiedStreamsAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 4, Most: 8, Keys: 2, Txns: 2, Crashes: 2, Lies: 2, Families: []exhaustive.Family{
+		{Name: "stream", Kinds: []history.Kind{history.StreamAdd, history.StreamAdd, history.StreamRemove, history.ReadStream}},
+		{Name: "stream with groups", Kinds: []history.Kind{history.StreamAdd, history.ReadStream, history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
+		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Delete}},
+	}}
+	var seen tally
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+}
+
 // TestQueuesAndStringsAgreeWithEveryOrder is about the families for which the
 // search knows more than the models: more operations on one key.
 func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
