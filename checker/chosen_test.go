@@ -12,10 +12,11 @@ import (
 	"github.com/torntail/torntail/checker/verdict"
 )
 
-// TestTheServerChoosesNoIDThatItRefuses: of a MULTI that nobody answered, and
-// that is known to have happened, XADD with * has added an entry, with whatever
-// ID after the last one; so both judges say. Only a key that is no stream refuses it.
-func TestTheServerChoosesNoIDThatItRefuses(t *testing.T) {
+// TestWhatIsKnownOfAnIDThatTheServerChose: of a MULTI that nobody answered, and
+// that is known to have happened, XADD with * has added an entry, whose ID is after
+// those before it and before those after it; so both judges say. Only a key that is
+// no stream refuses it.
+func TestWhatIsKnownOfAnIDThatTheServerChose(t *testing.T) {
 	const ms = time.Millisecond
 	op := func(kind history.Kind, key, value string, more history.More) history.Op {
 		return history.Op{Kind: kind, Key: key, Value: value, Outcome: history.OK, More: &more}
@@ -24,10 +25,16 @@ func TestTheServerChoosesNoIDThatItRefuses(t *testing.T) {
 		return op(history.StreamAdd, "a", value, history.More{Entry: id, Field: "f"})
 	}
 	entries := func(flat ...string) history.Op { return op(history.ReadStream, "a", "", history.More{Values: flat}) }
-	tied := func(other history.Op) history.Op {
-		txn := op(history.Txn, "", "", history.More{Parts: []history.Op{add("*", "2"), other}})
+	tied := func(others ...history.Op) history.Op {
+		txn := op(history.Txn, "", "", history.More{Parts: append([]history.Op{add("*", "2")}, others...)})
 		txn.Outcome = history.Unknown
 		return txn
+	}
+	create := func(from string) history.Op {
+		return op(history.GroupCreate, "a", "", history.More{Group: "g", Entry: from})
+	}
+	next := func(flat ...string) history.Op {
+		return op(history.GroupRead, "a", "", history.More{Group: "g", Consumer: "c", Values: flat})
 	}
 	set, get := op(history.Write, "b", "1", history.More{}), op(history.Read, "b", "1", history.More{})
 	sawOther := op(history.StreamRemove, "a", "", history.More{Entry: "1-0", Result: "0"})
@@ -51,6 +58,9 @@ func TestTheServerChoosesNoIDThatItRefuses(t *testing.T) {
 		{"the clock was behind", []history.Op{add("1-0", "1"), tied(set), get, entries("1-0", "f", "1", "1-1", "f", "2")}, true},
 		{"not the ID of an entry before it", []history.Op{add("1-0", "1"), tied(set), get, entries("1-0", "f", "1")}, false},
 		{"not an ID that passed without an entry", []history.Op{add("2-0", "1"), tied(set), get, sawOther, entries("2-0", "f", "1")}, false},
+		{"delivered to one who got no reply, unlike a later one", []history.Op{create("0-0"), tied(next(), set), get, add("5-0", "3"), next("5-0", "f", "3")}, true},
+		{"before the group, unlike a later one", []history.Op{tied(create("$"), set), get, add("5-0", "3"), next("5-0", "f", "3")}, true},
+		{"delivered with a later one", []history.Op{create("0-0"), tied(set), get, add("5-0", "3"), next("5-0", "f", "3")}, false},
 		{"no stream", []history.Op{op(history.Write, "a", "1", history.More{}), tied(set), get, op(history.Read, "a", "1", history.More{})}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

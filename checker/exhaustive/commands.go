@@ -450,7 +450,8 @@ func (k *Keyspace) runStream(op *history.Op, m, asked *history.More, v *Value) s
 	case history.StreamAdd:
 		switch {
 		case m.Entry == unseen:
-			id = ID{Unseen: len(s.Entries) + 1}
+			id = s.Last
+			id.Unseen++
 		case !serversChoice(m.Entry):
 		case asked.Result != "":
 			id = parseID(asked.Result)
@@ -461,9 +462,7 @@ func (k *Keyspace) runStream(op *history.Op, m, asked *history.More, v *Value) s
 			return "ERR The ID specified in XADD is equal or smaller than the target stream top item"
 		}
 		s.Entries = append(s.Entries, Entry{id, m.Field, op.Value})
-		if id.Unseen == 0 {
-			s.Last = id
-		}
+		s.Last = id
 		m.Result = id.String()
 		k.Keys[op.Key] = v
 	case history.StreamRemove:

@@ -5,6 +5,7 @@
 package exhaustive
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -54,7 +55,8 @@ type Group struct {
 	Pending map[ID]string // and whose it is
 }
 
-// ID is the ID of an entry. Unseen numbers the IDs that nobody knows, from 1.
+// ID is the ID of an entry. Unseen numbers the IDs that nobody knows, from 1,
+// after the last one before them that is known.
 type ID struct {
 	MS, Seq uint64
 	Unseen  int
@@ -70,16 +72,13 @@ func parseID(s string) ID {
 
 func (id ID) String() string {
 	if id.Unseen > 0 {
-		return fmt.Sprintf("unseen %d", id.Unseen)
+		return fmt.Sprintf("unseen %d after %d-%d", id.Unseen, id.MS, id.Seq)
 	}
 	return fmt.Sprintf("%d-%d", id.MS, id.Seq)
 }
 
 func (id ID) after(other ID) bool {
-	if (id.Unseen > 0) != (other.Unseen > 0) {
-		return id.Unseen > 0
-	}
-	return id.MS > other.MS || id.MS == other.MS && id.Seq > other.Seq
+	return cmp.Or(cmp.Compare(id.MS, other.MS), cmp.Compare(id.Seq, other.Seq), cmp.Compare(id.Unseen, other.Unseen)) > 0
 }
 
 // New is an empty keyspace.

@@ -233,9 +233,10 @@ func TestOrdersSayWhereTheCutCanLie(t *testing.T) {
 	require.Equal(t, No, p.Check(Limits{}))
 }
 
-// TestStreamIDsAreOrdered: as pairs of decimal numbers, whatever is no ID last.
+// TestStreamIDsAreOrdered: as pairs of decimal numbers, those that nobody
+// saw after the one before them, whatever is no ID last.
 func TestStreamIDsAreOrdered(t *testing.T) {
-	ordered := []string{"", "0-1", "1", "1-1", "1-2", "1-10", "2-0", "9-99", "10-3", "99-0", "18446744073709551614-0", "a-1"}
+	ordered := []string{"", "0-0?1", "0-1", "1", "1-0?1", "1-0?2", "1-0?10", "1-1", "1-2", "1-10", "2-0", "9-99", "10-3", "99-0", "18446744073709551614-0", "a-1"}
 	for i, a := range ordered {
 		for k, b := range ordered {
 			require.Equal(t, cmp.Compare(i, k), compareIDs(a, b), "%q and %q", a, b)

@@ -44,14 +44,12 @@ func applyStream(kind history.Kind, body string, op *history.Op, m *history.More
 	case history.ReadStream:
 		return body, when(!acked || slices.Equal(m.Values, s.flat()))
 	case history.StreamAdd:
-		id, ok := idOf(m, acked, s.last, len(s.entries))
+		id, ok := idOf(m, acked, s.last)
 		if !ok {
 			return body, refused
 		}
 		s.entries = append(s.entries, entry{id, m.Field, op.Value})
-		if id[0] != unnamed {
-			s.last = id
-		}
+		s.last = id
 		return s.pack(), when(!acked || m.Result == "" || fullID(m.Result) == id)
 	case history.StreamRemove:
 		i := slices.IndexFunc(s.entries, func(e entry) bool { return e.id == fullID(m.Entry) })
@@ -123,13 +121,11 @@ func addToTail(body string, op *history.Op, m *history.More, acked bool) (next s
 		last = words[0]
 		entries, _ = strconv.Atoi(words[1])
 	}
-	id, ok := idOf(m, acked, last, entries)
+	id, ok := idOf(m, acked, last)
 	if !ok {
 		return body, refused, true
 	}
-	if id[0] != unnamed {
-		last = id
-	}
+	last = id
 	b := make([]byte, 0, len(rest)+len(last)+len(id)+len(m.Field)+len(op.Value)+40)
 	b = append(b, typeStream)
 	for _, s := range [3]string{last, strconv.Itoa(entries + 1), "0"} {
@@ -177,20 +173,28 @@ func (g *group) flat() []string {
 	return flat
 }
 
-// unnamed begins the ID of an entry that nobody answered for and nobody saw:
-// the server chose one, and it does not matter which.
-const unnamed = '?'
+// unnamed marks the ID of an entry that nobody answered for and nobody saw: the
+// server chose one, and all that matters is that it comes after the IDs before it
+// and before those after it. "5-0?2" is the second such after 5-0.
+const unnamed = "?"
 
-// idOf is the ID that an entry gets that is added to so many others; ok is false
+// unnamedAfter is the next such ID after the last one of a stream.
+func unnamedAfter(last string) string {
+	id, count, _ := strings.Cut(last, unnamed)
+	n, _ := strconv.Atoi(count)
+	return id + unnamed + strconv.Itoa(n+1)
+}
+
+// idOf is the ID that an entry gets; last is the stream's last one. ok is false
 // when the server refuses it.
-func idOf(m *history.More, acked bool, last string, entries int) (id string, ok bool) {
+func idOf(m *history.More, acked bool, last string) (id string, ok bool) {
 	switch {
 	case m.Entry != "" && m.Entry != "*":
 		id = fullID(m.Entry)
 	case acked && m.Result != "":
 		id = fullID(m.Result)
 	default:
-		return string(unnamed) + strconv.Itoa(entries), true
+		return unnamedAfter(last), true
 	}
 	return id, compareIDs(id, last) > 0
 }
@@ -203,12 +207,19 @@ func fullID(id string) string {
 	return id + "-0"
 }
 
-// compareIDs compares two IDs as the pairs of numbers that they are. What is no
-// ID comes after all that are.
+// compareIDs compares two IDs as the pairs of numbers that they are, and unnamed
+// ones after the same ID by their count. What is no ID comes after all that are.
 func compareIDs(a, b string) int {
+	a, aCount, _ := strings.Cut(a, unnamed)
+	b, bCount, _ := strings.Cut(b, unnamed)
 	a1, a2 := parseID(a)
 	b1, b2 := parseID(b)
-	return cmp.Or(cmp.Compare(a1, b1), cmp.Compare(a2, b2))
+	if order := cmp.Or(cmp.Compare(a1, b1), cmp.Compare(a2, b2)); order != 0 || aCount == bCount {
+		return order
+	}
+	aNumber, _ := strconv.Atoi(aCount)
+	bNumber, _ := strconv.Atoi(bCount)
+	return cmp.Compare(aNumber, bNumber)
 }
 
 func parseID(id string) (ms, seq uint64) {
