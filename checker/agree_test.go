@@ -67,7 +67,7 @@ func TestTiedRegistersAgreeWithEveryOrder(t *testing.T) {
 // that the server chose in it nothing else may be known.
 func TestTiedStreamsAgreeWithEveryOrder(t *testing.T) {
 	s := exhaustive.Shape{Least: 4, Most: 8, Keys: 2, Txns: 2, Crashes: 2, Lies: 2, Families: []exhaustive.Family{
-		{Name: "stream", Kinds: []history.Kind{history.StreamAdd, history.StreamAdd, history.StreamRemove, history.ReadStream}},
+		{Name: "stream", Kinds: []history.Kind{history.StreamAdd, history.StreamAdd, history.StreamRemove, history.ReadStream, history.Delete}},
 		{Name: "stream with groups", Kinds: []history.Kind{history.StreamAdd, history.ReadStream, history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending}},
 		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
 		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Delete}},

@@ -58,6 +58,8 @@ func TestWhatIsKnownOfAnIDThatTheServerChose(t *testing.T) {
 		{"the clock was behind", []history.Op{add("1-0", "1"), tied(set), get, entries("1-0", "f", "1", "1-1", "f", "2")}, true},
 		{"not the ID of an entry before it", []history.Op{add("1-0", "1"), tied(set), get, entries("1-0", "f", "1")}, false},
 		{"not an ID that passed without an entry", []history.Op{add("2-0", "1"), tied(set), get, sawOther, entries("2-0", "f", "1")}, false},
+		{"an ID that another entry has", []history.Op{add("1-0", "1"), tied(set), get, entries("1-0", "f", "2")}, false},
+		{"an ID that another entry had in a stream that is gone", []history.Op{add("1-0", "1"), op(history.Delete, "a", "", history.More{Result: "1"}), tied(set), get, entries("1-0", "f", "2")}, true},
 		{"delivered to one who got no reply, unlike a later one", []history.Op{create("0-0"), tied(next(), set), get, add("5-0", "3"), next("5-0", "f", "3")}, true},
 		{"before the group, unlike a later one", []history.Op{tied(create("$"), set), get, add("5-0", "3"), next("5-0", "f", "3")}, true},
 		{"delivered with a later one", []history.Op{create("0-0"), tied(set), get, add("5-0", "3"), next("5-0", "f", "3")}, false},

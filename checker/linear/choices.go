@@ -21,11 +21,11 @@ const mostChoices = 256
 // chooseIDs: nobody knows which IDs the server chose for entries whose addition
 // it did not answer. The last task of pl, when it is such an addition, becomes
 // one for each choice of IDs that were seen, and that no other addition is known
-// to have got, and of IDs that were never seen. Where a stream refuses an ID that
-// was seen, the server has not chosen it: XADD with * takes the clock, or the last
-// ID plus one when the clock is not past that (redis 7.0.15 t_stream.c,
-// streamNextID). What refuses every ID, a key that is no stream, also refuses the
-// one never seen.
+// to have got in the same stream, and of IDs that were never seen. Where a stream
+// refuses an ID that was seen, the server has not chosen it: XADD with * takes the
+// clock, or the last ID plus one when the clock is not past that (redis 7.0.15
+// t_stream.c, streamNextID). What refuses every ID, a key that is no stream, also
+// refuses the one never seen.
 func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 	last := pl.tasks[len(pl.tasks)-1]
 	choices := [][]part{last.parts}
@@ -40,10 +40,15 @@ func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 		var more [][]part
 		for _, parts := range choices {
 			more = append(more, parts)
+			var tried []string
 			for _, s := range pl.seen {
-				if s.key != of.key || s.known && s.content != [2]string{of.op.More.Field, of.op.Value} {
+				if len(more) >= mostChoices {
+					break
+				}
+				if s.key != of.key || s.known && s.content != [2]string{of.op.More.Field, of.op.Value} || slices.Contains(tried, s.id) {
 					continue
 				}
+				tried = append(tried, s.id)
 				asked, op := *of.op.More, *of.op
 				asked.Entry = s.id
 				op.More = &asked
@@ -66,7 +71,9 @@ func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 	return groups + 1
 }
 
-// sightings are the entries that were seen and whose addition is not known.
+// sightings are the entries that were seen and whose addition is not known. A
+// stream that begins anew may give an ID once more, to another entry (in the same
+// millisecond, say): of a key that may be without its stream in between all are.
 func (p *Problem) sightings() []sighting {
 	place := map[string]int32{}
 	for i := range p.Keys {
@@ -77,12 +84,15 @@ func (p *Problem) sightings() []sighting {
 		id  string
 	}
 	added := map[of]bool{}
+	anew := p.beginAnew(place)
 	seen := []sighting{}
 	see := func(key int32, id string, content [2]string, known bool) {
 		if id == "" || id[0] == '*' {
 			return
 		}
-		i := slices.IndexFunc(seen, func(s sighting) bool { return s.key == key && s.id == id })
+		i := slices.IndexFunc(seen, func(s sighting) bool {
+			return s.key == key && s.id == id && (!anew[key] || s.known == known && s.content == content)
+		})
 		switch {
 		case i < 0:
 			seen = append(seen, sighting{key, id, content, known})
@@ -107,10 +117,14 @@ func (p *Problem) sightings() []sighting {
 				see(key, fullID(m.Entry), [2]string{}, false)
 				return
 			}
-			if m.Entry != "" && m.Entry != "*" {
-				added[of{key, fullID(m.Entry)}] = true
-			} else if m.Result != "" {
-				added[of{key, fullID(m.Result)}] = true
+			id := m.Entry
+			if id == "" || id == "*" {
+				id = m.Result
+			}
+			if anew[key] {
+				see(key, fullID(id), [2]string{m.Field, op.Value}, true)
+			} else if id != "" {
+				added[of{key, fullID(id)}] = true
 			}
 		case history.ReadStream, history.GroupRead:
 			if acked {
@@ -149,4 +163,31 @@ func (p *Problem) sightings() []sighting {
 		}
 	}
 	return slices.DeleteFunc(seen, func(s sighting) bool { return added[of{s.key, s.id}] })
+}
+
+// beginAnew are the keys whose stream may go, and another come.
+func (p *Problem) beginAnew(place map[string]int32) map[int32]bool {
+	anew := map[int32]bool{}
+	for i := range p.Keys {
+		if deadline, _ := split(p.Keys[i].Initial); deadline != 0 {
+			anew[int32(i)] = true
+		}
+	}
+	each := func(op *history.Op) {
+		switch op.Kind {
+		case history.Write, history.Delete, history.Expire:
+			if key, ok := place[op.Key]; ok {
+				anew[key] = true
+			}
+		}
+	}
+	for _, op := range p.Ops {
+		each(op)
+		if op.Kind == history.Txn && op.More != nil {
+			for i := range op.More.Parts {
+				each(&op.More.Parts[i])
+			}
+		}
+	}
+	return anew
 }
