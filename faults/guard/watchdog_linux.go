@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -106,13 +107,14 @@ func cleanUp(entries []entry) error {
 	})
 	// Sockets go while the mount point is still taken: whoever mounts there next
 	// makes them anew, in the same places, from which nothing is removed any more.
-	isDir := make([]bool, len(entries))
+	// What cannot be looked at is a directory whose file system is dead.
+	gone := make([]bool, len(entries))
 	for i, e := range entries {
 		if e.kind != kindDir {
 			continue
 		}
 		info, err := os.Lstat(e.path)
-		if isDir[i] = err == nil && info.IsDir(); err == nil && !isDir[i] {
+		if gone[i] = errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir(); gone[i] && err == nil {
 			note(os.Remove(e.path))
 		}
 	}
@@ -124,7 +126,7 @@ func cleanUp(entries []entry) error {
 		}
 	})
 	for i, e := range entries {
-		if isDir[i] {
+		if e.kind == kindDir && !gone[i] {
 			note(RemoveDir(e.path))
 		}
 	}
