@@ -34,6 +34,6 @@ type Answer struct {
 	Why     string // when refused
 	Absent  bool   // a read found nothing
 	Value   []byte
-	Values  [][]byte // of a read of several, in the order of history.More.Values
+	Values  [][]byte // of a read of several, in the order of history.More.Values; nil of another operation
 	Result  string   // a reply that is not the value itself
 }

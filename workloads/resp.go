@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,12 +24,11 @@ var commands = [history.LastKind + 1]command{
 	history.Read:     {func(c *Conn, op *history.Op, _ int) { c.words("GET", op.Key) }, aValue},
 	history.Write:    {askSet, isOK},
 	history.ReadList: {func(c *Conn, op *history.Op, _ int) { c.words("LRANGE", op.Key, "0", "-1") }, values},
-	history.Append: {func(c *Conn, op *history.Op, size int) {
-		c.Begin(3)
-		c.Arg("RPUSH")
-		c.Arg(op.Key)
-		c.argPadded(op.Value, size)
-	}, result},
+	history.Append:   {func(c *Conn, op *history.Op, size int) { c.add("RPUSH", op, size) }, result},
+	history.ReadSet:  {func(c *Conn, op *history.Op, _ int) { c.words("SMEMBERS", op.Key) }, values},
+	history.SetAdd:   {func(c *Conn, op *history.Op, size int) { c.add("SADD", op, size) }, result},
+	history.ReadHash: {func(c *Conn, op *history.Op, _ int) { c.words("HGETALL", op.Key) }, values},
+	history.HashSet:  {func(c *Conn, op *history.Op, size int) { c.add("HSET", op, size) }, result},
 }
 
 // Has implements Protocol.
@@ -48,6 +48,22 @@ func (RESP) Ask(c *Conn, op *history.Op, size int) {
 		commands[part.Kind].ask(c, part, size)
 	}
 	c.words("EXEC")
+}
+
+// add asks for a command that adds a value to a key, or sets a field of it.
+func (c *Conn) add(command string, op *history.Op, size int) {
+	field := op.More != nil && op.More.Field != ""
+	if field {
+		c.Begin(4)
+	} else {
+		c.Begin(3)
+	}
+	c.Arg(command)
+	c.Arg(op.Key)
+	if field {
+		c.Arg(op.More.Field)
+	}
+	c.argPadded(op.Value, size)
 }
 
 // askSet sets a key, together with the instant at which it expires if it does.
@@ -108,7 +124,7 @@ func aValue(_ *Conn, a *Answer, reply redcon.RESP) { a.Value, a.Absent = reply.D
 func result(_ *Conn, a *Answer, reply redcon.RESP) { a.Result = string(reply.Data) }
 
 func values(c *Conn, a *Answer, reply redcon.RESP) {
-	c.values, a.Absent = c.values[:0], reply.Count == 0
+	c.values, a.Absent = slices.Grow(c.values[:0], max(1, reply.Count)), reply.Count == 0
 	reply.ForEach(func(e redcon.RESP) bool {
 		c.values = append(c.values, e.Data)
 		return true

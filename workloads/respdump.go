@@ -62,6 +62,7 @@ func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read h
 			keys[i].Value = r.Value(value.Data)
 		case value.Type == redcon.Array:
 			keys[i].List = r.elements(value)
+			inOrder(&keys[i], typeRead[read])
 		case value.Type == redcon.Error && strings.HasPrefix(string(value.Data), "WRONGTYPE"):
 			others = append(others, &keys[i])
 		default:
@@ -134,7 +135,16 @@ func (r *Run) dumpOther(c *Conn, timeout time.Duration, kv *history.KV) error {
 		return err
 	}
 	kv.List = r.elements(reply)
-	switch kv.Type {
+	inOrder(kv, kv.Type)
+	return nil
+}
+
+// typeRead is the type of the keys that a kind of operation reads; "" of strings and lists.
+var typeRead = map[history.Kind]string{history.ReadSet: "set", history.ReadHash: "hash"}
+
+// inOrder makes the elements of a key's value those of a type, in an order of their own.
+func inOrder(kv *history.KV, as string) {
+	switch kv.Type = as; as {
 	case "list":
 		kv.Type = ""
 	case "set":
@@ -142,7 +152,6 @@ func (r *Run) dumpOther(c *Conn, timeout time.Duration, kv *history.KV) error {
 	case "hash":
 		SortPairs(kv.List)
 	}
-	return nil
 }
 
 // SortPairs sorts a flat list of fields and their values by field.

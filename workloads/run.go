@@ -184,7 +184,7 @@ func (c *Client) complete(id int, a *Answer) {
 		if op.Absent = a.Absent; !a.Absent {
 			op.Value = r.Value(a.Value)
 		}
-	case op.Kind == history.ReadList || op.Kind == history.ReadHash:
+	case a.Values != nil:
 		m := more(op)
 		op.Absent = a.Absent
 		for _, v := range a.Values {

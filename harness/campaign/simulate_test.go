@@ -98,7 +98,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 func TestNoFalseAlarm(t *testing.T) {
 	personalities := []string{"ext4", "ext4-dioread-lock", "ext4-journal", "xfs", "btrfs", "prefix", "posix"}
 	profiles := []string{"cloud-ssd", "nvme", "hdd", "cloud-ssd-stall"}
-	kinds := []string{"registers", "registers", "transactions", "lists"}
+	kinds := []string{"registers", "registers", "transactions", "lists", "sets", "hashes"}
 	c := campaignOf(t, 7, 1, modeNames(), crashNames())
 	list := pairs(c)
 	total := seeds(t, 1500)
@@ -223,6 +223,30 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			}
 			t.Logf("%s found under %s, %s: tries %v, median %d", plant.name, plant.mode, plant.crash, tries, median(tries))
 		})
+	}
+}
+
+// TestEveryWorkloadShowsALoss: what each workload writes is lost by a planted bug, and
+// kept without it.
+func TestEveryWorkloadShowsALoss(t *testing.T) {
+	bug, ok := bugs.ByName("reply-before-fsync")
+	require.True(t, ok)
+	for _, w := range workloads.Names() {
+		for name, planted := range map[string]bool{"clean": false, "planted": true} {
+			t.Run(w[0]+"/"+name, func(t *testing.T) {
+				c := campaignOf(t, 13, 60, []string{"always"}, []string{"power-in-fsync"})
+				c.Workload.Name = w[0]
+				want := result.Holds
+				if planted {
+					c.Plants.Engine, want = bug.Bit, result.Violated
+				}
+				results, err := c.Run(t.Context(), Simulation())
+				require.NoError(t, err)
+				require.Equal(t, want, results[0].Verdict, "%s %v", results[0].Why, results[0].Anomalies)
+				require.Equal(t, planted, results[0].Anomalies["lost-write"] > 0)
+				require.Positive(t, results[0].Acknowledged)
+			})
+		}
 	}
 }
 

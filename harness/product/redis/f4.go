@@ -28,13 +28,14 @@ func init() {
 }
 
 // phantomsHoldNUL reports whether every value in the recovered states that is
-// not a token of the run holds stray bytes: the beginning of a value that was
+// neither a token nor a field of the run holds stray bytes: the beginning of a value that was
 // being appended, and zeroes or old bytes where its end had not reached the disk.
 func phantomsHoldNUL(h *history.History) bool {
 	written := make(map[string]bool)
 	for i := range h.Ops {
 		written[h.Ops[i].Value] = true
 		if m := h.Ops[i].More; m != nil {
+			written[m.Field] = true
 			for j := range m.Parts {
 				written[m.Parts[j].Value] = true
 			}
