@@ -27,6 +27,7 @@ type Pending struct {
 	Deliveries  uint64
 }
 
+//lint:ignore U1000 the order of sorted
 func (p Pending) before(o Pending) bool { return p.ID.before(o.ID) }
 
 // Consumer is one of a group.
