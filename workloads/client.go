@@ -34,6 +34,7 @@ type Conn struct {
 	in     []byte
 	r, w   int      // in[r:w] is read and not yet parsed
 	values [][]byte // of the last answer
+	answer Answer   // where RESP makes one
 }
 
 // Dial connects to addr.

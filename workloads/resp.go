@@ -85,12 +85,14 @@ func askSet(c *Conn, op *history.Op, size int) {
 }
 
 // Answer implements Protocol. An error reply says that the command was not executed.
-func (RESP) Answer(c *Conn, op *history.Op) (a Answer, err error) {
+func (RESP) Answer(c *Conn, op *history.Op) (Answer, error) {
+	a := &c.answer
+	*a = Answer{}
 	if op.Kind == history.Txn {
 		for range 1 + len(op.More.Parts) { // that of MULTI, and of each command that is queued
 			reply, err := c.Reply()
 			if err != nil {
-				return a, err
+				return *a, err
 			}
 			a.Refused = a.Refused || reply.Type == redcon.Error
 		}
@@ -98,15 +100,15 @@ func (RESP) Answer(c *Conn, op *history.Op) (a Answer, err error) {
 	reply, err := c.Reply()
 	switch {
 	case err != nil:
-		return a, err
+		return *a, err
 	case reply.Type == redcon.Error || a.Refused:
 		a.Refused, a.Why = true, string(reply.Data)
 	case op.Kind != history.Txn:
-		commands[op.Kind].answer(c, &a, reply)
+		commands[op.Kind].answer(c, a, reply)
 	case reply.Count < 0:
-		notExecuted(&a, reply)
+		notExecuted(a, reply)
 	}
-	return a, nil
+	return *a, nil
 }
 
 func isOK(_ *Conn, a *Answer, reply redcon.RESP) {

@@ -32,8 +32,10 @@ type Client struct {
 	run     *Run
 	number  int
 	conn    Conn
-	writes  int   // tokens used
-	pending []int // operations sent and not answered, by their places in the history, in order
+	writes  int        // tokens used
+	pending []int      // operations sent and not answered, by their places in the history, in order
+	op      history.Op // the one that is asked for or answered; here, so that it is no garbage
+	answer  Answer
 	Err     error // why it ended before it was told to; nil otherwise
 }
 
@@ -157,11 +159,10 @@ func (c *Client) exchange() error {
 		if err != nil {
 			break
 		}
-		op := c.run.rec.H.Ops[id]
-		var a Answer
-		if a, err = c.run.protocol.Answer(&c.conn, &op); err == nil {
+		c.op = c.run.rec.H.Ops[id]
+		if c.answer, err = c.run.protocol.Answer(&c.conn, &c.op); err == nil {
 			c.run.replies++
-			c.complete(id, &a)
+			c.complete(id, &c.answer)
 		}
 	}
 	c.pending = c.pending[:0]

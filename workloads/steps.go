@@ -31,7 +31,8 @@ func (c *Client) ask(op history.Op) {
 	if c.run.rec.lies(id, op.Invoke) {
 		return
 	}
-	c.run.protocol.Ask(&c.conn, &op, c.run.spec.ValueSize)
+	c.op = op
+	c.run.protocol.Ask(&c.conn, &c.op, c.run.spec.ValueSize)
 	c.pending = append(c.pending, id)
 }
 

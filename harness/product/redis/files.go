@@ -72,7 +72,7 @@ func (store) HasStrayBytes(fsys vfs.FS) bool {
 		if err != nil {
 			continue
 		}
-		if bytes.IndexByte(data, 0) >= 0 || bytes.ContainsAny(bytes.ReplaceAll(data, []byte(product.ProbeKey), nil), strayBytes) {
+		if bytes.ContainsAny(data, strayBytes) && bytes.ContainsAny(bytes.ReplaceAll(data, []byte(product.ProbeKey), nil), strayBytes) {
 			return true
 		}
 	}
