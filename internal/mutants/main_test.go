@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -47,4 +49,33 @@ func TestEdits(t *testing.T) {
 	require.NoError(t, os.WriteFile(list, []byte("# not there\n"+file+"\n- x\n+ c\n"), 0o644))
 	_, err = edits(list)
 	require.ErrorContains(t, err, "block 1 (not there): its text is 0 times")
+}
+
+// TestSample changes every token of a small package whose tests leave some holes:
+// what makes no difference, or is not reached, survives, and nothing else does.
+func TestSample(t *testing.T) {
+	o := options{packages: "./testdata/sample", tests: "./testdata/sample", seed: "1", log: filepath.Join(t.TempDir(), "log"), count: 1000, workers: 2, memory: 4096, timeout: time.Minute}
+	survivors, err := o.tryAll(context.Background())
+	require.NoError(t, err)
+	text, err := os.ReadFile(o.log)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(text), "testdata/sample/", "")), "\n")
+	slices.Sort(lines)
+	require.Equal(t, []string{
+		"SURVIVED\tsample.go:27:28: false for true",
+		"SURVIVED\tsample.go:6:7: <= for <",
+		"SURVIVED\tsample.go:6:9: 1 for 0",
+	}, slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !strings.HasPrefix(line, string(survived)) }))
+	require.Equal(t, 3, survivors)
+	require.Contains(t, lines, "killed\tsample.go:16:4: break for continue")
+	require.Contains(t, lines, "killed\tsample.go:19:4: continue for break")
+	known := len(lines)
+
+	// What is in the log is not asked for again.
+	survivors, err = o.tryAll(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, 3, survivors)
+	text, err = os.ReadFile(o.log)
+	require.NoError(t, err)
+	require.Equal(t, known, strings.Count(string(text), "\n"))
 }

@@ -221,7 +221,8 @@ func (b *switchboard) write(mutants []mutant) error {
 
 var complaint = regexp.MustCompile(`(?m)^(?:\./)?(\S+\.go):(\d+):(\d+): `)
 
-// leaveOut takes out what the compiler complains of; false when that is nothing.
+// leaveOut takes out what the compiler complains of; false when that is nothing. A
+// complaint may be about what is around a change: then all changes of its line go.
 func (b *switchboard) leaveOut(out []byte) bool {
 	some := false
 	for _, c := range complaint.FindAllSubmatch(out, -1) {
@@ -235,15 +236,28 @@ func (b *switchboard) leaveOut(out []byte) bool {
 		if err != nil || line < 1 {
 			continue
 		}
-		at := column - 1
+		begin := 0
 		for range line - 1 {
-			at += 1 + bytes.IndexByte(text[at-column+1:], '\n')
+			begin += 1 + bytes.IndexByte(text[begin:], '\n')
 		}
-		for _, s := range f.places {
-			if s.from <= at && at < s.to && b.number[s.of] > 0 {
-				delete(b.number, s.of)
-				some = true
-			}
+		end := begin + len(bytes.SplitN(text[begin:], []byte("\n"), 2)[0])
+		at := begin + column - 1
+		if !b.drop(f, at, at+1) && !b.drop(f, begin, end) {
+			continue
+		}
+		some = true
+	}
+	return some
+}
+
+// drop takes out the changes of a file that are somewhere from one place of its text
+// to another; false when there are none.
+func (b *switchboard) drop(f *file, from, to int) bool {
+	some := false
+	for _, s := range f.places {
+		if s.from < to && from < s.to && b.number[s.of] > 0 {
+			delete(b.number, s.of)
+			some = true
 		}
 	}
 	return some
