@@ -415,6 +415,13 @@ func TestVerdicts(t *testing.T) {
 				found n=6`,
 			verdict: verdict.Violated, anomaly: anomaly.Hole},
 
+		{name: "what is appended to a key that is read as a string makes it longer", mode: "always", crash: contract.Kill,
+			script: `c1 push a x 10-20
+				c1 get a x 30-40
+				c1 push a y 50-60
+				crash kill 100
+				found a=xy`,
+			verdict: verdict.Holds},
 		{name: "a key that may have expired by the dump may be gone", mode: "always", crash: contract.Power,
 			script: `c1 setpx a 1 100 10-20
 				crash power-cut 200

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/verdict"
@@ -26,4 +27,17 @@ func TestCounterThatBeganWithADeadline(t *testing.T) {
 		out := (&Judge{Options: unhurried}).Judge(h, contract.Clients())
 		require.Equal(t, c.want, out.Verdict, "%v left: %s %v", c.left, out.Why, out.Anomalies)
 	}
+}
+
+// TestRulesPassOverKeysOfTwoTypes: of a key that was a set and a hash no rule says
+// anything, and of the next key they do.
+func TestRulesPassOverKeysOfTwoTypes(t *testing.T) {
+	h := &history.History{Ops: []history.Op{
+		{Client: 1, Kind: history.SetAdd, Key: "a", Value: "m", Invoke: 1, Return: 2, Outcome: history.OK},
+		{Client: 1, Kind: history.HashSet, Key: "a", Value: "v", More: &history.More{Field: "f", Err: "WRONGTYPE"}, Invoke: 3, Return: 4, Outcome: history.OK},
+		{Client: 1, Kind: history.ReadSet, Key: "b", More: &history.More{Values: []string{"x"}}, Invoke: 5, Return: 6, Outcome: history.OK},
+	}}
+	out := (&Judge{Options: unhurried}).Judge(h, contract.Clients())
+	require.Equal(t, anomaly.Phantom, out.Anomalies[0].Name)
+	require.Equal(t, "b", out.Anomalies[0].Key)
 }

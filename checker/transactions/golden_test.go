@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"pgregory.net/rapid"
 )
 
 // TestPublishedAnomalies runs histories with known anomalies, most of them from
@@ -40,6 +41,46 @@ func TestPublishedAnomalies(t *testing.T) {
 			}
 			return told(r)
 		})
+	})
+}
+
+// TestDrawnHistoriesAreToldAsBefore compares with testdata/drawn all that is said
+// of histories that were drawn: which transactions are shown, in which words, and
+// which of several cycles. -rewrite writes the file anew.
+//
+//	lists from=0 to=10 size=6 limit=2
+//	registers from=0 to=10 size=6     each with other options
+func TestDrawnHistoriesAreToldAsBefore(t *testing.T) {
+	datadriven.RunTest(t, "testdata/drawn", func(t *testing.T, d *datadriven.TestData) string {
+		var from, to, size, limit int
+		d.ScanArgs(t, "from", &from)
+		d.ScanArgs(t, "to", &to)
+		d.ScanArgs(t, "size", &size)
+		if d.HasArg("limit") {
+			d.ScanArgs(t, "limit", &limit)
+		}
+		var b strings.Builder
+		for i := from; i < to; i++ {
+			h := rapid.Custom(func(t *rapid.T) *History {
+				if size == smallHistory {
+					return drawn(t, d.Cmd == "lists")
+				}
+				return drawHistory(t, d.Cmd == "lists", size)
+			}).Example(i)
+			o := assumed[i%len(assumed)]
+			o.Limit = limit
+			if v := variant(i % int(variants)); v != byRealTime {
+				o.Expect = []Model{levelOf[v]}
+			}
+			r, err := Check(h, o)
+			if err != nil {
+				fmt.Fprintf(&b, "%d error: %v\n", i, err)
+				continue
+			}
+			fmt.Fprintf(&b, "%d %s", i, told(r))
+			fmt.Fprintf(&b, "also not %v, undecided %v, counts %v\n", r.AlsoNot, r.Undecided, r.Counts)
+		}
+		return b.String()
 	})
 }
 

@@ -1,0 +1,96 @@
+package history
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/stretchr/testify/require"
+)
+
+// TestDamagedFilesAreRefusedWhereTheyAreDamaged compares with testdata/damaged what
+// is made of a file that is cut off behind each of its bytes, and of one in which a
+// byte is another: the error and where it is, or what was read. -rewrite writes the
+// files anew.
+//
+//	cut                 (a history of any form)
+//	changed to=x        each byte in turn
+//	cut-store NAME      a file of testdata/jepsen
+func TestDamagedFilesAreRefusedWhereTheyAreDamaged(t *testing.T) {
+	datadriven.Walk(t, "testdata/damaged", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			whole := []byte(d.Input + "\n")
+			read := func(b []byte) string {
+				files, format, err := DecodeAny(bytes.NewReader(b), Options{})
+				return made(format, files, err)
+			}
+			var to string
+			if d.Cmd == "changed" {
+				d.ScanArgs(t, "to", &to)
+			}
+			if d.Cmd == "cut-store" {
+				var err error
+				whole, err = os.ReadFile(filepath.Join("testdata", "jepsen", d.CmdArgs[0].Key))
+				require.NoError(t, err)
+				read = func(b []byte) string {
+					f, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{})
+					if err != nil {
+						return made(JepsenStore, nil, err)
+					}
+					return made(JepsenStore, []File{*f}, nil)
+				}
+			}
+			var b strings.Builder
+			last, from := "", 0
+			tell := func(until int, text string) {
+				if text == last {
+					return
+				}
+				switch {
+				case last == "":
+				case from == until-1:
+					fmt.Fprintf(&b, "%d: %s\n", from, last)
+				default:
+					fmt.Fprintf(&b, "%d to %d: %s\n", from, until-1, last)
+				}
+				last, from = text, until
+			}
+			for n := range len(whole) + 1 {
+				damaged := whole[:n:n]
+				if d.Cmd == "changed" {
+					if n == len(whole) {
+						break
+					}
+					damaged = append(append(damaged, to...), whole[n+1:]...)
+				}
+				tell(n, read(damaged))
+			}
+			tell(len(whole)+1, "")
+			return b.String()
+		})
+	})
+}
+
+// made is what was made of a file, in a line.
+func made(format Format, files []File, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s", format)
+	for i := range files {
+		f := &files[i]
+		fmt.Fprintf(&b, ", %d operations", len(f.Ops))
+		if len(f.Ops) > 0 {
+			var line bytes.Buffer
+			_ = Encode(&line, &History{Ops: f.Ops[len(f.Ops)-1:]}) // a buffer takes everything
+			fmt.Fprintf(&b, ", the last %s", strings.Split(line.String(), "\n")[1])
+		}
+		fmt.Fprintf(&b, ", %d events, %d states", len(f.Events), len(f.States))
+	}
+	return b.String()
+}
