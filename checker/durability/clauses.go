@@ -34,15 +34,12 @@ func KeptBefore(ep *history.Epoch, c *contract.Contract) int64 {
 // returned by the crash. What was acknowledged before that write began is in it
 // or in an earlier one, also when it was postponed.
 func syncedBefore(ep *history.Epoch, end int64) int64 {
-	covered := int64(-1)
+	covered := int64(zones.Early)
 	for i := range ep.LogSyncs {
 		s := &ep.LogSyncs[i]
 		if !s.Failed && int64(s.Return) <= end {
 			covered = max(covered, int64(s.Covers))
 		}
-	}
-	if covered < 0 {
-		return zones.Early
 	}
 	before := int64(zones.Early)
 	for i := range ep.LogWrites {

@@ -84,7 +84,7 @@ func (p *Prefix) loseSeveral(m candidates) {
 		c.tMin, c.tMax = min(c.tMin, lo), max(c.tMax, hi)
 	}
 	certain := int64(zones.Early)
-	possible := best{zones.Late, zones.Late, -1}
+	possible := best{zones.Late, zones.Late, none}
 	for _, c := range cands {
 		if !c.viable {
 			continue

@@ -14,6 +14,7 @@ package durability
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/torntail/torntail/checker/zones"
 )
@@ -111,6 +112,9 @@ type candidates struct {
 	key, from, to, segFrom, segTo int32
 }
 
+// none is no operation, no key and no cluster.
+const none = -1
+
 // best is the largest (or smallest) value seen so far and the runner-up, with
 // the cluster that gives the first.
 type best struct {
@@ -124,15 +128,12 @@ func (p *Prefix) Check(r *zones.Registers) *Cut {
 	p.r = r
 	p.cut = Cut{
 		Certain: p.cut.Certain[:0], Phantoms: p.cut.Phantoms[:0], Vanished: p.cut.Vanished[:0], Scrambled: p.cut.Scrambled[:0], Torn: p.cut.Torn[:0], Blocked: p.cut.Blocked[:0],
-		LowKey: -1, HighKey: -1, LowOp: -1, HighOp: -1,
+		LowKey: none, HighKey: none, LowOp: none, HighOp: none,
 		FirstCertain: zones.Late, FirstPossible: zones.Late,
 	}
 	p.lo, p.hi = zones.Early, r.In.Crash
 	p.gaps, p.many, p.cands, p.segs = p.gaps[:0], p.many[:0], p.cands[:0], p.segs[:0]
-	if cap(p.single) < len(r.Keys) {
-		p.single = make([]int32, len(r.Keys))
-	}
-	p.single = p.single[:len(r.Keys)]
+	p.single = slices.Grow(p.single[:0], len(r.Keys))[:len(r.Keys)]
 	p.unkept = slices.Grow(p.unkept[:0], len(r.Keys))[:len(r.Keys)]
 
 	for i := range r.Keys {
@@ -178,10 +179,10 @@ type Span struct{ From, To int64 }
 func (p *Prefix) Unkept(skip []bool) (key, op int32) {
 	for n, u := range p.unkept {
 		if u != 0 && !(skip != nil && skip[n]) {
-			return int32(n), max(u-1, -1)
+			return int32(n), max(u-1, none)
 		}
 	}
-	return -1, -1
+	return none, none
 }
 
 // later notes that cluster b of key n must come after the survivor's.
@@ -219,7 +220,7 @@ func (p *Prefix) Narrow(spans []Span, skip []bool) *Cut {
 	p.lo, p.hi = spans[0].From, spans[len(spans)-1].To
 	p.gaps = p.gaps[:0]
 	for i := 1; i < len(spans); i++ {
-		p.gaps = append(p.gaps, gap{spans[i-1].To, spans[i].From, -1})
+		p.gaps = append(p.gaps, gap{spans[i-1].To, spans[i].From, none})
 	}
 	c.Earliest, c.Latest = p.lo, p.hi
 	c.Certain, c.Possible = c.Certain[:0], 0
@@ -235,7 +236,7 @@ func (p *Prefix) Narrow(spans []Span, skip []bool) *Cut {
 // key intersects what one key allows with what the keys before it allow.
 func (p *Prefix) key(n int32) {
 	k := &p.r.Keys[n]
-	p.single[n], p.unkept[n] = -1, 0
+	p.single[n], p.unkept[n] = none, 0
 	if k.General || k.Repeated {
 		p.cut.Undecided++
 		return
@@ -268,7 +269,7 @@ func (p *Prefix) one(n, a int32) {
 	cs := p.r.Clusters
 	ca := &cs[a]
 	lo, hi := ca.Invoke, p.r.In.Crash
-	loOp, hiOp := ca.Write, int32(-1)
+	loOp, hiOp := ca.Write, int32(none)
 	for b := k.From; b < k.To; b++ {
 		cb := &cs[b]
 		if !cb.Present || b == a {
@@ -300,7 +301,7 @@ func (p *Prefix) chain(n, a int32) {
 	cs := p.r.Clusters
 	ca := &cs[a]
 	lo, hi := ca.Invoke, p.r.In.Crash
-	loOp, hiOp := ca.Write, int32(-1)
+	loOp, hiOp := ca.Write, int32(none)
 	for b := k.From; b < k.To; b++ {
 		cb := &cs[b]
 		switch {
@@ -341,16 +342,11 @@ func (p *Prefix) several(n int32) {
 		}
 		lo, hi := ca.Invoke, p.r.In.Crash
 		// Largest Last among those whose First precedes ca.Last.
-		if i, _ := slices.BinarySearchFunc(p.byFirst, ca.Last, func(b int32, t int64) int { return cmp.Compare(cs[b].First, t) }); i > 0 {
+		if i := sort.Search(len(p.byFirst), func(i int) bool { return cs[p.byFirst[i]].First >= ca.Last }); i > 0 {
 			lo = max(lo, p.before[i-1].except(a))
 		}
 		// Smallest First among those whose Last follows ca.First.
-		i, _ := slices.BinarySearchFunc(p.byLast, ca.First, func(b int32, t int64) int {
-			if cs[b].Last <= t {
-				return -1
-			}
-			return 1
-		})
+		i := sort.Search(len(p.byLast), func(i int) bool { return cs[p.byLast[i]].Last > ca.First })
 		if i < len(p.after) {
 			hi = min(hi, p.after[i].except(a))
 		}
@@ -362,7 +358,7 @@ func (p *Prefix) several(n int32) {
 		p.segments(int32(len(p.cands)-1), a, lo, hi)
 	}
 	if !kept {
-		p.unkept[n] = -1
+		p.unkept[n] = none
 	}
 	m.to, m.segTo = int32(len(p.cands)), int32(len(p.segs))
 	p.many = append(p.many, m)
@@ -398,7 +394,7 @@ func (p *Prefix) sortKey(k *zones.Key) {
 		return cmp.Or(cmp.Compare(cs[x].Last, cs[y].Last), cmp.Compare(x, y))
 	})
 	p.before = p.before[:0]
-	b := best{zones.Early, zones.Early, -1}
+	b := best{zones.Early, zones.Early, none}
 	for _, at := range p.byFirst {
 		if cs[at].Forward() {
 			p.forward = append(p.forward, at)
@@ -411,7 +407,7 @@ func (p *Prefix) sortKey(k *zones.Key) {
 		p.before = append(p.before, b)
 	}
 	p.after = slices.Grow(p.after[:0], len(p.byLast))[:len(p.byLast)]
-	b = best{zones.Late, zones.Late, -1}
+	b = best{zones.Late, zones.Late, none}
 	for i := len(p.byLast) - 1; i >= 0; i-- {
 		at := p.byLast[i]
 		if first := cs[at].First; first < b.value || b.at < 0 {
@@ -435,12 +431,7 @@ func (b best) except(at int32) int64 {
 // their order by Last as well.
 func (p *Prefix) segments(cand, a int32, lo, hi int64) {
 	cs := p.r.Clusters
-	i, _ := slices.BinarySearchFunc(p.forward, lo, func(f int32, t int64) int {
-		if cs[f].Last <= t {
-			return -1
-		}
-		return 1
-	})
+	i := sort.Search(len(p.forward), func(i int) bool { return cs[p.forward[i]].Last > lo })
 	from := lo
 	for ; i < len(p.forward); i++ {
 		f := &cs[p.forward[i]]
@@ -476,7 +467,7 @@ func (p *Prefix) exclude(n int32, m candidates) {
 		}
 		last = max(last, s.to)
 	}
-	p.bound(n, p.points[0].from, opOf(p.points[0]), last, -1)
+	p.bound(n, p.points[0].from, opOf(p.points[0]), last, none)
 }
 
 // mergeGaps sorts the gaps that matter and joins those that overlap. Open
@@ -507,14 +498,8 @@ func (p *Prefix) Allows(t int64) bool { return p.next(t) == t && t <= p.hi }
 // next is the earliest allowed instant from t on.
 func (p *Prefix) next(t int64) int64 {
 	t = max(t, p.lo)
-	i, _ := slices.BinarySearchFunc(p.gaps, t, func(g gap, t int64) int {
-		if g.to <= t {
-			return -1
-		}
-		return 1
-	})
-	if i < len(p.gaps) && p.gaps[i].from < t {
-		return p.gaps[i].to
+	if g := p.around(t); g != nil {
+		return g.to
 	}
 	return t
 }
@@ -522,14 +507,17 @@ func (p *Prefix) next(t int64) int64 {
 // prev is the latest allowed instant up to t.
 func (p *Prefix) prev(t int64) int64 {
 	t = min(t, p.hi)
-	i, _ := slices.BinarySearchFunc(p.gaps, t, func(g gap, t int64) int {
-		if g.to <= t {
-			return -1
-		}
-		return 1
-	})
-	if i < len(p.gaps) && p.gaps[i].from < t {
-		return p.gaps[i].from
+	if g := p.around(t); g != nil {
+		return g.from
 	}
 	return t
+}
+
+// around is the gap that an instant lies in, or nil.
+func (p *Prefix) around(t int64) *gap {
+	i := sort.Search(len(p.gaps), func(i int) bool { return p.gaps[i].to > t })
+	if i < len(p.gaps) && p.gaps[i].from < t {
+		return &p.gaps[i]
+	}
+	return nil
 }

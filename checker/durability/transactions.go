@@ -139,7 +139,7 @@ func (p *Prefix) sides(k *zones.Key, a int32) {
 		p.mark(ca.Write, inside)
 		if late < ca.Invoke && p.hi >= late {
 			// Its own successor took effect before it began: no cut at all.
-			p.bound(ca.Key, zones.Early, -1, late, ca.Write)
+			p.bound(ca.Key, zones.Early, none, late, ca.Write)
 		}
 	}
 	for b := k.From; b < k.To; b++ {
@@ -153,7 +153,7 @@ func (p *Prefix) sides(k *zones.Key, a int32) {
 		if late < cb.Last {
 			p.mark(cb.Write, outside)
 			for _, at := range p.partsOf(cb.Write) {
-				p.bound(r.Clusters[at].Key, zones.Early, -1, r.Clusters[at].First, r.Clusters[at].FirstOp)
+				p.bound(r.Clusters[at].Key, zones.Early, none, r.Clusters[at].First, r.Clusters[at].FirstOp)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package linear
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -547,12 +548,7 @@ func (pl *plan) events(events []event, tasks []task) []event {
 		// It is met behind the others of its time, as it is the last.
 		insert := func(list []int32, at func(*task) int64) []int32 {
 			time := at(&tasks[extra])
-			i, _ := slices.BinarySearchFunc(list, time, func(t int32, time int64) int {
-				if at(&tasks[t]) <= time {
-					return -1
-				}
-				return 1
-			})
+			i := sort.Search(len(list), func(n int) bool { return at(&tasks[list[n]]) > time })
 			return slices.Insert(slices.Clip(list), i, int32(extra))
 		}
 		calls = insert(calls, func(t *task) int64 { return t.call })
@@ -562,7 +558,7 @@ func (pl *plan) events(events []event, tasks []task) []event {
 	begin := len(events)
 	for _, i := range pl.open {
 		at := never
-		n, _ := slices.BinarySearchFunc(returns, tasks[i].call, func(t int32, call int64) int { return cmp.Compare(tasks[t].ret, call) })
+		n := sort.Search(len(returns), func(n int) bool { return tasks[returns[n]].ret >= tasks[i].call })
 		if n < len(returns) {
 			at = tasks[returns[n]].ret
 		}

@@ -308,12 +308,7 @@ func (a *accountant) dualMasters() {
 		if !op.Acked() || !op.Writes() || op.More == nil || op.More.Node == "" {
 			continue
 		}
-		n, _ := slices.BinarySearchFunc(spans, op.Return, func(s history.Interval, t time.Duration) int {
-			if s.To <= t {
-				return -1
-			}
-			return 1
-		})
+		n := sort.Search(len(spans), func(n int) bool { return spans[n].To > op.Return })
 		if n < len(spans) && spans[n].From <= op.Return {
 			a.out.DualAcked[op.More.Node]++
 		}

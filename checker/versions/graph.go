@@ -11,6 +11,7 @@ package versions
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/zones"
@@ -244,12 +245,7 @@ func (g *Graph) realTime() {
 		if !g.takesPart[i] {
 			continue
 		}
-		before, _ := slices.BinarySearchFunc(g.returns, int64(ops[i].Invoke), func(o int32, t int64) int {
-			if end(o) < t {
-				return -1
-			}
-			return 1
-		})
+		before := sort.Search(len(g.returns), func(n int) bool { return end(g.returns[n]) >= int64(ops[i].Invoke) })
 		if before > 0 {
 			g.base = append(g.base, edge{first + int32(before) - 1, i})
 		}
@@ -422,19 +418,13 @@ func (g *Graph) cycle() []int32 {
 }
 
 func resize[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	s = s[:n]
+	s = slices.Grow(s[:0], n)[:n]
 	clear(s)
 	return s
 }
 
 func lists(s [][]int32, n int) [][]int32 {
-	if cap(s) < n {
-		return make([][]int32, n)
-	}
-	s = s[:n]
+	s = slices.Grow(s, max(0, n-len(s)))[:n]
 	for i := range s {
 		s[i] = s[i][:0]
 	}
