@@ -48,8 +48,7 @@ func (s *Server) serveConn(nc env.Conn) {
 func (s *Server) serveBatch(c *Session, nc env.Conn, gate *front.Gate, ahead *readAhead) bool {
 	commands, err := gate.Next()
 	if err != nil {
-		s.protocolError(c, err)
-		nc.Write(c.out) // the connection ends either way
+		nc.Write(c.Refuse(err)) // the connection ends either way
 		return false
 	}
 	if commands == nil && ahead.started {
@@ -76,14 +75,6 @@ func (s *Server) serveBatch(c *Session, nc env.Conn, gate *front.Gate, ahead *re
 	}
 	c.Sent()
 	return more
-}
-
-// protocolError makes the last reply of a connection that breaks the protocol.
-func (s *Server) protocolError(c *Session, err error) {
-	c.out = c.out[:0]
-	if msg := err.Error(); msg != "" {
-		c.error(msg)
-	}
 }
 
 // readAhead reads a connection on while its task waits for a blocked command:

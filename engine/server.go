@@ -10,7 +10,8 @@
 // they read as a batch, and wait. A turn of Run takes every batch that waits,
 // executes all of them, lets the persistence manager write and sync, and only
 // then wakes the connection tasks to send their replies: group commit, with the
-// guarantee of appendfsync always.
+// guarantee of appendfsync always. On real sockets one task reads all
+// connections: commands are executed in the order in which they arrive.
 package engine
 
 import (

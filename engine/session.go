@@ -11,7 +11,8 @@ import (
 
 // Session is one client of the server, without its transport. A connection
 // task adds commands, lets the server execute them with Execute, sends the
-// reply, and starts over.
+// reply, and starts over. Where one task reads all connections, it hands over
+// each batch with Submit, and what OnAnswer was given sends the reply.
 type Session struct {
 	s       *Server
 	id      int64
@@ -28,7 +29,8 @@ type Session struct {
 	// busy: the batch waits for the main task or is being executed by it.
 	busy     bool
 	answered env.Cond
-	dead     bool // the server has ended, or CLIENT KILL struck
+	onAnswer func(reply []byte, more bool) // see OnAnswer; nil: Execute waits
+	dead     bool                          // the server has ended, or CLIENT KILL struck
 
 	out     []byte  // replies of the batch
 	stream  *stream // set once the session is sent more than replies
@@ -163,31 +165,59 @@ func (c *Session) addMaster(commands []byte) error {
 // demands. more is false when the connection is to be closed after sending
 // reply, which is valid until the next Add.
 func (c *Session) Execute() (reply []byte, more bool) {
-	s := c.s
-	if c.dead || s.exiting {
+	if !c.Submit() {
 		return nil, false
 	}
-	c.out = c.out[:0]
-	c.next = 0
-	c.busy = true
-	s.pending = append(s.pending, c)
-	s.wake.Signal()
 	for c.busy && !c.dead {
 		c.answered.Wait()
 	}
 	if c.busy { // the server has ended, or the client was killed: no reply was released
 		return nil, false
 	}
+	reply = c.finish()
+	if c.stream != nil && c.closing {
+		c.stream.drain(c)
+	}
+	return reply, !c.closing && !c.dead
+}
+
+// Submit has the main task execute the batch, without waiting for it. It reports
+// whether it will be.
+func (c *Session) Submit() bool {
+	if c.dead || c.s.exiting {
+		return false
+	}
+	c.out = c.out[:0]
+	c.next = 0
+	c.busy = true
+	c.s.pending = append(c.s.pending, c)
+	c.s.wake.Signal()
+	return true
+}
+
+// OnAnswer has the main task call f, which must not give way, when the replies
+// of a batch given to Submit may be sent, with what Execute would have returned;
+// f may submit the next batch, which takes its place behind all that wait. A
+// batch that does not come to its end in a turn makes f be called as well: then
+// the session is still Busy.
+func (c *Session) OnAnswer(f func(reply []byte, more bool)) { c.onAnswer = f }
+
+// Busy reports whether a batch is being executed or waits for that.
+func (c *Session) Busy() bool { return c.busy }
+
+// Blocked reports whether the batch waits for something else than its turn.
+func (c *Session) Blocked() bool { return c.blocked != nil }
+
+// finish makes room for the next batch and returns what is to be sent; nothing
+// when the session's stream sends it.
+func (c *Session) finish() (reply []byte) {
 	clear(c.args)
 	c.args, c.ends = c.args[:0], c.ends[:0]
 	if c.stream != nil {
-		if c.closing {
-			c.stream.drain(c)
-		}
-		return nil, !c.closing && !c.dead
+		return nil
 	}
-	s.stats.output += int64(len(c.out))
-	return c.out, !c.closing && !c.dead
+	c.s.stats.output += int64(len(c.out))
+	return c.out
 }
 
 // release lets the replies of the batch go out.
@@ -199,10 +229,27 @@ func (c *Session) release() {
 	}
 	if c.blocked != nil || c.resumed {
 		c.resumed = false
+		if c.onAnswer != nil {
+			c.onAnswer(nil, true)
+		}
 		return // it comes back with the rest of its batch
 	}
 	c.busy = false
+	if c.onAnswer != nil {
+		c.onAnswer(c.finish(), !c.closing && !c.dead)
+		return
+	}
 	c.answered.Signal()
+}
+
+// Refuse makes the reply to a violation of the protocol, after which the
+// connection is closed: err is a Gate's.
+func (c *Session) Refuse(err error) (reply []byte) {
+	c.out = c.out[:0]
+	if msg := err.Error(); msg != "" {
+		c.error(msg)
+	}
+	return c.out
 }
 
 // kill ends the session at once, whatever it is doing.

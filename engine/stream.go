@@ -80,6 +80,30 @@ func (st *stream) add(c *Session, b []byte) {
 	st.wake.Signal()
 }
 
+// Queue sends what the transport would not take at once, and everything after it,
+// from a task of its own. last: the session ends with that.
+func (c *Session) Queue(rest []byte, last bool) {
+	c.startStream()
+	c.s.stats.output -= int64(len(rest)) // counted when it was released
+	c.stream.add(c, rest)
+	c.stream.last = c.stream.last || last
+}
+
+// Unsent is how many bytes the client has not taken yet.
+func (c *Session) Unsent() int64 {
+	if c.stream == nil {
+		return 0
+	}
+	return c.stream.unsent
+}
+
+// Drain waits until the client has taken all, or is gone.
+func (c *Session) Drain() {
+	if c.stream != nil {
+		c.stream.drain(c)
+	}
+}
+
 // drain waits until all is sent, or the session is dead.
 func (st *stream) drain(c *Session) {
 	for st.unsent > 0 && !c.dead {

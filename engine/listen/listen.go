@@ -1,5 +1,5 @@
-// Package listen runs the engine on the real machine: redcon's server on TCP
-// ports, files in a directory, signals, log lines, like redis-server.
+// Package listen runs the engine on the real machine: TCP ports, files in a
+// directory, signals, log lines, like redis-server.
 //
 // It is the one package of the engine that knows the operating system; what it
 // adds to the engine is only the world around it.
@@ -20,12 +20,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tidwall/redcon"
-
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
-	"github.com/torntail/torntail/engine/front"
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
@@ -188,15 +185,18 @@ func (r *runner) run(dir string) int {
 	stopSignals := r.watchSignals()
 	defer stopSignals()
 
+	clients, err := newClients(r.env, r.server)
+	if err != nil {
+		r.log.line(persist.Warning, "Failed creating the event loop. Error message: '"+err.Error()+"'")
+		return 1
+	}
 	var serving sync.WaitGroup
 	var addrs []string
 	for _, l := range r.listeners {
-		srv := redcon.NewServer("", r.handle, r.accept, r.closed)
-		// Out of file descriptors, say: redcon would try again at once, for ever.
-		srv.AcceptError = func(error) { time.Sleep(10 * time.Millisecond) }
 		addrs = append(addrs, l.Addr().String())
-		serving.Go(func() { srv.Serve(&gatedListener{Listener: l, limits: r.limits}) })
+		serving.Go(func() { clients.accept(l) })
 	}
+	serving.Go(clients.serve)
 	r.log.line(persist.Notice, "Ready to accept connections")
 	if r.o.Ready != nil {
 		r.o.Ready(addrs)
@@ -204,7 +204,8 @@ func (r *runner) run(dir string) int {
 	code := r.server.Run()
 	r.server.Close()
 	closeAll(r.listeners)
-	// The connections' goroutines need the lock to end their sessions.
+	clients.stop()
+	// Who serves them needs the lock to end their sessions.
 	r.env.Leave()
 	serving.Wait()
 	r.env.Enter()
@@ -257,61 +258,4 @@ func (r *runner) watchSignals() (stop func()) {
 		signal.Stop(signals)
 		close(done)
 	}
-}
-
-// limits are read under the engine's lock, because CONFIG SET changes them.
-func (r *runner) limits() front.Limits {
-	r.env.Enter()
-	defer r.env.Leave()
-	return r.server.Limits()
-}
-
-// accept, handle and closed are redcon's callbacks, each on a goroutine of
-// redcon's.
-
-func (r *runner) accept(conn redcon.Conn) bool {
-	r.env.Enter()
-	session, refusal := r.server.Open(r.env.Wrap(conn.NetConn()))
-	r.env.Leave()
-	if session == nil {
-		conn.WriteRaw([]byte(refusal))
-		return false // redcon sends what was written and closes
-	}
-	conn.SetContext(session)
-	if gated, ok := conn.NetConn().(*gatedConn); ok {
-		session.OnBlock(func() {
-			gated.readAhead(func() {
-				r.env.Enter()
-				session.Gone()
-				r.env.Leave()
-			})
-		})
-	}
-	return true
-}
-
-// handle executes a command and all that came with it as one batch.
-func (r *runner) handle(conn redcon.Conn, cmd redcon.Command) {
-	session := conn.Context().(*engine.Session)
-	rest := conn.ReadPipeline()
-	r.env.Enter()
-	session.Received(len(cmd.Raw))
-	session.Add(cmd.Args)
-	for _, c := range rest {
-		session.Received(len(c.Raw))
-		session.Add(c.Args)
-	}
-	reply, more := session.Execute()
-	conn.WriteRaw(reply) // into redcon's buffer, which it sends when this returns
-	session.Sent()
-	r.env.Leave()
-	if !more {
-		conn.Close()
-	}
-}
-
-func (r *runner) closed(conn redcon.Conn, _ error) {
-	r.env.Enter()
-	defer r.env.Leave()
-	conn.Context().(*engine.Session).Close()
 }

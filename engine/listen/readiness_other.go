@@ -1,0 +1,5 @@
+//go:build !linux
+
+package listen
+
+func newReadiness() (readiness, error) { return newWatchers(), nil }
