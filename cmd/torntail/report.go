@@ -6,12 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/reports/formats"
 	"github.com/torntail/torntail/reports/github"
-	"github.com/torntail/torntail/reports/html"
-	"github.com/torntail/torntail/reports/junit"
 	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
@@ -23,7 +23,11 @@ type reportCmd struct {
 }
 
 func (c *reportCmd) Help() string {
-	return `Writes report.html, report.md and junit.xml from what run, suite, policies, explore,
+	var files []string
+	for _, f := range formats.All() {
+		files = append(files, f.File)
+	}
+	return `Writes ` + strings.Join(files, ", ") + ` from what run, suite, policies, explore,
 splitbrain or fidelity have saved: after an upgrade of torntail, or of a result that
 was made elsewhere. Exit status: that of the result. Examples:
 
@@ -54,8 +58,8 @@ func (c *reportCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	for _, f := range reportFiles {
-		fmt.Fprintln(a.stdout, filepath.Join(out, f.name))
+	for _, f := range formats.All() {
+		fmt.Fprintln(a.stdout, filepath.Join(out, f.File))
 	}
 	return exit(m)
 }
@@ -66,17 +70,6 @@ func exit(m *model.Report) error {
 		return status(code)
 	}
 	return nil
-}
-
-// reportFiles are the reports in the directory, beside the JSON form: a format is
-// a writer and its row here.
-var reportFiles = []struct {
-	name  string
-	write func(w io.Writer, m *model.Report) error
-}{
-	{"report.md", markdown.Write},
-	{"report.html", func(w io.Writer, m *model.Report) error { return html.Write(w, m, saved.Evidence) }},
-	{"junit.xml", junit.Write},
 }
 
 // moved is where the directory of a failure is: where it was made, or in the
@@ -92,9 +85,11 @@ func moved(dir, from string) string {
 	return filepath.Join(from, filepath.Base(filepath.Dir(dir)), filepath.Base(dir))
 }
 
+// writeReports writes a report in every format.
 func writeReports(m *model.Report, out string) error {
-	for _, file := range reportFiles {
-		if err := atomicfile.Write(filepath.Join(out, file.name), func(w io.Writer) error { return file.write(w, m) }); err != nil {
+	m.Evidence = saved.Evidence
+	for _, f := range formats.All() {
+		if err := atomicfile.Write(filepath.Join(out, f.File), func(w io.Writer) error { return f.Write(w, m) }); err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,8 @@ func (a *CorruptAtRest) Do(_ Trigger, on System) (why string, err error) {
 func init() {
 	register(Verb{
 		Name: "corrupt", Form: "corrupt [NODE] GLOB bit|page OFFSET", Example: "at +10ms: corrupt n1 *.incr.aof bit 4096",
-		Doc: "flip a bit, or zero a page, of files at rest (between crash and restart)", needs: []Need{NeedAtRest}, weight: 1,
+		Shown: "at n1 mkdir(x)#1: kill n1\nat +1ms: corrupt f bit 9",
+		Doc:   "flip a bit, or zero a page, of files at rest (between crash and restart)", needs: []Need{NeedAtRest}, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			n, g, err := c.nodeAndGlob("bit", "page")
 			if err != nil {

@@ -40,6 +40,7 @@ func init() {
 	register(Verb{
 		Name: "cut", Form: "cut NODES -> NODES [hold|reset|drop] [both]",
 		Example: "at 2s: cut n1 -> n2,n3,s1,s2,s3 hold both for 10s",
+		Shown:   "at 0s: cut c1 -> n1 for 1s",
 		Doc:     "no traffic in that direction: held back (the default), reset, or dropped; both: nor the other way", needs: []Need{NeedLinks},
 		spans: timeSpan, weight: 2, optional: append(slices.Clone(cutWords), "both"),
 		parse: func(c *cursor) (Action, *Error) {

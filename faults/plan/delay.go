@@ -24,7 +24,8 @@ func (a *Delay) onLink(l *network.Link) { l.Delay += a.By }
 func init() {
 	register(Verb{
 		Name: "delay", Form: "delay NODES -> NODES DURATION", Example: "at 1s: delay n1 -> n2 50ms for 5s",
-		Doc: "longer time of flight", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
+		Shown: "at 0s: delay c1 -> n1 80ms for 1s",
+		Doc:   "longer time of flight", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			l, err := c.links()
 			if err != nil {

@@ -34,7 +34,8 @@ func (a *Fail) with(t Target) CallFault { return &Fail{t, a.Err} }
 func init() {
 	register(Verb{
 		Name: "fail", Form: "fail [NODE] OP(GLOB) ERRNO", Example: "at n1 fsync(*.incr.aof)#3: fail n1 fsync(*.incr.aof) EIO for 1 calls",
-		Doc: "calls fail with the error", needs: []Need{NeedCalls}, spans: timeSpan | callSpan, weight: 2,
+		Shown: "at 0s: fail write(f) EIO for 1 calls",
+		Doc:   "calls fail with the error", needs: []Need{NeedCalls}, spans: timeSpan | callSpan, weight: 2,
 		parse: func(c *cursor) (Action, *Error) {
 			t, err := c.target()
 			if err != nil {

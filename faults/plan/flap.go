@@ -34,6 +34,7 @@ func init() {
 	register(Verb{
 		Name: "flap", Form: "flap NODES -> NODES PERIOD [hold|reset|drop] [both]",
 		Example: "at 2s: flap n1 -> n2,n3 500ms both for 10s",
+		Shown:   "at 0s: flap c1 -> n1 250ms for 600ms",
 		Doc:     "cut for a period, open for a period, and so on", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
 		optional: append(slices.Clone(cutWords), "both"),
 		parse: func(c *cursor) (Action, *Error) {

@@ -34,7 +34,8 @@ func (a *Full) Do(t Trigger, on System) (why string, err error) {
 func init() {
 	register(Verb{
 		Name: "full", Form: "full NODE BYTES", Example: "at 1s: full n1 64KiB for 2s",
-		Doc: "only so much space is left: ENOSPC beyond", needs: []Need{NeedDisks}, spans: timeSpan, weight: 1,
+		Shown: "at 0s: full n1 8000",
+		Doc:   "only so much space is left: ENOSPC beyond", needs: []Need{NeedDisks}, spans: timeSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			n, err := c.node()
 			if err != nil {

@@ -23,7 +23,8 @@ func (*Heal) heals() {}
 func init() {
 	register(Verb{
 		Name: "heal", Form: "heal", Example: "at +10s: heal",
-		Doc: "ends all faults of links", needs: []Need{NeedLinks}, weight: 1,
+		Shown: "at 0s: cut c1 -> n1\nat 1s: heal",
+		Doc:   "ends all faults of links", needs: []Need{NeedLinks}, weight: 1,
 		parse:    func(*cursor) (Action, *Error) { return &Heal{}, nil },
 		generate: func(*generator) Action { return &Heal{} },
 	})

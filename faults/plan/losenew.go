@@ -19,7 +19,8 @@ func (*LoseNew) onLink(l *network.Link) { l.LoseNew = true }
 func init() {
 	register(Verb{
 		Name: "lose-new", Form: "lose-new NODES -> NODES", Example: "at 1s: lose-new n1 -> n2 for 5s",
-		Doc: "new connections in that direction are never answered; established ones go on", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
+		Shown: "at 0s: lose-new c1 -> n1 for 1s",
+		Doc:   "new connections in that direction are never answered; established ones go on", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			l, err := c.links()
 			return &LoseNew{l}, err

@@ -55,6 +55,7 @@ func init() {
 	register(Verb{
 		Name: "power-cut", Form: "power-cut NODE|all [keep CHOICE]",
 		Example: "at n1 fsync(*.incr.aof)#3 in-flight: power-cut n1 keep torn 512",
+		Shown:   "at n1 mkdir(x)#1: power-cut n1 keep none",
 		Doc:     "memory and page cache are gone; keep says what of the unsynced rest survives", needs: []Need{NeedPower},
 		weight: 4, optional: []string{"keep"},
 		parse:    parsePowerCut,

@@ -25,7 +25,8 @@ func (a *ReadOnly) Do(t Trigger, on System) (why string, err error) {
 func init() {
 	register(Verb{
 		Name: "readonly", Form: "readonly NODE", Example: "at 1s: readonly n1 for 2s",
-		Doc: "the disk is remounted read-only: EROFS", needs: []Need{NeedDisks}, spans: timeSpan, weight: 1,
+		Shown: "at n1 write(f)#2: readonly n1",
+		Doc:   "the disk is remounted read-only: EROFS", needs: []Need{NeedDisks}, spans: timeSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			n, err := c.node()
 			return &ReadOnly{n}, err

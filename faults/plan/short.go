@@ -29,7 +29,8 @@ func (a *Short) with(t Target) CallFault { return &Short{t, a.Bytes} }
 func init() {
 	register(Verb{
 		Name: "short", Form: "short [NODE] write(GLOB) BYTES", Example: "at 1s: short write(*.incr.aof) 7 for 2 calls",
-		Doc: "writes take at most so many bytes", needs: []Need{NeedCalls}, spans: timeSpan | callSpan, weight: 1,
+		Shown: "at 0s: short write(f) 7 for 1 calls",
+		Doc:   "writes take at most so many bytes", needs: []Need{NeedCalls}, spans: timeSpan | callSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			c.skip()
 			pos := c.pos

@@ -27,7 +27,8 @@ func (a *Slow) with(t Target) CallFault { return &Slow{t, a.By} }
 func init() {
 	register(Verb{
 		Name: "slow", Form: "slow [NODE] OP(GLOB) DURATION", Example: "at 1s: slow fsync(*.incr.aof) 3s for 5s",
-		Doc: "calls take so much longer", needs: []Need{NeedCalls}, spans: timeSpan | callSpan, weight: 2,
+		Shown: "at 0s: slow fsync(f) 30ms for 2 calls",
+		Doc:   "calls take so much longer", needs: []Need{NeedCalls}, spans: timeSpan | callSpan, weight: 2,
 		parse: func(c *cursor) (Action, *Error) {
 			t, err := c.target()
 			if err != nil {

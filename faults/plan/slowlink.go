@@ -28,7 +28,8 @@ func (a *SlowLink) onLink(l *network.Link) {
 func init() {
 	register(Verb{
 		Name: "slow-link", Form: "slow-link NODES -> NODES BYTES/s", Example: "at 1s: slow-link n1 -> n2 64KiB/s for 5s",
-		Doc: "a limited rate", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
+		Shown: "at 0s: slow-link c1 -> n1 100000/s for 1s",
+		Doc:   "a limited rate", needs: []Need{NeedLinks}, spans: timeSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			l, err := c.links()
 			if err != nil {

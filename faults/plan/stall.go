@@ -33,7 +33,8 @@ func (*Stall) with(t Target) CallFault { return &Stall{t} }
 func init() {
 	register(Verb{
 		Name: "stall", Form: "stall [NODE] OP(GLOB)", Example: "at n1 fsync(*.incr.aof)#2: stall n1 fsync(*.incr.aof) for 3s",
-		Doc: "calls are not answered until the span ends", needs: []Need{NeedCalls, NeedHeldCalls}, spans: timeSpan | callSpan, weight: 1,
+		Shown: "at n1 fsync(f)#1: stall fsync(f) for 30ms",
+		Doc:   "calls are not answered until the span ends", needs: []Need{NeedCalls, NeedHeldCalls}, spans: timeSpan | callSpan, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			t, err := c.target()
 			return &Stall{t}, err

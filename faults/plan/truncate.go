@@ -28,7 +28,8 @@ func (a *TruncateAtRest) Do(_ Trigger, on System) (why string, err error) {
 func init() {
 	register(Verb{
 		Name: "truncate", Form: "truncate [NODE] GLOB by BYTES", Example: "at +10ms: truncate *.incr.aof by 7",
-		Doc: "cut the end off files at rest (between crash and restart)", needs: []Need{NeedAtRest}, weight: 1,
+		Shown: "at n1 mkdir(x)#1: kill n1\nat +1ms: truncate f by 2",
+		Doc:   "cut the end off files at rest (between crash and restart)", needs: []Need{NeedAtRest}, weight: 1,
 		parse: func(c *cursor) (Action, *Error) {
 			n, g, err := c.nodeAndGlob("by")
 			if err != nil {

@@ -8,6 +8,14 @@ type Verb struct {
 	Form    string // as in the reference: "kill NODE [tree]"
 	Doc     string // one line
 	Example string // a statement that parses
+	// Shown are statements, a line each, in which the fault does what can be seen: one
+	// of disks to a program on n1 that makes all sorts of calls, most of them on file f,
+	// mkdir(x) last (harness/mount); one of links to what c1 exchanges with n1
+	// (faults/proxy). Both tests demand that it strikes, that simulation and reality
+	// tell the same of it, and that nothing of the kind is told without its statements.
+	// A real program is as slow as its machine: spans are of calls there, not of time.
+	// A fault that needs neither may leave it empty.
+	Shown string
 
 	spans    spanSet
 	optional []string // words that may follow the action, for hints on misspelt ones
@@ -25,6 +33,15 @@ func (v *Verb) Available(on System) (ok bool, why string) {
 		}
 	}
 	return true, ""
+}
+
+// Show is the plan of Shown, and what is left of it without the fault's own statements.
+func (v *Verb) Show() (with, without *Plan, err error) {
+	if with, err = Parse("plan 1\n" + v.Shown + "\n"); err != nil {
+		return nil, nil, err
+	}
+	without = &Plan{Statements: slices.DeleteFunc(slices.Clone(with.Statements), func(s Statement) bool { return s.Action.Verb() == v.Name })}
+	return with, without, nil
 }
 
 // betweenNodes reports whether the fault needs two nodes.

@@ -34,49 +34,70 @@ func playScript(script string) int {
 
 func TestEveryWordStrikesOnAMount(t *testing.T) {
 	needFUSE(t)
-	self, err := os.Executable()
-	require.NoError(t, err)
 	for name, w := range words { // any order: each is a test of its own
 		if w.only == "sim" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			record := filepath.Join(t.TempDir(), "record")
-			m := open(t, Options{Personality: patient, Failure: w.failureMode(t), Record: record})
 			p, err := conduct.ParseFaults(w.plan)
 			require.NoError(t, err)
-			require.NoError(t, p.Check(System(), []string{Node}))
-			given := m.plans.Give(p, 0)
-			m.plans.Due(m.clock())
-			out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + w.script}, Dir: m.Dir(), Space: m.space})
+			w.check(t, onMount(t, p, w.script, w.failureMode(t)))
+		})
+	}
+}
+
+// onMount lets a process play a script on a mounted disk while a plan is carried out.
+func onMount(t *testing.T, p *plan.Plan, script string, failure *disk.FailureMode) (b befallen) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	record := filepath.Join(t.TempDir(), "record")
+	m := open(t, Options{Personality: patient, Failure: failure, Record: record})
+	require.NoError(t, p.Check(System(), []string{Node}))
+	given := m.plans.Give(p, 0)
+	m.plans.Due(m.clock())
+	out, _, err := process.Run(process.Spec{Path: self, Env: []string{envScript + "=" + script}, Dir: m.Dir(), Space: m.space})
+	require.NoError(t, err)
+	lines := bufio.NewScanner(strings.NewReader(out))
+	for lines.Scan() {
+		text, ok := strings.CutPrefix(lines.Text(), "said ")
+		require.True(t, ok, out)
+		b.said = append(b.said, text)
+	}
+	// What follows the program's death by a time of its own has to come yet.
+	eventually(t, "every statement has had its instant", func() bool {
+		b.report = given.Report()
+		return !slices.ContainsFunc(b.report, func(s plan.StatementReport) bool { return s.State == plan.Waiting })
+	})
+	m.volume.With(func(d *disk.Disk) { b.memory = d.Clone() })
+	m.drain()
+	for _, line := range m.log.ring {
+		if line.event == "" {
+			b.log = append(b.log, line.record)
+		}
+	}
+	file, err := os.Open(record)
+	require.NoError(t, err)
+	defer file.Close()
+	sameImages(t, b.memory, file)
+	return b
+}
+
+// TestWhatAFaultShowsOnAMount: what each fault shows in simulation it shows on a
+// mounted disk, and the same.
+func TestWhatAFaultShowsOnAMount(t *testing.T) {
+	needFUSE(t)
+	for _, v := range shownHere() {
+		t.Run(v.Name, func(t *testing.T) {
+			with, _, err := v.Show()
 			require.NoError(t, err)
-			var said []string
-			lines := bufio.NewScanner(strings.NewReader(out))
-			for lines.Scan() {
-				text, ok := strings.CutPrefix(lines.Text(), "said ")
-				require.True(t, ok, out)
-				said = append(said, text)
+			simulated, mounted := simulate(t, with, everySort, nil), onMount(t, with, everySort, nil)
+			struckAll(t, mounted.report)
+			told, took := simulated.story()
+			again, tookAgain := mounted.story()
+			require.Equal(t, told, again)
+			for i := range took {
+				require.GreaterOrEqual(t, tookAgain[i], took[i], "call %d of\n%s", i, told)
 			}
-			// What follows the program's death by a time of its own has to come yet.
-			var report []plan.StatementReport
-			eventually(t, "every statement has had its instant", func() bool {
-				report = given.Report()
-				return !slices.ContainsFunc(report, func(s plan.StatementReport) bool { return s.State == plan.Waiting })
-			})
-			var after *disk.Disk
-			m.volume.With(func(d *disk.Disk) { after = d.Clone() })
-			m.drain()
-			var log []disk.Record
-			for _, line := range m.log.ring {
-				if line.event == "" {
-					log = append(log, line.record)
-				}
-			}
-			file, err := os.Open(record)
-			require.NoError(t, err)
-			defer file.Close()
-			sameImages(t, after, file)
-			w.check(t, said, after, log, report)
 		})
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness/experiment"
-	"github.com/torntail/torntail/reports/html"
 	"github.com/torntail/torntail/reports/model"
 )
 
@@ -29,8 +28,8 @@ var clientsSee = []anomaly.Name{anomaly.NonLinearizable, anomaly.StaleRead}
 // pictures that the experiment drew, and, where the operations cannot be put in
 // order, porcupine's view of the smallest part that shows it. A directory that
 // is no replay directory has none.
-func Evidence(dir string) (*html.Evidence, error) {
-	e := new(html.Evidence)
+func Evidence(dir string) (*model.Evidence, error) {
+	e := new(model.Evidence)
 	var err error
 	if e.Pictures, err = Pictures(dir); err != nil {
 		return nil, err

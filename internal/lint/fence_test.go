@@ -102,6 +102,7 @@ func TestRowsAreNeeded(t *testing.T) {
 func TestPlants(t *testing.T) {
 	tables := fence
 	tables.Allowed = append([]Allowed{{"example.org/pool", "Each Retry Pool.*", "a dependency"}}, fence.Allowed...)
+	tables.Elsewhere = append([]Row{{"harness/plants/embedded.Real...", "real, and what embeds it"}}, fence.Elsewhere...)
 	src, list := module(t)
 	dirs, err := filepath.Glob("testdata/plants/*")
 	if err != nil || len(dirs) == 0 {

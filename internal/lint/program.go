@@ -89,12 +89,7 @@ func packageOf(fn *ssa.Function) string {
 }
 
 func typesPackageOf(fn *ssa.Function) *types.Package {
-	for fn.Parent() != nil {
-		fn = fn.Parent()
-	}
-	if o := fn.Origin(); o != nil {
-		fn = o
-	}
+	fn = original(fn)
 	if fn.Pkg != nil {
 		return fn.Pkg.Pkg
 	}
@@ -107,30 +102,47 @@ func typesPackageOf(fn *ssa.Function) *types.Package {
 // nameOf is what the tables call a function: "Now", "Time.Local", "listener.Accept".
 // A function literal has the name of the function around it.
 func nameOf(fn *ssa.Function) string {
+	fn = original(fn)
+	if obj, ok := fn.Object().(*types.Func); ok {
+		return funcName(obj)
+	}
+	return fn.Name()
+}
+
+// original is the function around a function literal, and the generic one that an
+// instance was made from.
+func original(fn *ssa.Function) *ssa.Function {
 	for fn.Parent() != nil {
 		fn = fn.Parent()
 	}
 	if o := fn.Origin(); o != nil {
-		fn = o
+		return o
 	}
-	obj, ok := fn.Object().(*types.Func)
-	if !ok {
-		return fn.Name()
-	}
-	return funcName(obj)
+	return fn
 }
 
 func funcName(obj *types.Func) string {
-	if recv := obj.Signature().Recv(); recv != nil {
-		t := recv.Type()
-		if p, ok := types.Unalias(t).(*types.Pointer); ok {
-			t = p.Elem()
-		}
-		if n, ok := types.Unalias(t).(*types.Named); ok {
-			return n.Obj().Name() + "." + obj.Name()
-		}
+	if n := receiver(obj); n != nil {
+		return n.Obj().Name() + "." + obj.Name()
 	}
 	return obj.Name()
+}
+
+// receiver is the type whose method a function is; nil when it is none.
+func receiver(obj *types.Func) *types.Named {
+	if obj == nil || obj.Signature().Recv() == nil {
+		return nil
+	}
+	return named(obj.Signature().Recv().Type())
+}
+
+// named is a type that has a name, or to which t points; nil when there is none.
+func named(t types.Type) *types.Named {
+	if p, ok := types.Unalias(t).(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	n, _ := types.Unalias(t).(*types.Named)
+	return n
 }
 
 func (p *program) declaration(pkg *Package, d ast.Decl) *ssa.Function {

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"go/types"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -19,9 +20,14 @@ type Tables struct {
 
 // Row is a package, a tree, a type or a function, and why it is where it is.
 type Row struct {
-	Where string // "engine/listen", "checker/history.Save", "harness/machine.OnHost" (a type's methods)
+	Where string // "engine/listen", "checker/history.Save", "harness/explore.explorer" (a type's methods)
 	Why   string
 }
+
+// embedded ends the place of a row of Tables.Elsewhere that is about a type and about
+// those types of its package that embed it: "harness/machine.Process...". What has the
+// type in a field with a name, or stands in another package, is no such type.
+const embedded = "..."
 
 // Allowed are the names of a package that the world may use.
 type Allowed struct {
@@ -82,13 +88,33 @@ func (t *Tables) root(fn *ssa.Function) bool {
 	return false
 }
 
-func (t *Tables) elsewhere(pkg, name string) int {
+// elsewhere is the row of a function on the other side of a seam, -1 of any other.
+func (t *Tables) elsewhere(fn *ssa.Function) int {
+	pkg, name := relative(packageOf(fn)), nameOf(fn)
+	method, _ := original(fn).Object().(*types.Func)
 	for i, r := range t.Elsewhere {
-		if placed(r.Where, pkg, name) {
+		where, kin := strings.CutSuffix(r.Where, embedded)
+		if placed(where, pkg, name) || kin && embeds(receiver(method), where) {
 			return i
 		}
 	}
 	return -1
+}
+
+// embeds reports whether a type embeds the one at a place in its own package.
+func embeds(n *types.Named, where string) bool {
+	if n == nil {
+		return false
+	}
+	s, ok := n.Underlying().(*types.Struct)
+	for i := 0; ok && i < s.NumFields(); i++ {
+		f := s.Field(i)
+		in := named(f.Type())
+		if f.Embedded() && in != nil && in.Obj().Pkg() == n.Obj().Pkg() && relative(in.Obj().Pkg().Path())+"."+in.Obj().Name() == where {
+			return true
+		}
+	}
+	return false
 }
 
 // allows reports whether the world may use a function or variable of a package

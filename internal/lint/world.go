@@ -193,7 +193,7 @@ func (w *World) mention(fn *ssa.Function, instr ssa.Instruction, to *ssa.Functio
 		return
 	}
 	if dynamic != nil {
-		if row := w.tables.elsewhere(relative(pkg), name); row >= 0 {
+		if row := w.tables.elsewhere(to); row >= 0 {
 			w.cut[row] = true
 			return
 		}
@@ -207,7 +207,7 @@ func (w *World) mention(fn *ssa.Function, instr ssa.Instruction, to *ssa.Functio
 		w.report(fn, instr, "use", pkg+"."+name, "%s.%s is not on the list of what the world may use%s", pkg, name, how)
 		return
 	}
-	if row := w.tables.elsewhere(relative(pkg), name); row >= 0 && w.tables.elsewhere(relative(packageOf(fn)), nameOf(fn)) < 0 {
+	if row := w.tables.elsewhere(to); row >= 0 && w.tables.elsewhere(fn) < 0 {
 		w.cut[row] = true
 		w.report(fn, instr, "use", relative(pkg)+"."+name, "%s.%s is on the other side of a seam: call it through the seam", relative(pkg), name)
 		return

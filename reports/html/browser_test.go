@@ -27,6 +27,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/verdict"
 	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/reporttest"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -177,7 +178,7 @@ func TestInTheBrowser(t *testing.T) {
 	})
 
 	t.Run("porcupine's view runs in its frame", func(t *testing.T) {
-		b.open(writeWith(t, reporttest.Failing(), func(string) (*Evidence, error) { return &Evidence{Interactive: staleRead(t)}, nil }))
+		b.open(writeWith(t, reporttest.Failing(), func(string) (*model.Evidence, error) { return &model.Evidence{Interactive: staleRead(t)}, nil }))
 		b.do(chromedp.KeyEvent("e"), chromedp.Evaluate(`document.querySelector("#failure1 iframe").scrollIntoView()`, nil))
 		b.quiet() // a script that the policy forbids is logged
 		bars := func() (n int) {

@@ -15,18 +15,6 @@ import (
 	"github.com/torntail/torntail/reports/wording"
 )
 
-// Evidence is what is on file about a failure beside its story.
-type Evidence struct {
-	History  *history.History // nil: none
-	Pictures []model.Picture  // drawn by the experiment: a split brain, a map of crash states
-	// Interactive is a page of its own, such as porcupine's view of a history that
-	// cannot be put in order; nil: none. Its scripts run in a sandbox.
-	Interactive []byte
-}
-
-// Finder finds the evidence of a failure by its directory; nil when there is none.
-type Finder func(dir string) (*Evidence, error)
-
 // mostShown is how many failures are shown with their evidence; each of them
 // costs some ten kilobytes and a few milliseconds.
 const mostShown = 30
@@ -55,7 +43,7 @@ func embed(p model.Picture) embedded {
 }
 
 // failures are those of all entries.
-func failures(r *model.Report, find Finder) (list []failure) {
+func failures(r *model.Report) (list []failure) {
 	for _, e := range r.Entries() {
 		for j := range e.Failures {
 			f := &e.Failures[j]
@@ -73,8 +61,8 @@ func failures(r *model.Report, find Finder) (list []failure) {
 			if f.Smaller != nil {
 				x.Smaller, x.SmallerCommand = clean("The same in "+f.Smaller.String()), clean(f.Smaller.ReplayCommand())
 			}
-			if find != nil && f.Dir != "" && len(list) < mostShown {
-				e, err := find(f.Dir)
+			if r.Evidence != nil && f.Dir != "" && len(list) < mostShown {
+				e, err := r.Evidence(f.Dir)
 				if err != nil {
 					x.Note = clean(err.Error())
 				} else if e != nil {
@@ -87,7 +75,7 @@ func failures(r *model.Report, find Finder) (list []failure) {
 	return list
 }
 
-func (x *failure) show(e *Evidence) {
+func (x *failure) show(e *model.Evidence) {
 	for _, p := range e.Pictures {
 		x.Pictures = append(x.Pictures, embed(p))
 	}

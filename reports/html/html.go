@@ -60,9 +60,8 @@ type drawing struct {
 	Notes []string
 }
 
-// Write writes the page, with the evidence of its failures that find finds; nil
-// finds none.
-func Write(w io.Writer, r *model.Report, find Finder) error {
+// Write writes the page, with the evidence of its failures.
+func Write(w io.Writer, r *model.Report) error {
 	v := view{
 		Script: template.JS(script), Charts: template.CSS(chart.CSS), Meaning: clean(r.Meaning),
 		Verdict: string(r.Verdict()), Headline: clean(r.Head()), Meta: meta(&r.Header),
@@ -71,7 +70,7 @@ func Write(w io.Writer, r *model.Report, find Finder) error {
 	for i := range r.Sections {
 		v.Sections = append(v.Sections, sectionOf(&r.Sections[i]))
 	}
-	v.Failures = failures(r, find)
+	v.Failures = failures(r)
 	v.Policy = policy(v.Failures)
 	for _, p := range r.Pictures {
 		v.Pictures = append(v.Pictures, embed(p))

@@ -19,7 +19,7 @@ import (
 func write(t testing.TB, r *result.Report) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue()), nil))
+	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue())))
 	return b.String()
 }
 
@@ -223,7 +223,7 @@ func TestEvidenceIsShown(t *testing.T) {
 }
 
 func TestEvidenceThatCannotBeReadIsSaid(t *testing.T) {
-	page := writeWith(t, reporttest.Failing(), func(string) (*Evidence, error) { return nil, errors.New("no such <file>") })
+	page := writeWith(t, reporttest.Failing(), func(string) (*model.Evidence, error) { return nil, errors.New("no such <file>") })
 	require.Contains(t, page, "no such &lt;file&gt;")
 }
 
@@ -263,7 +263,7 @@ func TestWhatACommandPrintedAndItsPicturesAreShown(t *testing.T) {
 		Header: result.Header{Command: "torntail explore"}, Headline: "<script>", Pictures: []model.Picture{{Title: "map <b>", SVG: []byte("<svg/>")}},
 		Sections: []model.Section{{Title: "engine", Labels: []string{"mode", "disk"}, Entries: []model.Entry{
 			{Labels: []string{"always", "ext4"}, Verdict: result.Violated, Report: "key <script>\x1b[31m\nline 2\n"}}}},
-	}, nil))
+	}))
 	all := parse(t, b.String())
 	require.Equal(t, "violated: <script>", find(all, "h1")[0].text)
 	require.Equal(t, "violated", find(all, "h1")[0].attributes["class"])
@@ -288,16 +288,18 @@ func TestClaimsAreShown(t *testing.T) {
 	require.Equal(t, []string{"", "always loses <nothing> (always; power)", "holds", "holds", "0 of 12", "holds", "", "b", "?", "not measured", "no FUSE here", "unknown"}, cells)
 }
 
-func writeWith(t testing.TB, r *result.Report, find Finder) string {
+func writeWith(t testing.TB, r *result.Report, find func(dir string) (*model.Evidence, error)) string {
 	t.Helper()
 	var b strings.Builder
-	require.NoError(t, Write(&b, losses.Report(r, reporttest.Catalogue()), find))
+	m := losses.Report(r, reporttest.Catalogue())
+	m.Evidence = find
+	require.NoError(t, Write(&b, m))
 	return b.String()
 }
 
 const interactive = `<html><body>a view<script>document.title = 'in order'</script></body></html>`
 
-func evidence(string) (*Evidence, error) {
-	return &Evidence{History: reporttest.History(), Interactive: []byte(interactive),
+func evidence(string) (*model.Evidence, error) {
+	return &model.Evidence{History: reporttest.History(), Interactive: []byte(interactive),
 		Pictures: []model.Picture{{Title: "a split brain", SVG: []byte(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10"/></svg>`)}}}, nil
 }

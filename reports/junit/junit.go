@@ -90,6 +90,9 @@ func Write(w io.Writer, r *model.Report) error {
 		c := caseOf(e)
 		s.add(c)
 		fmt.Fprintf(&out, "\n%s, %s\n%s", c.Class, c.Name, inWords(e))
+		if c.Failure == nil && len(e.Anomalies) > 0 { // expected, so that no failure names them
+			fmt.Fprintf(&out, "%s: %s\n", e.Verdict, wording.Counts(e.Anomalies, e.Of))
+		}
 	}
 	if r.Interrupted {
 		s.add(testcase{Name: "all that was asked for", Class: "torntail", Time: seconds(0),

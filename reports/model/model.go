@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/reports/chart"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -29,6 +30,9 @@ type Report struct {
 	Sections []Section
 	Findings []Finding // known ones, each once, in the order of the catalogue
 	Pictures []Picture // of the command as a whole
+	// Evidence finds what is on file about a failure, by its directory: nil when that is
+	// nothing. It takes time, and not every format shows it.
+	Evidence func(dir string) (*Evidence, error)
 }
 
 // Section is a table: entries that have the same figures.
@@ -135,6 +139,15 @@ type Failure struct {
 	Command string
 	// Smaller is the same in less to read; nil is none.
 	Smaller *result.Shrunk
+}
+
+// Evidence is what is on file about a failure beside its story.
+type Evidence struct {
+	History  *history.History // nil: none
+	Pictures []Picture        // drawn by the experiment: a split brain, a map of crash states
+	// Interactive is a page of its own, such as porcupine's view of a history that
+	// cannot be put in order; nil: none. Its scripts are to run in a sandbox.
+	Interactive []byte
 }
 
 // Finding is a known property of a product that was seen.
