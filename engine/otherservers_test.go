@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/companion"
 )
 
 // mixed are commands that leave so many keys of all types, the same for a seed.
@@ -71,11 +73,7 @@ func TestFilesOfOtherServers(t *testing.T) {
 				}
 				ours, theirs := directivesOf(mode)
 				r.cmd = exec.Command(path, append(args, theirs...)...)
-				require.NoError(t, r.cmd.Start())
-				t.Cleanup(func() {
-					r.cmd.Process.Kill()
-					r.cmd.Wait()
-				})
+				companion.Start(t, r.cmd)
 				r.untilItAnswers()
 				c := dial(t, r.addr())
 				cmds := mixed(uint64(i), 100000)

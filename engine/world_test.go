@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs/osfs"
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -146,11 +147,7 @@ func startRedis(t testing.TB, dir string, directives ...string) *realRedis {
 		"--save", "", "--enable-debug-command", "yes", "--logfile", filepath.Join(dir, "redis.log"),
 	}, directives...)
 	r.cmd = exec.Command(path, args...)
-	require.NoError(t, r.cmd.Start())
-	t.Cleanup(func() {
-		r.cmd.Process.Kill()
-		r.cmd.Wait()
-	})
+	companion.Start(t, r.cmd)
 	r.untilItAnswers()
 	return r
 }

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -165,12 +166,8 @@ func startRedis(t *testing.T) *client {
 	require.NoError(t, err)
 	socket := filepath.Join(dir, "redis")
 	cmd := exec.Command(server, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(dir)
-	})
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	companion.Start(t, cmd)
 	c := &client{socket: socket, base: time.Now().Add(24 * time.Hour)}
 	require.Eventually(t, func() bool { return c.dial() == nil }, time.Minute, 5*time.Millisecond)
 	t.Cleanup(func() { _ = c.conn.Close() })

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -213,11 +214,7 @@ func TestSameDirectivesAsRedis(t *testing.T) {
 	dir := t.TempDir()
 	sock := filepath.Join(dir, "s")
 	cmd := exec.Command(path, "--port", "0", "--unixsocket", sock, "--dir", dir, "--logfile", filepath.Join(dir, "log"))
-	require.NoError(t, cmd.Start())
-	defer func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	}()
+	companion.Start(t, cmd)
 	lines := configGet(t, sock)
 	cfg := config.Default()
 	seen := make(map[string]bool)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -65,11 +66,7 @@ func realRedis(t *testing.T) string {
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	companion.Start(t, cmd)
 	for range 200 {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			c.Close()

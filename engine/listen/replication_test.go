@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/process/redistest"
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -54,11 +55,7 @@ func startRedis(t *testing.T, args ...string) *peer {
 	dir := t.TempDir()
 	cmd := exec.Command(path, append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--enable-debug-command", "yes",
 		"--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "log")}, args...)...)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	companion.Start(t, cmd)
 	p := &peer{t: t, addr: addr, port: port, log: func() string { return readFile(filepath.Join(dir, "log")) }}
 	p.eventually("it listens", func() bool {
 		c, err := net.Dial("tcp", addr)

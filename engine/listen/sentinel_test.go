@@ -19,6 +19,7 @@ import (
 
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/listen"
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -86,13 +87,7 @@ func (m *member) start() {
 		m.cmd = exec.Command(self, args...)
 		m.cmd.Env = append(os.Environ(), asServer+"=1")
 	}
-	diesWithUs(m.cmd)
-	require.NoError(m.t, m.cmd.Start())
-	cmd := m.cmd
-	m.t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	companion.Start(m.t, m.cmd)
 	m.wait("answers", func() bool { r, err := m.ask("PING"); return err == nil && len(r) == 1 && r[0] == "PONG" })
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -40,7 +41,7 @@ func startRedis(t testing.TB, dir string, args ...string) (r *redis, running boo
 		r.cmd = exec.Command(bin, append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
 			"--save", "", "--enable-debug-command", "yes"}, args...)...)
 		r.cmd.Stdout, r.cmd.Stderr = r.log, r.log
-		require.NoError(t, r.cmd.Start())
+		companion.Start(t, r.cmd)
 		go func() { _ = r.cmd.Wait(); close(r.done) }()
 		if r.connect(port) {
 			t.Cleanup(r.stop)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/internal/companion"
 	"github.com/torntail/torntail/internal/needs"
 )
 
@@ -203,11 +204,7 @@ func startRedis(t *testing.T) (ask func(argv ...string) any) {
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	l.Close()
 	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	companion.Start(t, cmd)
 	var conn net.Conn
 	for range 200 {
 		if conn, err = net.Dial("tcp", "127.0.0.1:"+port); err == nil {
