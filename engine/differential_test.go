@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/engine/keyspace"
 )
 
 // typeDraws are the commands of all types, and those of no type.
@@ -305,6 +307,15 @@ func (c *comparison) restart(rewrite bool) {
 	c.hangUp()
 	c.both.restart()
 	c.connect()
+	// Active expiry is on until somebody asks for the contrary: by then what had
+	// expired may be gone from one of the two, and not from the other.
+	for _, do := range []func(...string) string{c.clients[0].theirs.do, c.clients[0].ours.do} {
+		for db := range keyspace.Databases {
+			do("SELECT", fmt.Sprint(db))
+			do("SCAN", "0", "COUNT", "10000")
+		}
+		do("SELECT", "0")
+	}
 }
 
 // sameLog compares two sequences of commands. Only times that were counted
