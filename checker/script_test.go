@@ -19,12 +19,16 @@ import (
 //	c1 set k v 10-20     c1 get k v 10-20     c1 get k - 10-20   (found nothing)
 //	c1 del k 10-20       c1 push k e 10-20    c1 list k a,b 10-20
 //	c1 incr k 2 5 10-20  (added 2, the reply was 5)
-//	c1 txn k=v,l=w 10-20
+//	c1 txn k=v,l?w,m?- 10-20       (wrote v, read w, read nothing)
+//	c1 hash-set k v field=f result=1 failed 10-20
+//	                     (any kind, its value or -, fields of More, and absent, failed, head, to-head)
 //	write 10-11          sync 12-15 covers 11    sync 12-15 covers 11 failed
 //	snapshot fork 10 began 10 renamed 20 durable 25
-//	child 10-20
+//	child 10-20          blocked 10-20
 //	crash power-cut 100  (or kill, term, exit)
-//	found k=v l=[a,b]    (read 10 ms after the crash; "found nothing" is an empty server)
+//	found k=v l=[a,b] h=hash[f,v] x=v~50
+//	                     (read 10 ms after the crash; "found nothing" is an empty server; 50 ms are left)
+//	began k=v            (what was there at the start)
 //	refused TEXT         repaired
 func script(t *testing.T, text string) *history.History {
 	t.Helper()
@@ -49,27 +53,19 @@ func script(t *testing.T, text string) *history.History {
 		case "child":
 			from, to := times(t, f[1])
 			life.ChildRunning = append(life.ChildRunning, history.Interval{From: from, To: to})
+		case "blocked":
+			from, to := times(t, f[1])
+			life.Blocked = append(life.Blocked, history.Interval{From: from, To: to})
 		case "crash":
 			life.How, life.Ended = history.EventKind(f[1]), ms(t, f[2])
 			h.Epochs = append(h.Epochs, life)
 			life = history.Epoch{DiskSeen: true, Began: life.Ended + 20*time.Millisecond, Ended: history.Never}
 		case "refused", "repaired":
 			h.Events = append(h.Events, history.Event{At: life.Began - 15*time.Millisecond, Kind: history.EventKind(f[0]), Text: strings.Join(f[1:], " ")})
+		case "began":
+			h.States = append([]history.State{{Keys: keyValues(t, f[1:])}}, h.States...)
 		case "found":
-			s := history.State{Began: life.Began - 10*time.Millisecond, At: life.Began - 5*time.Millisecond, Epoch: len(h.Epochs)}
-			for _, kv := range f[1:] {
-				k, v, ok := strings.Cut(kv, "=")
-				if !ok {
-					continue
-				}
-				if list, isList := strings.CutPrefix(v, "["); isList {
-					s.Keys = append(s.Keys, history.KV{Key: k, List: strings.Split(strings.TrimSuffix(list, "]"), ",")})
-					continue
-				}
-				s.Keys = append(s.Keys, history.KV{Key: k, Value: v})
-			}
-			slices.SortFunc(s.Keys, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
-			h.States = append(h.States, s)
+			h.States = append(h.States, history.State{Began: life.Began - 10*time.Millisecond, At: life.Began - 5*time.Millisecond, Epoch: len(h.Epochs), Keys: keyValues(t, f[1:])})
 		default:
 			client, err := strconv.Atoi(strings.TrimPrefix(f[0], "c"))
 			bad(err)
@@ -78,7 +74,11 @@ func script(t *testing.T, text string) *history.History {
 			if op.Return == history.Never {
 				op.Outcome = history.Unknown
 			}
-			bad(operation(&op, f[1:len(f)-1]))
+			words := slices.DeleteFunc(f[1:len(f)-1], func(w string) bool { return w == "failed" })
+			if len(words) < len(f)-2 {
+				op.Outcome = history.Failed
+			}
+			bad(operation(&op, words))
 			h.Ops = append(h.Ops, op)
 		}
 	}
@@ -88,6 +88,27 @@ func script(t *testing.T, text string) *history.History {
 		h.Ops[i].ID = i
 	}
 	return h
+}
+
+// keyValues are the keys of a state, sorted.
+func keyValues(t *testing.T, words []string) []history.KV {
+	var kvs []history.KV
+	for _, word := range words {
+		k, v, ok := strings.Cut(word, "=")
+		if !ok {
+			continue
+		}
+		kv := history.KV{Key: k, Value: v}
+		if value, left, is := strings.Cut(v, "~"); is {
+			kv.Value, kv.TTL = value, ms(t, left)
+		}
+		if typ, list, is := strings.Cut(kv.Value, "["); is {
+			kv.Type, kv.Value, kv.List = typ, "", strings.Split(strings.TrimSuffix(list, "]"), ",")
+		}
+		kvs = append(kvs, kv)
+	}
+	slices.SortFunc(kvs, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
+	return kvs
 }
 
 func operation(op *history.Op, f []string) error {
@@ -124,11 +145,65 @@ func operation(op *history.Op, f []string) error {
 		op.Kind = history.Txn
 		op.More = &history.More{}
 		for _, part := range strings.Split(f[1], ",") {
-			k, v, _ := strings.Cut(part, "=")
-			op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Write, Key: k, Value: v})
+			if k, v, is := strings.Cut(part, "="); is {
+				op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Write, Key: k, Value: v})
+			} else if k, v, _ := strings.Cut(part, "?"); v == "-" {
+				op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Read, Key: k, Absent: true})
+			} else {
+				op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Read, Key: k, Value: v})
+			}
 		}
 	default:
+		return anyOperation(op, f)
+	}
+	return nil
+}
+
+// anyOperation reads an operation of any kind.
+func anyOperation(op *history.Op, f []string) error {
+	for k := history.Read; k <= history.LastKind; k++ {
+		if k.String() == f[0] {
+			op.Kind = k
+		}
+	}
+	if op.Kind == 0 {
 		return fmt.Errorf("unknown operation %q", f[0])
+	}
+	if f[2] != "-" {
+		op.Value = f[2]
+	}
+	m := &history.More{Offset: -1}
+	op.More = m
+	for _, word := range f[3:] {
+		name, value, _ := strings.Cut(word, "=")
+		texts := map[string]*string{"result": &m.Result, "expect": &m.Expect, "field": &m.Field, "score": &m.Score, "to": &m.To, "entry": &m.Entry, "group": &m.Group,
+			"consumer": &m.Consumer, "node": &m.Node, "error": &m.Err}
+		flags := map[string]*bool{"absent": &op.Absent, "head": &m.Head, "to-head": &m.ToHead, "expect-absent": &m.ExpectAbsent, "to-absent": &m.ToAbsent}
+		switch {
+		case texts[name] != nil:
+			*texts[name] = value
+		case flags[name] != nil:
+			*flags[name] = true
+		case name == "replaced":
+			m.HasReplaced, m.Replaced = true, value
+		case name == "values":
+			m.Values = []string{}
+			if value != "" {
+				m.Values = strings.Split(value, ",")
+			}
+		case name == "index":
+			n, err := strconv.Atoi(value)
+			if m.Index = int64(n); err != nil {
+				return err
+			}
+		case name == "deadline":
+			n, err := strconv.Atoi(value)
+			if m.Deadline = time.Duration(n) * time.Millisecond; err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("unknown field %q", word)
+		}
 	}
 	return nil
 }

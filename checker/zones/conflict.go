@@ -16,7 +16,8 @@ type Conflict struct {
 	// a place in Input.Ops, or -1.
 	Read int32
 	// Longest is the read of the longest list, which Read contradicts where it is
-	// another one; a place in Input.Ops, or -1. Only of a ForkedList.
+	// another one, or which says that A is before B; a place in Input.Ops, or -1.
+	// Only of a ForkedList, and of what is OutOfOrder.
 	Longest int32
 }
 
@@ -127,7 +128,7 @@ func (r *Registers) Evidence(c Conflict) []int {
 		}
 	}
 	add(c.Read)
-	if c.Shape == ForkedList {
+	if c.Shape == ForkedList || c.Shape == OutOfOrder {
 		add(c.Longest)
 	}
 	for _, at := range []int32{c.A, c.B} {

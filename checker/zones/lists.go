@@ -226,8 +226,9 @@ func (r *Registers) addListRead(n int32, op *history.Op, i int32) {
 // checkChain judges a key whose versions are ranked: no version may have to
 // come before one of lower rank.
 func (r *Registers) checkChain(k *Key) (Conflict, bool) {
+	longest := r.lists[k.list].read
 	if k.Forked >= 0 {
-		return Conflict{Shape: ForkedList, A: -1, B: -1, Read: k.Forked, Longest: r.lists[k.list].read}, false
+		return Conflict{Shape: ForkedList, A: -1, B: -1, Read: k.Forked, Longest: longest}, false
 	}
 	r.sorted = r.sorted[:0]
 	for at := k.From; at < k.To; at++ {
@@ -252,11 +253,11 @@ func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 		}
 		for ; j < len(r.sorted) && r.Clusters[r.sorted[j]].Rank == r.Clusters[r.sorted[i]].Rank; j++ {
 			if c := &r.Clusters[r.sorted[j]]; latest >= 0 && c.First < r.Clusters[latest].Last {
-				return Conflict{Shape: OutOfOrder, A: latest, B: r.sorted[j], Read: -1}, false
+				return Conflict{Shape: OutOfOrder, A: latest, B: r.sorted[j], Read: -1, Longest: longest}, false
 			}
 		}
 		if r.Clusters[r.sorted[i]].Rank != Unranked && j-i > 1 {
-			return Conflict{Shape: OutOfOrder, A: r.sorted[i], B: r.sorted[i+1], Read: -1}, false
+			return Conflict{Shape: OutOfOrder, A: r.sorted[i], B: r.sorted[i+1], Read: -1, Longest: longest}, false
 		}
 		for ; i < j; i++ {
 			if latest < 0 || r.Clusters[r.sorted[i]].Last > r.Clusters[latest].Last {
