@@ -97,7 +97,7 @@ func BenchmarkJudge(b *testing.B) {
 func BenchmarkModels(b *testing.B) {
 	for _, l := range loads {
 		b.Run(fmt.Sprintf("model=%s/ops=10000", strings.ReplaceAll(l.name, " ", "-")), func(b *testing.B) {
-			h := load(l.kinds, 10_000, 10)
+			h := load(l.kinds, l.as, 10_000, 10)
 			var j Judge
 			b.ReportAllocs()
 			for b.Loop() {

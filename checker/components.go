@@ -44,6 +44,17 @@ func (c *component) names(j *Judge) []string {
 	return names
 }
 
+// acked is how many of its operations were acknowledged, once it has its problem.
+func (c *component) acked() int {
+	n := 0
+	for _, op := range c.problem.Ops {
+		if op.Outcome == history.OK {
+			n++
+		}
+	}
+	return n
+}
+
 // components groups the keys of the epoch, and returns what clusters do not
 // decide (or all, for a picture, with their problems), in order of the first key.
 func (j *Judge) components(e *epoch, all bool) []*component {

@@ -17,7 +17,8 @@ import (
 // An order that the search finds allows a whole stretch of them, and the search
 // goes on in what is left on either side, so that in the end all of them are known.
 
-// maxSpans is how many stretches of time are asked for one component.
+// maxSpans is how many stretches of time are asked for one component; what is then
+// left is not known to allow the cut.
 const maxSpans = 200
 
 // cutOf narrows the cut to what the components allow as well, and counts the
@@ -105,8 +106,11 @@ func (j *Judge) allowed(e *epoch, c *component, spans []durability.Span) []durab
 				return
 			}
 		}
-		if asked++; asked > maxSpans || c.undecided {
+		if asked++; asked > maxSpans && !c.undecided {
 			c.undecided = true
+			j.gaveUp(c, linear.Result{Explained: c.acked(), Acked: c.acked(), Stuck: -1})
+		}
+		if c.undecided {
 			add(from, to)
 			return
 		}

@@ -18,6 +18,8 @@ type Progress struct {
 	Explained, Acked int   // acknowledged operations in that order, and all there are
 	Longest          []int // places in History.Ops
 	Stuck            int   // place in History.Ops, or -1
+	// Untried: the search ended, and had not tried all that a server may have chosen.
+	Untried bool
 }
 
 // String is the progress as a sentence.
@@ -31,7 +33,11 @@ func (p *Progress) String() string {
 	if len(names) > 3 {
 		names, more = names[:3], fmt.Sprintf(" and %d more", len(p.Keys)-3)
 	}
-	return fmt.Sprintf("%s %s%s: no answer within the time and memory given, %d of %d acknowledged operations explained", keys, strings.Trim(fmt.Sprintf("%q", names), "[]"), more, p.Explained, p.Acked)
+	why := "no answer within the time and memory given"
+	if p.Untried {
+		why = "no answer without more IDs that the server may have chosen for its entries than are tried"
+	}
+	return fmt.Sprintf("%s %s%s: %s, %d of %d acknowledged operations explained", keys, strings.Trim(fmt.Sprintf("%q", names), "[]"), more, why, p.Explained, p.Acked)
 }
 
 // general judges what the clients saw of the keys that clusters do not decide.
@@ -123,7 +129,7 @@ func (j *Judge) gaveUp(c *component, r linear.Result) {
 		j.note(partlyOrdered) // they were judged by their clusters
 		return
 	}
-	p := Progress{Keys: c.names(j), Explained: r.Explained, Acked: r.Acked, Stuck: -1}
+	p := Progress{Keys: c.names(j), Explained: r.Explained, Acked: r.Acked, Stuck: -1, Untried: r.Untried}
 	for _, i := range r.Longest {
 		p.Longest = append(p.Longest, c.places[i])
 	}

@@ -26,25 +26,39 @@ import (
 var loads = []struct {
 	name  string
 	kinds []history.Kind
+	as    manner
 }{
-	{"register", []history.Kind{history.Write, history.Read}},
-	{"register, deleted", []history.Kind{history.Write, history.Read, history.Delete}},
-	{"compare-and-set", []history.Kind{history.Write, history.CAS, history.Read}},
-	{"counter", []history.Kind{history.Incr, history.Read}},
-	{"appended string", []history.Kind{history.StringAppend, history.Read}},
-	{"appended list", []history.Kind{history.Push, history.ReadList}},
-	{"queue", []history.Kind{history.Push, history.Pop}},
-	{"set that grows", []history.Kind{history.SetAdd, history.ReadSet}},
-	{"set", []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet}},
-	{"hash", []history.Kind{history.HashSet, history.HashRemove, history.ReadHash}},
-	{"sorted set", []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted}},
-	{"stream", []history.Kind{history.StreamAdd, history.ReadStream}},
+	{"register", []history.Kind{history.Write, history.Read}, manner{}},
+	{"register, deleted", []history.Kind{history.Write, history.Read, history.Delete}, manner{}},
+	{"compare-and-set", []history.Kind{history.Write, history.CAS, history.Read}, manner{}},
+	{"counter", []history.Kind{history.Incr, history.Read}, manner{}},
+	{"appended string", []history.Kind{history.StringAppend, history.Read}, manner{}},
+	{"appended list", []history.Kind{history.Push, history.ReadList}, manner{}},
+	{"queue", []history.Kind{history.Push, history.Pop}, manner{}},
+	{"stack", []history.Kind{history.Push, history.Pop}, manner{stack: true}},
+	{"stack, one key", []history.Kind{history.Push, history.Pop}, manner{stack: true, together: true}},
+	{"stack, one key, no lengths", []history.Kind{history.Push, history.Pop}, manner{stack: true, together: true, silent: true}},
+	{"set that grows", []history.Kind{history.SetAdd, history.ReadSet}, manner{}},
+	{"set", []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet}, manner{}},
+	{"hash", []history.Kind{history.HashSet, history.HashRemove, history.ReadHash}, manner{}},
+	{"sorted set", []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted}, manner{}},
+	{"stream", []history.Kind{history.StreamAdd, history.ReadStream}, manner{}},
+}
+
+// manner is how a load is made.
+type manner struct {
+	stack    bool // elements are pushed at the head, from where they are popped
+	together bool // all operations are on one key
+	silent   bool // pushes are not told how long the list is
 }
 
 // load is a good history of one server: clients at once, 200 operations a key.
-func load(kinds []history.Kind, ops, clients int) *history.History {
+func load(kinds []history.Kind, as manner, ops, clients int) *history.History {
 	rng := rand.New(rand.NewPCG(uint64(ops), uint64(kinds[0])))
 	keys := max(1, ops/200)
+	if as.together {
+		keys = 1
+	}
 	type job struct {
 		at time.Duration
 		op history.Op
@@ -63,7 +77,7 @@ func load(kinds []history.Kind, ops, clients int) *history.History {
 		case history.Write, history.StringAppend:
 			op.Value = unique + ";"
 		case history.Push:
-			op.Value, op.More.Head = unique, false
+			op.Value, op.More.Head = unique, as.stack
 		case history.Incr:
 			op.Value = "1"
 		case history.SetAdd:
@@ -93,7 +107,7 @@ func load(kinds []history.Kind, ops, clients int) *history.History {
 			op.More.Expect = *v.Text
 		}
 		*op = k.Do(*op)
-		if op.Kind == history.StringAppend {
+		if op.Kind == history.StringAppend || as.silent && op.Kind == history.Push {
 			op.More.Result = "" // as Jepsen's and porcupine's histories have it
 		}
 	}
@@ -124,7 +138,7 @@ func TestTable(t *testing.T) {
 		}
 		tired := false
 		for n := 1000; n <= most; n *= 10 {
-			h := load(l.kinds, n, 10)
+			h := load(l.kinds, l.as, n, 10)
 			took, memory := measured(func() {
 				var j Judge
 				out := j.Judge(h, contract.Clients())

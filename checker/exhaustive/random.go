@@ -61,6 +61,9 @@ type Shape struct {
 	Crashes int
 	// Queues: lists are pushed to at the tail, and popped from the head.
 	Queues bool
+	// Stacks: lists are pushed to and popped from at the head, and in half of the
+	// histories nobody is told how long they are.
+	Stacks bool
 	// Plain: no string is written twice, and none is told of when it is replaced.
 	Plain bool
 	// Expiring: half of the values are set with a deadline, whatever the family.
@@ -86,6 +89,13 @@ func (s Shape) History(d Draw) Question {
 		for range 6 {
 			if m.lie() {
 				break
+			}
+		}
+	}
+	if s.Stacks && d.chance(2) {
+		for i := range m.q.Ops {
+			if op := &m.q.Ops[i]; op.Kind == history.Push {
+				op.More.Result = ""
 			}
 		}
 	}
@@ -263,7 +273,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 			more.Deadline = deadline()
 		}
 	case history.Append, history.Push:
-		op.Value, more.Head = value(), d.chance(3) && !m.shape.Queues
+		op.Value, more.Head = value(), m.shape.Stacks || d.chance(3) && !m.shape.Queues
 	case history.StringAppend:
 		op.Value = value()
 	case history.SetRange:
@@ -280,7 +290,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	case history.Expire:
 		more.Deadline = deadline()
 	case history.Pop, history.SortedPop:
-		more.Head = d.chance(2) || m.shape.Queues
+		more.Head = m.shape.Stacks || d.chance(2) || m.shape.Queues
 	case history.SetBit:
 		op.Value, more.Index = strconv.Itoa(d(2)), int64(d(3))
 	case history.GetBit:

@@ -15,7 +15,8 @@ type sighting struct {
 	known   bool
 }
 
-// mostChoices bounds how many choices of IDs are tried for one transaction.
+// mostChoices bounds how many choices of IDs are tried for one transaction. Where
+// there are more (plan.untried), that no order was found proves nothing.
 const mostChoices = 256
 
 // chooseIDs: nobody knows which IDs the server chose for entries whose addition
@@ -37,16 +38,16 @@ func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 		if pl.seen == nil {
 			pl.seen = p.sightings()
 		}
-		var more [][]part
+		more := slices.Clone(choices) // an ID that was never seen
 		for _, parts := range choices {
-			more = append(more, parts)
 			var tried []string
 			for _, s := range pl.seen {
-				if len(more) >= mostChoices {
-					break
-				}
 				if s.key != of.key || s.known && s.content != [2]string{of.op.More.Field, of.op.Value} || slices.Contains(tried, s.id) {
 					continue
+				}
+				if len(more) >= mostChoices {
+					pl.untried = true
+					break
 				}
 				tried = append(tried, s.id)
 				asked, op := *of.op.More, *of.op
@@ -57,7 +58,7 @@ func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 				more = append(more, parts)
 			}
 		}
-		choices = more[:min(len(more), mostChoices)]
+		choices = more
 	}
 	if len(choices) == 1 {
 		return groups
@@ -71,7 +72,8 @@ func (p *Problem) chooseIDs(pl *plan, groups int32) int32 {
 	return groups + 1
 }
 
-// sightings are the entries that were seen and whose addition is not known. A
+// sightings are the entries that were seen and whose addition is not known, first
+// those of which more than the ID is: they leave the fewest choices. A
 // stream that begins anew may give an ID once more, to another entry (in the same
 // millisecond, say): of a key that may be without its stream in between all are.
 func (p *Problem) sightings() []sighting {
@@ -162,7 +164,17 @@ func (p *Problem) sightings() []sighting {
 			}
 		}
 	}
-	return slices.DeleteFunc(seen, func(s sighting) bool { return added[of{s.key, s.id}] })
+	seen = slices.DeleteFunc(seen, func(s sighting) bool { return added[of{s.key, s.id}] })
+	slices.SortStableFunc(seen, func(a, b sighting) int {
+		switch {
+		case a.known == b.known:
+			return 0
+		case a.known:
+			return -1
+		}
+		return 1
+	})
+	return seen
 }
 
 // beginAnew are the keys whose stream may go, and another come.

@@ -118,7 +118,7 @@ func reply(op *history.Op, m *history.More, acked bool) string {
 func (w *witness) describeState(id int32) string {
 	var keys []string
 	for i, text := range w.whole[id].row {
-		_, body := split(w.states.texts[text].state)
+		_, body := split(w.states.textOf(text))
 		if len(w.p.Keys) == 1 {
 			return describeBody(body)
 		}

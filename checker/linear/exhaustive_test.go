@@ -3,6 +3,7 @@ package linear
 import (
 	"flag"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -85,4 +86,38 @@ func TestSearchAgreesWithEveryOrder(t *testing.T) {
 		p.Find, p.FoundTo = true, q.Crash
 		require.Equal(t, answer(want.Consistent), p.Check(Limits{}), "%s", q)
 	})
+}
+
+// TestStacksAgreeWithEveryOrder: what is said of a stack without a search is what
+// trying every order says; and of stacks of which nothing but pushes and pops is
+// known it is always said.
+func TestStacksAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 1, Crashes: 4, Lies: 2, Plain: true, Stacks: true, Families: []exhaustive.Family{
+		{Name: "stack", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.Pop}},
+		{Name: "stack that is read", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.Pop, history.ReadList}},
+	}}
+	said := map[Answer]int{}
+	check(t, 1, func(t *rapid.T) {
+		q := s.History(draw(t))
+		p := problemOf(&q)
+		p.Keys = p.Keys[:1]
+		got := p.compile().answer
+		said[got]++
+		want := exhaustive.Judge(q)
+		if whole := !slices.ContainsFunc(q.Ops, func(op history.Op) bool {
+			return op.Kind == history.ReadList || op.Kind == history.Pop && op.Outcome != history.OK || op.Outcome == history.OK && op.Kind == history.Push && op.More.Result != ""
+		}); whole && p.compile().pops(0) {
+			require.NotEqual(t, Unknown, got, "%s", q)
+		}
+		if got != Unknown {
+			require.Equal(t, want.Linearizable, got == Yes, "%s", q)
+		}
+		if q.Found != nil {
+			p.Find, p.FoundTo = true, q.Crash
+			require.Equal(t, want.Consistent, p.Check(Limits{}) == Yes, "%s", q)
+		}
+	})
+	total := said[Yes] + said[No] + said[Unknown]
+	require.Greater(t, said[Yes], total/20)
+	require.Greater(t, said[No], total/20)
 }

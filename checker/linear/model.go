@@ -93,6 +93,7 @@ const (
 	typeHash    = 'h'
 	typeSorted  = 'z'
 	typeStream  = 'x'
+	typePile    = '(' // a stack in the search: see pile
 	hasDeadline = '@' // and eight bytes follow
 )
 

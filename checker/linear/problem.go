@@ -103,6 +103,11 @@ type plan struct {
 	groups int32
 	queues []queue
 	seen   []sighting // entries of streams that were seen; nil: not looked for yet
+	// untried: the server may have chosen IDs that no task has (see chooseIDs).
+	untried bool
+	// stack is the problem as a stack; nil when it is none.
+	stack  *stack
+	answer Answer // without a search
 	states *states
 	// plain keys are only read, set, compared and set, and deleted: each reply that
 	// shows their state shows all of it, and nothing brings a state back but the
@@ -162,7 +167,10 @@ func (p *Problem) compile() *plan {
 	}
 	p.deadlines(pl)
 	pl.index(len(p.Keys))
-	pl.states = newStates(p, pl.clock)
+	if pl.stack = p.stackOf(pl); pl.stack != nil {
+		pl.answer = pl.stack.answer()
+	}
+	pl.states = newStates(p, pl.clock, pl.stack)
 	p.requireStates(pl)
 	p.ownStates(pl)
 	p.findQueues(pl)
@@ -269,6 +277,15 @@ func (pl *plan) wholeRead(of *part, acked bool) {
 	var state string
 	switch of.kind {
 	case history.ReadList:
+		if st := pl.stack; st != nil {
+			values := slices.Clone(m.Values)
+			if st.head {
+				slices.Reverse(values)
+			}
+			of.needs = pl.states.pileOf(values)
+			of.after = of.needs
+			return
+		}
 		state = pack(typeList, m.Values)
 	case history.ReadSet:
 		state = packSet(m.Values)

@@ -9,7 +9,7 @@ import (
 type Answer uint8
 
 const (
-	Unknown Answer = iota // out of time or memory: nothing is known
+	Unknown Answer = iota // out of time or memory, or of choices: nothing is known
 	Yes                   // linearizable
 	No                    // not linearizable
 )
@@ -34,6 +34,9 @@ type Result struct {
 	// Explained counts the acknowledged operations in Longest, Acked all of them.
 	Explained, Acked int
 	Steps            int64
+	// Untried: there is no order with the choices of the server that were tried, and
+	// there are too many to try them all. Only with the answer Unknown.
+	Untried bool
 	// Skipped: it was not looked for (SearchAll).
 	Skipped bool
 }
@@ -68,6 +71,8 @@ type search struct {
 	used    []usedSet
 	words   []uint64 // of all sets in used
 	stack   []frame
+	longest []frame   // the longest that the stack was at a dead end
+	same    int       // how many of its frames the stack has still
 	bits    [2]uint64 // of the answered tasks in order so far
 	pending []uint64  // of the unanswered ones, a bit each
 	slot    []int32   // of each task, its bit in pending
@@ -103,6 +108,9 @@ type Memory struct{ search }
 // Search looks for an order of the operations.
 func (p *Problem) Search(l Limits) Result {
 	l = l.withDefaults()
+	if r, ok := p.withoutSearch(); ok {
+		return r
+	}
 	m := p.Memory
 	if m == nil {
 		m = &Memory{}
@@ -116,7 +124,20 @@ func (p *Problem) Search(l Limits) Result {
 	if res.Answer != Yes && s.greedy {
 		s.tell(&res)
 	}
+	if res.Answer == No && s.pl.untried {
+		res.Answer, res.Untried = Unknown, true
+	}
 	return res
+}
+
+// withoutSearch is the result where none is needed.
+func (p *Problem) withoutSearch() (r Result, ok bool) {
+	if p.Split != nil {
+		return r, false
+	}
+	pl := p.compile()
+	r = Result{Answer: pl.answer, Stuck: -1, Steps: int64(len(pl.tasks))}
+	return r, r.Answer == No || r.Answer == Yes && !p.Find
 }
 
 // Check is the answer of Search alone.
@@ -171,7 +192,7 @@ func (s *search) again() {
 	clear(s.done)
 	clear(s.chosen)
 	clear(s.low)
-	s.stack = s.stack[:0]
+	s.stack, s.longest, s.same = s.stack[:0], s.longest[:0], 0
 	s.acked = 0
 	for i := range s.tasks {
 		if s.tasks[i].acked {
@@ -294,7 +315,8 @@ func (s *search) run(l Limits, stop func() bool) Result {
 		// The operation that returns here, if any, fits nowhere before it.
 		if n := len(s.stack); n > best {
 			best = n
-			res.Longest, res.Explained = s.order(res.Longest[:0])
+			s.longest = append(s.longest[:s.same], s.stack[s.same:]...)
+			s.same = n
 			if res.Stuck = -1; at != 0 {
 				res.Stuck = int(s.tasks[s.events[at].task].op32)
 			}
@@ -303,10 +325,12 @@ func (s *search) run(l Limits, stop func() bool) Result {
 			n := len(s.stack)
 			if n == 0 {
 				res.Answer = No
+				res.Longest, res.Explained = s.order(s.longest)
 				return res
 			}
 			f := s.stack[n-1]
 			s.stack = s.stack[:n-1]
+			s.same = min(s.same, n-1)
 			t := s.events[f.event].task
 			s.take(t, int(f.undo))
 			if s.tasks[t].answered {
@@ -327,10 +351,11 @@ func (s *search) run(l Limits, stop func() bool) Result {
 
 // unfinished is the result of a search that was called off.
 func (s *search) unfinished(res Result, best int) Result {
+	longest := s.longest
 	if len(s.stack) > best {
-		res.Longest, res.Explained = s.order(res.Longest[:0])
-		res.Stuck = -1
+		longest, res.Stuck = s.stack, -1
 	}
+	res.Longest, res.Explained = s.order(longest)
 	res.Answer = Unknown
 	return res
 }
@@ -354,7 +379,7 @@ func (s *search) tell(res *Result) {
 		at = s.next[at]
 	}
 	s.careless = false
-	if order, acked := s.order(nil); acked >= res.Explained {
+	if order, acked := s.order(s.stack); acked >= res.Explained {
 		res.Longest, res.Explained = order, acked
 		if res.Stuck = -1; at != 0 {
 			res.Stuck = int(s.tasks[s.events[at].task].op32)
@@ -362,18 +387,18 @@ func (s *search) tell(res *Result) {
 	}
 }
 
-// order is what was put in order so far, and how many of it were acknowledged.
-func (s *search) order(into []int) (order []int, acked int) {
-	for _, f := range s.stack {
+// order is what was put in order, and how many of it were acknowledged.
+func (s *search) order(stack []frame) (order []int, acked int) {
+	for _, f := range stack {
 		t := &s.tasks[s.events[f.event].task]
 		if t.op32 >= 0 {
-			into = append(into, int(t.op32))
+			order = append(order, int(t.op32))
 			if t.acked {
 				acked++
 			}
 		}
 	}
-	return into, acked
+	return order, acked
 }
 
 // try lets task t take effect; when it may not come next it reports false and
@@ -383,7 +408,7 @@ func (s *search) try(t int32) bool {
 	if task.twin >= 0 && !s.done[task.twin] || task.group >= 0 && s.chosen[task.group] {
 		return false
 	}
-	if s.outOfTurn(t) {
+	if s.outOfTurn(t) || s.mustWait(t) {
 		return false
 	}
 	if s.found >= 0 && (t == s.inside && s.done[s.found] || t == s.outside && !s.done[s.found] || t == s.found && s.p.Last && s.acked > 0) {

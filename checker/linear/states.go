@@ -12,6 +12,9 @@ import (
 type states struct {
 	p     *Problem
 	clock bool // deadlines pass
+	// stack is the only key as a stack, and piles its states; nil when it is none.
+	stack *stack
+	piles []pile
 	texts []text
 	table []int32 // texts by key and content: one more than their numbers, open addressing
 	steps stepTable
@@ -55,8 +58,8 @@ type change struct {
 // none of the numbers of states.
 const noState = -1
 
-func newStates(p *Problem, clock bool) *states {
-	s := &states{p: p, clock: clock, row: make([]int32, len(p.Keys))}
+func newStates(p *Problem, clock bool, stack *stack) *states {
+	s := &states{p: p, clock: clock, stack: stack, row: make([]int32, len(p.Keys))}
 	s.table = make([]int32, 64)
 	s.begin()
 	return s
@@ -70,7 +73,11 @@ func (s *states) begin() {
 		t.needs, t.makers, t.like = 0, 0, notCompared
 	}
 	for i := range s.p.Keys {
-		s.row[i] = s.number(int32(i), s.p.Keys[i].Initial)
+		if s.stack != nil {
+			s.row[i] = s.pileOf(s.stack.initial)
+		} else {
+			s.row[i] = s.number(int32(i), s.p.Keys[i].Initial)
+		}
 		s.toggle(int32(i), s.row[i])
 		if !s.likeFound(s.row[i]) {
 			s.unlike++
@@ -182,11 +189,19 @@ func (s *states) tick(now time.Duration) {
 func (s *states) likeFound(id int32) bool {
 	t := &s.texts[id]
 	if t.like == notCompared {
-		if t.like = different; s.p.Keys[t.key].Found.in(t.state) {
+		if t.like = different; s.p.Keys[t.key].Found.in(s.textOf(id)) {
 			t.like = alike
 		}
 	}
 	return t.like == alike
+}
+
+// textOf is a state in the form that models give it.
+func (s *states) textOf(id int32) string {
+	if s.stack != nil {
+		return s.packed(id)
+	}
+	return s.texts[id].state
 }
 
 // step lets a task take effect on the present state. When its reply does not fit
@@ -224,6 +239,8 @@ func (s *states) part(of *part, acked bool) bool {
 		of.beforeFound != noState && s.p.Find && old != of.beforeFound,
 		of.needs != noState && old != of.needs:
 		return false
+	case s.stack != nil:
+		return s.onPile(of, acked)
 	case of.after != noState:
 		if s.set(of.key, of.after); s.texts[of.after].deadline != 0 {
 			s.expire()
