@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/verdict"
+	"github.com/torntail/torntail/checker/zones"
 )
 
 // TestJudgeAgreesWithEveryOrder holds the whole judge against the one that tries
@@ -60,6 +61,7 @@ func TestTiedRegistersAgreeWithEveryOrder(t *testing.T) {
 	}}
 	var seen tally
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+	require.Greater(t, seen.explained, seen.crashes/20, "too few that the order of all that clients were told explains")
 }
 
 // TestTiedStreamsAgreeWithEveryOrder is about transactions over a stream and
@@ -93,6 +95,17 @@ func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
 	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, s, false) })
 }
 
+// TestStacksAgreeWithEveryOrder is about lists that are pushed to and popped from
+// at the head, of which mostly no search is asked.
+func TestStacksAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 2, Crashes: 3, Lies: 2, Stacks: true, Families: []exhaustive.Family{
+		{Name: "stack", Kinds: []history.Kind{history.Push, history.Pop}},
+		{Name: "stack that is read", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.Pop, history.ReadList}},
+	}}
+	var seen tally
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+}
+
 // unhurried are options with which no answer depends on how busy the machine is.
 var unhurried = Options{Limits: linear.Limits{Timeout: 10 * time.Minute}}
 
@@ -113,6 +126,7 @@ type tally struct {
 	judge                     Judge
 	total, violated, unknowns int
 	crashes, lost             int
+	explained                 int // by the order of all that clients were told (JudgeLeft)
 	kinds                     map[history.Kind]int
 }
 
@@ -150,7 +164,14 @@ func (c *tally) compare(t *rapid.T, s exhaustive.Shape, clusters bool) {
 func (c *tally) durable(t *rapid.T, q *exhaustive.Question, want *exhaustive.Answer) {
 	all, err := contract.For("always", contract.Power, contract.Config{})
 	require.NoError(t, err)
-	out := c.judge.Judge(q.History(), all)
+	h := q.History()
+	out := c.judge.Judge(h, all)
+	left := c.judge.JudgeLeft(h, all, c.total)
+	if in := (zones.Input{Recovered: q.Found.Keys, HasRecovered: true, Crash: int64(q.Crash), Dump: int64(q.Found.At)}); q.Initial == nil && c.judge.explained.is && c.judge.explained.leaves(in) {
+		c.explained++
+	}
+	left.PossiblyLost, left.WindowPessimistic, left.Notes = out.PossiblyLost, out.WindowPessimistic, out.Notes
+	require.Equal(t, out, left, "as one of the states that the crash may have left: %s", q)
 	if out.Assumption == Enough {
 		out.Verdict = verdict.Holds
 	}

@@ -111,6 +111,15 @@ func (j *Judge) durable(e *epoch) {
 	}
 	whole = whole && j.serialCut(e, cut)
 	j.measure(e, cut)
+	if !whole {
+		cut = nil
+	}
+	j.promises(e, cut)
+}
+
+// promises judges clauses (b), of the cut when there is one and anything may be
+// missing, and (c).
+func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 	if !e.judged {
 		if e.life.How == history.PowerCut && !j.c.Crash.LosesPageCache() {
 			return // loses more than the contract is about
@@ -120,7 +129,7 @@ func (j *Judge) durable(e *epoch) {
 		j.unknown(DiskLog, "what was written and synced is not on record, so what had to survive is not known")
 		return
 	}
-	if whole {
+	if cut != nil {
 		j.kept(e, cut)
 	}
 	if late, ok := durability.LateSync(e.life, j.c); ok {

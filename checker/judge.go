@@ -106,9 +106,13 @@ type Judge struct {
 	// noSmall: what clusters decide is left to them also where there is little of
 	// it (tests).
 	noSmall bool
-	out     *Judgement
-	h       *history.History
-	c       *contract.Contract
+	// left is the number of the life of which a state is judged that may have been
+	// left (JudgeLeft); 0 otherwise.
+	left      int
+	explained explained
+	out       *Judgement
+	h         *history.History
+	c         *contract.Contract
 }
 
 // epoch is one life of the server, cut out of the history.
@@ -215,6 +219,10 @@ func (j *Judge) epoch(e *epoch) {
 	}
 	if e.crashed && e.after != nil {
 		in.HasRecovered, in.Recovered, in.Dump = true, e.after.Keys, int64(e.after.At)
+	}
+	if j.nothingLost(e, in) {
+		j.promises(e, nil)
+		return
 	}
 	j.regs.Hasty = j.Options.PlantHasty
 	j.regs.Build(asLists(inPieces(in)))

@@ -236,3 +236,7 @@ func (o *Order) put(i int32) {
 	o.next[o.prev[i]] = o.next[i]
 	o.prev[o.next[i]] = o.prev[i]
 }
+
+// Held is the cluster whose value a key that Find was asked about holds at the end of
+// the order found, a place in Registers.Clusters.
+func (o *Order) Held(key int32) int32 { return o.keys[o.of[key]-1].now }

@@ -150,10 +150,15 @@ func (r *Registers) findValue(key int32, value string) (at int32, free uint64, t
 	return -1, i, tag
 }
 
+// ClusterOf is the cluster of a value of key number n, or -1 when nobody wrote it.
+func (r *Registers) ClusterOf(n int32, value string) int32 {
+	at, _, _ := r.findValue(n, value)
+	return at
+}
+
 // Wrote reports whether a value of the key was written or was there at the start.
 func (k *Key) Wrote(r *Registers, value string) bool {
-	at, _, _ := r.findValue(r.lookup(k.Name), value)
-	return at >= 0
+	return r.ClusterOf(r.lookup(k.Name), value) >= 0
 }
 
 func (r *Registers) insertValue(key int32, value string, at int32) (fresh bool) {

@@ -73,10 +73,14 @@ type judging struct {
 	slack time.Duration // 0: the contract's own
 	// contract, when not nil, judges instead of the mode's own.
 	contract *contract.Contract
+	moments  int // of which states were judged
 }
 
 // run turns the history of a run into its verdict.
-func (j *judging) run(x *Experiment, o *Outcome) {
+func (j *judging) run(x *Experiment, o *Outcome) { j.runBy(x, o, j.judge.Judge) }
+
+// runBy is run with a judge of the history.
+func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, contract.Contract) checker.Judgement) {
 	if o.Why != "" || o.Distrust != "" {
 		o.Verdict = result.Unknown
 		return
@@ -105,7 +109,7 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 		c.AllowRepair, c.AllowRefusal = true, true
 	}
 	j.judge.Options.PlantHasty = x.Plants.HastyJudge
-	verdict := j.judge.Judge(o.History, c)
+	verdict := judge(o.History, c)
 	o.judgement, o.contract = &verdict, c
 	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
 	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost

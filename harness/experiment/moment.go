@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
@@ -30,6 +31,7 @@ type Moment struct {
 	epoch      history.Epoch
 	epochTaken bool
 	acks       []int64 // scratch
+	number     int     // the number that judging has for it; 0: not yet
 }
 
 // watched is the run that a moment is one of, as it is then.
@@ -184,9 +186,16 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}}
 	x := *m.of.x
 	x.Crash = PowerLoss()
-	m.of.judging.contract = c
-	m.of.judging.run(&x, o)
-	m.of.judging.contract = nil
+	j := m.of.judging
+	if m.number == 0 {
+		j.moments++
+		m.number = j.moments
+	}
+	j.contract = c
+	j.runBy(&x, o, func(h *history.History, c contract.Contract) checker.Judgement {
+		return j.judge.JudgeLeft(h, c, m.number)
+	})
+	j.contract = nil
 	return o
 }
 
