@@ -89,6 +89,7 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 		life.Snapshots = append(life.Snapshots, l.life.Snapshots...)
 		life.ChildRunning = append(life.ChildRunning, l.life.ChildRunning...)
 		life.Blocked = append(life.Blocked, l.life.Blocked...)
+		life.Waits = append(life.Waits, l.life.Waits...)
 		if n == first && l.before != nil {
 			s := *l.before
 			s.Epoch = 0

@@ -21,6 +21,8 @@ const (
 	Reopened Assumption = "recovered state"
 	// DiskLog: what the disk was told is on record.
 	DiskLog Assumption = "disk log"
+	// Scheduled: the machine had time for the server where a clause is about time.
+	Scheduled Assumption = "processor time"
 	// Resources: time or memory ran out before an answer.
 	Resources Assumption = "time and memory"
 )

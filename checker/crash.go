@@ -132,17 +132,26 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 	if cut != nil {
 		j.kept(e, cut)
 	}
-	if late, ok := durability.LateSync(e.life, j.c); ok {
+	if late, ok := durability.LateSync(e.life, j.c); late.Waited > 0 {
+		j.starved("a sync was late", &late)
+	} else if ok {
 		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
 			Rule:  fmt.Sprintf("a sync must start within %s of the first write that none covers", j.c.SyncWithin),
 			Story: fmt.Sprintf("data was written to the log by %s\nno sync of it had started by %s", late.Since, late.Due)})
 	}
 	slices.Sort(j.acks)
-	if late, ok := durability.LateSnapshot(e.life, j.c, j.acks); ok {
+	if late, ok := durability.LateSnapshot(e.life, j.c, j.acks); late.Waited > 0 {
+		j.starved("a snapshot was late", &late)
+	} else if ok {
 		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
 			Rule:  fmt.Sprintf("a snapshot must begin once save %d %d is due", int(late.Save.After/time.Second), late.Save.Changes),
 			Story: fmt.Sprintf("%d changes had been made by %s\nno snapshot had begun by %s", late.Save.Changes, late.Since, late.Due)})
 	}
+}
+
+// starved notes that a clause about time was broken while the server waited for a processor.
+func (j *Judge) starved(what string, late *durability.Lateness) {
+	j.unknown(Scheduled, fmt.Sprintf("%s, due by %s, while the server was seen to wait %s for a processor", what, late.Due, late.Waited))
 }
 
 // measure adds up what was lost.
@@ -241,15 +250,22 @@ func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	}
 	before := durability.KeptBefore(e.life, j.c)
 	var lost []int
+	var starved *durability.Lateness
 	for _, op := range cut.Certain {
 		acked := int64(j.regs.In.Ops[op].Return)
 		switch {
 		case acked < before:
 			lost = append(lost, e.from+int(op))
 		case j.c.Keeps == contract.KeepsWritten:
-			if durability.Postponed(e.life, j.c, acked) {
+			patient := *j.c
+			waited := durability.Waited(e.life, time.Duration(acked), e.life.Ended)
+			patient.SyncSlack += waited
+			switch {
+			case durability.Postponed(e.life, j.c, acked):
 				j.out.PostponedLost++
-			} else {
+			case waited > 0 && durability.Postponed(e.life, &patient, acked):
+				starved = &durability.Lateness{Due: time.Duration(acked) + j.c.PostponeUpTo + j.c.SyncSlack, Waited: waited}
+			default:
 				lost = append(lost, e.from+int(op))
 			}
 		case j.c.ChildrenMayDelaySync && j.c.SyncWithin == 0 && !durability.InChild(e.life, j.c, acked):
@@ -258,6 +274,8 @@ func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	}
 	if len(lost) > 0 {
 		j.found(j.lostWrites(e, lost, before))
+	} else if starved != nil {
+		j.starved("a write that was acknowledged had not been made", starved)
 	}
 	window := time.Duration(max(0, int64(e.life.Ended)-cut.FirstCertain))
 	if j.c.MaxWindow >= 0 && window > j.c.MaxWindow && len(lost) == 0 {

@@ -122,6 +122,42 @@ func TestVerdicts(t *testing.T) {
 				crash power-cut 3500
 				found a=1 b=1`,
 			verdict: verdict.Violated, anomaly: anomaly.LateSync},
+		{name: "everysec that never syncs, and waited for a processor", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				c1 set b 1 3000-3010
+				write 3001-3002
+				waits 2000-2100 by 1000
+				crash power-cut 3500
+				found a=1 b=1`,
+			verdict: verdict.Unknown, assume: Scheduled},
+		{name: "a wait that is too short to explain it", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				c1 set b 1 3000-3010
+				write 3001-3002
+				waits 2000-2100 by 900
+				crash power-cut 3500
+				found a=1 b=1`,
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
+		{name: "a wait at another time explains nothing", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				waits 4000-4100 by 9000
+				sync 3000-3100 covers 13
+				crash power-cut 4200
+				found a=1`,
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
+		{name: "the wait explains the first that is late, and not the second", mode: "everysec", crash: contract.Power,
+			script: `c1 set a 1 10-20
+				write 12-13
+				waits 1000-1100 by 9000
+				sync 3000-3100 covers 13
+				c1 set b 1 4000-4010
+				write 4001-4002
+				crash power-cut 7000
+				found a=1 b=1`,
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
 		{name: "everysec with a long sync in flight is not late", mode: "everysec", crash: contract.Power,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -177,6 +213,23 @@ func TestVerdicts(t *testing.T) {
 				crash kill 4000
 				found a=1`,
 			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
+		{name: "unless it waited for a processor meanwhile", mode: "everysec", crash: contract.Kill,
+			script: `c1 set a 1 10-20
+				write 12-13
+				sync 500-? covers 13
+				c1 set b 1 600-610
+				waits 2000-2100 by 1000
+				crash kill 4000
+				found a=1`,
+			verdict: verdict.Unknown, assume: Scheduled},
+		{name: "and not without a sync in flight, whatever it waited", mode: "everysec", crash: contract.Kill,
+			script: `c1 set a 1 10-20
+				write 12-13
+				c1 set b 1 600-610
+				waits 500-900 by 9000
+				crash kill 1000
+				found a=1`,
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "and not without a sync in flight", mode: "everysec", crash: contract.Kill,
 			script: `c1 set a 1 10-20
 				write 12-13
@@ -229,6 +282,13 @@ func TestVerdicts(t *testing.T) {
 				crash power-cut 5000
 				found nothing`,
 			verdict: verdict.Violated, anomaly: anomaly.LateSync},
+		{name: "rdb that never saves, and waited for a processor", mode: "rdb", crash: contract.Power, conf: saves,
+			script: `c1 set a 1 10-20
+				c1 set a 2 30-40
+				waits 1000-4000 by 3000
+				crash power-cut 5000
+				found nothing`,
+			verdict: verdict.Unknown, assume: Scheduled},
 		{name: "rdb with too few changes need not save", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
 				crash power-cut 5000

@@ -56,6 +56,9 @@ func script(t *testing.T, text string) *history.History {
 		case "blocked":
 			from, to := times(t, f[1])
 			life.Blocked = append(life.Blocked, history.Interval{From: from, To: to})
+		case "waits":
+			from, to := times(t, f[1])
+			life.Waits = append(life.Waits, history.Wait{From: from, To: to, By: ms(t, f[3])})
 		case "crash":
 			life.How, life.Ended = history.EventKind(f[1]), ms(t, f[2])
 			h.Epochs = append(h.Epochs, life)

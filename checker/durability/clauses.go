@@ -146,6 +146,24 @@ func InChild(ep *history.Epoch, c *contract.Contract, acked int64) bool {
 type Lateness struct {
 	Since, Due time.Duration
 	Save       contract.SavePoint // the save point that was due, for snapshots
+	// Waited, when not nought, is for how long the server was seen to wait for a processor
+	// in that time, without which it might not have been late.
+	Waited time.Duration
+}
+
+// Waited is for how long the server was seen to wait for a processor from one instant to
+// another. A stretch of which a part lies between them counts whole: nobody knows where
+// in it the waiting was.
+func Waited(ep *history.Epoch, from, to time.Duration) (sum time.Duration) {
+	for _, w := range ep.Waits {
+		if w.From >= to {
+			break
+		}
+		if w.To > from {
+			sum += w.By
+		}
+	}
+	return sum
 }
 
 // LateSync looks for a write(2) for which no sync was begun within
@@ -153,8 +171,9 @@ type Lateness struct {
 // being written, or in which the server was inside a long sync of another file,
 // does not count (the main thread may be inside the call), nor that
 // after a failed sync until the next one, nor that of a child under
-// no-appendfsync-on-rewrite.
-func LateSync(ep *history.Epoch, c *contract.Contract) (Lateness, bool) {
+// no-appendfsync-on-rewrite. One that waits for a processor cannot explain is
+// preferred.
+func LateSync(ep *history.Epoch, c *contract.Contract) (late Lateness, ok bool) {
 	if c.SyncWithin == 0 {
 		return Lateness{}, false
 	}
@@ -182,11 +201,19 @@ func LateSync(ep *history.Epoch, c *contract.Contract) (Lateness, bool) {
 		if until-w.Return <= limit {
 			continue
 		}
-		if idle := until - w.Return - excused(ep, c, w.Return, until); idle > limit {
-			return Lateness{Since: w.Return, Due: w.Return + limit}, true
+		idle := until - w.Return - excused(ep, c, w.Return, until)
+		if idle <= limit {
+			continue
+		}
+		l := Lateness{Since: w.Return, Due: w.Return + limit}
+		if waited := Waited(ep, w.Return, until); idle-waited > limit {
+			return l, true
+		} else if late.Waited == 0 {
+			l.Waited = waited
+			late = l
 		}
 	}
-	return Lateness{}, false
+	return late, late.Waited > 0
 }
 
 // excused is how much of [from, to] does not count for clause (c).
@@ -255,16 +282,19 @@ const afterFailedSave = 5 * time.Second
 // serverCron (redis 7.0.15): enough changes since the last completed save, more
 // than N whole seconds since it (or since the start), no child running, and 5 s
 // since a failed try. The whole seconds add up to one second.
-func LateSnapshot(ep *history.Epoch, c *contract.Contract, acks []int64) (Lateness, bool) {
+func LateSnapshot(ep *history.Epoch, c *contract.Contract, acks []int64) (late Lateness, ok bool) {
 	for _, p := range c.SavePoints {
-		if late, ok := lateFor(ep, c, p, acks); ok {
-			return late, true
+		if l, broken := lateFor(ep, c, p, acks); broken && l.Waited == 0 {
+			return l, true
+		} else if broken {
+			late, ok = l, true
 		}
 	}
-	return Lateness{}, false
+	return late, ok
 }
 
-func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks []int64) (Lateness, bool) {
+// lateFor is LateSnapshot for one save point.
+func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks []int64) (late Lateness, ok bool) {
 	since := ep.Began // of the last completed save, or the start
 	from := 0         // acknowledged writes before it are in the last snapshot
 	for i := 0; i <= len(ep.Snapshots); i++ {
@@ -281,7 +311,14 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks
 				}
 			}
 			if due < until {
-				return Lateness{Since: changed, Due: due, Save: p}, true
+				l := Lateness{Since: changed, Due: due, Save: p}
+				waited := Waited(ep, since, until)
+				if due+waited < until {
+					return l, true
+				} else if late.Waited == 0 {
+					l.Waited = waited
+					late = l
+				}
 			}
 		}
 		if i == len(ep.Snapshots) {
@@ -292,7 +329,7 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks
 			// It did not complete: the next may wait for the retry delay.
 			since = max(since, s.Began+afterFailedSave-p.After)
 			if i == len(ep.Snapshots)-1 {
-				return Lateness{}, false // still running when the crash struck, or failed and not tried again yet
+				return late, late.Waited > 0 // still running when the crash struck, or failed and not tried again yet
 			}
 			continue
 		}
@@ -302,11 +339,11 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks
 		if s.Durable <= ep.Ended {
 			since = max(since, s.Durable)
 		} else if i == len(ep.Snapshots)-1 {
-			return Lateness{}, false
+			return late, late.Waited > 0
 		}
 		for from < len(acks) && acks[from] < int64(s.Fork) {
 			from++
 		}
 	}
-	return Lateness{}, false
+	return late, late.Waited > 0
 }

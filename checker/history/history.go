@@ -248,6 +248,16 @@ type Epoch struct {
 	Blocked []Interval
 	// ChildRunning are the intervals during which a rewrite or snapshot child ran.
 	ChildRunning []Interval
+	// Waits are the stretches in which the server, or those on whom it depends, were seen
+	// to wait for a processor, in order of From. None: nobody waited, or nobody looked.
+	Waits []Wait
+}
+
+// Wait is a stretch of time in which By of it was spent waiting for a processor. Where
+// several waited one after the other for the same thing, By may be longer than the stretch.
+type Wait struct {
+	From, To time.Duration
+	By       time.Duration
 }
 
 // Interval is a half-open stretch of time.

@@ -135,7 +135,7 @@ func (d *decoder) record(line []byte) error {
 		err = d.event()
 	case "epoch":
 		err = d.newEpoch()
-	case "log-write", "log-sync", "snapshot", "child", "blocked":
+	case "log-write", "log-sync", "snapshot", "child", "blocked", "waited":
 		if d.epoch == nil {
 			return fmt.Errorf("%q without an epoch before it", name)
 		}
@@ -515,6 +515,18 @@ func (d *decoder) disk(what string) error {
 	case "child":
 		err = d.rest(func([]byte) error { return errField })
 		ep.ChildRunning = append(ep.ChildRunning, Interval{From: from, To: to})
+	case "waited":
+		w := Wait{From: from, To: to}
+		err = d.rest(func(name []byte) error {
+			if string(name) != "by" {
+				return errField
+			}
+			return d.timeTo(&w.By)
+		})
+		if n := len(ep.Waits); n > 0 && from < ep.Waits[n-1].From {
+			return errors.New("time goes backwards: waits come in order of their beginning")
+		}
+		ep.Waits = append(ep.Waits, w)
 	}
 	return err
 }

@@ -30,6 +30,7 @@ import (
 //	{"log-sync":[6,8],"covers":6,"failed":false}
 //	{"snapshot":3,"began":4,"renamed":7,"durable":8}     the number is the fork
 //	{"child":[3,7]}
+//	{"waited":[3,7],"by":2}
 //	{"blocked":[4,6]}
 //	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged"
 //	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl", "groups"
@@ -327,6 +328,11 @@ func (e *encoder) epoch(n int, ep *Epoch) {
 	}
 	for _, c := range ep.ChildRunning {
 		e.pair("child", c.From, c.To)
+		e.end()
+	}
+	for _, w := range ep.Waits {
+		e.pair("waited", w.From, w.To)
+		e.time("by", w.By)
 		e.end()
 	}
 }

@@ -181,6 +181,7 @@ func (r *Runner) settle() (goOn bool, err error) {
 	r.rec.Seal()
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	epoch.How, epoch.Ended = r.m.Down()
+	epoch.Waits = r.m.Waits()
 	if r.recording != nil {
 		return false, r.recording.take(r)
 	}

@@ -135,6 +135,9 @@ type Machine interface {
 	// Slack is how much later than on a machine with nothing else to do the server's own
 	// timers may fire (contract.Config.Slack); 0: the contracts' default.
 	Slack() time.Duration
+	// Waits are the stretches of the life that is over in which the server waited for a
+	// processor; none where nothing has to.
+	Waits() []history.Wait
 
 	// Files gives what the disk holds. Nobody may be writing.
 	Files(f func(fsys vfs.FS)) error

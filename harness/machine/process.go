@@ -70,6 +70,8 @@ type life struct {
 	ended   bool // how and when is known
 	strikes int  // of plans under way; the life is over when they are
 	lifeOf
+	waits  waits
+	dead   chan struct{} // closed when the server's process has ended
 	over   chan struct{} // closed when it is
 	closed bool
 }
@@ -302,11 +304,12 @@ func (p *Process) Start(ctx context.Context) (err error) {
 		return err
 	}
 	p.took = redis.Took
-	l := &life{redis: redis, over: make(chan struct{})}
+	l := &life{redis: redis, dead: make(chan struct{}), over: make(chan struct{})}
 	p.mu.Lock()
 	p.life, p.gone = l, false
 	p.mu.Unlock()
 	p.Begin(func() { p.awaitExit(l) })
+	p.Begin(func() { l.waits.watch(redis.Pid(), p.rig.Clock, l.dead) })
 	return nil
 }
 
@@ -413,6 +416,7 @@ func (p *Process) Strike(plan.Trigger) (end func(), ok bool) {
 // awaitExit ends the life of a server that exits by itself.
 func (p *Process) awaitExit(l *life) {
 	exit := l.redis.Wait()
+	close(l.dead)
 	if !p.claim(l) {
 		return
 	}
@@ -538,6 +542,9 @@ func (*Process) Trace() uint64 { return 0 }
 // server may not run for a second. A server that never syncs is found all the same,
 // for an everysec run lasts up to 7 s.
 func (*Process) Slack() time.Duration { return RealSlack }
+
+// Waits implements Machine.
+func (p *Process) Waits() []history.Wait { return p.lastLife().waits.seen() }
 
 // RealSlack is the slack of every machine with a real server.
 const RealSlack = 2 * time.Second

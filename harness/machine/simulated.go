@@ -429,6 +429,9 @@ func (m *Simulated) Trace() uint64 { return m.world.Hash() }
 // Slack implements Machine.
 func (*Simulated) Slack() time.Duration { return 0 }
 
+// Waits implements Machine.
+func (*Simulated) Waits() []history.Wait { return nil }
+
 var simulated = Kind{System: (*Simulated)(nil)} // asked for with the engine, as the target
 
 // Name implements plan.System.
