@@ -34,54 +34,77 @@ var clusterShapes = map[string]shape{
 // right, and what only the evidence is made of. The judge that tries every order
 // must not disagree with any of it. -rewrite writes the file anew.
 //
-//	registers from=0 to=10      see clusterShapes
+//	registers from=0 to=10             see clusterShapes
+//	digest of=registers from=0 to=10   of each only a number made of all that is said
 func TestClustersSayAsBefore(t *testing.T) {
-	var r zones.Registers
-	var p durability.Prefix
-	var g versions.Graph
-	var o zones.Order
+	var judges clusterJudges
 	datadriven.RunTest(t, "testdata/clusters", func(t *testing.T, d *datadriven.TestData) string {
-		s, known := clusterShapes[d.Cmd]
+		name := d.Cmd
+		if name == "digest" {
+			d.ScanArgs(t, "of", &name)
+		}
+		s, known := clusterShapes[name]
 		require.True(t, known)
 		var from, to int
 		d.ScanArgs(t, "from", &from)
 		d.ScanArgs(t, "to", &to)
 		var b strings.Builder
+		if d.Cmd == "digest" {
+			digests(&b, from, to, func(b *strings.Builder, i int) { judges.say(t, b, s, i) })
+			return b.String()
+		}
 		for i := from; i < to; i++ {
-			m := rapid.Custom(func(t *rapid.T) made { return withoutUnrun(s.make(dice{t})) }).Example(i)
-			want := judgeSlowly(m.ops, m.crash, m.found)
-			fmt.Fprintf(&b, "%d linearizable %v, consistent %v, lost %v to %v\n", i, want.linearizable, want.consistent, want.certain, want.possible)
-			state := stateOfMap(m.found, slices.Contains(s.kinds, history.Append), m.crash)
-			r.Build(zones.Input{Ops: m.ops, HasRecovered: true, Recovered: state.Keys, Crash: int64(m.crash), Dump: int64(state.At)})
-			if !tellKeys(t, &b, &r, want.linearizable) {
-				continue
-			}
-			tellPrefix(t, &b, &r, &p, &want)
-			if r.KnowsVersions() {
-				clients, whole := g.Check(&r, false), g.Check(&r, true)
-				fmt.Fprintf(&b, "  versions: clients %s; with what was found %s\n", graphWords(&clients), graphWords(&whole))
-				require.False(t, want.linearizable && !clients.Consistent, "%s", dump(m))
-				require.False(t, want.linearizable && want.consistent && !whole.Consistent, "%s", dump(m))
-				if whole.Decided && whole.Consistent && !slices.ContainsFunc(r.Keys, func(k zones.Key) bool { return k.Ambiguous() }) {
-					require.True(t, want.linearizable && want.consistent, "%s", dump(m))
-					require.ElementsMatch(t, want.certain, ints(whole.Lost), "%s", dump(m))
-					require.Equal(t, len(want.possible), whole.Possible, "%s", dump(m))
-				}
-			}
-			if !r.KnowsVersions() && !slices.ContainsFunc(r.Keys, func(k zones.Key) bool { return k.Ambiguous() || k.Chain }) {
-				o.Begin(&r)
-				var keys []int32
-				for n := range r.Keys {
-					keys = append(keys, int32(n))
-				}
-				if o.Find(keys) {
-					fmt.Fprintf(&b, "  order: %v before what was found, at %s to %s, last %v\n", o.Before, instant(o.From), instant(o.To), o.Last)
-					require.True(t, want.linearizable && want.consistent, "%s", dump(m))
-				}
-			}
+			judges.say(t, &b, s, i)
 		}
 		return b.String()
 	})
+}
+
+// clusterJudges are the judges that search nothing; they reuse their memory.
+type clusterJudges struct {
+	r zones.Registers
+	p durability.Prefix
+	g versions.Graph
+	o zones.Order
+}
+
+// say writes all that they say of history number i of a shape.
+func (j *clusterJudges) say(t *testing.T, b *strings.Builder, s shape, i int) {
+	m := rapid.Custom(func(t *rapid.T) made { return withoutUnrun(s.make(dice{t})) }).Example(i)
+	want := judgeSlowly(m.ops, m.crash, m.found)
+	fmt.Fprintf(b, "%d linearizable %v, consistent %v, lost %v to %v\n", i, want.linearizable, want.consistent, want.certain, want.possible)
+	state := stateOfMap(m.found, slices.Contains(s.kinds, history.Append), m.crash)
+	r := &j.r
+	r.Build(zones.Input{Ops: m.ops, HasRecovered: true, Recovered: state.Keys, Crash: int64(m.crash), Dump: int64(state.At)})
+	if !tellKeys(t, b, r, want.linearizable) {
+		return
+	}
+	prefix := tellPrefix(t, b, r, &j.p, &want)
+	ambiguous := slices.ContainsFunc(r.Keys, func(k zones.Key) bool { return k.Ambiguous() })
+	if r.KnowsVersions() {
+		clients, whole := j.g.Check(r, false), j.g.Check(r, true)
+		fmt.Fprintf(b, "  versions: clients %s; with what was found %s\n", graphWords(&clients), graphWords(&whole))
+		require.False(t, want.linearizable && !clients.Consistent, "%s", dump(m))
+		require.False(t, want.linearizable && want.consistent && !whole.Consistent, "%s", dump(m))
+		if prefix && whole.Decided && whole.Consistent && !ambiguous {
+			require.True(t, want.linearizable && want.consistent, "%s", dump(m))
+			require.ElementsMatch(t, want.certain, ints(whole.Lost), "%s", dump(m))
+			require.Equal(t, len(want.possible), whole.Possible, "%s", dump(m))
+		}
+		return
+	}
+	if ambiguous || slices.ContainsFunc(r.Keys, func(k zones.Key) bool { return k.Chain }) {
+		return
+	}
+	j.o.Begin(r)
+	var keys []int32
+	for n := range r.Keys {
+		keys = append(keys, int32(n))
+	}
+	if j.o.Find(keys) {
+		fmt.Fprintf(b, "  order: %v before what was found, at %s to %s, last %v\n", j.o.Before, instant(j.o.From), instant(j.o.To), j.o.Last)
+		require.True(t, want.linearizable && want.consistent, "%s", dump(m))
+	}
 }
 
 func ints(list []int32) []int {
@@ -133,8 +156,9 @@ func tellKeys(t *testing.T, b *strings.Builder, r *zones.Registers, linearizable
 	return good
 }
 
-// tellPrefix writes what is said of the cut, and of where it can be.
-func tellPrefix(t *testing.T, b *strings.Builder, r *zones.Registers, p *durability.Prefix, want *slowAnswer) {
+// tellPrefix writes what is said of the cut, and of where it can be; false when there
+// is none.
+func tellPrefix(t *testing.T, b *strings.Builder, r *zones.Registers, p *durability.Prefix, want *slowAnswer) bool {
 	cut := p.Check(r)
 	fmt.Fprintf(b, "  cut: consistent %v, %s to %s, lost %v of %d, since %s, %s", cut.Consistent, instant(cut.Earliest), instant(cut.Latest), cut.Certain, cut.Possible, instant(cut.FirstCertain), instant(cut.FirstPossible))
 	for _, list := range []struct {
@@ -148,7 +172,7 @@ func tellPrefix(t *testing.T, b *strings.Builder, r *zones.Registers, p *durabil
 	fmt.Fprintf(b, ", bounds %d by %d, %d by %d, undecided %d\n", cut.LowKey, cut.LowOp, cut.HighKey, cut.HighOp, cut.Undecided)
 	require.False(t, want.linearizable && want.consistent && !cut.Consistent)
 	if !cut.Consistent {
-		return
+		return false
 	}
 	key, op := p.Unkept(nil)
 	spans := p.Spans(zones.Early)
@@ -179,6 +203,7 @@ func tellPrefix(t *testing.T, b *strings.Builder, r *zones.Registers, p *durabil
 		narrow := p.Narrow(spans[:1], skip)
 		fmt.Fprintf(b, "  in the first span, without key 0: lost %v of %d, since %s, %s\n", narrow.Certain, narrow.Possible, instant(narrow.FirstCertain), instant(narrow.FirstPossible))
 	}
+	return true
 }
 
 func graphWords(res *versions.Result) string {

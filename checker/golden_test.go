@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -29,6 +30,9 @@ import (
 //	random from=0 to=20            of every kind of operation
 //	twice from=0 to=20             two lives of the server, and two crashes
 //	given-up steps=40 family=set   searches that may take so few steps
+//	digest of=random from=0 to=20  of each history only a number made of all that is
+//	                               said; the words of one that differs are had by asking
+//	                               for it, before and after
 func TestJudgementsAreToldAsBefore(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -72,6 +76,14 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 				s.crash(f, 40)
 				j.Options.Limits.Steps = int64(arg("steps", 40))
 				all(&b, j.Judge(s.h, contract.Clients()))
+			case "digest":
+				var of string
+				d.ScanArgs(t, "of", &of)
+				digests(&b, arg("from", 0), arg("to", 1), func(b *strings.Builder, i int) {
+					for _, c := range contractsFor(t, of, i) {
+						all(b, j.Judge(drawnFor(t, of, i), c))
+					}
+				})
 			default:
 				for i := arg("from", 0); i < arg("to", 1); i++ {
 					last := ""
@@ -91,6 +103,24 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 			return b.String()
 		})
 	})
+}
+
+// digests writes a number for each of some histories, ten a line: of all that say
+// says of it.
+func digests(b *strings.Builder, from, to int, say func(b *strings.Builder, i int)) {
+	for i := from; i < to; i++ {
+		var one strings.Builder
+		say(&one, i)
+		if (i-from)%10 == 0 {
+			fmt.Fprintf(b, "%d:", i)
+		}
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(one.String())) // it never fails
+		fmt.Fprintf(b, " %08x", h.Sum32())
+		if (i-from)%10 == 9 || i == to-1 {
+			b.WriteByte('\n')
+		}
+	}
 }
 
 // contractsFor are those that history number i of a command is judged by.
