@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/versions"
 	"github.com/torntail/torntail/checker/zones"
+	"github.com/torntail/torntail/internal/digest"
 )
 
 // clusterShapes are what clusters and the graph of versions judge alone.
@@ -50,7 +51,7 @@ func TestClustersSayAsBefore(t *testing.T) {
 		d.ScanArgs(t, "to", &to)
 		var b strings.Builder
 		if d.Cmd == "digest" {
-			digests(&b, from, to, func(b *strings.Builder, i int) { judges.say(t, b, s, i) })
+			digest.Each(&b, from, to, func(b *strings.Builder, i int) { judges.say(t, b, s, i) })
 			return b.String()
 		}
 		for i := from; i < to; i++ {

@@ -2,7 +2,6 @@ package checker
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/verdict"
+	"github.com/torntail/torntail/internal/digest"
 )
 
 // TestJudgementsAreToldAsBefore compares everything that is said of histories
@@ -79,7 +79,7 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 			case "digest":
 				var of string
 				d.ScanArgs(t, "of", &of)
-				digests(&b, arg("from", 0), arg("to", 1), func(b *strings.Builder, i int) {
+				digest.Each(&b, arg("from", 0), arg("to", 1), func(b *strings.Builder, i int) {
 					for _, c := range contractsFor(t, of, i) {
 						all(b, j.Judge(drawnFor(t, of, i), c))
 					}
@@ -103,24 +103,6 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 			return b.String()
 		})
 	})
-}
-
-// digests writes a number for each of some histories, ten a line: of all that say
-// says of it.
-func digests(b *strings.Builder, from, to int, say func(b *strings.Builder, i int)) {
-	for i := from; i < to; i++ {
-		var one strings.Builder
-		say(&one, i)
-		if (i-from)%10 == 0 {
-			fmt.Fprintf(b, "%d:", i)
-		}
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(one.String())) // it never fails
-		fmt.Fprintf(b, " %08x", h.Sum32())
-		if (i-from)%10 == 9 || i == to-1 {
-			b.WriteByte('\n')
-		}
-	}
 }
 
 // contractsFor are those that history number i of a command is judged by.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/digest"
 )
 
 // TestDamagedFilesAreRefusedWhereTheyAreDamaged compares with testdata/damaged what
@@ -20,6 +23,10 @@ import (
 //	cut                 (a history of any form)
 //	changed to=x        each byte in turn
 //	cut-store NAME      a file of testdata/jepsen
+//	digest              of each byte of a history a number made of what is read when
+//	                    it is one of several others
+//	digest-store NAME   the same of a file of testdata/jepsen, with its checksums right
+//	read                the history itself, in torntail's own form
 func TestDamagedFilesAreRefusedWhereTheyAreDamaged(t *testing.T) {
 	datadriven.Walk(t, "testdata/damaged", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -28,21 +35,33 @@ func TestDamagedFilesAreRefusedWhereTheyAreDamaged(t *testing.T) {
 				files, format, err := DecodeAny(bytes.NewReader(b), Options{})
 				return made(format, files, err)
 			}
-			var to string
-			if d.Cmd == "changed" {
-				d.ScanArgs(t, "to", &to)
-			}
-			if d.Cmd == "cut-store" {
+			if strings.HasSuffix(d.Cmd, "-store") {
 				var err error
 				whole, err = os.ReadFile(filepath.Join("testdata", "jepsen", d.CmdArgs[0].Key))
 				require.NoError(t, err)
 				read = func(b []byte) string {
-					f, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{})
+					f, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{Memory: 1 << 26})
 					if err != nil {
 						return made(JepsenStore, nil, err)
 					}
 					return made(JepsenStore, []File{*f}, nil)
 				}
+			}
+			var to string
+			switch d.Cmd {
+			case "changed":
+				d.ScanArgs(t, "to", &to)
+			case "digest":
+				return digested(whole, read, []byte("x0\"}"))
+			case "digest-store":
+				return digested(whole, func(b []byte) string {
+					if len(b) > storeHeader {
+						fixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
+					}
+					return read(b)
+				}, []byte{1, 0xdb})
+			case "read":
+				return written(t, d.Input)
 			}
 			var b strings.Builder
 			last, from := "", 0
@@ -73,6 +92,35 @@ func TestDamagedFilesAreRefusedWhereTheyAreDamaged(t *testing.T) {
 			return b.String()
 		})
 	})
+}
+
+// digested is a number for each byte of a file, made of what is read of the file when
+// that byte is one of others.
+func digested(whole []byte, read func(b []byte) string, others []byte) string {
+	var b strings.Builder
+	digest.Each(&b, 0, len(whole), func(b *strings.Builder, n int) {
+		for _, c := range others {
+			changed := bytes.Clone(whole)
+			changed[n] = c
+			b.WriteString(read(changed))
+		}
+	})
+	return b.String()
+}
+
+// written is all that is read of a file, each history in torntail's own form.
+func written(t *testing.T, text string) string {
+	files, format, err := DecodeAny(strings.NewReader(text), Options{})
+	if err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	for i := range files {
+		f := &files[i]
+		fmt.Fprintf(&b, "%s, workload %q, keyed %v, part %q, says %q\n", format, f.Workload, f.Keyed, f.Part, f.Says)
+		require.NoError(t, Encode(&b, f.History))
+	}
+	return b.String()
 }
 
 // made is what was made of a file, in a line.

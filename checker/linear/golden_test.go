@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/torntail/torntail/checker/exhaustive"
+	"github.com/torntail/torntail/internal/digest"
 )
 
 // TestStepsAreDescribedAsBefore compares with testdata/golden how operations and
@@ -17,31 +18,39 @@ import (
 // -rewrite writes the file anew.
 //
 //	steps from=0 to=10
+//	digest from=0 to=10     of each only a number made of all that is told
 func TestStepsAreDescribedAsBefore(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var from, to int
 			d.ScanArgs(t, "from", &from)
 			d.ScanArgs(t, "to", &to)
-			var b strings.Builder
-			for i := from; i < to; i++ {
+			say := func(b *strings.Builder, i int) {
 				p := rapid.Custom(func(t *rapid.T) *Problem {
 					q := exhaustive.Small.History(draw(t))
 					return problemOf(&q)
 				}).Example(i)
 				w := p.newWitness()
 				at := state{}
-				fmt.Fprintf(&b, "%d begins with %s\n", i, w.describeState(at.id))
+				fmt.Fprintf(b, "%d begins with %s\n", i, w.describeState(at.id))
 				for n := range w.tasks {
 					fits, next := w.step(at, int32(n))
 					if !fits {
-						fmt.Fprintf(&b, "  %s: does not fit\n", w.describe(int32(n)))
+						fmt.Fprintf(b, "  %s: does not fit\n", w.describe(int32(n)))
 						continue
 					}
 					at = next
-					fmt.Fprintf(&b, "  %s: %s\n", w.describe(int32(n)), w.describeState(at.id))
+					fmt.Fprintf(b, "  %s: %s\n", w.describe(int32(n)), w.describeState(at.id))
 				}
-				fmt.Fprintf(&b, "  %s\n", p.Search(Limits{Steps: 10_000}).Answer)
+				fmt.Fprintf(b, "  %s\n", p.Search(Limits{Steps: 10_000}).Answer)
+			}
+			var b strings.Builder
+			if d.Cmd == "digest" {
+				digest.Each(&b, from, to, say)
+				return b.String()
+			}
+			for i := from; i < to; i++ {
+				say(&b, i)
 			}
 			return b.String()
 		})

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/replication"
+	"github.com/torntail/torntail/internal/digest"
 )
 
 // TestAccountsAreGivenAsBefore compares with testdata/accounts all that is said of
@@ -23,15 +24,20 @@ import (
 //	failover from=0 to=5      as run makes them
 //	unique from=0 to=5        each write with a key of its own, with its fate
 //	changed from=0 to=20      a few things changed at random, without regard for sense
+//	digest of=changed from=0 to=20     of each only a number made of all that is said
 func TestAccountsAreGivenAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/accounts", func(t *testing.T, d *datadriven.TestData) string {
 		var from, to int
 		d.ScanArgs(t, "from", &from)
 		d.ScanArgs(t, "to", &to)
-		var b strings.Builder
-		for seed := uint64(from); seed < uint64(to); seed++ {
+		of := d.Cmd
+		if of == "digest" {
+			d.ScanArgs(t, "of", &of)
+		}
+		say := func(b *strings.Builder, n int) {
+			seed := uint64(n)
 			f := run(seed)
-			switch d.Cmd {
+			switch of {
 			case "unique":
 				f = unique(seed)
 				fateless(f.h, seed)
@@ -39,23 +45,39 @@ func TestAccountsAreGivenAsBefore(t *testing.T) {
 				change(f.h, seed)
 			}
 			a := replication.Of(f.h, "n1")
-			fmt.Fprintf(&b, "%d acked %d, unattributed %d, lost %v by phase %v\n", seed, a.Acked, a.Unattributed, a.Lost, a.LostBy())
-			fmt.Fprintf(&b, "  split brain %v, dual master for %s, acked %v\n", a.SplitBrain, a.DualMaster, a.DualAcked)
-			fmt.Fprintf(&b, "  diverged %+v, stale %v\n", a.Diverged, a.Stale)
-			tell(&b, a.Anomalies)
+			fmt.Fprintf(b, "%d acked %d, unattributed %d, lost %v by phase %v\n", seed, a.Acked, a.Unattributed, places(a.Lost), a.LostBy())
+			fmt.Fprintf(b, "  split brain %v, dual master for %s, acked %v\n", a.SplitBrain, a.DualMaster, a.DualAcked)
+			fmt.Fprintf(b, "  diverged %+v, stale %v\n", a.Diverged, a.Stale)
+			tell(b, a.Anomalies)
 			for _, e := range replication.Exposures(f.h, &a, "n1", []string{"near", "far", "near"}) {
-				fmt.Fprintf(&b, "  exposed %+v, %.3f a second\n", e, e.PerSecond())
+				fmt.Fprintf(b, "  exposed %+v, %.3f a second\n", e, e.PerSecond())
 			}
 			steps, ok := replication.StepsOf(f.h, "n1")
-			fmt.Fprintf(&b, "  steps %v %v\n", ok, strings.ReplaceAll(fmt.Sprintf("%+v", steps), history.Never.String(), "never"))
-			if fates, ok := replication.Fate(f.h, &a, "n2"); ok && d.Cmd == "unique" {
-				fmt.Fprintf(&b, "  survived %d, lost %v, unattributed %v, refuted %v, unanswered %d there, %d gone, refused and there %v, phantoms %v\n", fates.Survived, fates.Lost,
+			fmt.Fprintf(b, "  steps %v %v\n", ok, strings.ReplaceAll(fmt.Sprintf("%+v", steps), history.Never.String(), "never"))
+			if fates, ok := replication.Fate(f.h, &a, "n2"); ok && of == "unique" {
+				fmt.Fprintf(b, "  survived %d, lost %v, unattributed %v, refuted %v, unanswered %d there, %d gone, refused and there %v, phantoms %v\n", fates.Survived, fates.Lost,
 					fates.Unattributed, fates.Refuted, fates.UnknownSurvived, fates.UnknownGone, fates.FailedThere, fates.Phantoms)
-				tell(&b, fates.Anomalies)
+				tell(b, fates.Anomalies)
 			}
+		}
+		var b strings.Builder
+		if d.Cmd == "digest" {
+			digest.Each(&b, from, to, say)
+			return b.String()
+		}
+		for n := from; n < to; n++ {
+			say(&b, n)
 		}
 		return b.String()
 	})
+}
+
+// places are where lost writes are in the history, and by which events.
+func places(lost []replication.LostWrite) (ops [][2]int) {
+	for _, l := range lost {
+		ops = append(ops, [2]int{l.Op, l.Promotion})
+	}
+	return ops
 }
 
 // tell writes anomalies, of each name no more than two.
@@ -101,7 +123,7 @@ func change(h *history.History, seed uint64) {
 	for range 40 {
 		op := &h.Ops[rng.IntN(len(h.Ops))]
 		other := &h.Ops[rng.IntN(len(h.Ops))]
-		switch rng.IntN(6) {
+		switch rng.IntN(7) {
 		case 0, 1:
 			op.Kind, op.Key, op.Value = history.Read, other.Key, other.Value
 		case 2:
@@ -112,13 +134,15 @@ func change(h *history.History, seed uint64) {
 			op.Outcome = history.Failed
 		case 5:
 			op.Return += time.Duration(rng.IntN(60)) * ms
+		case 6:
+			op.More.Offset = int64(rng.IntN(3)) - 1
 		}
 	}
 	for range 3 {
 		ev := history.Event{At: at(), Kind: []history.EventKind{history.Promoted, history.CutOff, history.DownSeen, history.RoleSeen}[rng.IntN(4)], Node: fmt.Sprint("n", 1+rng.IntN(3))}
 		switch ev.Kind {
 		case history.Promoted:
-			ev.Offset = int64(rng.IntN(900))
+			ev.Offset = int64(max(0, rng.IntN(900)-450))
 		case history.RoleSeen:
 			ev.Text = []string{"master", "slave"}[rng.IntN(2)]
 		}

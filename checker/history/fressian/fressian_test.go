@@ -1,10 +1,16 @@
 package fressian_test
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/history/fressian"
@@ -90,6 +96,60 @@ func TestMalformedValuesAreNamed(t *testing.T) {
 			}
 			require.ErrorContains(t, err, tc.want)
 		})
+	}
+}
+
+// TestEveryCode compares with testdata/codes what is read when a value begins with
+// each of the codes, with something in the caches, and in front of bytes of several
+// kinds; and of each place at which the data may be cut off. -rewrite writes the file
+// anew.
+//
+//	codes HEX       each code in front of these bytes
+//	cut HEX         so many of these bytes
+func TestEveryCode(t *testing.T) {
+	datadriven.RunTest(t, "testdata/codes", func(t *testing.T, d *datadriven.TestData) string {
+		tail, err := hex.DecodeString(strings.ReplaceAll(d.Input, " ", ""))
+		require.NoError(t, err)
+		tell := func(data []byte) string {
+			texts, err := read(data)
+			if err != nil {
+				texts = append(texts, err.Error())
+			}
+			return strings.Trim(strconv.QuoteToASCII(strings.Join(texts, " ")), `"`)
+		}
+		var b strings.Builder
+		if d.Cmd == "cut" {
+			for n := range len(tail) + 1 {
+				fmt.Fprintf(&b, "%d: %s\n", n, tell(tail[:n:n]))
+			}
+			return b.String()
+		}
+		for code := 0x3f; code < 256; code++ {
+			// In front of it: a value in the cache, and a structure of two fields.
+			data := append([]byte{0xcd, 0xdb, 'c', 0xef, 0xdb, 's', 2, 7, 8, byte(code)}, tail...)
+			fmt.Fprintf(&b, "%02x: %s\n", code, strings.TrimPrefix(tell(data), `\"c\" [7 8] `))
+		}
+		return b.String()
+	})
+}
+
+// TestLargestValue: a string may be as long as the largest value, and no longer.
+func TestLargestValue(t *testing.T) {
+	const most = 16 << 20
+	long := func(n int) []byte {
+		return append([]byte{0xe3, 0x76, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, bytes.Repeat([]byte{'x'}, n)...)
+	}
+	r := fressian.NewReader(long(most))
+	v, err := r.Next()
+	require.NoError(t, err)
+	require.Len(t, v.Text, most)
+	r = fressian.NewReader(long(most + 1))
+	_, err = r.Next()
+	require.ErrorContains(t, err, "a value of more than 16 Mi values and bytes")
+	// Twice the half is too much with the list around it, and one byte less is not.
+	for n, want := range map[int]bool{most/2 - 2: true, most/2 - 1: false} {
+		_, err := fressian.NewReader(append([]byte{0xe6, 0xcd}, append(long(n), 0x80)...)).Next()
+		require.Equal(t, want, err == nil, "%d: %v", n, err)
 	}
 }
 
