@@ -42,10 +42,14 @@ type facts struct {
 	after   *history.KV
 }
 
+// ruled are the types of value whose elements the rules know: those that operations put
+// there, and see. Any other is searched at once.
+var ruled = []*linear.Model{linear.Register, linear.List, linear.Set, linear.Hash, linear.Sorted, linear.Stream}
+
 // rules applies the rules to each key. It returns false when one is broken.
 func (j *Judge) rules(e *epoch) bool {
 	for _, f := range j.facts(e) {
-		if f.model == nil {
+		if !slices.Contains(ruled, f.model) {
 			continue
 		}
 		if a, broken := j.broken(e, f); broken {

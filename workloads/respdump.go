@@ -62,7 +62,7 @@ func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read h
 			keys[i].Value = r.Value(value.Data)
 		case value.Type == redcon.Array:
 			keys[i].List = r.elements(value)
-			inOrder(&keys[i], typeRead[read])
+			InOrder(&keys[i], read.Type())
 		case value.Type == redcon.Error && strings.HasPrefix(string(value.Data), "WRONGTYPE"):
 			others = append(others, &keys[i])
 		default:
@@ -135,27 +135,24 @@ func (r *Run) dumpOther(c *Conn, timeout time.Duration, kv *history.KV) error {
 		return err
 	}
 	kv.List = r.elements(reply)
-	inOrder(kv, kv.Type)
+	InOrder(kv, kv.Type)
 	return nil
 }
 
-// typeRead is the type of the keys that a kind of operation reads; "" of strings and lists.
-var typeRead = map[history.Kind]string{history.ReadSet: "set", history.ReadHash: "hash"}
-
-// inOrder makes the elements of a key's value those of a type, in an order of their own.
-func inOrder(kv *history.KV, as string) {
+// InOrder makes the elements of a key's value those of a type, in an order of their own.
+func InOrder(kv *history.KV, as string) {
 	switch kv.Type = as; as {
 	case "list":
 		kv.Type = ""
 	case "set":
 		slices.Sort(kv.List)
 	case "hash":
-		SortPairs(kv.List)
+		sortPairs(kv.List)
 	}
 }
 
-// SortPairs sorts a flat list of fields and their values by field.
-func SortPairs(flat []string) {
+// sortPairs sorts a flat list of fields and their values by field.
+func sortPairs(flat []string) {
 	pairs := slices.Collect(slices.Chunk(slices.Clone(flat), 2))
 	slices.SortFunc(pairs, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	copy(flat, slices.Concat(pairs...))

@@ -24,58 +24,6 @@ const (
 	Failed
 )
 
-// Kind is what an operation does.
-type Kind uint8
-
-const (
-	Read         Kind = iota + 1 // GET: Value, or Absent
-	Write                        // SET: Value
-	Delete                       // DEL
-	Append                       // RPUSH of one element (or LPUSH: More.Head) or APPEND, by what the key is: Value; Result is the new length
-	Incr                         // INCRBY: Value is the amount; Result is the reply
-	CAS                          // compare-and-set: Expect -> Value; Result "1" when it was set
-	ReadList                     // LRANGE 0 -1: Values
-	Txn                          // MULTI/EXEC: Parts, atomically
-	Expire                       // PEXPIREAT: Deadline; Result "1" when the key was there
-	Pop                          // LPOP/RPOP: Result is the element, or Absent
-	SetAdd                       // SADD of one member: Value
-	SetRemove                    // SREM of one member: Value
-	ReadSet                      // SMEMBERS: Values, sorted
-	HashSet                      // HSET of one field: More.Field, Value
-	HashRemove                   // HDEL of one field: More.Field
-	ReadHash                     // HGETALL: Values, field and value in turn, sorted by field
-	SortedAdd                    // ZADD of one member: Value, More.Score
-	SortedRemove                 // ZREM of one member: Value
-	ReadSorted                   // ZRANGE WITHSCORES: Values, member and score in turn, in order
-
-	StringAppend // APPEND: Value; Result is the new length
-	SetRange     // SETRANGE: Value, at More.Index; Result is the new length
-	GetDelete    // GETDEL: Result is the value, or Absent
-	SetBit       // SETBIT: Value "0" or "1", at More.Index; Result is the bit before
-	GetBit       // GETBIT: More.Index; Value is the bit
-	Push         // RPUSH of one element, or LPUSH (More.Head): Value; Result is the new length
-	ListMove     // LMOVE from Key to More.To: from the head (More.Head), to the head (More.ToHead); Result is the element, or Absent
-	ListRemove   // LREM: Value, More.Index as count; Result is how many went
-	HashGet      // HGET: More.Field; Value, or Absent
-	HashIncr     // HINCRBY: More.Field, Value is the amount; Result is the sum
-	SetHas       // SISMEMBER: Value; Result "1" when it is a member
-	SortedIncr   // ZINCRBY: Value is the member, More.Score the amount; Result is the new score
-	SortedScore  // ZSCORE: Value is the member; Result is the score, or Absent
-	SortedPop    // ZPOPMAX, or ZPOPMIN (More.Head): Values are member and score; Absent when there was none
-	StreamAdd    // XADD of one field: More.Entry is the ID asked for ("" or "*": the server's choice), More.Field, Value; Result is the entry's ID
-	StreamRemove // XDEL: More.Entry; Result is how many went
-	ReadStream   // XRANGE - +: Values, ID, field and value in turn
-	GroupCreate  // XGROUP CREATE MKSTREAM: More.Group, More.Entry is where it begins ("$" for the end)
-	GroupRead    // XREADGROUP of new entries: More.Group, More.Consumer, More.Index as COUNT (0: all); Values as ReadStream
-	GroupAck     // XACK: More.Group, More.Entry; Result is how many were pending
-	ReadPending  // XPENDING - +: More.Group; Values, ID and consumer in turn
-	Persist      // PERSIST: Result "1" when there was a deadline
-	ReadExpiry   // PEXPIRETIME: More.Deadline, 0 when there is none; Absent when there is no key
-)
-
-// LastKind is the last of the kinds.
-const LastKind = ReadExpiry
-
 // Op is one operation of one client.
 type Op struct {
 	ID      int // place in History.Ops
@@ -124,21 +72,16 @@ func (o *Op) Acked() bool { return o.Outcome == OK }
 
 // Writes reports whether the operation may change state.
 func (o *Op) Writes() bool {
-	switch o.Kind {
-	case Read, ReadList, ReadSet, ReadHash, ReadSorted, GetBit, HashGet, SetHas, SortedScore, ReadStream, ReadPending, ReadExpiry:
-		return false
-	case Txn:
+	if o.Kind == Txn && o.More != nil {
 		// A transaction of reads only is a read.
-		if o.More != nil {
-			for i := range o.More.Parts {
-				if o.More.Parts[i].Writes() {
-					return true
-				}
+		for i := range o.More.Parts {
+			if o.More.Parts[i].Writes() {
+				return true
 			}
-			return len(o.More.Parts) == 0
 		}
+		return len(o.More.Parts) == 0
 	}
-	return true
+	return int(o.Kind) >= len(kindRows) || !kindRows[o.Kind].reads
 }
 
 // EventKind names what happened to a node.
@@ -179,7 +122,7 @@ type KV struct {
 	Key   string
 	Value string        // strings
 	List  []string      // lists, head first; the elements of other types in the order of their reads; nil for strings
-	Type  string        // "set", "hash", "zset", "stream"; empty for strings and lists
+	Type  string        // "set", "hash", "zset", "stream" (Kind.Type); empty for strings and lists
 	TTL   time.Duration // time left at the dump; 0 means no expiry
 	// Groups are a stream's consumer groups by name, when GroupsRead says that
 	// they were read.

@@ -45,18 +45,16 @@ func parseInitial(text string) (initial, error) {
 
 // of is the value as the type of key that op is about.
 func (v *initial) of(op *Op) (KV, error) {
-	kv := KV{Key: op.Key}
+	kv := KV{Key: op.Key, Type: op.Kind.Type()}
+	list := false
 	switch op.Kind {
-	case SetAdd, SetRemove, SetHas, ReadSet:
-		kv.Type = "set"
-	case HashSet, HashRemove, HashGet, HashIncr, ReadHash:
-		kv.Type = "hash"
-	case SortedAdd, SortedRemove, SortedIncr, SortedScore, SortedPop, ReadSorted:
-		kv.Type = "zset"
 	case ReadList, Pop, Push, ListMove, ListRemove:
-	case StreamAdd, StreamRemove, ReadStream, GroupCreate, GroupRead, GroupAck, ReadPending:
+		list = true
+	}
+	switch {
+	case kv.Type == "stream":
 		return kv, errors.New("a stream begins with nothing")
-	default:
+	case kv.Type == "" && !list:
 		if v.list != nil {
 			return kv, errors.New("want one value, not a collection")
 		}

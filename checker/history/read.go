@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -591,8 +592,9 @@ func (d *decoder) found() error {
 			if err := d.sharedText(&kv.Type); err != nil {
 				return err
 			}
-			if !slices.Contains([]string{"set", "hash", "zset", "stream"}, kv.Type) {
-				return fmt.Errorf("type %q: want set, hash, zset or stream", kv.Type)
+			if !slices.Contains(types, kv.Type) {
+				last := len(types) - 1
+				return fmt.Errorf("type %q: want %s or %s", kv.Type, strings.Join(types[:last], ", "), types[last])
 			}
 			return nil
 		case "groups":

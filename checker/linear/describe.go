@@ -52,6 +52,9 @@ func describeOp(op *history.Op, acked bool) string {
 		return "multi " + strings.Join(parts, "; ")
 	}
 	command := commands[op.Kind]
+	if command == "" {
+		command = op.Kind.String() // no command of Redis's
+	}
 	if m.Head {
 		switch op.Kind {
 		case history.Push, history.Append:

@@ -39,22 +39,7 @@ func Load(kv *history.KV, s *history.State) string {
 	return join(max(s.Began, s.At)+kv.TTL, bodyOf(kv))
 }
 
-func bodyOf(kv *history.KV) string {
-	switch kv.Type {
-	case "set":
-		return packSet(kv.List)
-	case "hash":
-		return packHash(kv.List)
-	case "zset":
-		return packSorted(kv.List)
-	case "stream":
-		return loadStream(kv)
-	}
-	if kv.List != nil {
-		return pack(typeList, kv.List)
-	}
-	return string(typeString) + kv.Value
-}
+func bodyOf(kv *history.KV) string { return TypeOfValue(kv).load(kv) }
 
 func loadStream(kv *history.KV) string {
 	s := stream{last: noEntry}

@@ -20,6 +20,10 @@ type Model struct {
 	Name string
 	// Kinds are the operations it knows.
 	Kinds []history.Kind
+
+	of    string // type of the keys that it is of (history.KV.Type)
+	apply func(kind history.Kind, body string, op *history.Op, m *history.More, acked bool) (string, effect)
+	load  func(kv *history.KV) string // the state of an observed key
 }
 
 // Models lists the models of one key, by name.
@@ -34,20 +38,26 @@ var (
 	// Register is a string: set, deleted, compared and set, counted, appended to,
 	// overwritten in part, and as a row of bits.
 	Register = &Model{"register", slices.Concat(anyType, []history.Kind{history.Read, history.Write, history.CAS, history.Incr,
-		history.Append, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit})}
+		history.Append, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit}),
+		"", applyString, func(kv *history.KV) string { return string(typeString) + kv.Value }}
 	// List is a list, and a queue or a stack.
 	List = &Model{"list", slices.Concat(anyType, []history.Kind{history.Append, history.Push, history.ReadList, history.Pop,
-		history.ListMove, history.ListRemove})}
+		history.ListMove, history.ListRemove}),
+		"", applyList, func(kv *history.KV) string { return pack(typeList, kv.List) }}
 	// Set is a set of members.
-	Set = &Model{"set", slices.Concat(anyType, []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet, history.SetHas})}
+	Set = &Model{"set", slices.Concat(anyType, []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet, history.SetHas}),
+		"set", applySet, func(kv *history.KV) string { return packSet(kv.List) }}
 	// Hash is a map of fields.
-	Hash = &Model{"hash", slices.Concat(anyType, []history.Kind{history.HashSet, history.HashRemove, history.ReadHash, history.HashGet, history.HashIncr})}
+	Hash = &Model{"hash", slices.Concat(anyType, []history.Kind{history.HashSet, history.HashRemove, history.ReadHash, history.HashGet, history.HashIncr}),
+		"hash", applyHash, func(kv *history.KV) string { return packHash(kv.List) }}
 	// Sorted is a sorted set: members in order of score, then of name.
 	Sorted = &Model{"sorted-set", slices.Concat(anyType, []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted,
-		history.SortedIncr, history.SortedScore, history.SortedPop})}
+		history.SortedIncr, history.SortedScore, history.SortedPop}),
+		"zset", applySorted, func(kv *history.KV) string { return packSorted(kv.List) }}
 	// Stream is a stream with its consumer groups.
 	Stream = &Model{"stream", slices.Concat(anyType, []history.Kind{history.StreamAdd, history.StreamRemove, history.ReadStream,
-		history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending})}
+		history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending}),
+		"stream", applyStream, loadStream}
 )
 
 // TypeOf is the model of a kind that only one type of value has; nil for the
@@ -67,18 +77,27 @@ func TypeOf(k history.Kind) *Model {
 // TypeOfValue is the model of an observed key.
 func TypeOfValue(kv *history.KV) *Model {
 	switch {
-	case kv.Type == "set":
-		return Set
-	case kv.Type == "hash":
-		return Hash
-	case kv.Type == "zset":
-		return Sorted
-	case kv.Type == "stream":
-		return Stream
+	case kv.Type != "":
+		for _, m := range Models() {
+			if m.of == kv.Type {
+				return m
+			}
+		}
 	case kv.List != nil:
 		return List
 	}
 	return Register
+}
+
+// models are those that apply the kinds of only one type of value. An Append that is
+// applied is one to a list.
+var models [history.LastKind + 1]*Model
+
+func init() {
+	for k := range models {
+		models[k] = TypeOf(history.Kind(k))
+	}
+	models[history.Append] = List
 }
 
 // The state of a key is a string in a form of which there is one for each
@@ -149,24 +168,10 @@ func apply(kind history.Kind, state string, op *history.Op, acked bool) (string,
 	case history.Write, history.Delete, history.GetDelete, history.CAS, history.Expire, history.Persist, history.ReadExpiry:
 		return applyWhole(kind, deadline, body, op, m, acked)
 	}
-	var next string
-	var e effect
-	switch kind {
-	case history.Read, history.Incr, history.StringAppend, history.SetRange, history.SetBit, history.GetBit:
-		next, e = applyString(kind, body, op, m, acked)
-	case history.Append, history.Push, history.Pop, history.ReadList, history.ListRemove:
-		next, e = applyList(kind, body, op, m, acked)
-	case history.SetAdd, history.SetRemove, history.ReadSet, history.SetHas:
-		next, e = applySet(kind, body, op, m, acked)
-	case history.HashSet, history.HashRemove, history.ReadHash, history.HashGet, history.HashIncr:
-		next, e = applyHash(kind, body, op, m, acked)
-	case history.SortedAdd, history.SortedRemove, history.ReadSorted, history.SortedIncr, history.SortedScore, history.SortedPop:
-		next, e = applySorted(kind, body, op, m, acked)
-	case history.StreamAdd, history.StreamRemove, history.ReadStream, history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending:
-		next, e = applyStream(kind, body, op, m, acked)
-	default:
+	if int(kind) >= len(models) || models[kind] == nil {
 		return state, misfits
 	}
+	next, e := models[kind].apply(kind, body, op, m, acked)
 	return join(deadline, next), e
 }
 

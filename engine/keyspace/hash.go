@@ -4,6 +4,10 @@ import (
 	"github.com/torntail/torntail/engine/rdb"
 )
 
+func init() {
+	register(Hash, "hash", loadHash, rdb.TypeHash, rdb.TypeZipmap, rdb.TypeHashZiplist, rdb.TypeHashListpack)
+}
+
 // HashMap is the value of a Hash: as Redis's, a listpack while it is small and
 // its fields are short, a hash table for ever after.
 type HashMap struct {
@@ -53,6 +57,15 @@ func (h *HashMap) Len() int {
 		return h.large.n
 	}
 	return len(h.small)
+}
+
+// Elements implements Collection: each field and its value.
+func (h *HashMap) Elements(add func(elem []byte)) {
+	h.Each(func(f *Field) bool {
+		add([]byte(f.Name))
+		add(f.Value)
+		return true
+	})
 }
 
 func (h *HashMap) find(name []byte) int {
@@ -247,7 +260,7 @@ func (h *HashMap) saveRDB(e *rdb.Encoder) {
 // the length of its fields, as long as they are not too many; one that comes
 // field by field becomes what it would by HSET (redis 7.0.15 rdb.c
 // rdbLoadObject).
-func loadHash(d *rdb.Decoder, kind byte, l *Limits) *HashMap {
+func loadHash(d *rdb.Decoder, kind byte, l *Limits) Collection {
 	h := &HashMap{limits: l}
 	if kind == rdb.TypeHash {
 		n := d.Count("a hash")

@@ -7,6 +7,10 @@ import (
 	"github.com/torntail/torntail/engine/rdb"
 )
 
+func init() {
+	register(List, "list", loadList, rdb.TypeList, rdb.TypeListZiplist, rdb.TypeListQuicklist, rdb.TypeListQuicklist2)
+}
+
 // Deque is a list: cheap at both ends, and by index.
 type Deque struct {
 	buf  [][]byte // elements are buf[head:]
@@ -52,6 +56,13 @@ func (d *Deque) Encoding() string { return "quicklist" }
 
 // Len is the number of elements.
 func (d *Deque) Len() int { return len(d.buf) - d.head }
+
+// Elements implements Collection.
+func (d *Deque) Elements(add func(elem []byte)) {
+	for i := range d.Len() {
+		add(d.At(i))
+	}
+}
 
 // At returns element i, 0 <= i < Len.
 func (d *Deque) At(i int) []byte { return d.buf[d.head+i] }
@@ -287,7 +298,7 @@ const (
 	nodePacked = 2
 )
 
-func loadList(d *rdb.Decoder, kind byte) *Deque {
+func loadList(d *rdb.Decoder, kind byte, _ *Limits) Collection {
 	var elems [][]byte
 	if kind == rdb.TypeListZiplist {
 		return &Deque{buf: d.Ziplist(nil, "a list")}

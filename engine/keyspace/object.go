@@ -7,7 +7,8 @@ import (
 )
 
 // Kind is the type of a value. The numbers are those of redis 7.0.15 server.h
-// OBJ_STRING and so on, plus one.
+// OBJ_STRING and so on, plus one. All but String have a file that makes them known
+// (register).
 type Kind uint8
 
 // The kinds; None marks a free slot and is never the kind of a stored value.
@@ -22,10 +23,25 @@ const (
 	Stream
 )
 
-var kindNames = [...]string{None: "none", String: "string", List: "list", Set: "set", ZSet: "zset", Hash: "hash", Stream: "stream"}
+var kindNames = [256]string{None: "none", String: "string"}
 
 // Name is the word of the TYPE command.
 func (k Kind) Name() string { return kindNames[k] }
+
+// forms are how values are read from a snapshot, by their types there.
+var forms [256]struct {
+	kind Kind
+	load func(d *rdb.Decoder, kind byte, l *Limits) Collection
+}
+
+// register makes a kind of collections known: its name, how it is read from a snapshot,
+// and the types that it has there. It is called from init functions only.
+func register(k Kind, name string, load func(d *rdb.Decoder, kind byte, l *Limits) Collection, types ...byte) {
+	kindNames[k] = name
+	for _, t := range types {
+		forms[t].kind, forms[t].load = k, load
+	}
+}
 
 // Object is a stored value. Byte slices in it never change once stored: a
 // command that changes a value stores a new slice, so that replies, snapshots
@@ -52,6 +68,9 @@ type Collection interface {
 	Len() int
 	// Encoding is what OBJECT ENCODING answers.
 	Encoding() string
+	// Elements gives what the type's own command answers that reads the whole, such
+	// as HGETALL: nested arrays one after the other. add may not keep it.
+	Elements(add func(elem []byte))
 
 	// generation is the keyspace's when the collection was made or forked.
 	generation() uint64

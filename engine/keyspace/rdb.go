@@ -89,24 +89,16 @@ func LoadRDB(r *rdb.Reader, file string, f io.ReaderAt, size int64, o rdb.ReadOp
 // LoadObject reads one value. Its kind is None when it is empty, or when d has
 // an error.
 func LoadObject(d *rdb.Decoder, kind byte, l *Limits) (o Object) {
-	switch kind {
-	case rdb.TypeString:
+	if kind == rdb.TypeString {
 		text := d.Str("a string")
 		if !d.OK() {
 			return Object{}
 		}
 		return StringObject(text)
-	case rdb.TypeList, rdb.TypeListZiplist, rdb.TypeListQuicklist, rdb.TypeListQuicklist2:
-		o = Object{Kind: List, Coll: loadList(d, kind)}
-	case rdb.TypeHash, rdb.TypeZipmap, rdb.TypeHashZiplist, rdb.TypeHashListpack:
-		o = Object{Kind: Hash, Coll: loadHash(d, kind, l)}
-	case rdb.TypeZSet, rdb.TypeZSet2, rdb.TypeZSetZiplist, rdb.TypeZSetListpack:
-		o = Object{Kind: ZSet, Coll: loadZSet(d, kind, l)}
-	case rdb.TypeSet, rdb.TypeSetIntset, rdb.TypeSetListpack:
-		o = Object{Kind: Set, Coll: loadSet(d, kind, l)}
-	case rdb.TypeStream, rdb.TypeStream2, rdb.TypeStream3:
-		o = Object{Kind: Stream, Coll: loadStream(d, kind, l)}
-	default:
+	}
+	if f := &forms[kind]; f.load != nil {
+		o = Object{Kind: f.kind, Coll: f.load(d, kind, l)}
+	} else {
 		d.Refuse(kind)
 	}
 	if !d.OK() || o.Kind != Stream && o.Coll.Len() == 0 {

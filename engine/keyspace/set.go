@@ -7,6 +7,10 @@ import (
 	"github.com/torntail/torntail/engine/rdb"
 )
 
+func init() {
+	register(Set, "set", loadSet, rdb.TypeSet, rdb.TypeSetIntset, rdb.TypeSetListpack)
+}
+
 // Members is the value of a Set: as Redis's, sorted integers while all members
 // are integers and not too many, a hash table for ever after.
 type Members struct {
@@ -59,6 +63,14 @@ func (s *Members) Len() int {
 		return s.large.n
 	}
 	return len(s.ints)
+}
+
+// Elements implements Collection.
+func (s *Members) Elements(add func(elem []byte)) {
+	s.Each(func(member string) bool {
+		add([]byte(member))
+		return true
+	})
 }
 
 // Has reports whether m is a member.
@@ -225,7 +237,7 @@ func (s *Members) saveRDB(e *rdb.Encoder) {
 // loadSet reads a set. Members that come one by one make what SADD would, but
 // too many for integers make a large set from the start; integers that come
 // packed stay so, if they are not too many (redis 7.0.15 rdb.c rdbLoadObject).
-func loadSet(d *rdb.Decoder, kind byte, l *Limits) *Members {
+func loadSet(d *rdb.Decoder, kind byte, l *Limits) Collection {
 	s := &Members{limits: l}
 	if kind == rdb.TypeSetListpack { // of a server since 7.2
 		for _, m := range d.Listpack(nil, "a set") {

@@ -127,6 +127,18 @@ func (s *EntryLog) Encoding() string { return "stream" }
 // Len is the number of entries.
 func (s *EntryLog) Len() int { return s.live }
 
+// Elements implements Collection: of each entry its identifier, a field and a value, as often as it has fields.
+func (s *EntryLog) Elements(add func(elem []byte)) {
+	s.Range(StreamID{}, MaxStreamID, false, func(e *StreamEntry) bool {
+		for i := range e.Names {
+			add(e.ID.Bytes())
+			add(e.Names[i])
+			add(e.Values[i])
+		}
+		return true
+	})
+}
+
 // Nodes is how many nodes there are.
 func (s *EntryLog) Nodes() int { return len(s.nodes) }
 

@@ -7,6 +7,10 @@ import (
 	"github.com/torntail/torntail/engine/rdb"
 )
 
+func init() {
+	register(Stream, "stream", loadStream, rdb.TypeStream, rdb.TypeStream2, rdb.TypeStream3)
+}
+
 // A stream's forms in a snapshot and in a rewritten append-only file.
 
 // key is an identifier as Redis sorts it: sixteen bytes, most significant first.
@@ -150,7 +154,7 @@ func (g *Group) saveRDB(e *rdb.Encoder) {
 // identifier, the highest deleted one and how many entries there were; those from
 // 7.2 on also write when a consumer last got something, of which 7.0 knows
 // nothing (redis 7.0.15 rdb.c rdbLoadObject).
-func loadStream(d *rdb.Decoder, kind byte, l *Limits) *EntryLog {
+func loadStream(d *rdb.Decoder, kind byte, l *Limits) Collection {
 	s := &EntryLog{limits: l}
 	live := 0
 	for n := d.Count("a stream"); n > 0 && d.OK(); n-- {

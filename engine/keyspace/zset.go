@@ -9,6 +9,10 @@ import (
 	"github.com/torntail/torntail/engine/rdb"
 )
 
+func init() {
+	register(ZSet, "zset", loadZSet, rdb.TypeZSet, rdb.TypeZSet2, rdb.TypeZSetZiplist, rdb.TypeZSetListpack)
+}
+
 // Scored is a member of a sorted set. Members stand by score, equal scores by
 // name, byte for byte.
 type Scored struct {
@@ -73,6 +77,15 @@ func (z *SortedSet) Len() int {
 		return z.names.n
 	}
 	return len(z.small)
+}
+
+// Elements implements Collection: each member and its score, in order.
+func (z *SortedSet) Elements(add func(elem []byte)) {
+	z.Each(func(m *Scored) bool {
+		add([]byte(m.Member))
+		add(AppendScore(nil, m.Score))
+		return true
+	})
 }
 
 // Score returns a member's score.
@@ -303,7 +316,7 @@ func (z *SortedSet) saveRDB(e *rdb.Encoder) {
 // loadZSet reads a sorted set. One that comes member by member becomes small if
 // it fits; a packed form stays so whatever the length of its members, if they are
 // not too many (redis 7.0.15 rdb.c rdbLoadObject).
-func loadZSet(d *rdb.Decoder, kind byte, l *Limits) *SortedSet {
+func loadZSet(d *rdb.Decoder, kind byte, l *Limits) Collection {
 	z := &SortedSet{limits: l}
 	var all []Scored
 	fits := true

@@ -130,48 +130,14 @@ func (b *bareImage) dump() (history.State, error) {
 
 // read fills in a key's value.
 func (b *bareImage) read(o *keyspace.Object, kv *history.KV) {
-	add := func(elem []byte) { kv.List = append(kv.List, b.tokens.Parse(elem, b.size)) }
 	if o.Kind == keyspace.String {
 		kv.Value = b.tokens.Parse(o.Str, b.size)
 		return
 	}
 	kv.List = make([]string, 0, o.Coll.Len())
-	if o.Kind != keyspace.List {
-		kv.Type = o.Kind.Name()
-	}
-	switch o.Kind {
-	case keyspace.List:
-		for i := range o.List().Len() {
-			add(o.List().At(i))
-		}
-	case keyspace.Set:
-		o.Set().Each(func(member string) bool {
-			add([]byte(member))
-			return true
-		})
-		slices.Sort(kv.List)
-	case keyspace.Hash:
-		o.Hash().Each(func(f *keyspace.Field) bool {
-			add([]byte(f.Name))
-			add(f.Value)
-			return true
-		})
-		workloads.SortPairs(kv.List)
-	case keyspace.ZSet:
-		o.ZSet().Each(func(m *keyspace.Scored) bool {
-			add([]byte(m.Member))
-			add(keyspace.AppendScore(nil, m.Score))
-			return true
-		})
-	case keyspace.Stream:
-		o.Stream().Range(keyspace.StreamID{}, keyspace.MaxStreamID, false, func(e *keyspace.StreamEntry) bool {
-			for i := range e.Names {
-				add(e.ID.Bytes())
-				add(e.Names[i])
-				add(e.Values[i])
-			}
-			return true
-		})
+	o.Coll.Elements(func(elem []byte) { kv.List = append(kv.List, b.tokens.Parse(elem, b.size)) })
+	workloads.InOrder(kv, o.Kind.Name())
+	if o.Kind == keyspace.Stream {
 		kv.GroupsRead = true
 		for _, g := range o.Stream().Groups() {
 			group := history.Group{Name: g.Name, Last: string(g.Last.Bytes())}

@@ -1,0 +1,148 @@
+package history
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kind is what an operation does.
+type Kind uint8
+
+const (
+	Read         Kind = iota + 1 // GET: Value, or Absent
+	Write                        // SET: Value
+	Delete                       // DEL
+	Append                       // RPUSH of one element (or LPUSH: More.Head) or APPEND, by what the key is: Value; Result is the new length
+	Incr                         // INCRBY: Value is the amount; Result is the reply
+	CAS                          // compare-and-set: Expect -> Value; Result "1" when it was set
+	ReadList                     // LRANGE 0 -1: Values
+	Txn                          // MULTI/EXEC: Parts, atomically
+	Expire                       // PEXPIREAT: Deadline; Result "1" when the key was there
+	Pop                          // LPOP/RPOP: Result is the element, or Absent
+	SetAdd                       // SADD of one member: Value
+	SetRemove                    // SREM of one member: Value
+	ReadSet                      // SMEMBERS: Values, sorted
+	HashSet                      // HSET of one field: More.Field, Value
+	HashRemove                   // HDEL of one field: More.Field
+	ReadHash                     // HGETALL: Values, field and value in turn, sorted by field
+	SortedAdd                    // ZADD of one member: Value, More.Score
+	SortedRemove                 // ZREM of one member: Value
+	ReadSorted                   // ZRANGE WITHSCORES: Values, member and score in turn, in order
+
+	StringAppend // APPEND: Value; Result is the new length
+	SetRange     // SETRANGE: Value, at More.Index; Result is the new length
+	GetDelete    // GETDEL: Result is the value, or Absent
+	SetBit       // SETBIT: Value "0" or "1", at More.Index; Result is the bit before
+	GetBit       // GETBIT: More.Index; Value is the bit
+	Push         // RPUSH of one element, or LPUSH (More.Head): Value; Result is the new length
+	ListMove     // LMOVE from Key to More.To: from the head (More.Head), to the head (More.ToHead); Result is the element, or Absent
+	ListRemove   // LREM: Value, More.Index as count; Result is how many went
+	HashGet      // HGET: More.Field; Value, or Absent
+	HashIncr     // HINCRBY: More.Field, Value is the amount; Result is the sum
+	SetHas       // SISMEMBER: Value; Result "1" when it is a member
+	SortedIncr   // ZINCRBY: Value is the member, More.Score the amount; Result is the new score
+	SortedScore  // ZSCORE: Value is the member; Result is the score, or Absent
+	SortedPop    // ZPOPMAX, or ZPOPMIN (More.Head): Values are member and score; Absent when there was none
+	StreamAdd    // XADD of one field: More.Entry is the ID asked for ("" or "*": the server's choice), More.Field, Value; Result is the entry's ID
+	StreamRemove // XDEL: More.Entry; Result is how many went
+	ReadStream   // XRANGE - +: Values, ID, field and value in turn
+	GroupCreate  // XGROUP CREATE MKSTREAM: More.Group, More.Entry is where it begins ("$" for the end)
+	GroupRead    // XREADGROUP of new entries: More.Group, More.Consumer, More.Index as COUNT (0: all); Values as ReadStream
+	GroupAck     // XACK: More.Group, More.Entry; Result is how many were pending
+	ReadPending  // XPENDING - +: More.Group; Values, ID and consumer in turn
+	Persist      // PERSIST: Result "1" when there was a deadline
+	ReadExpiry   // PEXPIRETIME: More.Deadline, 0 when there is none; Absent when there is no key
+)
+
+// LastKind is the last of the kinds.
+const LastKind = ReadExpiry
+
+// kindRows are what is known of each kind.
+var kindRows = [...]struct {
+	word  string // in history files
+	of    string // type of the keys that it is about (KV.Type)
+	reads bool   // it changes nothing
+}{
+	Read:         {word: "read", reads: true},
+	Write:        {word: "write"},
+	Delete:       {word: "delete"},
+	Append:       {word: "append"},
+	Incr:         {word: "incr"},
+	CAS:          {word: "cas"},
+	ReadList:     {word: "read-list", reads: true},
+	Txn:          {word: "txn"},
+	Expire:       {word: "expire"},
+	Pop:          {word: "pop"},
+	SetAdd:       {word: "set-add", of: "set"},
+	SetRemove:    {word: "set-remove", of: "set"},
+	ReadSet:      {word: "read-set", of: "set", reads: true},
+	HashSet:      {word: "hash-set", of: "hash"},
+	HashRemove:   {word: "hash-remove", of: "hash"},
+	ReadHash:     {word: "read-hash", of: "hash", reads: true},
+	SortedAdd:    {word: "sorted-add", of: "zset"},
+	SortedRemove: {word: "sorted-remove", of: "zset"},
+	ReadSorted:   {word: "read-sorted", of: "zset", reads: true},
+	StringAppend: {word: "string-append"},
+	SetRange:     {word: "set-range"},
+	GetDelete:    {word: "get-delete"},
+	SetBit:       {word: "set-bit"},
+	GetBit:       {word: "get-bit", reads: true},
+	Push:         {word: "push"},
+	ListMove:     {word: "list-move"},
+	ListRemove:   {word: "list-remove"},
+	HashGet:      {word: "hash-get", of: "hash", reads: true},
+	HashIncr:     {word: "hash-incr", of: "hash"},
+	SetHas:       {word: "set-has", of: "set", reads: true},
+	SortedIncr:   {word: "sorted-incr", of: "zset"},
+	SortedScore:  {word: "sorted-score", of: "zset", reads: true},
+	SortedPop:    {word: "sorted-pop", of: "zset"},
+	StreamAdd:    {word: "stream-add", of: "stream"},
+	StreamRemove: {word: "stream-remove", of: "stream"},
+	ReadStream:   {word: "read-stream", of: "stream", reads: true},
+	GroupCreate:  {word: "group-create", of: "stream"},
+	GroupRead:    {word: "group-read", of: "stream"},
+	GroupAck:     {word: "group-ack", of: "stream"},
+	ReadPending:  {word: "read-pending", of: "stream", reads: true},
+	Persist:      {word: "persist"},
+	ReadExpiry:   {word: "read-expiry", reads: true},
+}
+
+// String is the kind's name in history files.
+func (k Kind) String() string {
+	if int(k) < len(kindRows) && kindRows[k].word != "" {
+		return kindRows[k].word
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// Type is the type of the keys that a kind is about; "" of strings and lists, and where
+// that depends.
+func (k Kind) Type() string {
+	if int(k) < len(kindRows) {
+		return kindRows[k].of
+	}
+	return ""
+}
+
+// kinds are the kinds by their names, and kindWords the names; types are those of keys.
+var kinds, kindWords, types = func() (m map[string]Kind, words, types []string) {
+	m = map[string]Kind{}
+	for k := range kindRows {
+		if row := &kindRows[k]; row.word != "" {
+			m[row.word] = Kind(k)
+			words = append(words, row.word)
+			if row.of != "" && !slices.Contains(types, row.of) {
+				types = append(types, row.of)
+			}
+		}
+	}
+	return m, words, types
+}()
+
+func kindOf(word []byte) (Kind, error) {
+	if k, ok := kinds[string(word)]; ok {
+		return k, nil
+	}
+	return 0, fmt.Errorf("operation %q: want one of %s", word, strings.Join(kindWords, ", "))
+}
