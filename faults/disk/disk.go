@@ -25,6 +25,8 @@ const (
 	PlantLoseNothing Plant = 1 << iota
 	// PlantIgnoreSync: syncs return success and make nothing durable.
 	PlantIgnoreSync
+	// PlantIgnoreThird: every third sync does.
+	PlantIgnoreThird
 )
 
 // WriteBack is what the kernel writes by itself, without being asked.
@@ -62,6 +64,7 @@ type Disk struct {
 	dropped  int64  // records dropped from the front of log
 	flight   []Call // entered with an effect, not returned
 	syncs    []syncState
+	begun    int           // of PlantIgnoreThird
 	tickAt   time.Duration // no background work is due before it
 	ticking  bool          // there is a tickAt
 	free     int64         // bytes that may still be added; negative: no limit
@@ -109,7 +112,7 @@ func (d *Disk) Reset(o Options) {
 	if o.Failure != nil {
 		d.failure = *o.Failure
 	}
-	d.nextID, d.seq = 0, 0
+	d.nextID, d.seq, d.begun = 0, 0, 0
 	root := d.newInode(Root)
 	root.dir, root.links, root.mode = true, 2, 0o755
 }

@@ -10,11 +10,12 @@ type SyncID int
 
 // syncState is a sync in flight.
 type syncState struct {
-	active bool
-	tape   int32 // of its call on the tape
-	kind   OpKind
-	ino    Ino
-	cover  []uint64 // micro-operations that will be durable when it returns, by number, ascending
+	active  bool
+	tape    int32 // of its call on the tape
+	kind    OpKind
+	ino     Ino
+	ignored bool     // it makes nothing durable (Plant)
+	cover   []uint64 // micro-operations that will be durable when it returns, by number, ascending
 }
 
 // ErrSeq is what one open descriptor knows of a file's failed syncs, so that it
@@ -58,7 +59,12 @@ func (d *Disk) BeginSync(c *Call) SyncID {
 	if r := d.record(c); r != nil && e == 0 && n.retID != 0 {
 		r.Covers, r.CoversAt = n.retID, n.retAt
 	}
-	if d.frozen || e != 0 && s.kind != OpSyncFS || d.o.Plant&PlantIgnoreSync != 0 {
+	s.ignored = d.o.Plant&PlantIgnoreSync != 0
+	if d.o.Plant&PlantIgnoreThird != 0 {
+		d.begun++
+		s.ignored = d.begun%3 == 0
+	}
+	if d.frozen || e != 0 && s.kind != OpSyncFS || s.ignored {
 		return SyncID(id)
 	}
 	r := d.relate()
@@ -254,7 +260,7 @@ func (d *Disk) EndSync(id SyncID, fail syscall.Errno, seen *ErrSeq) syscall.Errn
 	if fail != 0 {
 		return d.failSync(s, n, fail, seen)
 	}
-	if d.o.Plant&PlantIgnoreSync == 0 {
+	if !s.ignored {
 		settles := d.settles(s)
 		d.covered(s, func(m *micro) bool {
 			if m.kind == microSize && m.log == 0 {

@@ -38,6 +38,8 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.Disk |= disk.PlantLoseNothing }},
 	{"disk-ignores-fsync", "disk", "fsync returns success and makes nothing durable", "lost-write",
 		func(p *Plants) { p.Disk |= disk.PlantIgnoreSync }},
+	{"disk-ignores-third-fsync", "disk", "every third fsync returns success and makes nothing durable", "lost-write",
+		func(p *Plants) { p.Disk |= disk.PlantIgnoreThird }},
 	{"reopen-uncrashed", "harness", "the server is restarted on the disk as it was before the power cut", "unknown",
 		func(p *Plants) { p.ReopenUncrashed = true }},
 	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "unknown",
