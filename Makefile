@@ -11,6 +11,8 @@ LISTS       ?= 10000
 TABLE       ?= 1000000
 COMMANDS    ?= 250000
 MUTANTS     ?= 200
+CRASHES     ?= 3000
+DEFECTS     ?= 12
 # checker/exhaustive is a part of the tests.
 PACKAGES    ?= $$($(GO) list ./checker/... | grep -v /exhaustive$$)
 # Pinned, so that a new release of the linter is a change like any other.
@@ -18,7 +20,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories mutants explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load mutants explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +71,12 @@ prove-engine: ## the engine against redis-server, COMMANDS random commands over 
 	@mkdir -p bin
 	TORNTAIL_COMMANDS=$(COMMANDS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-engine-$$(git rev-parse HEAD).json $(GO) test -count=1 -timeout 60m -v -run TestSameAsRedis ./engine
 	RAPID_CHECKS=1500 $(GO) run ./internal/mutants -short=false -edits engine/testdata/wrong-rules.txt -tests ./engine -run TestSameAsRedis -workers 1
+
+# bin/prove-load-COMMIT.jsonl remembers the crashes that are done: what was interrupted is taken up again.
+prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes), and planted bugs are found on it (DEFECTS runs each)
+	@scripts/setup --tests
+	@mkdir -p bin
+	TORNTAIL_CRASHES=$(CRASHES) TORNTAIL_DEFECTS=$(DEFECTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-load-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 2h -v -run 'UnderLoad' ./harness/campaign
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions
