@@ -124,7 +124,7 @@ func reads(s *history.State, strings map[string]bool) []history.Op {
 			if kind, ok := map[string]history.Kind{"set": history.ReadSet, "hash": history.ReadHash, "zset": history.ReadSorted}[kv.Type]; ok {
 				op.Kind = kind
 			}
-			op.More = &history.More{Offset: -1, Values: kv.List}
+			op.More = &history.More{Offset: history.NoOffset, Values: kv.List}
 		}
 		read(op)
 	}

@@ -218,7 +218,7 @@ func (j *Judge) keptAll(e *epoch) {
 		p.Last = false
 		switch r.Answer {
 		case linear.No:
-			j.found(j.unread(e, c.keys[0], -1))
+			j.found(j.unread(e, c.keys[0], noOp))
 			return
 		case linear.Unknown:
 			c.undecided = true

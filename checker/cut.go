@@ -279,7 +279,7 @@ func (j *Judge) edges(c *component) []int {
 	var ops []int
 	for i := range c.orders {
 		r := &c.orders[i]
-		last, first := -1, -1
+		last, first := noOp, noOp
 		for k, op := range c.problem.Ops {
 			if op.Outcome != history.OK || !op.Writes() {
 				continue
@@ -329,7 +329,7 @@ func (j *Judge) tornIn(c *component) int {
 	defer func() { p.Split = nil }()
 	p.Split = func(*history.Op) bool { return true }
 	if j.ask(c).Answer != linear.Yes {
-		return -1
+		return noOp
 	}
 	for i, op := range p.Ops {
 		if op.Kind != history.Txn {
@@ -346,5 +346,5 @@ func (j *Judge) tornIn(c *component) int {
 			return c.places[i]
 		}
 	}
-	return -1
+	return noOp
 }

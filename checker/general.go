@@ -129,7 +129,7 @@ func (j *Judge) gaveUp(c *component, r linear.Result) {
 		j.note(partlyOrdered) // they were judged by their clusters
 		return
 	}
-	p := Progress{Keys: c.names(j), Explained: r.Explained, Acked: r.Acked, Stuck: -1, Untried: r.Untried}
+	p := Progress{Keys: c.names(j), Explained: r.Explained, Acked: r.Acked, Stuck: noOp, Untried: r.Untried}
 	for _, i := range r.Longest {
 		p.Longest = append(p.Longest, c.places[i])
 	}
@@ -156,7 +156,7 @@ func (j *Judge) inexplicable(e *epoch, c *component, r linear.Result) anomaly.An
 		a.Ops = append(a.Ops, c.places[i])
 	}
 	slices.Sort(a.Ops)
-	last := -1
+	last := noOp
 	if wrong >= 0 {
 		last = c.places[wrong]
 	}

@@ -45,7 +45,7 @@ func asLists(in zones.Input) zones.Input {
 			if op.More != nil {
 				values = g.sorted(op.More.Values)
 			}
-			op.Kind, op.More = history.ReadList, &history.More{Offset: -1, Values: values}
+			op.Kind, op.More = history.ReadList, &history.More{Offset: history.NoOffset, Values: values}
 		}
 	}
 	lists := func(kvs []history.KV) []history.KV {

@@ -115,6 +115,9 @@ type Judge struct {
 	c         *contract.Contract
 }
 
+// noOp is the place of no operation.
+const noOp = -1
+
 // epoch is one life of the server, cut out of the history.
 type epoch struct {
 	number  int

@@ -44,7 +44,7 @@ type Smaller struct {
 func (j *Judge) Minimize(h *history.History, c contract.Contract, name anomaly.Name) (small Smaller, ok bool) {
 	quick := Judge{Options: j.Options, bare: true}
 	quick.Options.Limits.Steps = minimizeSteps
-	m := minimizer{j: &quick, c: c, name: name, h: h, witness: -1, exact: true,
+	m := minimizer{j: &quick, c: c, name: name, h: h, witness: noOp, exact: true,
 		forgotten: make([]bool, len(h.Ops)), deleted: make([]bool, len(h.Ops)), dropped: map[string]bool{}}
 	for i := range h.Ops {
 		m.forgotten[i] = h.Ops[i].Outcome != history.OK

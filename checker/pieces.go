@@ -31,7 +31,7 @@ func inPieces(in zones.Input) zones.Input {
 			op.Kind, op.More = history.Append, nil
 		case history.Read:
 			values, _ := s.all.Split(op.Value)
-			op.Kind, op.Value, op.More = history.ReadList, "", &history.More{Offset: -1, Values: values}
+			op.Kind, op.Value, op.More = history.ReadList, "", &history.More{Offset: history.NoOffset, Values: values}
 		}
 	}
 	asLists := func(kvs []history.KV) []history.KV {

@@ -431,7 +431,7 @@ func (j *Judge) writtenBefore(e *epoch, f *facts, el element) int {
 			return i
 		}
 	}
-	return -1
+	return noOp
 }
 
 // unwrittenBy reports whether an element cannot have been there at an instant.
@@ -473,7 +473,7 @@ func (j *Judge) failedWriter(e *epoch, key, el string) int {
 			}
 		}
 	}
-	return -1
+	return noOp
 }
 
 const (

@@ -60,7 +60,7 @@ func (j *Judge) mostSearched() int {
 
 // serialCut judges the recovered state together with the transactions.
 func (j *Judge) serialCut(e *epoch, cut *durability.Cut) bool {
-	j.unkept = -1
+	j.unkept = noOp
 	if !j.regs.KnowsVersions() {
 		return true
 	}

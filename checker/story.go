@@ -131,7 +131,7 @@ func (j *Judge) staleRead(k *zones.Key) []int {
 }
 
 // tell writes down operations, by their places in the history.
-func (j *Judge) tell(ops []int) string { return j.tellWith(ops, -1) }
+func (j *Judge) tell(ops []int) string { return j.tellWith(ops, noOp) }
 
 // tellWith is tell with the operation that is wrong among those told.
 func (j *Judge) tellWith(ops []int, wrong int) string {
@@ -311,7 +311,7 @@ func (j *Judge) unread(e *epoch, key, op int32) anomaly.Anomaly {
 
 // lastTold are the last acknowledged read and write of a key.
 func (j *Judge) lastTold(e *epoch, key int32) []int {
-	read, wrote := -1, -1
+	read, wrote := noOp, noOp
 	for i := range j.regs.In.Ops {
 		switch op := &j.regs.In.Ops[i]; {
 		case op.Outcome != history.OK || !touches(op, j.regs.Keys[key].Name):

@@ -222,10 +222,8 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 	at := from // everything before at is accounted for
 	add := func(a, b time.Duration) {
 		a, b = max(a, at), min(b, to)
-		if b > a {
-			total += b - a
-			at = b
-		}
+		total += max(0, b-a)
+		at = max(at, b)
 	}
 	// The four lists are each in order; merging them needs one pass of the
 	// earliest next interval.

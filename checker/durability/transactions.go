@@ -58,7 +58,7 @@ func (p *Prefix) indexParts() {
 	p.partFrom = slices.Grow(p.partFrom[:0], n+1)[:n+1]
 	clear(p.partFrom)
 	for i := range r.Clusters {
-		if w := r.Clusters[i].Write; w >= 0 {
+		if w := r.Clusters[i].Write; w != zones.Initial {
 			p.partFrom[w+1]++
 		}
 	}
@@ -68,7 +68,7 @@ func (p *Prefix) indexParts() {
 	p.partAt = slices.Grow(p.partAt[:0], int(p.partFrom[n]))[:p.partFrom[n]]
 	p.fill = append(p.fill[:0], p.partFrom...)
 	for i := range r.Clusters {
-		if w := r.Clusters[i].Write; w >= 0 {
+		if w := r.Clusters[i].Write; w != zones.Initial {
 			p.partAt[p.fill[w]] = int32(i)
 			p.fill[w]++
 		}

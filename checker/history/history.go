@@ -12,6 +12,9 @@ import "time"
 // Never is the return time of an operation that got no reply.
 const Never = time.Duration(1<<63 - 1)
 
+// NoOffset is the replication offset of a reply that does not tell one.
+const NoOffset = -1
+
 // Outcome is what a client knows of its operation.
 type Outcome uint8
 
@@ -50,7 +53,7 @@ type More struct {
 	Replaced    string        // SET ... GET: the value replaced
 	HasReplaced bool
 	Node        string // node that replied
-	Offset      int64  // its replication offset at the reply; -1 unknown
+	Offset      int64  // its replication offset at the reply; NoOffset when it is not known
 	Field       string // of a hash, or of a stream's entry
 	Score       string // SortedAdd, SortedIncr
 	Head        bool   // Append and Push: at the head (LPUSH); Pop and ListMove: from the head (LPOP); SortedPop: the lowest

@@ -109,7 +109,7 @@ func (j *jepsen) invoked(op *Op, f string, key, value *edn.Value, line int) (err
 			return errors.New("want [old new]")
 		}
 		op.Kind, op.Value = CAS, j.plain(&value.Items[1])
-		op.More = &More{Offset: -1, Expect: j.plain(&value.Items[0])}
+		op.More = &More{Offset: NoOffset, Expect: j.plain(&value.Items[0])}
 		j.mayBeNil(op.Key, &value.Items[0])
 		j.mayBeNil(op.Key, &value.Items[1])
 		return j.budget.spend(moreBytes)
@@ -121,7 +121,7 @@ func (j *jepsen) invoked(op *Op, f string, key, value *edn.Value, line int) (err
 	case "enqueue":
 		op.Kind, op.Value = Append, j.plain(value)
 	case "dequeue":
-		op.Kind, op.More = Pop, &More{Offset: -1, Head: true}
+		op.Kind, op.More = Pop, &More{Offset: NoOffset, Head: true}
 		return j.budget.spend(moreBytes)
 	case "drain":
 		op.Kind = Pop
@@ -231,7 +231,7 @@ func (j *jepsen) found(op *Op, value *edn.Value, line int) (err error) {
 		op.Absent = true
 	case edn.Vector, edn.Set:
 		j.note("collection", line)
-		op.Kind, op.More = ReadSet, &More{Offset: -1}
+		op.Kind, op.More = ReadSet, &More{Offset: NoOffset}
 		if value.Kind == edn.Set {
 			op.More.Result = "#" // until it is known that it is no register's value
 		}
@@ -241,7 +241,7 @@ func (j *jepsen) found(op *Op, value *edn.Value, line int) (err error) {
 		return j.budget.spend(moreBytes)
 	case edn.Map:
 		j.note("map", line)
-		op.Kind, op.More = Txn, &More{Offset: -1, Parts: []Op{}}
+		op.Kind, op.More = Txn, &More{Offset: NoOffset, Parts: []Op{}}
 		for i := 0; i < len(value.Items); i += 2 {
 			part := Op{Kind: Read, Key: j.name(&value.Items[i])}
 			if part.Value, part.Absent = j.scalar(&value.Items[i+1]); !part.Absent {
@@ -280,7 +280,7 @@ func (j *jepsen) transfer(op *Op, value *edn.Value) error {
 	if err != nil {
 		return fmt.Errorf(":amount: %w", err)
 	}
-	op.Kind, op.More = Txn, &More{Offset: -1, Parts: []Op{
+	op.Kind, op.More = Txn, &More{Offset: NoOffset, Parts: []Op{
 		{Kind: Incr, Key: j.name(from), Value: fmt.Sprint(-n)},
 		{Kind: Incr, Key: j.name(to), Value: fmt.Sprint(n)},
 	}}
@@ -293,7 +293,7 @@ func (j *jepsen) transaction(op *Op, value *edn.Value) error {
 		return errors.New("want a vector of operations")
 	}
 	op.Kind = Txn
-	op.More = &More{Offset: -1, Parts: make([]Op, 0, len(value.Items))}
+	op.More = &More{Offset: NoOffset, Parts: make([]Op, 0, len(value.Items))}
 	for i := range value.Items {
 		m := &value.Items[i]
 		if m.Kind != edn.Vector || len(m.Items) != 3 || m.Items[0].Kind != edn.Keyword {
@@ -316,7 +316,7 @@ func (j *jepsen) transaction(op *Op, value *edn.Value) error {
 			if err != nil {
 				return err
 			}
-			part.Kind, part.More = ReadList, &More{Offset: -1, Values: list}
+			part.Kind, part.More = ReadList, &More{Offset: NoOffset, Values: list}
 			if err := j.budget.spend(moreBytes); err != nil {
 				return err
 			}

@@ -124,7 +124,7 @@ func (j *jepsen) shape() Workload {
 			slices.Sort(op.More.Values)
 		case op.Kind == Read && j.Workload == Sets:
 			op.Kind, op.Absent = ReadSet, false
-			op.More = &More{Offset: -1, Values: []string{}}
+			op.More = &More{Offset: NoOffset, Values: []string{}}
 		case op.Kind == Read && j.nils[op.Key] && op.Absent && op.Outcome == OK,
 			op.Kind == Read && j.nils[""] && !j.Keyed && op.Absent && op.Outcome == OK:
 			op.Value, op.Absent = nilText, false
@@ -151,7 +151,7 @@ func (j *jepsen) transactions() Workload {
 	appended := false
 	each(func(p *Op) {
 		if p.Kind == Read && p.Absent && lists[p.Key] {
-			p.Kind, p.More = ReadList, &More{Offset: -1, Values: []string{}}
+			p.Kind, p.More = ReadList, &More{Offset: NoOffset, Values: []string{}}
 		}
 		appended = appended || p.Kind == Append || p.Kind == ReadList
 	})
@@ -191,7 +191,7 @@ func (j *jepsen) undrain() error {
 		}
 		for n, v := range append(slices.Clip(j.drained[i]), "") {
 			took := op
-			took.More = &More{Offset: -1, Head: true, Result: v}
+			took.More = &More{Offset: NoOffset, Head: true, Result: v}
 			took.Absent = n == len(j.drained[i])
 			if step > 0 {
 				took.Invoke = op.Invoke + 2*time.Duration(n)*step

@@ -397,7 +397,7 @@ func (o *neutralOp) op() (Op, error) {
 		err = o.compareAndSet(&op)
 	case "txn":
 		op.Kind = Txn
-		op.More = &More{Offset: -1}
+		op.More = &More{Offset: NoOffset}
 		op.More.Parts, err = o.parts()
 	default:
 		err = fmt.Errorf("op %q: want read, write, del, append, cas or txn", o.Op)
@@ -418,7 +418,7 @@ func (o *neutralOp) compareAndSet(op *Op) error {
 	if null {
 		expect = nullText
 	}
-	op.More = &More{Offset: -1, Expect: expect}
+	op.More = &More{Offset: NoOffset, Expect: expect}
 	if op.Value, op.Absent, err = scalar(pair[1]); err != nil {
 		return err
 	}

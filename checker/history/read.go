@@ -312,7 +312,7 @@ func (d *decoder) what(op *Op, name []byte) error {
 		return d.flagTo(&op.Absent)
 	}
 	if op.More == nil {
-		op.More = &More{Offset: -1}
+		op.More = &More{Offset: NoOffset}
 		if err := d.budget.spend(moreBytes); err != nil {
 			return err
 		}

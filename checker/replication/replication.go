@@ -338,7 +338,7 @@ func (a *accountant) divergence() {
 func (a *accountant) compare(x, y *history.State) {
 	i, k := 0, 0
 	for i < len(x.Keys) || k < len(y.Keys) {
-		order := 0
+		var order int
 		switch {
 		case i == len(x.Keys):
 			order = 1

@@ -26,7 +26,7 @@ const (
 func (c *check) cycles(g *graph, most variant) {
 	local := make([]int32, g.nodes())
 	for i := range local {
-		local[i] = -1
+		local[i] = none
 	}
 	for _, nodes := range g.cyclic() {
 		comp := component{check: c, g: g.component(nodes, local), nodes: nodes}
@@ -149,7 +149,7 @@ func repeated(path []step) (int, int) {
 		}
 		seen[s.from] = j
 	}
-	return -1, -1
+	return none, none
 }
 
 // alternates: no two rw edges follow each other around the cycle.

@@ -193,7 +193,7 @@ func (g *graph) component(nodes, local []int32) *graph {
 		out.start[i+1] = int32(len(out.to))
 	}
 	for _, n := range nodes {
-		local[n] = -1
+		local[n] = none
 	}
 	return out
 }
@@ -386,7 +386,7 @@ func (f *finder) way(s int32, end func(int32) bool) (path []step, last int32) {
 		for i := 0; i < len(level); i++ {
 			n := level[i]
 			if f.steps -= int(g.start[n+1] - g.start[n]); f.steps < 0 {
-				return nil, -1
+				return nil, none
 			}
 			for e := g.start[n]; e < g.start[n+1]; e++ {
 				to := g.to[e]
@@ -411,7 +411,7 @@ func (f *finder) way(s int32, end func(int32) bool) (path []step, last int32) {
 		}
 		level, later = later, level[:0]
 	}
-	return nil, -1
+	return nil, none
 }
 
 // transactions leaves out the auxiliary nodes of a way.

@@ -132,7 +132,7 @@ func (g *Graph) collect(crash bool) {
 		g.takesPart[i] = r.In.Ops[i].Outcome == history.OK
 	}
 	for i := range r.Clusters {
-		if c := &r.Clusters[i]; c.Write >= 0 && c.Present {
+		if c := &r.Clusters[i]; c.Write != zones.Initial && c.Present {
 			g.takesPart[c.Write] = true
 		}
 	}
@@ -142,7 +142,7 @@ func (g *Graph) collect(crash bool) {
 		}
 	}
 	for at := range r.Clusters {
-		if c := &r.Clusters[at]; c.Write >= 0 && c.Acked {
+		if c := &r.Clusters[at]; c.Write != zones.Initial && c.Acked {
 			g.pred[at] = g.replaced(int32(at), c)
 		}
 	}
@@ -162,7 +162,7 @@ func (g *Graph) collect(crash bool) {
 		}
 	}
 	for at, p := range g.pred {
-		if p >= 0 && r.Clusters[at].Present {
+		if p != unknown && r.Clusters[at].Present {
 			g.succ[p] = append(g.succ[p], int32(at))
 		}
 	}
@@ -259,7 +259,7 @@ func (g *Graph) known() {
 		if !c.Present {
 			continue
 		}
-		if c.Write >= 0 {
+		if c.Write != zones.Initial {
 			for _, reader := range g.readers[at] {
 				g.base = append(g.base, edge{c.Write, reader})
 			}
@@ -273,7 +273,7 @@ func (g *Graph) known() {
 // follow adds the edges that say that version next replaced version at.
 func (g *Graph) follow(edges []edge, at, next int32) []edge {
 	w := g.r.Clusters[next].Write
-	if prev := g.r.Clusters[at].Write; prev >= 0 && prev != w {
+	if prev := g.r.Clusters[at].Write; prev != zones.Initial && prev != w {
 		edges = append(edges, edge{prev, w})
 	}
 	for _, reader := range g.readers[at] {
@@ -385,7 +385,7 @@ func (g *Graph) cycle() []int32 {
 			break
 		}
 		for i := range from {
-			from[i] = -1
+			from[i] = unknown
 		}
 		queue := []int32{s}
 	search:

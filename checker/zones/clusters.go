@@ -8,7 +8,7 @@ func (r *Registers) addWrites() {
 	for i := range r.In.Ops {
 		op := &r.In.Ops[i]
 		if n := r.KeyOf[i]; n >= 0 {
-			r.addWrite(n, op, int32(i), -1)
+			r.addWrite(n, op, int32(i), none)
 		} else if op.Kind == history.Txn && op.Outcome != history.Failed && op.More != nil {
 			for p := range op.More.Parts {
 				part := &op.More.Parts[p]
@@ -57,7 +57,7 @@ func (r *Registers) addReads() {
 			continue
 		}
 		if n := r.KeyOf[i]; n >= 0 {
-			r.addRead(n, op, int32(i), -1)
+			r.addRead(n, op, int32(i), none)
 		} else if op.Kind == history.Txn && op.More != nil {
 			for p := range op.More.Parts {
 				part := &op.More.Parts[p]
@@ -72,11 +72,11 @@ func (r *Registers) addReads() {
 func (r *Registers) Read(op *history.Op) int32 {
 	n := r.lookup(op.Key)
 	if n < 0 {
-		return -1
+		return none
 	}
 	k := &r.Keys[n]
 	if k.General || k.Repeated {
-		return -1
+		return none
 	}
 	value, absent := op.Value, op.Absent
 	switch {
@@ -88,12 +88,12 @@ func (r *Registers) Read(op *history.Op) int32 {
 	case op.Kind == history.Write && op.More != nil && op.More.HasReplaced:
 		value = op.More.Replaced
 	case op.Kind != history.Read:
-		return -1
+		return none
 	}
 	if absent && op.Kind != history.ReadList {
 		// Parts of transactions have no times of their own.
 		if k.Deletes > 0 || k.Deadline != Late && (op.Return == 0 || int64(op.Return) >= k.Deadline) {
-			return -1
+			return none
 		}
 		return k.From
 	}
@@ -111,7 +111,7 @@ func (r *Registers) addRead(n int32, op *history.Op, i, part int32) {
 		return
 	}
 	k := &r.Keys[n]
-	at := int32(-1)
+	at := int32(none)
 	if op.Absent {
 		if k.Deletes > 0 || int64(r.In.Ops[i].Return) >= k.Deadline {
 			k.AbsentReads++

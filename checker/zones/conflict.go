@@ -46,7 +46,7 @@ func (r *Registers) Check(k *Key) (Conflict, bool) {
 		if r.In.Ops[k.Unwritten].Absent {
 			shape = AbsentRead
 		}
-		return Conflict{Shape: shape, A: -1, B: -1, Read: k.Unwritten}, false
+		return Conflict{Shape: shape, A: none, B: none, Read: k.Unwritten}, false
 	}
 	if k.Chain {
 		return r.checkChain(k)
@@ -61,7 +61,7 @@ func (r *Registers) Check(k *Key) (Conflict, bool) {
 			continue
 		}
 		if c.First < c.Invoke {
-			return Conflict{Shape: ReadBeforeWrite, A: at, B: -1, Read: c.FirstOp}, false
+			return Conflict{Shape: ReadBeforeWrite, A: at, B: none, Read: c.FirstOp}, false
 		}
 		if min(c.First, c.Last) < reach {
 			calm = false
@@ -72,7 +72,7 @@ func (r *Registers) Check(k *Key) (Conflict, bool) {
 		return Conflict{}, true
 	}
 	if r.Hasty {
-		return Conflict{Shape: ForwardOverlap, A: k.From, B: k.To - 1, Read: -1}, false
+		return Conflict{Shape: ForwardOverlap, A: k.From, B: k.To - 1, Read: none}, false
 	}
 	return r.checkZones(k)
 }
@@ -96,7 +96,7 @@ func (r *Registers) checkZones(k *Key) (Conflict, bool) {
 	})
 	for i := 1; i < len(forward); i++ {
 		if r.Clusters[forward[i]].First < r.Clusters[forward[i-1]].Last {
-			return Conflict{Shape: ForwardOverlap, A: forward[i-1], B: forward[i], Read: -1}, false
+			return Conflict{Shape: ForwardOverlap, A: forward[i-1], B: forward[i], Read: none}, false
 		}
 	}
 	for at := k.From; at < k.To; at++ {
@@ -112,7 +112,7 @@ func (r *Registers) checkZones(k *Key) (Conflict, bool) {
 			continue
 		}
 		if f := forward[n-1]; c.First < r.Clusters[f].Last {
-			return Conflict{Shape: BackwardInForward, A: f, B: at, Read: -1}, false
+			return Conflict{Shape: BackwardInForward, A: f, B: at, Read: none}, false
 		}
 	}
 	return Conflict{}, true

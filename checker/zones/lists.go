@@ -22,7 +22,7 @@ func (r *Registers) listOf(k *Key, n int32) *list {
 	if !k.Chain {
 		k.Chain = true
 		k.list = int32(len(r.lists))
-		r.lists = append(r.lists, list{read: -1})
+		r.lists = append(r.lists, list{read: none})
 	}
 	return &r.lists[k.list]
 }
@@ -62,7 +62,7 @@ func (r *Registers) addLists() {
 func (r *Registers) rank(n int32, initial, values []string, read int32) (forked int32) {
 	k := &r.Keys[n]
 	if read < 0 && len(values) == 0 {
-		return -1
+		return none
 	}
 	if len(values) < len(initial) || !slices.Equal(values[:len(initial)], initial) {
 		return read
@@ -71,7 +71,7 @@ func (r *Registers) rank(n int32, initial, values []string, read int32) (forked 
 		at, _, _ := r.findValue(n, e)
 		if at < 0 {
 			k.Unwritten = read
-			return -1
+			return none
 		}
 		rank := int32(len(initial) + i + 1)
 		if c := &r.Clusters[at]; c.Rank != Unranked && c.Rank != rank {
@@ -80,7 +80,7 @@ func (r *Registers) rank(n int32, initial, values []string, read int32) (forked 
 			c.Rank = rank
 		}
 	}
-	return -1
+	return none
 }
 
 // rankByReply ranks appends by the length that their replies gave.
@@ -228,7 +228,7 @@ func (r *Registers) addListRead(n int32, op *history.Op, i int32) {
 func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 	longest := r.lists[k.list].read
 	if k.Forked >= 0 {
-		return Conflict{Shape: ForkedList, A: -1, B: -1, Read: k.Forked, Longest: longest}, false
+		return Conflict{Shape: ForkedList, A: none, B: none, Read: k.Forked, Longest: longest}, false
 	}
 	r.sorted = r.sorted[:0]
 	for at := k.From; at < k.To; at++ {
@@ -237,15 +237,15 @@ func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 			continue
 		}
 		if c.First < c.Invoke {
-			return Conflict{Shape: ReadBeforeWrite, A: at, B: -1, Read: c.FirstOp}, false
+			return Conflict{Shape: ReadBeforeWrite, A: at, B: none, Read: c.FirstOp}, false
 		}
 		r.sorted = append(r.sorted, at)
 	}
 	slices.SortFunc(r.sorted, func(a, b int32) int {
 		return cmp.Or(cmp.Compare(r.Clusters[a].Rank, r.Clusters[b].Rank), cmp.Compare(a, b))
 	})
-	latest := int32(-1) // the cluster of lower rank with the latest Last
-	listed := int32(-1) // the same among the elements of lists that were seen
+	latest := int32(none) // the cluster of lower rank with the latest Last
+	listed := int32(none) // the same among the elements of lists that were seen
 	for i := 0; i < len(r.sorted); {
 		j := i
 		if r.Clusters[r.sorted[i]].Rank == Unranked {
@@ -253,11 +253,11 @@ func (r *Registers) checkChain(k *Key) (Conflict, bool) {
 		}
 		for ; j < len(r.sorted) && r.Clusters[r.sorted[j]].Rank == r.Clusters[r.sorted[i]].Rank; j++ {
 			if c := &r.Clusters[r.sorted[j]]; latest >= 0 && c.First < r.Clusters[latest].Last {
-				return Conflict{Shape: OutOfOrder, A: latest, B: r.sorted[j], Read: -1, Longest: longest}, false
+				return Conflict{Shape: OutOfOrder, A: latest, B: r.sorted[j], Read: none, Longest: longest}, false
 			}
 		}
 		if r.Clusters[r.sorted[i]].Rank != Unranked && j-i > 1 {
-			return Conflict{Shape: OutOfOrder, A: r.sorted[i], B: r.sorted[i+1], Read: -1, Longest: longest}, false
+			return Conflict{Shape: OutOfOrder, A: r.sorted[i], B: r.sorted[i+1], Read: none, Longest: longest}, false
 		}
 		for ; i < j; i++ {
 			if latest < 0 || r.Clusters[r.sorted[i]].Last > r.Clusters[latest].Last {

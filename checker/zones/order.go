@@ -111,7 +111,7 @@ func (o *Order) mine(at int32) bool {
 func (o *Order) add(n int32) bool {
 	r := o.r
 	k := &r.Keys[n]
-	key := orderedKey{key: n, from: int32(len(o.firsts)), found: -1, now: k.From, seen: r.Clusters[k.From].Last}
+	key := orderedKey{key: n, from: int32(len(o.firsts)), found: none, now: k.From, seen: r.Clusters[k.From].Last}
 	if r.In.HasRecovered {
 		switch {
 		case k.Recovered >= 0:
@@ -168,7 +168,7 @@ func (o *Order) run() bool {
 		if left == 0 {
 			return found
 		}
-		best, bestAt := int32(-1), int64(Late)
+		best, bestAt := int32(none), int64(Late)
 		for i := o.next[head]; i != head && o.ops[i].invoke <= limit; i = o.next[i] {
 			if op := &o.ops[i]; best < 0 || op.until < o.ops[best].until {
 				if at := o.instant(op, now, found); at <= limit {

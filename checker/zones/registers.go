@@ -13,6 +13,7 @@ package zones
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
@@ -28,6 +29,8 @@ const (
 	Slack = int64(2 * time.Millisecond)
 	// Initial stands for the write of a cluster whose value was there at the start.
 	Initial = -1
+	// none is no operation, no part, no cluster and no key.
+	none = -1
 )
 
 // Cluster is one write (or the value that was there at the start) with the
@@ -211,11 +214,7 @@ func (r *Registers) Build(in Input) {
 // completeTransactions: of a transaction that nobody acknowledged, a part that
 // was seen says that all of it took effect.
 func (r *Registers) completeTransactions() {
-	if cap(r.seen) < len(r.In.Ops) {
-		r.seen = make([]bool, len(r.In.Ops))
-	}
-	r.seen = r.seen[:len(r.In.Ops)]
-	clear(r.seen)
+	r.seen = append(r.seen[:0], make([]bool, len(r.In.Ops))...)
 	for i := range r.Clusters {
 		if c := &r.Clusters[i]; c.Part >= 0 && c.Present {
 			r.seen[c.Write] = true
@@ -276,13 +275,10 @@ func (r *Registers) assignKeys() {
 			k.Deadline = min(k.Deadline, k.expire)
 		}
 	}
-	if cap(r.KeyOf) < len(r.In.Ops) {
-		r.KeyOf = make([]int32, len(r.In.Ops))
-	}
-	r.KeyOf = r.KeyOf[:len(r.In.Ops)]
+	r.KeyOf = slices.Grow(r.KeyOf[:0], len(r.In.Ops))[:len(r.In.Ops)]
 	for i := range r.In.Ops {
 		op := &r.In.Ops[i]
-		r.KeyOf[i] = -1
+		r.KeyOf[i] = none
 		if op.Outcome == history.Failed {
 			continue
 		}
@@ -392,16 +388,13 @@ func (r *Registers) placeClusters() {
 		k.To = total + 1
 		total += n
 	}
-	if cap(r.Clusters) < int(total) {
-		r.Clusters = make([]Cluster, total)
-	}
-	r.Clusters = r.Clusters[:total]
+	r.Clusters = slices.Grow(r.Clusters[:0], int(total))[:total]
 	r.values = table(r.values, int(total))
 	for i := range r.Keys {
 		r.Clusters[r.Keys[i].From] = Cluster{
 			First: Early, Last: Early, Invoke: Early, Return: Early,
 			Write: Initial, FirstOp: Initial, LastOp: Initial,
-			Part: -1, Key: int32(i), Acked: true, Absent: true,
+			Part: none, Key: int32(i), Acked: true, Absent: true,
 		}
 	}
 	for i := range r.In.Initial {

@@ -17,12 +17,7 @@ func table(old []slot, n int) []slot {
 	for size < 2*n {
 		size *= 2
 	}
-	if cap(old) < size {
-		return make([]slot, size)
-	}
-	old = old[:size]
-	clear(old)
-	return old
+	return append(old[:0], make([]slot, size)...)
 }
 
 // hashText hashes the short names and values of a history: FNV-1a, and a last
@@ -53,7 +48,7 @@ func (r *Registers) lookup(name string) int32 {
 	for i := h & mask; ; i = (i + 1) & mask {
 		s := r.names[i]
 		if s.place == 0 {
-			return -1
+			return none
 		}
 		if s.hash == uint32(h>>32) && r.Keys[s.place-1].Name == name {
 			return s.place - 1
@@ -72,7 +67,7 @@ func (r *Registers) key(name string) int32 {
 			return s.place - 1
 		}
 	}
-	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: -1, Forked: -1, Deadline: Late, expire: Late})
+	r.Keys = append(r.Keys, Key{Name: name, Recovered: NotRead, Unwritten: none, Forked: none, Deadline: Late, expire: Late})
 	r.names[i] = slot{uint32(h >> 32), int32(len(r.Keys))}
 	if 2*len(r.Keys) > len(r.names) {
 		r.growNames()
@@ -147,7 +142,7 @@ func (r *Registers) findValue(key int32, value string) (at int32, free uint64, t
 			return at, i, tag
 		}
 	}
-	return -1, i, tag
+	return none, i, tag
 }
 
 // ClusterOf is the cluster of a value of key number n, or -1 when nobody wrote it.
