@@ -411,8 +411,13 @@ func (l *listener) heard(mark string) (theirs, ours string) {
 			return theirs, ""
 		}
 	}
-	all := l.ours.until(func(all string) bool { return strings.HasSuffix(all, mark+"\r\n") })
-	ours, l.read = all[l.read:], len(all)
+	// What the server says of its own accord, such as a master's PING, may be behind it.
+	all := l.ours.until(func(all string) bool { return strings.Contains(all[l.read:], mark+"\r\n") })
+	ours = all[l.read:]
+	if before, _, ok := strings.Cut(ours, mark+"\r\n"); ok {
+		ours = before + mark + "\r\n"
+	}
+	l.read += len(ours)
 	return theirs, ours
 }
 
