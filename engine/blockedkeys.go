@@ -174,6 +174,7 @@ func (s *Server) serveKey(k watchKey) {
 		s.propagatePending(c)
 		if o == nil || o.Kind != w.kind {
 			if w.lost != nil {
+				s.noteSlow(c, c.lastCmd, c.blockedCommand(), c.blocked.took)
 				s.answer(c, func() { w.lost(key) })
 			}
 			continue
@@ -181,6 +182,7 @@ func (s *Server) serveKey(k watchKey) {
 		served := false
 		reply := s.replyOf(c, func() { served = w.serve(key, o) })
 		if served {
+			s.noteSlow(c, c.lastCmd, c.blockedCommand(), c.blocked.took)
 			s.answerText(c, reply)
 		}
 		s.propagatePending(c)
@@ -243,12 +245,14 @@ func clientUnblock(s *Server, c *Session, argv [][]byte) {
 		c.int(0)
 		return
 	}
+	s.noteSlow(o, o.lastCmd, o.blockedCommand(), o.blocked.took)
 	s.answer(o, func() {
 		switch {
 		case byError:
 			o.error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
 		default:
 			s.timedOut(o)
+			s.stats.of(o.lastCmd).failed++ // updateStatsOnUnblock is told so in either case
 		}
 	})
 	c.int(1)

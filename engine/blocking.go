@@ -14,6 +14,7 @@ type blockedOn struct {
 	replicas int64
 	wanted   *wanted       // nil: it does not wait for keys
 	deadline time.Duration // 0: none
+	took     time.Duration // by the command until then
 }
 
 // block stops a session at the current command.
@@ -122,10 +123,15 @@ func (s *Server) checkWaiting() {
 // answer replies to a blocked session and lets it go on.
 func (s *Server) answer(c *Session, reply func()) { s.answerText(c, s.replyOf(c, reply)) }
 
-// replyOf is what reply answers a session, taken aside.
+// replyOf is what reply answers a session, taken aside. An error is one of the
+// command that it waited with (redis 7.0.15 blocked.c updateStatsOnUnblock).
 func (s *Server) replyOf(c *Session, reply func()) []byte {
 	mark := len(c.out)
+	errors := s.stats.errors
 	reply()
+	if s.stats.errors > errors {
+		s.stats.of(c.lastCmd).failed++
+	}
 	text := append([]byte(nil), c.out[mark:]...)
 	c.out = c.out[:mark]
 	return text
@@ -142,6 +148,15 @@ func (s *Server) answerText(c *Session, text []byte) {
 	s.goOn(c)
 }
 
+// blockedCommand is the command that a blocked session waits to be answered.
+func (c *Session) blockedCommand() [][]byte {
+	begin := 0
+	if c.next > 0 {
+		begin = c.ends[c.next-1]
+	}
+	return c.args[begin:c.ends[c.next]]
+}
+
 // unblockAll ends every WAIT, and waiting for keys, when the role changes (disconnectOrRedirectAllBlockedClients).
 func (s *Server) unblockAll() {
 	for len(s.waiting) > 0 {
@@ -150,26 +165,6 @@ func (s *Server) unblockAll() {
 			c.error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")
 		})
 	}
-}
-
-// resumeWrites ends a pause: what was held back is executed now, in the role
-// the server has by then.
-func (s *Server) resumeWrites() {
-	s.paused = false
-	for len(s.held) > 0 {
-		c := s.held[0]
-		s.unblock(c)
-		s.pending = append(s.pending, c)
-	}
-	s.wake.Signal()
-}
-
-// mayReplicate reports whether a command must wait while writes are paused.
-func (s *Server) mayReplicate(c *Session, cmd *command) bool {
-	if c.isReplica() || c.master {
-		return false
-	}
-	return cmd.flags&write != 0 || cmd.spec.Has("may_replicate") || cmd == execCmd && c.queueWrites()
 }
 
 // softLimit is the state of an output limit that may be exceeded for a while.

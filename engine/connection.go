@@ -48,6 +48,7 @@ func cmdQuit(_ *Server, c *Session, _ [][]byte) {
 func cmdReset(s *Server, c *Session, _ [][]byte) {
 	s.discard(c)
 	s.unsubscribeAll(c)
+	s.unmonitor(c)
 	c.db, c.resp, c.name, c.noEvict = 0, 2, nil, false
 	c.replies = replyOn
 	c.authed = s.cfg.Requirepass == ""
@@ -209,6 +210,23 @@ var clientCommands = []entry{
 	}},
 	{name: "client|kill", run: clientKill},
 	{name: "client|unblock", run: clientUnblock},
+	{name: "client|pause", run: clientPause},
+	{name: "client|unpause", run: clientUnpause},
+	{name: "client|tracking", run: clientTracking},
+	{name: "client|trackinginfo", run: func(_ *Server, c *Session, _ [][]byte) {
+		c.mapOf(3)
+		c.bulkText("flags")
+		c.set(1)
+		c.bulkText("off")
+		c.bulkText("redirect")
+		c.int(-1)
+		c.bulkText("prefixes")
+		c.array(0)
+	}},
+	{name: "client|getredir", run: func(_ *Server, c *Session, _ [][]byte) { c.int(-1) }},
+	{name: "client|caching", run: func(_ *Server, c *Session, _ [][]byte) {
+		c.error("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
+	}},
 	{name: "client|help", run: help("CLIENT",
 		"GETNAME", "    Return the name of the current connection.",
 		"ID", "    Return the ID of the current connection.",
@@ -226,6 +244,18 @@ var clientCommands = []entry{
 		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the current connection.",
 		"UNBLOCK <clientid> [TIMEOUT|ERROR]", "    Unblock the specified blocked client.",
 		"SETNAME <name>", "    Assign the name <name> to the current connection.")},
+}
+
+// clientTracking can only turn off what never is on: keys are not invalidated.
+func clientTracking(_ *Server, c *Session, argv [][]byte) {
+	switch {
+	case same(argv[2], "off") && len(argv) == 3:
+		c.ok()
+	case same(argv[2], "on"), same(argv[2], "off"):
+		c.error("ERR CLIENT TRACKING is not carried out by this server")
+	default:
+		c.error(errSyntax)
+	}
 }
 
 func clientList(s *Server, c *Session, argv [][]byte) {

@@ -8,7 +8,9 @@ import (
 
 var memoryCommands = []entry{
 	{name: "memory|usage", run: cmdMemoryUsage},
+	{name: "memory|purge", run: func(_ *Server, c *Session, _ [][]byte) { c.ok() }},
 	{name: "memory|help", run: help("MEMORY",
+		"PURGE", "    Attempt to purge dirty pages for reclamation by the allocator.",
 		"USAGE <key> [SAMPLES <count>]", "    Return memory in bytes used by <key> and its value. Nested values are", "    sampled up to <count> times (default: 5, 0 means sample all).")},
 }
 

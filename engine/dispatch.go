@@ -128,7 +128,7 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		s.reject(c, cmd, errRestricted(cmd))
 		return
 	}
-	if s.paused && s.mayReplicate(c, cmd) {
+	if s.mustPause(c, cmd) {
 		s.block(c, &blockedOn{paused: true})
 		return
 	}
@@ -149,7 +149,23 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 // call executes a command.
 func (s *Server) call(c *Session, cmd *command, argv [][]byte) {
 	s.stats.commands++
+	s.stats.failedSince() // of the one before
+	begin := s.env.Now()
 	cmd.run(s, c, argv)
+	took := s.env.Now() - begin
+	one := s.stats.of(cmd)
+	one.calls++
+	one.took += took
+	if s.stats.failedSince() {
+		one.failed++
+	}
+	s.noteSpike(cmd, took)
+	if c.blocked != nil {
+		c.blocked.took = took // it is not over yet
+	} else {
+		s.noteSlow(c, cmd, argv, took)
+	}
+	s.feedMonitors(c, cmd, argv)
 }
 
 // allowed reports whether a directive of the kind no, local, yes permits: the
@@ -162,6 +178,9 @@ func (s *Server) allowed(directive string) bool { return directive != "no" }
 func (s *Server) reject(c *Session, cmd *command, msg string) {
 	if c.multi {
 		c.dirtyExec = true
+	}
+	if cmd != nil {
+		s.stats.of(cmd).rejected++
 	}
 	if cmd != nil && cmd == execCmd {
 		s.discard(c)

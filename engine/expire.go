@@ -31,7 +31,7 @@ func (s *Server) find(c *Session, key []byte) *keyspace.Object {
 		if s.repl.Up != nil {
 			return s.expiredOnReplica(c, key)
 		}
-		if s.paused { // it must not change while replicas catch up
+		if s.pauses.on() { // it must not change while replicas catch up
 			return nil
 		}
 		s.stats.expired++

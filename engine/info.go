@@ -19,9 +19,20 @@ const infoRoom = 4 << 10
 
 // section starts a section and reports whether it is wanted.
 func (t *infoText) section(name string) bool {
-	if !wantSection(t.argv, name) {
-		return false
+	return wantSection(t.argv, name) && t.begin(name)
+}
+
+// named is section for one that is not shown by default.
+func (t *infoText) named(name string) bool {
+	for _, a := range t.argv[1:] {
+		if same(a, name) || same(a, "all") || same(a, "everything") {
+			return t.begin(name)
+		}
 	}
+	return false
+}
+
+func (t *infoText) begin(name string) bool {
 	if t.b.Len() > 0 {
 		t.b.WriteString("\r\n")
 	}
@@ -100,6 +111,8 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	s.infoPersistence(t)
 	s.infoStats(t)
 	s.infoReplication(t)
+	s.infoCommandStats(t)
+	s.infoErrorStats(t)
 	if t.section("Cluster") {
 		t.number("cluster_enabled", 0)
 	}
@@ -112,7 +125,7 @@ func (s *Server) infoClients(t *infoText) {
 		t.number("connected_clients", int64(len(s.sessions)))
 		t.number("cluster_connections", 0)
 		t.number("maxclients", s.cfg.Maxclients)
-		t.number("blocked_clients", int64(len(s.waiting)))
+		t.number("blocked_clients", int64(len(s.waiting)+len(s.held)))
 		t.number("tracking_clients", 0)
 	}
 }

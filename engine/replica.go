@@ -157,7 +157,7 @@ func (s *Server) doEffect(e replication.Effect) {
 	case replication.RestartLog:
 		s.restartLog()
 	case replication.PauseWrites:
-		s.paused = true
+		s.pauses.failover = true
 	case replication.ResumeWrites:
 		s.resumeWrites()
 	}

@@ -30,7 +30,7 @@ func (c *Session) boolean(b bool) {
 
 // error replies an error. msg begins with its code: "ERR ...".
 func (c *Session) error(msg string) {
-	c.s.stats.errors++
+	c.s.stats.failure(msg)
 	c.out = redcon.AppendError(c.out, msg)
 }
 

@@ -84,15 +84,19 @@ type Server struct {
 	jobs     []*job
 	waiting  []*Session // blocked by WAIT
 	waiters  keyWaiters // blocked until keys are there
-	held     []*Session // blocked by a pause of writes
-	paused   bool
+	held     []*Session // blocked by a pause
+	pauses   pauses
 	transfer *transfer // of the snapshot that goes to replicas as it is made
 
 	sentinel  *watcher // makes the server a Sentinel; nil: it is none
 	watched   map[watchKey][]*Session
 	pubsub    pubsub
 	pushed    []*Session // with something to send once the turn ends
-	noExpire  bool       // DEBUG SET-ACTIVE-EXPIRE 0
+	monitors  []*Session
+	slow      []slowEntry // the latest last
+	slowID    int64
+	spikes    []*spikes
+	noExpire  bool // DEBUG SET-ACTIVE-EXPIRE 0
 	nextCron  time.Duration
 	started   time.Duration
 	terminate string // name of the signal that asked for the end
@@ -112,8 +116,12 @@ type stats struct {
 	hits        int64
 	misses      int64
 	errors      int64
-	input       int64 // bytes
-	output      int64 // bytes
+	// errorsBefore is how many there were when failedSince was last called.
+	errorsBefore int64
+	byCommand    map[*command]*commandStats
+	byCode       map[string]int64 // of errors
+	input        int64            // bytes
+	output       int64            // bytes
 }
 
 // New makes a server that has not touched its disk yet.
@@ -288,7 +296,10 @@ func (s *Server) cron() error {
 		return nil
 	}
 	s.tickClock()
-	if !s.noExpire && s.repl.Up == nil && !s.paused {
+	if s.pauses.until != 0 && s.env.Now() >= s.pauses.until {
+		s.endPause()
+	}
+	if !s.noExpire && s.repl.Up == nil && !s.pauses.on() {
 		s.expireCycle()
 	}
 	if err := s.mgr.Cron(); err != nil {

@@ -41,6 +41,7 @@ type Session struct {
 	authed  bool
 	loader  bool // executes an append-only file
 	noEvict bool
+	monitor bool // it is shown all commands
 	lastCmd *command
 	replies replyMode
 	pushes  []byte // of the current command, while replies are off
@@ -284,6 +285,7 @@ func (c *Session) Close() {
 	s.unblock(c)
 	s.replicaGone(c)
 	s.unsubscribeAll(c)
+	s.unmonitor(c)
 	if c.stream != nil {
 		c.stream.wake.Signal()
 	}
@@ -303,6 +305,9 @@ func (c *Session) flagLetters() string {
 	var b []byte
 	if c.multi {
 		b = append(b, 'x')
+	}
+	if c.monitor {
+		b = append(b, 'O')
 	}
 	if c.subscribed() > 0 {
 		b = append(b, 'P')

@@ -108,7 +108,7 @@ func init() {
 	commands = make(map[string]*command)
 	for _, entries := range [][]entry{
 		stringCommands, bitmapCommands, hllCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands, streamCommands,
-		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, memoryCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
+		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, memoryCommands, slowlogCommands, latencyCommands, moduleCommands, aclCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
 		serverCommands, configCommands, commandCommands, sentinelCommands(),
 	} {
 		for _, e := range entries {
@@ -167,6 +167,8 @@ func help(name string, lines ...string) handler {
 var serverCommands = []entry{
 	{name: "info", run: cmdInfo, flags: sentinels},
 	{name: "time", run: cmdTime},
+	{name: "monitor", run: cmdMonitor},
+	{name: "lolwut", run: cmdLolwut},
 	{name: "role", run: cmdRole, flags: sentinels},
 	{name: "wait", run: cmdWait},
 	{name: "replicaof", run: cmdReplicaof},

@@ -91,19 +91,22 @@ type Config struct {
 	OutputLimits            OutputLimits
 
 	// Server.
-	Dir                    string // as given; the server's vfs.FS is rooted there
-	Port                   int64
-	Bind                   []string
-	Hz                     int64 // as given; Redis uses 1 to 500
-	Databases              int64
-	Maxclients             int64
-	Requirepass            string
-	EnableDebugCommand     string // no, local, yes
-	EnableProtectedConfigs string // no, local, yes
-	ProtoMaxBulkLen        int64  // bytes
-	ClientQueryBufferLimit int64  // bytes
-	Loglevel               string
-	Logfile                string
+	Dir                     string // as given; the server's vfs.FS is rooted there
+	Port                    int64
+	Bind                    []string
+	Hz                      int64 // as given; Redis uses 1 to 500
+	Databases               int64
+	Maxclients              int64
+	SlowlogLogSlowerThan    int64 // µs; below 0: no command is logged
+	SlowlogMaxLen           int64
+	LatencyMonitorThreshold int64 // ms; 0: nothing is sampled
+	Requirepass             string
+	EnableDebugCommand      string // no, local, yes
+	EnableProtectedConfigs  string // no, local, yes
+	ProtoMaxBulkLen         int64  // bytes
+	ClientQueryBufferLimit  int64  // bytes
+	Loglevel                string
+	Logfile                 string
 
 	// SentinelMode makes the server a Sentinel; Sentinel is the file's lines for it.
 	SentinelMode bool
@@ -165,6 +168,8 @@ var defaults = Config{
 	Hz:                     10,
 	Databases:              16,
 	Maxclients:             10000,
+	SlowlogLogSlowerThan:   10000,
+	SlowlogMaxLen:          128,
 	EnableDebugCommand:     "no",
 	EnableProtectedConfigs: "no",
 	ProtoMaxBulkLen:        512 << 20,
