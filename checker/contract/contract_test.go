@@ -125,6 +125,17 @@ rules:
 	require.True(t, c.AllowRefusal, "later rules win")
 }
 
+// TestNothingIsALimitAsWell: no loss at all may be what somebody wants.
+func TestNothingIsALimitAsWell(t *testing.T) {
+	f, err := contract.Parse([]byte("contract: 1\nrules:\n  - {max-loss-window: 0s, max-lost: 0, sync-within: 0s}\n"))
+	require.NoError(t, err)
+	c, err := f.For("everysec", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	require.Zero(t, c.MaxWindow)
+	require.Zero(t, c.MaxLost)
+	require.Zero(t, c.SyncWithin)
+}
+
 func TestFileErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"empty", "", `empty: want "contract: 1" and rules`},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"testing"
 
@@ -27,6 +28,8 @@ import (
 //	                    it is one of several others
 //	digest-store NAME   the same of a file of testdata/jepsen, with its checksums right
 //	read                the history itself, in torntail's own form
+//	memory              the least memory with which it is read, and what is said of
+//	                    one byte less
 func TestDamagedFilesAreRefusedWhereTheyAreDamaged(t *testing.T) {
 	datadriven.Walk(t, "testdata/damaged", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -62,6 +65,13 @@ func TestDamagedFilesAreRefusedWhereTheyAreDamaged(t *testing.T) {
 				}, []byte{1, 0xdb})
 			case "read":
 				return written(t, d.Input)
+			case "memory":
+				least := 1 + sort.Search(1<<20, func(n int) bool {
+					_, _, err := DecodeAny(bytes.NewReader(whole), Options{Memory: int64(n) + 1})
+					return err == nil
+				})
+				_, _, err := DecodeAny(bytes.NewReader(whole), Options{Memory: int64(least) - 1})
+				return fmt.Sprintf("%d bytes; with less: %v\n", least, err)
 			}
 			var b strings.Builder
 			last, from := "", 0

@@ -79,6 +79,20 @@ func TestEveryFieldSurvivesTheFile(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrittenIsTheSameByteByByte: text that needs no escape is written as it is,
+// and all of a history in one form.
+func TestWhatIsWrittenIsTheSameByteByByte(t *testing.T) {
+	for text, want := range map[string]string{
+		"a <b>&c~ !": `"a <b>&c~ !"`, `a"b`: `"a\"b"`, `a\b`: `"a\\b"`, "a\x1fb": `"a\u001fb"`, "a\x7f": "\"a\x7f\"", "ü": `"ü"`, "": `""`,
+		"<\n": `"\u003c\n"`, "\xff": `{"base64":"/w=="}`,
+	} {
+		require.Equal(t, want, string(appendString(nil, text)))
+	}
+	version1, err := os.ReadFile(filepath.Join("testdata", "version1.jsonl"))
+	require.NoError(t, err)
+	require.Equal(t, string(version1), string(encode(t, full())))
+}
+
 func TestCompressedFile(t *testing.T) {
 	for _, name := range []string{"h.jsonl", "h.jsonl.gz"} {
 		path := filepath.Join(t.TempDir(), name)

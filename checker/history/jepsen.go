@@ -68,8 +68,17 @@ func (j *jepsen) at(n int, err error) error {
 	return lined{fmt.Errorf("%s: %w", j.where(n), err)}
 }
 
-// where is a place in the file: line 7, or operation 7 where there are no lines.
-func (j *jepsen) where(n int) string { return fmt.Sprintf("%s %d", j.unit, n) }
+// where is a place in the file: line 7, or operation 6 where there are no lines, whose
+// places Jepsen counts from 0.
+func (j *jepsen) where(n int) string {
+	if j.unit == unitOperation {
+		n--
+	}
+	return fmt.Sprintf("%s %d", j.unit, n)
+}
+
+// What places in a file are counted in.
+const unitLine, unitOperation = "line", "operation"
 
 // jepsenMark stands in each log line of old Jepsen versions that DecodeJepsenLog reads.
 const jepsenMark = "jepsen.util - "
@@ -185,7 +194,7 @@ type heldLine struct {
 }
 
 func newJepsen(o Options) *jepsen {
-	return &jepsen{unit: "line", File: File{History: &History{}}, budget: newBudget(o.Memory), meaning: newMeaning(),
+	return &jepsen{unit: unitLine, File: File{History: &History{}}, budget: newBudget(o.Memory), meaning: newMeaning(),
 		others: map[int64]*process{}, names: map[string]string{}}
 }
 

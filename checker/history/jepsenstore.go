@@ -38,7 +38,7 @@ type store struct {
 // decodeStore reads the history of a test.jepsen of size bytes.
 func decodeStore(f io.ReaderAt, size int64, o Options) (*File, error) {
 	j := newJepsen(o)
-	j.unit = "operation"
+	j.unit = unitOperation
 	s := &store{f: f, size: size, blocks: map[uint32]int64{}, taken: map[uint32]bool{}, most: j.budget.most / 4}
 	root, err := s.index()
 	if err != nil {
@@ -50,10 +50,10 @@ func decodeStore(f io.ReaderAt, size int64, o Options) (*File, error) {
 	}
 	n := 0
 	err = s.vector(id, func(op *edn.Value) error {
+		n++ // as lines are counted: 0 is none
 		if err := j.line(op, n); err != nil {
 			return j.at(n, err)
 		}
-		n++
 		return nil
 	})
 	if err != nil {

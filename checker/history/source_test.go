@@ -159,6 +159,24 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestLimitsAreExact: what takes just as much as it may is read.
+func TestLimitsAreExact(t *testing.T) {
+	const memory = 100
+	for n, want := range map[int]bool{inputFactor * memory: true, inputFactor*memory + 1: false} {
+		in, err := open(strings.NewReader(strings.Repeat("x", n)), memory)
+		require.NoError(t, err)
+		text, err := io.ReadAll(in)
+		require.Equal(t, want, err == nil, "%d bytes: %v", n, err)
+		if want {
+			require.Len(t, text, n)
+		}
+	}
+	b := newBudget(memory)
+	require.NoError(t, b.spend(memory))
+	require.EqualError(t, b.spend(1), "the history takes more than 100 bytes of memory")
+	require.Equal(t, int64(DefaultMemory), newBudget(0).left)
+}
+
 func TestOnlyRegularFilesAreRead(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "history.edn")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))

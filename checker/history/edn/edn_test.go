@@ -3,10 +3,13 @@ package edn_test
 import (
 	"errors"
 	"io"
+	"sort"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unsafe"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/history/edn"
@@ -93,6 +96,44 @@ func TestOneValueIsBounded(t *testing.T) {
 		r.Most = 1 << 20
 		_, err := r.Next()
 		require.ErrorContains(t, err, "one value that takes more than 1 MiB")
+	}
+}
+
+// TestTheBoundIsExact: a value is read with as much memory as it takes, and refused
+// with one byte less.
+func TestTheBoundIsExact(t *testing.T) {
+	size := int(unsafe.Sizeof(edn.Value{}))
+	for text, want := range map[string]int{
+		`"abcdef"`: 6, "abcdef": 6, ":abcdef": 6, `"a\nb"`: 3, "{:a [1 2 3]}": 4 + 5*size,
+		"{:a [[1] [2]]}": 3 + 6*size, `{"ab" "cd"}`: 4 + 2*size, "#{1 2}": 2 + 2*size,
+	} {
+		r := edn.NewReader(strings.NewReader(text), 1)
+		least := sort.Search(1<<12, func(most int) bool {
+			r.Reset(strings.NewReader(text), 1)
+			r.Most = most
+			_, err := r.Next()
+			return err == nil
+		})
+		assert.Equal(t, want, least, text)
+	}
+}
+
+// TestDepth: collections, tags and what is in front of values count together.
+func TestDepth(t *testing.T) {
+	for _, pair := range [][2]string{{"[", "]"}, {"{1 ", "}"}, {"#{", "}"}, {"(", ")"}, {"#a ", ""}, {"^1 ", ""}} {
+		deepest := sort.Search(200, func(n int) bool {
+			_, err := edn.NewReader(strings.NewReader("{0 "+strings.Repeat(pair[0], n)+"1"+strings.Repeat(pair[1], n)+"}"), 1).Next()
+			return err != nil
+		})
+		require.Equal(t, 64, deepest, pair[0])
+	}
+}
+
+func TestErrorsShowTheBeginningOfAValue(t *testing.T) {
+	for n, want := range map[int]string{38: strings.Repeat("x", 38) + `"`, 39: strings.Repeat("x", 39) + "..."} {
+		v := edn.Value{Kind: edn.String, Text: []byte(strings.Repeat("x", n))}
+		_, err := v.Integer()
+		require.EqualError(t, err, `want a number, not "`+want)
 	}
 }
 
