@@ -12,7 +12,7 @@ import (
 )
 
 // Set is a set of planted bugs. The zero Set is the correct server.
-type Set uint32
+type Set uint64
 
 // The planted bugs.
 const (
@@ -48,6 +48,8 @@ const (
 	RewriteLosesWrites
 	// SplitTransaction writes a transaction as two, in two writes.
 	SplitTransaction
+	// OldIncrUnsynced closes the incr file that a rewrite leaves without a sync.
+	OldIncrUnsynced
 	// ForeignPartialSync lets a replica of another history go on with a partial
 	// resynchronisation when the backlog covers its offset.
 	ForeignPartialSync
@@ -113,6 +115,8 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a rewrite"},
 	{SplitTransaction, "split-transaction", "a transaction is logged as two, in two writes",
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes"},
+	{OldIncrUnsynced, "old-incr-never-synced", "the log that a rewrite goes on from is closed without its last sync (until redis #11004)",
+		[]string{"everysec", "no", "hybrid"}, "lost-write", "power cut soon after the start of a rewrite"},
 	{ForeignPartialSync, "partial-sync-wrong-id", "a partial resynchronisation is granted to a replica with another replication id",
 		[]string{replicated}, "divergence", "a partition in which the old master takes writes"},
 	{BacklogKept, "backlog-kept-after-full-sync", "a replica keeps its backlog through a full resynchronisation, so that it holds bytes of two histories",

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -78,6 +79,8 @@ func (m *Manager) bioSync(f vfs.File) {
 // learns of a failed sync here: bio.c BIO_CLOSE_FILE drops the result of its
 // redis_fsync.
 func (m *Manager) bioSyncAndClose(f vfs.File) {
-	_ = f.SyncData()
+	if !m.o.Bugs.Has(bugs.OldIncrUnsynced) {
+		_ = f.SyncData()
+	}
 	_ = f.Close()
 }

@@ -65,6 +65,11 @@ var recipes = map[string]func(r recipe) recipe{
 		r.anomalies = []string{"lost-write", "unrecoverable", "hole"}
 		return r
 	},
+	"old-incr-never-synced": func(r recipe) recipe {
+		r.plan, r.crashes = afterRewrite, []string{"power"}
+		r.anomalies = []string{"lost-write", "hole", "unrecoverable"}
+		return r
+	},
 	"unlink-before-manifest": func(r recipe) recipe { r.plan, r.crashes = atUnlink, []string{"kill"}; return r },
 	"truncated-tail-kept":    func(r recipe) recipe { r.plan, r.crashes = tornTwice, []string{"tail-cut"}; return r },
 	"rewrite-loses-writes":   func(r recipe) recipe { r.crashes = []string{"kill"}; return r },

@@ -44,9 +44,12 @@ type Runner struct {
 	heard   product.Heard
 	Given   *conduct.Given // the plan, once its clock runs
 	began   time.Duration
-	logFrom int  // first record of the current life in the disk's log
-	hadData bool // there was something to load before the cut
-	over    bool // the life is
+	logFrom int // first record of the current life in the disk's log
+	// hadFile and hadDir: there was something to load before the cut, and a directory that
+	// it was in. stray are the stray bytes that the log had then.
+	hadFile, hadDir bool
+	stray           product.Stray
+	over            bool // the life is
 
 	// recording, when not nil, gets the first life of the server, after which there is no other.
 	recording *Recording
@@ -58,7 +61,7 @@ type Runner struct {
 
 // NewRunner makes a runner of experiments on a machine.
 func NewRunner(m machine.Machine) *Runner {
-	r := &Runner{m: m, hist: new(history.History), judging: judging{slack: m.Slack()}}
+	r := &Runner{m: m, hist: new(history.History), judging: judging{slack: m.Slack()}, facts: facts{lag: m.Slack()}}
 	r.conductor = conduct.New(world{m, r})
 	m.Conducted(r.conductor)
 	r.setup.Watch = machine.Watch{Call: r.onCall, Down: r.onDown, Exits: r.onExit, Frozen: r.onFrozen, Says: r.onSays}
@@ -124,7 +127,7 @@ func (r *Runner) prepare(x *Experiment) {
 	}
 	r.conductor.Reset()
 	r.heard.Reset()
-	r.Given, r.began, r.logFrom, r.hadData, r.over, r.moments = nil, 0, 0, false, false, 0
+	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
 	s.Bugs, s.DiskPlant, s.ReopenUncrashed = x.Plants.Engine, x.Plants.Disk, x.Plants.ReopenUncrashed
@@ -203,8 +206,11 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	if r.out.Distrust = audit(r.out, r.m.Hash(), r.run.Replies()); r.out.Distrust != "" {
 		return false, nil
 	}
-	if how, _ := r.m.Down(); how == history.PowerCut && r.hadData {
-		err := r.m.Files(func(fsys vfs.FS) { r.out.WholeAOFVanished = !product.HasData(fsys, &r.x.Mode) })
+	if how, _ := r.m.Down(); how == history.PowerCut && r.hadFile {
+		err := r.m.Files(func(fsys vfs.FS) {
+			file, dir := product.Missing(fsys, &r.x.Mode)
+			r.out.WholeAOFVanished, r.out.DataVanished = dir && r.hadDir, file && !dir
+		})
 		if err != nil {
 			return false, err
 		}
@@ -221,7 +227,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	}
 	r.out.Recovery = got.How
 	if got.How == machine.RefusedToStart || got.How == machine.Repaired {
-		r.out.NULBytes = got.Stray
+		r.found(got.Stray)
 	}
 	if got.How == machine.RefusedToStart {
 		return false, nil
@@ -253,7 +259,7 @@ func (r *Runner) dump() error {
 	state.Node, state.Epoch = Server, len(r.hist.Epochs)
 	r.hist.States = append(r.hist.States, state)
 	if r.x.Mode.AOF && !r.out.NULBytes {
-		if err := r.m.Files(func(fsys vfs.FS) { r.out.NULBytes = r.x.Mode.Store.HasStrayBytes(fsys) }); err != nil {
+		if err := r.m.Files(func(fsys vfs.FS) { r.found(r.x.Mode.Store.Stray(fsys)) }); err != nil {
 			return err
 		}
 	}
@@ -261,6 +267,12 @@ func (r *Runner) dump() error {
 		r.out.Refusal, err = product.Probe(r.x.Mode.Store, conn)
 	}
 	return err
+}
+
+// found takes where stray bytes are in the log of the server that has come back.
+func (r *Runner) found(stray product.Stray) {
+	r.out.NULBytes = len(stray) > 0
+	r.out.NULBytesSynced = len(r.stray) > 0 || r.facts.durable(stray)
 }
 
 // event puts something that happens now on record.
@@ -305,11 +317,15 @@ func (r *Runner) onExit() { r.watch(MomentExit, nil, 0) }
 // life that has ended; where nobody sees its calls, what else is known.
 func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
 	if before == nil {
-		r.hadData = r.x.Mode.AOF // it served
+		r.hadFile, r.hadDir = r.x.Mode.AOF, r.x.Mode.AOF // it served
 		r.takeUnseen(r.m.Cut())
 		return
 	}
-	r.hadData = product.HasData(before.FS(nil), &r.x.Mode)
+	file, dir := product.Missing(before.FS(nil), &r.x.Mode)
+	r.hadFile, r.hadDir = !file, !dir
+	if r.x.Mode.AOF {
+		r.stray = r.x.Mode.Store.Stray(before.FS(nil))
+	}
 	r.takeFacts(before.Log(), at, midway)
 	r.out.before = before.Hash()
 	r.logFrom = 0
@@ -322,8 +338,9 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	r.facts.carries = commitsCarryData(r.x.Personality)
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
 	r.heard.Children(&r.x.Mode, epoch)
-	r.out.OldIncrUnsynced, r.out.Unsynced = r.facts.oldLogUnsynced(), r.facts.unsynced(at, midway)
-	r.out.ManifestAhead = r.facts.ahead
+	rootSynced := r.out.RootSynced
+	r.out.Signs, r.out.Unsynced = r.facts.signs(&r.x.Mode, at), r.facts.unsynced(at, midway)
+	r.out.RootSynced = r.out.RootSynced || rootSynced
 	r.out.InFsync = syncInFlight(log, at)
 	if r.heard.Working {
 		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)

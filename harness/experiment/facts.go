@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 )
 
 // facts turns the disk's log into what a contract speaks of: the writes and
@@ -24,7 +25,16 @@ type facts struct {
 	// fresh: a file of the log has got its name, and the sync of the directory has
 	// not returned; nothing was removed since. ahead: so has the index, right
 	// after it.
-	fresh, ahead bool
+	fresh bool
+	ahead owed
+	// index and snapshot are files that renames replace.
+	index, snapshot owed
+	rootSynced      bool
+	// turned is when the sync of the file before the last must have been asked for: when
+	// the index that names the last was durable, or the last was written to.
+	turned time.Duration
+	// lag is how much later than it is asked for a sync may enter: 0 in simulation.
+	lag time.Duration
 	// carries: where the disk commits one thing it commits all that came before,
 	// data included (see commitsCarryData).
 	carries bool
@@ -33,6 +43,7 @@ type facts struct {
 // logFile is what the disk's log says of one file of the server's.
 type logFile struct {
 	ino     disk.Ino
+	path    string
 	written uint64 // call ID of the last write that had returned; 0: none
 	synced  uint64 // of the last write that a returned sync covers
 	asked   uint64 // of the last write that any sync covers, returned or in flight
@@ -40,12 +51,34 @@ type logFile struct {
 	// inFlight are the bytes that only syncs cover that had not returned.
 	inFlight int64
 	since    time.Duration // entry of the first of them
+	// end is where the last write ends, before where the one before it does, and durable
+	// where the last that a returned sync covers.
+	end, before, durable int64
 }
+
+// owed is a name for which the sync of its directory is owed.
+type owed struct {
+	is, asked bool
+	since     time.Duration // when it had got its name
+}
+
+func (o *owed) named(at time.Duration) { *o = owed{is: true, since: at} }
+
+// sync is told of a sync of the directory.
+func (o *owed) sync(c *disk.Call) {
+	if o.asked = true; c.Return != disk.Never {
+		*o = owed{}
+	}
+}
+
+// open reports whether at an instant the sync is asked for and has not returned, or is
+// what comes next. What nobody asks for is not open for long.
+func (o *owed) open(at, lag time.Duration) bool { return o.is && (o.asked || at-lag <= o.since) }
 
 // read fills in one epoch of a store's server from the calls in log. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	f.store, f.ids, f.forks, f.used, f.logs, f.fresh, f.ahead = s, f.ids[:0], forks, 0, f.logs[:0], false, false
+	*f = facts{store: s, ids: f.ids[:0], forks: forks, logs: f.logs[:0], carries: f.carries, lag: f.lag, turned: disk.Never}
 	for i := range log {
 		c := &log[i]
 		role := s.Role(c.Path)
@@ -56,6 +89,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			f.carried(c.Return == disk.Never)
 		}
 		f.switching(&c.Call, role)
+		f.inRoot(&c.Call, role)
 		switch {
 		case c.Kind == disk.OpWrite && role == product.TheLog:
 			if c.Err == 0 {
@@ -98,19 +132,35 @@ func (f *facts) follow(c *disk.Record) {
 		return
 	case c.Kind == disk.OpCreate || c.Kind == disk.OpWrite:
 		if i == len(f.logs) {
-			f.logs = append(f.logs, logFile{ino: c.Ino})
+			f.logs, f.turned = append(f.logs, logFile{ino: c.Ino}), disk.Never
 		}
+		w := &f.logs[i]
+		w.path = c.Path
 		if c.Kind == disk.OpWrite && c.Err == 0 {
-			w := &f.logs[i]
+			if i == len(f.logs)-1 {
+				f.turned = min(f.turned, c.Enter)
+			} else { // the one after it was not gone on to
+				last := len(f.logs) - 1
+				f.logs[i], f.logs[last] = f.logs[last], f.logs[i]
+				w = &f.logs[last]
+			}
 			if w.written = c.ID; w.bytes == 0 {
 				w.since = c.Enter
 			}
 			w.bytes += c.Len
+			w.before, w.end = w.end, c.Off+c.Len
 		}
+	case c.Kind == disk.OpTruncate && i < len(f.logs) && c.Err == 0:
+		w := &f.logs[i]
+		w.end, w.before, w.durable = min(w.end, c.Len), min(w.before, c.Len), min(w.durable, c.Len)
 	case c.Kind.IsSync() && i < len(f.logs) && c.Err == 0:
 		w := &f.logs[i]
 		if c.Return != disk.Never {
-			w.synced = max(w.synced, c.Covers)
+			if w.synced = max(w.synced, c.Covers); c.Covers == w.written {
+				w.durable = w.end
+			} else if c.Covers > 0 {
+				w.durable = max(w.durable, w.before)
+			}
 		}
 		if w.asked = max(w.asked, c.Covers); w.asked == w.written {
 			if c.Return == disk.Never {
@@ -145,17 +195,58 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 	switch {
 	case c.Err != 0 || !role.OfLog() && !to.OfLog():
 	case c.Kind == disk.OpRename && to == product.Index:
-		f.ahead = f.fresh
+		if f.index.named(c.Return); f.fresh {
+			f.ahead.named(c.Return)
+		}
 	case c.Kind == disk.OpDirSync:
-		unsynced := c.Return == disk.Never
-		f.fresh, f.ahead = f.fresh && unsynced, f.ahead && unsynced
+		if f.index.is && c.Return != disk.Never {
+			f.turned = min(f.turned, c.Return)
+		}
+		f.fresh = f.fresh && c.Return == disk.Never
+		f.ahead.sync(c)
+		f.index.sync(c)
 	case c.Kind == disk.OpCreate && role == product.TheLog, c.Kind == disk.OpRename && to == product.Base:
-		f.fresh, f.ahead = true, false
+		f.fresh, f.ahead = true, owed{}
 	case c.Kind == disk.OpUnlink:
-		f.fresh, f.ahead = false, false
+		f.fresh, f.ahead = false, owed{}
 	case c.Kind.Mutates():
-		f.ahead = false
+		f.ahead = owed{}
 	}
+}
+
+// inRoot keeps track of what the server does in its own directory.
+func (f *facts) inRoot(c *disk.Call, role product.Role) {
+	switch {
+	case c.Err != 0:
+	case c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
+		f.snapshot.sync(c)
+		f.rootSynced = f.rootSynced || c.Return != disk.Never
+	case c.Kind == disk.OpMkdir && role == product.LogDir:
+		f.rootSynced = false
+	case c.Kind == disk.OpRename && role == product.SnapshotDraft:
+		f.snapshot.named(c.Return)
+	}
+}
+
+// signs are what the disk's log shows of the causes of known findings, in a mode whose
+// server's life ended then.
+func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
+	renamed := &f.index
+	if !m.AOF {
+		renamed = &f.snapshot
+	}
+	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
+		RenameUnsynced: renamed.open(at, f.lag), RootSynced: f.rootSynced}
+}
+
+// durable reports whether stray bytes stand where a returned sync covers what was appended.
+func (f *facts) durable(stray product.Stray) bool {
+	for i := range f.logs {
+		if at, is := stray[f.logs[i].path]; is && at < f.logs[i].durable {
+			return true
+		}
+	}
+	return false
 }
 
 // unsynced is how many bytes of the log no returned sync covered and the
@@ -178,11 +269,12 @@ func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 
 // oldLogUnsynced reports whether, when the life ended, a file of the log other
 // than the last held writes that no returned sync covered: a rewrite had gone
-// on to the next file, and the background sync of the one before was not over
-// (redis 7.0.15 aof.c openNewIncrAofForAppend).
-func (f *facts) oldLogUnsynced() bool {
+// on to the next file, and the background sync of the one before was not over, or
+// what comes next. The server asks for it when the index that names the new file is
+// durable, and before it writes to that (redis 7.0.15 aof.c openNewIncrAofForAppend).
+func (f *facts) oldLogUnsynced(at time.Duration) bool {
 	for i := 0; i+1 < len(f.logs); i++ {
-		if f.logs[i].written > f.logs[i].synced {
+		if w := &f.logs[i]; w.written > w.synced && (w.asked == w.written || at-f.lag <= f.turned) {
 			return true
 		}
 	}

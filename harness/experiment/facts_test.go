@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/product/redis"
 )
 
@@ -55,7 +56,11 @@ func TestFactsOfTheLog(t *testing.T) {
 		{Enter: 3 * time.Millisecond, Return: 3*time.Millisecond + ms500, Covers: 2*time.Millisecond + ms500},
 		{Enter: 8 * time.Millisecond, Return: history.Never, Covers: 7*time.Millisecond + ms500},
 	}, e.LogSyncs)
-	require.True(t, f.oldLogUnsynced(), "write 4 of the old file has no sync")
+	require.True(t, f.oldLogUnsynced(7*time.Millisecond), "the sync of write 4 of the old file comes next")
+	require.False(t, f.oldLogUnsynced(7*time.Millisecond+1), "it does not")
+	f.lag = time.Millisecond
+	require.True(t, f.oldLogUnsynced(8*time.Millisecond), "on a machine with other work it may")
+	f.lag = 0
 	require.Equal(t, int64(100), f.unsynced(9*time.Millisecond, false), "write 4; write 7 is covered by a sync in flight")
 	require.Equal(t, int64(200), f.unsynced(9*time.Millisecond, true))
 	require.Zero(t, f.unsynced(time.Minute, true), "the kernel may have written it back")
@@ -77,13 +82,93 @@ func TestFactsOfTheLog(t *testing.T) {
 	require.False(t, syncInFlight(b.log[:7], 9*time.Millisecond))
 
 	b.log = b.log[:7]
-	b.call(disk.OpFdatasync, one, 4)
+	asked := b.call(disk.OpFdatasync, one, 4)
 	f.read(redis.Store, b.log, nil, new(history.Epoch))
-	require.False(t, f.oldLogUnsynced(), "the old file is synced now")
+	require.False(t, f.oldLogUnsynced(0), "the old file is synced now")
+	asked.Return = disk.Never
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.True(t, f.oldLogUnsynced(time.Minute), "its sync is asked for and has not returned")
+	asked.Return, asked.Err = 9*time.Millisecond, 5
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.False(t, f.oldLogUnsynced(time.Minute), "it has failed")
+	b.call(disk.OpWrite, one, 0)
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.False(t, f.oldLogUnsynced(time.Minute), "the server has gone back to the old file; the other is not the log's any more")
 	b.log = b.log[:7]
 	b.call(disk.OpUnlink, one, 0)
 	f.read(redis.Store, b.log, nil, new(history.Epoch))
-	require.False(t, f.oldLogUnsynced(), "the old file is gone")
+	require.False(t, f.oldLogUnsynced(0), "the old file is gone")
+}
+
+func mode(t *testing.T, name string) product.Mode {
+	m, err := redis.ModeByName(name)
+	require.NoError(t, err)
+	return m
+}
+
+// TestFactsOfNames: a name is on its way for as long as the sync of its directory is, and
+// a sync that nobody asks for is not.
+func TestFactsOfNames(t *testing.T) {
+	always, rdb := mode(t, "always"), mode(t, "rdb")
+	for _, c := range []struct {
+		name string
+		mode product.Mode
+		dir  string
+		call func(b *logBuilder) *disk.Record
+	}{
+		{"manifest", always, redis.AOFDir, func(b *logBuilder) *disk.Record {
+			r := b.call(disk.OpRename, "appendonlydir/temp-appendonly.aof.manifest", 0)
+			r.Path2 = "appendonlydir/appendonly.aof.manifest"
+			return r
+		}},
+		{"snapshot", rdb, ".", func(b *logBuilder) *disk.Record {
+			r := b.call(disk.OpRename, "temp-7.rdb", 0)
+			r.Path2 = "dump.rdb"
+			return r
+		}},
+	} {
+		var b logBuilder
+		var f facts
+		signs := func(at time.Duration) finding.Signs {
+			f.read(redis.Store, b.log, nil, new(history.Epoch))
+			return f.signs(&c.mode, at)
+		}
+		b.call(disk.OpCreate, "appendonlydir/appendonly.aof.2.incr.aof", 0)
+		c.call(&b) // over at 2.5 ms
+		require.True(t, signs(2*time.Millisecond+ms500).RenameUnsynced, c.name)
+		require.Equal(t, c.mode.AOF, signs(2*time.Millisecond+ms500).ManifestAhead, c.name)
+		require.Zero(t, signs(2*time.Millisecond+ms500+1), "%s: nobody has asked for the sync", c.name)
+		asked := b.call(disk.OpDirSync, c.dir, 0)
+		asked.Return = disk.Never
+		require.True(t, signs(time.Minute).RenameUnsynced, c.name)
+		require.Equal(t, c.mode.AOF, signs(time.Minute).ManifestAhead, c.name)
+		asked.Return = 3*time.Millisecond + ms500
+		require.Equal(t, finding.Signs{RootSynced: !c.mode.AOF}, signs(3*time.Millisecond+ms500), c.name)
+	}
+}
+
+// TestFactsOfStrayBytes: those where a returned sync covers the append are nobody's
+// unfinished one.
+func TestFactsOfStrayBytes(t *testing.T) {
+	const one = "appendonlydir/appendonly.aof.1.incr.aof"
+	var b logBuilder
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0) // 2: 0 to 100
+	b.call(disk.OpWrite, one, 0).Off = 100
+	b.call(disk.OpFdatasync, one, 2)
+	b.call(disk.OpWrite, one, 0).Off = 200
+	var f facts
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.True(t, f.durable(product.Stray{one: 99}))
+	require.False(t, f.durable(product.Stray{one: 100}), "write 3 was under way when the sync entered")
+	b.call(disk.OpFdatasync, one, 5)
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.True(t, f.durable(product.Stray{one: 299}))
+	require.False(t, f.durable(product.Stray{one: 300}))
+	require.False(t, f.durable(nil))
+	b.call(disk.OpTruncate, one, 0).Len = 150
+	f.read(redis.Store, b.log, nil, new(history.Epoch))
+	require.False(t, f.durable(product.Stray{one: 150}))
 }
 
 func TestFactsOfSnapshots(t *testing.T) {

@@ -152,27 +152,42 @@ func (m *Moment) Late(c *contract.Contract) bool {
 	return late
 }
 
-// OldIncrUnsynced reports whether a rewrite has gone on to the next file while
-// the one before is not durable (on a real file system: may not be): the cause of F3.
-func (m *Moment) OldIncrUnsynced() bool {
+// Signs are those by which findings about this moment are known, whatever comes back.
+func (m *Moment) Signs() finding.Signs {
 	m.life()
-	return m.of.rewrite || m.of.facts.oldLogUnsynced()
+	if m.of.disk == nil {
+		return finding.Signs{OldIncrUnsynced: m.of.rewrite} // as far as is known
+	}
+	return m.of.facts.signs(&m.of.x.Mode, m.At)
 }
 
-// ManifestAhead reports whether the manifest has been renamed and the sync of
-// its directory, which comes next, not returned: the cause of F5.
-func (m *Moment) ManifestAhead() bool {
-	m.life()
-	return m.of.facts.ahead
+// SignsWith are those of a moment from which that comes back.
+func (m *Moment) SignsWith(r *Recovered) finding.Signs {
+	s := m.Signs()
+	if r.NoData && m.has(m.of.x.Mode.Store.DataFile(&m.of.x.Mode)) {
+		s.WholeAOFVanished, s.DataVanished = r.NoDir, !r.NoDir
+	}
+	if s.NULBytes = len(r.Stray) > 0; s.NULBytes && m.of.disk != nil {
+		s.NULBytesSynced = m.of.facts.durable(r.Stray) || m.hasStray()
+	}
+	return s
 }
 
-// ManifestAhead reports the same of a disk on which a recovery is going on.
+// hasStray reports whether the server has written stray bytes itself.
+func (m *Moment) hasStray() bool {
+	var all disk.Disk
+	m.of.disk.Image(&all, disk.Choice{Mode: disk.KeepAll})
+	return len(m.of.x.Mode.Store.Stray(all.FS(nil))) > 0
+}
+
+// ManifestAhead reports whether the manifest has been renamed and the sync of its
+// directory, which comes next, not returned, on a disk on which a recovery is going on.
 func ManifestAhead(s product.Store, log []disk.Record) bool {
 	f := facts{store: s}
 	for i := range log {
 		f.switching(&log[i].Call, s.Role(log[i].Path))
 	}
-	return f.ahead
+	return f.ahead.is
 }
 
 // Judge judges what came back from an image of this moment as a run is judged
@@ -182,8 +197,7 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	now := m.At
 	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
 	r.follow(h, now)
-	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: finding.Signs{NULBytes: r.NULBytes,
-		WholeAOFVanished: r.NoData && m.hasData(), OldIncrUnsynced: m.OldIncrUnsynced(), ManifestAhead: m.ManifestAhead()}}}
+	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: m.SignsWith(r)}}
 	x := *m.of.x
 	x.Crash = PowerLoss()
 	j := m.of.judging
@@ -199,13 +213,13 @@ func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	return o
 }
 
-// hasData is the function of that name for the disk of a running experiment,
-// where a look through a file system would use up numbers of calls.
-func (m *Moment) hasData() bool {
+// has reports whether the disk of a running experiment has a file. A look through a file
+// system would use up numbers of calls.
+func (m *Moment) has(file string) bool {
 	if m.of.disk == nil {
 		return m.of.x.Mode.AOF // it served
 	}
-	_, errno := m.Disk().Find(m.of.x.Mode.Store.DataFile(&m.of.x.Mode))
+	_, errno := m.of.disk.Find(file)
 	return errno == 0
 }
 

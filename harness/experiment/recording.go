@@ -37,7 +37,7 @@ type Recording struct {
 func Record(ctx context.Context, rig *machine.Rig, x *Experiment) (*Recording, error) {
 	r := NewRunner(rig.Machine())
 	defer r.Close()
-	r.recording = &Recording{X: x, judged: judging{slack: r.judging.slack}}
+	r.recording = &Recording{X: x, judged: judging{slack: r.judging.slack}, facts: facts{lag: r.judging.slack}}
 	out, err := r.Run(ctx, x)
 	switch {
 	case err != nil:

@@ -2,21 +2,25 @@ package experiment
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // Recovered is what a server made of a crash image.
 type Recovered struct {
-	State    history.State // when it started
-	How      machine.Recovery
-	Refusal  string // why it did not start by itself
-	NULBytes bool   // an incr file of the image held NUL bytes
-	NoData   bool   // the image has no manifest, or no snapshot in a mode without AOF
+	State   history.State // when it started
+	How     machine.Recovery
+	Refusal string // why it did not start by itself
+	Stray   product.Stray
+	// NoData: the image has no manifest, or no snapshot in a mode without AOF. NoDir: nor
+	// has it the manifest's directory.
+	NoData, NoDir bool
 	// At is when the state was read, on the clock of the run, if that was after the
 	// moment whose image it comes from: what expires meanwhile is not there.
 	At time.Duration
@@ -26,7 +30,7 @@ type Recovered struct {
 
 // Take takes how a server came back.
 func (r *Recovered) Take(got machine.Return, err error) error {
-	r.How, r.Refusal, r.NULBytes = got.How, got.Refusal, got.Stray
+	r.How, r.Refusal, r.Stray = got.How, got.Refusal, got.Stray
 	return err
 }
 
@@ -54,7 +58,7 @@ func (r *Recovered) Differs(o *Recovered) string {
 	switch {
 	case r.How != o.How:
 		return fmt.Sprintf("one start ended as %d, the other as %d (%s%s)", r.How, o.How, r.Refusal, o.Refusal)
-	case r.NULBytes != o.NULBytes || r.NoData != o.NoData || r.Truncated != o.Truncated:
+	case !maps.Equal(r.Stray, o.Stray) || r.NoData != o.NoData || r.NoDir != o.NoDir || r.Truncated != o.Truncated:
 		return "they disagree about the files"
 	}
 	if key := Lacks(&r.State, &o.State); key != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/image"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -101,7 +102,8 @@ type verdictKey struct {
 	promise int64
 	// settled: no operation that was under way when the state was first judged is
 	// under way any more. A reply that comes later may order it.
-	settled, oldIncr, ahead, late, final bool
+	settled, late, final bool
+	signs                finding.Signs
 }
 
 type verdict struct {
@@ -436,7 +438,7 @@ func (e *explorer) judge(m *experiment.Moment, p *Position, s *state) {
 // verdict is that on a result at this moment.
 func (e *explorer) verdict(m *experiment.Moment, n int32) *verdict {
 	r := e.results[n]
-	key := verdictKey{result: n, final: m.Kind == experiment.MomentExit, oldIncr: m.OldIncrUnsynced(), ahead: m.ManifestAhead()}
+	key := verdictKey{result: n, final: m.Kind == experiment.MomentExit, signs: m.SignsWith(&r.Recovered)}
 	key.late = e.late && !key.final
 	key.promise, key.settled = e.promise, r.settled >= 0 && e.pending >= r.settled
 	if v := e.verdicts[key]; v != nil {
@@ -510,7 +512,8 @@ func appendResultKey(b []byte, r *experiment.Recovered) []byte {
 		}
 		return 0
 	}
-	b = append(b, byte(r.How), flag(r.NULBytes), flag(r.NoData), flag(r.Truncated))
+	b = append(b, byte(r.How), flag(r.NoData), flag(r.NoDir), flag(r.Truncated))
+	b = fmt.Append(b, r.Stray) // in the order of its keys
 	b = append(b, r.Refusal...)
 	for i := range r.State.Keys {
 		kv := &r.State.Keys[i]

@@ -19,8 +19,8 @@ import (
 type CrashImage struct {
 	Files []File
 	// Of what a Recovered says of an image, what shows before anything is started.
-	stray bool // an incr file holds stray bytes
-	none  bool // no manifest or snapshot
+	stray         product.Stray
+	noData, noDir bool
 }
 
 // File is a file of a crash image, or a directory.
@@ -33,7 +33,11 @@ type File struct {
 // NewCrashImage copies the files of a disk.
 func NewCrashImage(d *disk.Disk, m *product.Mode) (*CrashImage, error) {
 	fsys := d.FS(nil)
-	c := &CrashImage{none: !product.HasData(fsys, m), stray: m.AOF && m.Store.HasStrayBytes(fsys)}
+	c := new(CrashImage)
+	c.noData, c.noDir = product.Missing(fsys, m)
+	if m.AOF {
+		c.stray = m.Store.Stray(fsys)
+	}
 	err := vfs.Walk(fsys, ".", func(name string, info vfs.Info) (err error) {
 		f := File{Path: name, Dir: info.Dir}
 		if !info.Dir {

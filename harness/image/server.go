@@ -242,7 +242,7 @@ func (s *Server) StartOn(ctx context.Context, dir string, image *CrashImage, fil
 // Reload has the running server load an image. known is false when it does not
 // say what a start would make of it.
 func (s *Server) Reload(ctx context.Context, image *CrashImage) (r experiment.Recovered, known bool, err error) {
-	r = experiment.Recovered{NoData: image.none, NULBytes: image.stray, How: machine.ByItself, At: s.read}
+	r = experiment.Recovered{NoData: image.noData, NoDir: image.noDir, Stray: image.stray, How: machine.ByItself, At: s.read}
 	if s.reload == nil {
 		return r, false, nil
 	}

@@ -24,15 +24,15 @@ type starter interface {
 // bringBack starts a server on an image, with its repair tool if it refuses, and says
 // what it made of it.
 func bringBack(ctx context.Context, s starter, m *product.Mode) (r experiment.Recovered, err error) {
-	if err := s.Files(func(fsys vfs.FS) { r.NoData = !product.HasData(fsys, m) }); err != nil {
+	if err := s.Files(func(fsys vfs.FS) { r.NoData, r.NoDir = product.Missing(fsys, m) }); err != nil {
 		return r, err
 	}
 	if err := r.Take(machine.Recover(ctx, s, m, nil)); err != nil || r.How == machine.RefusedToStart {
 		return r, err
 	}
 	r.Truncated = s.cutOff() != ""
-	if r.State, err = s.dump(); err == nil && m.AOF && !r.NULBytes {
-		err = s.Files(func(fsys vfs.FS) { r.NULBytes = m.Store.HasStrayBytes(fsys) })
+	if r.State, err = s.dump(); err == nil && m.AOF && r.Stray == nil {
+		err = s.Files(func(fsys vfs.FS) { r.Stray = m.Store.Stray(fsys) })
 	}
 	return r, err
 }

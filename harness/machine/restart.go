@@ -35,8 +35,8 @@ type Startable interface {
 type Return struct {
 	How     Recovery
 	Refusal string // the first start's, if it refused
-	// Stray: it refused, and the log held stray bytes (product.Files.HasStrayBytes).
-	Stray bool
+	// Stray is where the log held stray bytes when it refused.
+	Stray product.Stray
 }
 
 // Recover starts a server on what a crash left, as an operator would: if it refuses,
@@ -62,7 +62,7 @@ func Recover(ctx context.Context, s Startable, m *product.Mode, tell func(kind h
 	if !m.AOF || refusal.ByDisk {
 		return r, nil
 	}
-	if err := s.Files(func(fsys vfs.FS) { r.Stray = m.Store.HasStrayBytes(fsys) }); err != nil {
+	if err := s.Files(func(fsys vfs.FS) { r.Stray = m.Store.Stray(fsys) }); err != nil {
 		return r, err
 	}
 	if fixed, err := s.Repair(ctx); err != nil || !fixed {

@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
 )
 
@@ -71,7 +72,7 @@ func TestRecover(t *testing.T) {
 	}{
 		{name: "it starts", s: scripted{starts: []error{nil}}, mode: "always", want: Return{How: ByItself}, asked: "start", told: "ready"},
 		{name: "the tool helps", s: scripted{starts: []error{no, nil}, fixed: true, stray: true}, mode: "always",
-			want: Return{How: Repaired, Refusal: "Bad file format", Stray: true}, asked: "start look repair start", told: "refused repaired ready"},
+			want: Return{How: Repaired, Refusal: "Bad file format", Stray: product.Stray{redis.AOFDir + "/a.incr.aof": 0}}, asked: "start look repair start", told: "refused repaired ready"},
 		{name: "the tool does not help", s: scripted{starts: []error{no}}, mode: "always",
 			want: Return{How: RefusedToStart, Refusal: "Bad file format"}, asked: "start look repair", told: "refused"},
 		{name: "it refuses again", s: scripted{starts: []error{no, no}, fixed: true}, mode: "always",

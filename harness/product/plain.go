@@ -15,7 +15,7 @@ import (
 type Plain struct{}
 
 func (Plain) Findings() []*finding.Finding                    { return nil }
-func (Plain) HasStrayBytes(vfs.FS) bool                       { return false }
+func (Plain) Stray(vfs.FS) Stray                              { return nil }
 func (Plain) HoldsCommands([]byte) bool                       { return false }
 func (Plain) BetweenLogs(vfs.FS) bool                         { return false }
 func (Plain) Line(string) (at time.Time, msg string, ok bool) { return at, "", false }

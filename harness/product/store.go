@@ -9,6 +9,7 @@
 package product
 
 import (
+	"path"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -79,16 +80,20 @@ type Files interface {
 	Globs() (log, snapshot string)
 	// DataFile is the file without which a server in the mode starts empty and says nothing.
 	DataFile(m *Mode) string
-	// HasStrayBytes reports whether a log holds what no client of torntail writes: zeroes, or
-	// what the disk held before (disk.OldBytesText), where the size of an append
-	// survived and its data did not.
-	HasStrayBytes(fsys vfs.FS) bool
+	// Stray says where a log holds what no client of torntail writes: zeroes, or what the
+	// disk held before (disk.OldBytesText), where the size of an append survived and its
+	// data did not.
+	Stray(fsys vfs.FS) Stray
 	// HoldsCommands reports whether blocks of a disk carry a part of a log.
 	HoldsCommands(block []byte) bool
 	// BetweenLogs reports whether a rewrite has gone on to the next log and not ended,
 	// as the files say.
 	BetweenLogs(fsys vfs.FS) bool
 }
+
+// Stray has the files of a log in which there are stray bytes, by their paths, and the
+// offset of the first byte in each. nil: there are none.
+type Stray map[string]int64
 
 // Role is what a file is for.
 type Role uint8
@@ -168,10 +173,16 @@ type Reload struct {
 	Removes func(path string, data []byte) bool
 }
 
-// HasData reports whether a mode's data can be found on a disk.
-func HasData(fsys vfs.FS, m *Mode) bool {
-	_, err := fsys.Stat(m.Store.DataFile(m))
-	return err == nil
+// Missing says what of a mode's data is not on a disk: the file without which a server
+// starts empty, and the directory that the file is in.
+func Missing(fsys vfs.FS, m *Mode) (file, dir bool) {
+	name := m.Store.DataFile(m)
+	_, err := fsys.Stat(name)
+	if file = err != nil; file && path.Dir(name) != "." {
+		_, err = fsys.Stat(path.Dir(name))
+		dir = err != nil
+	}
+	return file, dir
 }
 
 // IsRoot reports whether a path is that of a server's directory.

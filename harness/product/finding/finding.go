@@ -45,9 +45,13 @@ type Run struct {
 // a finding is known by it. They are saved with a failure, to judge it again.
 type Signs struct {
 	WholeAOFVanished bool `json:"whole_aof_vanished,omitempty"` // the crash image has no appendonlydir
+	RootSynced       bool `json:"root_synced,omitempty"`        // the directory that holds it had been synced
+	DataVanished     bool `json:"data_vanished,omitempty"`      // the crash image has no manifest in it; without an AOF: no snapshot
+	RenameUnsynced   bool `json:"rename_unsynced,omitempty"`    // the one or the other had just been renamed, the sync of its directory had not returned
 	NULBytes         bool `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
-	OldIncrUnsynced  bool `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the old incr file not durable
-	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest was renamed, its directory not synced
+	NULBytesSynced   bool `json:"nul_bytes_synced,omitempty"`   // where a returned sync covers what was appended, or before the power was cut
+	OldIncrUnsynced  bool `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the sync of the old incr file was asked for and had not returned
+	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest had just been renamed, the sync of its directory had not returned
 }
 
 // Drowning returns the first of the known findings because of which a run cannot be

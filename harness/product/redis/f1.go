@@ -15,17 +15,17 @@ func init() {
 			Title: "a power cut can take the whole AOF directory",
 			Text: "The server fsyncs appendonlydir but not the directory that holds it, until the first save does. " +
 				"On a file system that does not persist a new name with a file's own sync (POSIX demands no more), the first " +
-				"power cuts can leave no appendonlydir at all, and the server starts empty. Sync the data directory once after the first start. Where a rename itself can be torn, dump.rdb can vanish in the same way while a snapshot replaces it.",
+				"power cuts can leave no appendonlydir at all, and the server starts empty. Sync the data directory once after the first start.",
 		},
-		Cause:  func(r *finding.Run) bool { return r.Power && r.WholeAOFVanished && namesMayVanish(r.Personality) },
+		Cause: func(r *finding.Run) bool {
+			return r.Power && r.WholeAOFVanished && !r.RootSynced && lacks(r.Personality, disk.SyncNames)
+		},
 		Drowns: true,
 	})
 }
 
-// namesMayVanish reports whether a personality may take a name that an application
-// may think is there: one that is not persisted with its file or directory, or
-// a rename of which neither the old nor the new name survives.
-func namesMayVanish(personality string) bool {
+// lacks reports whether a personality is known not to promise something.
+func lacks(personality string, rule disk.Rule) bool {
 	p, err := disk.PersonalityByName(personality)
-	return err == nil && (!p.Has(disk.SyncNames) || !p.Has(disk.AtomicNames))
+	return err == nil && !p.Has(rule) && !p.Has(disk.AllInOrder)
 }

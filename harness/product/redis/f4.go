@@ -11,7 +11,8 @@ import (
 
 // f4: a value has stray bytes in it. A command that the stray bytes spoilt is an error
 // that nobody hears while the file is loaded: a hole. (A file that ends in them is
-// refused, and says nothing here.)
+// refused, and says nothing here.) Where a sync had returned, or before the power was
+// cut, there were none, or the disk or the server made them.
 func init() {
 	register(finding.Finding{
 		Finding: result.Finding{
@@ -20,7 +21,9 @@ func init() {
 			Text: "Where the size of an append is durable before its data, zeroes (on a file system that promises less, what the disk held before) can stand in the middle of a value and not only at the end of the file. " +
 				"The AOF has no checksum, so that a value of the right length is loaded as it stands, and a command that no longer makes sense is skipped without a word. The RDB format has one.",
 		},
-		Cause: func(r *finding.Run) bool { return r.Power && r.NULBytes && phantomsHoldNUL(r.History) },
+		Cause: func(r *finding.Run) bool {
+			return r.Power && r.NULBytes && !r.NULBytesSynced && phantomsHoldNUL(r.History)
+		},
 		Explains: func(r *finding.Run, a anomaly.Name) bool {
 			return a == anomaly.Phantom || a == anomaly.Hole && r.ByItself
 		},

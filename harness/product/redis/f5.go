@@ -23,17 +23,10 @@ func init() {
 				"and the line can be taken out of the manifest by hand.",
 		},
 		Cause: func(r *finding.Run) bool {
-			return r.Power && r.ManifestAhead && namesInAnyOrder(r.Personality) && r.Refused && refusedForMissingFile(r.History)
+			return r.Power && r.ManifestAhead && lacks(r.Personality, disk.MetaInOrder) && r.Refused && refusedForMissingFile(r.History)
 		},
 		Explains: finding.Only(anomaly.Unrecoverable),
 	})
-}
-
-// namesInAnyOrder reports whether a personality may make a later name durable
-// before an earlier one.
-func namesInAnyOrder(personality string) bool {
-	p, err := disk.PersonalityByName(personality)
-	return err == nil && !p.Has(disk.MetaInOrder) && !p.Has(disk.AllInOrder)
 }
 
 func refusedForMissingFile(h *history.History) bool {

@@ -58,25 +58,48 @@ func isIncr(path string) bool {
 // its line end). No command of a workload has any of them.
 const strayBytes = "\x00~-oldbytes"
 
-// HasStrayBytes implements product.Store.
-func (store) HasStrayBytes(fsys vfs.FS) bool {
+// Stray implements product.Store.
+func (store) Stray(fsys vfs.FS) product.Stray {
 	names, err := fsys.List(AOFDir)
 	if err != nil {
-		return false
+		return nil
 	}
+	var found product.Stray
 	for _, name := range names {
 		if !isIncr(name) {
 			continue
 		}
-		data, err := vfs.ReadFile(fsys, path.Join(AOFDir, name))
+		file := path.Join(AOFDir, name)
+		data, err := vfs.ReadFile(fsys, file)
 		if err != nil {
 			continue
 		}
-		if bytes.ContainsAny(data, strayBytes) && bytes.ContainsAny(bytes.ReplaceAll(data, []byte(product.ProbeKey), nil), strayBytes) {
-			return true
+		if at := firstStray(data); at >= 0 {
+			if found == nil {
+				found = product.Stray{}
+			}
+			found[file] = int64(at)
 		}
 	}
-	return false
+	return found
+}
+
+// firstStray is the offset of the first stray byte that is not of the harness's own key;
+// -1 when there is none.
+func firstStray(data []byte) int {
+	for from := 0; ; {
+		i := bytes.IndexAny(data[from:], strayBytes)
+		if i < 0 {
+			return -1
+		}
+		at := from + i
+		begin := max(from, at-len(product.ProbeKey)+1)
+		own := bytes.Index(data[begin:min(len(data), at+len(product.ProbeKey))], []byte(product.ProbeKey))
+		if own < 0 {
+			return at
+		}
+		from = begin + own + len(product.ProbeKey)
+	}
 }
 
 // HoldsCommands implements product.Store: a part of an append-only file has an

@@ -68,6 +68,7 @@ func TestShown(t *testing.T) {
 		{"NUL value and a spoilt command", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F4", true},
 		{"NUL value, repaired, and a hole", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F2", false},
 		{"phantom without NUL", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("918")}, "", false},
+		{"NUL value that was synced", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true, NULBytesSynced: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("1\x00\x00")}, "", false},
 		{"NUL tail and a gap", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true, OldIncrUnsynced: true}, Anomalies: []anomaly.Name{anomaly.Hole}}, "F2 F3", true},
 		{"manifest", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "F5", true},
 		{"manifest, names in order", finding.Run{Power: true, Personality: "ext4", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "", false},
@@ -82,11 +83,18 @@ func TestShown(t *testing.T) {
 
 func TestDrowning(t *testing.T) {
 	vanished := finding.Signs{WholeAOFVanished: true}
+	torn := finding.Signs{DataVanished: true, RenameUnsynced: true}
 	require.Equal(t, "F1", finding.Drowning(findings, &finding.Run{Power: true, Personality: "posix", Signs: vanished}).Name)
+	require.Equal(t, "F6", finding.Drowning(findings, &finding.Run{Power: true, Personality: "posix", Signs: torn}).Name)
 	for name, r := range map[string]*finding.Run{
 		"the directory is there":         {Power: true, Personality: "posix"},
 		"names last":                     {Power: true, Personality: "ext4", Signs: vanished},
 		"the power was not cut":          {Personality: "posix", Signs: vanished},
+		"all in order":                   {Power: true, Personality: "prefix", Signs: vanished},
+		"the root was synced":            {Power: true, Personality: "posix", Signs: finding.Signs{WholeAOFVanished: true, RootSynced: true}},
+		"no rename was under way":        {Power: true, Personality: "posix", Signs: finding.Signs{DataVanished: true}},
+		"whole renames":                  {Power: true, Personality: "btrfs", Signs: torn},
+		"a kill in a rename":             {Personality: "posix", Signs: torn},
 		"the disk is none of our models": {Power: true, Personality: "real xfs", Signs: vanished},
 	} {
 		require.Nil(t, finding.Drowning(findings, r), name)
