@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,7 +32,7 @@ import (
 )
 
 type options struct {
-	packages, tests, run, skip, seed, edits, log string
+	packages, files, tests, run, skip, seed, edits, log string
 	count, workers, memory                       int
 	short                                        bool
 	timeout                                      time.Duration
@@ -40,6 +41,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.packages, "packages", "./checker/...", "what is changed")
+	flag.StringVar(&o.files, "files", "", "only files whose path this regular expression matches are changed")
 	flag.StringVar(&o.tests, "tests", "", "what is tested; empty: the packages")
 	flag.StringVar(&o.run, "run", "", "only the tests that match (go test -run)")
 	flag.StringVar(&o.skip, "skip", "", "not the tests that match (go test -skip)")
@@ -176,17 +178,24 @@ func (o *options) draw() ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted, err := regexp.Compile(o.files)
+	if err != nil {
+		return nil, fmt.Errorf("-files: %w", err)
+	}
 	var all []mutant
 	files := 0
 	for _, p := range packages {
 		for i := range p.files {
+			if !wanted.MatchString(p.names[i]) {
+				continue
+			}
 			list, err := p.sites(i)
 			if err != nil {
 				return nil, err
 			}
 			all = append(all, list...)
+			files++
 		}
-		files += len(p.files)
 	}
 	seed := o.seed
 	if seed == "" {
