@@ -139,10 +139,13 @@ func commandName(argv []string) string {
 	return name
 }
 
+// isKey reports whether an argument is a key's name.
+func isKey(arg string) bool { return slices.Contains(comparedKeys, arg) || strings.HasPrefix(arg, "hll") }
+
 // state is that of the first key of a command: absent, expired and not deleted
 // yet, of a wrong type, or how it is held.
 func (p *couple) state(db int, argv []string) string {
-	at := slices.IndexFunc(argv[1:], func(arg string) bool { return slices.Contains(comparedKeys, arg) || strings.HasPrefix(arg, "hll") })
+	at := slices.IndexFunc(argv[1:], isKey)
 	if at < 0 {
 		return "no key"
 	}

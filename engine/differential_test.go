@@ -56,7 +56,7 @@ func drawCommand(t *rapid.T) drawn {
 type step struct {
 	client   int
 	commands []drawn
-	// expire: the first key of the command expires before the next step.
+	// expire: this key expires before the commands.
 	expire string
 	scene  *scene
 }
@@ -70,6 +70,7 @@ func drawStep(t *rapid.T, client int) (s step) {
 		s.commands = drawFill(t)
 	case "expire":
 		s.expire = drawWord(t, "key")
+		s.commands = []drawn{drawMeeting(t, s.expire)}
 	case "transaction":
 		s.commands = []drawn{{argv: []string{"MULTI"}}}
 		for range rapid.IntRange(1, 5).Draw(t, "commands") {
@@ -82,6 +83,19 @@ func drawStep(t *rapid.T, client int) (s step) {
 		}
 	}
 	return s
+}
+
+// drawMeeting draws a command that may meet a key which has expired: the first of
+// those that it names, or any that a scan finds.
+func drawMeeting(t *rapid.T, key string) drawn {
+	if below(t, 4) == 3 {
+		return draw(t, evenly(t, drawnCommands["scan"]))
+	}
+	d := drawCommand(t)
+	if at := slices.IndexFunc(d.argv[1:], isKey); at >= 0 {
+		d.argv[1+at] = key
+	}
+	return d
 }
 
 // drawSteps draws some steps of one client.
@@ -112,7 +126,7 @@ var filledKinds = slices.DeleteFunc(append(slices.Clone(keyTypes), "same", "hll"
 func (s step) GoString() string {
 	switch {
 	case s.expire != "":
-		return fmt.Sprintf("%d: %s expires", s.client, s.expire)
+		return fmt.Sprintf("%d: %s expires, then %#v", s.client, s.expire, s.commands)
 	case s.scene != nil:
 		return fmt.Sprintf("%d: %#v wait, then %#v", s.client, s.scene.waiters, s.scene.feed)
 	}
@@ -134,6 +148,7 @@ func (s step) do(t *testing.T, clients []*pair) {
 		for time.Now().UnixMilli() <= at {
 			time.Sleep(time.Millisecond)
 		}
+		c.do(s.commands...)
 	default:
 		c.do(s.commands...)
 	}
@@ -150,7 +165,7 @@ func joined(steps []step) (out []step) {
 			}
 		}
 		s.commands = commands
-		if n := len(out); n > 0 && commands != nil && out[n-1].commands != nil && out[n-1].client == s.client {
+		if n := len(out); n > 0 && commands != nil && s.expire == "" && out[n-1].commands != nil && out[n-1].client == s.client {
 			out[n-1].commands = append(out[n-1].commands, commands...)
 			continue
 		}
