@@ -41,7 +41,30 @@ func (s *Server) used(o *keyspace.Object) {
 	case s.lfu():
 		o.Access = s.minute<<8 | s.counted(s.decayed(o.Access))
 	default:
-		o.Access = s.clock
+		s.setAccess(o, s.clock)
+	}
+}
+
+// access is when a value was last used. A small number is one object for all keys
+// that hold it, as old as the server (redis 7.0.15 object.c shared.integers).
+func (s *Server) access(o *keyspace.Object) uint32 {
+	n, ok := o.Shared()
+	if !ok || s.lfu() || !s.sharesIntegers() {
+		return o.Access
+	}
+	if at := s.sharedAccess[n]; at != 0 {
+		return at
+	}
+	return s.firstClock
+}
+
+func (s *Server) setAccess(o *keyspace.Object, at uint32) {
+	o.Access = at
+	if n, ok := o.Shared(); ok && s.sharesIntegers() {
+		if s.sharedAccess == nil {
+			s.sharedAccess = make(map[int64]uint32)
+		}
+		s.sharedAccess[n] = at
 	}
 }
 
@@ -103,13 +126,10 @@ const (
 	errLRUPolicy = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 )
 
-// sharedIntegers are small numbers of which Redis has one object each.
-const sharedIntegers = 10000
-
 var objectCommands = []entry{
 	{name: "object|encoding", run: objectCommand(func(_ *Server, c *Session, o *keyspace.Object) { c.bulkText(o.Encoding()) })},
 	{name: "object|refcount", run: objectCommand(func(s *Server, c *Session, o *keyspace.Object) {
-		if n, ok := keyspace.CanonicalInt(o.Str); ok && o.Encoding() == "int" && n >= 0 && n < sharedIntegers && s.sharesIntegers() {
+		if _, ok := o.Shared(); ok && s.sharesIntegers() {
 			c.int(1<<31 - 1)
 			return
 		}
@@ -120,7 +140,7 @@ var objectCommands = []entry{
 			c.error(errLFUPolicy)
 			return
 		}
-		c.int(int64(keyspace.IdleSeconds(o.Access, s.clock)))
+		c.int(int64(keyspace.IdleSeconds(s.access(o), s.clock)))
 	})},
 	{name: "object|freq", run: objectCommand(func(s *Server, c *Session, o *keyspace.Object) {
 		if !s.lfu() {

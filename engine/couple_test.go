@@ -405,20 +405,29 @@ func (p *couple) follow(t *testing.T) *listener {
 // heard is what each server has sent since it was last asked, up to a mark that
 // was published.
 func (l *listener) heard(mark string) (theirs, ours string) {
-	for !strings.Contains(theirs, mark) {
-		theirs += l.theirs.reply()
-		if strings.HasSuffix(theirs, "<closed>") {
-			return theirs, ""
+	var told strings.Builder
+	for reply := ""; !strings.Contains(reply, mark); {
+		reply = l.theirs.reply()
+		told.WriteString(reply)
+		if strings.HasSuffix(reply, "<closed>") {
+			return told.String(), ""
 		}
 	}
 	// What the server says of its own accord, such as a master's PING, may be behind it.
-	all := l.ours.until(func(all string) bool { return strings.Contains(all[l.read:], mark+"\r\n") })
-	ours = all[l.read:]
-	if before, _, ok := strings.Cut(ours, mark+"\r\n"); ok {
-		ours = before + mark + "\r\n"
+	seen, end := l.read, -1 // nothing before seen is where the mark begins
+	all := l.ours.until(func(all string) bool {
+		if i := strings.Index(all[seen:], mark+"\r\n"); i >= 0 {
+			end = seen + i + len(mark) + 2
+			return true
+		}
+		seen = max(l.read, len(all)-len(mark)-1)
+		return false
+	})
+	if end < 0 {
+		end = len(all)
 	}
-	l.read += len(ours)
-	return theirs, ours
+	ours, l.read = all[l.read:end], end
+	return told.String(), ours
 }
 
 // elements are those of an array, set, or push reply.

@@ -59,7 +59,7 @@ func (s *Server) debugObject(c *Session, key []byte) {
 	}
 	size := len(o.Dump(s.cfg.RdbCompression)) - 1 - 2 - 8 // without type, version and checksum
 	text := fmt.Sprintf("Value at:0x0 refcount:1 encoding:%s serializedlength:%d lru:%d lru_seconds_idle:%d",
-		o.Encoding(), size, o.Access, keyspace.IdleSeconds(o.Access, s.clock))
+		o.Encoding(), size, s.access(o), keyspace.IdleSeconds(s.access(o), s.clock))
 	if o.Kind == keyspace.List {
 		nodes := o.List().Nodes()
 		text += fmt.Sprintf(" ql_nodes:%d ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:0 ql_uncompressed_size:%d",

@@ -118,7 +118,9 @@ func cmdRestore(s *Server, c *Session, argv [][]byte) {
 		c.ok()
 		return
 	}
-	obj.Access = s.accessOf(o.freq, o.idle)
+	if at := s.accessOf(o.freq, o.idle); at != 0 {
+		s.setAccess(&obj, at)
+	}
 	db.Set(key, obj)
 	logged := argv
 	if ttl != 0 {

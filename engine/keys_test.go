@@ -1,5 +1,13 @@
 package engine_test
 
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
 // keyDraws are compared with redis-server: commands about keys of any type.
 const keyDraws draws = `
 	DEL <{key}>
@@ -67,4 +75,31 @@ const sessionDraws draws = `
 var fills = map[string]draws{
 	"string": stringFills, "list": listFills, "hash": hashFills, "set": setFills, "zset": zsetFills, "same": sameFills, "hll": hllFills,
 	"stream": streamFill,
+}
+
+// A small number is one object for all keys that hold it: what one key's reader
+// does can be seen at another. A copy of it is an object of its own.
+func TestSharedIntegersLikeRedis(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	// long ago or not: a second may pass between the two
+	idle := func(reply string) int {
+		n, err := strconv.Atoi(strings.Trim(reply, ":\r\n"))
+		require.NoError(t, err, reply)
+		return n / 500
+	}
+	for _, argv := range [][]string{
+		{"SET", "a", "77"}, {"SET", "own", "10000"}, {"RESTORE", "old", "0", sealed([]byte("\x00\xc0\x4d")), "IDLETIME", "1000"},
+		{"OBJECT", "IDLETIME", "old"}, {"OBJECT", "IDLETIME", "a"}, {"SET", "b", "77"}, {"OBJECT", "IDLETIME", "b"}, {"COPY", "b", "copy"}, {"OBJECT", "IDLETIME", "b"},
+		{"OBJECT", "REFCOUNT", "b"}, {"OBJECT", "REFCOUNT", "copy"}, {"OBJECT", "REFCOUNT", "own"}, {"OBJECT", "ENCODING", "copy"}, {"OBJECT", "IDLETIME", "copy"},
+		{"RESTORE", "old", "0", sealed([]byte("\x00\xc0\x4d")), "IDLETIME", "1000", "REPLACE"}, {"OBJECT", "IDLETIME", "b"}, {"INCRBY", "incremented", "77"}, {"OBJECT", "IDLETIME", "incremented"},
+		{"GET", "a"}, {"OBJECT", "IDLETIME", "old"}, {"DEBUG", "RELOAD"}, {"OBJECT", "REFCOUNT", "copy"}, {"OBJECT", "REFCOUNT", "b"},
+	} {
+		want, got := theirs.do(argv...), ours.do(argv...)
+		if argv[1] == "IDLETIME" {
+			require.Equal(t, idle(want), idle(got), "%q", argv)
+			continue
+		}
+		require.Equal(t, want, got, "%q", argv)
+	}
 }

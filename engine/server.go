@@ -71,13 +71,16 @@ type Server struct {
 	loader   *Session // executes the commands of an append-only file
 
 	// Of the current command.
-	clock   uint32 // of accesses: Unix seconds, 24 bits
-	minute  uint32 // of accesses: Unix minutes, 16 bits
-	nowMs   int64  // wall clock in ms; 0: not looked at yet
-	inExec  bool
-	loading bool
-	ops     []op // writes to propagate when the command or transaction ends
-	opArgs  [][]byte
+	clock  uint32 // of accesses: Unix seconds, 24 bits
+	minute uint32 // of accesses: Unix minutes, 16 bits
+	// sharedAccess is when small numbers were last used, firstClock when the others were made.
+	sharedAccess map[int64]uint32
+	firstClock   uint32
+	nowMs        int64 // wall clock in ms; 0: not looked at yet
+	inExec       bool
+	loading      bool
+	ops          []op // writes to propagate when the command or transaction ends
+	opArgs       [][]byte
 
 	repl     *replication.Machine
 	link     *link // to the master; nil: none is wanted
@@ -140,6 +143,7 @@ func New(o Options) *Server {
 	s.wake = s.env.NewCond()
 	s.started = s.env.Now()
 	s.tickClock()
+	s.firstClock = s.clock
 	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
 	s.repl = replication.New(replication.Options{Config: s.cfg, Bugs: o.Bugs, Log: s.o.Log, Random: s.env.Uint64})
 	s.mgr = persist.New(persist.Options{

@@ -132,9 +132,9 @@ func TestSameMonitorAsRedis(t *testing.T) {
 	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
 	l := both.listen(t, "MONITOR")
 	defer l.end()
+	want := l.theirs.reply() // from then on it hears of all
 	both.both(counted, theirs, ours)
 	both.both([]string{"SELECT 3", "ECHO end", "ECHO mark"}, theirs, ours)
-	var want string
 	for !strings.HasSuffix(want, "\"mark\"\r\n") {
 		want += l.theirs.reply()
 	}

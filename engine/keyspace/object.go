@@ -97,6 +97,7 @@ type form uint8
 
 const (
 	formAuto form = iota // a number if it is one, else as formText
+	formOwn              // as formAuto, but never a number that all share
 	formText             // embstr or raw, by its length
 	formRaw              // raw
 )
@@ -121,13 +122,28 @@ func (o *Object) Encoding() string {
 	if o.Kind != String {
 		return o.Coll.Encoding()
 	}
-	if _, ok := CanonicalInt(o.Str); ok && o.form == formAuto {
+	if _, ok := CanonicalInt(o.Str); ok && o.form <= formOwn {
 		return "int"
 	}
 	if len(o.Str) <= longestEmbstr && o.form != formRaw {
 		return "embstr"
 	}
 	return "raw"
+}
+
+// sharedIntegers are the small numbers of which Redis has one object each
+// (OBJ_SHARED_INTEGERS).
+const sharedIntegers = 10000
+
+// Shared reports whether Redis would hold the value, unless the policy of maxmemory
+// forbids it, as an object that all keys with the same number share, and which number
+// that is.
+func (o *Object) Shared() (n int64, ok bool) {
+	if o.Kind != String || o.form != formAuto || len(o.Str) > 4 {
+		return 0, false
+	}
+	n, ok = CanonicalInt(o.Str)
+	return n, ok && n >= 0 && n < sharedIntegers
 }
 
 // CanonicalInt returns the integer whose decimal form b is, byte for byte
@@ -146,7 +162,7 @@ func CanonicalInt(b []byte) (int64, bool) {
 
 // Clone is a copy of a value, to be stored under another key of the keyspace.
 func (k *Keyspace) Clone(o *Object) Object {
-	c := Object{Kind: o.Kind, form: o.form, Str: o.Str}
+	c := Object{Kind: o.Kind, form: max(o.form, formOwn), Str: o.Str}
 	if o.Coll != nil {
 		k.gen++ // so that what both share is older than either
 		c.Coll = o.Coll.clone(k.gen)
