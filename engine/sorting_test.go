@@ -9,7 +9,8 @@ const sortDraws draws = `
 	SORT {zset} BY nosort [DESC] [LIMIT {index} {index}] [STORE {list}]
 	SORT (list0|list1|list2|zset0|string0|nothing) BY nosort [DESC] [LIMIT {index} {index}] [GET #] [GET {list}]
 	SORT {list} BY w_* [DESC] [GET #] [GET v_*] [GET {hget}] [STORE {list}]
-	SORT {list} BY v_* ALPHA GET # GET {hget} GET nothing
+	SORT (list0|list1|list2|string0|nothing) BY v_* ALPHA GET # GET {hget} GET nothing
+	~SORT {set} BY v_* ALPHA GET # GET {hget} GET nothing
 	SORT {zset} BY w_* STORE {key}
 	SORT_RO {list} ALPHA (STORE x|BY)
 	SORT_RO {set} ALPHA DESC
