@@ -140,7 +140,9 @@ func commandName(argv []string) string {
 }
 
 // isKey reports whether an argument is a key's name.
-func isKey(arg string) bool { return slices.Contains(comparedKeys, arg) || strings.HasPrefix(arg, "hll") }
+func isKey(arg string) bool {
+	return slices.Contains(comparedKeys, arg) || strings.HasPrefix(arg, "hll")
+}
 
 // state is that of the first key of a command: absent, expired and not deleted
 // yet, of a wrong type, or how it is held.

@@ -33,9 +33,9 @@ import (
 
 type options struct {
 	packages, files, tests, run, skip, seed, edits, log string
-	count, workers, memory                       int
-	short                                        bool
-	timeout                                      time.Duration
+	count, workers, memory                              int
+	short                                               bool
+	timeout                                             time.Duration
 }
 
 func main() {
