@@ -171,13 +171,17 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// measured is how long f takes, the median of five times unless it takes long,
-// and all the memory that it asks for, which is more than it holds at once.
+// measured is how long f takes, the median of five times (of one with -short) unless
+// it takes long, and all the memory that it asks for, which is more than it holds at once.
 func measured(f func()) (took, memory string) {
 	const long = 2 * time.Second
+	tries := 5
+	if testing.Short() {
+		tries = 1
+	}
 	var times []time.Duration
 	var asked uint64
-	for len(times) < 5 {
+	for len(times) < tries {
 		runtime.GC()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
