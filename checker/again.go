@@ -84,7 +84,7 @@ func (x *explained) leaves(in zones.Input) bool {
 			return false
 		}
 		c := &r.Clusters[at]
-		if (kv.TTL > 0) != (r.DeadlineOf(c) != zones.Late) || r.LastSeen(&r.Keys[n], c) < in.Crash {
+		if !r.SameDeadline(kv, c) || r.LastSeen(&r.Keys[n], c) < in.Crash {
 			return false
 		}
 		x.found[n] = at + 1

@@ -222,7 +222,9 @@ func (j *Judge) keyOf(e *epoch, n int32) linear.Key {
 	key := linear.Key{Name: k.Name, String: k.AppendsToString()}
 	if kv := kvOf(e.before, k.Name); kv != nil {
 		key.Initial = linear.Load(kv, e.before)
-		key.InitialFor = max(0, e.before.At-e.before.Began)
+		if kv.Deadline == 0 {
+			key.InitialFor = max(0, e.before.At-e.before.Began)
+		}
 	}
 	if j.regs.In.HasRecovered {
 		key.Found = linear.FoundIn(kvOf(e.after, k.Name), e.after)

@@ -235,6 +235,11 @@ func (j *Judge) noCut(e *epoch, cut *durability.Cut) anomaly.Anomaly {
 		if c.whole.Answer != linear.No {
 			continue
 		}
+		for _, n := range c.keys {
+			if a, is := j.otherDeadline(e, n); is {
+				return a
+			}
+		}
 		if torn := j.tornIn(c); torn >= 0 {
 			return j.torn(e, int32(torn-j.from))
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/zones"
 )
 
@@ -289,9 +290,56 @@ func (j *Judge) recoveredOf(key string) string {
 	case kv == nil:
 		return fmt.Sprintf("read after recovery: no %q", key)
 	case kv.List != nil:
-		return fmt.Sprintf("read after recovery: %q = %q", key, kv.List)
+		return fmt.Sprintf("read after recovery: %q = %q", key, kv.List) + expiry(kv)
 	}
-	return fmt.Sprintf("read after recovery: %q = %q", key, kv.Value)
+	return fmt.Sprintf("read after recovery: %q = %q", key, kv.Value) + expiry(kv)
+}
+
+// expiry is when an observed key expires, if it does.
+func expiry(kv *history.KV) string {
+	switch {
+	case kv.Deadline != 0:
+		return fmt.Sprintf(" until %s", kv.Deadline)
+	case kv.TTL > 0:
+		return fmt.Sprintf(" for %s", kv.TTL)
+	}
+	return ""
+}
+
+// otherDeadline: what was found of a key has a deadline that nobody gave it, or lacks
+// the one that its only writer gave it. false: it has not, or others may have given it one.
+func (j *Judge) otherDeadline(e *epoch, key int32) (anomaly.Anomaly, bool) {
+	k := &j.regs.Keys[key]
+	a := anomaly.Anomaly{Name: anomaly.Phantom, Epoch: e.number, Key: k.Name,
+		Rule: "a recovered key expires when somebody said that it does, and not otherwise"}
+	kv := kvOf(e.after, k.Name)
+	if kv == nil {
+		return a, false
+	}
+	given := func(d time.Duration) bool { return kv.Deadline == 0 || (kv.Deadline-d).Abs() <= linear.Slack }
+	if before := kvOf(e.before, k.Name); before != nil && before.TTL > 0 && (before.Deadline == 0 || given(before.Deadline)) {
+		return a, false
+	}
+	for i := e.from; i < e.to; i++ {
+		parts := []history.Op{j.h.Ops[i]}
+		if op := &j.h.Ops[i]; op.Kind == history.Txn && op.More != nil {
+			parts = op.More.Parts
+		}
+		for p := range parts {
+			op := &parts[p]
+			switch m := op.More; {
+			case op.Key != k.Name || j.h.Ops[i].Outcome == history.Failed || !op.Writes():
+			case kv.TTL == 0 && (op.Kind != history.Write || op.Value == kv.Value && (m == nil || m.Deadline == 0)):
+				return a, false // it may have taken the deadline off, or never given one
+			case kv.TTL > 0 && m != nil && m.Deadline > 0 && given(m.Deadline):
+				return a, false
+			case op.Kind == history.Write && op.Value == kv.Value:
+				a.Ops = append(a.Ops, i)
+			}
+		}
+	}
+	a.Story = j.story(e, j.tell(a.Ops), []int32{key})
+	return a, len(a.Ops) > 0
 }
 
 // unread: what was found of a key, or of the keys that are tied to it, is of

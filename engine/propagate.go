@@ -13,6 +13,7 @@ var (
 	wordDel       = []byte("DEL")
 	wordSet       = []byte("SET")
 	wordPxat      = []byte("PXAT")
+	wordPx        = []byte("PX")
 	wordKeepTTL   = []byte("KEEPTTL")
 	wordPexpireat = []byte("PEXPIREAT")
 	wordPersist   = []byte("PERSIST")

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
@@ -174,7 +175,7 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 	case o.expire != nil:
 		db.SetExpire(key, at)
 		s.notify(config.GenericEvents, "expire", c.db, key)
-		s.propagateAs(c, 1, wordSet, key, value, wordPxat, strconv.AppendInt(nil, at, 10))
+		s.propagateExpiring(c, key, value, at)
 	case o.get:
 		s.propagateAs(c, 1, withoutGet(argv)...)
 	default:
@@ -183,6 +184,16 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 	if !o.get {
 		c.ok()
 	}
+}
+
+// propagateExpiring logs a value with when it expires, in milliseconds since 1970
+// (redis 7.0.15 t_string.c, setGenericCommand).
+func (s *Server) propagateExpiring(c *Session, key, value []byte, at int64) {
+	if s.bugs.Has(bugs.DeadlinesRestarted) {
+		s.propagateAs(c, 1, wordSet, key, value, wordPx, strconv.AppendInt(nil, max(1, at-s.now()), 10))
+		return
+	}
+	s.propagateAs(c, 1, wordSet, key, value, wordPxat, strconv.AppendInt(nil, at, 10))
 }
 
 // lookupForWrite deletes the key if it is past its time, so that the deletion
@@ -226,7 +237,7 @@ func (s *Server) setexGeneric(c *Session, argv [][]byte, name string, u expireUn
 	s.setString(c, argv[1], argv[3])
 	s.ks.DB(c.db).SetExpire(argv[1], at)
 	s.notify(config.GenericEvents, "expire", c.db, argv[1])
-	s.propagateAs(c, 1, wordSet, argv[1], argv[3], wordPxat, strconv.AppendInt(nil, at, 10))
+	s.propagateExpiring(c, argv[1], argv[3], at)
 	c.ok()
 }
 

@@ -33,6 +33,9 @@ func (RESP) Dump(c *Conn, read history.Kind, r *Run, timeout time.Duration) (key
 		if err := r.dumpKeys(c, timeout, keys[from:to], read); err != nil {
 			return nil, err
 		}
+		if err := dumpDeadlines(c, timeout, keys[from:to]); err != nil {
+			return nil, err
+		}
 	}
 	return slices.DeleteFunc(keys, func(kv history.KV) bool { return kv.Key == expired }), nil
 }
@@ -83,6 +86,37 @@ func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read h
 	for _, kv := range others {
 		if err := r.dumpOther(c, timeout, kv); err != nil {
 			return fmt.Errorf("dump of key %q: %w", kv.Key, err)
+		}
+	}
+	return nil
+}
+
+// dumpDeadlines reads when the keys among some expire that do. A server that does
+// not know PEXPIRETIME (Redis before 7.0) leaves that open.
+func dumpDeadlines(c *Conn, timeout time.Duration, keys []history.KV) error {
+	var expire []*history.KV
+	for i := range keys {
+		if kv := &keys[i]; kv.TTL > 0 && kv.Key != expired {
+			expire = append(expire, kv)
+		}
+	}
+	if len(expire) == 0 {
+		return nil
+	}
+	c.Deadline(timeout)
+	for _, kv := range expire {
+		c.words("PEXPIRETIME", kv.Key)
+	}
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("dump: %w", err)
+	}
+	for _, kv := range expire {
+		reply, err := c.Reply()
+		if err != nil {
+			return fmt.Errorf("dump of key %q: PEXPIRETIME: %w", kv.Key, err)
+		}
+		if ms := reply.Int(); reply.Type == redcon.Integer && ms > 0 {
+			kv.Deadline = c.env.Now() + time.UnixMilli(ms).Sub(c.env.Wall())
 		}
 	}
 	return nil

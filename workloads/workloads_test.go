@@ -24,6 +24,7 @@ type world struct {
 }
 
 func (w *world) Now() time.Duration { w.now += time.Microsecond; return w.now }
+func (w *world) Wall() time.Time    { return time.UnixMilli(1_000_000).Add(w.now) }
 func (w *world) Uint64() uint64 {
 	w.draws += 0x9e3779b97f4a7c15
 	return w.draws ^ w.draws>>29
@@ -236,10 +237,16 @@ func TestDump(t *testing.T) {
 		require.NoError(t, err)
 		return r.Dump(c, time.Second)
 	}
-	state, err := dump("*2\r\n$2\r\nk2\r\n$7\r\nphantom\r\n" + "$1\r\nx\r\n:-1\r\n" + "$3\r\n0:0\r\n:1500\r\n")
+	two := "*2\r\n$2\r\nk2\r\n$7\r\nphantom\r\n" + "$1\r\nx\r\n:-1\r\n" + "$3\r\n0:0\r\n:1500\r\n"
+	state, err := dump(two + "-ERR unknown command\r\n")
 	require.NoError(t, err)
 	require.Equal(t, []history.KV{{Key: "k2", Value: "x"}, {Key: "phantom", Value: "0:0", TTL: 1500 * time.Millisecond}}, state.Keys,
 		"every key there is, not only those the workload knows")
+	state, err = dump(two + ":1001500\r\n")
+	require.NoError(t, err)
+	require.Equal(t, 1500*time.Millisecond, state.Keys[1].Deadline, "on the clock of the run")
+	_, err = dump(two)
+	require.ErrorIs(t, err, io.EOF)
 	_, err = dump("*1\r\n$2\r\nk2\r\n" + "-WRONGTYPE no\r\n:-1\r\n")
 	require.ErrorContains(t, err, `key "k2"`)
 	_, err = dump("-LOADING no\r\n")

@@ -12,7 +12,7 @@ const (
 	Hole Name = "hole"
 	// TornTransaction: part of a MULTI/EXEC survived.
 	TornTransaction Name = "torn-transaction"
-	// Phantom: a value nobody wrote.
+	// Phantom: a value nobody wrote, or a deadline that nobody gave it.
 	Phantom Name = "phantom"
 	// AbortedRead: a value whose only writer was told that it failed.
 	AbortedRead Name = "aborted-read"

@@ -233,7 +233,7 @@ func (k *Keyspace) KVs() []history.KV {
 			kv.List = slices.Clone(v.List)
 		}
 		if v.Deadline != 0 {
-			kv.TTL = v.Deadline - k.Now
+			kv.TTL, kv.Deadline = v.Deadline-k.Now, v.Deadline
 		}
 		kvs = append(kvs, kv)
 	}

@@ -399,7 +399,7 @@ func (s *search) matches(state *Keyspace) bool {
 			}
 			continue
 		}
-		if (f.TTL == 0) != (v.Deadline == 0) || !sameValue(f, &kv) {
+		if (f.TTL == 0) != (v.Deadline == 0) || f.Deadline != 0 && (f.Deadline-v.Deadline).Abs() > s.q.Slack || !sameValue(f, &kv) {
 			return false
 		}
 	}

@@ -361,6 +361,11 @@ func (m *maker) found(state *Keyspace) {
 	left.Now = max(left.Now, f.Began)
 	left.Pass(f.Began)
 	f.Keys = left.KVs()
+	for i := range f.Keys {
+		if kv := &f.Keys[i]; kv.Deadline != 0 && m.d.chance(3) {
+			kv.Deadline = 0 // nobody read it
+		}
+	}
 	m.q.Found = f
 }
 
@@ -412,6 +417,13 @@ func (m *maker) lieAboutState() {
 			return
 		}
 		kv := &m.q.Found.Keys[m.d(len(m.q.Found.Keys))]
+		if kv.Deadline != 0 && m.d.chance(2) {
+			// As a server has it that begins to count anew when it starts, or has forgotten it.
+			if kv.Deadline += time.Duration(4+m.d(8)) * ms; m.d.chance(3) {
+				kv.TTL, kv.Deadline = 0, 0
+			}
+			return
+		}
 		if kv.List == nil {
 			kv.Value = strconv.Itoa(10 + m.d(m.unique+1))
 		} else if kv.Type == "" && len(kv.List) > 1 {

@@ -127,6 +127,9 @@ type KV struct {
 	List  []string      // lists, head first; the elements of other types in the order of their reads; nil for strings
 	Type  string        // "set", "hash", "zset", "stream" (Kind.Type); empty for strings and lists
 	TTL   time.Duration // time left at the dump; 0 means no expiry
+	// Deadline is when it expires, on the world's clock, as the server says; 0: that
+	// was not read, or it does not.
+	Deadline time.Duration
 	// Groups are a stream's consumer groups by name, when GroupsRead says that
 	// they were read.
 	Groups     []Group

@@ -602,6 +602,8 @@ func (d *decoder) found() error {
 			return d.s.array(func() error { return d.group(&kv) })
 		case "ttl":
 			return d.timeTo(&kv.TTL)
+		case "deadline":
+			return d.timeTo(&kv.Deadline)
 		}
 		return errField
 	})

@@ -33,7 +33,7 @@ import (
 //	{"waited":[3,7],"by":2}
 //	{"blocked":[4,6]}
 //	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged"
-//	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl", "groups"
+//	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl", "deadline", "groups"
 //	{"end":6}                                            last line: how many lines came before it
 //
 // Operations come in order of invocation. Fields of operations that are rarely
@@ -360,6 +360,10 @@ func (e *encoder) state(s *State) {
 		if kv.TTL != 0 {
 			e.field("ttl")
 			e.num(int64(kv.TTL))
+		}
+		if kv.Deadline != 0 {
+			e.field("deadline")
+			e.num(int64(kv.Deadline))
 		}
 		if kv.GroupsRead {
 			e.groups(kv.Groups)

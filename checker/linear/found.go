@@ -12,6 +12,8 @@ import (
 type Found struct {
 	body string
 	ttl  time.Duration
+	// deadline is when it expires; 0: nobody knows, or it does not.
+	deadline time.Duration
 	// groups: a stream's groups were read as well.
 	groups bool
 	to     time.Duration // when it had been read
@@ -25,15 +27,18 @@ const Slack = 2 * time.Millisecond
 func FoundIn(kv *history.KV, s *history.State) Found {
 	f := Found{to: max(s.Began, s.At)}
 	if kv != nil {
-		f.body, f.ttl, f.groups = bodyOf(kv), kv.TTL, kv.GroupsRead
+		f.body, f.ttl, f.deadline, f.groups = bodyOf(kv), kv.TTL, kv.Deadline, kv.GroupsRead
 	}
 	return f
 }
 
-// Load is an observed key as the state that a life begins with, and the stretch
-// of time in which its deadline lies.
+// Load is an observed key as the state that a life begins with. Where only the
+// time that it has left was read, its deadline may be earlier by as long as that took.
 func Load(kv *history.KV, s *history.State) string {
-	if kv.TTL == 0 {
+	switch {
+	case kv.Deadline != 0:
+		return join(kv.Deadline, bodyOf(kv))
+	case kv.TTL == 0:
 		return bodyOf(kv)
 	}
 	return join(max(s.Began, s.At)+kv.TTL, bodyOf(kv))
@@ -74,6 +79,9 @@ func (f *Found) in(state string) bool {
 	}
 	// How long it has left is not compared: the server that was read may run at
 	// another time than the history did.
+	if f.deadline != 0 && (f.deadline-deadline).Abs() > Slack {
+		return false
+	}
 	return body != absent && f.sameBody(body) && (f.ttl == 0) == (deadline == 0)
 }
 

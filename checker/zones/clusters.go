@@ -187,6 +187,6 @@ func (r *Registers) addRecovered() {
 		k.Recovered = at
 		c := &r.Clusters[at]
 		c.Observed = true
-		k.Outlived = k.Outlived || (kv.TTL > 0) != (r.DeadlineOf(c) != Late)
+		k.Outlived = k.Outlived || !r.SameDeadline(kv, c)
 	}
 }

@@ -249,6 +249,16 @@ func (r *Registers) DeadlineOf(c *Cluster) int64 {
 	return Late
 }
 
+// SameDeadline reports whether what was read of a key after the crash has the
+// deadline, or none, that its value was written with, as far as that was read.
+func (r *Registers) SameDeadline(kv *history.KV, c *Cluster) bool {
+	d := r.DeadlineOf(c)
+	if (kv.TTL > 0) != (d != Late) {
+		return false
+	}
+	return kv.Deadline == 0 || max(int64(kv.Deadline), d)-min(int64(kv.Deadline), d) <= Slack
+}
+
 // LastSeen is the last instant at which somebody can have found the value of a
 // cluster of k: Late when it has no deadline.
 func (r *Registers) LastSeen(k *Key, c *Cluster) int64 {
@@ -272,6 +282,9 @@ func (r *Registers) assignKeys() {
 		}
 		if kv.TTL > 0 {
 			k.expire = r.In.InitialAt + int64(kv.TTL) - Slack
+			if kv.Deadline != 0 {
+				k.expire = int64(kv.Deadline)
+			}
 			k.Deadline = min(k.Deadline, k.expire)
 		}
 	}

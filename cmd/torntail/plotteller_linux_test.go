@@ -167,7 +167,7 @@ func (t *teller) signalled(who, what string) {
 	if len(s.heard) > 0 {
 		var names []string
 		for name := range s.heard { // any order: sorted below
-			if s.heard["KEYS"] && (name == "GET" || name == "PTTL" || name == "LRANGE") {
+			if s.heard["KEYS"] && slices.Contains([]string{"GET", "PTTL", "PEXPIRETIME", "LRANGE"}, name) {
 				continue
 			}
 			names = append(names, name)

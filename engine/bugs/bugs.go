@@ -67,6 +67,11 @@ const (
 	// OldMasterForgotten makes a Sentinel forget the old master at a failover
 	// instead of making it a replica when it is back.
 	OldMasterForgotten
+	// DeadlinesForgotten loads a snapshot without the deadlines of its keys.
+	DeadlinesForgotten
+	// DeadlinesRestarted logs how long a key has still to live instead of when it
+	// expires, so that a load counts from anew.
+	DeadlinesRestarted
 )
 
 // Bug describes one planted bug.
@@ -131,6 +136,10 @@ var registry = []Bug{
 		[]string{replicated}, "two-leaders", "two Sentinels that start a failover at nearly the same time"},
 	{OldMasterForgotten, "old-master-not-demoted", "a Sentinel forgets the old master at a failover, so that it stays one",
 		[]string{replicated}, "two-masters", "any failover whose old master comes back"},
+	{DeadlinesForgotten, "deadlines-forgotten", "a snapshot is loaded without the deadlines of its keys",
+		[]string{"rdb", "hybrid", "hybrid-always"}, "phantom", "any crash after a snapshot of a key that expires"},
+	{DeadlinesRestarted, "deadlines-restarted", "a key's time to live is logged instead of its deadline, and counts anew from the load",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "phantom", "any crash after a write with a deadline"},
 }
 
 // Replicated reports whether the bug shows only among several servers: it is

@@ -7,6 +7,7 @@ import (
 	"path"
 
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/vfs"
@@ -61,7 +62,7 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 		if !d.Set(e.Key, o) {
 			return fmt.Errorf("duplicated key '%s' in DB %d", e.Key, e.DB)
 		}
-		if e.ExpireAtMs != 0 {
+		if e.ExpireAtMs != 0 && !m.o.Bugs.Has(bugs.DeadlinesForgotten) {
 			d.SetExpire(e.Key, max(1, e.ExpireAtMs))
 		}
 		m.loadedKeys++

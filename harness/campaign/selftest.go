@@ -77,6 +77,8 @@ var recipes = map[string]func(r recipe) recipe{
 		r.crashes, r.workload, r.plan = []string{"kill"}, "transactions", atWrite
 		return r
 	},
+	"deadlines-forgotten": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
+	"deadlines-restarted": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
 }
 
 // afterRewrite cuts the power within 200 ms of the start of a rewrite: its end is

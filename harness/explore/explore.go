@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -520,6 +521,7 @@ func appendResultKey(b []byte, r *experiment.Recovered) []byte {
 		b = append(b, 0)
 		b = append(b, kv.Key...)
 		b = append(b, 1, flag(kv.TTL > 0), flag(kv.List != nil))
+		b = binary.LittleEndian.AppendUint64(b, uint64(kv.Deadline))
 		b = append(b, kv.Value...)
 		for _, v := range kv.List {
 			b = append(b, 2)

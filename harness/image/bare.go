@@ -119,6 +119,7 @@ func (b *bareImage) dump() (history.State, error) {
 		kv := history.KV{Key: b.name(key)}
 		if expireAtMs != 0 {
 			kv.TTL = time.Duration(expireAtMs-now) * time.Millisecond
+			kv.Deadline = time.UnixMilli(expireAtMs).Sub(sim.WorldBegan)
 		}
 		b.read(o, &kv)
 		b.kvs = append(b.kvs, kv)

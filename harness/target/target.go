@@ -205,7 +205,7 @@ func tlsOf(n *yamlnode.Node) (*tls.Config, error) {
 }
 
 // renamable are the commands that torntail sends to servers.
-var renamable = []string{"APPEND", "AUTH", "BGREWRITEAOF", "BGSAVE", "CONFIG", "DEBUG", "EXEC", "GET", "INFO", "KEYS", "LRANGE", "MULTI", "PING",
+var renamable = []string{"APPEND", "AUTH", "BGREWRITEAOF", "BGSAVE", "CONFIG", "DEBUG", "EXEC", "GET", "INFO", "KEYS", "LRANGE", "MULTI", "PEXPIRETIME", "PING",
 	"PTTL", "ROLE", "RPUSH", "SET", "SHUTDOWN"}
 
 func renames(n *yamlnode.Node) (map[string]string, error) {
