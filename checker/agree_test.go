@@ -98,7 +98,7 @@ func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
 // TestStacksAgreeWithEveryOrder is about lists that are pushed to and popped from
 // at the head, of which mostly no search is asked.
 func TestStacksAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 2, Crashes: 3, Lies: 2, Stacks: true, Families: []exhaustive.Family{
+	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 2, Crashes: 3, Lies: 2, Plain: true, Stacks: true, Families: []exhaustive.Family{
 		{Name: "stack", Kinds: []history.Kind{history.Push, history.Pop}},
 		{Name: "stack that is read", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.Pop, history.ReadList}},
 	}}

@@ -67,8 +67,11 @@ type drawer interface {
 }
 
 func newStore(seed uint64, f family, ops, clients, keys int) *store {
-	return drawStore(rand.New(rand.NewPCG(seed, 99)), f, ops, clients, keys)
+	return drawStore(storeRand(seed), f, ops, clients, keys)
 }
+
+// storeRand draws a store that is always the same.
+func storeRand(seed uint64) drawer { return rand.New(rand.NewPCG(seed, 99)) }
 
 func drawStore(rng drawer, f family, ops, clients, keys int) *store {
 	s := &store{rng: rng, h: &history.History{}, keys: keys}

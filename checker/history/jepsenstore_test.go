@@ -3,14 +3,15 @@ package history
 import (
 	"bytes"
 	"encoding/binary"
+	"flag"
 	"hash/crc32"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // The stores in testdata/jepsen were written by Fressian's own FressianWriter
@@ -90,24 +91,31 @@ func TestDamagedStoresAreRefused(t *testing.T) {
 // Bytes changed at random, with the checksums put right: an error or a history,
 // and no panic.
 func TestChangedStoresAreReadOrRefused(t *testing.T) {
-	draw := rand.New(rand.NewPCG(1, 2))
 	whole, err := os.ReadFile(filepath.Join("testdata", "jepsen", "register.jepsen"))
 	require.NoError(t, err)
-	refused := 0
-	for i := range 2000 {
+	var places []int
+	for at := 18; at < len(whole); at++ {
+		places = append(places, at)
+	}
+	require.NoError(t, flag.Set("rapid.checks", "2000"))
+	require.NoError(t, flag.Set("rapid.nofailfile", "true"))
+	refused, read := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
 		b := bytes.Clone(whole)
-		for range 1 + i%4 {
-			b[18+draw.IntN(len(b)-18)] = byte(draw.Uint32())
+		for range rapid.IntRange(1, 4).Draw(t, "changes") {
+			b[rapid.SampledFrom(places).Draw(t, "place")] = rapid.Byte().Draw(t, "byte")
 		}
 		fixChecksums(b, int64(binary.BigEndian.Uint64(b[10:])))
 		h, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{Memory: 1 << 26})
 		require.Equal(t, err == nil, h != nil)
 		if err != nil {
 			refused++
+		} else {
+			read++
 		}
-	}
-	require.Greater(t, refused, 500)
-	require.Less(t, refused, 2000)
+	})
+	require.Greater(t, refused, (refused+read)/4)
+	require.Positive(t, read)
 }
 
 // fixChecksums puts the checksums right of the block at offset, and of those

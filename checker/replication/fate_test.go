@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
@@ -13,8 +14,8 @@ import (
 
 // unique makes a run in which each write has a key of its own, with the converged
 // state that the model says.
-func unique(seed uint64) failover {
-	f := run(seed)
+func unique(d draw) failover {
+	f := run(d)
 	state := f.h.States[0]
 	state.Keys = nil
 	for i := range f.h.Ops {
@@ -41,8 +42,8 @@ func sortKeys(s *history.State) {
 }
 
 func TestFatesAgreeWithTheOffsets(t *testing.T) {
-	for seed := range uint64(200) {
-		f := unique(seed)
+	runs(t, 200, func(t *rapid.T, d draw) {
+		f := unique(d)
 		a := replication.Of(f.h, "n1")
 		fates, ok := replication.Fate(f.h, &a, "n2")
 		require.True(t, ok)
@@ -51,8 +52,8 @@ func TestFatesAgreeWithTheOffsets(t *testing.T) {
 		require.Empty(t, fates.Unattributed)
 		require.Empty(t, fates.Refuted)
 		require.Empty(t, fates.Anomalies)
-	}
-	f := unique(1)
+	})
+	f := unique(seeded(1))
 	a := replication.Of(f.h, "n1")
 	_, ok := replication.Fate(f.h, &a, "n3")
 	require.False(t, ok, "nothing is known of n3")
@@ -104,7 +105,7 @@ func TestFatesSeeWhatDoesNotFit(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := unique(3)
+			f := unique(seeded(3))
 			require.NotEmpty(t, f.lost)
 			c.plant(f)
 			a := replication.Of(f.h, "n1")

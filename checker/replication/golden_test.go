@@ -36,10 +36,10 @@ func TestAccountsAreGivenAsBefore(t *testing.T) {
 		}
 		say := func(b *strings.Builder, n int) {
 			seed := uint64(n)
-			f := run(seed)
+			f := run(seeded(seed))
 			switch of {
 			case "unique":
-				f = unique(seed)
+				f = unique(seeded(seed))
 				fateless(f.h, seed)
 			case "changed":
 				change(f.h, seed)

@@ -1,13 +1,16 @@
 package replication_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sort"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
@@ -24,16 +27,40 @@ type failover struct {
 	split map[int]bool // operation: lost
 }
 
+// draw is where the choices of a run come from: a number from 0 to n-1.
+type draw func(n int) int
+
+// seeded draws for an example that is always the same.
+func seeded(seed uint64) draw { return rand.New(rand.NewPCG(seed, 5)).IntN }
+
+// runs calls f with runs as rapid draws them, and shrinks one on which it fails.
+// Each number is as likely as any other, of which rapid's own ranges prefer small ones.
+func runs(t *testing.T, n int, f func(t *rapid.T, d draw)) {
+	t.Helper()
+	if testing.Short() {
+		n *= 5 // of which rapid takes a fifth
+	}
+	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(n), "rapid.nofailfile": "true", "rapid.shrinktime": "5s"} {
+		require.NoError(t, flag.Set(name, value))
+	}
+	below := make([]int, 100)
+	for i := range below {
+		below[i] = i
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		f(t, func(n int) int { return rapid.SampledFrom(below[:n]).Draw(t, "") })
+	})
+}
+
 // run makes one. Each write adds 10 to the offset of the node that takes it; n2
 // follows n1 with a lag until the cut.
-func run(seed uint64) failover {
-	rng := rand.New(rand.NewPCG(seed, 5))
+func run(d draw) failover {
 	f := failover{h: &history.History{}, lost: map[int]replication.Phase{}, split: map[int]bool{}}
-	cut := time.Duration(100+rng.IntN(100)) * ms
-	odown := cut + time.Duration(10+rng.IntN(50))*ms
-	promoted := odown + time.Duration(10+rng.IntN(50))*ms
-	demoted := promoted + time.Duration(rng.IntN(100))*ms
-	lag := time.Duration(rng.IntN(30)) * ms
+	cut := time.Duration(100+d(100)) * ms
+	odown := cut + time.Duration(10+d(50))*ms
+	promoted := odown + time.Duration(10+d(50))*ms
+	demoted := promoted + time.Duration(d(100))*ms
+	lag := time.Duration(d(30)) * ms
 	offset := map[string]int64{"n1": 0, "n2": 0}
 	state := map[string]map[string]string{"n1": {}, "n2": {}}
 	type entry struct {
@@ -50,14 +77,14 @@ func run(seed uint64) failover {
 			shared++
 		}
 		node := "n1"
-		if at >= promoted && (rng.IntN(2) == 0 || at >= demoted) {
+		if at >= promoted && (d(2) == 0 || at >= demoted) {
 			node = "n2"
 		}
 		if at >= promoted && offset["n2"] == 0 {
 			offset["n2"] = int64(shared) * 10
 			f.h.Events = append(f.h.Events, history.Event{At: promoted, Kind: history.Promoted, Node: "n2", Offset: int64(shared)*10 + 1})
 		}
-		op := history.Op{ID: i, Client: rng.IntN(4), Kind: history.Write, Key: fmt.Sprint("k", rng.IntN(5)), Value: fmt.Sprint("v", i),
+		op := history.Op{ID: i, Client: d(4), Kind: history.Write, Key: fmt.Sprint("k", d(5)), Value: fmt.Sprint("v", i),
 			Invoke: at, Return: at + ms, Outcome: history.OK}
 		offset[node] += 10
 		op.More = &history.More{Node: node, Offset: offset[node]}
@@ -111,8 +138,8 @@ func run(seed uint64) failover {
 
 func TestLossesAreAttributedExactly(t *testing.T) {
 	phases := map[replication.Phase]int{}
-	for seed := range uint64(300) {
-		f := run(seed)
+	runs(t, 300, func(t *rapid.T, d draw) {
+		f := run(d)
 		a := replication.Of(f.h, "n1")
 		require.Equal(t, 150, a.Acked)
 		require.Zero(t, a.Unattributed)
@@ -121,17 +148,17 @@ func TestLossesAreAttributedExactly(t *testing.T) {
 			lost[l.Op] = l.Phase
 			phases[l.Phase]++
 		}
-		require.Equal(t, f.lost, lost, "seed %d", seed)
+		require.Equal(t, f.lost, lost)
 		split := map[int]bool{}
 		for _, s := range a.SplitBrain {
 			split[s.Op] = s.Lost
 		}
-		require.Equal(t, f.split, split, "seed %d", seed)
-		require.Empty(t, a.Diverged, "seed %d", seed)
+		require.Equal(t, f.split, split)
+		require.Empty(t, a.Diverged)
 		for _, x := range a.Anomalies {
 			require.Equal(t, anomaly.SplitBrainWrite, x.Name)
 		}
-	}
+	})
 	for _, p := range replication.Phases() {
 		require.Greater(t, phases[p], 50, "hardly any loss %s", p)
 	}
@@ -157,7 +184,7 @@ func TestDualMastersAreMeasured(t *testing.T) {
 }
 
 func TestDivergenceIsFoundByKey(t *testing.T) {
-	f := run(1)
+	f := run(seeded(1))
 	s := &f.h.States[0]
 	gone := s.Keys[0].Key
 	s.Keys = s.Keys[1:]
@@ -203,7 +230,7 @@ func TestStaleReadsHaveAnAge(t *testing.T) {
 }
 
 func TestWritesWithoutOffsetAreNotGuessedAt(t *testing.T) {
-	f := run(2)
+	f := run(seeded(2))
 	for i := range f.h.Ops {
 		f.h.Ops[i].More.Offset = -1
 	}
