@@ -17,10 +17,25 @@ import (
 	"github.com/torntail/torntail/checker/zones"
 )
 
+// clients have operations one after another, and some at once with each other.
+type clients struct {
+	rng  *rand.Rand
+	free []time.Duration // of each, when its last operation had returned
+}
+
+// op is operation number i, without its kind, and when it takes effect.
+func (c *clients) op(i int, key string) (op history.Op, effect time.Duration) {
+	n := i % len(c.free)
+	begin := c.free[n] + time.Duration(c.rng.IntN(1000))
+	c.free[n] = begin + time.Duration(1000+c.rng.IntN(20000))
+	op = history.Op{Client: n, Key: key, Invoke: begin, Return: c.free[n], Outcome: history.OK}
+	return op, begin + time.Duration(c.rng.Int64N(int64(op.Return-begin)+1))
+}
+
 // large is a good history of many operations: clients on one correct store, a
 // quarter of the operations reads, a power cut after the last, and the state of
 // some time before it recovered.
-func large(ops, clients, keys int) *history.History {
+func large(ops, n, keys int) *history.History {
 	rng := rand.New(rand.NewPCG(7, uint64(ops)))
 	names := make([]string, keys)
 	for i := range names {
@@ -31,20 +46,14 @@ func large(ops, clients, keys int) *history.History {
 		effect time.Duration
 		op     history.Op
 	}
-	free := make([]time.Duration, clients)
+	c := clients{rng, make([]time.Duration, n)}
 	jobs := make([]job, ops)
 	for i := range jobs {
-		c := i % clients
-		begin := free[c] + time.Duration(rng.IntN(1000))
-		end := begin + time.Duration(1000+rng.IntN(20000))
-		free[c] = end
-		op := history.Op{Client: c, Kind: history.Write, Key: names[rng.IntN(keys)], Invoke: begin, Return: end, Outcome: history.OK}
-		if rng.IntN(4) == 0 {
-			op.Kind = history.Read
-		} else {
-			op.Value = strconv.Itoa(i)
+		op, effect := c.op(i, names[rng.IntN(keys)])
+		if op.Kind = history.Read; rng.IntN(4) > 0 {
+			op.Kind, op.Value = history.Write, strconv.Itoa(i)
 		}
-		jobs[i] = job{begin + time.Duration(rng.Int64N(int64(end-begin)+1)), op}
+		jobs[i] = job{effect, op}
 	}
 	sort.Slice(jobs, func(i, j int) bool { return jobs[i].effect < jobs[j].effect })
 	state := make(map[string]string, keys)

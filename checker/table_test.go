@@ -53,7 +53,7 @@ type manner struct {
 }
 
 // load is a good history of one server: clients at once, 200 operations a key.
-func load(kinds []history.Kind, as manner, ops, clients int) *history.History {
+func load(kinds []history.Kind, as manner, ops, n int) *history.History {
 	rng := rand.New(rand.NewPCG(uint64(ops), uint64(kinds[0])))
 	keys := max(1, ops/200)
 	if as.together {
@@ -63,15 +63,11 @@ func load(kinds []history.Kind, as manner, ops, clients int) *history.History {
 		at time.Duration
 		op history.Op
 	}
-	free := make([]time.Duration, clients)
+	c := clients{rng, make([]time.Duration, n)}
 	jobs := make([]job, ops)
 	for i := range jobs {
-		c := i % clients
-		begin := free[c] + time.Duration(rng.IntN(1000))
-		end := begin + time.Duration(1000+rng.IntN(20000))
-		free[c] = end
-		op := history.Op{Client: c, Kind: kinds[rng.IntN(len(kinds))], Key: "key:" + strconv.Itoa(rng.IntN(keys)), Invoke: begin, Return: end,
-			Outcome: history.OK, More: &history.More{Offset: -1, Head: true}}
+		op, at := c.op(i, "key:"+strconv.Itoa(rng.IntN(keys)))
+		op.Kind, op.More = kinds[rng.IntN(len(kinds))], &history.More{Offset: -1, Head: true}
 		unique, few := strconv.Itoa(i), "m"+strconv.Itoa(rng.IntN(8))
 		switch op.Kind {
 		case history.Write, history.StringAppend:
@@ -97,7 +93,7 @@ func load(kinds []history.Kind, as manner, ops, clients int) *history.History {
 		case history.StreamAdd:
 			op.Value, op.More.Field = unique, "f"
 		}
-		jobs[i] = job{begin + time.Duration(rng.Int64N(int64(end-begin)+1)), op}
+		jobs[i] = job{at, op}
 	}
 	sort.Slice(jobs, func(i, j int) bool { return jobs[i].at < jobs[j].at })
 	k := exhaustive.New()

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/torntail/torntail/checker/history"
@@ -67,43 +68,70 @@ func tellPart(b *strings.Builder, p *history.Op, acked bool) {
 	}
 }
 
+// asked is what a client asks for with each kind of operation, where one sentence
+// serves; see words for what stands in it.
+var asked = [history.LastKind + 1]string{
+	history.Read:         "read {key}",
+	history.Delete:       "deleted {key}",
+	history.StringAppend: "appended {value} to string {key}",
+	history.SetRange:     "wrote {value} into {key} at offset {index}",
+	history.GetDelete:    "read and deleted {key}",
+	history.SetBit:       "set bit {index} of {key} to {amount}",
+	history.GetBit:       "read bit {index} of {key}",
+	history.Incr:         "added {amount} to {key}",
+	history.ReadList:     "read list {key}",
+	history.Push:         "pushed {value} to the {end} of {key}",
+	history.Pop:          "popped from the {end} of {key}",
+	history.ListMove:     "moved the {end} of {key} to the {to-end} of {to}",
+	history.SetAdd:       "added member {value} to set {key}",
+	history.SetRemove:    "removed member {value} from set {key}",
+	history.SetHas:       "asked whether set {key} has member {value}",
+	history.ReadSet:      "read set {key}",
+	history.HashSet:      "set field {field} of hash {key} to {value}",
+	history.HashRemove:   "removed field {field} from hash {key}",
+	history.HashGet:      "read field {field} of hash {key}",
+	history.HashIncr:     "added {amount} to field {field} of hash {key}",
+	history.ReadHash:     "read hash {key}",
+	history.SortedAdd:    "added member {value} to sorted set {key} with score {score}",
+	history.SortedRemove: "removed member {value} from sorted set {key}",
+	history.SortedIncr:   "added {score} to the score of member {value} of sorted set {key}",
+	history.SortedScore:  "read the score of member {value} of sorted set {key}",
+	history.ReadSorted:   "read sorted set {key}",
+	history.StreamRemove: "removed entry {entry} from stream {key}",
+	history.ReadStream:   "read stream {key}",
+	history.GroupCreate:  "created group {group} of stream {key} at {entry}",
+	history.GroupRead:    "read new entries of stream {key} as consumer {consumer} of group {group}",
+	history.GroupAck:     "acknowledged entry {entry} of stream {key} in group {group}",
+	history.ReadPending:  "read what is pending in group {group} of stream {key}",
+	history.Persist:      "took the deadline off {key}",
+	history.ReadExpiry:   "read the deadline of {key}",
+}
+
+// words are what stands in the sentences of asked: strings quoted, numbers as they are.
+func words(op *history.Op, m *history.More) *strings.Replacer {
+	end := map[bool]string{false: "tail", true: "head"}
+	return strings.NewReplacer("{key}", strconv.Quote(op.Key), "{value}", strconv.Quote(op.Value), "{amount}", op.Value,
+		"{index}", fmt.Sprint(m.Index), "{end}", end[m.Head], "{to}", strconv.Quote(m.To), "{to-end}", end[m.ToHead],
+		"{field}", strconv.Quote(m.Field), "{score}", m.Score, "{entry}", m.Entry, "{group}", strconv.Quote(m.Group), "{consumer}", strconv.Quote(m.Consumer))
+}
+
 // did is what a client asked for.
 func did(op *history.Op) string {
 	m := op.More
 	if m == nil {
 		m = &history.More{}
 	}
-	end := "tail"
-	if m.Head {
-		end = "head"
-	}
 	switch op.Kind {
-	case history.Read:
-		return fmt.Sprintf("read %q", op.Key)
 	case history.Write:
 		if m.ToAbsent {
 			return fmt.Sprintf("wrote nothing to %q", op.Key)
 		}
 		return fmt.Sprintf("wrote %q = %q", op.Key, op.Value) + until(m)
-	case history.Delete:
-		return fmt.Sprintf("deleted %q", op.Key)
 	case history.Append:
 		if m.Head {
 			return fmt.Sprintf("pushed %q to the head of %q", op.Value, op.Key)
 		}
 		return fmt.Sprintf("appended %q to %q", op.Value, op.Key)
-	case history.StringAppend:
-		return fmt.Sprintf("appended %q to string %q", op.Value, op.Key)
-	case history.SetRange:
-		return fmt.Sprintf("wrote %q into %q at offset %d", op.Value, op.Key, m.Index)
-	case history.GetDelete:
-		return fmt.Sprintf("read and deleted %q", op.Key)
-	case history.SetBit:
-		return fmt.Sprintf("set bit %d of %q to %s", m.Index, op.Key, op.Value)
-	case history.GetBit:
-		return fmt.Sprintf("read bit %d of %q", m.Index, op.Key)
-	case history.Incr:
-		return fmt.Sprintf("added %s to %q", op.Value, op.Key)
 	case history.CAS:
 		from, to := fmt.Sprintf("%q", m.Expect), fmt.Sprintf("%q", op.Value)
 		if m.ExpectAbsent {
@@ -113,18 +141,6 @@ func did(op *history.Op) string {
 			to = "nothing"
 		}
 		return fmt.Sprintf("set %q from %s to %s", op.Key, from, to)
-	case history.ReadList:
-		return fmt.Sprintf("read list %q", op.Key)
-	case history.Push:
-		return fmt.Sprintf("pushed %q to the %s of %q", op.Value, end, op.Key)
-	case history.Pop:
-		return fmt.Sprintf("popped from the %s of %q", end, op.Key)
-	case history.ListMove:
-		to := "tail"
-		if m.ToHead {
-			to = "head"
-		}
-		return fmt.Sprintf("moved the %s of %q to the %s of %q", end, op.Key, to, m.To)
 	case history.ListRemove:
 		switch {
 		case m.Index > 0:
@@ -133,71 +149,23 @@ func did(op *history.Op) string {
 			return fmt.Sprintf("removed the last %d of %q from list %q", -m.Index, op.Value, op.Key)
 		}
 		return fmt.Sprintf("removed all %q from list %q", op.Value, op.Key)
-	case history.SetAdd:
-		return fmt.Sprintf("added member %q to set %q", op.Value, op.Key)
-	case history.SetRemove:
-		return fmt.Sprintf("removed member %q from set %q", op.Value, op.Key)
-	case history.SetHas:
-		return fmt.Sprintf("asked whether set %q has member %q", op.Key, op.Value)
-	case history.ReadSet:
-		return fmt.Sprintf("read set %q", op.Key)
-	case history.HashSet:
-		return fmt.Sprintf("set field %q of hash %q to %q", m.Field, op.Key, op.Value)
-	case history.HashRemove:
-		return fmt.Sprintf("removed field %q from hash %q", m.Field, op.Key)
-	case history.HashGet:
-		return fmt.Sprintf("read field %q of hash %q", m.Field, op.Key)
-	case history.HashIncr:
-		return fmt.Sprintf("added %s to field %q of hash %q", op.Value, m.Field, op.Key)
-	case history.ReadHash:
-		return fmt.Sprintf("read hash %q", op.Key)
-	}
-	return didMore(op, m)
-}
-
-// didMore is did for sorted sets, streams and expiry.
-func didMore(op *history.Op, m *history.More) string {
-	switch op.Kind {
-	case history.SortedAdd:
-		return fmt.Sprintf("added member %q to sorted set %q with score %s", op.Value, op.Key, m.Score)
-	case history.SortedRemove:
-		return fmt.Sprintf("removed member %q from sorted set %q", op.Value, op.Key)
-	case history.SortedIncr:
-		return fmt.Sprintf("added %s to the score of member %q of sorted set %q", m.Score, op.Value, op.Key)
-	case history.SortedScore:
-		return fmt.Sprintf("read the score of member %q of sorted set %q", op.Value, op.Key)
 	case history.SortedPop:
 		which := "highest"
 		if m.Head {
 			which = "lowest"
 		}
 		return fmt.Sprintf("popped the %s member of sorted set %q", which, op.Key)
-	case history.ReadSorted:
-		return fmt.Sprintf("read sorted set %q", op.Key)
 	case history.StreamAdd:
 		id := ""
 		if m.Entry != "" && m.Entry != "*" {
 			id = m.Entry + " "
 		}
 		return fmt.Sprintf("added entry %s(%q = %q) to stream %q", id, m.Field, op.Value, op.Key)
-	case history.StreamRemove:
-		return fmt.Sprintf("removed entry %s from stream %q", m.Entry, op.Key)
-	case history.ReadStream:
-		return fmt.Sprintf("read stream %q", op.Key)
-	case history.GroupCreate:
-		return fmt.Sprintf("created group %q of stream %q at %s", m.Group, op.Key, m.Entry)
-	case history.GroupRead:
-		return fmt.Sprintf("read new entries of stream %q as consumer %q of group %q", op.Key, m.Consumer, m.Group)
-	case history.GroupAck:
-		return fmt.Sprintf("acknowledged entry %s of stream %q in group %q", m.Entry, op.Key, m.Group)
-	case history.ReadPending:
-		return fmt.Sprintf("read what is pending in group %q of stream %q", m.Group, op.Key)
 	case history.Expire:
 		return fmt.Sprintf("set a deadline for %q", op.Key) + until(m)
-	case history.Persist:
-		return fmt.Sprintf("took the deadline off %q", op.Key)
-	case history.ReadExpiry:
-		return fmt.Sprintf("read the deadline of %q", op.Key)
+	}
+	if int(op.Kind) < len(asked) && asked[op.Kind] != "" {
+		return words(op, m).Replace(asked[op.Kind])
 	}
 	return fmt.Sprintf("did %s to %q", op.Kind, op.Key)
 }

@@ -46,14 +46,14 @@ var (
 		"", applyList, func(kv *history.KV) string { return pack(typeList, kv.List) }}
 	// Set is a set of members.
 	Set = &Model{"set", slices.Concat(anyType, []history.Kind{history.SetAdd, history.SetRemove, history.ReadSet, history.SetHas}),
-		"set", applySet, func(kv *history.KV) string { return packSet(kv.List) }}
+		"set", aSet.do, func(kv *history.KV) string { return packSet(kv.List) }}
 	// Hash is a map of fields.
 	Hash = &Model{"hash", slices.Concat(anyType, []history.Kind{history.HashSet, history.HashRemove, history.ReadHash, history.HashGet, history.HashIncr}),
-		"hash", applyHash, func(kv *history.KV) string { return packHash(kv.List) }}
+		"hash", aHash.do, func(kv *history.KV) string { return packHash(kv.List) }}
 	// Sorted is a sorted set: members in order of score, then of name.
 	Sorted = &Model{"sorted-set", slices.Concat(anyType, []history.Kind{history.SortedAdd, history.SortedRemove, history.ReadSorted,
 		history.SortedIncr, history.SortedScore, history.SortedPop}),
-		"zset", applySorted, func(kv *history.KV) string { return packSorted(kv.List) }}
+		"zset", aSortedSet.do, func(kv *history.KV) string { return packSorted(kv.List) }}
 	// Stream is a stream with its consumer groups.
 	Stream = &Model{"stream", slices.Concat(anyType, []history.Kind{history.StreamAdd, history.StreamRemove, history.ReadStream,
 		history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending}),

@@ -82,27 +82,20 @@ func (p *Problem) requireStates(pl *plan) {
 func (p *Problem) listsBefore(pl *plan, key int) (seen, found map[string]string) {
 	appended := map[string]int{}
 	var reads [][]string
-	for _, w := range pl.on(key) {
-		t, of := pl.part(w)
-		if of.key != int32(key) {
-			return nil, nil
-		}
-		m := of.op.More
-		if m == nil {
-			m = &none
-		}
+	if !pl.each(key, func(t *task, of *part, m *history.More) bool {
 		switch of.kind {
 		case history.Push:
-			if appended[of.op.Value]++; m.Head || appended[of.op.Value] > 1 {
-				return nil, nil
-			}
+			appended[of.op.Value]++
+			return !m.Head && appended[of.op.Value] == 1
 		case history.ReadList:
 			if t.acked {
 				reads = append(reads, m.Values)
 			}
-		default:
-			return nil, nil
+			return true
 		}
+		return false
+	}) {
+		return nil, nil
 	}
 	if deadline, body := split(p.Keys[key].Initial); body != absent {
 		items, ok := unpack(typeList, body)
@@ -156,15 +149,7 @@ func (p *Problem) stringsBefore(pl *plan, key int) (seen, found map[string]strin
 		}
 		written[body[1:]]++
 	}
-	for _, w := range pl.on(key) {
-		t, of := pl.part(w)
-		if of.key != int32(key) {
-			return nil, nil
-		}
-		m := of.op.More
-		if m == nil {
-			m = &none
-		}
+	if !pl.each(key, func(t *task, of *part, m *history.More) bool {
 		switch of.kind {
 		case history.StringAppend:
 			appended[of.op.Value] = true
@@ -184,8 +169,11 @@ func (p *Problem) stringsBefore(pl *plan, key int) (seen, found map[string]strin
 			}
 		case history.Delete, history.Expire, history.Persist, history.ReadExpiry:
 		default:
-			return nil, nil
+			return false
 		}
+		return true
+	}) {
+		return nil, nil
 	}
 	for piece := range written { // any order: Distinct sorts them
 		pieces = append(pieces, piece)

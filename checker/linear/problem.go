@@ -233,6 +233,22 @@ func (pl *plan) index(keys int) {
 // on are the parts on a key, and those that move something to it.
 func (pl *plan) on(key int) []where { return pl.of[pl.from[key]:pl.from[key+1]] }
 
+// each calls f for the parts on a key, with what they have of More. It ends with
+// false when f does, and when one is of another key, from which it moves something.
+func (pl *plan) each(key int, f func(t *task, of *part, m *history.More) bool) bool {
+	for _, w := range pl.on(key) {
+		t, of := pl.part(w)
+		m := of.op.More
+		if m == nil {
+			m = &none
+		}
+		if of.key != int32(key) || !f(t, of, m) {
+			return false
+		}
+	}
+	return true
+}
+
 func (pl *plan) part(w where) (*task, *part) {
 	t := &pl.tasks[w.task]
 	return t, &t.parts[w.part]

@@ -7,15 +7,35 @@ import (
 	"github.com/torntail/torntail/checker/history"
 )
 
-// applySet are the operations of a set. (redis 7.0.15 t_set.c)
-func applySet(kind history.Kind, body string, op *history.Op, m *history.More, acked bool) (string, effect) {
-	items, ok := unpack(typeSet, body)
-	if !ok {
+// collection is a type of value that has items: how all of it is read, and what the
+// other operations make of it.
+type collection struct {
+	typ   byte
+	read  history.Kind
+	pack  func(values []string) string // what was read, as a state
+	apply func(kind history.Kind, body string, items []string, op *history.Op, m *history.More, acked bool) (string, effect)
+}
+
+var (
+	aSet       = collection{typeSet, history.ReadSet, packSet, applySet}
+	aHash      = collection{typeHash, history.ReadHash, packHash, applyHash}
+	aSortedSet = collection{typeSorted, history.ReadSorted, packSorted, applySorted}
+)
+
+// do are all operations of a collection.
+func (c *collection) do(kind history.Kind, body string, op *history.Op, m *history.More, acked bool) (string, effect) {
+	items, ok := unpack(c.typ, body)
+	switch {
+	case !ok:
 		return body, refused
+	case kind == c.read:
+		return body, when(!acked || body == c.pack(m.Values))
 	}
-	if kind == history.ReadSet {
-		return body, when(!acked || body == packSet(m.Values))
-	}
+	return c.apply(kind, body, items, op, m, acked)
+}
+
+// applySet are the operations of a set but SMEMBERS. (redis 7.0.15 t_set.c)
+func applySet(kind history.Kind, body string, items []string, op *history.Op, m *history.More, acked bool) (string, effect) {
 	i, there := slices.BinarySearch(items, op.Value)
 	switch kind {
 	case history.SetHas:
@@ -39,15 +59,8 @@ func packSet(members []string) string {
 	return pack(typeSet, slices.Sorted(slices.Values(members)))
 }
 
-// applyHash are the operations of a hash. (redis 7.0.15 t_hash.c)
-func applyHash(kind history.Kind, body string, op *history.Op, m *history.More, acked bool) (string, effect) {
-	items, ok := unpack(typeHash, body)
-	if !ok {
-		return body, refused
-	}
-	if kind == history.ReadHash {
-		return body, when(!acked || body == packHash(m.Values))
-	}
+// applyHash are the operations of a hash but HGETALL. (redis 7.0.15 t_hash.c)
+func applyHash(kind history.Kind, body string, items []string, op *history.Op, m *history.More, acked bool) (string, effect) {
 	at, there := pairOf(items, m.Field)
 	value := ""
 	if there {

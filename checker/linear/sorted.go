@@ -9,16 +9,9 @@ import (
 	"github.com/torntail/torntail/checker/history"
 )
 
-// applySorted are the operations of a sorted set. Scores are compared as the
-// numbers they are, however they are written. (redis 7.0.15 t_zset.c)
-func applySorted(kind history.Kind, body string, op *history.Op, m *history.More, acked bool) (string, effect) {
-	items, ok := unpack(typeSorted, body)
-	if !ok {
-		return body, refused
-	}
-	if kind == history.ReadSorted {
-		return body, when(!acked || body == packSorted(m.Values))
-	}
+// applySorted are the operations of a sorted set but ZRANGE. Scores are compared as
+// the numbers they are, however they are written. (redis 7.0.15 t_zset.c)
+func applySorted(kind history.Kind, body string, items []string, op *history.Op, m *history.More, acked bool) (string, effect) {
 	if kind == history.SortedPop {
 		return popSorted(body, items, op, m, acked)
 	}

@@ -343,44 +343,39 @@ func (r *Reader) float(code byte) (item, error) {
 
 // blob are bytes; more chunks may follow.
 func (r *Reader) blob(n int64, more bool) (item, error) {
-	all, err := r.bytes(n)
-	for more && err == nil {
-		var code byte
-		if code, err = r.byte(); err != nil {
-			break
+	return r.chunks(n, more, func(code byte) (n int64, more bool, err error) {
+		if code != bytesChunk && code != codeBytes {
+			return 0, false, fmt.Errorf("code %#x: want the rest of some bytes", code)
 		}
-		if more = code == bytesChunk; !more && code != codeBytes {
-			return item{}, fmt.Errorf("code %#x: want the rest of some bytes", code)
-		}
-		if n, err = r.count(); err != nil {
-			break
-		}
-		var part []byte
-		part, err = r.bytes(n)
-		all = append(all[:len(all):len(all)], part...)
-	}
-	if err == nil {
-		err = r.weigh(len(all))
-	}
-	return item{v: edn.Value{Kind: edn.String, Text: all}, weight: 1 + len(all)}, err
+		n, err = r.count()
+		return n, code == bytesChunk, err
+	})
 }
 
 // text is a string; more chunks may follow.
 func (r *Reader) text(n int64, more bool) (item, error) {
+	return r.chunks(n, more, func(code byte) (n int64, more bool, err error) {
+		switch {
+		case code == stringChunk || code == codeString:
+			n, err = r.count()
+			return n, code == stringChunk, err
+		case code < stringPacked || code > stringChunk:
+			return 0, false, fmt.Errorf("code %#x: want the rest of a string", code)
+		}
+		return int64(code) - stringPacked, false, nil
+	})
+}
+
+// chunks are n bytes, and while there are more as many as next says that follow a code.
+func (r *Reader) chunks(n int64, more bool, next func(code byte) (n int64, more bool, err error)) (item, error) {
 	all, err := r.bytes(n)
 	for more && err == nil {
 		var code byte
 		if code, err = r.byte(); err != nil {
 			break
 		}
-		n, more = int64(code)-stringPacked, code == stringChunk
-		switch {
-		case code == stringChunk || code == codeString:
-			if n, err = r.count(); err != nil {
-				return item{}, err
-			}
-		case code < stringPacked || code > stringChunk:
-			return item{}, fmt.Errorf("code %#x: want the rest of a string", code)
+		if n, more, err = next(code); err != nil {
+			break
 		}
 		var part []byte
 		part, err = r.bytes(n)
