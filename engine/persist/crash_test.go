@@ -530,6 +530,9 @@ func TestEveryPlantedBugIsMet(t *testing.T) {
 		if b.Anomaly == "" || b.Replicated() {
 			continue // TestEverysecStartsASyncEachSecond
 		}
+		if (bugs.DeadlinesForgotten | bugs.DeadlinesRestarted).Has(b.Bit) {
+			continue // no key of these stories expires: the self-test finds them (package campaign)
+		}
 		t.Run(b.Name, func(t *testing.T) {
 			var st *story
 			switch {
