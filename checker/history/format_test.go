@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"compress/gzip"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -61,13 +62,26 @@ func TestErrorsNameTheFile(t *testing.T) {
 	require.ErrorContains(t, err, path)
 }
 
+// FuzzDecodeAny: whatever the bytes, an error or a history, and compressed the same.
 func FuzzDecodeAny(f *testing.F) {
 	for _, c := range formats {
 		f.Add([]byte(c.text))
+		for name := range compressors { // any order: each is a seed
+			f.Add(compress(f, name, func(w io.Writer) { _, _ = io.WriteString(w, c.text) }))
+		}
 	}
+	o := Options{Memory: 16 << 20}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		h, format, err := DecodeAny(bytes.NewReader(data), Options{})
+		h, format, err := DecodeAny(bytes.NewReader(data), o)
 		require.Equal(t, err == nil, h != nil)
 		require.False(t, h != nil && format == "")
+		if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) || bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+			return // compressed twice is no history
+		}
+		packed := compress(t, "gzip", func(w io.Writer) { _, _ = w.Write(data) })
+		again, as, errAgain := DecodeAny(bytes.NewReader(packed), o)
+		require.Equal(t, err == nil, errAgain == nil)
+		require.Equal(t, format, as)
+		require.Equal(t, len(h), len(again))
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 
 	"github.com/torntail/torntail/checker/history/edn"
 	"github.com/torntail/torntail/checker/history/fressian"
@@ -32,6 +33,7 @@ type store struct {
 	size   int64
 	blocks map[uint32]int64 // offsets
 	most   int64            // size of the largest block that is read
+	weight int              // of the largest value in one (fressian.Reader.Most)
 	taken  map[uint32]bool  // blocks whose operations were read
 }
 
@@ -39,7 +41,7 @@ type store struct {
 func decodeStore(f io.ReaderAt, size int64, o Options) (*File, error) {
 	j := newJepsen(o)
 	j.unit = unitOperation
-	s := &store{f: f, size: size, blocks: map[uint32]int64{}, taken: map[uint32]bool{}, most: j.budget.most / 4}
+	s := &store{f: f, size: size, blocks: map[uint32]int64{}, taken: map[uint32]bool{}, most: j.budget.most / 4, weight: int(min(j.budget.most/valueBytes, math.MaxInt32))}
 	root, err := s.index()
 	if err != nil {
 		return nil, err
@@ -135,6 +137,16 @@ func (s *store) blockAt(offset int64) (kind uint16, data []byte, err error) {
 // maxChain is how many blocks a map may be spread over.
 const maxChain = 32
 
+// valueBytes is more than what one small value takes while it is read.
+const valueBytes = 128
+
+// values reads the values of a block.
+func (s *store) values(data []byte) *fressian.Reader {
+	r := fressian.NewReader(data)
+	r.Most = min(r.Most, s.weight)
+	return r
+}
+
 // history is the block that the test has as its :history.
 func (s *store) history(id uint32) (uint32, error) {
 	for range maxChain {
@@ -149,7 +161,7 @@ func (s *store) history(id uint32) (uint32, error) {
 		case kind != blockFressian:
 			return 0, fmt.Errorf("block %d: want the test, not a block of type %d", id, kind)
 		}
-		test, err := fressian.NewReader(data).Next()
+		test, err := s.values(data).Next()
 		if err != nil {
 			return 0, fmt.Errorf("block %d: the test: %w", id, noEnd(err))
 		}
@@ -191,7 +203,7 @@ func (s *store) vector(id uint32, each func(*edn.Value) error) error {
 	}
 	switch kind {
 	case blockFressian:
-		v, err := fressian.NewReader(data).Next()
+		v, err := s.values(data).Next()
 		if err != nil {
 			return fmt.Errorf("block %d: %w", id, noEnd(err))
 		}
@@ -205,7 +217,7 @@ func (s *store) vector(id uint32, each func(*edn.Value) error) error {
 		}
 		return nil
 	case blockStream:
-		r := fressian.NewReader(data)
+		r := s.values(data)
 		for {
 			v, err := r.Next()
 			switch {

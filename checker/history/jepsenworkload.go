@@ -173,6 +173,7 @@ func (j *jepsen) undrain() error {
 		return nil
 	}
 	ops := make([]Op, 0, len(j.Ops))
+	alone := j.alone()
 	for i := range j.Ops {
 		op := j.Ops[i]
 		line, drain := j.drains[i]
@@ -186,7 +187,7 @@ func (j *jepsen) undrain() error {
 			continue
 		}
 		step := time.Duration(0)
-		if n := time.Duration(len(j.drained[i])); j.alone(i) {
+		if n := time.Duration(len(j.drained[i])); alone[i] {
 			step = (op.Return - op.Invoke) / (2*n + 2)
 		}
 		for n, v := range append(slices.Clip(j.drained[i]), "") {
@@ -207,16 +208,26 @@ func (j *jepsen) undrain() error {
 	return nil
 }
 
-// alone reports whether nothing else went on during an operation.
-func (j *jepsen) alone(place int) bool {
-	op := &j.Ops[place]
+// alone says of each operation whether nothing else went on during it.
+func (j *jepsen) alone() []bool {
+	alone := make([]bool, len(j.Ops))
+	var began []int // by invocation
 	for i := range j.Ops {
-		o := &j.Ops[i]
-		if i != place && o.Outcome != Failed && o.Invoke <= op.Return && o.Return >= op.Invoke {
-			return false
+		if alone[i] = true; j.Ops[i].Outcome != Failed {
+			began = append(began, i)
 		}
 	}
-	return true
+	slices.SortFunc(began, func(a, b int) int { return byInvoke(j.Ops[a], j.Ops[b]) })
+	before := -1 // of those that began before, the one that returned last
+	for n, i := range began {
+		if before >= 0 && j.Ops[before].Return >= j.Ops[i].Invoke || n+1 < len(began) && j.Ops[began[n+1]].Invoke <= j.Ops[i].Return {
+			alone[i] = false
+		}
+		if before < 0 || j.Ops[i].Return > j.Ops[before].Return {
+			before = i
+		}
+	}
+	return alone
 }
 
 // begin gives the keys to which nil is written nil as their initial value, and

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"time"
+	"unsafe"
 )
 
 // Neutral is a history in the neutral JSON form in which published histories
@@ -142,8 +143,14 @@ func (d *neutralDecoder) next() (*Neutral, error) {
 		return nil, d.at(err)
 	}
 	d.in.from = d.json.InputOffset()
+	if err := d.budget.spend(historyBytes); err != nil {
+		return nil, d.at(err)
+	}
 	return f.history()
 }
+
+// historyBytes is what a history without operations takes in a slice that grows.
+const historyBytes = 2*int(unsafe.Sizeof(File{})) + int(unsafe.Sizeof(Neutral{}))
 
 // at adds where reading stopped.
 func (d *neutralDecoder) at(err error) error {
@@ -178,7 +185,7 @@ func (d *neutralDecoder) field(f *neutralFile, name string) (err error) {
 	if err := d.json.Decode(to); err != nil {
 		return fmt.Errorf("%s: %w", name, noEnd(err))
 	}
-	return nil
+	return d.budget.spend(int(d.json.InputOffset() - d.in.from))
 }
 
 // noEnd is an error that must not be taken for the end of the file.
@@ -211,7 +218,7 @@ func (d *neutralDecoder) ops(f *neutralFile) error {
 		if err := strict(raw, &o); err != nil {
 			return fmt.Errorf("operation %d: %w", n, err)
 		}
-		op, err := o.op()
+		op, err := o.op(&d.budget)
 		if err != nil {
 			return fmt.Errorf("operation %d: %w", n, err)
 		}
@@ -349,7 +356,7 @@ func (f *neutralFile) crash(n *Neutral) error {
 	return nil
 }
 
-func (o *neutralOp) op() (Op, error) {
+func (o *neutralOp) op(b *budget) (Op, error) {
 	op := Op{Client: o.Process, Key: o.Key, Return: Never}
 	if o.Invoke == nil {
 		return op, errors.New("want \"invoke\", the time when it began")
@@ -398,7 +405,7 @@ func (o *neutralOp) op() (Op, error) {
 	case "txn":
 		op.Kind = Txn
 		op.More = &More{Offset: NoOffset}
-		op.More.Parts, err = o.parts()
+		op.More.Parts, err = o.parts(b)
 	default:
 		err = fmt.Errorf("op %q: want read, write, del, append, cas or txn", o.Op)
 	}
@@ -435,7 +442,7 @@ func (o *neutralOp) compareAndSet(op *Op) error {
 
 // parts are the reads of a transaction and then its writes, which is the order
 // in which they are meant: the reads see the state before.
-func (o *neutralOp) parts() ([]Op, error) {
+func (o *neutralOp) parts(b *budget) ([]Op, error) {
 	var t neutralTxn
 	if err := strict(o.Value, &t); err != nil {
 		return nil, err
@@ -455,6 +462,9 @@ func (o *neutralOp) parts() ([]Op, error) {
 				return nil, err
 			}
 			parts = append(parts, p)
+			if err := b.spend(opBytes); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return parts, nil

@@ -628,5 +628,5 @@ func (d *decoder) group(kv *KV) error {
 		return fmt.Errorf("group %q follows %q: want them sorted, each once", g.Name, kv.Groups[len(kv.Groups)-1].Name)
 	}
 	kv.Groups = append(kv.Groups, g)
-	return nil
+	return d.budget.spend(2 * int(unsafe.Sizeof(g)))
 }

@@ -141,6 +141,13 @@ func TestMemoryIsBounded(t *testing.T) {
 		{"json", "{\"ops\":[{\"op\":\"del\",\"invoke\":0,\"status\":\"unknown\"}\n", func(n int) string {
 			return fmt.Sprintf(",{\"op\":\"write\",\"key\":\"k\",\"value\":\"%d\",\"invoke\":%d,\"status\":\"unknown\"}\n", n, n)
 		}},
+		{"edn, discards in each other", "", func(int) string { return "#_" }},
+		{"edn, discards and lists in each other", "", func(int) string { return "#_[" }},
+		{"edn, tags of each other", "", func(int) string { return "#a ^b " }},
+		{"json, histories", "", func(int) string { return "{}\n" }},
+		{"json, names", "", func(n int) string { return fmt.Sprintf("{\"name\":%q}\n", strings.Repeat("n", 1000)) }},
+		{"json, a transaction", "{\"ops\":[{\"op\":\"txn\",\"invoke\":0,\"status\":\"unknown\",\"value\":{\"writes\":[[1,1]\n", func(int) string { return ",[1,1]" }},
+		{"json, lists in each other", "{\"ops\":[{\"op\":\"write\",\"value\":", func(int) string { return "[" }},
 		{"json, one value", "{\"ops\":[{\"op\":\"", func(int) string { return "aaaaaaaaaaaaaaaa" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -150,7 +157,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			_, _, err := DecodeAny(io.MultiReader(strings.NewReader(tc.head), &numbered{line: tc.line}), Options{Memory: most})
 			runtime.ReadMemStats(&after)
 			require.Error(t, err)
-			require.Regexp(t, "more than .* (of memory|of text|MiB)|one value", err.Error())
+			require.Regexp(t, "more than .* (of memory|of text|MiB|deep)|one value|exceeded max depth", err.Error())
 			require.NotContains(t, err.Error(), "\n")
 			// What was allocated on the way is more than what was held at any time.
 			held := after.Sys - before.Sys

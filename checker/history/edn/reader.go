@@ -56,7 +56,7 @@ func (r *Reader) Line() int { return r.line }
 func (r *Reader) Next() (*Value, error) {
 	r.text, r.vals, r.stack = r.text[:0], r.vals[:0], r.stack[:0]
 	for {
-		if err := r.space(); err != nil {
+		if err := r.space(len(r.open)); err != nil {
 			return nil, err
 		}
 		c, ok := r.peek()
@@ -136,8 +136,9 @@ func (r *Reader) within() error {
 	return nil
 }
 
-// space skips blanks, commas, comments and discarded values (#_).
-func (r *Reader) space() error {
+// space skips blanks, commas, comments and discarded values (#_), which may discard
+// others in turn.
+func (r *Reader) space(depth int) error {
 	for {
 		c, ok := r.peek()
 		if !ok {
@@ -158,10 +159,7 @@ func (r *Reader) space() error {
 			if !r.discard() {
 				return nil
 			}
-			if err := r.space(); err != nil {
-				return err
-			}
-			if _, err := r.read(len(r.open)); err != nil {
+			if _, err := r.tagged(depth); err != nil {
 				return err
 			}
 		default:
@@ -187,7 +185,7 @@ func (r *Reader) discard() bool {
 
 func (r *Reader) read(depth int) (Value, error) {
 	if depth > maxDepth {
-		return Value{}, r.fail("collections more than %d deep", maxDepth)
+		return Value{}, r.tooDeep()
 	}
 	c, ok := r.peek()
 	if !ok {
@@ -274,17 +272,22 @@ func (r *Reader) dispatch(depth int) (Value, error) {
 
 // tagged is the value behind a tag.
 func (r *Reader) tagged(depth int) (Value, error) {
-	if err := r.space(); err != nil {
+	if depth > maxDepth {
+		return Value{}, r.tooDeep()
+	}
+	if err := r.space(depth + 1); err != nil {
 		return Value{}, err
 	}
 	return r.read(depth + 1)
 }
 
+func (r *Reader) tooDeep() error { return r.fail("collections more than %d deep", maxDepth) }
+
 func (r *Reader) collection(kind Kind, end byte, depth int) (Value, error) {
 	from, base := r.line, len(r.stack)
 	r.at++
 	for {
-		if err := r.space(); err != nil {
+		if err := r.space(depth); err != nil {
 			return Value{}, err
 		}
 		c, ok := r.peek()

@@ -69,6 +69,9 @@ const (
 	// maxWeight is how large a value may be, in values and bytes of text, with
 	// what it repeats from the cache counted each time.
 	maxWeight = 16 << 20
+	// maxBigInt is how long a whole number may be, in bytes: to write a longer one
+	// takes time.
+	maxBigInt = 1 << 12
 )
 
 // BlockRef is the name of the map {BlockRef id} that stands for a reference to
@@ -81,8 +84,10 @@ type Reader struct {
 	at      int
 	cache   []item
 	structs []structure
-	// left is how much may still be built of the value at hand.
-	left int
+	// Most is how large one value may be, in values and bytes of text: maxWeight,
+	// unless it is made less.
+	Most int
+	left int // that may still be built of the value at hand
 }
 
 // item is a value and its weight.
@@ -98,14 +103,14 @@ type structure struct {
 }
 
 // NewReader reads data, which must not change while values are in use.
-func NewReader(data []byte) *Reader { return &Reader{data: data} }
+func NewReader(data []byte) *Reader { return &Reader{data: data, Most: maxWeight} }
 
 // Next is the next value, and io.EOF after the last. Errors name the offset.
 func (r *Reader) Next() (*edn.Value, error) {
 	if r.at == len(r.data) {
 		return nil, io.EOF
 	}
-	r.left = maxWeight
+	r.left = r.Most
 	it, err := r.object(0)
 	if err != nil {
 		return nil, fmt.Errorf("offset %d: %w", r.at, err)
@@ -145,7 +150,11 @@ func (r *Reader) raw(bytes int) (int64, error) {
 // weigh takes the weight of something off what may be built.
 func (r *Reader) weigh(n int) error {
 	if r.left -= n; r.left < 0 {
-		return fmt.Errorf("a value of more than %d Mi values and bytes", maxWeight>>20)
+		most, unit := r.Most, ""
+		if most%(1<<20) == 0 {
+			most, unit = most>>20, "Mi "
+		}
+		return fmt.Errorf("a value of more than %d %svalues and bytes", most, unit)
 	}
 	return nil
 }
@@ -409,7 +418,11 @@ func (r *Reader) push(to *item, it item) error {
 	to.v.Items = append(to.v.Items, it.v)
 	to.weight += it.weight
 	if to.weight > maxWeight {
-		return fmt.Errorf("a value of more than %d Mi values and bytes", maxWeight>>20)
+		most, unit := r.Most, ""
+		if most%(1<<20) == 0 {
+			most, unit = most>>20, "Mi "
+		}
+		return fmt.Errorf("a value of more than %d %svalues and bytes", most, unit)
 	}
 	return r.weigh(1)
 }
@@ -487,6 +500,9 @@ func (r *Reader) tagged(s structure, depth int) (item, error) {
 			out.v.Text = append(append(append([]byte{}, f[0].Text...), '/'), f[1].Text...)
 		}
 	case "bigint":
+		if len(f[0].Text) > maxBigInt {
+			return out, fmt.Errorf("a number of %d bytes: want at most %d", len(f[0].Text), maxBigInt)
+		}
 		out.v = edn.Value{Kind: edn.Number, Text: bigInt(f[0].Text)}
 	case "ratio":
 		out.v = edn.Value{Kind: edn.Number, Text: append(append(append([]byte{}, f[0].Text...), '/'), f[1].Text...)}

@@ -87,6 +87,7 @@ func TestMalformedValuesAreNamed(t *testing.T) {
 		{"the cache emptied within", []byte{0xcd, 0xe6, 1, 0xfe, 2}, "the cache is emptied inside"},
 		{"too deep", deep, "values more than 200 deep"},
 		{"doubled again and again", bomb, "a value of more than"},
+		{"a number that takes long to write", append([]byte{0xc6, 0xd9, 0x68, 0x11, 0x00}, make([]byte, 0x1100)...), "a number of 4352 bytes: want at most 4096"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := fressian.NewReader(tc.data)
@@ -151,6 +152,13 @@ func TestLargestValue(t *testing.T) {
 		_, err := fressian.NewReader(append([]byte{0xe6, 0xcd}, append(long(n), 0x80)...)).Next()
 		require.Equal(t, want, err == nil, "%d: %v", n, err)
 	}
+}
+
+func TestAValueMayBeMadeSmall(t *testing.T) {
+	r := fressian.NewReader([]byte{0xec, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
+	r.Most = 10
+	_, err := r.Next()
+	require.ErrorContains(t, err, "a value of more than 10 values and bytes")
 }
 
 func FuzzReader(f *testing.F) {
