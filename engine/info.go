@@ -211,6 +211,7 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("evicted_keys", 0)
 	t.number("keyspace_hits", s.stats.hits)
 	t.number("keyspace_misses", s.stats.misses)
+	t.number("migrate_cached_sockets", 0) // each MIGRATE has a connection of its own
 	t.number("total_error_replies", s.stats.errors)
 }
 

@@ -198,6 +198,7 @@ func (s *Server) zcombine(c *Session, argv [][]byte, at int, op zcombination, co
 		slices.SortStableFunc(sources, func(a, b zsource) int { return a.len() - b.len() })
 	}
 	result := s.ks.DB(c.db).MakeZSet()
+	result.Enlarge() // whatever its size: a score of -0, which is none when packed, lasts until it is stored
 	members := int64(0)
 	switch op {
 	case zunion:
@@ -215,6 +216,7 @@ func (s *Server) zcombine(c *Session, argv [][]byte, at int, op zcombination, co
 	}
 	switch {
 	case store:
+		result.Pack()
 		s.storeZSet(c, argv, result, zstoreEvents[op])
 	case count:
 		c.int(members)

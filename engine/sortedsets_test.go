@@ -1,5 +1,12 @@
 package engine_test
 
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
 // zsetDraws are compared with redis-server.
 const zsetDraws draws = `
 	ZADD {zset} <{score} {member}>
@@ -68,3 +75,22 @@ const sameFills draws = `
 	ZADD {own} 0 a 0 b 0 c
 	ZADD {own} 0 a 0 b 0 c 0 d 0 1 0 member
 `
+
+// What ZUNION and its kin answer has the sign of a score of zero, which a set that is
+// stored packed loses.
+func TestNegativeZeroLikeRedis(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	for _, line := range []string{
+		"HELLO 3", "ZADD a -inf x -1 a", "ZADD b 1 a 2 b 3 c", "ZADD zero -0 x", "ZRANGE zero 0 -1 WITHSCORES",
+		"ZUNION 2 b a WEIGHTS 0 0 AGGREGATE MAX WITHSCORES", "ZINTER 2 a b WEIGHTS 0 0 AGGREGATE MIN WITHSCORES", "ZDIFF 2 a b WITHSCORES",
+		"ZUNIONSTORE packed 2 b a WEIGHTS 0 0 AGGREGATE MAX", "ZRANGE packed 0 -1 WITHSCORES", "OBJECT ENCODING packed",
+		"CONFIG SET zset-max-listpack-entries 1", "ZUNIONSTORE large 2 b a WEIGHTS 0 0 AGGREGATE MAX", "ZRANGE large 0 -1 WITHSCORES", "OBJECT ENCODING large",
+		"ZADD sign -0 x 0 y", "ZADD sign 0 x", "ZRANGE sign 0 -1 WITHSCORES",
+	} {
+		argv := strings.Fields(line)
+		if want, got := theirs.do(argv...), ours.do(argv...); argv[0] != "HELLO" {
+			require.Equal(t, want, got, line)
+		}
+	}
+}

@@ -228,6 +228,22 @@ func (z *SortedSet) Enlarge() {
 	}
 }
 
+// Pack makes the set small if it may be (redis 7.0.15 t_zset.c
+// zsetConvertToListpackIfNeeded).
+func (z *SortedSet) Pack() {
+	if z.names == nil || int64(z.Len()) > z.limits.ZSetEntries {
+		return
+	}
+	packed := &SortedSet{gen: z.gen, order: sorted[Scored]{own: z.gen}, limits: z.limits}
+	z.Each(func(m *Scored) bool {
+		packed.Set([]byte(m.Member), m.Score)
+		return packed.names == nil
+	})
+	if packed.names == nil { // no member is too long
+		*z = *packed
+	}
+}
+
 func (z *SortedSet) generation() uint64 { return z.gen }
 
 func (z *SortedSet) fork(gen uint64) Collection {
