@@ -203,6 +203,28 @@ func (f *File) For(mode string, crash Crash, conf Config) (Contract, error) {
 	return c, nil
 }
 
+// Recovers changes of a contract what the rules say of the way in which the server must
+// come back, and nothing else: for files that were damaged at rest. What must survive of
+// those no configuration says, but whoever states by-itself means it. Of no file it
+// changes nothing.
+func (f *File) Recovers(c *Contract, mode string, crash Crash) {
+	if f == nil {
+		return
+	}
+	for i := range f.Rules {
+		if r := &f.Rules[i]; r.names(mode, crash) {
+			r.recovers(c)
+		}
+	}
+}
+
+func (r *Rule) recovers(c *Contract) {
+	if r.Recovery != nil {
+		c.AllowRepair = *r.Recovery != "by-itself"
+		c.AllowRefusal = *r.Recovery == "refused"
+	}
+}
+
 func (r *Rule) names(mode string, crash Crash) bool {
 	in := func(w words, name string) bool {
 		return len(w) == 0 || slices.Contains(w, name) || slices.Contains(w, "*")
@@ -249,8 +271,5 @@ func (r *Rule) apply(c *Contract) {
 			}
 		}
 	}
-	if r.Recovery != nil {
-		c.AllowRepair = *r.Recovery != "by-itself"
-		c.AllowRefusal = *r.Recovery == "refused"
-	}
+	r.recovers(c)
 }

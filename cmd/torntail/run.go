@@ -55,7 +55,7 @@ type runCmd struct {
 	targetFlags   `group:"What is tested"`
 	workloadFlags `group:"What clients do"`
 	Mode          []string      `help:"Persistence modes (torntail list modes); default always,everysec,no,rdb,hybrid,none." placeholder:"LIST" group:"Which experiments"`
-	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync." placeholder:"LIST" group:"Which experiments"`
+	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync, or that of --plan." placeholder:"LIST" group:"Which experiments"`
 	Directive     []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"Which experiments"`
 	Conf          string        `help:"A redis.conf to run under; without --mode its own persistence settings are the mode." placeholder:"FILE" group:"Which experiments"`
 	Contract      string        `help:"Your own contract: what must survive, in YAML." placeholder:"FILE" group:"Which experiments"`
@@ -147,8 +147,8 @@ func (c *runCmd) campaign() (k *campaign.Campaign, notes []string, err error) {
 		return nil, nil, err
 	}
 	if c.Plan != "" {
-		if k.Plan, err = c.plan(); err != nil {
-			return nil, nil, err
+		if err := c.follow(k); err != nil {
+			return nil, nil, fmt.Errorf("--plan: %w", err)
 		}
 	}
 	return k, notes, nil
@@ -260,11 +260,32 @@ func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
 	return list, notes, nil
 }
 
-// plan reads a plan that is given as text, or as the name of a file.
+// follow makes a campaign one of --plan, which may be text or the name of a file: without
+// --crash its crash is the plan's, without --span it reaches to the plan's end.
+func (c *runCmd) follow(k *campaign.Campaign) (err error) {
+	if k.Plan, err = c.plan(); err != nil {
+		return err
+	}
+	if len(c.Crash) == 0 {
+		kind, err := experiment.KindOf(k.Plan)
+		if err != nil {
+			return err
+		}
+		k.Crashes = []*experiment.CrashKind{kind}
+	}
+	for i := range k.Modes {
+		if k.Modes[i], err = experiment.Reaching(k.Modes[i], k.Plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan reads --plan.
 func (c *runCmd) plan() (*plan.Plan, error) {
 	p, err := campaign.ReadPlan(c.Plan, c.Plan)
 	if err != nil {
-		return nil, fmt.Errorf("--plan: %w", err)
+		return nil, err
 	}
 	backend, err := backendOf(c.Target, c.Backend)
 	if err != nil {
@@ -274,10 +295,7 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	if backend == plan.Process {
 		on = machine.DiskCalled(c.Disk).System
 	}
-	if err := p.Check(on, []string{experiment.Server}); err != nil {
-		return nil, fmt.Errorf("--plan: %w", err)
-	}
-	return p, nil
+	return p, p.Check(on, []string{experiment.Server})
 }
 
 func joinDirectives(list []product.Directive) string {

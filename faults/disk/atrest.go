@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -16,7 +17,7 @@ func (d *Disk) CorruptAt(path string, off int64, mask byte) error {
 		return err
 	}
 	if off < 0 || off >= n.vol.size {
-		return &fs.PathError{Op: "corrupt", Path: path, Err: syscall.EINVAL}
+		return beyond(path, off)
 	}
 	d.tape.damage(StepCorrupt, path, off, mask)
 	var b [1]byte
@@ -33,12 +34,17 @@ func (d *Disk) ZeroAt(path string, off int64) error {
 		return err
 	}
 	if off < 0 || off >= n.vol.size {
-		return &fs.PathError{Op: "corrupt", Path: path, Err: syscall.EINVAL}
+		return beyond(path, off)
 	}
 	d.tape.damage(StepZero, path, off, 0)
 	off &^= pageSize - 1
 	d.damage(n, off, make([]byte, min(pageSize, n.vol.size-off)))
 	return nil
+}
+
+// beyond is what is said of damage where a file has no byte.
+func beyond(path string, off int64) error {
+	return fmt.Errorf("%s has no byte %d: %w", path, off, syscall.EINVAL)
 }
 
 // TruncateAtRest takes up to by bytes off the end of a file.

@@ -25,12 +25,12 @@ func (a *Do) String() string {
 func (a *Do) nodes() []string { return []string{a.Node} }
 
 // Do sends the command.
-func (a *Do) Do(_ Trigger, on System) (why string, err error) {
+func (a *Do) Do(t Trigger, on System) (why string, err error) {
 	c, why := reach[Commands](on, NeedCommands)
 	if why != "" {
 		return why, nil
 	}
-	return c.Command(a.Node, a.Args)
+	return c.Command(a.Node, a.Args, t.answered)
 }
 
 func init() {

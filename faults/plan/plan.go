@@ -71,6 +71,25 @@ func (p *Plan) String() string {
 	return b.String()
 }
 
+// Instants are when statements strike, as far as their text says: the time that is stated,
+// counted from that of the statement before where it is stated so. For calls and
+// acknowledgements it is the earliest.
+func (p *Plan) Instants() []time.Duration {
+	list := make([]time.Duration, len(p.Statements))
+	before := time.Duration(0)
+	for i := range p.Statements {
+		list[i] = p.Statements[i].At.Time
+		switch p.Statements[i].At.Kind {
+		case AtAfter:
+			list[i] += before
+		case AtAck:
+			list[i] = before
+		}
+		before = list[i]
+	}
+	return list
+}
+
 // String prints the statement as one line without a newline.
 func (s *Statement) String() string {
 	var b strings.Builder

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/internal/seeding"
 )
@@ -55,6 +56,16 @@ type Trigger struct {
 	// trigger that is not from OnCall strikes at once.
 	Place    disk.Place
 	Fraction float64
+	// Late, when not nil, hears what came of a statement that struck as far as could be
+	// told then: why it turns out to have struck nothing.
+	Late func(why string)
+}
+
+// answered hears what came of a command (Commands).
+func (t *Trigger) answered(o history.Outcome, why string) {
+	if o == history.Failed && t.Late != nil {
+		t.Late(why)
+	}
 }
 
 type phase uint8
@@ -382,6 +393,13 @@ func (r *Runner) Missed(t Trigger, at time.Duration, why string) {
 	st.phase, st.missed = over, why
 	r.release(t.Index, at)
 	r.refresh()
+}
+
+// MissedLate says what Missed does when it turns out later: what came of a statement shows that it struck nothing after all. What
+// counts its time from it has begun to.
+func (r *Runner) MissedLate(t Trigger, why string) {
+	st := &r.states[t.Index]
+	st.hits, st.missed = 0, why
 }
 
 // Decide is what the faults in place say about a call. It is asked once for

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/internal/spelling"
 )
@@ -82,9 +83,12 @@ type Linked interface {
 	Links() *LinkFaults
 }
 
-// Commands can be sent to a node, on a connection of their own.
+// Commands can be sent to a node, on a connection of their own. Where Command does not wait
+// for the answer, it calls answered once with what came of it: history.Failed when the
+// command was surely not carried out, with why; history.Unknown when no answer came.
+// Where it waits, an error reply is why, and answered is not called.
 type Commands interface {
-	Command(node string, args []string) (why string, err error)
+	Command(node string, args []string, answered func(o history.Outcome, why string)) (why string, err error)
 }
 
 // Acks are acknowledged writes that somebody counts.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 )
 
@@ -35,8 +36,10 @@ func (clocks) MoveClock(string, time.Duration) (string, error) { return "", nil 
 func (held) ReleaseCalls(string) (string, error)               { return "", nil }
 func (disks) OnDisk(string, func(*disk.Disk)) (string, error)  { return "", nil }
 func (l linked) Links() *LinkFaults                            { return l.links }
-func (commands) Command(string, []string) (string, error)      { return "", nil }
-func (acks) CountsAcks()                                       {}
+func (commands) Command(string, []string, func(history.Outcome, string)) (string, error) {
+	return "", nil
+}
+func (acks) CountsAcks() {}
 func (atRest) AtRest(string, func(*disk.Disk, string) (int, string)) (string, error) {
 	return "", nil
 }

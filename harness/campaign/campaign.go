@@ -269,7 +269,7 @@ func (c *Campaign) Experiment(m *product.Mode, crash *experiment.CrashKind, n ui
 	}
 	return &experiment.Experiment{
 		Mode: *m, Crash: crash, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
-		Seed: seed, Plan: p, Plants: c.Plants, Contract: c.Contract,
+		Seed: seed, Plan: p, Asked: c.Plan != nil, Plants: c.Plants, Contract: c.Contract,
 		Witness: experiment.DrawnForWitness(seed),
 	}
 }

@@ -40,6 +40,7 @@ func (t *tally) askWitness(o *experiment.Outcome) {
 
 func (t *tally) add(o *experiment.Outcome) {
 	t.Runs++
+	t.addUnstruck(o.Unstruck)
 	t.witness.Add(o.Witness.Asked, o.Witness.Unanswered, o.Witness.Disagrees != "")
 	if t.distrust == "" {
 		t.distrust = o.Distrust
@@ -72,6 +73,10 @@ func (t *tally) add(o *experiment.Outcome) {
 		t.samples.Rate = append(t.samples.Rate, perSecond(o.Acked, o.Span))
 	}
 	t.Acknowledged += int64(o.Acked)
+	if o.Recovery == machine.RefusedToStart {
+		t.NotServed++
+		t.OutOfReach += int64(o.Acked)
+	}
 	if !o.Excused {
 		t.Lost += int64(o.Lost)
 		t.LostMax = max(t.LostMax, int64(o.Lost))
@@ -103,6 +108,18 @@ func (t *tally) add(o *experiment.Outcome) {
 	}
 }
 
+// addUnstruck counts the statements of one run that did not strike.
+func (t *tally) addUnstruck(list []result.Unstruck) {
+	for _, u := range list {
+		i := slices.IndexFunc(t.Unstruck, func(have result.Unstruck) bool { return have.Statement == u.Statement && have.Why == u.Why })
+		if i < 0 {
+			t.Unstruck = append(t.Unstruck, u)
+			continue
+		}
+		t.Unstruck[i].Runs += u.Runs
+	}
+}
+
 func count(m *map[string]int, name string) {
 	if *m == nil {
 		*m = make(map[string]int)
@@ -128,8 +145,8 @@ func (c *cell) blank(k *Campaign, b Backend) result.Result {
 }
 
 // maxUnknown is the share of struck crashes whose judgement may be unknown
-// before the whole pair is.
-const maxUnknown = 0.01
+// before the whole pair is: up to it the rest is judged, and the share is named.
+const maxUnknown = 0.15
 
 // finish completes the pair's result. wanted is how many crashes must have struck, 0 where
 // a time was given instead.
@@ -161,6 +178,8 @@ func (t *tally) finish(wanted int, interrupted error) {
 		r.Verdict, r.Why = result.Unknown, "no crash struck: "+t.why
 	case r.Struck < wanted:
 		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes asked for struck in %d runs: %s", r.Struck, wanted, r.Runs, t.why)
+	case r.NeverServed():
+		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("not served: all %d writes out of reach", r.OutOfReach)
 	case 2*t.inPlay < r.Struck:
 		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes had anything to lose", t.inPlay, r.Struck)
 	case float64(t.unknown) > maxUnknown*float64(r.Struck):

@@ -33,6 +33,10 @@ func TestVerdictOfAPair(t *testing.T) {
 	excused := with(func(o *experiment.Outcome) {
 		o.Lost, o.Window, o.Excused, o.Findings, o.Anomalies = 9, time.Hour, true, []string{"F3"}, []experiment.Anomaly{{Name: "unrecoverable"}}
 	})
+	refused := with(func(o *experiment.Outcome) { o.Recovery = machine.RefusedToStart })
+	drowned := with(func(o *experiment.Outcome) {
+		o.Recovery, o.Excused, o.Findings = machine.RefusedToStart, true, []string{"F3"}
+	})
 	for _, c := range []struct {
 		name   string
 		runs   []experiment.Outcome
@@ -50,7 +54,11 @@ func TestVerdictOfAPair(t *testing.T) {
 		{"half had something to lose", []experiment.Outcome{good, idle}, 100, 200, nil, result.Holds, ""},
 		{"fewer than half had something to lose", []experiment.Outcome{good, idle, idle}, 100, 300, nil, result.Unknown, "only 100 of 300 crashes had anything to lose"},
 		{"one in a hundred could not be judged", append(repeat(good, 99), unjudged), 1, 100, nil, result.Holds, "1 of 100 crashes could not be judged: out of time"},
-		{"two in a hundred", append(repeat(good, 98), unjudged, unjudged), 1, 100, nil, result.Unknown, "2 of 100 crashes could not be judged"},
+		{"fifteen in a hundred", append(repeat(good, 85), repeat(unjudged, 15)...), 1, 100, nil, result.Holds, "15 of 100 crashes could not be judged: out of time"},
+		{"sixteen in a hundred", append(repeat(good, 84), repeat(unjudged, 16)...), 1, 100, nil, result.Unknown, "16 of 100 crashes could not be judged"},
+		{"served after none", []experiment.Outcome{refused}, 20, 20, nil, result.Unknown, "not served: all 200 writes out of reach"},
+		{"served after some", append(repeat(refused, 19), good), 1, 20, nil, result.Holds, ""},
+		{"not served, and excused", []experiment.Outcome{drowned}, 20, 20, nil, result.Unknown, "not served: all 200 writes out of reach"},
 		{"one violation among many", append(repeat(good, 199), broken), 1, 200, nil, result.Violated, ""},
 		{"a violation is not hidden by unknowns", []experiment.Outcome{unjudged, broken}, 1, 2, nil, result.Violated, ""},
 		{"torntail's own fault beats everything", append(repeat(broken, 5), lying), 1, 5, nil, result.Unknown, "torntail itself is at fault: the cut took nothing"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
@@ -171,7 +172,7 @@ func (s strike) Unwrap() plan.System {
 func (s strike) Links() *plan.LinkFaults { return s.k.links }
 
 // Command implements plan.Commands.
-func (s strike) Command(node string, args []string) (why string, err error) {
+func (s strike) Command(node string, args []string, _ func(history.Outcome, string)) (why string, err error) {
 	if _, err := splitbrain.Command(s.k.c, node, args...); err != nil {
 		return err.Error(), nil
 	}

@@ -238,6 +238,7 @@ func (c *Conductor) strike(s *strike) {
 		if on == nil {
 			return
 		}
+		s.t.Late = func(why string) { s.of.missedLate(s.t, why) }
 		why, err := s.t.Statement.Action.Do(s.t, on)
 		if err != nil && why == "" && !errors.Is(err, plan.ErrNotYet) {
 			why = err.Error()
@@ -246,6 +247,13 @@ func (c *Conductor) strike(s *strike) {
 		on.Done(s.t, why, err)
 		c.Arm()
 	}
+}
+
+// missedLate is told that a statement turned out to have struck nothing.
+func (g *Given) missedLate(t plan.Trigger, why string) {
+	g.c.world.Lock()
+	defer g.c.world.Unlock()
+	g.runner.MissedLate(t, why)
 }
 
 // account tells the plan what came of a statement. again: it was to be put off, but

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 )
@@ -23,9 +24,10 @@ type scripted struct {
 	alarm  time.Duration // as Wake last said
 	told   []string
 	// answers is what the system says, by what is done to it.
-	answers map[string]func() (why string, err error)
-	closed  bool
-	disk    *disk.Disk
+	answers  map[string]func() (why string, err error)
+	closed   bool
+	answered []func(history.Outcome, string) // of the commands that were sent
+	disk     *disk.Disk
 }
 
 func newScripted(t *testing.T) *scripted {
@@ -69,8 +71,12 @@ func (w *scripted) Kill(n string, tree bool) (string, error) { return w.did("kil
 func (w *scripted) Terminate(n string) (string, error)       { return w.did("term %s", n) }
 func (w *scripted) Pause(n string) (string, error)           { return w.did("pause %s", n) }
 func (w *scripted) Resume(n string) (string, error)          { return w.did("resume %s", n) }
-func (w *scripted) Unseen(plan.CallPattern) string           { return "" }
-func (w *scripted) ReleaseCalls(n string) (string, error)    { return w.did("release") }
+func (w *scripted) Command(n string, args []string, answered func(history.Outcome, string)) (string, error) {
+	w.answered = append(w.answered, answered)
+	return w.did("do %s %v", n, args)
+}
+func (w *scripted) Unseen(plan.CallPattern) string        { return "" }
+func (w *scripted) ReleaseCalls(n string) (string, error) { return w.did("release") }
 func (w *scripted) OnDisk(n string, f func(*disk.Disk)) (string, error) {
 	f(w.disk)
 	return w.did("disk of %s", n)
@@ -143,6 +149,20 @@ func standing(g *Given) (list []string) {
 		list = append(list, Standing(s))
 	}
 	return list
+}
+
+// TestAnAnswerMayComeLate: a command that was sent has struck until its answer says that it
+// was not carried out; one that got no answer has.
+func TestAnAnswerMayComeLate(t *testing.T) {
+	w := newScripted(t)
+	g := w.give("at 1ms: do n1 CONFIG SET a b\nat +1ms: do n1 DEBUG SLEEP 1\nat +1ms: kill n1")
+	require.Equal(t, []string{"do n1 [CONFIG SET a b]", "struck"}, w.at(ms))
+	require.Equal(t, []string{"do n1 [DEBUG SLEEP 1]", "struck"}, w.at(2*ms))
+	require.Equal(t, []string{"struck", "struck", "waiting"}, standing(g))
+	w.answered[0](history.Failed, "the server answered ERR")
+	w.answered[1](history.Unknown, "EOF")
+	require.Equal(t, []string{"kill n1 false", "struck"}, w.at(3*ms))
+	require.Equal(t, []string{"missed: the server answered ERR", "struck", "struck"}, standing(g))
 }
 
 func TestCallsOfSeveralPlans(t *testing.T) {

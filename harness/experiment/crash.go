@@ -1,7 +1,9 @@
 package experiment
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -218,6 +220,53 @@ var DefaultCrashes = []string{"kill", "power", "power-in-fsync"}
 // CrashByName finds a crash kind.
 func CrashByName(name string) (*CrashKind, error) {
 	return spelling.Find("crash kind", name, CrashKinds, (*CrashKind).String)
+}
+
+// KindOf is the crash kind that a plan is judged as: what its earliest statement that ends
+// a life takes, and whether that strikes in a sync.
+func KindOf(p *plan.Plan) (*CrashKind, error) {
+	at, first := p.Instants(), -1
+	for i := range p.Statements {
+		if plan.EndsLife(p.Statements[i].Action) && (first < 0 || at[i] < at[first]) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return nil, errors.New("nothing in it ends the server's life: want kill, power-cut or term in it, or a crash kind beside it")
+	}
+	s := &p.Statements[first]
+	inSync := s.At.Kind == plan.AtCall && s.At.Call.Op == "fsync" && s.At.Place == disk.PlaceInFlight
+	switch s.Action.(type) {
+	case *plan.Term:
+		return OrderlyEnd(), nil
+	case *plan.PowerCut:
+		if inSync {
+			return MustCrash("power-in-fsync"), nil
+		}
+		return PowerLoss(), nil
+	}
+	if inSync {
+		return MustCrash("kill-in-fsync"), nil
+	}
+	return MustCrash("kill"), nil
+}
+
+// Reaching is a mode whose clients write until a plan's last instant is past, unless a
+// span was asked for: then a plan that goes on for longer is an error.
+func Reaching(m product.Mode, p *plan.Plan) (product.Mode, error) {
+	last := time.Duration(0)
+	if at := p.Instants(); len(at) > 0 {
+		last = slices.Max(at)
+	}
+	switch {
+	case last < m.Span:
+		return m, nil
+	case !m.SpanAsked():
+		return m.Spanning(last + time.Second), nil
+	case last >= m.Span+overtime:
+		return m, fmt.Errorf("the plan's last instant, %s, is past the span of %s: want a span of %s, or none", last, m.Span, last+time.Second)
+	}
+	return m, nil
 }
 
 // PowerLoss is the plain power cut.

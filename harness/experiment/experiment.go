@@ -85,6 +85,9 @@ func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
 		return nil, fmt.Errorf("seed %d: %w", x.Seed, err)
 	}
 	r.out.Trace, r.out.CutFiles = r.m.Trace(), r.m.Damaged()
+	if x.Asked {
+		r.out.Unstruck = unstruck(x.Plan, r.Given.Report())
+	}
 	r.judging.run(x, r.out)
 	if x.Witness {
 		r.out.AskWitness()

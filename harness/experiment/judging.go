@@ -46,10 +46,12 @@ func contractOf(m *product.Mode, crash *CrashKind, personality string, own *cont
 		// What the flusher has written can be read back once the journal has committed the size.
 		conf.WriteBackInterval += p.Commit
 	}
-	if crash.promise != nil {
-		return crash.promise(m), nil
-	}
 	kind := crash.contract()
+	if crash.promise != nil {
+		c := crash.promise(m)
+		own.Recovers(&c, m.Name, kind)
+		return c, nil
+	}
 	c, err := contract.For(m.Name, kind, conf)
 	if own != nil {
 		c, err = own.For(m.Name, kind, conf)
@@ -77,9 +79,16 @@ type judging struct {
 }
 
 // run turns the history of a run into its verdict.
-func (j *judging) run(x *Experiment, o *Outcome) { j.runBy(x, o, j.judge.Judge) }
+func (j *judging) run(x *Experiment, o *Outcome) {
+	j.runBy(x, o, j.judge.Judge)
+	if o.Verdict == result.Holds && len(o.Unstruck) > 0 {
+		// What was asked for did not come about, so that nothing is said of it. What is
+		// broken is broken all the same.
+		o.Verdict, o.Why = result.Unknown, o.Unstruck[0].String()
+	}
+}
 
-// runBy is run with a judge of the history.
+// runBy is run with a judge of the history, whatever did not strike.
 func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, contract.Contract) checker.Judgement) {
 	if o.Why != "" || o.Distrust != "" {
 		o.Verdict = result.Unknown
@@ -107,6 +116,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		// that but that what is loaded is a prefix; refusing is right, too.
 		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
 		c.AllowRepair, c.AllowRefusal = true, true
+		x.Contract.Recovers(&c, x.Mode.Name, x.Crash.contract())
 	}
 	j.judge.Options.PlantHasty = x.Plants.HastyJudge
 	verdict := judge(o.History, c)
@@ -207,9 +217,10 @@ func audit(o *Outcome, startedOn uint64, replies int) string {
 
 // inPlay reports whether the crash could have taken something: for a power cut
 // bytes that were not durable, without a log anything not yet in a snapshot;
-// a kill takes memory, which always holds something.
+// a kill takes memory, which always holds something. Of a plan that was asked for it
+// is not: what it does is what is to be seen.
 func inPlay(x *Experiment, o *Outcome) bool {
-	if !x.Crash.Power {
+	if !x.Crash.Power || x.Asked {
 		return true
 	}
 	return o.Cut.Ops > 0 || !x.Mode.AOF

@@ -31,6 +31,10 @@ type Experiment struct {
 	Plants      Plants
 	// Contract is the user's own; nil: the built-in ones judge.
 	Contract *contract.File
+	// Asked: the plan is the user's own, and not drawn. It is all that he wants to see
+	// struck, so that each of its statements must, and a run in which they did is no
+	// empty experiment, however little there was to lose.
+	Asked bool
 	// Witness: porcupine judges the run as well.
 	Witness bool
 }
@@ -56,6 +60,8 @@ type Outcome struct {
 	Anomalies []Anomaly
 	Findings  []string // known findings this run shows
 	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
+
+	Unstruck []result.Unstruck // statements of a plan that was asked for
 
 	Acked     int // acknowledged writes before the crash
 	Lost      int // of them, certainly lost
@@ -96,6 +102,23 @@ type Seen struct {
 	CrashPoint string `json:"crash_point,omitempty"` // where in a rewrite or snapshot the crash struck
 	Refusal    string `json:"refusal,omitempty"`     // the error that a write after the restart got
 }
+
+// unstruck are the statements of a plan that did not strike. A restart is not among
+// them where a crash struck before it: the experiment restarts the server itself.
+func unstruck(p *plan.Plan, reports []plan.StatementReport) (list []result.Unstruck) {
+	down := false
+	for i, s := range reports {
+		_, restart := p.Statements[i].Action.(*plan.Restart)
+		if !s.Struck && !(restart && down) {
+			list = append(list, result.Unstruck{Statement: s.Text, Why: s.Why, Runs: 1})
+		}
+		down = s.Struck && plan.EndsLife(p.Statements[i].Action) || down && !restart
+	}
+	return list
+}
+
+// NotServed reports whether the server never served after the crash.
+func (o *Outcome) NotServed() bool { return o.Struck && o.Recovery == machine.RefusedToStart }
 
 // Anomaly is one thing that must not be, with its story.
 type Anomaly struct {

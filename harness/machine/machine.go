@@ -16,6 +16,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/workloads"
 )
 
 // Node is the name of a machine that stands alone, in plans, histories and traces.
@@ -290,6 +292,25 @@ func (a *account) damage(d *disk.Disk, f func(d *disk.Disk, node string) (files 
 		a.expected = d.Hash()
 	}
 	return why
+}
+
+// send sends a command of a plan, on a connection of its own, and says what came of it.
+func send(e env.Env, addr string, s product.Store, words []string) (o history.Outcome, why string) {
+	conn, err := workloads.Dial(e, addr)
+	if err != nil {
+		return history.Failed, err.Error()
+	}
+	defer conn.Close()
+	conn.Deadline(product.ReplyLimit)
+	err = s.Command(conn, words)
+	var refusal *workloads.ServerError
+	switch {
+	case errors.As(err, &refusal):
+		return history.Failed, "the server answered " + refusal.Text
+	case err != nil:
+		return history.Unknown, err.Error()
+	}
+	return history.OK, ""
 }
 
 // Why statements of a plan miss, or the end of a pause has nothing to do.

@@ -24,7 +24,6 @@ import (
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/redisconf"
 	"github.com/torntail/torntail/internal/seeding"
-	"github.com/torntail/torntail/workloads"
 )
 
 // Process is a machine with a real server on it. Several of one Rig may be driven side
@@ -650,7 +649,7 @@ func (p *Process) Restart(string) (why string, err error) {
 }
 
 // Command implements plan.Commands. Whether it did anything shows in the disk's log.
-func (p *Process) Command(_ string, args []string) (why string, err error) {
+func (p *Process) Command(_ string, args []string, answered func(history.Outcome, string)) (why string, err error) {
 	if why = p.isDown(); why != "" {
 		return why, nil
 	}
@@ -658,13 +657,7 @@ func (p *Process) Command(_ string, args []string) (why string, err error) {
 	p.Begin(func() {
 		p.env.Enter()
 		defer p.env.Leave()
-		conn, err := workloads.Dial(p.env, addr)
-		if err != nil {
-			return // the server is gone, and the plan's next statement will say so
-		}
-		defer conn.Close()
-		conn.Deadline(product.ReplyLimit)
-		p.mode.Store.Command(conn, args)
+		answered(send(p.env, addr, p.mode.Store, args))
 	})
 	return "", nil
 }

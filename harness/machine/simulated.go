@@ -20,7 +20,6 @@ import (
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
-	"github.com/torntail/torntail/workloads"
 )
 
 // engineAddr is where the server of a simulated machine listens that stands alone.
@@ -599,18 +598,12 @@ func (m *Simulated) AtRest(_ string, damage func(*disk.Disk, string) (int, strin
 }
 
 // Command implements plan.Commands. Whether it did anything shows in the disk's log.
-func (m *Simulated) Command(_ string, args []string) (why string, err error) {
+func (m *Simulated) Command(_ string, args []string, answered func(history.Outcome, string)) (why string, err error) {
 	if why = m.isDown(); why != "" {
 		return why, nil
 	}
 	m.control.Go("do", func(e env.Env) {
-		conn, err := workloads.Dial(e, m.Addr())
-		if err != nil {
-			return // the server is gone, and the plan's next statement will say so
-		}
-		defer conn.Close()
-		conn.Deadline(product.ReplyLimit)
-		m.setup.Mode.Store.Command(conn, args)
+		answered(send(e, m.Addr(), m.setup.Mode.Store, args))
 	})
 	return "", nil
 }

@@ -48,6 +48,9 @@ func Advise(p *result.Policies, results []result.Result) {
 	}
 	p.Choice = best.Mode
 	s := fmt.Sprintf("Choose %s, because it lost %s in %d crashes and took %s operations a second", best.Mode, best.lost(), best.loss.Crashes, wording.Count(int64(best.rate)))
+	if best.loss.NotServed > 0 {
+		s += "; it was " + best.notServed()
+	}
 	for i := range all {
 		if c := &all[i]; c != best && len(c.short) == 0 {
 			s += fmt.Sprintf("; %s would do as well: it lost %s and took %s", c.Mode, c.lost(), wording.Count(int64(c.rate)))
@@ -81,6 +84,8 @@ func judge(p *result.Policies, one *result.Policy, results []result.Result) cand
 		c.rate = cost.Rate
 	}
 	switch {
+	case !c.loss.Proved && c.loss.NotServed > 0:
+		c.short = append(c.short, "was "+c.notServed())
 	case !c.loss.Proved:
 		c.short = append(c.short, "proved nothing about its loss")
 	case p.MaxLossMS != nil && c.loss.MaxMS > *p.MaxLossMS:
@@ -93,6 +98,11 @@ func judge(p *result.Policies, one *result.Policy, results []result.Result) cand
 		c.short = append(c.short, fmt.Sprintf("took only %s operations a second", wording.Count(int64(c.rate))))
 	}
 	return c
+}
+
+// notServed says how often it did not come back: what was acknowledged is out of reach then.
+func (c *candidate) notServed() string {
+	return fmt.Sprintf("not served after %d of %d crashes", c.loss.NotServed, c.loss.Crashes)
 }
 
 func (c *candidate) lost() string {

@@ -96,6 +96,9 @@ func (m Mode) Spanning(span time.Duration) Mode {
 	return m
 }
 
+// SpanAsked reports whether somebody asked for the span.
+func (m *Mode) SpanAsked() bool { return m.asked }
+
 // longestReal is how long clients of a real server write at most, unless
 // somebody asks for more: of the presets, only the kernel's write-back takes
 // longer. A shorter run shows that and how it loses; how much it could lose it

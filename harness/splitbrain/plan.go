@@ -81,7 +81,7 @@ func (strike) CountsAcks() {}
 func (k strike) Links() *plan.LinkFaults { return k.r.links }
 
 // Command implements plan.Commands.
-func (k strike) Command(node string, args []string) (why string, err error) {
+func (k strike) Command(node string, args []string, _ func(history.Outcome, string)) (why string, err error) {
 	if _, err := k.r.on(node).do(adminLimit, args...); err != nil {
 		return err.Error(), nil
 	}

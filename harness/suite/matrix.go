@@ -61,10 +61,23 @@ func usual() *settings {
 		m, _ := redis.ModeByName(name)
 		s.modes = append(s.modes, configuration{name, m})
 	}
-	for _, name := range experiment.DefaultCrashes {
-		s.crashes = append(s.crashes, experiment.MustCrash(name))
-	}
 	return s
+}
+
+// usualCrashes are the crash kinds of settings that name none: that of the plan, if there is one.
+func (s *settings) usualCrashes() error {
+	switch {
+	case len(s.crashes) > 0:
+	case s.campaign.Plan != nil:
+		kind, err := experiment.KindOf(s.campaign.Plan)
+		s.crashes = []*experiment.CrashKind{kind}
+		return err
+	default:
+		for _, name := range experiment.DefaultCrashes {
+			s.crashes = append(s.crashes, experiment.MustCrash(name))
+		}
+	}
+	return nil
 }
 
 // parseSettings reads settings on top of the defaults.
@@ -209,6 +222,9 @@ func parseMatrix(f *File, n *Node) (cells []Cell, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.usualCrashes(); err != nil {
+		return nil, n.At(err)
+	}
 	all, err := combinations(n, len(s.targets), len(s.modes), len(s.crashes), len(s.workloads), len(s.personalities), len(s.profiles))
 	if err != nil {
 		return nil, err
@@ -220,6 +236,11 @@ func parseMatrix(f *File, n *Node) (cells []Cell, err error) {
 		m := s.modes[i[1]].mode.With(s.directives)
 		if s.span > 0 {
 			m = m.Spanning(s.span)
+		}
+		if c.Plan != nil {
+			if m, err = experiment.Reaching(m, c.Plan); err != nil {
+				return nil, n.At(err)
+			}
 		}
 		c.Modes = []product.Mode{m}
 		if err := r.check(s.plant); err != nil {

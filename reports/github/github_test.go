@@ -23,7 +23,7 @@ func write(t *testing.T, r *result.Report) []string {
 func TestAnnotations(t *testing.T) {
 	require.Empty(t, write(t, reporttest.Usual()), "nothing to say of what holds")
 	lines := write(t, reporttest.Failing())
-	require.Len(t, lines, 2)
+	require.Len(t, lines, 4)
 	require.Equal(t, "::error title=torntail%3A always%2C power (engine)::violated: lost-write in 4 runs, hole in 1 run"+
 		"%0Aclient 2 was told that k7=c2-14 is there; after the restart k7 is c1-9, and nothing wrote k7 in between"+
 		"%0Asee it again: torntail replay torntail-out/x/failures/always-power-1", lines[0])
@@ -47,8 +47,8 @@ func TestGitHubShowsTenOfAKind(t *testing.T) {
 		r.Results = append(r.Results, r.Results[0])
 	}
 	lines := write(t, r)
-	require.Len(t, lines, 11)
-	require.Contains(t, lines[10], "more of them")
+	require.Len(t, lines, 13)
+	require.Contains(t, lines[12], "more of them")
 }
 
 func TestClaims(t *testing.T) {

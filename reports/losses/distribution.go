@@ -78,7 +78,10 @@ func distribution(mode string, results []*result.Result) (c chart.Chart, ok bool
 		if r.LossWindow.Censored > 0 {
 			name += " (lower bound)"
 		}
-		c.Series = append(c.Series, chart.Series{Name: name, Points: shares(values, end), Step: true})
+		if r.NotServed > 0 {
+			name += fmt.Sprintf(" (%d of %d not served)", r.NotServed, r.Struck)
+		}
+		c.Series = append(c.Series, chart.Series{Name: name, Points: shares(values, end, r.NotServed), Step: true})
 		about = append(about, fmt.Sprintf("%s: half of the crashes lost at most %s, the worst %s", name, wording.Duration(r.LossWindow.P50), wording.Duration(r.LossWindow.Max)))
 	}
 	c.About = strings.Join(about, "; ")
@@ -101,8 +104,10 @@ func windows(r *result.Result) []float64 {
 
 // shares are the points of a distribution: at each value the share, in percent,
 // of those that are no larger, thinned out to what can be seen, and on to the
-// end of the axis.
-func shares(sorted []float64, end float64) []chart.Point {
+// end of the axis. Crashes after which nothing was served lost more than anybody can say:
+// they are part of the whole, and the line ends below it.
+func shares(sorted []float64, end float64, notServed int) []chart.Point {
+	share := func(n int) float64 { return 100 * float64(n) / float64(len(sorted)+notServed) }
 	points := []chart.Point{{X: 0, Y: 0}}
 	every := float64(max(1, len(sorted)/mostPoints))
 	last := -every
@@ -114,9 +119,9 @@ func shares(sorted []float64, end float64) []chart.Point {
 			continue
 		}
 		last = float64(i)
-		points = append(points, chart.Point{X: v, Y: 100 * float64(i+1) / float64(len(sorted))})
+		points = append(points, chart.Point{X: v, Y: share(i + 1)})
 	}
-	return append(points, chart.Point{X: end, Y: 100})
+	return append(points, chart.Point{X: end, Y: share(len(sorted))})
 }
 
 // bounds are those of all crash kinds of a mode, each name and value once.

@@ -13,12 +13,13 @@ import (
 // TestSharesAreThoseOfTheCrashes: the line of a distribution says for each
 // value which share is no larger, however many crashes there are.
 func TestSharesAreThoseOfTheCrashes(t *testing.T) {
-	require.Equal(t, []chart.Point{{X: 0, Y: 0}, {X: 0, Y: 50}, {X: 5, Y: 75}, {X: 7, Y: 100}, {X: 10, Y: 100}}, shares([]float64{0, 0, 5, 7}, 10))
+	require.Equal(t, []chart.Point{{X: 0, Y: 0}, {X: 0, Y: 50}, {X: 5, Y: 75}, {X: 7, Y: 100}, {X: 10, Y: 100}}, shares([]float64{0, 0, 5, 7}, 10, 0))
+	require.Equal(t, []chart.Point{{X: 0, Y: 0}, {X: 0, Y: 25}, {X: 5, Y: 50}, {X: 10, Y: 50}}, shares([]float64{0, 5}, 10, 2), "half of them were not served")
 	var many []float64
 	for i := range 10_000 {
 		many = append(many, float64(i))
 	}
-	points := shares(many, 12_000)
+	points := shares(many, 12_000, 0)
 	require.Less(t, len(points), mostPoints+10)
 	for _, p := range points[1 : len(points)-1] {
 		require.InDelta(t, p.X/100, p.Y, 0.02)

@@ -118,10 +118,7 @@ func entry(r *result.Result) model.Entry {
 		e.InWords = []string{"n/a: " + r.Why}
 		return e
 	}
-	e.Figures, e.InWords = figures(r), inWords(r)
-	if r.Recovery.Repaired > 0 || r.Recovery.Refused > 0 {
-		e.Notes = append(e.Notes, recovery(r))
-	}
+	e.Figures, e.InWords, e.Notes = figures(r), inWords(r), wording.Notes(r)
 	return e
 }
 
@@ -140,15 +137,11 @@ func title(r *result.Result) string {
 	return strings.Join(words, ", ")
 }
 
-func recovery(r *result.Result) string {
-	return fmt.Sprintf("came back by itself %d, repaired %d, refused %d", r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused)
-}
-
 func figures(r *result.Result) []model.Figure {
 	list := []model.Figure{
 		{Value: float64(r.Struck), Shown: wording.Struck(r)},
 		{Value: float64(r.Acknowledged), Shown: fmt.Sprint(r.Acknowledged)},
-		{Value: float64(r.Lost), Shown: fmt.Sprint(r.Lost)},
+		{Value: float64(r.Lost), Shown: lost(r)},
 	}
 	if w := r.LossWindow; w != nil {
 		for _, v := range []float64{w.P50, w.P99, w.Max} {
@@ -166,17 +159,28 @@ func figures(r *result.Result) []model.Figure {
 	return append(list, model.Figure{Value: bound, Shown: wording.Bound(r)}, by)
 }
 
+// lost is how many writes were lost: of those that nobody could ask for, nobody knows.
+func lost(r *result.Result) string {
+	if r.NeverServed() {
+		return "-"
+	}
+	return fmt.Sprint(r.Lost)
+}
+
 // none is a figure that there is not.
 var none = model.Figure{Value: math.NaN(), Shown: "-"}
 
 func inWords(r *result.Result) []string {
-	list := []string{fmt.Sprintf("%s: %d of %d crashes struck, %d acknowledged writes, %d lost",
-		wording.Verdict(r), r.Struck, r.Runs, r.Acknowledged, r.Lost)}
+	list := []string{fmt.Sprintf("%s: %d of %d crashes struck, %d acknowledged writes, %s lost",
+		wording.Verdict(r), r.Struck, r.Runs, r.Acknowledged, lost(r))}
 	if w := r.LossWindow; w != nil {
 		list = append(list, fmt.Sprintf("loss window p50 %s, p99 %s, max %s; documented bound %s",
 			wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max), wording.Bound(r)))
 	}
-	list = append(list, recovery(r))
+	if r.Recovery.Repaired == 0 && r.Recovery.Refused == 0 {
+		list = append(list, wording.Recovery(r))
+	}
+	list = append(list, wording.Notes(r)...)
 	if r.Why != "" {
 		list = append(list, r.Why)
 	}

@@ -115,10 +115,13 @@ func verdict(s *model.Section, e *model.Entry) string {
 		words += ": " + text("expected "+w.Text+"; "+w.Why)
 	}
 	if e.Why != "" {
-		words += ": " + text(e.Why)
+		words += ": " + text(strings.TrimPrefix(e.Why, e.VerdictWords()+": "))
 	}
 	if len(e.Anomalies) > 0 {
 		words += ": " + text(wording.Counts(e.Anomalies, e.Of))
+	}
+	for _, note := range e.Notes {
+		words += "; " + text(note)
 	}
 	return words
 }

@@ -122,14 +122,20 @@ func Failing() *result.Report {
 	u := Cell("everysec", everysec, "power")
 	u.Struck, u.Verdict = 43, result.Unknown
 	u.Why = "in 43 of 200 crashes the disk held something unsynced: fewer than half, so that too little could have been lost"
-	u.Recovery = result.Recovery{ByItself: 40, Refused: 3}
+	u.Recovery, u.NotServed, u.OutOfReach = result.Recovery{ByItself: 40, Refused: 3}, 3, 2412
+	s := Cell("everysec", everysec, "kill")
+	s.Unstruck = []result.Unstruck{{Statement: "at +10ms: truncate n1 nosuch* by 7", Why: "no file matches", Runs: 200}}
+	s.Verdict, s.Why = result.Unknown, "200 of 200 crashes could not be judged: "+s.Unstruck[0].String()
+	d := Cell("rdb", rdb, "kill")
+	d.NotServed, d.OutOfReach, d.Recovery, d.LossWindow, d.RecoveryMS = 200, d.Acknowledged, result.Recovery{Refused: 200}, nil, nil
+	d.Verdict, d.Why = result.Unknown, "not served: all 160000 writes out of reach"
 	n := Cell("none", none, "power-in-the-middle-of-an-fsync")
 	n.Verdict, n.LossWindow = result.NotApplicable, nil
 	n.Why = "this mode never syncs anything at all, neither in the foreground nor in the background, so that nothing is in flight"
 	n.Findings = map[string]int{"my-known-bug": 1}
 	real := Cell("always", always, "kill")
 	real.Target, real.Backend = "redis-server", "process"
-	return Report(v, u, n, real)
+	return Report(v, u, s, d, n, real)
 }
 
 // Extreme has the widest figures there are.

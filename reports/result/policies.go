@@ -95,27 +95,34 @@ type Loss struct {
 	MaxMS    float64 // the longest loss window that was seen
 	Censored bool    // that is only a lower bound
 	Crashes  int     // that struck
+	// NotServed are those after which the server never served, whatever else was proved:
+	// how much of what it had acknowledged is gone with them nobody knows.
+	NotServed int
 	// Proved: every one of the kinds struck and its contract held, or was not
-	// applicable. Otherwise the other fields say nothing.
+	// applicable. Otherwise MaxMS and Censored say nothing.
 	Proved bool
 }
 
 // LossOf is the loss of a mode under the crash kinds that count.
 func LossOf(results []Result, mode string, counts func(crash string) bool) Loss {
 	var l Loss
+	disproved := false
 	for i := range results {
 		r := &results[i]
 		if r.Mode != mode || !counts(r.Crash) || r.Verdict == NotApplicable {
 			continue
 		}
+		l.Crashes += r.Struck
+		l.NotServed += r.NotServed
 		if r.Verdict != Holds || r.LossWindow == nil {
-			return Loss{}
+			disproved = true
+			continue
 		}
 		l.Proved = true
-		l.Crashes += r.Struck
 		if r.LossWindow.Max > l.MaxMS || r.LossWindow.Max == l.MaxMS && r.LossWindow.Censored > 0 {
 			l.MaxMS, l.Censored = r.LossWindow.Max, r.LossWindow.Censored > 0
 		}
 	}
+	l.Proved = l.Proved && !disproved
 	return l
 }

@@ -90,6 +90,14 @@ type Result struct {
 
 	Samples *Samples `json:"samples,omitempty"` // the crashes one by one; nil when they are not known
 
+	// NotServed counts the crashes after which the server never served again, and
+	// OutOfReach the acknowledged writes of those: they are neither kept nor lost.
+	NotServed  int   `json:"not_served,omitempty"`
+	OutOfReach int64 `json:"out_of_reach,omitempty"`
+	// Unstruck are the statements of a plan that was asked for and that did not strike
+	// in some run, in the order in which they were first seen.
+	Unstruck []Unstruck `json:"unstruck,omitempty"`
+
 	Anomalies  map[string]int `json:"anomalies,omitempty"` // name: runs in which it was seen
 	Recovery   Recovery       `json:"recovery"`
 	RecoveryMS *RecoveryTime  `json:"recovery_ms,omitempty"`
@@ -104,6 +112,19 @@ type Result struct {
 	Cell     string    `json:"cell,omitempty"`     // its name in the suite that it belongs to
 	Expected *Expected `json:"expected,omitempty"` // what the suite expects of it
 }
+
+// Unstruck is a statement of a plan that did not strike.
+type Unstruck struct {
+	Statement string `json:"statement"`
+	Why       string `json:"why"`
+	Runs      int    `json:"runs"` // in how many it did not, for this reason
+}
+
+func (u *Unstruck) String() string { return fmt.Sprintf("%q did not strike: %s", u.Statement, u.Why) }
+
+// NeverServed reports whether the server came back after none of the crashes: nothing
+// can be compared, and nothing is proved.
+func (r *Result) NeverServed() bool { return r.Struck > 0 && r.NotServed == r.Struck }
 
 // MS is a duration in milliseconds, to the microsecond.
 func MS(d time.Duration) float64 {

@@ -1,7 +1,6 @@
 package terminal
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
@@ -104,13 +103,17 @@ func (p *printer) row(r *result.Result) {
 		p.notApplicable(r, name, verdict)
 		return
 	}
-	p.line(name + figures(r) + " " + verdict)
+	if wording.Verdict(r) == wording.NotServed { // it takes the place of how often the server came back
+		last := len(figureWidths) - 1
+		p.line(pad(name+strings.Join(cells(r)[:last], ""), Width-len(wording.NotServed)) + p.paintVerdict(r.Verdict, wording.NotServed))
+	} else {
+		p.line(name + figures(r) + " " + verdict)
+	}
 	if r.OverDocumented() {
 		p.line(strings.Repeat(" ", Width-2-len("over documented bound")) + p.paintVerdict(r.Verdict, "over documented bound"))
 	}
-	if r.Recovery.Repaired > 0 || r.Recovery.Refused > 0 {
-		p.wrap("    ", fmt.Sprintf("came back by itself %d, repaired %d, refused %d",
-			r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused))
+	for _, note := range wording.Notes(r) {
+		p.wrap("    ", note)
 	}
 	if len(r.Anomalies) > 0 {
 		p.wrap("    ", "seen: "+wording.Counts(r.Anomalies, "run"))
@@ -134,19 +137,23 @@ func (p *printer) notApplicable(r *result.Result, name, verdict string) {
 	p.line(name + pad("  "+why, used) + " " + verdict)
 }
 
-func figures(r *result.Result) string {
+func figures(r *result.Result) string { return strings.Join(cells(r), "") }
+
+// cells are the figures of a row, each in the width of its column.
+func cells(r *result.Result) []string {
 	p50, p99, most := "-", "-", "-"
 	if w := r.LossWindow; w != nil {
 		p50, p99, most = wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max)
 	}
-	var b strings.Builder
-	for i, cell := range []string{
-		wording.Struck(r), wording.Count(r.Acknowledged), wording.Count(r.Lost), p50, p99, most, wording.Bound(r), wording.ByItself(r),
-	} {
-		b.WriteString(strings.Repeat(" ", max(1, figureWidths[i]-columns(cell))))
-		b.WriteString(cell)
+	lost := wording.Count(r.Lost)
+	if r.NeverServed() {
+		lost = "-"
 	}
-	return b.String()
+	list := []string{wording.Struck(r), wording.Count(r.Acknowledged), lost, p50, p99, most, wording.Bound(r), wording.ByItself(r)}
+	for i, cell := range list {
+		list[i] = strings.Repeat(" ", max(1, figureWidths[i]-columns(cell))) + cell
+	}
+	return list
 }
 
 func pad(s string, width int) string {

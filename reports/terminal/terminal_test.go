@@ -137,6 +137,8 @@ func TestQuiet(t *testing.T) {
 	got := print(t, reporttest.Failing(), Options{Quiet: true, Out: "out"})
 	want := `always power violated
 everysec power unknown
+everysec kill unknown
+rdb kill not served
 none power-in-the-middle-of-an-fsync n/a
 always kill holds
 Reports: out

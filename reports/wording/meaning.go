@@ -34,7 +34,7 @@ func Meaning(results []result.Result, catalogue []result.Finding) string {
 }
 
 func broken(results []result.Result) string {
-	pairs, anomalies := pairsWith(results, result.Violated)
+	pairs, anomalies := pairsWith(results, func(r *result.Result) bool { return r.Verdict == result.Violated })
 	if len(pairs) == 0 {
 		return ""
 	}
@@ -68,22 +68,59 @@ func untriedPower(results []result.Result) bool {
 }
 
 func unproved(results []result.Result) string {
-	pairs, _ := pairsWith(results, result.Unknown)
-	if len(pairs) == 0 {
-		return ""
+	unserved := func(r *result.Result) bool { return r.Verdict == result.Unknown && r.NeverServed() }
+	var clauses []string
+	if pairs, _ := pairsWith(results, unserved); len(pairs) > 0 {
+		writes := int64(0)
+		for i := range results {
+			if unserved(&results[i]) {
+				writes += results[i].OutOfReach
+			}
+		}
+		clauses = append(clauses, fmt.Sprintf("not served under %s: all %s writes out of reach", list(pairs), Count(writes)))
 	}
-	return "nothing is proved about " + list(pairs)
+	unstruck := func(r *result.Result) bool { return r.Verdict == result.Unknown && !unserved(r) && len(r.Unstruck) > 0 }
+	if pairs, _ := pairsWith(results, unstruck); len(pairs) > 0 {
+		clauses = append(clauses, "nothing is proved about "+list(pairs)+", for "+missing(results))
+	}
+	other := func(r *result.Result) bool { return r.Verdict == result.Unknown && !unserved(r) && !unstruck(r) }
+	if pairs, _ := pairsWith(results, other); len(pairs) > 0 {
+		clauses = append(clauses, "nothing is proved about "+list(pairs))
+	}
+	return strings.Join(clauses, "; ")
 }
 
-// pairsWith lists the modes with that verdict, each with its crash kinds, and
+// missing names the first statement that did not strike, and how many more did not.
+func missing(results []result.Result) string {
+	var first *result.Unstruck
+	var more []string
+	for i := range results {
+		for j := range results[i].Unstruck {
+			u := &results[i].Unstruck[j]
+			switch {
+			case first == nil:
+				first = u
+			case u.Statement != first.Statement && !slices.Contains(more, u.Statement):
+				more = append(more, u.Statement)
+			}
+		}
+	}
+	text := first.String()
+	if len(more) > 0 {
+		text += fmt.Sprintf(", nor did %d more", len(more))
+	}
+	return text
+}
+
+// pairsWith lists the modes of which that is so, each with its crash kinds, and
 // the anomalies seen there.
-func pairsWith(results []result.Result, v result.Verdict) (pairs, anomalies []string) {
+func pairsWith(results []result.Result, is func(*result.Result) bool) (pairs, anomalies []string) {
 	var modes []string
 	crashes := map[string][]string{}
 	name := naming(results)
 	for i := range results {
 		r := &results[i]
-		if r.Verdict != v {
+		if !is(r) {
 			continue
 		}
 		mode := name(r)

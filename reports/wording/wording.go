@@ -10,13 +10,46 @@ import (
 	"github.com/torntail/torntail/reports/result"
 )
 
+// NotServed is what is said of a cell in which nothing was ever served after a crash.
+const NotServed = "not served"
+
 // Verdict is the verdict in words, with the distinction between what the
 // documentation promises and what the source allows.
 func Verdict(r *result.Result) string {
-	if r.OverDocumented() {
+	switch {
+	case r.OverDocumented():
 		return "holds, over documented bound"
+	case r.Verdict == result.Unknown && r.NeverServed():
+		return NotServed
 	}
 	return string(r.Verdict)
+}
+
+// Notes are what a result's figures do not say, a sentence each: statements that did not
+// strike, what was not served, how the server came back. What Why says is left out.
+func Notes(r *result.Result) (list []string) {
+	for i := range r.Unstruck {
+		u := &r.Unstruck[i]
+		if u.Runs == r.Runs && strings.Contains(r.Why, u.String()) {
+			continue
+		}
+		list = append(list, fmt.Sprintf("%q did not strike in %d of %s: %s", u.Statement, u.Runs, Times(r.Runs, "run"), u.Why))
+	}
+	if r.NeverServed() && r.Verdict == result.Unknown {
+		return list
+	}
+	if r.NotServed > 0 {
+		list = append(list, fmt.Sprintf("not served after %d of %d crashes: %s of their writes out of reach", r.NotServed, r.Struck, Count(r.OutOfReach)))
+	}
+	if r.Recovery.Repaired > 0 || r.Recovery.Refused > 0 {
+		list = append(list, Recovery(r))
+	}
+	return list
+}
+
+// Recovery says how the server came back.
+func Recovery(r *result.Result) string {
+	return fmt.Sprintf("came back by itself %d, repaired %d, refused %d", r.Recovery.ByItself, r.Recovery.Repaired, r.Recovery.Refused)
 }
 
 // Where says what was tried, and where: all that the groups below it share.

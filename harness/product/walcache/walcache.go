@@ -193,12 +193,18 @@ func (s store) Dump(c *workloads.Conn, read history.Kind, r *workloads.Run, time
 	return keys, nil
 }
 
+// errorWords begin an answer that says that nothing was done (memcached's protocol.txt).
+var errorWords = []string{"ERROR", "CLIENT_ERROR", "SERVER_ERROR"}
+
 // Command implements workloads.Protocol.
 func (store) Command(c *workloads.Conn, words []string) error {
 	c.Write([]byte(strings.Join(words, " ") + "\r\n"))
 	if err := c.Flush(); err != nil {
 		return err
 	}
-	_, err := c.Take(answer)
+	line, err := c.Take(answer)
+	if err == nil && slices.ContainsFunc(errorWords, func(word string) bool { return strings.HasPrefix(string(line), word) }) {
+		err = &workloads.ServerError{Text: strings.TrimSpace(string(line))}
+	}
 	return err
 }
