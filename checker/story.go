@@ -242,13 +242,7 @@ func (j *Judge) scrambled(e *epoch, k *zones.Key, cut *durability.Cut) anomaly.A
 		}
 	}
 	slices.Sort(a.Ops)
-	var got []string
-	for i := range e.after.Keys {
-		if e.after.Keys[i].Key == k.Name {
-			got = e.after.Keys[i].List
-		}
-	}
-	a.Story = fmt.Sprintf("%s\nat %s: %s\nread after recovery: %q = %q", j.tell(a.Ops), e.life.Ended, crashWords(e.life.How), k.Name, got)
+	a.Story = j.story(e, j.tell(a.Ops), []int32{j.regs.Number(k.Name)})
 	return a
 }
 

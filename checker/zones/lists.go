@@ -112,7 +112,8 @@ func (r *Registers) rankByReply(k *Key, l *list) {
 }
 
 // recoverList finds the version that was recovered. It is Scrambled when it
-// does not continue, or is not a beginning of, what is known of the list.
+// does not continue, or is not a beginning of, what is known of the list, or when
+// its elements cannot have been there in that order, or without another.
 func (r *Registers) recoverList(n int32, l *list) {
 	k := &r.Keys[n]
 	if !r.In.HasRecovered {
@@ -139,6 +140,7 @@ func (r *Registers) recoverList(n int32, l *list) {
 		}
 	}
 	last := k.From
+	var fresh []int32 // what nobody had read
 	for i := len(l.initial); i < len(got); i++ {
 		at, _, _ := r.findValue(n, got[i])
 		if at < 0 {
@@ -152,14 +154,41 @@ func (r *Registers) recoverList(n int32, l *list) {
 		}
 		if c.Rank == Unranked {
 			c.Rank = rank
+			fresh = append(fresh, at)
 		} else if c.Rank != rank {
 			return // an element before it is missing, or it is there twice
 		}
 		c.Observed = true
 		last = at
 	}
+	if r.outOfTime(k, fresh) {
+		for _, at := range fresh {
+			r.Clusters[at].Rank, r.Clusters[at].Observed = Unranked, false
+		}
+		return
+	}
 	k.Recovered = last
 	k.known = max(k.known, int32(len(got)))
+}
+
+// outOfTime reports whether appends that were ranked by nothing but what was
+// recovered returned before one of lower rank was invoked, or whether one that is
+// missing did.
+func (r *Registers) outOfTime(k *Key, fresh []int32) bool {
+	latest := int64(Early)
+	for _, at := range fresh {
+		c := &r.Clusters[at]
+		if c.Return < latest {
+			return true
+		}
+		latest = max(latest, c.Invoke)
+	}
+	for at := k.From + 1; at < k.To; at++ {
+		if c := &r.Clusters[at]; c.Rank == Unranked && c.Return < latest {
+			return true
+		}
+	}
+	return false
 }
 
 // survivors marks the appends whose elements are in a list that makes no sense.
