@@ -103,7 +103,8 @@ const (
 	ConfigChange EventKind = "config"    // Text is "directive value"
 
 	Promoted EventKind = "promoted" // a replica became master; Offset is its second_repl_offset, Text its master_replid2 and master_replid, as they were then
-	RoleSeen EventKind = "role"     // a poll of ROLE answered; Text is "master" or "slave"
+	RoleSeen EventKind = "role"     // a poll of ROLE; Text is "master", "slave", or "down" when nobody answered it
+	Returned EventKind = "returned" // a master that had been down is back as one; its offsets begin anew, Text is its master_replid
 	CutOff   EventKind = "cut"      // Node was cut off from others; Text says which
 	Healed   EventKind = "heal"     // all cuts are gone
 	DownSeen EventKind = "odown"    // the Sentinels agreed that Node is down

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -139,9 +140,9 @@ func Exposures(h *history.History, a *Account, master string, groups []string) [
 	}
 	all := terms(h, master)
 	last := make([]time.Duration, len(groups)) // of each client: exposed so far, in all terms
-	for t := range all[:len(all)-1] {
+	for t := range all {
 		cut := all[t].cut
-		if cut == history.Never {
+		if cut == history.Never || all[t].heir < 0 {
 			continue
 		}
 		for c := range groups {
@@ -174,12 +175,14 @@ func Exposures(h *history.History, a *Account, master string, groups []string) [
 
 // again reports whether the node of a term has begun another one by then.
 func again(all []term, t int, at time.Duration) bool {
-	for later := t + 1; later < len(all); later++ {
-		if all[later].node == all[t].node && all[later].from <= at {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(all[t+1:], func(later term) bool { return later.node == all[t].node && later.from <= at })
+}
+
+// promotedAgain is again for a term that did not begin with a return from the dead.
+func promotedAgain(all []term, t int, at time.Duration) bool {
+	return slices.ContainsFunc(all[t+1:], func(later term) bool {
+		return later.node == all[t].node && later.from <= at && !later.returned
+	})
 }
 
 // Steps are the instants of a cut of the first master and of what follows from it;
@@ -202,13 +205,13 @@ func StepsOf(h *history.History, master string) (s Steps, ok bool) {
 		}
 		s = Steps{Cut: all[t].cut, Odown: all[t].odown, Promoted: all[t].to, LastAck: all[t].cut, Demoted: history.Never}
 		for i := range h.Events {
-			if e := &h.Events[i]; e.Kind == history.RoleSeen && e.Node == all[t].node && e.Text == "slave" && e.At >= s.Cut && e.At < s.Demoted {
+			if e := &h.Events[i]; e.Kind == history.RoleSeen && e.Node == all[t].node && e.Text == "slave" && e.At >= s.Cut && e.At < s.Demoted && !promotedAgain(all, t, e.At) {
 				s.Demoted = e.At
 			}
 		}
 		for i := range h.Ops {
 			op := &h.Ops[i]
-			if op.Acked() && op.Writes() && op.More != nil && op.More.Node == all[t].node && op.Return > s.LastAck && op.Return <= s.Demoted {
+			if op.Acked() && op.Writes() && op.More != nil && op.More.Node == all[t].node && op.Return > s.LastAck && op.Return <= s.Demoted && !promotedAgain(all, t, op.Return) {
 				s.LastAck = op.Return
 			}
 		}

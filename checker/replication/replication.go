@@ -32,10 +32,15 @@ const (
 	CutToDown      Phase = "cut to odown"       // nobody had noticed
 	DownToPromoted Phase = "odown to promotion" // noticed, and not replaced yet
 	AfterPromotion Phase = "after promotion"    // by a deposed master: a split-brain write
+	// StaleMaster is by the rightful master, whose history ended with it: the one that it
+	// had replaced was promoted again, and never had its writes.
+	StaleMaster Phase = "the stale former master was promoted again"
 )
 
 // Phases lists the phases in order of time.
-func Phases() []Phase { return []Phase{BeforeCut, CutToDown, DownToPromoted, AfterPromotion} }
+func Phases() []Phase {
+	return []Phase{BeforeCut, CutToDown, DownToPromoted, AfterPromotion, StaleMaster}
+}
 
 // LostWrite is one acknowledged write that a promotion cost.
 type LostWrite struct {
@@ -61,12 +66,13 @@ type StaleRead struct {
 
 // Account is what happened.
 type Account struct {
-	Acked int // writes
-	Lost  []LostWrite
+	Acked      int // writes
+	Lost       []LostWrite
+	Promotions []Promotion
 	// SplitBrain are the writes that a deposed master acknowledged, with their fate.
 	SplitBrain []SplitBrainWrite
-	// DualMaster is for how long polls of ROLE found two masters at once, and
-	// DualAcked how many writes each node acknowledged in that time.
+	// DualMaster is for how long two masters were up and answered polls of ROLE as such,
+	// and DualAcked how many writes each node acknowledged in that time.
 	DualMaster time.Duration
 	DualAcked  map[string]int
 	Diverged   []Divergence
@@ -85,62 +91,101 @@ type SplitBrainWrite struct {
 
 // Of accounts for h. master is the node that was master when the history began.
 func Of(h *history.History, master string) Account {
-	a := accountant{h: h, terms: terms(h, master)}
-	a.line = lineage(h, a.terms)
+	a := accountant{h: h, terms: terms(h, master), left: leftMaster(h)}
+	a.line = lineage(a.terms, a.left)
 	a.writes()
+	a.promotions()
 	a.dualMasters()
 	a.divergence()
 	a.staleReads()
 	return a.out
 }
 
-// term is the time of one master, from its promotion to the next promotion.
+// term is the time of one master, from its promotion to the next one's.
 type term struct {
-	node       string
-	from, to   time.Duration
-	event      int    // of the promotion that began it; -1 for the first
+	node     string
+	from, to time.Duration
+	event    int // that began it; -1 for the first
+	// returned: it had been down, and began a history of its own, with new offsets, on
+	// what its disk held. One that was replaced meanwhile is stale: its term is over when
+	// it begins.
+	returned   bool
+	heir       int    // the term that ended it; -1: none
 	notShared  int64  // first offset not shared with the history that it branched from
 	id, of     string // name of its history, and of that; "" when not known
 	cut, odown time.Duration
 }
 
-// terms cuts time up by the promotions. A cut and an ODOWN belong to the term
-// of the master they are about.
+// terms cuts time up by the promotions, and by masters that come back from the dead. A cut
+// and an ODOWN belong to the term of the acting master when they are about it.
 func terms(h *history.History, master string) []term {
-	all := []term{{node: master, to: history.Never, event: -1, cut: history.Never, odown: history.Never}}
-	events := make([]int, len(h.Events))
-	for i := range events {
-		events[i] = i
-	}
-	sort.SliceStable(events, func(i, j int) bool { return h.Events[events[i]].At < h.Events[events[j]].At })
-	for _, i := range events {
+	all := []term{{node: master, to: history.Never, event: -1, heir: -1, cut: history.Never, odown: history.Never}}
+	acting := 0
+	for _, i := range inTime(h, func(*history.Event) bool { return true }) {
 		ev := &h.Events[i]
-		last := &all[len(all)-1]
-		switch ev.Kind {
+		next := term{node: ev.Node, from: ev.At, to: history.Never, event: i, heir: -1, cut: history.Never, odown: history.Never}
+		switch is := all[acting].node == ev.Node; ev.Kind {
 		case history.Promoted:
-			if ev.Node == last.node {
+			if is {
 				continue // elected twice: it is master already
 			}
-			last.to = ev.At
-			of, id, _ := strings.Cut(ev.Text, " ")
-			all = append(all, term{node: ev.Node, from: ev.At, to: history.Never, event: i, notShared: ev.Offset, id: id, of: of, cut: history.Never, odown: history.Never})
+			next.of, next.id, _ = strings.Cut(ev.Text, " ")
+			next.notShared = ev.Offset
+		case history.Returned:
+			next.returned, next.id = true, ev.Text
+			if !is {
+				next.to, next.heir, next.cut = ev.At, acting, ev.At
+				all = append(all, next)
+				continue
+			}
 		case history.CutOff:
-			if ev.Node == last.node {
-				last.cut = min(last.cut, ev.At)
+			if is {
+				all[acting].cut = min(all[acting].cut, ev.At)
 			}
+			continue
 		case history.DownSeen:
-			if ev.Node == last.node {
-				last.odown = min(last.odown, ev.At)
+			if is {
+				all[acting].odown = min(all[acting].odown, ev.At)
 			}
+			continue
+		default:
+			continue
 		}
+		all[acting].to, all[acting].heir = ev.At, len(all)
+		acting = len(all)
+		all = append(all, next)
 	}
 	return all
+}
+
+// inTime are the places of some events, in the order of time.
+func inTime(h *history.History, of func(*history.Event) bool) (places []int) {
+	for i := range h.Events {
+		if of(&h.Events[i]) {
+			places = append(places, i)
+		}
+	}
+	sort.SliceStable(places, func(i, j int) bool { return h.Events[places[i]].At < h.Events[places[j]].At })
+	return places
+}
+
+// lastPromoted is the term that nobody has ended.
+func lastPromoted(all []term) int {
+	return slices.IndexFunc(all, func(t term) bool { return t.heir < 0 })
+}
+
+// before is the last term of a node before the t-th; -1: there is none.
+func before(all []term, t int, node string) int {
+	for t--; t >= 0 && all[t].node != node; t-- {
+	}
+	return t
 }
 
 type accountant struct {
 	h     *history.History
 	terms []term
-	line  []int // see lineage
+	line  []int  // see lineage
+	left  string // see leftMaster
 	out   Account
 }
 
@@ -186,22 +231,23 @@ func (a *accountant) termOf(op *history.Op) int {
 // lineage are the terms whose histories led to the one that is left, oldest first.
 // A promotion is not always one of them: a Sentinel may call a failover off, or be
 // overruled, and the promoted server goes back to the old master.
-func lineage(h *history.History, all []term) []int {
-	t := len(all) - 1
-	if left := leftMaster(h); left != "" && left != all[t].node {
-		for t > 0 && all[t].node != left {
-			t--
-		}
+func lineage(all []term, left string) []int {
+	t := lastPromoted(all)
+	if left != "" && left != all[t].node {
+		t = max(0, before(all, len(all), left))
 	}
 	line := []int{t}
 	for t > 0 {
-		before := t - 1
-		if all[t].of != "" {
-			for before > 0 && all[before].id != all[t].of {
-				before--
+		own, from := before(all, t, all[t].node), t-1
+		switch {
+		case own >= 0 && (all[t].returned || all[t].of == "" && all[t].notShared < 1):
+			from = own // it went on with what it had
+		case all[t].of != "":
+			for from > 0 && all[from].id != all[t].of {
+				from--
 			}
 		}
-		t = before
+		t = from
 		line = append(line, t)
 	}
 	slices.Reverse(line)
@@ -238,9 +284,15 @@ func leftMaster(h *history.History) string {
 func (a *accountant) lost(op *history.Op, t int) (bool, int) {
 	at := slices.Index(a.line, t)
 	if at < 0 {
+		if again := a.again(t); again >= 0 {
+			return true, again
+		}
 		return true, t
 	}
 	for _, later := range a.line[at+1:] {
+		if a.terms[later].returned {
+			break // it came back with what it had; offsets are others from here on
+		}
 		// Below 1 it is not known: a history begins with offset 1.
 		if begins := a.terms[later].notShared; begins >= 1 && op.More.Offset >= begins {
 			return true, later
@@ -249,10 +301,29 @@ func (a *accountant) lost(op *history.Op, t int) (bool, int) {
 	return false, -1
 }
 
+// again is the term of the history that is left by which somebody who had been master
+// before the t-th took its place; -1: there is none.
+func (a *accountant) again(t int) int {
+	found := -1
+	for _, later := range a.line {
+		if later > t && before(a.terms, t, a.terms[later].node) >= 0 {
+			if found = later; !a.terms[later].returned {
+				break
+			}
+		}
+	}
+	return found
+}
+
 func (a *accountant) phase(op *history.Op, t int) Phase {
 	term := &a.terms[t]
 	switch {
-	case op.Return >= term.to, !slices.Contains(a.line, t):
+	case op.Return >= term.to:
+		return AfterPromotion
+	case !slices.Contains(a.line, t):
+		if a.again(t) >= 0 {
+			return StaleMaster
+		}
 		return AfterPromotion
 	case op.Return >= term.odown:
 		return DownToPromoted
@@ -264,7 +335,7 @@ func (a *accountant) phase(op *history.Op, t int) Phase {
 
 func (a *accountant) splitBrain(i, t int, lost bool) {
 	op := &a.h.Ops[i]
-	next := &a.terms[t+1]
+	next := &a.terms[a.terms[t].heir]
 	fate := "survived"
 	if lost {
 		fate = fmt.Sprintf("is lost: the history of %s is its own from offset %d on", next.node, next.notShared)
@@ -280,13 +351,7 @@ func (a *accountant) splitBrain(i, t int, lost bool) {
 // dualMasters adds up for how long polls found two masters. Between two polls
 // of a node its role is taken to be that of the earlier one.
 func (a *accountant) dualMasters() {
-	var polls []int
-	for i := range a.h.Events {
-		if a.h.Events[i].Kind == history.RoleSeen {
-			polls = append(polls, i)
-		}
-	}
-	sort.SliceStable(polls, func(i, j int) bool { return a.h.Events[polls[i]].At < a.h.Events[polls[j]].At })
+	polls := inTime(a.h, func(ev *history.Event) bool { return ev.Kind == history.RoleSeen })
 	masters := map[string]bool{}
 	var spans []history.Interval
 	for n, i := range polls {
@@ -327,7 +392,7 @@ func (a *accountant) divergence() {
 	if len(states) < 2 {
 		return
 	}
-	master := a.terms[len(a.terms)-1].node
+	master := a.terms[lastPromoted(a.terms)].node
 	first := max(0, slices.IndexFunc(states, func(s *history.State) bool { return s.Node == master }))
 	states[0], states[first] = states[first], states[0]
 	for _, s := range states[1:] {

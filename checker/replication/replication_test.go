@@ -160,6 +160,9 @@ func TestLossesAreAttributedExactly(t *testing.T) {
 		}
 	})
 	for _, p := range replication.Phases() {
+		if p == replication.StaleMaster {
+			continue // TestAStaleMasterIsPromotedAgain
+		}
 		require.Greater(t, phases[p], 50, "hardly any loss %s", p)
 	}
 }

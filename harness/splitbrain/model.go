@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/internal/jsonform"
@@ -80,9 +81,42 @@ func (f *File) Model() *model.Report {
 		s.Charts = []chart.Chart{plot}
 	}
 	m.Sections = []model.Section{s}
+	if p := f.promotions(s.Labels); len(p.Entries) > 0 {
+		m.Sections = append(m.Sections, p)
+	}
 	m.Headline = "split brain, " + wording.Times(runs, "run")
 	m.Meaning = fmt.Sprintf("Of %d acknowledged writes %d were lost in %s.", acked, lost, wording.Times(runs, "run"))
 	return m
+}
+
+// promotions lists each with its outcome. labels are those of the runs.
+func (f *File) promotions(labels []string) model.Section {
+	s := model.Section{Title: "Promotions", Unjudged: true, Labels: slices.Concat(labels, []string{"promoted", "in place of"}), Columns: []model.Column{
+		{Name: "at", Unit: model.Milliseconds}, {Name: "cost", Unit: model.Writes}, {Name: "outcome", Unit: model.Words}},
+		Caption: "Who was promoted when, which acknowledged writes that cost, and what became of the new master."}
+	for _, c := range f.Cells {
+		for _, r := range c.Reports {
+			run := r.entry(c.Values, f.Sweeps).Labels
+			for i := range r.Failovers {
+				p := &r.Failovers[i]
+				who := p.Node
+				if p.Again {
+					who += " again"
+				}
+				s.Entries = append(s.Entries, model.Entry{Labels: slices.Concat(run, []string{who, p.From}), Figures: []model.Figure{
+					span(p.AtMS), {Value: float64(p.Lost), Shown: fmt.Sprint(p.Lost)}, {Value: math.NaN(), Shown: p.ending()}}})
+			}
+		}
+	}
+	return s
+}
+
+// span is a time, NaN where what it measures did not happen.
+func span(ms float64) model.Figure {
+	if ms < 0 {
+		return model.Figure{Value: math.NaN(), Shown: "never"}
+	}
+	return model.Figure{Value: ms, Shown: wording.Duration(ms)}
 }
 
 func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
@@ -100,12 +134,6 @@ func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	e.Suite = "splitbrain." + strings.ReplaceAll(strings.TrimSpace(r.Target+" "+r.Version), ".", "_")
 	e.Title = strings.Join(append(title, fmt.Sprintf("seed %d", r.Seed)), ", ")
 	count := func(n int) model.Figure { return model.Figure{Value: float64(n), Shown: fmt.Sprint(n)} }
-	span := func(ms float64) model.Figure {
-		if ms < 0 {
-			return model.Figure{Value: math.NaN(), Shown: "never"}
-		}
-		return model.Figure{Value: ms, Shown: wording.Duration(ms)}
-	}
 	e.Figures = []model.Figure{count(r.Total), count(r.Acknowledged), count(r.Lost), count(r.Unattributed),
 		span(r.FailoverMS), span(r.AcceptMS), span(r.DualMasterMS), count(r.Promotions), span(r.ConvergeMS)}
 	var text strings.Builder

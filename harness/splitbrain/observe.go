@@ -15,42 +15,74 @@ import (
 // every Sentinel announces, all on administrative connections.
 func (r *run) observe() {
 	for _, node := range r.s.Topology.ServerNames() {
-		r.observers = append(r.observers, r.env.Go("role of "+node, func() { r.watchRole(node) }))
+		w := &watched{node: node, link: &link{env: r.env, addr: r.c.AdminAddr(node)}}
+		r.watched = append(r.watched, w)
+		r.observers = append(r.observers, r.env.Go("role of "+node, func() { r.watchRole(w) }))
 	}
 	for _, node := range r.s.Topology.SentinelNames() {
 		r.observers = append(r.observers, r.env.Go("events of "+node, func() { r.listen(node) }))
 	}
 }
 
+// silentAfter is how long a poll may go unanswered before its server counts as down: as
+// nobody's master. A sound one answers within a period of its timer, 10 ms.
+const silentAfter = 250 * time.Millisecond
+
+// watched is what polls know of a server.
+type watched struct {
+	node   string
+	link   *link
+	known  bool // it has answered
+	down   bool // and did not when last polled
+	master bool // when it answered last
+	offset int64
+	id     string // of its history, when it came back from the dead with one of its own
+}
+
 // watchRole polls a server's role and records its changes. A change of role kills
-// the connection, which the next poll makes again.
-func (r *run) watchRole(node string) {
-	l := &link{env: r.env, addr: r.c.AdminAddr(node)}
-	defer l.close()
-	known, was := false, false
+// the connection, which the next poll makes again: one that fails says nothing yet.
+func (r *run) watchRole(w *watched) {
+	defer w.link.close()
+	failed := history.Never // the first of some polls in a row
 	for !r.over {
-		if reply, err := l.do(adminLimit, "ROLE"); err == nil {
-			if is, ok := parseRole(reply); ok && (!known || is.master != was) {
-				r.turned(l, node, is.master, known)
-				known, was = true, is.master
-			}
+		sent := r.env.Now()
+		reply, err := w.link.do(adminLimit, "ROLE")
+		is, ok := parseRole(reply)
+		silent := r.env.Now()-sent > silentAfter || err != nil && failed != history.Never
+		if w.known && !w.down && !r.over && silent {
+			w.down = true
+			at := min(failed, sent)
+			r.out.Turns = append(r.out.Turns, Turn{At: at, Node: w.node, Down: true})
+			r.roleSeen(w, at)
+		}
+		if failed = min(failed, sent); err == nil {
+			failed = history.Never
+		}
+		if err == nil && ok && (!w.known || w.down || is.master != w.master) {
+			r.turned(w, is)
+		}
+		if err == nil && ok {
+			w.offset = is.offset
 		}
 		if r.over {
 			break
 		}
 		r.pause.WaitFor(r.s.Poll)
 	}
-	if known {
-		r.roleSeen(node, was) // the last poll, which ends the time it was in that role
+	if w.known {
+		r.roleSeen(w, r.env.Now()) // the last poll, which ends the time it was in that role
 	}
 }
 
-func (r *run) roleSeen(node string, master bool) {
+func (r *run) roleSeen(w *watched, at time.Duration) {
 	text := "slave"
-	if master {
+	switch {
+	case w.down:
+		text = "down"
+	case w.master:
 		text = "master"
 	}
-	r.event(history.Event{Kind: history.RoleSeen, Node: node, Text: text})
+	r.out.History.Events = append(r.out.History.Events, history.Event{At: at, Kind: history.RoleSeen, Node: w.node, Text: text})
 }
 
 func (r *run) event(e history.Event) {
@@ -58,26 +90,51 @@ func (r *run) event(e history.Event) {
 	r.out.History.Events = append(r.out.History.Events, e)
 }
 
-// turned records a server's role, and at a promotion where its own history began:
-// that is told of the last promotion only, so it is asked for at each.
-func (r *run) turned(l *link, node string, master, known bool) {
-	turn := Turn{At: r.env.Now(), Node: node, Master: master}
-	if master && known {
-		reply, err := l.do(adminLimit, "INFO", "replication")
+// turned records a server's role, and of a master where its own history began: that is
+// told of the last promotion only, so it is asked for at each. One that was a master
+// before it was down and is behind where it was has lost its memory: its offsets begin
+// anew. It is the acting master only if nobody was promoted meanwhile.
+func (r *run) turned(w *watched, is role) {
+	promoted := is.master && w.known && !w.master
+	returned := is.master && w.down && w.master && is.offset < w.offset
+	w.known, w.down, w.master = true, false, is.master
+	turn := Turn{At: r.env.Now(), Node: w.node, Master: is.master}
+	if promoted || returned {
+		reply, err := w.link.do(adminLimit, "INFO", "replication")
 		if err != nil { // once more, on a new connection: the change may have killed this one
-			reply, err = l.do(adminLimit, "INFO", "replication")
+			reply, err = w.link.do(adminLimit, "INFO", "replication")
 		}
-		turn.SecondOffset = -1
-		ids := ""
+		e := history.Event{At: turn.At, Kind: history.Promoted, Node: w.node, Offset: -1}
+		info := map[string]string{}
 		if err == nil {
-			info := parseInfo(reply)
-			turn.SecondOffset, turn.SecondID = number(info["second_repl_offset"]), info["master_replid2"]
-			ids = turn.SecondID + " " + info["master_replid"]
+			info = parseInfo(reply)
 		}
-		r.out.History.Events = append(r.out.History.Events, history.Event{At: turn.At, Kind: history.Promoted, Node: node, Offset: turn.SecondOffset, Text: ids})
+		w.id = info["master_replid"]
+		if returned {
+			e = history.Event{At: turn.At, Kind: history.Returned, Node: w.node, Text: w.id}
+		} else {
+			r.acting = w.node
+			if err == nil {
+				e.Offset, e.Text = number(info["second_repl_offset"]), info["master_replid2"]+" "+w.id
+				turn.SecondID = info["master_replid2"]
+			}
+			turn.SecondOffset = e.Offset
+		}
+		r.out.History.Events = append(r.out.History.Events, e)
 	}
 	r.out.Turns = append(r.out.Turns, turn)
-	r.roleSeen(node, master)
+	r.roleSeen(w, r.env.Now())
+}
+
+// confirmed records the promotion of a server that was a master already: one that came
+// back in that role, and whose successor is down. No change of role will be seen.
+func (r *run) confirmed(node string) {
+	i := slices.IndexFunc(r.watched, func(w *watched) bool { return w.node == node })
+	if i < 0 || node == r.acting || !r.watched[i].master || r.watched[i].down {
+		return
+	}
+	r.acting = node
+	r.event(history.Event{Kind: history.Promoted, Node: node, Offset: -1, Text: r.watched[i].id + " " + r.watched[i].id})
 }
 
 // listenFor is how long the reader of a Sentinel's events waits at a time.
@@ -110,11 +167,13 @@ func (r *run) announced(sentinel string, reply redcon.RESP) {
 	}
 	n := Note{At: r.env.Now(), Node: sentinel, Event: parts[2], Text: parts[3]}
 	r.out.Notes = append(r.out.Notes, n)
-	if n.Event == "+odown" {
-		// "master mymaster 127.0.0.1 6379 #quorum 2/2"
-		if f := strings.Fields(n.Text); len(f) >= 4 && f[0] == "master" {
-			r.event(history.Event{Kind: history.DownSeen, Node: r.c.NodeAt(f[2] + ":" + f[3]), Text: n.Text})
-		}
+	f := strings.Fields(n.Text)
+	switch {
+	case len(f) < 4:
+	case n.Event == "+odown" && f[0] == "master": // "master mymaster 127.0.0.1 6379 #quorum 2/2"
+		r.event(history.Event{Kind: history.DownSeen, Node: r.c.NodeAt(f[2] + ":" + f[3]), Text: n.Text})
+	case n.Event == "+promoted-slave" && f[0] == "slave": // "slave 127.0.0.1:6380 127.0.0.1 6380 @ mymaster 127.0.0.1 6379"
+		r.confirmed(r.c.NodeAt(f[2] + ":" + f[3]))
 	}
 }
 
@@ -139,7 +198,9 @@ func downIn(reply redcon.RESP) (down string) {
 	return down
 }
 
-// sortEvents puts the events in the order of time: several tasks added them.
+// sortEvents puts the events and the turns in the order of time: several tasks added
+// them, and who does not answer is found out late.
 func (r *run) sortEvents() {
+	slices.SortStableFunc(r.out.Turns, func(a, b Turn) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(r.out.History.Events, func(a, b history.Event) int { return cmp.Compare(a.At, b.At) })
 }

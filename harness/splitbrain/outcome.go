@@ -20,6 +20,7 @@ type Turn struct {
 	At     time.Duration `json:"at_ns"`
 	Node   string        `json:"node"`
 	Master bool          `json:"master"`
+	Down   bool          `json:"down,omitempty"` // it did not answer: killed, stopped or stuck
 	// Of a promotion: the first offset that its history does not share with that of
 	// its predecessor, and the name of that history.
 	SecondOffset int64  `json:"second_repl_offset,omitempty"`

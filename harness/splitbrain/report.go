@@ -48,7 +48,7 @@ type Report struct {
 	Failed       int            `json:"failed"` // refused
 	Refusals     map[string]int `json:"refusals,omitempty"`
 
-	DualMasterMS float64        `json:"dual_master_ms"` // for how long two servers were masters at once
+	DualMasterMS float64        `json:"dual_master_ms"` // for how long two servers were up and masters at once
 	DualAcked    map[string]int `json:"dual_acked"`     // what each acknowledged in that time
 	SplitBrain   int            `json:"split_brain_writes"`
 	SplitLost    int            `json:"split_brain_lost"`
@@ -56,9 +56,11 @@ type Report struct {
 	DetectMS   float64 `json:"detect_ms"`   // cut to the Sentinels' agreement
 	FailoverMS float64 `json:"failover_ms"` // cut to the promotion
 	AcceptMS   float64 `json:"accept_ms"`   // cut to the old master's last acknowledgement
-	DemoteMS   float64 `json:"demote_ms"`   // heal to the old master's demotion
+	DemoteMS   float64 `json:"demote_ms"`   // heal to the old master's demotion; 0 when that came first
 	ConvergeMS float64 `json:"converge_ms"` // heal to convergence
 	Promotions int     `json:"promotions"`
+	// Failovers are the promotions one by one, in the order of time.
+	Failovers []Failover `json:"failovers,omitempty"`
 
 	Exposure []Exposed `json:"exposure"`
 	Suffixes []Suffix  `json:"suffixes,omitempty"`
@@ -86,6 +88,17 @@ type Exposed struct {
 	Lost      int     `json:"lost"`
 	Seconds   float64 `json:"exposed_s"`
 	PerSecond float64 `json:"lost_per_s"`
+}
+
+// Failover is a promotion and its outcome.
+type Failover struct {
+	AtMS    float64 `json:"at_ms"` // since clients began
+	Node    string  `json:"node"`
+	From    string  `json:"from"`
+	Again   bool    `json:"again,omitempty"` // it had been master before
+	Lost    int     `json:"lost"`            // acknowledged writes that it cost
+	Outcome string  `json:"outcome"`         // "is left", "went down", "was demoted" or "is a master still"
+	EndedMS float64 `json:"ended_ms"`        // when it was master no more, since clients began
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -132,7 +145,7 @@ func Judge(s *Scenario, o *Outcome) *Report {
 	for i := range a.Anomalies {
 		r.Anomalies[string(a.Anomalies[i].Name)]++
 	}
-	r.steps(o)
+	r.steps(o, &a)
 	r.exposures(s, o, &a)
 	fates, settled := replication.Fate(h, &a, lastMaster(o))
 	if settled && o.Converged {
@@ -170,20 +183,27 @@ func lastMaster(o *Outcome) string {
 	return ""
 }
 
-func (r *Report) steps(o *Outcome) {
-	first := map[string]bool{}
-	for _, t := range o.Turns {
-		if t.Master && first[t.Node] {
-			r.Promotions++
+func (r *Report) steps(o *Outcome, a *replication.Account) {
+	r.Promotions = len(a.Promotions)
+	for _, p := range a.Promotions {
+		f := Failover{AtMS: ms(p.At - o.Began), Node: p.Node, From: p.From, Again: p.Again, Lost: p.Lost, EndedMS: -1, Outcome: "is a master still"}
+		switch {
+		case p.Ended != history.Never:
+			f.EndedMS = ms(p.Ended - o.Began)
+			f.Outcome = map[bool]string{true: "went down", false: "was demoted"}[p.How == "down"]
+		case p.Left:
+			f.Outcome = "is left"
 		}
-		first[t.Node] = true
+		r.Failovers = append(r.Failovers, f)
 	}
 	if o.Converged {
 		r.ConvergeMS = ms(o.TookToHeal)
 	}
 	if s, ok := replication.StepsOf(o.History, Server(0)); ok {
 		r.DetectMS, r.FailoverMS, r.AcceptMS = between(s.Cut, s.Odown), between(s.Cut, s.Promoted), ms(s.LastAck-s.Cut)
-		r.DemoteMS = between(o.Healed, s.Demoted)
+		if s.Demoted != history.Never {
+			r.DemoteMS = ms(max(0, s.Demoted-o.Healed))
+		}
 	}
 }
 

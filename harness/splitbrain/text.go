@@ -61,11 +61,16 @@ func (r *Report) WriteText(w io.Writer) {
 	line("  survived         %6d", r.Survivors)
 	line("  lost             %6d  %s", r.Lost, share(r.Lost, r.Acknowledged))
 	for _, p := range replication.Phases() {
-		note := ""
-		if p == replication.AfterPromotion && r.LostBy[string(p)] > 0 {
-			note = "  acknowledged by a master that had been replaced"
+		switch n := r.LostBy[string(p)]; {
+		case p == replication.StaleMaster && n == 0:
+		case p == replication.StaleMaster:
+			line("    %-19s%4d  acknowledged by the only master, and", "by its successor", n)
+			line("    %-19s      %s", "", p)
+		case p == replication.AfterPromotion && n > 0:
+			line("    %-19s%4d  acknowledged by a master that had been replaced", p, n)
+		default:
+			line("    %-19s%4d", p, n)
 		}
-		line("    %-19s%4d%s", p, r.LostBy[string(p)], note)
 	}
 	if r.Unattributed+r.Refuted > 0 {
 		line("    %-19s%4d", "unattributed", r.Unattributed)
@@ -83,10 +88,17 @@ func (r *Report) WriteText(w io.Writer) {
 	} else {
 		line("never two masters at once")
 	}
+	for i := range r.Failovers {
+		line("%s", r.Failovers[i].String())
+	}
 	if r.AcceptMS >= 0 {
 		line("after the cut: agreed to be down %s, failed over %s,", seconds(r.DetectMS), seconds(r.FailoverMS))
 		line("  the old master's last acknowledgement %s", seconds(r.AcceptMS))
-		line("after the heal: old master demoted %s, converged %s", seconds(r.DemoteMS), seconds(r.ConvergeMS))
+		demoted := seconds(r.DemoteMS)
+		if r.DemoteMS == 0 {
+			demoted = "before it"
+		}
+		line("after the heal: old master demoted %s, converged %s", demoted, seconds(r.ConvergeMS))
 	}
 	line("")
 	line("%-28s %7s %6s %5s %9s %s", "clients", "number", "acked", "lost", "exposed", "lost/exposed s")
@@ -117,6 +129,23 @@ func (r *Report) WriteText(w io.Writer) {
 	}
 	line("")
 	r.verdict(line)
+}
+
+// String is a promotion in one line.
+func (f *Failover) String() string {
+	again := ""
+	if f.Again {
+		again = " again"
+	}
+	return fmt.Sprintf("%s promoted%s at %s in place of %s: cost %s, %s", f.Node, again, seconds(f.AtMS), f.From, wording.Times(f.Lost, "write"), f.ending())
+}
+
+// ending is the outcome, and when it was.
+func (f *Failover) ending() string {
+	if f.EndedMS < 0 {
+		return f.Outcome
+	}
+	return f.Outcome + " at " + seconds(f.EndedMS)
 }
 
 func waitNote(n int) string {

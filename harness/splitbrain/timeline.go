@@ -116,7 +116,10 @@ func (t *timeline) server(node string, y float64) {
 		}
 		fill(turn.At)
 		at, role = max(turn.At, t.from), "replica"
-		if turn.Master {
+		switch {
+		case turn.Down:
+			role = ""
+		case turn.Master:
 			role = "master"
 		}
 	}

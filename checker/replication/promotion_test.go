@@ -1,0 +1,126 @@
+package replication_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/replication"
+)
+
+// story is a history told in a few words.
+type story struct{ h history.History }
+
+func (s *story) write(node, key string, at time.Duration, offset int64) {
+	s.h.Ops = append(s.h.Ops, history.Op{ID: len(s.h.Ops), Kind: history.Write, Key: key, Value: key, Invoke: at - ms, Return: at, Outcome: history.OK,
+		More: &history.More{Node: node, Offset: offset}})
+}
+
+func (s *story) event(at time.Duration, kind history.EventKind, node string, offset int64, text string) {
+	s.h.Events = append(s.h.Events, history.Event{At: at, Kind: kind, Node: node, Offset: offset, Text: text})
+}
+
+// fates are the writes lost, by key.
+func (s *story) fates(a *replication.Account) map[string]replication.Phase {
+	m := map[string]replication.Phase{}
+	for _, l := range a.Lost {
+		m[s.h.Ops[l.Op].Key] = l.Phase
+	}
+	return m
+}
+
+// killed is a master that dies, and another that takes its place from offset 25 on.
+func killed() *story {
+	s := new(story)
+	for _, node := range []string{"n1", "n2"} {
+		s.event(0, history.RoleSeen, node, 0, map[string]string{"n1": "master", "n2": "slave"}[node])
+	}
+	s.write("n1", "kept", 50*ms, 20)
+	s.write("n1", "tail", 90*ms, 30)
+	s.event(100*ms, history.CutOff, "n1", 0, "kill n1")
+	s.event(100*ms, history.RoleSeen, "n1", 0, "down")
+	s.event(300*ms, history.Promoted, "n2", 25, "a b")
+	s.event(300*ms, history.RoleSeen, "n2", 0, "master")
+	s.write("n2", "second", 350*ms, 40)
+	return s
+}
+
+// TestADeadMasterIsNone: two masters at once are two that are up.
+func TestADeadMasterIsNone(t *testing.T) {
+	s := killed()
+	s.event(900*ms, history.RoleSeen, "n2", 0, "master")
+	a := replication.Of(&s.h, "n1")
+	require.Zero(t, a.DualMaster)
+	require.Equal(t, map[string]replication.Phase{"tail": replication.BeforeCut}, s.fates(&a))
+	require.Equal(t, []replication.Promotion{{Event: 4, At: 300 * ms, Node: "n2", From: "n1", Lost: 1, Ended: history.Never, Left: true}}, a.Promotions)
+
+	// Back from the dead, before it is told that it is a replica now: its offsets begin
+	// anew, so that they say nothing beside those of n2.
+	s = killed()
+	s.event(500*ms, history.Returned, "n1", 0, "c")
+	s.event(500*ms, history.RoleSeen, "n1", 0, "master")
+	s.write("n1", "stale", 550*ms, 5)
+	s.event(600*ms, history.RoleSeen, "n1", 0, "slave")
+	s.event(900*ms, history.RoleSeen, "n2", 0, "master")
+	a = replication.Of(&s.h, "n1")
+	require.Equal(t, 100*ms, a.DualMaster)
+	require.Equal(t, map[string]replication.Phase{"tail": replication.BeforeCut, "stale": replication.AfterPromotion}, s.fates(&a))
+	require.Equal(t, []replication.SplitBrainWrite{{Op: 3, Lost: true}}, a.SplitBrain)
+	require.Len(t, a.Promotions, 1)
+	require.Equal(t, "stale", s.h.Ops[a.Lost[1].Op].Key)
+	exposed := replication.Exposures(&s.h, &a, "n1", []string{"all"})
+	require.Equal(t, 50*ms, exposed[0].For, "from its return to its last acknowledgement")
+}
+
+// TestAStaleMasterIsPromotedAgain: what its successor had acknowledged is gone with it, and
+// nobody was deposed when that was acknowledged.
+func TestAStaleMasterIsPromotedAgain(t *testing.T) {
+	for _, c := range []struct {
+		how      string
+		returned bool   // else it had only been paused
+		text     string // of the promotion
+	}{{"back from the dead", true, "c c"}, {"paused, and its history not asked for", false, " "}} {
+		t.Run(c.how, func(t *testing.T) {
+			s := killed()
+			s.event(400*ms, history.RoleSeen, "n2", 0, "down")
+			if c.returned {
+				s.event(500*ms, history.Returned, "n1", 0, "c")
+			}
+			s.event(500*ms, history.RoleSeen, "n1", 0, "master")
+			s.write("n1", "third", 550*ms, 35)
+			s.event(700*ms, history.Promoted, "n1", -1, c.text)
+			s.write("n1", "fourth", 750*ms, 45)
+			s.event(900*ms, history.RoleSeen, "n1", 0, "master")
+			a := replication.Of(&s.h, "n1")
+			require.Equal(t, map[string]replication.Phase{"second": replication.StaleMaster}, s.fates(&a), "what n1 alone had is there again")
+			require.Zero(t, a.DualMaster)
+			require.Equal(t, []replication.Promotion{
+				{Event: 4, At: 300 * ms, Node: "n2", From: "n1", Ended: 400 * ms, How: "down"},
+				{Event: len(s.h.Events) - 2, At: 700 * ms, Node: "n1", From: "n2", Again: true, Lost: 1, Ended: history.Never, Left: true},
+			}, a.Promotions)
+			require.Len(t, a.SplitBrain, 1, "third: nobody had promoted n1 yet")
+		})
+	}
+}
+
+// TestAMasterComesBackBeforeItIsReplaced: its offsets begin anew, and those of a later
+// promotion are of the new ones.
+func TestAMasterComesBackBeforeItIsReplaced(t *testing.T) {
+	s := new(story)
+	s.event(0, history.RoleSeen, "n1", 0, "master")
+	s.write("n1", "old", 50*ms, 5000)
+	s.event(100*ms, history.RoleSeen, "n1", 0, "down")
+	s.event(200*ms, history.Returned, "n1", 0, "b")
+	s.event(200*ms, history.RoleSeen, "n1", 0, "master")
+	s.write("n1", "shared", 250*ms, 10)
+	s.write("n1", "tail", 300*ms, 30)
+	s.event(500*ms, history.Promoted, "n2", 20, "b c")
+	s.event(500*ms, history.RoleSeen, "n2", 0, "master")
+	s.event(600*ms, history.RoleSeen, "n1", 0, "slave")
+	a := replication.Of(&s.h, "n1")
+	require.Equal(t, map[string]replication.Phase{"tail": replication.BeforeCut}, s.fates(&a))
+	require.Len(t, a.Promotions, 1)
+	require.Equal(t, 100*ms, a.DualMaster, "n1 was polled as a master until then")
+}

@@ -1,0 +1,100 @@
+package simcluster
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// cases are plans that were once misjudged, and others of their kind. report is what each
+// must show of itself; nil: it is refused before the run, for what says.
+var cases = []struct {
+	plan, topology string // a file below testdata/cases, or a plan
+	span           time.Duration
+	verdict        result.Verdict
+	says           string // in the report as text
+	check          func(t *testing.T, r *splitbrain.Report)
+}{
+	{plan: "dead-master-still-master/kill-for-good.plan", span: 8 * time.Second, says: "n2 promoted at 2.86s in place of n1: cost 0 writes, is left",
+		check: func(t *testing.T, r *splitbrain.Report) { require.Zero(t, r.DualMasterMS, "n1 is dead") }},
+	{plan: "dead-master-still-master/stale-master-back.plan", topology: "2+3", span: 16 * time.Second, verdict: result.Holds,
+		says: "the stale former master was promoted again",
+		check: func(t *testing.T, r *splitbrain.Report) {
+			require.Equal(t, map[string]int{"before the cut": 0, "the stale former master was promoted again": 600}, withZero(r.LostBy, "before the cut"))
+			require.Less(t, r.DualMasterMS, 1000.0, "only after 14 s are both up")
+			require.Len(t, r.Failovers, 2)
+			require.Equal(t, []any{"n2", "n1", 0, "went down"}, []any{r.Failovers[0].Node, r.Failovers[0].From, r.Failovers[0].Lost, r.Failovers[0].Outcome})
+			require.Equal(t, []any{"n1", "n2", true, 600, "is left"}, []any{r.Failovers[1].Node, r.Failovers[1].From, r.Failovers[1].Again, r.Failovers[1].Lost, r.Failovers[1].Outcome})
+			require.Less(t, r.SplitBrain, 400, "those of n1 between its return and its promotion")
+		}},
+	{plan: "at 2s: kill n1\nat +3s: restart n1", span: 6 * time.Second, verdict: result.Holds,
+		check: func(t *testing.T, r *splitbrain.Report) {
+			require.Less(t, r.DualMasterMS, 1000.0, "n1 was dead for 3 s")
+		}},
+	{plan: "at 2s: pause n1 for 3s", span: 8 * time.Second, verdict: result.Holds, says: "promoted at",
+		check: func(t *testing.T, r *splitbrain.Report) {
+			require.Positive(t, r.DualMasterMS)
+			require.Less(t, r.DualMasterMS, 1000.0, "n1 was stopped for 3 s")
+		}},
+	{plan: "at 2s: pause n1 for 9s\nat 4500ms: kill n2", topology: "2+3", span: 16 * time.Second, says: "n1 promoted again",
+		check: func(t *testing.T, r *splitbrain.Report) {
+			require.Zero(t, r.DualMasterMS, "n2 is dead when n1 goes on")
+			require.Positive(t, r.LostBy["the stale former master was promoted again"])
+		}},
+	{plan: "disk-faults-in-cluster/replica-full.plan", span: 10 * time.Second, says: "the disks of a simulated cluster have no faults"},
+	{plan: "disk-faults-in-cluster/slow-fsync.plan", span: 10 * time.Second, says: "the disks of a simulated cluster have no faults"},
+}
+
+func withZero(m map[string]int, name string) map[string]int {
+	left := map[string]int{name: 0}
+	for k, n := range m { // any order: into a map
+		if n > 0 || k == name {
+			left[k] = n
+		}
+	}
+	return left
+}
+
+// TestCases runs each as the command does.
+func TestCases(t *testing.T) {
+	b, done := Backend(0)
+	defer done()
+	for _, c := range cases {
+		t.Run(c.plan, func(t *testing.T) {
+			text := "plan 1\n" + c.plan
+			if filepath.Ext(c.plan) == ".plan" {
+				file, err := os.ReadFile(filepath.Join("testdata", "cases", c.plan))
+				require.NoError(t, err)
+				text = string(file)
+			}
+			p, err := plan.Parse(text)
+			require.NoError(t, err)
+			o := splitbrain.Options{Plan: p, Span: c.span}
+			if c.topology != "" {
+				require.NoError(t, o.Topology.UnmarshalText([]byte(c.topology)))
+			}
+			r, _, err := b.Experiment(t.Context(), scenario(t, o), 1)
+			if c.check == nil {
+				require.ErrorContains(t, err, c.says)
+				require.Nil(t, r)
+				return
+			}
+			require.NoError(t, err)
+			var shown bytes.Buffer
+			r.WriteText(&shown)
+			require.Contains(t, shown.String(), c.says)
+			if c.verdict != "" {
+				require.Equal(t, c.verdict, r.Verdict, r.Why+r.Story)
+			}
+			c.check(t, r)
+		})
+	}
+}
