@@ -21,6 +21,7 @@ type couple struct {
 	world      *world
 	directives [][2]string
 	aof        bool
+	starting   time.Duration // how long both took to start, one after the other
 }
 
 // startCouple starts both with the same directives, without active expiry: what
@@ -36,10 +37,12 @@ func startCouple(t *testing.T, directives ...[2]string) *couple {
 
 func (p *couple) start(theirDir, ourDir string) {
 	var flat []string
+	begin := time.Now()
 	for _, d := range p.directives {
 		flat = append(flat, "--"+d[0], d[1])
 	}
 	p.redis, p.world = startRedis(p.t, theirDir, flat...), startWorld(p.t, ourDir, p.directives...)
+	p.starting = time.Since(begin)
 	for _, do := range []func(...string) string{dial(p.t, p.redis.addr()).do, p.world.connect().do} {
 		require.Equal(p.t, "+OK\r\n", do("DEBUG", "SET-ACTIVE-EXPIRE", "0"))
 	}

@@ -2,6 +2,9 @@ package engine_test
 
 // geoDraws are compared with redis-server.
 const geoDraws draws = `
+	ZADD {zset} (inf|-inf|1e19|9223372036854775808|9223372036854775807|18446744073709551616|-1) {member}
+	GEOPOS {zset} a b c d 1 2 -3 10 member
+	GEOHASH {zset} a b c d 1 2 -3 10 member
 	GEOADD {zset} <{long} {lat} {member}>
 	GEOADD {zset} <{long} {lat} {member}>
 	GEOADD {zset} [(NX|XX)] [CH] <{long} {lat} {member}>
