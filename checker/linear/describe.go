@@ -36,7 +36,20 @@ func (s *search) describe(i int32) string {
 	case t.deadline > 0:
 		return fmt.Sprintf("deadline %s passes", t.deadline)
 	}
-	return describeOp(t.op, t.acked)
+	if t.group < 0 {
+		return describeOp(t.op, t.acked)
+	}
+	// The same with one of the choices that the server may have made.
+	op, m := *t.op, *t.op.More
+	if op.Kind != history.Txn {
+		op = *t.parts[0].op
+	} else if m.Parts = nil; len(t.parts) > 0 {
+		for k := range t.parts {
+			m.Parts = append(m.Parts, *t.parts[k].op)
+		}
+		op.More = &m
+	}
+	return describeOp(&op, t.acked) + ", or another of these"
 }
 
 func describeOp(op *history.Op, acked bool) string {

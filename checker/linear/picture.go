@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/torntail/torntail/checker/history"
 )
 
 // Picture writes porcupine's interactive picture (a page of HTML) of how far
@@ -22,6 +26,7 @@ func Picture(w io.Writer, problems []*Problem, l Limits) error {
 			all = append(all, op)
 		}
 	}
+	moved := ownLanes(all)
 	if len(all) == 0 {
 		return errors.New("picture: no operations")
 	}
@@ -48,7 +53,11 @@ func Picture(w io.Writer, problems []*Problem, l Limits) error {
 		Equal: func(a, b any) bool { return a.(of).state == b.(of).state },
 		DescribeOperation: func(in, _ any) string {
 			what := in.(*input)
-			return witnesses[what.of].describe(what.task)
+			text := witnesses[what.of].describe(what.task)
+			if client, is := moved[what]; is {
+				text += fmt.Sprintf(" (client %d)", client)
+			}
+			return text
 		},
 		DescribeOperationMetadata: func(any) string { return "" },
 		DescribeState: func(at any) string {
@@ -65,4 +74,40 @@ func Picture(w io.Writer, problems []*Problem, l Limits) error {
 		return fmt.Errorf("picture: %w", err)
 	}
 	return nil
+}
+
+// ownLanes gives an operation that nobody answered a lane of its own when its client
+// went on: in the client's, what came later would cover it. It returns the clients of
+// these operations.
+func ownLanes(ops []porcupine.Operation) map[*input]int {
+	invoked := func(op *porcupine.Operation) time.Duration {
+		in := op.Input.(*input)
+		if t := in.of.compile().tasks; int(in.task) < len(t) && t[in.task].op != nil {
+			return t[in.task].op.Invoke
+		}
+		return -1 // nobody's
+	}
+	last := map[int]time.Duration{} // invocation of each client
+	lane := 0
+	for i := range ops {
+		op := &ops[i]
+		last[op.ClientId] = max(last[op.ClientId], invoked(op))
+		lane = max(lane, op.ClientId+1)
+	}
+	moved := map[*input]int{}
+	several := map[*history.Op]bool{} // operations of which there are as many as choices
+	for i := range ops {
+		op := &ops[i]
+		if at := invoked(op); at >= 0 && op.Return == math.MaxInt64 {
+			in := op.Input.(*input)
+			of := in.of.compile().tasks[in.task].op
+			if at < last[op.ClientId] || several[of] {
+				moved[in] = op.ClientId
+				op.ClientId = lane
+				lane++
+			}
+			several[of] = true
+		}
+	}
+	return moved
 }
