@@ -1,6 +1,8 @@
 package checker
 
 import (
+	"slices"
+
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/zones"
@@ -47,8 +49,9 @@ func (j *Judge) nothingLost(e *epoch, in zones.Input) bool {
 }
 
 // explain looks for an order of all operations: of reads and writes of registers,
-// and of transactions of these. Values with a deadline are taken as long as nobody
-// reads them: when they are gone then matters to nobody.
+// and of transactions that only write, each key once (see zones.Order). Values with a
+// deadline are taken as long as nobody reads them: when they are gone then matters to
+// nobody.
 func (x *explained) explain(in zones.Input, hasty bool) bool {
 	in.HasRecovered, in.Recovered = false, nil
 	x.regs.Hasty = hasty
@@ -64,8 +67,24 @@ func (x *explained) explain(in zones.Input, hasty bool) bool {
 		}
 		x.keys = append(x.keys, int32(i))
 	}
+	for i := range in.Ops {
+		if op := &in.Ops[i]; op.Kind == history.Txn && op.Outcome != history.Failed && !writesEachOnce(op) {
+			return false
+		}
+	}
 	x.order.Begin(&x.regs)
 	return x.order.Find(x.keys)
+}
+
+// writesEachOnce reports whether a transaction only writes, no key twice.
+func writesEachOnce(op *history.Op) bool {
+	for i := 0; op.More != nil && i < len(op.More.Parts); i++ {
+		p := &op.More.Parts[i]
+		if !p.Writes() || slices.ContainsFunc(op.More.Parts[:i], func(o history.Op) bool { return o.Key == p.Key }) {
+			return false
+		}
+	}
+	return true
 }
 
 // leaves reports whether the order, with writes that were under way at its end,

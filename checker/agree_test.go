@@ -61,7 +61,21 @@ func TestTiedRegistersAgreeWithEveryOrder(t *testing.T) {
 	}}
 	var seen tally
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
-	require.Greater(t, seen.explained, seen.crashes/20, "too few that the order of all that clients were told explains")
+}
+
+// TestStatesLeftAgreeWithEveryOrder is about crashes after which the order of all that
+// clients were told may explain what was found (JudgeLeft).
+func TestStatesLeftAgreeWithEveryOrder(t *testing.T) {
+	s := exhaustive.Shape{Least: 4, Most: 9, Keys: 4, Txns: 5, Crashes: 1, Lies: 3, Plain: true, Families: []exhaustive.Family{
+		{Name: "set", Kinds: []history.Kind{history.Write}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
+	}}
+	for _, s.Expiring = range []bool{false, true} {
+		var seen tally
+		checks(t, histories(t)/8, func(t *rapid.T) { seen.compare(t, s, false) })
+		t.Logf("%d of %d explained", seen.explained, seen.crashes)
+		require.Greater(t, seen.explained, seen.crashes/20, "too few that the order of all that clients were told explains")
+	}
 }
 
 // TestTiedStreamsAgreeWithEveryOrder is about transactions over a stream and

@@ -86,7 +86,9 @@ func (j *Judge) serialCut(e *epoch, cut *durability.Cut) bool {
 			cut.FirstCertain = min(cut.FirstCertain, int64(j.regs.In.Ops[op].Return))
 		}
 	}
-	cut.Possible, cut.FirstPossible = res.Possible, res.FirstPossible
+	if res.Placed {
+		cut.Possible, cut.FirstPossible = res.Possible, res.FirstPossible
+	}
 	return true
 }
 

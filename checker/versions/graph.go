@@ -40,6 +40,9 @@ type Result struct {
 	Possible int
 	// FirstPossible is the earliest return among the possibly lost; zones.Late when none.
 	FirstPossible int64
+	// Placed: of each key that was recovered it is known which version that was.
+	// Otherwise Possible may count too many.
+	Placed bool
 	// Unkept is an acknowledged operation that comes after the recovered state; -1
 	// when in some order without a cycle none does.
 	Unkept int32
@@ -50,6 +53,7 @@ type Graph struct {
 	r         *zones.Registers
 	n         int32 // operations; node n is the recovered state, time nodes follow
 	takesPart []bool
+	placed    bool
 	pred      []int32   // of each cluster: the one it replaced, or unknown
 	succ      [][]int32 // of each cluster: those known to have replaced it
 	readers   [][]int32 // of each cluster: operations that read it, the recovered state among them
@@ -74,7 +78,7 @@ func (g *Graph) Check(r *zones.Registers, crash bool) Result {
 	g.realTime()
 	g.known()
 	orders, decided := g.orders()
-	res := Result{Decided: decided, FirstPossible: zones.Late, Unkept: unknown}
+	res := Result{Decided: decided, FirstPossible: zones.Late, Placed: g.placed, Unkept: unknown}
 	lostIn := make([]int32, g.n) // in how many orders without a cycle
 	free := make([]bool, g.n)    // in some order not before the recovered state
 	kept := int32(0)
@@ -121,6 +125,7 @@ func (g *Graph) Check(r *zones.Registers, crash bool) Result {
 // collect finds the operations that take part, who replaced what, and who read what.
 func (g *Graph) collect(crash bool) {
 	r := g.r
+	g.placed = true
 	g.takesPart = resize(g.takesPart, int(g.n))
 	g.pred = resize(g.pred, len(r.Clusters))
 	for i := range g.pred {
@@ -158,6 +163,8 @@ func (g *Graph) collect(crash bool) {
 			}
 			if at >= 0 {
 				g.readers[at] = append(g.readers[at], g.n)
+			} else {
+				g.placed = false // deleted, or expired, and nobody knows when
 			}
 		}
 	}
