@@ -12,6 +12,7 @@ TABLE       ?= 1000000
 COMMANDS    ?= 250000
 MUTANTS     ?= 200
 CRASHES     ?= 3000
+EXPERIMENTS ?= 1000000
 DEFECTS     ?= 12
 # checker/exhaustive is a part of the tests.
 PACKAGES    ?= $$($(GO) list ./checker/... | grep -v /exhaustive$$)
@@ -20,7 +21,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load mutants explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-directives mutants explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +78,9 @@ prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes)
 	@scripts/setup --tests
 	@mkdir -p bin
 	TORNTAIL_CRASHES=$(CRASHES) TORNTAIL_DEFECTS=$(DEFECTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-load-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 2h -v -run 'UnderLoad' ./harness/campaign
+
+prove-directives: ## no false alarm of the correct engine over EXPERIMENTS experiments, with whatever directives have an effect
+	TORNTAIL_EXPERIMENTS=$(EXPERIMENTS) $(GO) test -count=1 -timeout 2h -v -run 'TestNoFalseAlarmWhateverIsSet' ./harness/campaign
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions

@@ -85,7 +85,7 @@ func TestClausesHoldUpToTheInstant(t *testing.T) {
 		each("late snapshot: crashed from", func(at time.Duration) string {
 			short := life
 			short.Ended = at
-			return late(durability.LateSnapshot(&short, &c, acks))
+			return late(durability.LateSnapshot(&short, &c, &durability.Changes{Invoked: acks, Acked: acks}))
 		})
 		return strings.ReplaceAll(strings.ReplaceAll(b.String(), " \n", "\n"), history.Never.String(), "ever")
 	})

@@ -82,10 +82,10 @@ func crashWords(how history.EventKind) string {
 
 // empty judges a configuration that promises nothing: nothing may come back.
 func (j *Judge) empty(e *epoch) {
-	j.out.Lost += len(j.acks)
-	j.out.PossiblyLost += len(j.acks)
-	if len(j.acks) > 0 {
-		first := slices.Min(j.acks)
+	j.out.Lost += len(j.changes.Acked)
+	j.out.PossiblyLost += len(j.changes.Acked)
+	if len(j.changes.Acked) > 0 {
+		first := slices.Min(j.changes.Acked)
 		w := time.Duration(max(0, int64(e.life.Ended)-first))
 		j.out.WindowCertain = max(j.out.WindowCertain, w)
 		j.out.WindowPessimistic = max(j.out.WindowPessimistic, w)
@@ -139,8 +139,7 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 			Rule:  fmt.Sprintf("a sync must start within %s of the first write that none covers", j.c.SyncWithin),
 			Story: fmt.Sprintf("data was written to the log by %s\nno sync of it had started by %s", late.Since, late.Due)})
 	}
-	slices.Sort(j.acks)
-	if late, ok := durability.LateSnapshot(e.life, j.c, j.acks); late.Waited > 0 {
+	if late, ok := durability.LateSnapshot(e.life, j.c, &j.changes); late.Waited > 0 {
 		j.starved("a snapshot was late", &late)
 	} else if ok {
 		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
@@ -165,7 +164,7 @@ func (j *Judge) measure(e *epoch, cut *durability.Cut) {
 	ended := int64(e.life.Ended)
 	if len(cut.Certain) > 0 {
 		out.WindowCertain = max(out.WindowCertain, time.Duration(max(0, ended-cut.FirstCertain)))
-		if cut.FirstCertain <= slices.Min(j.acks) {
+		if cut.FirstCertain <= slices.Min(j.changes.Acked) {
 			out.Censored = true
 		}
 	}

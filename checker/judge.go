@@ -85,19 +85,19 @@ type Options struct {
 type Judge struct {
 	Options Options
 
-	regs   zones.Registers
-	prefix durability.Prefix
-	graph  versions.Graph
-	order  zones.Order
-	memory linear.Memory
-	ties   ties
-	skip   []bool // of each key: a component answers for it
-	acks   []int64
-	parts  []*component // what clusters do not decide of the epoch
-	e      *epoch
-	unkept int32 // what the graph says that nobody was to lose (versions.Result.Unkept), or -1
-	steps  int64 // that searches have taken so far, of all histories
-	from   int   // where the epoch's operations begin in the history
+	regs    zones.Registers
+	prefix  durability.Prefix
+	graph   versions.Graph
+	order   zones.Order
+	memory  linear.Memory
+	ties    ties
+	skip    []bool // of each key: a component answers for it
+	changes durability.Changes
+	parts   []*component // what clusters do not decide of the epoch
+	e       *epoch
+	unkept  int32 // what the graph says that nobody was to lose (versions.Result.Unkept), or -1
+	steps   int64 // that searches have taken so far, of all histories
+	from    int   // where the epoch's operations begin in the history
 	// anywhere: the recovered state of keys for the general judge need only have
 	// been there at some time (Minimize).
 	anywhere bool
@@ -204,13 +204,8 @@ func stateOf(h *history.History, epoch int) *history.State {
 func (j *Judge) epoch(e *epoch) {
 	ops := j.h.Ops[e.from:e.to]
 	j.from = e.from
-	j.acks = j.acks[:0]
-	for i := range ops {
-		if ops[i].Outcome == history.OK && ops[i].Writes() {
-			j.acks = append(j.acks, int64(ops[i].Return))
-		}
-	}
-	j.out.Acked += len(j.acks)
+	j.changes.Gather(ops)
+	j.out.Acked += len(j.changes.Acked)
 
 	in := zones.Input{Ops: ops, Crash: zones.Late}
 	if e.before != nil {

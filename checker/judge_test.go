@@ -289,6 +289,37 @@ func TestVerdicts(t *testing.T) {
 				crash power-cut 5000
 				found nothing`,
 			verdict: verdict.Unknown, assume: Scheduled},
+		{name: "a change that was sent before the fork may be in the snapshot", mode: "rdb", crash: contract.Power, conf: saves,
+			script: `c1 set a 1 10-20
+				c2 set b 1 25-40
+				c1 set a 2 50-60
+				snapshot fork 30 began 31 renamed 35 durable 37
+				crash power-cut 5000
+				found a=1`,
+			verdict: verdict.Holds},
+		{name: "one that was sent after it is not", mode: "rdb", crash: contract.Power, conf: saves,
+			script: `c1 set a 1 10-20
+				c2 set b 1 35-40
+				c1 set a 2 50-60
+				snapshot fork 30 began 31 renamed 35 durable 37
+				crash power-cut 5000
+				found a=1`,
+			verdict: verdict.Violated, anomaly: anomaly.LateSync},
+		{name: "without save points SIGTERM saves nothing", mode: "rdb", crash: contract.Term, conf: contract.Config{SavePoints: []contract.SavePoint{}},
+			script: `c1 set a 1 10-20
+				crash term 50
+				found nothing`,
+			verdict: verdict.Holds},
+		{name: "with save points it saves, whatever the mode is called", mode: "none", crash: contract.Term, conf: saves,
+			script: `c1 set a 1 10-20
+				crash term 50
+				found a=1`,
+			verdict: verdict.Holds},
+		{name: "and must", mode: "none", crash: contract.Term, conf: saves,
+			script: `c1 set a 1 10-20
+				crash term 50
+				found nothing`,
+			verdict: verdict.Violated, anomaly: anomaly.LostWrite},
 		{name: "rdb with too few changes need not save", mode: "rdb", crash: contract.Power, conf: saves,
 			script: `c1 set a 1 10-20
 				crash power-cut 5000

@@ -12,8 +12,9 @@ type row struct {
 	mode string
 	// log is the policy of the append-only file that replies depend on ("" when there is none).
 	log string
-	// saves: snapshots are made by save points.
-	saves bool
+	// saves: snapshots are made by save points. points: there are some; the directive
+	// "save" decides, whatever the mode is called.
+	saves, points bool
 }
 
 // The modes of the command line. Where both a log and snapshots are kept, the
@@ -49,7 +50,9 @@ func For(mode string, crash Crash, conf Config) (Contract, error) {
 	if i < 0 {
 		return Contract{}, fmt.Errorf("unknown mode %q: want one of %s", mode, strings.Join(Modes(), ", "))
 	}
-	return rows[i].contract(crash, conf.withDefaults()), nil
+	r := rows[i]
+	r.points = r.saves && conf.SavePoints == nil || len(conf.SavePoints) > 0
+	return r.contract(crash, conf.withDefaults()), nil
 }
 
 // Clients is the contract that is only about what clients saw: linearizability
@@ -79,7 +82,7 @@ func (r row) contract(crash Crash, conf Config) Contract {
 		AllowRepair: true,
 	}
 	switch {
-	case crash == Term && (r.log != "" || r.saves):
+	case crash == Term && (r.log != "" || r.points):
 		// SHUTDOWN and SIGTERM write and sync the log, and save when save points
 		// are set (redis 7.0.15 server.c finishShutdown).
 		c.Level, c.Keeps = Durable, KeepsAll
@@ -116,7 +119,7 @@ func (r row) contract(crash Crash, conf Config) Contract {
 	case r.log == "no":
 		c.Level, c.Keeps = Durable, KeepsAll
 		c.Bounds = zero("what was written survives the process")
-	case r.saves:
+	case r.saves || r.points:
 		c.Level, c.Keeps = Buffered, KeepsSnapshot
 		c.SavePoints = conf.SavePoints
 		c.Bounds = savePointBounds(conf.SavePoints, conf.Writes)

@@ -1,6 +1,7 @@
 package durability
 
 import (
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -274,15 +275,34 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 // next try (7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY).
 const afterFailedSave = 5 * time.Second
 
+// Changes are the acknowledged writes of an epoch: when they were sent and when they were
+// acknowledged. One that was sent before a fork and acknowledged after it
+// may be in the snapshot, and is then no change since.
+type Changes struct{ Invoked, Acked []int64 }
+
+// Gather takes them from the epoch's operations. It reuses memory.
+func (c *Changes) Gather(ops []history.Op) {
+	c.Invoked, c.Acked = c.Invoked[:0], c.Acked[:0]
+	for i := range ops {
+		if o := &ops[i]; o.Outcome == history.OK && o.Writes() {
+			c.Invoked, c.Acked = append(c.Invoked, int64(o.Invoke)), append(c.Acked, int64(o.Return))
+		}
+	}
+}
+
 // LateSnapshot looks for a save point that was due and began no snapshot.
-// acks are the return times of the epoch's acknowledged writes, ascending.
 //
 // serverCron (redis 7.0.15): enough changes since the last completed save, more
 // than N whole seconds since it (or since the start), no child running, and 5 s
 // since a failed try. The whole seconds add up to one second.
-func LateSnapshot(ep *history.Epoch, c *contract.Contract, acks []int64) (late Lateness, ok bool) {
+func LateSnapshot(ep *history.Epoch, c *contract.Contract, of *Changes) (late Lateness, ok bool) {
+	if len(c.SavePoints) == 0 {
+		return late, false
+	}
+	slices.Sort(of.Invoked)
+	slices.Sort(of.Acked)
 	for _, p := range c.SavePoints {
-		if l, broken := lateFor(ep, c, p, acks); broken && l.Waited == 0 {
+		if l, broken := lateFor(ep, c, p, of); broken && l.Waited == 0 {
 			return l, true
 		} else if broken {
 			late, ok = l, true
@@ -292,16 +312,16 @@ func LateSnapshot(ep *history.Epoch, c *contract.Contract, acks []int64) (late L
 }
 
 // lateFor is LateSnapshot for one save point.
-func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks []int64) (late Lateness, ok bool) {
+func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, of *Changes) (late Lateness, ok bool) {
 	since := ep.Began // of the last completed save, or the start
-	from := 0         // acknowledged writes before it are in the last snapshot
+	from := 0         // so many acknowledged writes may be in the last snapshot
 	for i := 0; i <= len(ep.Snapshots); i++ {
 		until := ep.Ended
 		if i < len(ep.Snapshots) {
 			until = min(until, ep.Snapshots[i].Began)
 		}
-		if from+p.Changes-1 < len(acks) {
-			changed := time.Duration(acks[from+p.Changes-1])
+		if from+p.Changes-1 < len(of.Acked) {
+			changed := time.Duration(of.Acked[from+p.Changes-1])
 			due := max(changed, since+p.After) + time.Second + c.SyncSlack
 			for _, child := range ep.ChildRunning {
 				if child.From < due && child.To > since {
@@ -339,7 +359,7 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, acks
 		} else if i == len(ep.Snapshots)-1 {
 			return late, late.Waited > 0
 		}
-		for from < len(acks) && acks[from] < int64(s.Fork) {
+		for from < len(of.Invoked) && of.Invoked[from] < int64(s.Fork) {
 			from++
 		}
 	}

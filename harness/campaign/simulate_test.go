@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,14 +20,22 @@ import (
 
 // seeds is how many seeds a test tries: a sample, or with TORNTAIL_SEEDS what
 // `make prove` asks for.
-func seeds(t *testing.T, sample int) int {
-	text := os.Getenv("TORNTAIL_SEEDS")
+func seeds(t *testing.T, sample int) int { return wanted(t, "TORNTAIL_SEEDS", sample) }
+
+// wanted is how much of something a test does: a sample, or what the environment asks for.
+func wanted(t *testing.T, variable string, sample int) int {
+	text := os.Getenv(variable)
 	if text == "" {
 		return sample
 	}
 	n, err := strconv.Atoi(text)
-	require.NoError(t, err, "TORNTAIL_SEEDS")
+	require.NoError(t, err, variable)
 	return n
+}
+
+// kindOf is a reason without its figures.
+func kindOf(why string) string {
+	return strings.Join(strings.FieldsFunc(why, func(c rune) bool { return c >= '0' && c <= '9' }), "#")
 }
 
 // campaignOf is the default campaign over some modes and crash kinds.

@@ -9,8 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -148,21 +146,6 @@ func (r *record) of(under burden, what func(string) bool) (struck, violated, unk
 		}
 	}
 	return struck, violated, unknown, why
-}
-
-// kindOf is a reason without its figures.
-func kindOf(why string) string {
-	return strings.Join(strings.FieldsFunc(why, func(c rune) bool { return c >= '0' && c <= '9' }), "#")
-}
-
-func wanted(t *testing.T, name string, sample int) int {
-	text := os.Getenv(name)
-	if text == "" {
-		return sample
-	}
-	n, err := strconv.Atoi(text)
-	require.NoError(t, err)
-	return n
 }
 
 // soundModes are settings that differ in what they promise.

@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -30,8 +29,8 @@ type Moment struct {
 
 	epoch      history.Epoch
 	epochTaken bool
-	acks       []int64 // scratch
-	number     int     // the number that judging has for it; 0: not yet
+	changes    durability.Changes // scratch
+	number     int                // the number that judging has for it; 0: not yet
 }
 
 // watched is the run that a moment is one of, as it is then.
@@ -84,7 +83,7 @@ func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
 	m := &r.moment
 	d := r.disk()
 	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.heard.Forks, facts: &r.facts, judging: &r.judging}
-	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, acks: m.acks}
+	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, changes: m.changes}
 	r.moments++
 	r.watcher(m)
 }
@@ -137,18 +136,8 @@ func (m *Moment) Late(c *contract.Contract) bool {
 	if _, late := durability.LateSync(m.life(), c); late {
 		return true
 	}
-	if len(c.SavePoints) == 0 {
-		return false
-	}
-	acks := m.acks[:0]
-	for i := range m.of.hist.Ops {
-		if o := &m.of.hist.Ops[i]; o.Acked() && o.Writes() {
-			acks = append(acks, int64(o.Return))
-		}
-	}
-	slices.Sort(acks)
-	m.acks = acks
-	_, late := durability.LateSnapshot(m.life(), c, acks)
+	m.changes.Gather(m.of.hist.Ops)
+	_, late := durability.LateSnapshot(m.life(), c, &m.changes)
 	return late
 }
 
