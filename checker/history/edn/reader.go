@@ -250,8 +250,8 @@ func (r *Reader) dispatch(depth int) (Value, error) {
 	case '#': // ##NaN, ##Inf
 		r.at++
 		word, err := r.token()
-		if err == nil && len(word) == 0 {
-			err = r.fail("## without a word")
+		if w := string(word); err == nil && w != "NaN" && w != "Inf" && w != "-Inf" {
+			err = r.fail("##%.20s: want ##NaN, ##Inf or ##-Inf", w)
 		}
 		return Value{Kind: Symbol, Text: word}, err
 	case '\'': // #'a.var
