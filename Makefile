@@ -21,7 +21,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-directives mutants explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-directives mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,13 @@ mutants: ## change one token of PACKAGES at a time, MUTANTS times, drawn from th
 	@scripts/setup --tests
 	@mkdir -p bin
 	$(GO) run ./internal/mutants -short -packages "$(PACKAGES)" -tests ./checker/... -count $(MUTANTS) -log bin/mutants-$$(git rev-parse HEAD)
+
+mutants-verdicts: ## the same for the code that judges an experiment: facts of the disk's log, findings, contracts, clauses, tally
+	@scripts/setup --tests
+	@mkdir -p bin
+	$(GO) run ./internal/mutants -short -packages "./checker ./checker/contract ./checker/durability ./harness/experiment ./harness/campaign ./harness/product/finding ./harness/product/redis" \
+		-files 'checker/(crash|judge|assumptions)\.go|checker/contract/|durability/clauses|experiment/(facts|judging|outcome)|campaign/result|product/finding/|product/redis/f[0-9]' \
+		-tests "./checker ./checker/contract ./harness/product/redis ./harness/experiment ./harness/campaign ./harness/explore" -count $(MUTANTS) -log bin/mutants-verdicts-$$(git rev-parse HEAD)
 
 mutants-engine: ## the same for the engine's files (RDB, append-only file, persistence) and types
 	@scripts/setup --tests
