@@ -203,7 +203,14 @@ func StepsOf(h *history.History, master string) (s Steps, ok bool) {
 		if all[t].cut == history.Never {
 			continue
 		}
-		s = Steps{Cut: all[t].cut, Odown: all[t].odown, Promoted: all[t].to, LastAck: all[t].cut, Demoted: history.Never}
+		s = Steps{Cut: all[t].cut, Odown: all[t].odown, Promoted: history.Never, LastAck: all[t].cut, Demoted: history.Never}
+		heir := all[t].heir
+		for heir >= 0 && all[heir].returned { // nobody has promoted that one
+			heir = all[heir].heir
+		}
+		if heir >= 0 {
+			s.Promoted = all[heir].from
+		}
 		for i := range h.Events {
 			if e := &h.Events[i]; e.Kind == history.RoleSeen && e.Node == all[t].node && e.Text == "slave" && e.At >= s.Cut && e.At < s.Demoted && !promotedAgain(all, t, e.At) {
 				s.Demoted = e.At

@@ -114,6 +114,7 @@ func TestAMasterComesBackBeforeItIsReplaced(t *testing.T) {
 	s.event(100*ms, history.RoleSeen, "n1", 0, "down")
 	s.event(200*ms, history.Returned, "n1", 0, "b")
 	s.event(200*ms, history.RoleSeen, "n1", 0, "master")
+	s.event(150*ms, history.CutOff, "n1", 0, "kill n1")
 	s.write("n1", "shared", 250*ms, 10)
 	s.write("n1", "tail", 300*ms, 30)
 	s.event(500*ms, history.Promoted, "n2", 20, "b c")
@@ -123,4 +124,7 @@ func TestAMasterComesBackBeforeItIsReplaced(t *testing.T) {
 	require.Equal(t, map[string]replication.Phase{"tail": replication.BeforeCut}, s.fates(&a))
 	require.Len(t, a.Promotions, 1)
 	require.Equal(t, 100*ms, a.DualMaster, "n1 was polled as a master until then")
+	steps, ok := replication.StepsOf(&s.h, "n1")
+	require.True(t, ok)
+	require.Equal(t, 500*ms, steps.Promoted, "nobody was promoted at 200 ms")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/reports/result"
 )
 
 func TestMain(m *testing.M) {
@@ -90,6 +91,21 @@ func TestNoLinkEscapesTheProxies(t *testing.T) {
 	for _, node := range []string{"n2", "n3", "s1", "s2", "s3"} {
 		require.True(t, seen[node], "no connection comes from the address of %s", node)
 	}
+}
+
+// TestAServerLeftDownIsNotWaitedFor: the others are judged, as in simulation.
+func TestAServerLeftDownIsNotWaitedFor(t *testing.T) {
+	needs.Program(t, "redis-server")
+	p, err := plan.Parse("plan 1\nat 300ms: kill n3\nat 400ms: kill s1\n")
+	require.NoError(t, err)
+	s, err := splitbrain.New(splitbrain.Options{Plan: p, Span: time.Second})
+	require.NoError(t, err)
+	out, err := Run(t.Context(), s, Options{Seed: 1})
+	require.NoError(t, err)
+	r := splitbrain.Judge(s, out)
+	require.Equal(t, []string{"n3", "s1"}, r.LeftDown)
+	require.True(t, out.Converged, out.Why)
+	require.Equal(t, result.Holds, r.Verdict, r.Why+r.Story)
 }
 
 // socketAddr reads "0100007F:1F90" of /proc/net/tcp.

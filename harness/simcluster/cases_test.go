@@ -23,7 +23,7 @@ var cases = []struct {
 	says           string // in the report as text
 	check          func(t *testing.T, r *splitbrain.Report)
 }{
-	{plan: "dead-master-still-master/kill-for-good.plan", span: 8 * time.Second, says: "n2 promoted at 2.86s in place of n1: cost 0 writes, is left",
+	{plan: "dead-master-still-master/kill-for-good.plan", span: 8 * time.Second, verdict: result.Holds, says: "n2 promoted at 2.86s in place of n1: cost 0 writes, is left",
 		check: func(t *testing.T, r *splitbrain.Report) { require.Zero(t, r.DualMasterMS, "n1 is dead") }},
 	{plan: "dead-master-still-master/stale-master-back.plan", topology: "2+3", span: 16 * time.Second, verdict: result.Holds,
 		says: "the stale former master was promoted again",
@@ -49,8 +49,31 @@ var cases = []struct {
 			require.Zero(t, r.DualMasterMS, "n2 is dead when n1 goes on")
 			require.Positive(t, r.LostBy["the stale former master was promoted again"])
 		}},
+	{plan: "server-down-for-good/master.plan", span: 6 * time.Second, verdict: result.Holds, says: "left down by the plan: n1; the others are judged", check: left("n1")},
+	{plan: "server-down-for-good/term.plan", span: 6 * time.Second, verdict: result.Holds, says: "left down by the plan: n1;", check: left("n1")},
+	{plan: "server-down-for-good/replica.plan", span: 6 * time.Second, verdict: result.Holds, says: "The plan took no master", check: left("n3")},
+	{plan: "server-down-for-good/sentinel.plan", span: 6 * time.Second, verdict: result.Holds, says: "left down by the plan: s1;", check: left("s1")},
+	{plan: "at 2s: do n3 SHUTDOWN NOSAVE", span: 5 * time.Second, verdict: result.Holds, says: "left down by the plan: n3;", check: left("n3")},
+	{plan: "at 2s: power-cut n1", span: 6 * time.Second, verdict: result.Holds, says: "n2 promoted", check: left("n1")},
+	{plan: "at 2s: power-cut all", span: 4 * time.Second, verdict: result.Unknown, says: "the plan left no server up", check: left("n1", "n2", "n3", "s1", "s2", "s3")},
+	{plan: "at 2s: kill s1\nat 2s: kill s2\nat 3s: kill n1", span: 6 * time.Second, verdict: result.Unknown,
+		says: "the plan left n1, the master, down, and of 3 Sentinels 1 up: too few to promote another", check: left("n1", "s1", "s2")},
+	{plan: "at 2s: kill n2", topology: "chain", span: 5 * time.Second, verdict: result.Unknown,
+		says: "n3 follows n2, which the plan left down, and no Sentinel knows it", check: left("n2")},
+	{plan: "at 2s: kill n1\nat 5s: kill n3\nat 6s: restart n3", span: 9 * time.Second, verdict: result.Holds, says: "left down by the plan: n1;", check: left("n1")},
+	{plan: "at 2s: cut n1 -> n2,n3,s1,s2,s3 both for 300ms", span: 5 * time.Second, verdict: result.Unknown,
+		says: "nobody was promoted in place of n1: the Sentinels never agreed that it was down", check: left()},
+	{plan: "at 2s: cut n1 -> s1,s2,s3 both for 5s", topology: "1+3", span: 9 * time.Second, says: "there is nobody to fail over to"},
+	{plan: "at 1s: kill n2\nat 1s: kill n3\nat 3s: cut n1 -> s1,s2,s3 both for 4s", span: 9 * time.Second, verdict: result.Unknown,
+		says: "the Sentinels agreed that it was down, and did not get another in its place", check: left("n2", "n3")},
+	{plan: "", span: 3 * time.Second, verdict: result.Unknown, says: "nobody was promoted: the plan has no fault", check: left()},
 	{plan: "disk-faults-in-cluster/replica-full.plan", span: 10 * time.Second, says: "the disks of a simulated cluster have no faults"},
 	{plan: "disk-faults-in-cluster/slow-fsync.plan", span: 10 * time.Second, says: "the disks of a simulated cluster have no faults"},
+}
+
+// left are the nodes that a plan has left down.
+func left(nodes ...string) func(t *testing.T, r *splitbrain.Report) {
+	return func(t *testing.T, r *splitbrain.Report) { require.Equal(t, nodes, r.LeftDown) }
 }
 
 func withZero(m map[string]int, name string) map[string]int {

@@ -18,8 +18,8 @@ import (
 
 // Judge says what was wrong about the experiment that has just run:
 //
-//   - it has not converged in time, though all faults have ended (liveness, or
-//     two-masters when it is for that);
+//   - what is up has not converged in time, though all faults have ended and nothing that
+//     the plan left down is needed for it (liveness, or two-masters when it is for that);
 //   - two Sentinels led a failover in the same epoch (two-leaders);
 //   - the converged servers differ (divergence);
 //   - a write is lost that nothing allows to be lost: without faults any, and with
@@ -32,6 +32,9 @@ func (c *Simulator) Judge(out *splitbrain.Outcome) []splitbrain.Finding {
 		found = append(found, f)
 	}
 	if !out.Converged {
+		if out.Stranded {
+			return found
+		}
 		anomaly := "liveness"
 		if strings.HasSuffix(out.Why, " are masters") {
 			anomaly = "two-masters"

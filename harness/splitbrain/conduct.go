@@ -41,6 +41,7 @@ type run struct {
 	observers []env.Task
 	watched   []*watched       // servers, by polls of their roles
 	acting    string           // the server that was promoted last
+	downed    map[string]bool  // servers and Sentinels that the plan has ended, and not started again
 	admin     map[string]*link // of the conductor
 }
 
@@ -69,7 +70,7 @@ const (
 // has been started. An error is the world's failure, or says that the cluster did
 // not become ready; what the cluster does is the outcome's.
 func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
-	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}}
+	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}, downed: map[string]bool{}}
 	r.out = &Outcome{Seed: seed, History: new(history.History), Refused: map[string]int{}}
 	r.rec.Reset(r.out.History)
 	r.conductor = conduct.New(world{r})

@@ -52,7 +52,11 @@ type Outcome struct {
 	Statements []plan.StatementReport
 	Refused    map[string]int // writes refused, by the first word of the error
 
-	Healed     time.Duration // when the last fault of the plan ended
+	Healed time.Duration // when the last fault of the plan ended
+	// Down are the servers and Sentinels that the plan has left down: the others are judged.
+	// Stranded: they cannot converge without those, and Why says it.
+	Down       []string
+	Stranded   bool
 	Converged  bool
 	TookToHeal time.Duration // from Healed until all servers held the same and all Sentinels agreed; also how long was waited in vain
 	Executed   []Executed    // what the files of each server say that it has executed

@@ -1,12 +1,16 @@
 package splitbrain
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/conduct"
+	"github.com/torntail/torntail/workloads"
 )
 
 // This file is how an experiment's plan is carried out: who keeps its time, what its
@@ -82,10 +86,12 @@ func (k strike) Links() *plan.LinkFaults { return k.r.links }
 
 // Command implements plan.Commands.
 func (k strike) Command(node string, args []string, _ func(history.Outcome, string)) (why string, err error) {
-	if _, err := k.r.on(node).do(adminLimit, args...); err != nil {
-		return err.Error(), nil
+	_, err = k.r.on(node).do(adminLimit, args...)
+	refusal := new(workloads.ServerError)
+	if err == nil || strings.EqualFold(args[0], "SHUTDOWN") && !errors.As(err, &refusal) { // which has no reply
+		return "", nil
 	}
-	return "", nil
+	return err.Error(), nil
 }
 
 // Done implements conduct.Strike.
@@ -113,6 +119,16 @@ func (r *run) noteFault(t plan.Trigger) {
 	}
 	text := t.Statement.String()
 	event(history.FaultStruck, "", text)
+	for _, node := range plan.Ends(t.Statement.Action) {
+		for _, one := range slices.Concat(r.s.Topology.ServerNames(), r.s.Topology.SentinelNames()) {
+			if node == plan.All || node == one {
+				r.downed[one] = true
+			}
+		}
+	}
+	if back, ok := t.Statement.Action.(*plan.Restart); ok {
+		delete(r.downed, back.Node)
+	}
 	if plan.Heals(t.Statement.Action) {
 		r.out.Healed = at
 		event(history.Healed, "", "")

@@ -2,6 +2,7 @@ package splitbrain
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -108,22 +109,55 @@ func (r *run) downReplica(node string) string {
 // convergeEvery is the time between two looks at whether the cluster has converged.
 const convergeEvery = 25 * time.Millisecond
 
-// converge waits until there is one master, everybody follows it with the same
-// data, and every Sentinel names it; then it reads what each server holds.
+// converge waits until there is one master, everybody that is up follows it with the
+// same data, and every Sentinel names it; then it reads what each server holds.
 func (r *run) converge() {
+	for _, node := range slices.Concat(r.s.Topology.ServerNames(), r.s.Topology.SentinelNames()) {
+		if r.downed[node] {
+			r.out.Down = append(r.out.Down, node)
+		}
+	}
+	if r.out.Why = r.stranded(); r.out.Why != "" {
+		r.out.Stranded = true
+		return
+	}
 	lacks := r.await(r.s.Timing.Settle, convergeEvery, r.diverged)
 	r.out.TookToHeal = r.env.Now() - r.out.Healed
 	if lacks != "" {
 		r.out.Why = fmt.Sprintf("not converged %v after the clients stopped: %s", r.s.Timing.Settle, lacks)
 		return
 	}
-	for i := range r.s.Topology.Servers {
-		if err := r.dump(Server(i)); err != nil {
+	for _, node := range r.s.Topology.ServerNames() {
+		if r.downed[node] {
+			continue
+		}
+		if err := r.dump(node); err != nil {
 			r.out.Why = err.Error()
 			return
 		}
 	}
 	r.out.Converged = true
+}
+
+// stranded says why those that are up cannot converge: what the plan left down is needed
+// for it. "" when they can.
+func (r *run) stranded() string {
+	t := r.s.Topology
+	up := func(nodes []string) int {
+		return len(nodes) - len(slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return !r.downed[n] }))
+	}
+	switch able := up(t.SentinelNames()); {
+	case up(t.ServerNames()) == 0:
+		return "the plan left no server up"
+	case r.downed[r.acting] && able < max(r.s.Quorum, t.Sentinels/2+1):
+		return fmt.Sprintf("the plan left %s, the master, down, and of %d Sentinels %d up: too few to promote another", r.acting, t.Sentinels, able)
+	}
+	for i := 2; t.Chain && i < t.Servers; i++ {
+		if of := t.MasterOf(i); r.downed[of] && !r.downed[Server(i)] {
+			return fmt.Sprintf("%s follows %s, which the plan left down, and no Sentinel knows it", Server(i), of)
+		}
+	}
+	return ""
 }
 
 // diverged says what keeps the cluster from having converged, "" when nothing.
@@ -132,6 +166,9 @@ func (r *run) diverged() string {
 	roles := make([]role, r.s.Topology.Servers)
 	for i := range roles {
 		node := Server(i)
+		if r.downed[node] {
+			continue
+		}
 		reply, err := r.on(node).do(adminLimit, "ROLE")
 		if err != nil {
 			return err.Error()
@@ -152,7 +189,7 @@ func (r *run) diverged() string {
 	}
 	for i, is := range roles {
 		switch node := Server(i); {
-		case is.master:
+		case is.master || r.downed[node]:
 		case is.state != "connected":
 			return node + " does not follow yet: " + is.state
 		case is.offset != offset:
@@ -160,6 +197,9 @@ func (r *run) diverged() string {
 		}
 	}
 	for _, node := range r.s.Topology.SentinelNames() {
+		if r.downed[node] {
+			continue
+		}
 		reply, err := r.on(node).do(adminLimit, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
 		if err != nil {
 			return err.Error()

@@ -71,8 +71,9 @@ type Report struct {
 
 	Anomalies map[string]int `json:"anomalies,omitempty"`
 	Plants    string         `json:"plants,omitempty"`
-	Trace     string         `json:"trace,omitempty"` // simulation: the hash of everything that happened, hexadecimal
-	Struck    bool           `json:"struck"`          // every statement of the plan did
+	Trace     string         `json:"trace,omitempty"`     // simulation: the hash of everything that happened, hexadecimal
+	Struck    bool           `json:"struck"`              // every statement of the plan did
+	LeftDown  []string       `json:"left_down,omitempty"` // by the plan: the others are judged
 	Verdict   result.Verdict `json:"verdict"`
 	Why       string         `json:"why,omitempty"`
 	Story     string         `json:"story,omitempty"` // of the first anomaly that violates
@@ -117,7 +118,7 @@ func Judge(s *Scenario, o *Outcome) *Report {
 	r := &Report{
 		Schema: Schema, Name: s.Name, Topology: s.Topology, Partition: s.Partition, Timing: s.Timing.Name, Quorum: s.Quorum, Wait: s.Wait,
 		LagMS: ms(s.Lag), Plan: s.Plan.String(), Seed: o.Seed, SpanMS: ms(o.Ended - o.Began), LostBy: map[string]int{}, Refusals: o.Refused,
-		Suffixes: o.Suffixes, Anomalies: map[string]int{}, Struck: true,
+		LeftDown: o.Down, Suffixes: o.Suffixes, Anomalies: map[string]int{}, Struck: true,
 		DetectMS: -1, FailoverMS: -1, AcceptMS: -1, DemoteMS: -1, ConvergeMS: -1,
 	}
 	for _, d := range slices.Concat(s.Directives, s.Sentinel) {
@@ -268,6 +269,14 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		r.unknown(cmp.Or(o.Why, "not converged"))
 	case r.Acknowledged == 0:
 		r.unknown("no write was acknowledged")
+	case r.Promotions == 0 && len(s.Plan.Statements) == 0:
+		r.unknown("nobody was promoted: the plan has no fault")
+	case r.Promotions == 0 && s.takesMaster():
+		why := "the Sentinels never agreed that it was down"
+		if r.DetectMS >= 0 {
+			why = "the Sentinels agreed that it was down, and did not get another in its place"
+		}
+		r.unknown(fmt.Sprintf("nobody was promoted in place of %s: %s", Server(0), why))
 	case r.Unattributed > 0:
 		r.unknown(fmt.Sprintf("%d lost writes are not attributed", r.Unattributed))
 	case r.Refuted > 0:
@@ -333,6 +342,15 @@ func minReplicasBound(s *Scenario) (bound time.Duration, limited bool) {
 		return 0, false
 	}
 	return time.Duration(lag)*time.Second + minReplicasSlack, true
+}
+
+// takesMaster reports whether the plan takes the first master away from clients or
+// Sentinels. What a plan does to others only is judged without anybody's promotion.
+func (s *Scenario) takesMaster() bool {
+	return slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool {
+		nodes := slices.Concat(plan.Ends(st.Action), plan.CutOff(st.Action))
+		return slices.Contains(nodes, Server(0)) || slices.Contains(nodes, plan.All)
+	})
 }
 
 // replicaWithMaster reports whether a cut leaves the first master a replica.

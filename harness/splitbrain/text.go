@@ -88,6 +88,9 @@ func (r *Report) WriteText(w io.Writer) {
 	} else {
 		line("never two masters at once")
 	}
+	if len(r.LeftDown) > 0 {
+		line("left down by the plan: %s; the others are judged", strings.Join(r.LeftDown, ", "))
+	}
 	for i := range r.Failovers {
 		line("%s", r.Failovers[i].String())
 	}
@@ -183,8 +186,8 @@ func (r *Report) verdict(line func(string, ...any)) {
 	case result.Holds:
 		switch {
 		case r.Lost == 0 && r.Promotions == 0:
-			line("holds: no acknowledged write was lost; but nobody was promoted, so the run says")
-			line("nothing of failovers.")
+			line("holds: no acknowledged write was lost, and the servers agree. The plan took no master")
+			line("away and nobody was promoted, so the run says nothing of failovers.")
 		case r.Lost == 0:
 			line("holds: no acknowledged write was lost. That proves nothing by itself:")
 			line("replication stays asynchronous, and this was one schedule.")
