@@ -380,7 +380,7 @@ func findElements(l *keyspace.Deque, b []byte, rank, count, maxlen int64, first 
 		if !bytes.Equal(l.At(at), b) {
 			continue
 		}
-		if matches++; uint64(matches) < uint64(rank) { // the lowest rank has no positive
+		if matches++; matches < rank { // the lowest rank has no positive, and is below all
 			continue
 		}
 		found = append(found, at)

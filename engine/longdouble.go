@@ -133,10 +133,19 @@ func (v *longDouble) setText(text string) bool {
 	// Below the normal numbers digits are lost one by one.
 	if exp := v.MantExp(nil); exp < longDoubleMinExp {
 		keep := 64 - (longDoubleMinExp - exp)
-		if keep < 1 {
+		mantissa := new(big.Float)
+		v.MantExp(mantissa)
+		switch {
+		case keep > 0:
+			v.SetPrec(uint(keep)).SetPrec(64)
+		case keep == 0 && mantissa.Abs(mantissa).Cmp(big.NewFloat(0.5)) > 0: // nearer to the least number than to 0
+			negative := v.Signbit()
+			if v.SetMantExp(big.NewFloat(1), exp).SetPrec(64); negative {
+				v.Neg(&v.Float)
+			}
+		default:
 			return false
 		}
-		v.SetPrec(uint(keep)).SetPrec(64)
 	}
 	return true
 }
