@@ -253,7 +253,7 @@ func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	for _, op := range cut.Certain {
 		acked := int64(j.regs.In.Ops[op].Return)
 		switch {
-		case acked < before:
+		case acked < before || j.c.AllFrom > 0 && j.regs.In.Ops[op].Invoke >= j.c.AllFrom:
 			lost = append(lost, e.from+int(op))
 		case j.c.Keeps == contract.KeepsWritten:
 			patient := *j.c

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -43,6 +44,13 @@ func (s Spec) Lacks(p Protocol) string {
 		}
 	}
 	return ""
+}
+
+// Confuses reports whether an operation beside the workload's own would make its history
+// ambiguous: history.Append is said of strings and of lists, by what the key is.
+func (s Spec) Confuses(k history.Kind) bool {
+	lists := slices.Contains(workloads[s.Name].sends, history.Append)
+	return k == history.Write && lists || k == history.Append && !lists
 }
 
 // workloads has each by its name, as its file registers it.

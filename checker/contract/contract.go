@@ -94,6 +94,9 @@ type Contract struct {
 	// ChildrenMayDelaySync: while a snapshot or rewrite child runs nothing is
 	// synced (no-appendfsync-on-rewrite yes), and what was acknowledged meanwhile may be lost.
 	ChildrenMayDelaySync bool
+	// AllFrom, when not 0, is the instant from which on all that was sent and then
+	// acknowledged is promised, whatever Keeps says of what came before.
+	AllFrom time.Duration
 	// Bounds are the figures to show beside the measured loss window. They do not
 	// by themselves make a verdict; the first is the documented one.
 	Bounds []Bound

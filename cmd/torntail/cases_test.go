@@ -44,6 +44,15 @@ func TestCases(t *testing.T) {
 			[]string{"unrecoverable"}},
 		{"repaired, against the user's contract", "--mode everysec --crash kill --plan ~/refused-counts-as-kept/middle.plan --contract ~/refused-counts-as-kept/strict.yaml", result.ExitViolated,
 			[]string{"unrecoverable"}},
+		{"do: DEL", "--mode everysec --crash kill --plan ~/plan-do-not-in-history/del.plan", result.ExitHolds, []string{"holds"}},
+		{"do: FLUSHALL", "--mode everysec --crash kill --plan ~/plan-do-not-in-history/flushall.plan", result.ExitHolds, []string{"holds"}},
+		{"do: SET", "--mode everysec --crash kill --plan ~/plan-do-not-in-history/set.plan", result.ExitHolds, []string{"holds"}},
+		{"do: several, of all workloads and at a power cut", "--mode always,no,rdb,hybrid,none --workload sets --plan ~/plan-do-not-in-history/several.plan", result.ExitHolds, []string{"holds"}},
+		{"do: lists", "--mode always,hybrid --workload lists --plan ~/plan-do-not-in-history/lists.plan", result.ExitHolds, []string{"holds"}},
+		{"do: appendfsync always from now on", "--mode no --plan ~/plan-do-not-in-history/to-always.plan", result.ExitHolds, []string{"no acknowledged write was lost"}},
+		{"do: appendfsync always from now on, and it lies", "--mode no --plan ~/plan-do-not-in-history/to-always.plan --plant reply-before-fsync", result.ExitViolated, []string{"lost-write"}},
+		{"do: appendfsync no from now on", "--mode always --plan ~/plan-do-not-in-history/to-no.plan", result.ExitHolds, []string{"over documented bound"}},
+		{"do: what is deleted does not hide what is lost", "--mode always --plan ~/plan-do-not-in-history/deleted-and-lost.plan --plant reply-before-fsync", result.ExitViolated, []string{"lost-write"}},
 		{"the row of a plan that kills", "--mode everysec --plan ~/plan-default-crash-rows/eagain.plan", result.ExitHolds,
 			[]string{"kill", "holds"}},
 		{"the span reaches to the plan's end", "--mode always --crash power --plan ~/plan-default-crash-rows/late.plan", result.ExitUnknown,
@@ -69,7 +78,10 @@ func TestCases(t *testing.T) {
 			}
 			for name, text := range texts {
 				for _, words := range c.says {
-					require.Contains(t, plainly(text), plainly(words), name)
+					if name == "result.json" && (strings.Contains(words, "no acknowledged") || strings.Contains(words, "over documented")) {
+						continue // sentences, and what words of a verdict add, are no part of it
+					}
+					require.Contains(t, strings.ToLower(plainly(text)), strings.ToLower(plainly(words)), name)
 				}
 			}
 		})
@@ -79,6 +91,10 @@ func TestCases(t *testing.T) {
 // TestPlansThatCannotBeFollowed: what cannot strike is refused before anything is run.
 func TestPlansThatCannotBeFollowed(t *testing.T) {
 	for args, says := range map[string]string{
+		"--plan ~/plan-do-not-in-history/lpush.plan":                            `"at 1s: do n1 LPUSH k1 a": LPUSH changes data in a way that is not put on record (DEL, FLUSHALL`,
+		"--plan ~/plan-do-not-in-history/eval.plan":                             "EVAL changes data in a way that is not put on record",
+		"--plan ~/plan-do-not-in-history/save.plan":                             "after a CONFIG SET of save it is not known what is promised",
+		"--workload lists --plan ~/plan-do-not-in-history/set.plan":             "beside workload lists it cannot be told from what clients do",
 		"--plan ~/plan-default-crash-rows/no-crash.plan":                        "nothing in it ends the server's life: want kill, power-cut or term in it",
 		"--mode always --span 500ms --plan ~/plan-default-crash-rows/late.plan": "the plan's last instant, 6.1s, is past the span of 500ms: want a span of 7.1s, or none",
 	} {

@@ -266,6 +266,9 @@ func (c *runCmd) follow(k *campaign.Campaign) (err error) {
 	if k.Plan, err = c.plan(); err != nil {
 		return err
 	}
+	if err := experiment.CheckCommands(k.Plan, target.StoreOf(c.Target), k.Workload); err != nil {
+		return err
+	}
 	if len(c.Crash) == 0 {
 		kind, err := experiment.KindOf(k.Plan)
 		if err != nil {
@@ -295,7 +298,10 @@ func (c *runCmd) plan() (*plan.Plan, error) {
 	if backend == plan.Process {
 		on = machine.DiskCalled(c.Disk).System
 	}
-	return p, p.Check(on, []string{experiment.Server})
+	if err := p.Check(on, []string{experiment.Server}); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func joinDirectives(list []product.Directive) string {

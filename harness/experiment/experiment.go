@@ -38,6 +38,11 @@ type Runner struct {
 	facts     facts
 	judging   judging
 
+	// Commands of the plan that are operations, of these the answered, and those that
+	// delete all keys.
+	commands, commandReplies int
+	flushes                  []int
+
 	// The experiment under way.
 	x       *Experiment
 	out     *Outcome
@@ -130,6 +135,7 @@ func (r *Runner) prepare(x *Experiment) {
 	}
 	r.conductor.Reset()
 	r.heard.Reset()
+	r.commands, r.commandReplies, r.flushes = 0, 0, r.flushes[:0]
 	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
@@ -185,6 +191,9 @@ func (r *Runner) settle() (goOn bool, err error) {
 		return false, nil
 	}
 	r.rec.Seal()
+	for _, id := range r.flushes {
+		r.flushed(id)
+	}
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	epoch.How, epoch.Ended = r.m.Down()
 	epoch.Waits = r.m.Waits()
@@ -206,7 +215,7 @@ func (r *Runner) settle() (goOn bool, err error) {
 // it refuses. false: it did not come back, or must not be asked to.
 func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	r.out.image = r.m.Expected()
-	if r.out.Distrust = audit(r.out, r.m.Hash(), r.run.Replies()); r.out.Distrust != "" {
+	if r.out.Distrust = audit(r.out, r.m.Hash(), r.run.Replies()+r.commandReplies); r.out.Distrust != "" {
 		return false, nil
 	}
 	if how, _ := r.m.Down(); how == history.PowerCut && r.hadFile {

@@ -108,6 +108,10 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		o.Verdict, o.Why = result.Unknown, err.Error()
 		return
 	}
+	if c, err = moved(c, x, o.History, j.slack); err != nil {
+		o.Verdict, o.Why = result.Unknown, err.Error()
+		return
+	}
 	if j.contract != nil {
 		c = *j.contract
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product/finding"
 )
@@ -20,6 +21,7 @@ func (Plain) HoldsCommands([]byte) bool                       { return false }
 func (Plain) BetweenLogs(vfs.FS) bool                         { return false }
 func (Plain) Line(string) (at time.Time, msg string, ok bool) { return at, "", false }
 func (Plain) Says(string) (what Said, file string)            { return Nothing, "" }
+func (Plain) Operation([]string) (*history.Op, error)         { return nil, nil }
 func (Plain) Rewrite(*Mode) []string                          { return nil }
 func (Plain) Tour(*Mode) Tour                                 { return Tour{} }
 func (Plain) Reload(*Mode) *Reload                            { return nil }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product/finding"
@@ -138,6 +139,10 @@ const (
 
 // Upkeep is what a server can be told to do beside its clients' work.
 type Upkeep interface {
+	// Operation is what a command of a plan is in a history: nil when it changes no data,
+	// a transaction without parts when it deletes all keys. An error says that it
+	// changes something in a way that a history cannot say.
+	Operation(words []string) (*history.Op, error)
 	// Rewrite is the command that has it rewrite its log, in a mode without one write a
 	// snapshot; nil: there is nothing of the kind.
 	Rewrite(m *Mode) []string

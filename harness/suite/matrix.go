@@ -292,7 +292,10 @@ func (r *crashRunner) check(plant string) error {
 	if err := c.Workload.Check(); err != nil || c.Plan == nil {
 		return err
 	}
-	return c.Plan.Check(machine.System(backend), []string{experiment.Server})
+	if err := c.Plan.Check(machine.System(backend), []string{experiment.Server}); err != nil {
+		return err
+	}
+	return experiment.CheckCommands(c.Plan, of, c.Workload)
 }
 
 func (r *crashRunner) Blank() Outcome {

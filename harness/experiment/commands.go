@@ -1,0 +1,173 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/workloads"
+)
+
+// What a plan sends with "do" changes the server like what any client sends: data commands
+// are operations of the history, and a CONFIG SET moves what is promised.
+
+// CheckCommands says which command of a plan cannot be put on record beside what the
+// clients of a workload do.
+func CheckCommands(p *plan.Plan, s product.Store, w workloads.Spec) error {
+	for i := range p.Statements {
+		if do, ok := p.Statements[i].Action.(*plan.Do); ok {
+			op, err := s.Operation(do.Args)
+			if err == nil && op != nil && w.Confuses(op.Kind) {
+				err = fmt.Errorf("beside workload %s it cannot be told from what clients do", w.Name)
+			}
+			if err != nil {
+				return fmt.Errorf("%q: %w", p.Statements[i].String(), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Command implements plan.Commands: it puts the command on record.
+func (b blow) Command(node string, args []string, answered func(history.Outcome, string)) (why string, err error) {
+	to, ok := b.System.(plan.Commands)
+	if !ok {
+		return "no command can be sent here", nil
+	}
+	r := b.r
+	id := -1
+	r.m.Exclusively(func() { id = r.sent(args) })
+	why, err = to.Command(node, args, func(o history.Outcome, why string) {
+		r.answered(id, args, o, why)
+		answered(o, why)
+	})
+	if why != "" {
+		r.m.Exclusively(func() { r.answered(id, args, history.Failed, why) })
+	}
+	return why, err
+}
+
+// sent records that a command of the plan is sent now, and returns its place; -1 when it is
+// no operation. Under the exclusion of the machine's Env.
+func (r *Runner) sent(args []string) int {
+	op, err := r.x.Mode.Store.Operation(args)
+	if op == nil || err != nil || r.over {
+		return -1
+	}
+	op.Client, op.Invoke = r.x.Workload.Clients+r.commands, r.m.Now()
+	r.commands++
+	id := r.rec.Invoke(*op)
+	if op.Kind == history.Txn && len(op.More.Parts) == 0 {
+		r.flushes = append(r.flushes, id)
+		r.flushed(id)
+	}
+	return id
+}
+
+// answered records what came of it. Under the exclusion of the machine's Env.
+func (r *Runner) answered(id int, args []string, o history.Outcome, why string) {
+	if o != history.Failed && len(args) > 3 && strings.EqualFold(args[0], "config") && strings.EqualFold(args[1], "set") {
+		for pair := range slices.Chunk(args[2:], 2) {
+			if len(pair) == 2 {
+				r.event(history.ConfigChange, strings.ToLower(pair[0])+" "+pair[1])
+			}
+		}
+	}
+	if id < 0 {
+		return
+	}
+	if o != history.Unknown {
+		r.commandReplies++
+	}
+	op := r.rec.Complete(id, r.m.Now(), o)
+	if op != nil && o == history.Failed {
+		if op.More == nil {
+			op.More = new(history.More)
+		}
+		op.More.Err = why
+	}
+}
+
+// flushed makes a command that deletes all keys one that deletes each that is known of.
+func (r *Runner) flushed(id int) {
+	seen := map[string]bool{}
+	var parts []history.Op
+	end := r.hist.Ops[id].Return
+	add := func(op *history.Op) {
+		if op.Key != "" && op.Writes() && !seen[op.Key] {
+			seen[op.Key] = true
+			parts = append(parts, history.Op{Kind: history.Delete, Key: op.Key})
+		}
+	}
+	for i := range r.hist.Ops {
+		op := &r.hist.Ops[i]
+		if i == id || op.Invoke > end {
+			continue
+		}
+		add(op)
+		if op.Kind == history.Txn && op.More != nil {
+			for k := range op.More.Parts {
+				add(&op.More.Parts[k])
+			}
+		}
+	}
+	r.hist.Ops[id].More.Parts = parts
+}
+
+// policies of a log, from what loses least to what loses most to a crash.
+var (
+	byPower = []string{product.Always, product.EverySecond, product.Never}
+	byKill  = []string{product.Always, product.Never, product.EverySecond}
+)
+
+// moved is what is promised after the CONFIG SETs of a run.
+//
+// A life has one recovered state, a prefix of what happened in it, so that of two fsync
+// policies the weaker bounds what may be missing: only what was sent after a change to
+// "always" must be there besides (redis 7.0.15 config.c, aof.c flushAppendOnlyFile: the next
+// turn of the loop writes and syncs, whatever was before). While the log is being switched
+// off and on again nothing but a prefix is promised: the new log counts from the end of its
+// first rewrite (aof.c startAppendOnly).
+func moved(c contract.Contract, x *Experiment, h *history.History, slack time.Duration) (contract.Contract, error) {
+	order := byKill
+	if x.Crash.Power {
+		order = byPower
+	}
+	mode := x.Mode
+	from := time.Duration(0)
+	for i := range h.Events {
+		e := &h.Events[i]
+		name, value, _ := strings.Cut(e.Text, " ")
+		value = strings.ToLower(value)
+		switch {
+		case e.Kind != history.ConfigChange || len(h.Epochs) > 0 && e.At > h.Epochs[0].Ended:
+		case name == "appendonly":
+			c.Level, c.Keeps, c.SyncWithin, c.SavePoints, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, 0, nil, -1, -1
+			return c, nil
+		case name == "no-appendfsync-on-rewrite" && value == "yes" && mode.AOF:
+			mode = mode.With([]product.Directive{{Name: name, Value: value}})
+		case name == "appendfsync" && mode.AOF && slices.Contains(order, value):
+			from = 0
+			if value == order[0] {
+				from = e.At
+			}
+			if slices.Index(order, value) > slices.Index(order, mode.Fsync()) {
+				mode = mode.With([]product.Directive{{Name: name, Value: value}})
+				mode.Name = value
+			}
+		default:
+			continue
+		}
+	}
+	if len(mode.Directives) == len(x.Mode.Directives) && from == 0 {
+		return c, nil
+	}
+	c, err := contractOf(&mode, x.Crash, x.Personality, x.Contract, slack)
+	c.AllFrom = from
+	return c, err
+}
