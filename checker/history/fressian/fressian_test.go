@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sort"
 	"strconv"
 	"strings"
 	"testing"
@@ -159,6 +160,18 @@ func TestAValueMayBeMadeSmall(t *testing.T) {
 	r.Most = 10
 	_, err := r.Next()
 	require.ErrorContains(t, err, "a value of more than 10 values and bytes")
+}
+
+// TestDepth: lists, caches and structures lie 200 deep in each other, and no deeper.
+func TestDepth(t *testing.T) {
+	for _, around := range [][]byte{{0xe5}, {0xed}, {0xcd}, {0xc1, 0xe5}} {
+		levels := len(around)
+		deepest := sort.Search(400, func(n int) bool {
+			_, err := fressian.NewReader(append(bytes.Repeat(around, n), 1)).Next()
+			return err != nil && strings.Contains(err.Error(), "values more than 200 deep")
+		})
+		require.Equal(t, 200/levels, deepest-1, "%x", around)
+	}
 }
 
 func FuzzReader(f *testing.F) {
