@@ -60,6 +60,9 @@ func (t *tally) add(o *experiment.Outcome) {
 	if o.InPlay {
 		t.inPlay++
 	}
+	if !o.Excused && o.Recovery != machine.RefusedToStart && o.Verdict != result.Unknown {
+		t.Compared++
+	}
 	if !o.Excused && o.Recovery != machine.RefusedToStart {
 		t.windows = append(t.windows, o.Window)
 		t.samples.WindowMS = append(t.samples.WindowMS, result.MS(o.Window))
@@ -182,10 +185,12 @@ func (t *tally) finish(wanted int, interrupted error) {
 		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("not served: all %d writes out of reach", r.OutOfReach)
 	case 2*t.inPlay < r.Struck:
 		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes had anything to lose", t.inPlay, r.Struck)
+	case r.Compared == 0 && t.unknown == 0:
+		r.Verdict, r.Why = result.Unknown, "nothing was compared with what is promised: known findings explain every crash"
 	case float64(t.unknown) > maxUnknown*float64(r.Struck):
 		r.Verdict, r.Why = result.Unknown, unjudged
 	default:
-		r.Verdict = result.Holds
+		r.Verdict, r.Strength = result.Holds, result.StrengthOf(r.Compared)
 		if t.unknown > 0 {
 			r.Why = unjudged
 		}

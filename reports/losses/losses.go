@@ -118,7 +118,7 @@ func entry(r *result.Result) model.Entry {
 		e.InWords = []string{"n/a: " + r.Why}
 		return e
 	}
-	e.Figures, e.InWords, e.Notes = figures(r), inWords(r), wording.Notes(r)
+	e.Figures, e.InWords, e.Notes = figures(r), inWords(r), notes(r)
 	return e
 }
 
@@ -159,6 +159,15 @@ func figures(r *result.Result) []model.Figure {
 	return append(list, model.Figure{Value: bound, Shown: wording.Bound(r)}, by)
 }
 
+// notes are what stands below a row.
+func notes(r *result.Result) []string {
+	list := wording.Notes(r)
+	if s := wording.Strength(r); s != "" {
+		list = append([]string{s}, list...)
+	}
+	return list
+}
+
 // lost is how many writes were lost: of those that nobody could ask for, nobody knows.
 func lost(r *result.Result) string {
 	if r.NeverServed() {
@@ -180,7 +189,7 @@ func inWords(r *result.Result) []string {
 	if r.Recovery.Repaired == 0 && r.Recovery.Refused == 0 {
 		list = append(list, wording.Recovery(r))
 	}
-	list = append(list, wording.Notes(r)...)
+	list = append(list, notes(r)...)
 	if r.Why != "" {
 		list = append(list, r.Why)
 	}

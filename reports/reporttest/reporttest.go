@@ -15,7 +15,8 @@ func Cell(mode string, directives []string, crash string) result.Result {
 		Target: "engine", Version: "7.0.15", Backend: "sim", Personality: "ext4", Workload: "paced",
 		Mode: mode, Directives: directives, Crash: crash, Runs: 200, Struck: 200,
 		Acknowledged: 160_000, LossWindow: &result.LossWindow{Percentiles: make([]float64, 101)}, Recovery: result.Recovery{ByItself: 200},
-		RecoveryMS: &result.RecoveryTime{P50: 3, Max: 9}, SpanMS: 5000, Rate: 200, Verdict: result.Holds,
+		RecoveryMS: &result.RecoveryTime{P50: 3, Max: 9}, SpanMS: 5000, Rate: 200,
+		Compared: 200, Strength: result.StrengthOf(200), Verdict: result.Holds,
 	}
 }
 

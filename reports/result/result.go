@@ -8,6 +8,7 @@ package result
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -104,6 +105,13 @@ type Result struct {
 	Findings   map[string]int `json:"findings,omitempty"` // known findings, name: runs in which it was seen
 	Witness    *Witness       `json:"witness,omitempty"`  // nil when it was not asked
 
+	// Compared counts the crashes after which a state was read and compared with what was
+	// promised: those that the verdict stands on. Strength is what they prove of a
+	// result that holds: with 95 % certainty fewer than this share of crashes break the
+	// contract, 0 to 1.
+	Compared int     `json:"compared,omitempty"`
+	Strength float64 `json:"strength,omitempty"`
+
 	Verdict Verdict `json:"verdict"`
 	// Why says what an unknown verdict lacked, or why the pair is not applicable.
 	Why      string    `json:"why,omitempty"`
@@ -121,6 +129,15 @@ type Unstruck struct {
 }
 
 func (u *Unstruck) String() string { return fmt.Sprintf("%q did not strike: %s", u.Statement, u.Why) }
+
+// StrengthOf is the upper bound at 95 % of a share that was seen in none of n: the n-th root
+// of 5 % is what is left (Clopper and Pearson 1934; about 3/n).
+func StrengthOf(n int) float64 {
+	if n <= 0 {
+		return 1
+	}
+	return math.Round((1-math.Pow(0.05, 1/float64(n)))*1e6) / 1e6
+}
 
 // NeverServed reports whether the server came back after none of the crashes: nothing
 // can be compared, and nothing is proved.

@@ -59,6 +59,9 @@ func (p *printer) table(results []result.Result) {
 			break
 		}
 	}
+	for _, s := range wording.Strengths(results) {
+		p.wrap("", s)
+	}
 	if said := wording.Witness(results); said != "" {
 		p.line("")
 		p.wrap("", said)

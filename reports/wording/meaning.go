@@ -140,20 +140,45 @@ func pairsWith(results []result.Result, is func(*result.Result) bool) (pairs, an
 	return pairs, anomalies
 }
 
-// naming is how the sentence names a mode: with its target when there are several.
+// naming is how the sentence names a mode: with its target when there are several, and with
+// what else tells its results apart when these disagree about a crash kind.
 func naming(results []result.Result) func(*result.Result) string {
-	for i := range results {
-		if results[i].Target != results[0].Target {
-			return func(r *result.Result) string { return r.Mode + " on " + r.Target }
+	targets := slices.ContainsFunc(results, func(r result.Result) bool { return r.Target != results[0].Target })
+	short := func(r *result.Result) string {
+		if targets {
+			return r.Mode + " on " + r.Target
 		}
+		return r.Mode
 	}
-	return func(r *result.Result) string { return r.Mode }
+	said := map[[2]string]result.Verdict{}
+	disagree := map[string]bool{}
+	for i := range results {
+		r := &results[i]
+		pair := [2]string{short(r), r.Crash}
+		if v, ok := said[pair]; ok && v != r.Verdict {
+			disagree[pair[0]] = true
+		}
+		said[pair] = r.Verdict
+	}
+	return func(r *result.Result) string {
+		name := short(r)
+		switch {
+		case !disagree[name]:
+		case r.Cell != "":
+			name = r.Cell
+		default:
+			name = strings.TrimSpace(name + " with " + r.Workload + " on " + r.Personality)
+		}
+		return name
+	}
 }
 
 // loss is what one mode lost, over its crash kinds. Of violated and unknown
 // pairs nothing is said here: their figures prove nothing.
 type loss struct {
 	mode       string
+	kinds      []string // of the crashes that it is about
+	partial    bool     // other crash kinds of the mode are violated or unknown
 	crashes    int
 	window     result.LossWindow // Max: the longest; Censored: whether it is a lower bound
 	calm       result.LossWindow // the same, of crashes without a power cut
@@ -168,6 +193,12 @@ type loss struct {
 func losses(results []result.Result, catalogue []result.Finding) []string {
 	var modes []*loss
 	name := naming(results)
+	other := map[string]bool{} // modes of which something else is said, too
+	for i := range results {
+		if r := &results[i]; r.Verdict != result.Holds && r.Verdict != result.NotApplicable {
+			other[name(r)] = true
+		}
+	}
 	for i := range results {
 		r := &results[i]
 		if r.Verdict != result.Holds || r.LossWindow == nil && r.Lost > 0 {
@@ -180,7 +211,7 @@ func losses(results []result.Result, catalogue []result.Finding) []string {
 			}
 		}
 		if l == nil {
-			l = &loss{mode: name(r), powered: true, everything: true, known: catalogue}
+			l = &loss{mode: name(r), partial: other[name(r)], powered: true, everything: true, known: catalogue}
 			modes = append(modes, l)
 		}
 		l.add(r)
@@ -190,20 +221,20 @@ func losses(results []result.Result, catalogue []result.Finding) []string {
 	for _, l := range modes {
 		switch {
 		case !l.lost:
-			nothing = append(nothing, l.mode+l.exceptions())
+			nothing = append(nothing, l.name()+l.exceptions())
 			crashes += l.crashes
 		case l.powered:
-			power = append(power, l.amount(&l.window)+" under "+l.mode)
+			power = append(power, l.amount(&l.window)+" under "+l.name())
 		default:
-			always = append(always, l.amount(&l.calm)+" under "+l.mode)
+			always = append(always, l.amount(&l.calm)+" under "+l.name())
 			if l.window.Max > l.calm.Max && !l.everything {
-				power = append(power, l.amount(&l.window)+" under "+l.mode)
+				power = append(power, l.amount(&l.window)+" under "+l.name())
 			}
 		}
 	}
 	var clauses []string
 	if len(nothing) > 0 {
-		clauses = append(clauses, fmt.Sprintf("no acknowledged write was lost under %s in %d crashes", list(nothing), crashes))
+		clauses = append(clauses, fmt.Sprintf("no acknowledged write was lost under %s in %s", list(nothing), proof(crashes, results)))
 	}
 	if len(power) > 0 {
 		clauses = append(clauses, "a power cut took "+list(power))
@@ -212,6 +243,23 @@ func losses(results []result.Result, catalogue []result.Finding) []string {
 		clauses = append(clauses, "even without a power cut, a crash took "+list(always))
 	}
 	return clauses
+}
+
+// proof is a number of crashes, and what it proves that none of them lost anything.
+func proof(crashes int, results []result.Result) string {
+	text := Times(crashes, "crash")
+	if slices.ContainsFunc(results, func(r result.Result) bool { return r.Compared > 0 }) { // older files do not count them
+		text += " (" + below(crashes) + ")"
+	}
+	return text
+}
+
+// name is the mode, with the crash kinds where it is not about all of them.
+func (l *loss) name() string {
+	if !l.partial {
+		return l.mode
+	}
+	return l.mode + " (" + strings.Join(l.kinds, ", ") + ")"
 }
 
 // exceptions says what "nothing was lost" leaves out.
@@ -229,7 +277,10 @@ func (l *loss) exceptions() string {
 }
 
 func (l *loss) add(r *result.Result) {
-	l.crashes += r.Struck
+	l.kinds = append(l.kinds, r.Crash)
+	if l.crashes += r.Struck; r.Compared > 0 {
+		l.crashes += r.Compared - r.Struck
+	}
 	for i := range l.known {
 		if f := &l.known[i]; f.Apart && r.Findings[f.Name] > 0 {
 			if l.apart == nil {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
@@ -23,6 +24,42 @@ func Verdict(r *result.Result) string {
 		return NotServed
 	}
 	return string(r.Verdict)
+}
+
+// Strength is what a result that holds stands on, and what that proves; "" when that is not
+// known.
+func Strength(r *result.Result) string {
+	if r.Verdict != result.Holds || r.Compared == 0 {
+		return ""
+	}
+	return fmt.Sprintf("0 of %s: %s", Times(r.Compared, "crash"), below(r.Compared))
+}
+
+// below is what it proves that none of n showed something: a share, rounded up to two digits.
+func below(n int) string {
+	percent := 100 * result.StrengthOf(n)
+	unit := math.Pow(10, math.Floor(math.Log10(percent))-1)
+	return "below " + strconv.FormatFloat(math.Ceil(percent/unit-1e-6)*unit, 'g', 2, 64) + " % at 95 %"
+}
+
+// Strengths are those of all results that hold, each once, with the modes and crash kinds that
+// it is about where these differ.
+func Strengths(results []result.Result) (list []string) {
+	var texts []string
+	for i := range results {
+		if s := Strength(&results[i]); s != "" && !slices.Contains(texts, s) {
+			texts = append(texts, s)
+		}
+	}
+	for _, text := range texts {
+		line := "holds: " + text
+		if len(texts) > 1 {
+			pairs, _ := pairsWith(results, func(r *result.Result) bool { return Strength(r) == text })
+			line += ": " + strings.Join(pairs, ", ")
+		}
+		list = append(list, line)
+	}
+	return list
 }
 
 // Notes are what a result's figures do not say, a sentence each: statements that did not
@@ -140,8 +177,11 @@ func Times(n int, of string) string {
 	if of == "" {
 		of = "run"
 	}
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + of
+	case strings.HasSuffix(of, "sh"):
+		of += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, of)
 }
