@@ -105,18 +105,20 @@ func (e *explorer) explainLoss(c *Cause) {
 }
 
 // syncs finds a sync that would have made y durable: one that entered between
-// y and x, or else the first one after x.
+// y and x, or else the first one after x. Where everything becomes durable in order, any
+// will do, and one of y's own file or directory is named rather than another.
 func (e *explorer) syncs(y *call, x event, name bool) (before, after *call) {
+	p, err := disk.PersonalityByName(e.o.Personality)
+	inOrder := err == nil && p.Has(disk.AllInOrder)
+	own := false // before is one of y's own
 	for id := y.ID + 1; id <= e.last; id++ {
 		s := e.calls[id]
 		if s == nil || !s.Kind.IsSync() {
 			continue
 		}
-		switch {
-		case s.Ino == y.Ino && !name:
-		case name && s.Kind == disk.OpDirSync && path.Clean(s.Path) == path.Dir(y.Path):
-		case name && y.Path2 != "" && s.Kind == disk.OpDirSync && path.Clean(s.Path) == path.Dir(y.Path2):
-		default:
+		its := !name && s.Ino == y.Ino || name && s.Kind == disk.OpDirSync &&
+			(path.Clean(s.Path) == path.Dir(y.Path) || y.Path2 != "" && path.Clean(s.Path) == path.Dir(y.Path2))
+		if !its && (!inOrder || s.Kind == disk.OpSyncRange) {
 			continue
 		}
 		switch {
@@ -124,8 +126,8 @@ func (e *explorer) syncs(y *call, x event, name bool) (before, after *call) {
 			if after == nil {
 				after = s
 			}
-		case before == nil || s.done < x.number:
-			before = s
+		case before == nil, s.done < x.number && (its || !own):
+			before, own = s, its
 		}
 	}
 	return before, after

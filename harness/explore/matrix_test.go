@@ -19,7 +19,7 @@ import (
 
 // mayShow are the known findings that a disk can bring about.
 var mayShow = map[string]string{
-	"posix": "F1 F2 F3 F4 F5", "ext4": "F2 F3 F4", "ext4-dioread-lock": "F2 F3 F4", "xfs": "F2 F3 F4", "btrfs": "F2 F3 F4 F5", "prefix": "",
+	"posix": "F1 F2 F3 F4 F5 F6", "ext4": "F2 F3 F4", "ext4-dioread-lock": "F2 F3 F4", "xfs": "F2 F3 F4", "btrfs": "F2 F3 F4 F5", "prefix": "",
 }
 
 // TestMatrix explores each mode on each personality: nothing is found but known
