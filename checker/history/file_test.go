@@ -158,6 +158,21 @@ func TestErrorsNameTheLine(t *testing.T) {
 	}
 }
 
+// TestAnInstantIsAStretchOfTime: what ends when it begins is no error.
+func TestAnInstantIsAStretchOfTime(t *testing.T) {
+	h, err := Decode(strings.NewReader(`{"history":1}
+{"op":"write","client":1,"key":"k","invoke":5,"return":5,"outcome":"ok"}
+{"op":"write","client":2,"key":"k","invoke":5,"return":5,"outcome":"ok"}
+{"epoch":0,"began":5,"ended":5}
+{"log-write":[5,5]}
+{"log-write":[5,5]}
+{"log-sync":[5,5]}
+{"log-sync":[5,5]}
+{"end":8}`))
+	require.NoError(t, err)
+	require.Equal(t, []DiskWrite{{Enter: 5, Return: 5}, {Enter: 5, Return: 5}}, h.Epochs[0].LogWrites)
+}
+
 func TestCutCompressedFile(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

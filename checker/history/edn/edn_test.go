@@ -137,6 +137,17 @@ func TestErrorsShowTheBeginningOfAValue(t *testing.T) {
 	}
 }
 
+// TestAnInputThatGivesNothingIsRefused: one that neither ends nor goes on does not hang.
+func TestAnInputThatGivesNothingIsRefused(t *testing.T) {
+	_, err := edn.NewReader(silent{}, 1).Next()
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+// silent is an input that gives nothing, and no error.
+type silent struct{}
+
+func (silent) Read([]byte) (int, error) { return 0, nil }
+
 // endless is an input without an end.
 type endless struct{ text string }
 
