@@ -62,6 +62,7 @@ const zsetDraws draws = `
 
 // zsetFills make sorted sets of each encoding, places among them.
 const zsetFills draws = `
+	ZADD {own} inf a 1e19 b -inf c 18446744073709551616 d 1e300 1
 	ZADD {own} 1 a 2 b 3 c
 	ZADD {own} <{score} {member}>
 	ZADD {own} 1 a 2 b 3 c 4 d 5 member 1.5 1
