@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/sim"
@@ -64,6 +65,12 @@ var lists = []struct {
 			row(a, p.Name, fmt.Sprintf("%s: %s", p.Where, p.Doc))
 			if p.Must != "" {
 				row(a, "", "must be reported as "+p.Must)
+			}
+		}
+		for _, b := range bugs.All() {
+			if b.Replicated() {
+				row(a, b.Name, fmt.Sprintf("engine, for splitbrain: %s (%s)", b.Doc, b.Under))
+				row(a, "", "must be reported as "+b.Anomaly)
 			}
 		}
 	}},

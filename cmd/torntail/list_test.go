@@ -43,7 +43,7 @@ func TestListedNamesAreTaken(t *testing.T) {
 		"modes":     func(name string) error { _, err := mode(redis.Store, name); return err },
 		"crashes":   func(name string) error { _, err := crash(name); return err },
 		"workloads": func(name string) error { w := workloads.Default(); w.Name = name; return w.Check() },
-		"plants":    func(name string) error { _, err := plants(name); return err },
+		"plants":    func(name string) error { _, err := clusterPlants(name); return err },
 		"scenarios": func(name string) error {
 			n, err := splitbrain.Find(name, name)
 			if err == nil {

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -150,7 +152,7 @@ func splitbrainBackend(target, planted string) (b splitbrain.Backend, done func(
 	if err != nil {
 		return b, nil, usage(err)
 	}
-	p, err := plants(planted)
+	p, err := clusterPlants(planted)
 	if err == nil && (p.Disk != 0 || p.ReopenUncrashed || p.ClientLies || where != plan.Sim && p.Engine != 0) {
 		err = fmt.Errorf("--plant %s: only bugs of the engine can be planted, in the engine", planted)
 	}
@@ -163,6 +165,22 @@ func splitbrainBackend(target, planted string) (b splitbrain.Backend, done func(
 	}
 	b, err = cluster.Backend(target, lacking)
 	return b, func() {}, err
+}
+
+// clusterPlants are plants, and the bugs that show only among several servers.
+func clusterPlants(text string) (p experiment.Plants, err error) {
+	var among bugs.Set
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	words = slices.DeleteFunc(words, func(word string) bool {
+		b, known := bugs.ByName(word)
+		if known = known && b.Replicated(); known {
+			among |= b.Bit
+		}
+		return known
+	})
+	p, err = plants(strings.Join(words, ","))
+	p.Engine |= among
+	return p, err
 }
 
 // options gathers what the user says: a scenario, and what flags change of it.

@@ -72,6 +72,10 @@ type Machine struct {
 
 	Failover Failover
 
+	// Said is how far of each history, by its name, this server has told a master that it
+	// has executed it.
+	Said map[string]int64
+
 	FullSyncs, PartialOK, PartialErr int64
 }
 

@@ -481,5 +481,8 @@ func (m *Machine) AckedBy(offset int64) (n int) {
 			n++
 		}
 	}
+	if m.o.Bugs.Has(bugs.WaitCountsOneMore) {
+		n++
+	}
 	return n
 }

@@ -424,6 +424,10 @@ func (m *Machine) Executed(raw []byte, db int) {
 // sendAck tells the master how far this server is (replicationSendAck).
 func (m *Machine) sendAck() {
 	if u := m.Up; u != nil && u.State == Connected {
+		if m.Said == nil {
+			m.Said = map[string]int64{}
+		}
+		m.Said[m.ID] = max(m.Said[m.ID], u.Applied)
 		m.emit(Effect{Kind: SayMaster, Text: command("REPLCONF", "ACK", itoa(u.Applied))})
 	}
 }

@@ -122,6 +122,9 @@ func (c *conn) dial() bool {
 			p.from, p.to = c.to, c.from
 		}
 		p.changed.L = &n.mu
+		if i == 0 && n.o.Tap != nil {
+			p.tap = n.o.Tap(n.o.Nodes[c.from].Name, n.o.Nodes[c.to].Name)
+		}
 		c.pipes[i] = p
 	}
 	return true
@@ -141,6 +144,7 @@ type pipe struct {
 	c        *conn
 	src, dst *net.TCPConn
 	from, to int
+	tap      func(data []byte)
 	changed  sync.Cond
 
 	queue    []segment
@@ -236,6 +240,9 @@ func (p *pipe) write() {
 			return
 		}
 		p.changed.Broadcast() // there is room for the reader
+		if p.tap != nil {
+			p.tap(s.data)
+		}
 		n.mu.Unlock()
 		_, err := p.dst.Write(s.data)
 		n.mu.Lock()

@@ -48,6 +48,10 @@ type Options struct {
 	Nodes []Node
 	// Source is the address that the proxies dial from.
 	Source netip.Addr
+	// Tap, when not nil, is asked at each connection for who looks at what the dialler
+	// sends, in order, each part just before it is given to the listener; nil: nobody.
+	// Neither may block, nor keep the bytes.
+	Tap func(from, to string) func(data []byte)
 }
 
 // window is how many bytes a proxy takes from a sender before the receiver has

@@ -44,6 +44,7 @@ type Cluster struct {
 	at       addresses
 	ends     []proxy.Node // of links: the nodes and the clients
 	net      *proxy.Net
+	acks     acknowledged
 	env      *osenv.Env
 	stopping atomic.Bool
 }
@@ -65,12 +66,13 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 			c.Close()
 		}
 	}()
+	c.acks.servers, c.acks.upTo = s.Topology.ServerNames(), map[[2]string]int64{}
 	c.env = c.rig.Env(splitbrain.Admin, o.Seed)
 	c.rig.Shared = c.env
 	for try := 1; ; try++ {
 		c.at = draw()
 		c.ends = c.at.nodes(s.Topology, len(s.Clients), o.Anybody)
-		c.net, err = proxy.Start(proxy.Options{Nodes: c.ends, Source: c.at.ip(proxySource)})
+		c.net, err = proxy.Start(proxy.Options{Nodes: c.ends, Source: c.at.ip(proxySource), Tap: c.acks.tap})
 		if err == nil {
 			break
 		}

@@ -2,6 +2,7 @@ package simcluster
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ import (
 //   - a server was sent everything, though it could have gone on where it was;
 //   - a key past its time was served.
 func (c *Simulator) Judge(out *splitbrain.Outcome) []splitbrain.Finding {
-	found := append([]splitbrain.Finding(nil), c.found...)
+	found := slices.Concat(out.Findings, c.found)
 	if f, ok := c.twoLeaders(out); ok {
 		found = append(found, f)
 	}

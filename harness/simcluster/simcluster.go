@@ -159,6 +159,30 @@ func isSentinel(node string) bool { return node[0] == splitbrain.Sentinel(0)[0] 
 // SetLink implements plan.Network.
 func (c *Simulator) SetLink(from, to string, l network.Link) { c.world.SetLink(from, to, l) }
 
+// Acknowledged implements splitbrain.Cluster by what the replicas themselves know to have
+// said. One that is down, or has said nothing of that history since it started, may have
+// said anything before.
+func (c *Simulator) Acknowledged(master string, offset int64) (replicas int, known bool) {
+	of := c.Node(master)
+	if of == nil || !of.Running() {
+		return 0, false
+	}
+	is := of.Machine.(*machine.Simulated).Server().Replicated()
+	for _, n := range c.All[:c.s.Topology.Servers] {
+		if n == of {
+			continue
+		}
+		said, ever := int64(0), false
+		if n.Running() {
+			said, ever = n.Machine.(*machine.Simulated).Server().Replicated().Said[is.ID]
+		}
+		if !ever || said >= offset {
+			replicas++
+		}
+	}
+	return replicas, is.Master
+}
+
 // Env implements splitbrain.Cluster.
 func (c *Simulator) Env(name string) env.Env {
 	if name == splitbrain.Admin {

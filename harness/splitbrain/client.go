@@ -3,6 +3,7 @@ package splitbrain
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -197,6 +198,9 @@ func (c *client) rest(outcome history.Outcome, why string) (int64, history.Outco
 	if c.run.s.Wait == 0 || outcome != history.OK {
 		return offset, outcome, why, err
 	}
+	if err == nil && reply.Type == redcon.Integer && offset >= 0 {
+		c.run.waited(c.at, offset, int(reply.Int()))
+	}
 	switch {
 	case err != nil:
 		return offset, history.Unknown, "WAIT: " + err.Error(), err
@@ -206,6 +210,24 @@ func (c *client) rest(outcome history.Outcome, why string) (int64, history.Outco
 		return offset, history.Unknown, "WAIT: " + string(reply.Data) + " of " + strconv.Itoa(c.run.s.Wait) + " replicas", nil
 	}
 	return offset, outcome, why, nil
+}
+
+// waited holds what WAIT answered for an offset against what replicas have said. The
+// offset is that of ROLE, which was executed right behind the write, before anybody
+// else's: what WAIT waits for (redis 7.0.15 replication.c waitCommand, c->woff).
+func (r *run) waited(master string, offset int64, answered int) {
+	most, known := r.c.Acknowledged(master, offset)
+	if !known {
+		return
+	}
+	r.out.Waits.Compared++
+	if answered <= most {
+		return
+	}
+	if r.out.Waits.TooHigh++; r.out.Waits.TooHigh == 1 {
+		r.out.Findings = append(r.out.Findings, Finding{Anomaly: "wait-count", Text: fmt.Sprintf(
+			"%s answered WAIT for offset %d with %d replicas; %d had acknowledged it", master, offset, answered, most)})
+	}
 }
 
 // refusesAsReplica reports whether an error reply says that the node is no master.

@@ -37,6 +37,11 @@ type Cluster interface {
 	// inverse of Addr.
 	NodeAt(addr string) string
 
+	// Acknowledged is how many replicas may have acknowledged a master's stream up to an
+	// offset by now, counted where they say so and not where the master counts; known is
+	// false when that cannot be told.
+	Acknowledged(master string, offset int64) (replicas int, known bool)
+
 	// Files gives the data directory of a server, to be read when the experiment is over.
 	Files(server string, f func(fsys vfs.FS)) error
 }

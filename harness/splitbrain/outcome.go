@@ -63,8 +63,15 @@ type Outcome struct {
 	// Why says what an experiment lacked that proved nothing.
 	Why string
 
+	Waits    Waits
 	Trace    uint64    // in simulation: the hash of everything that happened
-	Findings []Finding // in simulation: what its own judge found wrong
+	Findings []Finding // what was wrong while it ran, and in simulation what its own judge found
+}
+
+// Waits are answers of WAIT that were held against what replicas have acknowledged.
+type Waits struct {
+	Compared int `json:"compared"`
+	TooHigh  int `json:"too_high"` // more replicas than had acknowledged the write
 }
 
 // Finding is something that must not happen in any schedule: a bug of the engine,

@@ -48,6 +48,8 @@ type Report struct {
 	Failed       int            `json:"failed"` // refused
 	Refusals     map[string]int `json:"refusals,omitempty"`
 
+	Waits *Waits `json:"waits,omitempty"`
+
 	DualMasterMS float64        `json:"dual_master_ms"` // for how long two servers were up and masters at once
 	DualAcked    map[string]int `json:"dual_acked"`     // what each acknowledged in that time
 	SplitBrain   int            `json:"split_brain_writes"`
@@ -120,6 +122,9 @@ func Judge(s *Scenario, o *Outcome) *Report {
 		LagMS: ms(s.Lag), Plan: s.Plan.String(), Seed: o.Seed, SpanMS: ms(o.Ended - o.Began), LostBy: map[string]int{}, Refusals: o.Refused,
 		LeftDown: o.Down, Suffixes: o.Suffixes, Anomalies: map[string]int{}, Struck: true,
 		DetectMS: -1, FailoverMS: -1, AcceptMS: -1, DemoteMS: -1, ConvergeMS: -1,
+	}
+	if s.Wait > 0 {
+		r.Waits = &o.Waits
 	}
 	for _, d := range slices.Concat(s.Directives, s.Sentinel) {
 		r.Directives = append(r.Directives, d.String())

@@ -79,6 +79,9 @@ func (r *Report) WriteText(w io.Writer) {
 	if r.Unknown > 0 {
 		line("  not acknowledged %6d  no reply in time%s; %d of them took effect", r.Unknown, waitNote(r.Wait), r.UnknownThere)
 	}
+	if r.Waits != nil {
+		line("answers of WAIT held against what replicas had acknowledged: %d, too high %d", r.Waits.Compared, r.Waits.TooHigh)
+	}
 	if r.Failed > 0 {
 		line("  refused          %6d  %s", r.Failed, counts(r.Refusals))
 	}
