@@ -128,6 +128,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return f.status
 	}
 	fmt.Fprintln(stderr, "torntail:", oneLine(err))
+	if takenAway(err) {
+		return result.ExitEnvironment
+	}
 	return result.ExitInternal
 }
 

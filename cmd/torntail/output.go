@@ -112,7 +112,10 @@ func (f *outputFlags) json(a *app, x form, dir, name string) (text io.Writer, er
 		return a.stderr, x.Write(a.stdout)
 	}
 	if err := atomicfile.Write(f.JSON, x.Write); err != nil {
-		return nil, usage(fmt.Errorf("--json: %w", err))
+		if err = fmt.Errorf("--json: %w", err); takenAway(err) {
+			return nil, environment(err)
+		}
+		return nil, usage(err)
 	}
 	return a.stdout, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,20 +121,23 @@ func (c *runCmd) Run(a *app) error {
 	}
 	results, err := k.Run(ctx, backend)
 	progress.Finish()
-	if err != nil {
+	known := slices.ContainsFunc(results, func(r result.Result) bool { return r.Runs > 0 })
+	if err != nil && !known {
 		undo()
 		return asUsage(err)
 	}
-	if c.Shrink && c.Target == "engine" && ctx.Err() == nil {
+	broken := err // what is known so far is reported all the same
+	if broken == nil && c.Shrink && c.Target == "engine" && ctx.Err() == nil {
 		if err := shrink.Results(results, version, nil); err != nil {
 			return err
 		}
 	}
-	return c.report(a, &result.Report{
+	err = c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
 		Seed: c.Seed, Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
 		Machine: thisMachine(backend.Name), Results: results,
 	}, out)
+	return withFailure(err, broken)
 }
 
 // campaign checks the flags and makes a campaign of them; notes are what a user

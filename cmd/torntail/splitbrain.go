@@ -132,11 +132,14 @@ func (c *splitbrainCmd) Run(a *app) error {
 	b := &splitbrainRun{a: a, c: c, backend: backend, until: stopAt, runs: runs, out: out, started: started, progress: c.progress(), total: runs * len(cells)}
 	err = b.all(ctx, cells)
 	b.progress.Finish()
-	if err != nil && ctx.Err() == nil {
+	if ctx.Err() != nil {
+		err = nil // what is known is reported, as unknown for the rest
+	}
+	if err != nil && b.done == 0 {
 		undo()
 		return asUsage(err)
 	}
-	return b.report(sweeps, cells, splitbrain.Remarks(o, sweeps))
+	return withFailure(b.report(sweeps, cells, splitbrain.Remarks(o, sweeps)), err)
 }
 
 func (c *splitbrainCmd) progress() *terminal.Progress {

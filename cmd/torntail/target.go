@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // targetFlags say what is tested and on which disk.
@@ -196,14 +199,51 @@ func versionOf(name string, described *target.Target) (string, error) {
 }
 
 // asUsage makes bad input of a server that will not start on an empty disk: it
-// does not like its directives, or is not what its --version says.
+// does not like its directives, or is not what its --version says. One that the
+// environment did not let start says nothing about the input.
 func asUsage(err error) error {
 	var refusal *process.StartError
-	if errors.As(err, &refusal) {
+	switch {
+	case takenAway(err):
+		return environment(err)
+	case errors.As(err, &refusal):
 		return usage(err)
 	}
 	return err
 }
+
+// withFailure ends a command that has reported what it knew, with the status of that; or
+// with what kept it from knowing more, if anything did: then that is never the input's.
+func withFailure(reported, broken error) error {
+	switch {
+	case broken == nil:
+		return reported
+	case takenAway(broken):
+		return environment(broken)
+	}
+	return &failure{result.ExitInternal, broken}
+}
+
+// takenAway reports whether an error is the environment's: it had no room, no
+// descriptors or no memory left, killed a server, or lost its program.
+func takenAway(err error) bool {
+	var refusal *process.StartError
+	if errors.As(err, &refusal) {
+		if refusal.Exit.Signal == syscall.SIGKILL {
+			return true
+		}
+		said := strings.ToLower(refusal.Output)
+		if strings.Contains(said, "ulimit -n") || slices.ContainsFunc(runsOut, func(lacks error) bool { return strings.Contains(said, lacks.Error()) }) {
+			return true
+		}
+	}
+	var path *fs.PathError
+	return slices.ContainsFunc(runsOut, func(lacks error) bool { return errors.Is(err, lacks) }) || errors.As(err, &path) && path.Op == "fork/exec"
+}
+
+// runsOut are what a machine may run out of, or lose. Servers that cannot go on
+// print their text; redis 7.0.15 server.c adjustOpenFilesLimit speaks of ulimit -n.
+var runsOut = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EROFS, syscall.ENOTCONN}
 
 // lacking says how to get a server that is not there. A path that is not there
 // is a mistake of the user's, a program that is not installed is the machine's.

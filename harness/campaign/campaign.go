@@ -91,7 +91,8 @@ type cell struct {
 }
 
 // Run runs the campaign and returns a result for each pair. After ctx is
-// cancelled it returns what it has, with verdict unknown for what is not done.
+// cancelled it returns what it has, with verdict unknown for what is not done. An error is
+// torntail's own or the environment's; what was done before it comes with it.
 func (c *Campaign) Run(ctx context.Context, b Backend) ([]result.Result, error) {
 	suited := *c
 	if suited.Runs == 0 {
@@ -139,7 +140,12 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			})
 		}
 		if err := all.Wait(); err != nil {
-			return nil, err
+			for _, cell := range cells {
+				if cell.tally.Result.Verdict == "" {
+					cell.tally.finish(c.wanted(), err)
+				}
+			}
+			return results, err
 		}
 		for _, cell := range group {
 			wanted := c.wanted()

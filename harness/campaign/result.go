@@ -1,9 +1,12 @@
 package campaign
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/harness/experiment"
@@ -177,6 +180,10 @@ func (t *tally) finish(wanted int, interrupted error) {
 		r.Verdict = result.Violated
 	case interrupted != nil:
 		r.Verdict, r.Why = result.Unknown, "interrupted before the runs were done"
+		if !errors.Is(interrupted, context.Canceled) {
+			first, _, _ := strings.Cut(interrupted.Error(), "\n")
+			r.Why = "not all runs were done: " + strings.TrimSuffix(first, "; its last lines:")
+		}
 	case r.Struck == 0:
 		r.Verdict, r.Why = result.Unknown, "no crash struck: "+t.why
 	case r.Struck < wanted:
