@@ -70,7 +70,7 @@ func TestClausesHoldUpToTheInstant(t *testing.T) {
 			return ""
 		}
 		each("postponed: acknowledged from", func(at time.Duration) string { return says(durability.Postponed(&life, &c, int64(at))) })
-		each("in a child's time: acknowledged from", func(at time.Duration) string { return says(durability.InChild(&life, &c, int64(at))) })
+		each("in a child's time: acknowledged from", func(at time.Duration) string { return says(durability.InChild(&life, &c, int64(at), int64(at))) })
 		late := func(l durability.Lateness, is bool) string {
 			if !is {
 				return ""
@@ -81,6 +81,11 @@ func TestClausesHoldUpToTheInstant(t *testing.T) {
 			short := life
 			short.Ended = at
 			return late(durability.LateSync(&short, &c))
+		})
+		each("late rename: crashed from", func(at time.Duration) string {
+			short := life
+			short.Ended = at
+			return late(durability.LateRename(&short, &c))
 		})
 		each("late snapshot: crashed from", func(at time.Duration) string {
 			short := life

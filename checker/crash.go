@@ -129,8 +129,17 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 		j.unknown(DiskLog, "what was written and synced is not on record, so what had to survive is not known")
 		return
 	}
+	if j.c.Logged && j.c.Keeps != contract.KeepsAll && e.life.DiskSeen && len(e.life.LogWrites) == 0 && len(j.changes.Acked) > 0 {
+		j.unknown(DiskLog, "writes were acknowledged, and not one write(2) to a file that is known as the log was seen")
+		return
+	}
 	if cut != nil {
 		j.kept(e, cut)
+	}
+	if op, failed := durability.WentOn(e.life, j.c, j.regs.In.Ops); op >= 0 {
+		j.found(anomaly.Anomaly{Name: anomaly.Refused, Epoch: e.number, Ops: []int{e.from + op}, Key: j.h.Ops[e.from+op].Key,
+			Rule:  "after a failed sync no write is acknowledged before one has succeeded",
+			Story: fmt.Sprintf("at %s a sync of the log failed\n%s", failed, j.tell([]int{e.from + op}))})
 	}
 	if late, ok := durability.LateSync(e.life, j.c); late.Waited > 0 {
 		j.starved("a sync was late", &late)
@@ -138,6 +147,13 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
 			Rule:  fmt.Sprintf("a sync must start within %s of the first write that none covers", j.c.SyncWithin),
 			Story: fmt.Sprintf("data was written to the log by %s\nno sync of it had started by %s", late.Since, late.Due)})
+	}
+	if late, ok := durability.LateRename(e.life, j.c); late.Waited > 0 {
+		j.starved("the sync of a renamed snapshot's directory was late", &late)
+	} else if ok {
+		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,
+			Rule:  fmt.Sprintf("the sync of its directory must start within %s after a snapshot has got its name", j.c.DurableWithin),
+			Story: fmt.Sprintf("a snapshot got its name by %s\nno sync of the directory had started by %s", late.Since, late.Due)})
 	}
 	if late, ok := durability.LateSnapshot(e.life, j.c, &j.changes); late.Waited > 0 {
 		j.starved("a snapshot was late", &late)
@@ -250,6 +266,7 @@ func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 	before := durability.KeptBefore(e.life, j.c)
 	var lost []int
 	var starved *durability.Lateness
+	unsynced := false // something is lost that must have been synced before the reply
 	for _, op := range cut.Certain {
 		acked := int64(j.regs.In.Ops[op].Return)
 		switch {
@@ -267,9 +284,13 @@ func (j *Judge) kept(e *epoch, cut *durability.Cut) {
 			default:
 				lost = append(lost, e.from+int(op))
 			}
-		case j.c.ChildrenMayDelaySync && j.c.SyncWithin == 0 && !durability.InChild(e.life, j.c, acked):
+		case j.c.SyncedFirst && !durability.InChild(e.life, j.c, int64(j.regs.In.Ops[op].Invoke), acked):
+			unsynced = true
 			lost = append(lost, e.from+int(op))
 		}
+	}
+	if unsynced {
+		before = zones.Early
 	}
 	if len(lost) > 0 {
 		j.found(j.lostWrites(e, lost, before))

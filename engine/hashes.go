@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 )
@@ -74,7 +75,9 @@ func (s *Server) hset(c *Session, argv [][]byte, hmset bool) {
 	}
 	s.touch(c.db, argv[1])
 	s.notify(config.HashEvents, "hset", c.db, argv[1])
-	s.propagate(c, (len(argv)-2)/2, argv)
+	if created > 0 || !s.bugs.Has(bugs.UpdateNotCounted) {
+		s.propagate(c, (len(argv)-2)/2, argv)
+	}
 }
 
 func cmdHsetnx(s *Server, c *Session, argv [][]byte) {

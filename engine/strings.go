@@ -175,6 +175,10 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 	case o.expire != nil:
 		db.SetExpire(key, at)
 		s.notify(config.GenericEvents, "expire", c.db, key)
+		if s.bugs.Has(bugs.ExpiryNotLogged) {
+			s.propagateAs(c, 1, wordSet, key, value)
+			break
+		}
 		s.propagateExpiring(c, key, value, at)
 	case o.get:
 		s.propagateAs(c, 1, withoutGet(argv)...)

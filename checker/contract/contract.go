@@ -40,6 +40,20 @@ const (
 	KeepsAll Keeps = "all"
 )
 
+// AfterFailedSync is what a server does once a sync of its log has failed. One that ends
+// always does right: nothing is acknowledged any more.
+type AfterFailedSync string
+
+const (
+	GoesOn AfterFailedSync = "goes-on" // or "": no promise
+	// Refuses: no write is acknowledged until another sync has succeeded (redis 7.0.15
+	// server.c writeCommandsDeniedByDiskError).
+	Refuses AfterFailedSync = "refuses"
+	// Stops: nothing that was asked later is acknowledged (7.0.15 aof.c
+	// flushAppendOnlyFile exits under always).
+	Stops AfterFailedSync = "stops"
+)
+
 // Crash is a kind of crash, by the name it has on the command line.
 type Crash string
 
@@ -83,14 +97,24 @@ type Contract struct {
 	// SyncWithin is clause (c): a sync must start within it of the first write(2)
 	// that none covers, unless one is in flight or failing. 0: no such promise.
 	SyncWithin time.Duration
-	// SyncSlack is what scheduling may add to SyncWithin and to PostponeUpTo.
+	// SyncSlack is what scheduling may add to SyncWithin, DurableWithin and PostponeUpTo.
 	SyncSlack time.Duration
+	// SyncedFirst: a reply waits for the sync of its write, but for what children delay.
+	SyncedFirst bool
+	// Logged: replies depend on an append-only file, so that an acknowledged write has
+	// been written to it.
+	Logged bool
 	// PostponeUpTo bounds how long an acknowledged write may wait for its
 	// write(2) behind a sync in flight. 0: not at all.
 	PostponeUpTo time.Duration
 	// SavePoints are clause (c) of snapshots: a snapshot must begin once one of
 	// them is due. Empty: no such promise.
 	SavePoints []SavePoint
+	// AfterFailedSync is what the server must do once a sync of the log has failed.
+	AfterFailedSync AfterFailedSync
+	// DurableWithin is how soon the sync of its directory must begin after a snapshot has
+	// got its name. 0: no such promise.
+	DurableWithin time.Duration
 	// ChildrenMayDelaySync: while a snapshot or rewrite child runs nothing is
 	// synced (no-appendfsync-on-rewrite yes), and what was acknowledged meanwhile may be lost.
 	ChildrenMayDelaySync bool
@@ -130,6 +154,9 @@ func (c *Contract) Documented() (time.Duration, bool) {
 // background thread. Half a second covers them with a margin of more than two.
 const Slack = 500 * time.Millisecond
 
+// Timer is the period of redis's serverCron by default (hz 10).
+const Timer = 100 * time.Millisecond
+
 // Config is what a contract depends on beside the mode's name. The zero Config
 // takes the values that Redis 7.0.15 and Linux have by default.
 type Config struct {
@@ -144,8 +171,13 @@ type Config struct {
 	// Writes is how many a second the clients make; 0: not known. Save points that
 	// so few do not reach in their time bound nothing.
 	Writes float64
+	// WriteBackKnown: the disk is known to write back by then, size and data.
+	WriteBackKnown bool
 	// Slack replaces the default slack, for machines with more to do than cores.
 	Slack time.Duration
+	// Timer is how often the server looks at what is due, when it is more seldom than by
+	// default (redis 7.0.15: 1/hz).
+	Timer time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -161,5 +193,6 @@ func (c Config) withDefaults() Config {
 	if c.Slack == 0 {
 		c.Slack = Slack
 	}
+	c.Timer = max(c.Timer, Timer)
 	return c
 }

@@ -36,7 +36,9 @@ type Rule struct {
 	SyncWithin   *span              `yaml:"sync-within"`
 	SyncSlack    *span              `yaml:"sync-slack"`
 	PostponeUpTo *span              `yaml:"postpone-up-to"`
+	DurableIn    *span              `yaml:"durable-within"`
 	Bounds       map[string]span    `yaml:"bounds"`
+	AfterFailed  *AfterFailedSync   `yaml:"after-failed-sync"`
 	MaxWindow    *span              `yaml:"max-loss-window"`
 	MaxLost      *int               `yaml:"max-lost"`
 	Save         []savePointInWords `yaml:"save"`
@@ -170,6 +172,11 @@ func (r *Rule) check() error {
 			return err
 		}
 	}
+	if r.AfterFailed != nil {
+		if err := known("after-failed-sync", string(*r.AfterFailed), []string{string(GoesOn), string(Refuses), string(Stops)}); err != nil {
+			return err
+		}
+	}
 	if r.Recovery != nil {
 		if err := known("recovery", *r.Recovery, []string{"by-itself", "repaired", "refused"}); err != nil {
 			return err
@@ -250,9 +257,13 @@ func (r *Rule) apply(c *Contract) {
 			*to = time.Duration(*from)
 		}
 	}
+	if r.AfterFailed != nil {
+		c.AfterFailedSync = *r.AfterFailed
+	}
 	set(&c.SyncWithin, r.SyncWithin)
 	set(&c.SyncSlack, r.SyncSlack)
 	set(&c.PostponeUpTo, r.PostponeUpTo)
+	set(&c.DurableWithin, r.DurableIn)
 	set(&c.MaxWindow, r.MaxWindow)
 	if r.MaxLost != nil {
 		c.MaxLost = *r.MaxLost

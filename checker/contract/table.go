@@ -74,12 +74,18 @@ func join(cs []Crash) string {
 
 func (r row) contract(crash Crash, conf Config) Contract {
 	c := Contract{
-		Mode: r.mode, Crash: crash, SyncSlack: conf.Slack,
+		Mode: r.mode, Crash: crash, SyncSlack: conf.Slack + conf.Timer - Timer, Logged: r.log != "",
 		MaxWindow: -1, MaxLost: -1,
 		// A torn or zeroed tail after a power cut is the product's own finding
 		// (F2 of the disk model); its own tool may cut it, and what is lost by
 		// the cut is judged like any other loss.
 		AllowRepair: true,
+	}
+	switch r.log {
+	case "always":
+		c.AfterFailedSync = Stops
+	case "everysec":
+		c.AfterFailedSync = Refuses
 	}
 	switch {
 	case crash == Term && (r.log != "" || r.points):
@@ -92,7 +98,10 @@ func (r row) contract(crash Crash, conf Config) Contract {
 		c.Level, c.Keeps = Durable, KeepsAll
 		c.Bounds = zero("appendfsync always: synced before the reply")
 		if conf.NoSyncOnRewrite && crash.LosesPageCache() {
-			c.Level, c.Keeps, c.ChildrenMayDelaySync = Buffered, KeepsSynced, true
+			// What a child has delayed is synced with the next write, or in the next turn of
+			// the event loop, which the timer begins (7.0.15 aof.c flushAppendOnlyFile, under
+			// try_fsync and where the buffer is empty).
+			c.Level, c.Keeps, c.ChildrenMayDelaySync, c.SyncedFirst, c.SyncWithin = Buffered, KeepsSynced, true, true, conf.Timer
 			c.Bounds = writeBack(conf)
 		}
 	case r.log == "everysec" && crash.LosesPageCache():
@@ -116,12 +125,18 @@ func (r row) contract(crash Crash, conf Config) Contract {
 	case r.log == "no" && crash.LosesPageCache():
 		c.Level, c.Keeps = Buffered, KeepsSynced
 		c.Bounds = writeBack(conf)
+		if conf.WriteBackKnown {
+			c.MaxWindow = c.Bounds[0].Value + c.SyncSlack
+		}
 	case r.log == "no":
 		c.Level, c.Keeps = Durable, KeepsAll
 		c.Bounds = zero("what was written survives the process")
 	case r.saves || r.points:
 		c.Level, c.Keeps = Buffered, KeepsSnapshot
 		c.SavePoints = conf.SavePoints
+		if crash.LosesPageCache() {
+			c.DurableWithin = time.Second // rdb.c rdbSave: the next call after the rename (since 7.0.3)
+		}
 		c.Bounds = savePointBounds(conf.SavePoints, conf.Writes)
 	default:
 		c.Level, c.Keeps = Empty, KeepsNothing

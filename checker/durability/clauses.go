@@ -81,10 +81,12 @@ func snapshotBefore(ep *history.Epoch, end int64, mustBeDurable bool) int64 {
 // Postponed reports whether an operation acknowledged at acked may be missing
 // after a process kill because its write(2) was waiting behind a sync in flight
 // (redis 7.0.15 aof.c flushAppendOnlyFile): no write that could hold it had
-// returned, a sync was in flight from before the acknowledgement until the
-// crash (or until so shortly before it that the waiting write had not been made
-// yet), and the wait was not longer than the contract allows, unless a write
-// had begun by then.
+// returned, a sync was in flight until the crash (or until so shortly before it
+// that the waiting write had not been made yet), and had been since the
+// acknowledgement, and the wait was not longer than the contract allows, unless a write
+// had begun by then. Redis waits from the moment at which it has asked its
+// background thread for the sync (bioPendingJobsOfType), which is after the write
+// that made it due and may be before the sync enters.
 func Postponed(ep *history.Epoch, c *contract.Contract, acked int64) bool {
 	if c.PostponeUpTo == 0 {
 		return false
@@ -96,7 +98,7 @@ func Postponed(ep *history.Epoch, c *contract.Contract, acked int64) bool {
 	inFlight := false
 	for i := range ep.LogSyncs {
 		s := &ep.LogSyncs[i]
-		if int64(s.Enter) <= acked && int64(s.Return) >= end-slack {
+		if int64(s.Enter) <= acked+slack && int64(s.Return) >= end-slack {
 			inFlight = true
 			break
 		}
@@ -116,30 +118,43 @@ func Postponed(ep *history.Epoch, c *contract.Contract, acked int64) bool {
 	return false
 }
 
-// InChild reports whether an operation acknowledged at acked falls into a
-// stretch in which no-appendfsync-on-rewrite keeps the log unsynced: a child
-// runs, or has ended and the sync that catches up has not returned.
-func InChild(ep *history.Epoch, c *contract.Contract, acked int64) bool {
-	if !c.ChildrenMayDelaySync {
-		return false
+// InChild reports whether an operation may have been written to the log in a stretch in
+// which no-appendfsync-on-rewrite keeps it unsynced: while a child runs. What is written
+// later is synced like any other write, whether the sync that catches up comes or not.
+func InChild(ep *history.Epoch, c *contract.Contract, invoked, acked int64) bool {
+	return c.ChildrenMayDelaySync && slices.ContainsFunc(ep.ChildRunning, func(child history.Interval) bool {
+		return acked >= int64(child.From) && invoked <= int64(child.To)
+	})
+}
+
+// WentOn returns the place of an acknowledged write, of a life's operations, that the
+// server was to refuse because a sync of the log had failed, and when that was. -1: none.
+// What was asked before the failed sync had returned may have been done by then.
+func WentOn(ep *history.Epoch, c *contract.Contract, ops []history.Op) (op int, failed time.Duration) {
+	if c.AfterFailedSync != contract.Stops && c.AfterFailedSync != contract.Refuses {
+		return -1, 0
 	}
-	for _, child := range ep.ChildRunning {
-		if acked < int64(child.From) {
+	for i := range ep.LogSyncs {
+		s := &ep.LogSyncs[i]
+		if !s.Failed || s.Return > ep.Ended {
 			continue
 		}
-		caughtUp := int64(ep.Ended)
-		for i := range ep.LogSyncs {
-			s := &ep.LogSyncs[i]
-			if !s.Failed && s.Enter >= child.To {
-				caughtUp = min(caughtUp, int64(s.Return))
-				break
+		from, until := s.Return, history.Never
+		if c.AfterFailedSync == contract.Refuses {
+			from += c.SyncSlack
+			for _, next := range ep.LogSyncs[i+1:] {
+				if !next.Failed {
+					until = min(until, next.Return)
+				}
 			}
 		}
-		if acked <= max(caughtUp, int64(child.To)) {
-			return true
+		for n := range ops {
+			if o := &ops[n]; o.Acked() && o.Writes() && o.Invoke > from && o.Return < until {
+				return n, s.Return
+			}
 		}
 	}
-	return false
+	return -1, 0
 }
 
 // Lateness is a broken clause (c): data was written at Since, and no sync (or
@@ -274,6 +289,32 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 // afterFailedSave is how long redis waits after a failed snapshot before the
 // next try (7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY).
 const afterFailedSave = 5 * time.Second
+
+// LateRename looks for a snapshot that had got its name, and for which the sync of the
+// directory was not begun within DurableWithin+SyncSlack. That of one that takes long is
+// among those in which the server was blocked, and one that failed was begun.
+func LateRename(ep *history.Epoch, c *contract.Contract) (late Lateness, ok bool) {
+	for i := range ep.Snapshots {
+		s := &ep.Snapshots[i]
+		if c.DurableWithin == 0 || s.Failed || s.Renamed > ep.Ended {
+			continue
+		}
+		due := s.Renamed + c.DurableWithin + c.SyncSlack
+		begun := slices.ContainsFunc(ep.Blocked, func(b history.Interval) bool { return b.From >= s.Renamed && b.From <= due })
+		if begun || due >= min(s.Durable, ep.Ended) {
+			continue
+		}
+		l := Lateness{Since: s.Renamed, Due: due}
+		waited := Waited(ep, s.Renamed, min(s.Durable, ep.Ended))
+		if due+waited < min(s.Durable, ep.Ended) {
+			return l, true
+		} else if late.Waited == 0 {
+			l.Waited = waited
+			late = l
+		}
+	}
+	return late, late.Waited > 0
+}
 
 // Changes are the acknowledged writes of an epoch: when they were sent and when they were
 // acknowledged. One that was sent before a fork and acknowledged after it

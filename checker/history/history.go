@@ -179,6 +179,8 @@ type Snapshot struct {
 	Durable time.Duration
 	// Began is when writing began, Renamed when it took its name; Never if not.
 	Began, Renamed time.Duration
+	// Failed: the sync that was to make the rename durable failed.
+	Failed bool
 }
 
 // Epoch is one life of a server: from the state it started with to the crash that ended it.

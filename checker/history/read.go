@@ -545,6 +545,8 @@ func (d *decoder) snapshot() error {
 			return d.timeTo(&sn.Renamed)
 		case "durable":
 			return d.timeTo(&sn.Durable)
+		case "failed":
+			return d.flagTo(&sn.Failed)
 		}
 		return errField
 	})

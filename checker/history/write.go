@@ -28,7 +28,7 @@ import (
 //	{"epoch":0,"began":0,"ended":9,"how":"kill","disk":true}
 //	{"log-write":[5,6],"bytes":40}                       of the epoch above: enter and return
 //	{"log-sync":[6,8],"covers":6,"failed":false}
-//	{"snapshot":3,"began":4,"renamed":7,"durable":8}     the number is the fork
+//	{"snapshot":3,"began":4,"renamed":7,"durable":8}     the number is the fork; also "failed"
 //	{"child":[3,7]}
 //	{"waited":[3,7],"by":2}
 //	{"blocked":[4,6]}
@@ -320,6 +320,10 @@ func (e *encoder) epoch(n int, ep *Epoch) {
 		e.time("began", s.Began)
 		e.time("renamed", s.Renamed)
 		e.time("durable", s.Durable)
+		if s.Failed {
+			e.field("failed")
+			e.b = append(e.b, "true"...)
+		}
 		e.end()
 	}
 	for _, b := range ep.Blocked {

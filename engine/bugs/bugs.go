@@ -50,6 +50,29 @@ const (
 	SplitTransaction
 	// OldIncrUnsynced closes the incr file that a rewrite leaves without a sync.
 	OldIncrUnsynced
+	// IdleTailUnsynced starts the once-a-second sync with writes only, so that what was
+	// written in the second of the last one stays unsynced while no other comes.
+	IdleTailUnsynced
+	// RewriteCountsAsSync takes all that was written for synced when a rewrite ends.
+	RewriteCountsAsSync
+	// SnapshotDirUnsynced leaves out the sync of the directory after a snapshot's rename.
+	SnapshotDirUnsynced
+	// ManifestInPlace overwrites the manifest instead of replacing it by a rename.
+	ManifestInPlace
+	// ExpiryNotLogged logs a SET with an expiry time without it.
+	ExpiryNotLogged
+	// UpdateNotCounted logs and counts of HSET only fields that are new.
+	UpdateNotCounted
+	// OpenTransactionLoaded executes a transaction that is loaded as it is read, whether
+	// its EXEC follows or not.
+	OpenTransactionLoaded
+	// ChangesMeanwhileForgotten takes all changes for saved when a snapshot ends, those
+	// made since it began among them.
+	ChangesMeanwhileForgotten
+	// AlwaysGoesOn answers under appendfsync always after an fsync that failed.
+	AlwaysGoesOn
+	// EverysecGoesOn takes writes after the fsync of everysec has failed.
+	EverysecGoesOn
 	// ForeignPartialSync lets a replica of another history go on with a partial
 	// resynchronisation when the backlog covers its offset.
 	ForeignPartialSync
@@ -124,6 +147,26 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes"},
 	{OldIncrUnsynced, "old-incr-never-synced", "the log that a rewrite goes on from is closed without its last sync (until redis #11004)",
 		[]string{"everysec", "no", "hybrid"}, "lost-write", "power cut soon after the start of a rewrite"},
+	{IdleTailUnsynced, "idle-tail-never-synced", "everysec starts no sync while no writes come (until redis #6053)",
+		[]string{"everysec", "hybrid"}, "late-sync", "power cut while clients have been idle for more than two seconds"},
+	{RewriteCountsAsSync, "rewrite-counts-as-sync", "the end of a rewrite counts as a sync of what was written meanwhile (until redis #11973)",
+		[]string{"everysec", "hybrid"}, "late-sync", "power cut after a rewrite, idle clients, no-appendfsync-on-rewrite yes"},
+	{SnapshotDirUnsynced, "rdb-dir-never-synced", "the directory is not synced after the rename of a snapshot (until redis #10737)",
+		[]string{"rdb"}, "late-sync", "power cut after a snapshot"},
+	{ManifestInPlace, "manifest-in-place", "the manifest is overwritten, not replaced (as nodes.conf was until redis #10924)",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "any crash while a rewrite writes it"},
+	{ExpiryNotLogged, "expiry-not-logged", "a SET with an expiry time is logged without it (as SET EX was in part until redis 530fcf8)",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after a key has expired"},
+	{UpdateNotCounted, "update-not-counted", "an HSET of a field that is there is neither logged nor counted as a change (as of BLPOP until redis #11326)",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash"},
+	{OpenTransactionLoaded, "open-transaction-loaded", "a transaction whose EXEC is missing is loaded (until redis eb87da6)",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "a crash that tears a transaction"},
+	{ChangesMeanwhileForgotten, "changes-during-save-forgotten", "changes made while a snapshot is written count as saved (until redis 2f6b31c)",
+		[]string{"rdb"}, "late-sync", "any crash after clients have gone idle during a snapshot"},
+	{AlwaysGoesOn, "always-goes-on", "under always a failed fsync is logged and writes are answered (until redis #8347)",
+		[]string{"always", "hybrid-always"}, "refused", "a power cut after an fsync that failed"},
+	{EverysecGoesOn, "everysec-goes-on", "under everysec writes are taken after a failed fsync (until redis #8419)",
+		[]string{"everysec", "hybrid"}, "refused", "a power cut after an fsync that failed"},
 	{ForeignPartialSync, "partial-sync-wrong-id", "a partial resynchronisation is granted to a replica with another replication id",
 		[]string{replicated}, "divergence", "a partition in which the old master takes writes"},
 	{BacklogKept, "backlog-kept-after-full-sync", "a replica keeps its backlog through a full resynchronisation, so that it holds bytes of two histories",

@@ -104,7 +104,7 @@ func (m *Manager) flush(force bool) {
 	if len(m.buf) == 0 {
 		// Nothing to write, but perhaps to sync: written in the second of the last
 		// sync, kept back by no-appendfsync-on-rewrite, or before a change to always.
-		if m.incrSynced == m.incrSize {
+		if m.incrSynced == m.incrSize || m.o.Bugs.Has(bugs.IdleTailUnsynced) {
 			return
 		}
 		switch {
@@ -251,7 +251,7 @@ func (m *Manager) trySync(syncing bool) {
 func (m *Manager) syncNow() {
 	m.plant.syncs++
 	if !(m.o.Bugs.Has(bugs.AlwaysSkips50th) && m.plant.syncs%50 == 0) {
-		if err := m.incr.SyncData(); err != nil {
+		if err := m.incr.SyncData(); err != nil && !m.o.Bugs.Has(bugs.AlwaysGoesOn) {
 			m.die("Can't persist AOF for fsync error when the AOF fsync policy is 'always': %s. Exiting...", aof.Reason(err))
 			return
 		}

@@ -303,6 +303,8 @@ func (l *fileLoader) execute(argv [][]byte) {
 		l.beforeMulti = l.valid
 	}
 	switch {
+	case l.m.o.Bugs.Has(bugs.OpenTransactionLoaded):
+		l.apply(argv)
 	case l.inMulti && isWord(argv[0], "EXEC"):
 		l.inMulti = false
 		for _, q := range l.queue {

@@ -38,6 +38,9 @@ func (m *Manager) persistManifest(am *aof.Manifest) bool {
 	}
 	m.text = am.Append(m.text[:0])
 	name, temp := m.manifestName(), "temp-"+m.manifestName()
+	if m.o.Bugs.Has(bugs.ManifestInPlace) {
+		temp = name
+	}
 	f, err := m.o.FS.Open(m.aofPath(temp), vfs.WriteOnly|vfs.Create|vfs.Truncate)
 	if err != nil {
 		m.log(Warning, "Can't open the AOF manifest file %s: %s", temp, aof.Reason(err))

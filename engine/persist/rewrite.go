@@ -228,6 +228,9 @@ func (m *Manager) installBase(c *child) bool {
 		m.currentSize = m.fileSize(name) + m.incrSize
 		m.baseSize = m.currentSize
 	}
+	if m.o.Bugs.Has(bugs.RewriteCountsAsSync) {
+		m.incrSynced, m.lastFsync = m.incrSize, m.unix()
+	}
 	m.removeHistory()
 	return true
 }

@@ -82,7 +82,7 @@ func (j *snapshotJob) saveRDB(data *keyspace.Snapshot) error {
 			return failed("fsync", err)
 		}
 	}
-	if !j.bugs.Has(bugs.RenameWithoutDirSync) {
+	if !j.bugs.Has(bugs.RenameWithoutDirSync) && !j.bugs.Has(bugs.SnapshotDirUnsynced) {
 		if out.dead() {
 			return errKilled
 		}
@@ -176,6 +176,9 @@ func (m *Manager) bgsaveDone(c *child) {
 	default:
 		m.log(Notice, "Background saving terminated with success")
 		m.dirty -= m.dirtyBeforeBgsave
+		if m.o.Bugs.Has(bugs.ChangesMeanwhileForgotten) {
+			m.dirty = 0
+		}
 		m.lastSave = now
 		m.bgsaveOK = true
 	}

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -23,6 +25,8 @@ var lookalikes = []struct {
 	{"disk-ignores-fsync", "F1", "everysec+rdb", "posix", 5 * time.Second}, // the root was synced with the first snapshot
 	{"old-incr-never-synced", "F3", "everysec", "ext4", 0},
 	{"disk-ignores-fsync", "F4", "everysec", "ext4", time.Second},
+	{"rename-without-dirsync", "F6", "rdb", "posix", 5 * time.Second},
+	{"rdb-dir-never-synced", "F6", "rdb", "posix", 5 * time.Second},
 	{"rename-without-dirsync", "F5", "always", "btrfs", 0},
 }
 
@@ -59,5 +63,48 @@ func TestNoFindingHidesAPlant(t *testing.T) {
 		t.Logf("%s, which looks like %s: %v", l.plant, l.finding, counts)
 		assert.Positive(t, counts["violated"], "%s in mode %s", l.plant, l.mode)
 		assert.Zero(t, counts[l.finding], "%s in mode %s is counted under %s", l.plant, l.mode, l.finding)
+	}
+}
+
+// TestFailedSyncOfASoundServer: a server that stops, or refuses writes, after a sync that
+// failed has not gone on. What it loses by it is judged like any other loss.
+func TestFailedSyncOfASoundServer(t *testing.T) {
+	s := experiment.NewSimulator()
+	defer s.Close()
+	c := campaignOf(t, 1, 1, []string{"always", "everysec", "hybrid"}, []string{"power"})
+	for i := range c.Modes {
+		stopped := 0
+		for n := range 20 {
+			x := c.Experiment(&c.Modes[i], c.Crashes[0], uint64(n))
+			x.Plan = failedSync(&c.Modes[i], seeding.NewDraws(x.Seed))
+			o, err := s.Run(x, nil)
+			require.NoError(t, err)
+			for _, a := range o.Anomalies {
+				require.NotEqual(t, "refused", a.Name, "%s, %d: %s", c.Modes[i].Name, n, a.Story)
+			}
+			if strings.Contains(o.Why, "exited after a failed sync of its log, which is right") {
+				stopped++
+			}
+		}
+		if c.Modes[i].Sync {
+			require.Equal(t, 20, stopped)
+		}
+	}
+}
+
+// TestSeldomTimer: what the server does by its timer comes as late as that allows.
+func TestSeldomTimer(t *testing.T) {
+	s := experiment.NewSimulator()
+	defer s.Close()
+	c := campaignOf(t, 1, 1, []string{"everysec", "rdb", "hybrid", "everysec+rdb"}, []string{"power", "kill"})
+	for n := range 120 {
+		m := c.Modes[n%4].With([]product.Directive{{Name: "hz", Value: "1"}})
+		if n%8 >= 4 {
+			m.Rate, m.Span = 0.6, 20*time.Second
+		}
+		x := c.Experiment(&m, c.Crashes[n/4%2], uint64(n))
+		o, err := s.Run(x, nil)
+		require.NoError(t, err)
+		require.NotEqual(t, result.Violated, o.Verdict, "%s, %d: %v", m.Name, n, o.Anomalies)
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
@@ -28,6 +30,11 @@ type recipe struct {
 	crashes     []string
 	workload    string
 	personality string
+	// directives are the mode's beside its own; rate and span, when not 0, are how often
+	// and for how long clients write.
+	directives []product.Directive
+	rate       float64
+	span       time.Duration
 	// plan, when not nil, draws the plan instead of GeneratePlan.
 	plan func(m *product.Mode, d *seeding.Draws) *plan.Plan
 	// anomalies are the names that count as found, any of them; nil: the one in
@@ -70,6 +77,37 @@ var recipes = map[string]func(r recipe) recipe{
 		r.anomalies = []string{"lost-write", "hole", "unrecoverable"}
 		return r
 	},
+	"idle-tail-never-synced": func(r recipe) recipe { r.crashes, r.rate, r.span = []string{"power"}, 0.6, 20*time.Second; return r },
+	"rewrite-counts-as-sync": func(r recipe) recipe {
+		r.crashes, r.rate, r.span = []string{"power"}, 0.6, 20*time.Second
+		r.directives = []product.Directive{{Name: "no-appendfsync-on-rewrite", Value: "yes"}}
+		return r
+	},
+	"rdb-dir-never-synced": func(r recipe) recipe { r.crashes = []string{"power"}; return r },
+	"manifest-in-place": func(r recipe) recipe {
+		r.plan, r.crashes = atManifestWrite, []string{"kill"}
+		r.anomalies = []string{"unrecoverable", "lost-write"}
+		return r
+	},
+	"expiry-not-logged": func(r recipe) recipe {
+		r.workload, r.crashes = "mixed", []string{"kill"}
+		r.span, r.rate = 5*time.Second, 100
+		r.anomalies = []string{"resurrection", "hole"}
+		return r
+	},
+	"update-not-counted": func(r recipe) recipe {
+		r.workload, r.crashes = "hashes", []string{"kill"}
+		r.anomalies = []string{"lost-write", "resurrection", "phantom", "hole"}
+		return r
+	},
+	"open-transaction-loaded": func(r recipe) recipe { r.workload, r.crashes = "transactions", []string{"tail-cut"}; return r },
+	"changes-during-save-forgotten": func(r recipe) recipe {
+		r.crashes, r.rate, r.span = []string{"kill"}, 1, 30*time.Second
+		r.directives = []product.Directive{{Name: "rdb-key-save-delay", Value: "400000"}}
+		return r
+	},
+	"always-goes-on":         func(r recipe) recipe { r.plan, r.crashes = failedSync, []string{"power"}; return r },
+	"everysec-goes-on":       func(r recipe) recipe { r.plan, r.crashes = failedSync, []string{"power"}; return r },
 	"unlink-before-manifest": func(r recipe) recipe { r.plan, r.crashes = atUnlink, []string{"kill"}; return r },
 	"truncated-tail-kept":    func(r recipe) recipe { r.plan, r.crashes = tornTwice, []string{"tail-cut"}; return r },
 	"rewrite-loses-writes":   func(r recipe) recipe { r.crashes = []string{"kill"}; return r },
@@ -97,6 +135,23 @@ func atManifest(m *product.Mode, d *seeding.Draws) *plan.Plan {
 	cut := experiment.At(0, experiment.PowerCut(d))
 	cut.At = plan.Instant{Kind: plan.AtCall, Node: experiment.Server, Call: plan.CallPattern{Op: "rename", Glob: "*.manifest"}, N: 2, Time: t, Place: 2}
 	return &plan.Plan{Statements: []plan.Statement{experiment.At(t, &plan.Do{Node: experiment.Server, Args: []string{"BGREWRITEAOF"}}), cut}}
+}
+
+// atManifestWrite kills the server as it has opened or written the manifest of a rewrite.
+func atManifestWrite(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	t := d.Between(m.Period, m.Span)
+	kill := experiment.At(0, &plan.Kill{Node: experiment.Server})
+	kill.At = plan.Instant{Kind: plan.AtCall, Node: experiment.Server, Call: plan.CallPattern{Op: "write", Glob: "*.manifest"}, N: 1 + d.Below(3), Time: t, Place: disk.PlaceEnter}
+	return &plan.Plan{Statements: []plan.Statement{experiment.At(t, &plan.Do{Node: experiment.Server, Args: []string{"BGREWRITEAOF"}}), kill}}
+}
+
+// failedSync has a sync of the log fail, and cuts the power later.
+func failedSync(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	t := d.Between(m.Period, m.Span/2)
+	fail := &plan.Fail{Target: plan.Target{Call: plan.CallPattern{Op: "fsync", Glob: "*.incr.aof"}}, Err: syscall.EIO}
+	once := experiment.At(t, fail)
+	once.Span = plan.Span{Kind: plan.SpanCalls, Calls: 1}
+	return &plan.Plan{Statements: []plan.Statement{once, experiment.At(t+m.Span/2, experiment.PowerCut(d))}}
 }
 
 // atUnlink kills the server as it has removed a file at the end of a rewrite.
@@ -170,6 +225,18 @@ func recipeFor(p experiment.Plant) recipe {
 	return r
 }
 
+// in is a mode as the recipe wants it.
+func (r *recipe) in(m product.Mode) product.Mode {
+	m = m.With(r.directives)
+	if r.rate > 0 {
+		m.Rate = r.rate
+	}
+	if r.span > 0 {
+		m.Span = r.span
+	}
+	return m
+}
+
 // lookFor runs experiments with one plant until it is found.
 func lookFor(ctx context.Context, s *experiment.Simulator, p experiment.Plant, seed uint64) (SelftestLine, error) {
 	r := recipeFor(p)
@@ -178,6 +245,7 @@ func lookFor(ctx context.Context, s *experiment.Simulator, p experiment.Plant, s
 	if err != nil {
 		return line, err
 	}
+	m = r.in(m)
 	var plants experiment.Plants
 	p.Set(&plants)
 	seed = seeding.Derive(seed, hashName(p.Name))

@@ -349,7 +349,7 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	r.facts.carries = commitsCarryData(r.x.Personality)
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
-	r.heard.Children(&r.x.Mode, epoch)
+	product.Children(&r.x.Mode, r.heard.Worked, at, epoch)
 	rootSynced := r.out.RootSynced
 	r.out.Signs, r.out.Unsynced = r.facts.signs(&r.x.Mode, at), r.facts.unsynced(at, midway)
 	r.out.RootSynced = r.out.RootSynced || rootSynced

@@ -108,10 +108,12 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 				Fork: f.forkBefore(c.Enter), Began: c.Enter, Renamed: history.Never, Durable: history.Never})
 		case c.Kind == disk.OpRename && role == product.SnapshotDraft && c.Err == 0 && len(e.Snapshots) > 0:
 			e.Snapshots[len(e.Snapshots)-1].Renamed = c.Return
-		case c.Kind == disk.OpDirSync && product.IsRoot(c.Path) && c.Err == 0 && c.Return != disk.Never:
+		case c.Kind == disk.OpDirSync && product.IsRoot(c.Path) && c.Return != disk.Never:
 			for j := range e.Snapshots {
 				if s := &e.Snapshots[j]; s.Renamed <= c.Enter && s.Durable == history.Never {
-					s.Durable = c.Return
+					if s.Failed = c.Err != 0; !s.Failed {
+						s.Durable = c.Return
+					}
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -32,7 +33,7 @@ func contractOf(m *product.Mode, crash *CrashKind, personality string, own *cont
 	if err != nil {
 		return contract.Contract{}, err
 	}
-	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: policy.NoSyncOnRewrite, SavePoints: policy.SavePoints,
+	conf := contract.Config{Modelled: true, Slack: slack, NoSyncOnRewrite: policy.NoSyncOnRewrite, Timer: policy.Timer, SavePoints: policy.SavePoints,
 		WriteBackExpire: back.Expire, WriteBackInterval: back.Interval,
 		Writes: m.Rate * (1 - workloads.Default().ReadRatio)}
 	if withoutModel(personality) {
@@ -45,6 +46,7 @@ func contractOf(m *product.Mode, crash *CrashKind, personality string, own *cont
 		}
 		// What the flusher has written can be read back once the journal has committed the size.
 		conf.WriteBackInterval += p.Commit
+		conf.WriteBackKnown = p.Commit > 0
 	}
 	kind := crash.contract()
 	if crash.promise != nil {
@@ -96,6 +98,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 	}
 	if o.Struck, o.Why = struck(x, o); !o.Struck {
 		o.Verdict = result.Unknown
+		j.exited(x, o, judge)
 		return
 	}
 	if f := finding.Drowning(x.Mode.Store.Findings(), o.asFindingsSee(x)); f != nil {
@@ -126,11 +129,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 	verdict := judge(o.History, c)
 	o.judgement, o.contract = &verdict, c
 	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
-	o.Acked, o.Lost, o.Postponed = verdict.Acked, verdict.Lost, verdict.PostponedLost
-	o.Window, o.Censored = verdict.WindowCertain, verdict.Censored
-	for _, a := range verdict.Anomalies {
-		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
-	}
+	o.take(&verdict)
 	if o.Verdict == result.Unknown {
 		o.Why = verdict.Why
 		// A crash before anything was acknowledged (behind one slow fsync, say) had
@@ -147,6 +146,46 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 	if o.Findings = append(o.Findings, names...); excused {
 		o.excuse()
 	}
+}
+
+// take takes what the judges counted and found.
+func (o *Outcome) take(v *checker.Judgement) {
+	o.Acked, o.Lost, o.Postponed = v.Acked, v.Lost, v.PostponedLost
+	o.Window, o.Censored = v.WindowCertain, v.Censored
+	for _, a := range v.Anomalies {
+		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
+	}
+}
+
+// exited judges a life that the server has ended by itself, after a sync of its log had
+// failed, by what it promises about a process that ends. That is right, or allowed: it
+// proves nothing about the crash that did not strike, but what it breaks is broken.
+func (j *judging) exited(x *Experiment, o *Outcome, judge func(*history.History, contract.Contract) checker.Judgement) {
+	if len(o.History.Epochs) == 0 || o.Recovery == machine.NotRestarted || !exitedAfterFailedSync(&o.History.Epochs[0]) {
+		return
+	}
+	c, err := contractOf(&x.Mode, MustCrash("kill"), x.Personality, x.Contract, j.slack)
+	if err != nil {
+		return
+	}
+	word := "which is allowed"
+	if c.AfterFailedSync == contract.Stops {
+		word = "which is right"
+	}
+	o.Why = "the server exited after a failed sync of its log, " + word + "; the crash that was asked for did not strike"
+	if len(o.History.Epochs) > 1 {
+		return // what a later crash did is not told from what this one has left
+	}
+	if verdict := judge(o.History, c); verdict.Verdict == "violated" {
+		o.Verdict, o.Why, o.Struck = result.Violated, "", true
+		o.take(&verdict)
+	}
+}
+
+// exitedAfterFailedSync reports whether a server has ended by itself after a sync of its
+// log had failed.
+func exitedAfterFailedSync(life *history.Epoch) bool {
+	return life.How == history.Exited && slices.ContainsFunc(life.LogSyncs, func(s history.DiskSync) bool { return s.Failed })
 }
 
 // asFindingsSee is what known findings see of a run.

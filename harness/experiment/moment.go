@@ -40,6 +40,7 @@ type watched struct {
 	hist    *history.History
 	log     []disk.Record // of the life under way
 	forks   []time.Duration
+	worked  []history.Interval // when rewrites and snapshots went on
 	facts   *facts
 	judging *judging
 	rewrite bool // without a disk: a rewrite is under way
@@ -82,7 +83,7 @@ func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
 	}
 	m := &r.moment
 	d := r.disk()
-	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.heard.Forks, facts: &r.facts, judging: &r.judging}
+	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.heard.Forks, worked: r.heard.Worked, facts: &r.facts, judging: &r.judging}
 	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, changes: m.changes}
 	r.moments++
 	r.watcher(m)
@@ -118,8 +119,9 @@ func (m *Moment) life() *history.Epoch {
 		m.epochTaken = true
 		e := &m.epoch
 		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: m.of.disk != nil,
-			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0]}
+			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0], ChildRunning: e.ChildRunning[:0]}
 		m.of.facts.read(m.of.x.Mode.Store, m.of.log, m.of.forks, e)
+		product.Children(&m.of.x.Mode, m.of.worked, m.At, e)
 	}
 	return &m.epoch
 }
@@ -133,11 +135,12 @@ func (m *Moment) KeptBefore(c *contract.Contract) int64 { return durability.Kept
 // Late reports whether clause (c) of a contract is broken by now: a sync or a
 // snapshot was due and has not begun. It depends on nothing that comes back.
 func (m *Moment) Late(c *contract.Contract) bool {
-	if _, late := durability.LateSync(m.life(), c); late {
+	_, late := durability.LateSync(m.life(), c)
+	if _, rename := durability.LateRename(m.life(), c); late || rename {
 		return true
 	}
 	m.changes.Gather(m.of.hist.Ops)
-	_, late := durability.LateSnapshot(m.life(), c, &m.changes)
+	_, late = durability.LateSnapshot(m.life(), c, &m.changes)
 	return late
 }
 

@@ -178,7 +178,7 @@ func (w *playback) tell(kind MomentKind, at time.Duration, c *disk.Call, ack int
 	w.invokedBy(at)
 	d := w.player.Disk()
 	m := &w.moment
-	of := watched{x: w.r.X, disk: d, hist: w.hist, log: d.Log(), forks: w.forksBy(at), facts: &w.r.facts, judging: &w.r.judged}
+	of := watched{x: w.r.X, disk: d, hist: w.hist, log: d.Log(), forks: w.forksBy(at), worked: w.r.worked, facts: &w.r.facts, judging: &w.r.judged}
 	*m = Moment{of: of, Number: w.moments, At: at, Kind: kind, Call: c, Ack: ack, epoch: m.epoch, changes: m.changes}
 	w.moments++
 	w.f(m)

@@ -46,6 +46,6 @@ func (e *explorer) crashOf(m *experiment.Moment, left *image.CrashImage, result 
 // cloneEpoch copies what a moment lends.
 func cloneEpoch(e history.Epoch) history.Epoch {
 	e.LogWrites, e.LogSyncs = slices.Clone(e.LogWrites), slices.Clone(e.LogSyncs)
-	e.Snapshots, e.Blocked = slices.Clone(e.Snapshots), slices.Clone(e.Blocked)
+	e.Snapshots, e.Blocked, e.ChildRunning = slices.Clone(e.Snapshots), slices.Clone(e.Blocked), slices.Clone(e.ChildRunning)
 	return e
 }

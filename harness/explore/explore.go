@@ -99,7 +99,8 @@ type verdictKey struct {
 	result int32
 	// promise stands for what the contract promises at the moment: the number of
 	// acknowledgements where all of them count, the instant before which they do
-	// elsewhere, and on a real file system, where neither is known, the moment itself.
+	// elsewhere, and on a real file system, where neither is known, or where children
+	// delay syncs, the moment itself.
 	promise int64
 	// settled: no operation that was under way when the state was first judged is
 	// under way any more. A reply that comes later may order it.
@@ -478,6 +479,8 @@ func (e *explorer) look(m *experiment.Moment) {
 	case m.Disk() == nil:
 		e.promise = int64(m.At) // its contract is one of times
 		return
+	case m.Kind != experiment.MomentExit && e.contract.SyncedFirst:
+		e.promise = int64(m.At) // a child may have begun or ended, or been told of
 	case m.Kind != experiment.MomentExit && e.contract.Keeps != contract.KeepsAll:
 		e.promise = m.KeptBefore(&e.contract)
 	}

@@ -37,10 +37,19 @@ func (l *Heard) Line(s Store, at time.Duration, msg string) {
 	}
 }
 
-// Children notes in an epoch when a child ran, in modes whose promise depends on it:
-// those that sync nothing meanwhile.
-func (l *Heard) Children(m *Mode, e *history.Epoch) {
-	if p, _ := m.Store.Policy(m); p.NoSyncOnRewrite {
-		e.ChildRunning = append([]history.Interval(nil), l.Worked...)
+// Children adds to an epoch when children had run by an instant, in modes whose promise
+// depends on it: those that sync nothing meanwhile.
+func Children(m *Mode, worked []history.Interval, at time.Duration, e *history.Epoch) {
+	if p, _ := m.Store.Policy(m); !p.NoSyncOnRewrite {
+		return
+	}
+	for _, w := range worked {
+		if w.From > at {
+			break
+		}
+		if w.To > at {
+			w.To = history.Never
+		}
+		e.ChildRunning = append(e.ChildRunning, w)
 	}
 }

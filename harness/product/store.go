@@ -61,6 +61,8 @@ type Keeping interface {
 type Policy struct {
 	// Fsync is when the log is synced: Always, EverySecond or Never. "": not stated.
 	Fsync string
+	// Timer is how often the server looks at what is due; 0: not stated.
+	Timer time.Duration
 	// NoSyncOnRewrite: nothing is synced while a rewrite or snapshot goes on.
 	NoSyncOnRewrite bool
 	// SavePoints are those that are stated; nil: the store's own.

@@ -34,6 +34,9 @@ func (store) Server(string) *process.Server { return nil }
 // Policy implements product.Store.
 func (store) Policy(m *product.Mode) (product.Policy, error) {
 	p := product.Policy{Fsync: m.Get("appendfsync"), NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes"}
+	if hz, err := strconv.Atoi(m.Get("hz")); err == nil && hz > 0 {
+		p.Timer = time.Second / time.Duration(hz)
+	}
 	if !m.States("save") {
 		return p, nil
 	}
