@@ -523,6 +523,13 @@ func TestWritesMeetTheRewriteAndTheSnapshot(t *testing.T) {
 	}
 }
 
+// elsewhere are the bugs that these stories do not meet, in which no key expires, no hash
+// is written, no client is idle and no sync fails, and nobody asks when a sync began: the
+// self-test finds them (package campaign).
+const elsewhere = bugs.DeadlinesForgotten | bugs.DeadlinesRestarted | bugs.ExpiryNotLogged | bugs.UpdateNotCounted |
+	bugs.IdleTailUnsynced | bugs.RewriteCountsAsSync | bugs.SnapshotDirUnsynced | bugs.ChangesMeanwhileForgotten |
+	bugs.OpenTransactionLoaded | bugs.AlwaysGoesOn | bugs.EverysecGoesOn
+
 // Each planted bug is met by some crash of the same exploration that finds
 // nothing in the correct server, and as the anomaly that the registry names.
 func TestEveryPlantedBugIsMet(t *testing.T) {
@@ -530,8 +537,8 @@ func TestEveryPlantedBugIsMet(t *testing.T) {
 		if b.Anomaly == "" || b.Replicated() {
 			continue // TestEverysecStartsASyncEachSecond
 		}
-		if (bugs.DeadlinesForgotten | bugs.DeadlinesRestarted).Has(b.Bit) {
-			continue // no key of these stories expires: the self-test finds them (package campaign)
+		if elsewhere.Has(b.Bit) {
+			continue
 		}
 		t.Run(b.Name, func(t *testing.T) {
 			var st *story
