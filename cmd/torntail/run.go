@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/harness/target"
@@ -222,9 +223,22 @@ func (c *runCmd) pairs(k *campaign.Campaign) (notes []string, err error) {
 			m = m.Spanning(c.Span)
 		}
 		k.Modes[i] = m.With(more)
+		if err := bearable(&k.Modes[i], c.Target); err != nil {
+			return nil, err
+		}
 	}
 	k.Crashes, err = crashKinds(c.Crash, experiment.DefaultCrashes)
 	return notes, err
+}
+
+// bearable says what of a mode's directives cannot be carried out on a target.
+func bearable(m *product.Mode, target string) error {
+	if target == "engine" {
+		_, err := redis.Config(m)
+		return err
+	}
+	_, err := m.Store.Policy(m)
+	return err
 }
 
 // modes are those of --mode and --conf, and what is to be said of the latter:

@@ -26,8 +26,13 @@ func (store) Check(d product.Directive) error {
 	if slices.Contains(Own, d.Name) {
 		return fmt.Errorf("torntail decides on %s itself", d.Name)
 	}
-	alone := product.Mode{Store: Store, Directives: directives{d}}
-	_, err := Config(&alone)
+	if why := unfit[d.Name]; why != "" {
+		return fmt.Errorf("%s is not taken: %s", d.Name, why)
+	}
+	err := config.Default().Set(d.Name, d.Arguments()...)
+	if err != nil {
+		err = fmt.Errorf("directive %q: %w", d.String(), err)
+	}
 	var unknown *config.UnknownError
 	if !errors.As(err, &unknown) {
 		return err
@@ -43,8 +48,34 @@ func (store) Check(d product.Directive) error {
 // maxIncludes bounds how deep includes nest, so that a file that includes itself is an error.
 const maxIncludes = 16
 
+// unfit are directives that no experiment takes, and why: half of one taken is another server.
+var unfit = map[string]string{
+	"rename-command": "torntail asks for commands by their own names",
+	"user":           "torntail and its clients speak as the default user, who may do everything",
+	"aclfile":        "torntail and its clients speak as the default user, who may do everything",
+}
+
 // conf is what a redis.conf says.
 type conf struct{ product.Conf }
+
+// unlimited says why a mode's limit of memory is not taken; engine: of the engine.
+//
+// What a server evicts is gone without anybody having asked for it, and nothing in what comes
+// back tells it from what was lost. The engine keeps no limit at all.
+func unlimited(m *product.Mode, engine bool) error {
+	limit, policy := m.Get("maxmemory"), m.Get("maxmemory-policy")
+	c := config.Default()
+	if err := c.Set("maxmemory", limit); limit == "" || err != nil || strings.Trim(limit, "0bkmgBKMG") == "" {
+		return nil // none, or a mistake that somebody else tells
+	}
+	switch {
+	case engine:
+		return fmt.Errorf("maxmemory %s: the engine keeps no limit of memory", limit)
+	case policy != "" && !strings.EqualFold(policy, "noeviction"):
+		return fmt.Errorf("maxmemory-policy %s beside maxmemory %s: evicted keys cannot be told from lost ones; want noeviction", policy, limit)
+	}
+	return nil
+}
 
 // ReadConf implements product.Store: a file in redis.conf's syntax, includes and all.
 // foreign says that the server may know directives which the engine does not;
@@ -86,6 +117,9 @@ func (c *conf) read(file string, foreign bool, own []string, depth int) error {
 			}
 			continue
 		}
+		if why := unfit[name]; why != "" {
+			return fail(fmt.Sprintf("%s is not taken: %s", name, why))
+		}
 		d := product.Directive{Name: name, Value: strings.Join(args, " ")}
 		if slices.Contains(own, name) {
 			c.Overridden = append(c.Overridden, product.ConfLine{File: file, Line: i + 1, Directive: d})
@@ -102,6 +136,11 @@ func (c *conf) read(file string, foreign bool, own []string, depth int) error {
 			return fail(fmt.Sprintf("%s: %v", d, err))
 		}
 		c.add(d)
+		if strings.HasPrefix(name, "maxmemory") {
+			if err := unlimited(&product.Mode{Directives: c.Directives}, !foreign); err != nil {
+				return fail(err.Error())
+			}
+		}
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/harness/product"
 )
 
 func confFile(t testing.TB, text string) string {
@@ -71,6 +73,24 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 		_, err := Store.ReadConf(confFile(t, text), false)
 		assert.ErrorContains(t, err, want, text)
 	}
+	for text, want := range map[string]string{ // for real servers, too
+		"\nrename-command SET x":    "redis.conf:2: rename-command is not taken: torntail asks for commands by their own names",
+		"user alice on >p ~* +@all": "redis.conf:1: user is not taken",
+		"aclfile /x":                "redis.conf:1: aclfile is not taken",
+		"maxmemory 1mb\nhz 5\nMAXMEMORY-policy allkeys-lru":            "redis.conf:3: maxmemory-policy allkeys-lru beside maxmemory 1mb: evicted keys cannot be told from lost ones",
+		"maxmemory-policy volatile-ttl\nmaxmemory 100":                 "redis.conf:2: maxmemory-policy volatile-ttl beside maxmemory 100",
+		"maxmemory-policy allkeys-lru\nmaxmemory 0\nmaxmemory-samples": "redis.conf:3: maxmemory-samples",
+	} {
+		_, err := Store.ReadConf(confFile(t, text), true)
+		assert.ErrorContains(t, err, want, text)
+	}
+	_, err = Store.ReadConf(confFile(t, "maxmemory 1mb"), true)
+	assert.NoError(t, err, "a limit at which writes are refused")
+	_, err = Store.ReadConf(confFile(t, "hz 5\nmaxmemory 1mb"), false)
+	assert.ErrorContains(t, err, "redis.conf:2: maxmemory 1mb: the engine keeps no limit of memory")
+	limited := product.Mode{Store: Store, Directives: directives{{Name: "maxmemory", Value: "5mb"}, {Name: "maxmemory-policy", Value: "allkeys-lfu"}}}
+	_, err = Store.Policy(&limited)
+	assert.ErrorContains(t, err, "evicted keys cannot be told from lost ones")
 	_, err = Store.ReadConf(confFile(t, "some-new-directive yes"), true)
 	assert.NoError(t, err, "a server that is not the engine may know more")
 	own := filepath.Join(t.TempDir(), "self.conf")

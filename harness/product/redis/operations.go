@@ -61,9 +61,9 @@ func flush(a []string) *history.Op {
 // POPULATE makes keys.
 var unflagged = []string{"eval", "evalsha", "fcall", "replicaof", "slaveof", "debug populate"}
 
-// snapshotting are directives of which a change in mid-run leaves nothing that could be
-// judged: where files are, and when snapshots are due.
-var snapshotting = []string{"save", "dir", "dbfilename"}
+// unchangeable are directives of which a change in mid-run leaves nothing that could be
+// judged: where files are, when snapshots are due, and what is evicted.
+var unchangeable = []string{"save", "dir", "dbfilename", "maxmemory", "maxmemory-policy"}
 
 // Operation implements product.Upkeep.
 func (store) Operation(words []string) (*history.Op, error) {
@@ -76,7 +76,7 @@ func (store) Operation(words []string) (*history.Op, error) {
 	}
 	if name == "config" && len(words) > 3 && strings.EqualFold(words[1], "set") {
 		for pair := range slices.Chunk(words[2:], 2) {
-			if slices.Contains(snapshotting, strings.ToLower(pair[0])) {
+			if slices.Contains(unchangeable, strings.ToLower(pair[0])) {
 				return nil, fmt.Errorf("after a CONFIG SET of %s it is not known what is promised", pair[0])
 			}
 		}
