@@ -30,6 +30,8 @@ type Moment struct {
 	epoch      history.Epoch
 	epochTaken bool
 	changes    durability.Changes // scratch
+	looked     bool               // for stray bytes that the server has written
+	stray      bool               // there are
 	number     int                // the number that judging has for it; 0: not yet
 }
 
@@ -167,9 +169,12 @@ func (m *Moment) SignsWith(r *Recovered) finding.Signs {
 
 // hasStray reports whether the server has written stray bytes itself.
 func (m *Moment) hasStray() bool {
-	var all disk.Disk
-	m.of.disk.Image(&all, disk.Choice{Mode: disk.KeepAll})
-	return len(m.of.x.Mode.Store.Stray(all.FS(nil))) > 0
+	if !m.looked {
+		var all disk.Disk
+		m.of.disk.Image(&all, disk.Choice{Mode: disk.KeepAll})
+		m.looked, m.stray = true, len(m.of.x.Mode.Store.Stray(all.FS(nil))) > 0
+	}
+	return m.stray
 }
 
 // ManifestAhead reports whether the manifest has been renamed and the sync of its
