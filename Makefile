@@ -77,10 +77,10 @@ prove-engine: ## the engine against redis-server, COMMANDS random commands over 
 prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes), and planted bugs are found on it (DEFECTS runs each)
 	@scripts/setup --tests
 	@mkdir -p bin
-	TORNTAIL_CRASHES=$(CRASHES) TORNTAIL_DEFECTS=$(DEFECTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-load-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 2h -v -run 'UnderLoad' ./harness/campaign
+	TORNTAIL_CRASHES=$(CRASHES) TORNTAIL_DEFECTS=$(DEFECTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-load-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 60m -v -run 'UnderLoad' ./harness/campaign
 
 prove-directives: ## no false alarm of the correct engine over EXPERIMENTS experiments, with whatever directives have an effect
-	TORNTAIL_EXPERIMENTS=$(EXPERIMENTS) $(GO) test -count=1 -timeout 2h -v -run 'TestNoFalseAlarmWhateverIsSet' ./harness/campaign
+	TORNTAIL_EXPERIMENTS=$(EXPERIMENTS) $(GO) test -count=1 -timeout 60m -v -run 'TestNoFalseAlarmWhateverIsSet' ./harness/campaign
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions
