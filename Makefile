@@ -123,12 +123,14 @@ explore: ## every crash state: the engine in each mode on each disk; planted bug
 	bin/torntail selftest --explore
 	bin/torntail explore --target redis-server --bound prefix
 
+# Go makes each input that reaches something new smaller first, in as many runs as the
+# square of its length, for up to a minute: of files of a kilobyte nothing else is tried then.
 fuzz: ## checkers against slower judges on HISTORIES random histories each, then each fuzz target for FUZZTIME
 	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 60m -run 'Agree|PlantsAre' ./checker
 	@grep -rn --include='*_test.go' '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort -u | \
 	while read -r package target; do \
 		echo "$$package $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$package" || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x "./$$package" || exit 1; \
 	done
 
 redis-suite: ## Redis's own tests of types and keys against the engine: what passed before still passes
