@@ -185,6 +185,45 @@ func (p *couple) expired(db int) (n int) {
 	return n
 }
 
+// wanted is a command that has not run often enough in a state of its first key:
+// "absent", "own" (its type, in each encoding) or "wrong" (another type).
+type wanted struct{ command, state string }
+
+// ownStates is in how many states of "own" a command is wanted, by the type that
+// it is for: in each encoding.
+var ownStates = map[string]int{"string": 3, "list": 1, "hash": 2, "set": 2, "zset": 2, "stream": 1, "": 11}
+
+// wanted is what to draw more often. A seed's draws depend on it, so that it may
+// not change while they are tried again and shrunk.
+func (c *coverage) wanted() (out []wanted) {
+	for _, name := range comparable() {
+		if !hasKeys(name) {
+			continue
+		}
+		runs, own, kind := map[string]int{}, 0, groupKinds[groups[name]]
+		for state, n := range c.Commands[name] {
+			runs[state] = n.Runs
+			switch state {
+			case "absent", "expired", "wrong type", "no key", "in a transaction":
+			default:
+				if n.Runs >= leastRuns {
+					own++
+				}
+			}
+		}
+		if runs["absent"] < leastRuns {
+			out = append(out, wanted{name, "absent"})
+		}
+		if kind != "" && runs["wrong type"] < leastRuns {
+			out = append(out, wanted{name, "wrong"})
+		}
+		for range ownStates[kind] - own {
+			out = append(out, wanted{name, "own"})
+		}
+	}
+	return out
+}
+
 // missing says what the proof at length has not reached.
 func (c *coverage) missing() (out []string) {
 	runs, succeeded := c.total()

@@ -61,13 +61,15 @@ type step struct {
 	scene  *scene
 }
 
-func drawStep(t *rapid.T, client int) (s step) {
+func drawStep(t *rapid.T, client int, wanted []wanted) (s step) {
 	s.client = client
-	switch evenly(t, []string{"command", "command", "command", "command", "command", "command", "command", "command", "fill", "fill", "fill", "fill", "fill", "expire", "transaction", "waiters"}) {
+	switch evenly(t, []string{"command", "command", "command", "command", "fill", "state", "state", "state", "state", "state", "state", "state", "state", "expire", "transaction", "waiters"}) {
 	case "command":
 		s.commands = []drawn{drawCommand(t)}
 	case "fill":
 		s.commands = drawFill(t)
+	case "state":
+		s.commands = drawInState(t, wanted)
 	case "expire":
 		s.expire = drawWord(t, "key")
 		s.commands = []drawn{drawMeeting(t, s.expire)}
@@ -85,6 +87,79 @@ func drawStep(t *rapid.T, client int) (s step) {
 	return s
 }
 
+// drawInState puts the first key of a drawn command into a state, and draws some
+// others of its group for the key, most of which do not change it. Where commands
+// are wanted, three of four times it is some of those.
+func drawInState(t *rapid.T, all []wanted) (out []drawn) {
+	name, state := evenly(t, drawnNames), evenly(t, []string{"absent", "own", "own", "wrong"})
+	kind := groupKinds[groups[name]]
+	names := groupNames[kind]
+	if len(all) > 0 && below(t, 4) > 0 {
+		w := evenly(t, all)
+		name, state, kind = w.command, w.state, groupKinds[groups[w.command]]
+		names = nil
+		for _, o := range all {
+			if o.state == state && groupKinds[groups[o.command]] == kind {
+				names = append(names, o.command)
+			}
+		}
+	}
+	var d drawn
+	at := -1
+	for tries := 0; at < 0; tries++ { // some patterns name no key, or another
+		d = draw(t, evenly(t, drawnCommands[name]))
+		at = slices.IndexFunc(d.argv[1:], isKey)
+		if at < 0 && tries == 5 {
+			return []drawn{d}
+		}
+	}
+	key := d.argv[1+at]
+	kind = keyKind(key)
+	switch state {
+	case "absent":
+		out = []drawn{{argv: []string{"DEL", key}}}
+	case "own":
+		own := kind
+		if strings.HasPrefix(key, "hll") {
+			own = "hll"
+		}
+		out = drawFillOf(t, own, key)
+	case "wrong":
+		others := slices.DeleteFunc(slices.Clone(keyTypes), func(k string) bool { return k == kind || kind == "same" && k == "zset" })
+		out = drawFillOf(t, evenly(t, others), key)
+	}
+	out = append(out, d)
+	for range below(t, 4) {
+		next := draw(t, evenly(t, drawnCommands[evenly(t, names)]))
+		if at := slices.IndexFunc(next.argv[1:], isKey); at >= 0 && keyKind(next.argv[1+at]) == kind {
+			next.argv[1+at] = key
+		}
+		out = append(out, next)
+	}
+	return out
+}
+
+// keyKind is what a key is meant to be by its name.
+func keyKind(key string) string {
+	switch {
+	case slices.Contains(groupedStreams, key):
+		return "stream"
+	case strings.HasPrefix(key, "hll"):
+		return "string"
+	}
+	return strings.TrimRight(key, "0123456789")
+}
+
+// groupNames are drawnNames by the type of key that they are for.
+var groupNames = func() map[string][]string {
+	out := map[string][]string{}
+	for _, name := range drawnNames {
+		kind := groupKinds[groups[name]]
+		out[kind] = append(out[kind], name)
+	}
+	return out
+}()
+
 // drawMeeting draws a command that may meet a key which has expired: the first of
 // those that it names, or any that a scan finds.
 func drawMeeting(t *rapid.T, key string) drawn {
@@ -99,22 +174,22 @@ func drawMeeting(t *rapid.T, key string) drawn {
 }
 
 // drawSteps draws some steps of one client.
-func drawSteps(t *rapid.T) []step {
+func drawSteps(t *rapid.T, wanted []wanted) []step {
 	client := below(t, 3)
-	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step { return drawStep(t, client) }), 1, 60).Draw(t, "steps")
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step { return drawStep(t, client, wanted) }), 1, 60).Draw(t, "steps")
 }
 
 // drawFill makes a key one of its type, whatever it was.
 func drawFill(t *rapid.T) []drawn {
 	kind := evenly(t, filledKinds)
-	key := fmt.Sprint(kind, below(t, keysOfType-1))
-	patterns := fills[kind].lines()
-	if kind != "stream" { // which takes them all
-		patterns = []string{evenly(t, patterns)}
-	}
+	return drawFillOf(t, kind, fmt.Sprint(kind, below(t, keysOfType-1)))
+}
+
+// drawFillOf makes a key one of a type, whatever it was.
+func drawFillOf(t *rapid.T, kind, key string) []drawn {
 	out := []drawn{{argv: []string{"DEL", key}}}
-	for _, p := range patterns {
-		out = append(out, draw(t, strings.ReplaceAll(p, "{own}", key)))
+	for command := range strings.SplitSeq(evenly(t, fills[kind].lines()), ";") {
+		out = append(out, draw(t, strings.ReplaceAll(command, "{own}", key)))
 	}
 	return out
 }
@@ -201,6 +276,7 @@ type comparison struct {
 	replica  *listener // gets the stream of writes
 	dirty    bool      // a case has not come to its end
 	seen     *coverage
+	wanted   []wanted // what is drawn more often
 	restarts int
 	marks    int
 }
@@ -241,7 +317,8 @@ func (c *comparison) mark() string {
 func (c *comparison) check(rt *rapid.T) {
 	filled := rapid.SliceOfN(rapid.Custom(drawFill), 0, 30).Draw(rt, "filled")
 	// Slices of slices, because a drawn slice has six elements on the average.
-	steps := slices.Concat(rapid.SliceOfN(rapid.Custom(drawSteps), 1, 60).Draw(rt, "steps")...)
+	some := func(t *rapid.T) []step { return drawSteps(t, c.wanted) }
+	steps := slices.Concat(rapid.SliceOfN(rapid.Custom(some), 1, 60).Draw(rt, "steps")...)
 	end := rapid.SampledFrom([]string{"LOADAOF", "RELOAD", "RELOAD", "LOADAOF", "RELOAD", "restart", "rewrite and restart"}).Draw(rt, "end")
 
 	if c.dirty {
@@ -412,7 +489,8 @@ func commandsOf(text string) (out [][]string) {
 // The engine does what redis-server does. TORNTAIL_COMMANDS asks for so many
 // commands over seeds taken from the commit's hash, and for the coverage that
 // leastRuns and its neighbours name; TORNTAIL_PROGRESS is a file that remembers
-// which seeds are done.
+// which seeds are done, and what was counted: each seed draws more of what the
+// seeds before it have left wanting, so that it is repeated with that file.
 func TestSameAsRedis(t *testing.T) {
 	commands, err := strconv.Atoi(os.Getenv("TORNTAIL_COMMANDS"))
 	defer restoreFlags("rapid.seed", "rapid.checks")()
@@ -431,7 +509,9 @@ func TestSameAsRedis(t *testing.T) {
 	const leastSeeds = 50
 	require.NoError(t, flag.Set("rapid.checks", fmt.Sprint(max(1, commands/leastSeeds/60))))
 	for n := 0; ; n++ {
-		if runs, _ := seen.total(); runs >= commands && len(seen.Seeds) >= leastSeeds {
+		// What is still missing then has as many seeds again to be drawn.
+		runs, _ := seen.total()
+		if enough := runs >= commands && len(seen.Seeds) >= leastSeeds; enough && (len(seen.missing()) == 0 || len(seen.Seeds) >= 2*leastSeeds) {
 			break
 		}
 		seed := seedOf(t, n)
@@ -442,6 +522,7 @@ func TestSameAsRedis(t *testing.T) {
 		w := ways[n%len(ways)]
 		ok := t.Run(fmt.Sprintf("%s/seed-%s", w.name, seed), func(t *testing.T) {
 			c := compare(t, w)
+			c.wanted = seen.wanted()
 			rapid.Check(t, c.check)
 			seen.add(c.seen)
 			seen.Seeds[seed] = true

@@ -71,10 +71,11 @@ const sessionDraws draws = `
 	CLIENT SETNAME (me|{value})
 `
 
-// fills make a key of each type, in each of its forms: {own} is the key.
+// fills make a key of each type, in each of its forms: {own} is the key, and
+// commands of one line are sent one after the other.
 var fills = map[string]draws{
 	"string": stringFills, "list": listFills, "hash": hashFills, "set": setFills, "zset": zsetFills, "same": sameFills, "hll": hllFills,
-	"stream": streamFill,
+	"stream": streamFills,
 }
 
 // A small number is one object for all keys that hold it: what one key's reader

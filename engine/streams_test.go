@@ -64,18 +64,13 @@ var streamDraws = draws(strings.NewReplacer(
 	COMMAND GETKEYS XREADGROUP GROUP g c [NOACK] STREAMS a {new}
 `))
 
-// streamFill makes a stream of several nodes with a group for which something is
-// pending.
-const streamFill draws = `
-	XGROUP CREATE {own} g 0 MKSTREAM
-	XADD {own} 1-1 f (v|1)
+// streamFills make streams of several nodes with a group for which something is
+// pending, and small ones.
+const streamFills draws = `
+	XGROUP CREATE {own} g 0 MKSTREAM; XADD {own} 1-1 f (v|1); XADD {own} 2-5 (f|g) v; XADD {own} 3-1 f v g w; XADD {own} 6 f v; XADD {own} (8-0|7-0) f v; XREADGROUP GROUP g alice COUNT (1|3) STREAMS {own} {new}; XREADGROUP GROUP g bob [COUNT 1] STREAMS {own} {new}; XGROUP CREATE {own} h (0|$|3-1)
+	XGROUP CREATE {own} g 0 MKSTREAM; XADD {own} 2-5 f v; XADD {own} 3-1 f v g w; XREADGROUP GROUP g alice COUNT 1 STREAMS {own} {new}
+	XADD {own} 1-1 f (v|1); XADD {own} (3-1|7-0) f v g w
 	XADD {own} 2-5 (f|g) v
-	XADD {own} 3-1 f v g w
-	XADD {own} 6 f v
-	XADD {own} (8-0|7-0) f v
-	XREADGROUP GROUP g alice COUNT (1|3) STREAMS {own} {new}
-	XREADGROUP GROUP g bob [COUNT 1] STREAMS {own} {new}
-	XGROUP CREATE {own} h (0|$|3-1)
 `
 
 // What servers after 7.0 dump is loaded from files only.
