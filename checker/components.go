@@ -219,7 +219,7 @@ func (j *Judge) problems(e *epoch, list []*component) {
 // keyOf is key n of the epoch as the search takes it.
 func (j *Judge) keyOf(e *epoch, n int32) linear.Key {
 	k := &j.regs.Keys[n]
-	key := linear.Key{Name: k.Name, String: k.AppendsToString()}
+	key := linear.Key{Name: k.Name, String: k.AppendsToString(), Either: k.Strings && k.Lists}
 	if kv := kvOf(e.before, k.Name); kv != nil {
 		key.Initial = linear.Load(kv, e.before)
 		if kv.Deadline == 0 {

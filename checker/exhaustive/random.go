@@ -437,7 +437,7 @@ func (m *maker) lieAboutState() {
 
 // History is the question as a history of a server.
 func (q *Question) History() *history.History {
-	h := &history.History{Ops: q.Ops}
+	h := &history.History{Ops: pushes(q.Ops, q.lists())}
 	if q.Initial != nil {
 		h.States = append(h.States, history.State{Keys: q.Initial.KVs()})
 	}
@@ -446,6 +446,55 @@ func (q *Question) History() *history.History {
 		h.States = append(h.States, *q.Found)
 	}
 	return h
+}
+
+// pushes has a Push for each Append to a key of which nothing else says that it is a
+// list: the models here append to lists only, and there too great a length would say
+// that it is none.
+func pushes(ops []history.Op, lists map[string]bool) []history.Op {
+	ops = slices.Clone(ops)
+	for i := range ops {
+		switch op := &ops[i]; {
+		case op.Kind == history.Append && !lists[op.Key]:
+			op.Kind = history.Push
+		case op.Kind == history.Txn:
+			m := *op.More
+			m.Parts = pushes(m.Parts, lists)
+			op.More = &m
+		}
+	}
+	return ops
+}
+
+// lists are the keys of which something else than an Append says that they are lists.
+func (q *Question) lists() map[string]bool {
+	lists := map[string]bool{}
+	var say func(ops []history.Op)
+	say = func(ops []history.Op) {
+		for i := range ops {
+			switch op := &ops[i]; op.Kind {
+			case history.Push, history.Pop, history.ReadList, history.ListRemove:
+				lists[op.Key] = true
+			case history.ListMove:
+				lists[op.Key], lists[op.More.To] = true, true
+			case history.Txn:
+				say(op.More.Parts)
+			}
+		}
+	}
+	say(q.Ops)
+	found := func(kvs []history.KV) {
+		for i := range kvs {
+			lists[kvs[i].Key] = lists[kvs[i].Key] || kvs[i].List != nil && kvs[i].Type == ""
+		}
+	}
+	if q.Initial != nil {
+		found(q.Initial.KVs())
+	}
+	if q.Found != nil {
+		found(q.Found.Keys)
+	}
+	return lists
 }
 
 // Expires reports whether anything in the question has a deadline.

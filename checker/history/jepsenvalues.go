@@ -132,7 +132,7 @@ func (j *jepsen) invoked(op *Op, f string, key, value *edn.Value, line int) (err
 			op.Kind = Delete // in this form a missing key reads as the empty string
 		}
 	case "append":
-		op.Kind = Append
+		op.Kind = StringAppend
 		op.Value, err = j.word(value)
 	case "transfer":
 		return j.transfer(op, value)

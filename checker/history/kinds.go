@@ -13,7 +13,7 @@ const (
 	Read         Kind = iota + 1 // GET: Value, or Absent
 	Write                        // SET: Value
 	Delete                       // DEL
-	Append                       // RPUSH of one element (or LPUSH: More.Head) or APPEND, by what the key is: Value; Result is the new length
+	Append                       // RPUSH of one element (or LPUSH: More.Head) or APPEND, by what its reply and the key tell (Length): Value; Result is the new length
 	Incr                         // INCRBY: Value is the amount; Result is the reply
 	CAS                          // compare-and-set: Expect -> Value; Result "1" when it was set
 	ReadList                     // LRANGE 0 -1: Values

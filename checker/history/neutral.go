@@ -398,7 +398,7 @@ func (o *neutralOp) op(b *budget) (Op, error) {
 	case "del":
 		op.Kind = Delete
 	case "append":
-		op.Kind = Append
+		op.Kind = StringAppend // a value is never a list
 		op.Value, _, err = scalar(o.Value)
 	case "cas":
 		err = o.compareAndSet(&op)

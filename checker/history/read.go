@@ -63,6 +63,9 @@ func decode(in *bufio.Reader, o Options) (*History, error) {
 	case !d.ended:
 		return nil, fmt.Errorf("line %d: the file is cut off: want a last line {\"end\":%d}", d.number, d.number)
 	}
+	if err := d.h.appendsTold(); err != nil {
+		return nil, err
+	}
 	return d.h, nil
 }
 

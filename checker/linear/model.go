@@ -89,15 +89,13 @@ func TypeOfValue(kv *history.KV) *Model {
 	return Register
 }
 
-// models are those that apply the kinds of only one type of value. An Append that is
-// applied is one to a list.
+// models are those that apply the kinds of only one type of value.
 var models [history.LastKind + 1]*Model
 
 func init() {
 	for k := range models {
 		models[k] = TypeOf(history.Kind(k))
 	}
-	models[history.Append] = List
 }
 
 // The state of a key is a string in a form of which there is one for each
@@ -156,6 +154,17 @@ func settle(state, next string, e effect, op *history.Op, acked bool) (string, b
 	return next, true
 }
 
+// appends is what an Append is to a key that is a string at times and a list at others:
+// an APPEND to a string, and where it tells that there was nothing before, an RPUSH
+// otherwise.
+func appends(body string, op *history.Op) history.Kind {
+	n := op.Length()
+	if body != absent && body[0] == typeString || body == absent && n > 1 && n == len(op.Value) {
+		return history.StringAppend
+	}
+	return history.Push
+}
+
 // apply lets an operation of the given kind take effect on one key. (The kind
 // of an Append is what its key makes of it.)
 func apply(kind history.Kind, state string, op *history.Op, acked bool) (string, effect) {
@@ -164,6 +173,9 @@ func apply(kind history.Kind, state string, op *history.Op, acked bool) (string,
 		m = &none
 	}
 	deadline, body := split(state)
+	if kind == history.Append {
+		kind = appends(body, op)
+	}
 	switch kind {
 	case history.Write, history.Delete, history.GetDelete, history.CAS, history.Expire, history.Persist, history.ReadExpiry:
 		return applyWhole(kind, deadline, body, op, m, acked)

@@ -43,9 +43,10 @@ type Key struct {
 	Initial string
 	// InitialFor is how much earlier than in Initial its deadline may be.
 	InitialFor time.Duration
-	// String: what is appended is appended to a string (APPEND), not to a list.
-	String bool
-	Found  Found
+	// String: what is appended is appended to a string (APPEND), not to a list. Either:
+	// the key is a string at times, and a list at others.
+	String, Either bool
+	Found          Found
 }
 
 // part is one operation of one key (of two, for ListMove), alone or in a transaction.
@@ -409,7 +410,7 @@ func (p *Problem) parts(to []part, op *history.Op, place func(string) (int32, bo
 		switch {
 		case op.Kind == history.Append && p.Keys[at].String:
 			of.kind = history.StringAppend
-		case op.Kind == history.Append:
+		case op.Kind == history.Append && !p.Keys[at].Either:
 			of.kind = history.Push
 		case op.Kind == history.ListMove && op.More != nil:
 			if of.to, ok = place(op.More.To); !ok {

@@ -78,7 +78,8 @@ type Key struct {
 	// Replaces: writes returned what they replaced.
 	Replaces bool
 	// Strings and Lists: operations, or what was read at the start or after the
-	// crash, say that the key is a string, or that it is a list. An Append says neither.
+	// crash, say that the key is a string, or that it is a list. An Append says neither,
+	// unless its reply does.
 	Strings, Lists bool
 	// Chain: the order of the key's values is known, because each list holds its
 	// predecessor. Then ranks decide what must come before what.
@@ -96,6 +97,9 @@ type Key struct {
 	// Unwritten is a read of a value that nobody wrote (place in Input.Ops), or -1.
 	Unwritten int32
 	plain     bool  // it has register operations
+	told      int   // the greatest length that an Append was told
+	toldOfOne int   // the same of those that were told the length of what they appended
+	elements  int   // no list of the key can have more
 	list      int32 // place in Registers.lists of a Chain key
 	known     int32 // elements of the longest list that was seen
 	// Deadline is the earliest instant at which the key may expire; Late when it may not.
@@ -279,6 +283,7 @@ func (r *Registers) assignKeys() {
 		k.see(kv)
 		if kv.List != nil {
 			r.listOf(k, int32(i)).initial = kv.List
+			k.elements = len(kv.List)
 		}
 		if kv.TTL > 0 {
 			k.expire = r.In.InitialAt + int64(kv.TTL) - Slack
@@ -313,6 +318,11 @@ func (r *Registers) assignKeys() {
 			r.Keys[r.key(kv.Key)].see(kv)
 		}
 	}
+	for i := range r.Keys {
+		if k := &r.Keys[i]; k.toldOfOne > k.elements || k.told > k.elements && !k.Lists {
+			k.General, k.Strings = true, true // an APPEND
+		}
+	}
 }
 
 // see notes the type of a value that was read at the start or after the crash.
@@ -333,6 +343,7 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 	if op.Kind == history.ListMove && op.More != nil {
 		to := &r.Keys[r.key(op.More.To)]
 		to.General, to.Lists = true, true
+		to.elements++
 	}
 	k := &r.Keys[n]
 	switch op.Kind {
@@ -363,8 +374,16 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		}
 	case history.Append, history.Push:
 		k.To++
+		k.elements++
 		r.listOf(k, n)
 		k.Lists = k.Lists || op.Kind == history.Push
+		if op.Kind == history.Append && outcome == history.OK {
+			n := op.Length()
+			k.Lists = k.Lists || n >= 0 && n < len(op.Value)
+			if k.told = max(k.told, n); n == len(op.Value) {
+				k.toldOfOne = max(k.toldOfOne, n)
+			}
+		}
 		if op.More != nil && op.More.Head {
 			k.General, k.Lists = true, true
 		}

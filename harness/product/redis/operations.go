@@ -20,7 +20,7 @@ var sayable = map[string]func(args []string) *history.Op{
 	},
 	"del": deletes, "unlink": deletes,
 	"flushall": flush, "flushdb": flush,
-	"rpush": func(a []string) *history.Op { return adds(history.Append, a) },
+	"rpush": func(a []string) *history.Op { return adds(history.Push, a) },
 	"sadd":  func(a []string) *history.Op { return adds(history.SetAdd, a) },
 	"hset": func(a []string) *history.Op {
 		if len(a) != 3 {
