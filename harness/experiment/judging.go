@@ -77,7 +77,8 @@ type judging struct {
 	slack time.Duration // 0: the contract's own
 	// contract, when not nil, judges instead of the mode's own.
 	contract *contract.Contract
-	moments  int // of which states were judged
+	moments  int       // of which states were judged
+	all      disk.Disk // scratch: a disk with all that was written
 }
 
 // run turns the history of a run into its verdict.

@@ -58,6 +58,15 @@ func isIncr(path string) bool {
 // its line end). No command of a workload has any of them.
 const strayBytes = "\x00~-oldbytes"
 
+// isStray says of each byte whether it is one of them: every log is looked through,
+// at each crash.
+var isStray = func() (is [256]bool) {
+	for _, b := range []byte(strayBytes) {
+		is[b] = true
+	}
+	return is
+}()
+
 // Stray implements product.Store.
 func (store) Stray(fsys vfs.FS) product.Stray {
 	names, err := fsys.List(AOFDir)
@@ -88,11 +97,13 @@ func (store) Stray(fsys vfs.FS) product.Stray {
 // -1 when there is none.
 func firstStray(data []byte) int {
 	for from := 0; ; {
-		i := bytes.IndexAny(data[from:], strayBytes)
-		if i < 0 {
+		at := from
+		for at < len(data) && !isStray[data[at]] {
+			at++
+		}
+		if at == len(data) {
 			return -1
 		}
-		at := from + i
 		begin := max(from, at-len(product.ProbeKey)+1)
 		own := bytes.Index(data[begin:min(len(data), at+len(product.ProbeKey))], []byte(product.ProbeKey))
 		if own < 0 {
