@@ -2,6 +2,7 @@ package checker
 
 import (
 	"flag"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -17,6 +18,49 @@ import (
 	"github.com/torntail/torntail/checker/zones"
 )
 
+// shapes are what is drawn of the families for which the judge knows more than the
+// models, beside exhaustive.Small, which is of everything.
+var shapes = map[string]exhaustive.Shape{
+	"clusters": of(exhaustive.Small, "register", "appended list", "grow-only set"),
+	"expiring": {Least: 4, Most: 9, Keys: 3, Crashes: 2, Lies: 3, Expiring: true, Families: []exhaustive.Family{
+		{Name: "set", Kinds: []history.Kind{history.Write}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
+		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Write, history.Delete}},
+	}},
+	"tied-registers": {Least: 6, Most: 9, Keys: 4, Txns: 2, Crashes: 2, Lies: 2, Plain: true, Families: []exhaustive.Family{
+		{Name: "set", Kinds: []history.Kind{history.Write}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
+	}},
+	"states-left": {Least: 4, Most: 9, Keys: 4, Txns: 5, Crashes: 1, Lies: 3, Plain: true, Families: []exhaustive.Family{
+		{Name: "set", Kinds: []history.Kind{history.Write}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
+	}},
+	"tied-streams": {Least: 4, Most: 8, Keys: 2, Txns: 2, Crashes: 2, Lies: 2, Families: []exhaustive.Family{
+		{Name: "stream", Kinds: []history.Kind{history.StreamAdd, history.StreamAdd, history.StreamRemove, history.ReadStream, history.Delete}},
+		{Name: "stream with groups", Kinds: []history.Kind{history.StreamAdd, history.ReadStream, history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending}},
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
+		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Delete}},
+	}},
+	"queues-and-strings": of(exhaustive.Shape{Least: 5, Most: 9, Keys: 1, Crashes: 3, Lies: 2, Queues: true, Families: []exhaustive.Family{
+		{Name: "first in, first out", Kinds: []history.Kind{history.Push, history.Pop}},
+		{Name: "string", Kinds: []history.Kind{history.StringAppend, history.StringAppend, history.Write, history.Read, history.Delete}},
+	}}, "appended string", "appended list", "queue", "grow-only set", "counter"),
+	"stacks": {Least: 5, Most: 9, Keys: 2, Crashes: 3, Lies: 2, Plain: true, Stacks: true, Families: []exhaustive.Family{
+		{Name: "stack", Kinds: []history.Kind{history.Push, history.Pop}},
+		{Name: "stack that is read", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.Pop, history.ReadList}},
+	}},
+}
+
+// of is a shape with families of exhaustive's as well.
+func of(s exhaustive.Shape, names ...string) exhaustive.Shape {
+	for _, f := range exhaustive.Families() {
+		if slices.Contains(names, f.Name) {
+			s.Families = append(s.Families, f)
+		}
+	}
+	return s
+}
+
 // TestJudgeAgreesWithEveryOrder holds the whole judge against the one that tries
 // every order, on random histories of every kind of operation: the verdict, and
 // after a crash what was lost for certain and what was lost perhaps.
@@ -29,47 +73,28 @@ func TestJudgeAgreesWithEveryOrder(t *testing.T) {
 // TestClustersAgreeWithEveryOrder is the same for the families that clusters
 // decide, which are otherwise searched where there is little of them.
 func TestClustersAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Small
-	for _, f := range exhaustive.Families() {
-		switch f.Name {
-		case "register", "appended list", "grow-only set":
-			s.Families = append(s.Families, f)
-		}
-	}
 	var seen tally
-	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, true) })
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["clusters"], true) })
 }
 
 // TestExpiringValuesAgreeWithEveryOrder is about values that are set together
 // with a deadline, which clusters decide as long as nobody says that one is gone.
 func TestExpiringValuesAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 4, Most: 9, Keys: 3, Crashes: 2, Lies: 3, Expiring: true, Families: []exhaustive.Family{
-		{Name: "set", Kinds: []history.Kind{history.Write}},
-		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
-		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Write, history.Delete}},
-	}}
 	var seen tally
-	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["expiring"], false) })
 }
 
 // TestTiedRegistersAgreeWithEveryOrder is about transactions over registers, of
 // which zones.Order finds an order without a search.
 func TestTiedRegistersAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 6, Most: 9, Keys: 4, Txns: 2, Crashes: 2, Lies: 2, Plain: true, Families: []exhaustive.Family{
-		{Name: "set", Kinds: []history.Kind{history.Write}},
-		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
-	}}
 	var seen tally
-	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["tied-registers"], false) })
 }
 
 // TestStatesLeftAgreeWithEveryOrder is about crashes after which the order of all that
 // clients were told may explain what was found (JudgeLeft).
 func TestStatesLeftAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 4, Most: 9, Keys: 4, Txns: 5, Crashes: 1, Lies: 3, Plain: true, Families: []exhaustive.Family{
-		{Name: "set", Kinds: []history.Kind{history.Write}},
-		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
-	}}
+	s := shapes["states-left"]
 	for _, s.Expiring = range []bool{false, true} {
 		var seen tally
 		checks(t, histories(t)/8, func(t *rapid.T) { seen.compare(t, s, false) })
@@ -82,42 +107,22 @@ func TestStatesLeftAgreeWithEveryOrder(t *testing.T) {
 // something else, which tells whether one without an answer happened: of the ID
 // that the server chose in it nothing else may be known.
 func TestTiedStreamsAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 4, Most: 8, Keys: 2, Txns: 2, Crashes: 2, Lies: 2, Families: []exhaustive.Family{
-		{Name: "stream", Kinds: []history.Kind{history.StreamAdd, history.StreamAdd, history.StreamRemove, history.ReadStream, history.Delete}},
-		{Name: "stream with groups", Kinds: []history.Kind{history.StreamAdd, history.ReadStream, history.GroupCreate, history.GroupRead, history.GroupAck, history.ReadPending}},
-		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
-		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Delete}},
-	}}
 	var seen tally
-	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["tied-streams"], false) })
 }
 
 // TestQueuesAndStringsAgreeWithEveryOrder is about the families for which the
 // search knows more than the models: more operations on one key.
 func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 1, Crashes: 3, Lies: 2}
-	for _, f := range exhaustive.Families() {
-		switch f.Name {
-		case "appended string", "appended list", "queue", "grow-only set", "counter":
-			s.Families = append(s.Families, f)
-		}
-	}
-	s.Families = append(s.Families, exhaustive.Family{Name: "first in, first out", Kinds: []history.Kind{history.Push, history.Pop}},
-		exhaustive.Family{Name: "string", Kinds: []history.Kind{history.StringAppend, history.StringAppend, history.Write, history.Read, history.Delete}})
-	s.Queues = true
 	var seen tally
-	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, s, false) })
+	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, shapes["queues-and-strings"], false) })
 }
 
 // TestStacksAgreeWithEveryOrder is about lists that are pushed to and popped from
 // at the head, of which mostly no search is asked.
 func TestStacksAgreeWithEveryOrder(t *testing.T) {
-	s := exhaustive.Shape{Least: 5, Most: 9, Keys: 2, Crashes: 3, Lies: 2, Plain: true, Stacks: true, Families: []exhaustive.Family{
-		{Name: "stack", Kinds: []history.Kind{history.Push, history.Pop}},
-		{Name: "stack that is read", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.Pop, history.ReadList}},
-	}}
 	var seen tally
-	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, s, false) })
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["stacks"], false) })
 }
 
 // unhurried are options with which no answer depends on how busy the machine is.

@@ -32,7 +32,9 @@ import (
 //	given-up steps=40 family=set   searches that may take so few steps
 //	digest of=random from=0 to=20  of each history only a number made of all that is
 //	                               said; the words of one that differs are had by asking
-//	                               for it, before and after
+//	                               for it, before and after. Of shapes as well, with
+//	                               clusters (what they decide is left to them), left (as a
+//	                               state that a crash may have left) and steps
 func TestJudgementsAreToldAsBefore(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -47,8 +49,16 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 			if d.HasArg("family") {
 				d.ScanArgs(t, "family", &name)
 			}
-			j := Judge{Options: Options{Limits: linear.Limits{Steps: 100_000}}}
+			j := Judge{Options: Options{Limits: linear.Limits{Steps: 100_000, Workers: 1}}}
 			var b strings.Builder
+			// judge also tells how many steps searches took: few, where a quicker judge answers.
+			judge := func(b *strings.Builder, h *history.History, c contract.Contract) {
+				before := j.steps
+				all(b, j.Judge(h, c))
+				if n := j.steps - before; n > 0 {
+					fmt.Fprintf(b, "  steps: %d\n", n)
+				}
+			}
 			switch d.Cmd {
 			case "plant":
 				n := arg("n", 0)
@@ -57,7 +67,7 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 					return "not planted\n"
 				}
 				fmt.Fprintf(&b, "%s of %s\n", plants[n].name, plants[n].family)
-				all(&b, j.Judge(s.h, c))
+				judge(&b, s.h, c)
 				small, ok := j.Minimize(s.h, c, plants[n].name)
 				fmt.Fprintf(&b, "smallest: %v, exact %v, replies %v\n%s\n", ok, small.Exact, small.Replies, small.Anomaly.Story)
 			case "clean":
@@ -68,20 +78,27 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 					c, err := contract.For(mode, contract.Power, contract.Config{})
 					require.NoError(t, err)
 					fmt.Fprintf(&b, "%s: ", mode)
-					all(&b, j.Judge(s.h, c))
+					judge(&b, s.h, c)
 				}
 			case "given-up":
 				f := familyOf(name)
 				s := newStore(1, f, 60, 6, 1)
 				s.crash(f, 40)
 				j.Options.Limits.Steps = int64(arg("steps", 40))
-				all(&b, j.Judge(s.h, contract.Clients()))
+				judge(&b, s.h, contract.Clients())
 			case "digest":
 				var of string
 				d.ScanArgs(t, "of", &of)
+				j.noSmall = d.HasArg("clusters")
+				j.Options.Limits.Steps = int64(arg("steps", 100_000))
 				digest.Each(&b, arg("from", 0), arg("to", 1), func(b *strings.Builder, i int) {
+					h := drawnFor(t, of, i)
 					for _, c := range contractsFor(t, of, i) {
-						all(b, j.Judge(drawnFor(t, of, i), c))
+						judge(b, h, c)
+						if d.HasArg("left") {
+							all(b, j.JudgeLeft(h, c, i+1))
+							fmt.Fprintln(b, j.explained.is, j.explained.life)
+						}
 					}
 				})
 			default:
@@ -89,7 +106,7 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 					last := ""
 					for k, c := range contractsFor(t, d.Cmd, i) {
 						var one strings.Builder
-						all(&one, j.Judge(drawnFor(t, d.Cmd, i), c))
+						judge(&one, drawnFor(t, d.Cmd, i), c)
 						fmt.Fprintf(&b, "%d.%d ", i, k)
 						if one.String() == last {
 							b.WriteString("the same\n")
@@ -108,10 +125,13 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 // contractsFor are those that history number i of a command is judged by.
 func contractsFor(t *testing.T, cmd string, i int) []contract.Contract {
 	list := []contract.Contract{contract.Clients()}
+	modes := []string{"always", "everysec", "rdb", "none"}
+	if _, is := shapes[cmd]; is {
+		i = 0 // nothing is known of syncs and snapshots
+	}
 	if cmd == "random" {
 		return list
 	}
-	modes := []string{"always", "everysec", "rdb", "none"}
 	for _, crash := range []contract.Crash{contract.Kill, contract.Power} {
 		c, err := contract.For(modes[i%len(modes)], crash, contract.Config{})
 		require.NoError(t, err)
@@ -124,13 +144,29 @@ func contractsFor(t *testing.T, cmd string, i int) []contract.Contract {
 func drawnFor(t *testing.T, cmd string, i int) *history.History {
 	rng := rand.New(rand.NewPCG(uint64(i), 78))
 	f := families[i%len(families)]
-	switch cmd {
-	case "mutilated":
+	shape, is := shapes[cmd]
+	switch {
+	case is, cmd == "random":
+		if !is {
+			shape = exhaustive.Small
+		}
+		return rapid.Custom(func(t *rapid.T) *history.History {
+			q := shape.History(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "") })
+			return q.History()
+		}).Example(i)
+	case cmd == "mutilated":
 		s := newStore(uint64(i), f, 14, 3, 2)
 		s.crash(f, 4+rng.IntN(10))
 		mutilate(rng, s.h)
 		return s.h
-	case "twice":
+	case cmd == "long":
+		s := newStore(uint64(i), f, 60, 4, 3)
+		s.crash(f, 40+rng.IntN(20))
+		if i%3 == 0 {
+			mutilate(rng, s.h)
+		}
+		return s.h
+	case cmd == "twice":
 		s := newStore(uint64(i), f, 30, 3, 2)
 		s.crash(f, 30-rng.IntN(8))
 		life := &s.h.Epochs[0]
@@ -149,11 +185,6 @@ func drawnFor(t *testing.T, cmd string, i int) *history.History {
 		}
 		s.h.States = append([]history.State{found}, s.h.States...)
 		return s.h
-	case "random":
-		return rapid.Custom(func(t *rapid.T) *history.History {
-			q := exhaustive.Small.History(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "") })
-			return q.History()
-		}).Example(i)
 	}
 	t.Fatalf("unknown command %q", cmd)
 	return nil
