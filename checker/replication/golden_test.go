@@ -24,6 +24,7 @@ import (
 //	failover from=0 to=5      as run makes them
 //	unique from=0 to=5        each write with a key of its own, with its fate
 //	changed from=0 to=20      a few things changed at random, without regard for sense
+//	back from=0 to=20         and masters that come back, are promoted and are seen as they please
 //	digest of=changed from=0 to=20     of each only a number made of all that is said
 func TestAccountsAreGivenAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/accounts", func(t *testing.T, d *datadriven.TestData) string {
@@ -43,11 +44,17 @@ func TestAccountsAreGivenAsBefore(t *testing.T) {
 				fateless(f.h, seed)
 			case "changed":
 				change(f.h, seed)
+			case "back":
+				change(f.h, seed)
+				back(f.h, seed)
 			}
 			a := replication.Of(f.h, "n1")
 			fmt.Fprintf(b, "%d acked %d, unattributed %d, lost %v by phase %v\n", seed, a.Acked, a.Unattributed, places(a.Lost), a.LostBy())
 			fmt.Fprintf(b, "  split brain %v, dual master for %s, acked %v\n", a.SplitBrain, a.DualMaster, a.DualAcked)
 			fmt.Fprintf(b, "  diverged %+v, stale %v\n", a.Diverged, a.Stale)
+			for _, p := range a.Promotions {
+				fmt.Fprintf(b, "  promoted: %s\n", strings.ReplaceAll(fmt.Sprintf("%+v", p), history.Never.String(), "never"))
+			}
 			tell(b, a.Anomalies)
 			for _, e := range replication.Exposures(f.h, &a, "n1", []string{"near", "far", "near"}) {
 				fmt.Fprintf(b, "  exposed %+v, %.3f a second\n", e, e.PerSecond())
@@ -114,6 +121,22 @@ func fateless(h *history.History, seed uint64) {
 	s := &h.States[1]
 	s.Keys = slices.Delete(s.Keys, 3, 5)
 	s.Keys = append(s.Keys, history.KV{Key: "zzz"})
+}
+
+// back adds promotions, returns and polls, in time and out of it.
+func back(h *history.History, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 8))
+	for range 2 + rng.IntN(6) {
+		ev := history.Event{At: time.Duration(rng.IntN(45)) * 10 * ms, Kind: []history.EventKind{history.Promoted, history.Returned, history.RoleSeen, history.RoleSeen}[rng.IntN(4)],
+			Node: fmt.Sprint("n", 1+rng.IntN(3)), Text: fmt.Sprint("id", rng.IntN(3))}
+		switch ev.Kind {
+		case history.Promoted:
+			ev.Offset, ev.Text = int64(rng.IntN(900)), ev.Text+fmt.Sprint(" id", rng.IntN(3))
+		case history.RoleSeen:
+			ev.Text = []string{"master", "slave", "down"}[rng.IntN(3)]
+		}
+		h.Events = append(h.Events, ev)
+	}
 }
 
 // change makes reads of some operations, and changes roles, outcomes and times.
