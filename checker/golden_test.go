@@ -126,7 +126,8 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 func contractsFor(t *testing.T, cmd string, i int) []contract.Contract {
 	list := []contract.Contract{contract.Clients()}
 	modes := []string{"always", "everysec", "rdb", "none"}
-	if _, is := shapes[cmd]; is {
+	_, drawn := shapes[cmd]
+	if _, clusters := clusterShapes[cmd]; drawn || clusters {
 		i = 0 // nothing is known of syncs and snapshots
 	}
 	if cmd == "random" {
@@ -145,7 +146,13 @@ func drawnFor(t *testing.T, cmd string, i int) *history.History {
 	rng := rand.New(rand.NewPCG(uint64(i), 78))
 	f := families[i%len(families)]
 	shape, is := shapes[cmd]
+	small, clusters := clusterShapes[cmd]
 	switch {
+	case clusters:
+		return rapid.Custom(func(t *rapid.T) *history.History {
+			m := withoutUnrun(small.make(dice{t}))
+			return m.history(small)
+		}).Example(i)
 	case is, cmd == "random":
 		if !is {
 			shape = exhaustive.Small

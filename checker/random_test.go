@@ -292,17 +292,12 @@ func bothSeen(t *testing.T, seen map[bool]int) {
 
 // compare judges random histories with the whole judge and with the slow one.
 func compare(t *testing.T, s shape, losses, possible bool) {
-	lists := slices.Contains(s.kinds, history.Append)
 	seen := map[bool]int{}
 	j := Judge{Options: unhurried}
 	checks(t, histories(t), func(t *rapid.T) {
 		m := withoutUnrun(s.make(dice{t}))
 		want := judgeSlowly(m.ops, m.crash, m.found)
-		h := &history.History{Ops: m.ops,
-			Epochs: []history.Epoch{{Ended: m.crash, How: history.PowerCut, DiskSeen: true}},
-			States: []history.State{stateOfMap(m.found, lists, m.crash)}}
-		c := contract.Clients()
-		out := j.Judge(h, c)
+		out := j.Judge(m.history(s), contract.Clients())
 		good := want.linearizable && want.consistent
 		if out.Assumption == Enough {
 			out.Verdict = verdict.Holds
@@ -323,6 +318,13 @@ func compare(t *testing.T, s shape, losses, possible bool) {
 		}
 	})
 	bothSeen(t, seen)
+}
+
+// history is what was made of a shape, with its crash and what was found.
+func (m *made) history(s shape) *history.History {
+	return &history.History{Ops: m.ops,
+		Epochs: []history.Epoch{{Ended: m.crash, How: history.PowerCut, DiskSeen: true}},
+		States: []history.State{stateOfMap(m.found, slices.Contains(s.kinds, history.Append), m.crash)}}
 }
 
 func dump(m made) string {

@@ -52,6 +52,7 @@ func TestPublishedAnomalies(t *testing.T) {
 //
 //	lists from=0 to=10 size=6 limit=2
 //	registers from=0 to=10 size=6     each with other options
+//	cycles-of-lists from=0 to=10 size=6     around a cycle (drawCycle); cycles-of-registers
 //	digest of=lists from=0 to=10 size=6    of each only a number made of all that is said
 func TestDrawnHistoriesAreToldAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/drawn", func(t *testing.T, d *datadriven.TestData) string {
@@ -68,6 +69,9 @@ func TestDrawnHistoriesAreToldAsBefore(t *testing.T) {
 		}
 		say := func(b *strings.Builder, i int) {
 			h := rapid.Custom(func(t *rapid.T) *History {
+				if kind, is := strings.CutPrefix(of, "cycles-of-"); is {
+					return drawCycle(t, kind == "lists", size)
+				}
 				if size == smallHistory {
 					return drawn(t, of == "lists")
 				}
