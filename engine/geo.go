@@ -139,7 +139,7 @@ func cmdGeodist(s *Server, c *Session, argv [][]byte) {
 		c.null()
 		return
 	}
-	c.distance(geoDistance(geoDecode(a), geoDecode(b)) / unit)
+	c.distance(s.trigonometry().distance(geoDecode(a), geoDecode(b)) / unit)
 }
 
 // cmdGeohash answers the geohashes that others use: eleven letters for 52 bits,
@@ -201,6 +201,7 @@ type found struct {
 }
 
 func (s *Server) geosearch(c *Session, argv [][]byte, q geoQuery) {
+	q.shape.trig = s.trigonometry()
 	at := 1
 	if q.searchStore {
 		at = 2

@@ -1,5 +1,14 @@
 package engine_test
 
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
 // geoDraws are compared with redis-server.
 const geoDraws draws = `
 	ZADD {zset} (inf|-inf|1e19|9223372036854775808|9223372036854775807|18446744073709551616|-1) {member}
@@ -14,9 +23,41 @@ const geoDraws draws = `
 	GEOSEARCH {zset} FROMLONLAT {long} {lat} BYRADIUS {meters} (m|km|mi|ft|x) (ASC|DESC) [COUNT {count}] [WITHDIST] [WITHCOORD] [WITHHASH]
 	GEOSEARCH {zset} FROMMEMBER {member} BYBOX {meters} {meters} (m|km) [COUNT {count} ANY] [WITHDIST]
 	GEOSEARCH {zset} (FROMMEMBER a|BYRADIUS 1 m) [ANY]
-	GEOSEARCHSTORE {zset} {zset} FROMLONLAT {long} {lat} BYRADIUS {meters} km (ASC|DESC|WITHDIST) [COUNT {count}]
-	GEORADIUS {zset} {long} {lat} {meters} (m|km) [WITHDIST] [WITHHASH] [STORE {zset}]
+	GEOSEARCHSTORE {zset} {zset} FROMLONLAT {long} {lat} BYRADIUS {meters} km (ASC|DESC|WITHDIST|STOREDIST) [COUNT {count}]
+	GEORADIUS {zset} {long} {lat} {meters} (m|km) [WITHDIST] [WITHHASH] [(STORE|STOREDIST) {zset}]
 	GEORADIUS_RO {zset} {long} {lat} {meters} km [WITHCOORD] [STORE x]
-	GEORADIUSBYMEMBER {zset} {member} {meters} (m|km) [ASC] [STORE {zset}]
+	GEORADIUSBYMEMBER {zset} {member} {meters} (m|km) [ASC] [(STORE|STOREDIST) {zset}]
 	GEORADIUSBYMEMBER_RO {zset} {member} {meters} km [COUNT {count} [ANY]]
 `
+
+// What STOREDIST stores has all digits: they are redis-server's own.
+func TestDistancesLikeRedis(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	rng := rand.New(rand.NewPCG(16, 0))
+	place := func() (long, lat string) {
+		return fmt.Sprint(rng.Float64()*360 - 180), fmt.Sprint(rng.Float64()*170 - 85)
+	}
+	const points, centers = 20_000, 5
+	add := []string{"GEOADD", "g"}
+	for n := range points {
+		long, lat := place()
+		add = append(add, long, lat, fmt.Sprint(n))
+	}
+	require.Equal(t, theirs.do(add...), ours.do(add...))
+	differ := 0
+	for range centers {
+		long, lat := place()
+		search := []string{"GEOSEARCHSTORE", "d", "g", "FROMLONLAT", long, lat, "BYRADIUS", "25000000", "m", "STOREDIST"}
+		require.Equal(t, fmt.Sprintf(":%d\r\n", points), theirs.do(search...))
+		require.Equal(t, fmt.Sprintf(":%d\r\n", points), ours.do(search...))
+		want, got := elements(theirs.do("ZRANGE", "d", "0", "-1", "WITHSCORES")), elements(ours.do("ZRANGE", "d", "0", "-1", "WITHSCORES"))
+		require.Len(t, got, len(want))
+		for i := range want {
+			if want[i] != got[i] {
+				differ++
+			}
+		}
+	}
+	assert.Zero(t, differ, "of %d", points*centers)
+}

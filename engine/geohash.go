@@ -122,19 +122,20 @@ func degrees(radians float64) float64 { return radians / (math.Pi / 180) }
 // latDistance is the distance of two latitudes in metres.
 func latDistance(a, b float64) float64 { return earthRadius * math.Abs(radians(b)-radians(a)) }
 
-// geoDistance is the distance of two places in metres, by the haversine.
-func geoDistance(a, b point) float64 {
-	v := math.Sin((radians(b.long) - radians(a.long)) / 2)
+// distance is the distance of two places in metres, by the haversine.
+func (t *trigonometry) distance(a, b point) float64 {
+	v := t.sine((radians(b.long) - radians(a.long)) / 2)
 	if v == 0 {
 		return latDistance(a.lat, b.lat)
 	}
-	u := math.Sin((radians(b.lat) - radians(a.lat)) / 2)
-	h := u*u + math.Cos(radians(a.lat))*math.Cos(radians(b.lat))*v*v
-	return 2 * earthRadius * math.Asin(math.Sqrt(h))
+	u := t.sine((radians(b.lat) - radians(a.lat)) / 2)
+	h := float64(u*u) + float64(t.cosine(radians(a.lat))*t.cosine(radians(b.lat))*v*v)
+	return 2 * earthRadius * t.arcsine(math.Sqrt(h))
 }
 
 // geoShape is a circle or a box around a place; lengths in units of metres.
 type geoShape struct {
+	trig          *trigonometry
 	center        point
 	box           bool
 	radius        float64
@@ -145,14 +146,14 @@ type geoShape struct {
 // within is how far a place is from the middle, in metres, if it is in the shape.
 func (s *geoShape) within(p point) (distance float64, ok bool) {
 	if !s.box {
-		distance = geoDistance(s.center, p)
+		distance = s.trig.distance(s.center, p)
 		return distance, distance <= s.radius*s.unit
 	}
 	if latDistance(p.lat, s.center.lat) > s.height*s.unit/2 ||
-		geoDistance(p, point{s.center.long, p.lat}) > s.width*s.unit/2 {
+		s.trig.distance(p, point{s.center.long, p.lat}) > s.width*s.unit/2 {
 		return 0, false
 	}
-	return geoDistance(s.center, p), true
+	return s.trig.distance(s.center, p), true
 }
 
 // bounds is the smallest range of degrees around the shape.
@@ -166,7 +167,7 @@ func (s *geoShape) bounds() (long, lat geoRange) {
 	if s.center.lat < 0 {
 		edge = s.center.lat - latDelta
 	}
-	longDelta := degrees(width / earthRadius / math.Cos(radians(edge)))
+	longDelta := degrees(width / earthRadius / s.trig.cosine(radians(edge)))
 	return geoRange{s.center.long - longDelta, s.center.long + longDelta}, geoRange{s.center.lat - latDelta, s.center.lat + latDelta}
 }
 

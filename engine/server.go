@@ -81,6 +81,7 @@ type Server struct {
 	loading      bool
 	ops          []op // writes to propagate when the command or transaction ends
 	opArgs       [][]byte
+	trig         *trigonometry // tables; nil: nobody has asked for a distance
 
 	repl     *replication.Machine
 	link     *link // to the master; nil: none is wanted
