@@ -66,6 +66,13 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 	}
 	if len(a.Ops) > 0 {
 		switch j.h.Ops[a.Ops[0]].Kind {
+		case history.StringAppend, history.Read:
+			switch c.Shape {
+			case zones.ForkedList:
+				a.Rule = "strings that were only appended to are each a beginning of the longer ones"
+			case zones.OutOfOrder:
+				a.Rule = "the pieces of a string are in the order in which they were appended"
+			}
 		case history.SetAdd, history.ReadSet:
 			a.Rule = "what was read of a set that only grows is there in every later read of it, and its members are there once they were added"
 		}

@@ -334,3 +334,30 @@ func TestSmallest(t *testing.T) {
 		})
 	}
 }
+
+// TestWhereNothingWasPromisedReadsAreEnough: that replies fit can be said of reads alone,
+// and what survived a crash cannot.
+func TestWhereNothingWasPromisedReadsAreEnough(t *testing.T) {
+	read := func(typ string) string {
+		return "{:process 0 :type :invoke :f :read :value nil}\n{:process 0 :type " + typ + " :f :read :value nil}\n"
+	}
+	promised := options()
+	var err error
+	promised.Promise, err = contract.For("always", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		text string
+		o    Options
+		want verdict.Verdict
+	}{
+		{read(":ok"), options(), verdict.Holds},
+		{read(":ok") + "{:process 1 :type :invoke :f :write :value 1}\n", options(), verdict.Holds},
+		{read(":info"), options(), verdict.Unknown},
+		{read(":ok"), promised, verdict.Unknown},
+	} {
+		v, err := Judge(load(t, tc.text), tc.o)
+		require.NoError(t, err)
+		require.Equal(t, tc.want, v.Verdict, "%s: %s", tc.text, v.Why)
+		require.Equal(t, tc.want == verdict.Holds, v.Why == "" && len(v.Notes) > 0, "%v", v.Notes)
+	}
+}
