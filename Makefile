@@ -79,8 +79,10 @@ prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes)
 	@mkdir -p bin
 	TORNTAIL_CRASHES=$(CRASHES) TORNTAIL_DEFECTS=$(DEFECTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-load-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 60m -v -run 'UnderLoad' ./harness/campaign
 
+# bin/prove-directives-COMMIT.jsonl remembers the experiments that are done.
 prove-directives: ## no false alarm of the correct engine over EXPERIMENTS experiments, with whatever directives have an effect
-	TORNTAIL_EXPERIMENTS=$(EXPERIMENTS) $(GO) test -count=1 -timeout 60m -v -run 'TestNoFalseAlarmWhateverIsSet' ./harness/campaign
+	@mkdir -p bin
+	TORNTAIL_EXPERIMENTS=$(EXPERIMENTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-directives-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 60m -v -run 'TestNoFalseAlarmWhateverIsSet' ./harness/campaign
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions

@@ -257,6 +257,18 @@ func (c *Config) Ignored() []string {
 	return out
 }
 
+// Obeyed are the directives that have an effect on the engine, each by its first name,
+// sorted.
+func Obeyed() (obeyed []string) {
+	for _, d := range table {
+		if !d.inert {
+			obeyed = append(obeyed, d.name)
+		}
+	}
+	slices.Sort(obeyed)
+	return obeyed
+}
+
 func (c *Config) setOther(name, value string) {
 	m := maps.Clone(c.other)
 	if m == nil {

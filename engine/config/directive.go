@@ -15,6 +15,7 @@ type directive struct {
 	protected bool // at run time only with enable-protected-configs
 	multi     bool // takes any number of arguments
 	hidden    bool // CONFIG GET shows it only by its whole name
+	inert     bool // checked and remembered, not obeyed
 	get       func(*Config) string
 	set       func(*Config, []string) error
 	// written is a value as CONFIG REWRITE writes it; nil writes what get returns.
@@ -160,7 +161,7 @@ func fileName(name string, field func(*Config) *string) *directive {
 // inert is a directive that the engine checks, remembers and does not obey.
 func inert(name, def string, check func(string) (string, error)) *directive {
 	return &directive{
-		name: name,
+		name: name, inert: true,
 		get: func(c *Config) string {
 			if v, ok := c.other[name]; ok {
 				return v

@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -317,6 +318,23 @@ func TestTailCutLoadsThePrefix(t *testing.T) {
 		require.Equal(t, r.Struck, r.Recovery.ByItself, "%s: a cut tail must load without help", r.Mode)
 		require.Positive(t, r.Lost, "%s: a cut tail takes something", r.Mode)
 	}
+}
+
+// TestACutTailIsRefusedWhereThatIsSet: aof-load-truncated no is the user's own word, and
+// the repair that it asks for no breach; where nobody said so, it is one.
+func TestACutTailIsRefusedWhereThatIsSet(t *testing.T) {
+	c := campaignOf(t, 1, 200, []string{"always"}, []string{"tail-cut"})
+	refusing := c.Modes[0].With([]product.Directive{{Name: "aof-load-truncated", Value: "no"}})
+	promised, err := experiment.ContractOf(&c.Modes[0], c.Crashes[0], c.Personality, nil)
+	require.NoError(t, err)
+	require.False(t, promised.AllowRepair)
+	c.Modes[0] = refusing
+	results, err := c.Run(context.Background(), Simulation())
+	require.NoError(t, err)
+	r := results[0]
+	require.Equal(t, result.Holds, r.Verdict, "%s %v", r.Why, r.Anomalies)
+	require.Positive(t, r.Recovery.Repaired, "nothing was refused")
+	require.Zero(t, r.Recovery.Refused)
 }
 
 // TestDamageAtRestAfterAPowerCut: a plan may damage the crash image, and torntail

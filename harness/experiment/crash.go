@@ -199,11 +199,14 @@ func sawSync(o *Outcome) string {
 }
 
 // tailCutPromise: no configuration promises anything about bytes that go missing
-// at rest, but a truncated tail must load as a prefix (aof-load-truncated), without
-// help, and lose no more than the commands that were cut.
+// at rest, but a truncated tail must load as a prefix, without help unless the server is
+// told to refuse it (aof-load-truncated), and lose no more than the commands that were cut.
 func tailCutPromise(m *product.Mode) contract.Contract {
 	c := contract.Contract{Mode: m.Name, Crash: contract.Kill, Level: contract.Buffered, Keeps: contract.KeepsNothing,
 		MaxWindow: -1, MaxLost: maxTailCut}
+	if p, err := m.Store.Policy(m); err == nil {
+		c.AllowRepair = p.RefusesCut
+	}
 	if m.Fsync() == product.EverySecond {
 		c.MaxLost = -1 // the kill takes what was postponed, too
 	}

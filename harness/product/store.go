@@ -67,6 +67,9 @@ type Policy struct {
 	NoSyncOnRewrite bool
 	// SavePoints are those that are stated; nil: the store's own.
 	SavePoints []contract.SavePoint
+	// RefusesCut: of a log whose end is missing the server's repair tool must make one that
+	// ends with a whole command, before the server starts.
+	RefusesCut bool
 }
 
 // When a log is synced.

@@ -33,7 +33,8 @@ func (store) Server(string) *process.Server { return nil }
 
 // Policy implements product.Store.
 func (store) Policy(m *product.Mode) (product.Policy, error) {
-	p := product.Policy{Fsync: m.Get("appendfsync"), NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes"}
+	p := product.Policy{Fsync: m.Get("appendfsync"), NoSyncOnRewrite: m.Get("no-appendfsync-on-rewrite") == "yes",
+		RefusesCut: m.Get("aof-load-truncated") == "no"}
 	if hz, err := strconv.Atoi(m.Get("hz")); err == nil && hz > 0 {
 		p.Timer = time.Second / time.Duration(hz)
 	}
