@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
@@ -451,8 +452,44 @@ func (j *Judge) unwrittenBy(f *facts, s *supply, el element, at time.Duration) (
 				Story: fmt.Sprintf("only a write that was told it failed wrote %s: %s", f.tell(el), abortedWords)}, true
 		}
 	}
+	if a, is := f.madeByFailed(el); is {
+		return a, true
+	}
 	return anomaly.Anomaly{Name: anomaly.Phantom, Rule: "a read returns a value that somebody wrote",
 		Story: fmt.Sprintf("nobody wrote %s", f.tell(el))}, true
+}
+
+// madeByFailed tells of a value that can have come of operations which were told that
+// they failed, and whose arguments do not say what comes of them.
+func (f *facts) madeByFailed(el element) (anomaly.Anomaly, bool) {
+	a := anomaly.Anomaly{Name: anomaly.AbortedRead, Rule: abortedRule}
+	least, most := 0.0, 0.0
+	for _, ev := range f.failed {
+		made := false
+		switch m := ev.op.More; ev.op.Kind {
+		case history.Incr:
+			by, err := strconv.ParseFloat(ev.op.Value, 64)
+			made = !el.two && err == nil
+			least, most = least+min(by, 0), most+max(by, 0)
+		case history.StringAppend, history.Append:
+			made = f.model == linear.Register && strings.Contains(el.word, ev.op.Value)
+		case history.HashIncr:
+			made = m != nil && el == pair(m.Field, el.second)
+		case history.SortedIncr:
+			made = el == pair(ev.op.Value, el.second)
+		}
+		if made {
+			a.Ops = append(a.Ops, ev.place)
+		}
+	}
+	if len(a.Ops) == 0 {
+		return a, false
+	}
+	if n, err := strconv.ParseFloat(el.word, 64); least != most && !(err == nil && n >= least && n <= most) {
+		return a, false
+	}
+	a.Story = fmt.Sprintf("only what was told that it failed can have made %s: %s", f.tell(el), abortedWords)
+	return a, true
 }
 
 // failedWriter is an operation of the epoch that wrote an element and was told
@@ -644,11 +681,32 @@ func (j *Judge) outOfBounds(e *epoch, f *facts, s *supply) (anomaly.Anomaly, boo
 			return anomaly.Anomaly{}, false
 		}
 		if v := float64(n); v < least || v > most {
+			if a, is := f.countedByFailed(ev, v-initial); is {
+				a.Story = j.tell(a.Ops) + fmt.Sprintf("\nwhat was added allows %.0f to %.0f; with what was told that it failed it is %s: %s", least, most, text, abortedWords)
+				return a, true
+			}
 			return anomaly.Anomaly{Name: anomaly.NonLinearizable, Ops: []int{ev.place}, Rule: "a counter is the sum of what was added",
 				Story: j.tell([]int{ev.place}) + fmt.Sprintf("\nwhat was added allows %.0f to %.0f", least, most)}, true
 		}
 	}
 	return anomaly.Anomaly{}, false
+}
+
+// countedByFailed tells of a read that is in bounds if what was told that it failed was
+// added as well.
+func (f *facts) countedByFailed(read event, v float64) (anomaly.Anomaly, bool) {
+	writes := f.writes
+	a := anomaly.Anomaly{Name: anomaly.AbortedRead, Rule: abortedRule}
+	for _, ev := range f.failed {
+		if ev.op.Kind == history.Incr && ev.invoke <= read.ret {
+			writes = append(slices.Clip(writes), ev)
+			a.Ops = append(a.Ops, ev.place)
+		}
+	}
+	least, most := newCounter(writes).bounds(read.invoke, read.ret)
+	a.Ops = append(a.Ops, read.place)
+	slices.Sort(a.Ops)
+	return a, len(a.Ops) > 1 && v >= least && v <= most
 }
 
 // counter are the amounts added to one, as sums up to an instant.

@@ -106,8 +106,32 @@ func (j *Judge) aborted(e *epoch, k *zones.Key, read int) (anomaly.Anomaly, bool
 			a.Story = j.tell(a.Ops) + fmt.Sprintf("\nonly a write that was told it failed wrote %q: %s", v.word, abortedWords)
 			return a, true
 		}
+		if made, is := j.failedOf(e, k.Name).madeByFailed(one(v.word)); is {
+			made.Epoch, made.Key, made.Ops = e.number, k.Name, append(made.Ops, e.from+read)
+			slices.Sort(made.Ops)
+			made.Story = j.tell(made.Ops) + "\n" + made.Story
+			return made, true
+		}
 	}
 	return a, false
+}
+
+// failedOf are the operations on a string that were told that they failed.
+func (j *Judge) failedOf(e *epoch, key string) *facts {
+	f := &facts{key: key, model: linear.Register, kinds: map[history.Kind]bool{}}
+	for i := e.from; i < e.to; i++ {
+		op := &j.h.Ops[i]
+		parts := []history.Op{*op}
+		if op.Kind == history.Txn && op.More != nil {
+			parts = op.More.Parts
+		}
+		for k := range parts {
+			if parts[k].Key == key && op.Outcome == history.Failed {
+				f.add(&parts[k], op, i)
+			}
+		}
+	}
+	return f
 }
 
 // staleRead looks for a read of key k that returned a value which an

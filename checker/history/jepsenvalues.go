@@ -120,6 +120,7 @@ func (j *jepsen) invoked(op *Op, f string, key, value *edn.Value, line int) (err
 		}
 	case "enqueue":
 		op.Kind, op.Value = Append, j.plain(value)
+		j.mayBeNil(op.Key, value)
 	case "dequeue":
 		op.Kind, op.More = Pop, &More{Offset: NoOffset, Head: true}
 		return j.budget.spend(moreBytes)
@@ -191,6 +192,9 @@ func (j *jepsen) completed(place int, f string, key, value *edn.Value, line int)
 	case "dequeue":
 		if op.Kind != Pop || op.More == nil {
 			return errors.New("it was invoked as another operation")
+		}
+		if value.Kind == edn.Nil && j.nils[op.Key] {
+			return errors.New("nil was enqueued: whether it came, or nothing, cannot be told")
 		}
 		if op.Absent = value.Kind == edn.Nil; !op.Absent {
 			op.More.Result = j.plain(value)
@@ -306,6 +310,12 @@ func (j *jepsen) transaction(op *Op, value *edn.Value) error {
 			part.Kind, part.Value = Append, j.plain(found)
 		case "w":
 			part.Kind, part.Value = Write, j.plain(found)
+			if found.Kind == edn.Nil {
+				part.Value, part.More = "", &More{Offset: NoOffset, ToAbsent: true}
+				if err := j.budget.spend(moreBytes); err != nil {
+					return err
+				}
+			}
 		case "r":
 			part.Kind = Read
 			if found.Kind != edn.Vector {

@@ -361,3 +361,38 @@ func TestWhereNothingWasPromisedReadsAreEnough(t *testing.T) {
 		require.Equal(t, tc.want == verdict.Holds, v.Why == "" && len(v.Notes) > 0, "%v", v.Notes)
 	}
 }
+
+// TestNilThatCannotBeToldIsRefused: nil is a value like any other, but where it also
+// says that there was none.
+func TestNilThatCannotBeToldIsRefused(t *testing.T) {
+	ok := func(f, asked, found string) string {
+		return fmt.Sprintf("{:process 0 :type :invoke :f :%s :value %s}\n{:process 0 :type :ok :f :%s :value %s}\n", f, asked, f, found)
+	}
+	for _, tc := range []struct {
+		name, text string
+		want       string // the error; empty: it holds
+	}{
+		{"a transaction writes it", ok("txn", "[[:w 1 nil]]", "[[:w 1 nil]]") + ok("txn", "[[:r 1 nil]]", "[[:r 1 nil]]"), "writes the initial value"},
+		{"and appends to something else, so that the general judge is asked", ok("txn", "[[:w 1 3] [:append 2 7]]", "[[:w 1 3] [:append 2 7]]") +
+			ok("txn", "[[:w 1 nil]]", "[[:w 1 nil]]") + ok("txn", "[[:r 1 nil] [:r 2 nil]]", "[[:r 1 nil] [:r 2 [7]]]"), ""},
+		{"it is an element", ok("txn", "[[:append 1 nil]]", "[[:append 1 nil]]") + ok("txn", "[[:r 1 nil]]", "[[:r 1 [nil]]]"), ""},
+		{"it is enqueued", ok("enqueue", "nil", "nil") + ok("dequeue", "nil", "nil"), "nil was enqueued"},
+		{"it is drained", ok("enqueue", "nil", "nil") + ok("drain", "nil", "[nil]"), ""},
+		{"nothing came before it was enqueued", ok("dequeue", "nil", "nil") + ok("enqueue", "nil", "nil"), ""},
+		{"it is added to a set", ok("add", "nil", "nil") + ok("read", "nil", "#{nil}"), ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			files, _, err := history.DecodeAny(strings.NewReader(tc.text), history.Options{})
+			var v Verdict
+			if err == nil {
+				v, err = Judge(&files[0], options())
+			}
+			if tc.want != "" {
+				require.ErrorContains(t, err, tc.want)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, verdict.Holds, v.Verdict, v.Why)
+		})
+	}
+}

@@ -42,7 +42,7 @@ func txns(h *history.History, g group, lists bool, initial string) (*transaction
 	out := &transactions.History{Txns: make([]transactions.Txn, 0, len(g.ops)), Lists: lists}
 	value := func(p *history.Op) (transactions.Value, error) {
 		switch {
-		case p.Kind == history.Read && p.Absent:
+		case p.Kind == history.Read && p.Absent, p.Kind == history.Write && p.More != nil && p.More.ToAbsent:
 			return transactions.Nil, nil
 		case initial == "" || p.Value != initial:
 			return out.Names.Of(p.Value), nil
