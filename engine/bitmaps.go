@@ -124,8 +124,10 @@ func clamp(start, end, n int64) (lo, hi int64) {
 	return start, min(end, n-1) + 1
 }
 
-// inBits turns a range of bytes into one of bits.
+// inBits turns a range of bytes into one of bits. One that begins behind its end is
+// empty.
 func (r *bitRange) inBits() {
+	r.lo = min(r.lo, r.hi)
 	if !r.bits {
 		r.lo, r.hi = r.lo*8, r.hi*8
 	}

@@ -133,16 +133,17 @@ func (t *trigonometry) arcCosine(x, dx float64) float64 {
 	return at.cos.hi + math.FMA(-s, at.sin.hi, low)
 }
 
-// Up to where an angle needs no other quarter of the circle, and to where the
-// nearest one, by the high half of its bits.
+// Up to where an angle needs no other quarter of the circle, to where the nearest
+// one, and to where the quarters are counted here, by the high half of its bits.
 const (
-	highHalfNear  = 0x3feb6000 // 0.855
-	highHalfRight = 0x400368fd // 2.426
+	highHalfNear    = 0x3feb6000 // 0.855
+	highHalfRight   = 0x400368fd // 2.426
+	highHalfCounted = 0x419921fb // 1e8
 )
 
 func highHalf(x float64) uint32 { return uint32(math.Float64bits(math.Abs(x)) >> 32) }
 
-// sine is the sine of an angle that is no more than some turns.
+// sine has the library's digits up to 1e8.
 func (t *trigonometry) sine(x float64) float64 {
 	switch high := highHalf(x); {
 	case high < 0x3e500000: // 2^-26
@@ -151,12 +152,14 @@ func (t *trigonometry) sine(x float64) float64 {
 		return t.arcSine(x, 0)
 	case high < highHalfRight:
 		return math.Copysign(t.arcCosine(halfPi-math.Abs(x), halfPiLow), x)
+	case high >= highHalfCounted:
+		return math.Sin(x)
 	}
 	rest, low, quarter := turned(x)
 	return t.quarterSine(rest, low, quarter)
 }
 
-// cosine is that of an angle that is no more than some turns.
+// cosine has the library's digits up to 1e8. Only absurd radii ask for more.
 func (t *trigonometry) cosine(x float64) float64 {
 	switch high := highHalf(x); {
 	case high < 0x3e400000: // 2^-27
@@ -167,6 +170,8 @@ func (t *trigonometry) cosine(x float64) float64 {
 		y := halfPi - math.Abs(x)
 		a := y + halfPiLow
 		return t.arcSine(a, y-a+halfPiLow)
+	case high >= highHalfCounted:
+		return math.Cos(x)
 	}
 	rest, low, quarter := turned(x)
 	return t.quarterSine(rest, low, quarter+1)

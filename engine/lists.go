@@ -384,7 +384,7 @@ func findElements(l *keyspace.Deque, b []byte, rank, count, maxlen int64, first 
 			continue
 		}
 		found = append(found, at)
-		if first || count > 0 && int64(len(found)) >= count {
+		if first || count > 0 && matches-rank+1 >= count { // never, from the lowest rank
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"github.com/torntail/torntail/engine/config"
@@ -271,7 +272,7 @@ func (s *Server) storeSet(c *Session, argv [][]byte, m *keyspace.Members, event 
 }
 
 func cmdSintercard(s *Server, c *Session, argv [][]byte) {
-	n, ok := c.rangeArg(argv[1], 1, 1<<62, "numkeys should be greater than 0")
+	n, ok := c.rangeArg(argv[1], 1, math.MaxInt64, "numkeys should be greater than 0")
 	if !ok {
 		return
 	}
@@ -285,7 +286,7 @@ func cmdSintercard(s *Server, c *Session, argv [][]byte) {
 			c.error(errSyntax)
 			return
 		}
-		if limit, ok = c.rangeArg(args[1], 0, 1<<62, "LIMIT can't be negative"); !ok {
+		if limit, ok = c.rangeArg(args[1], 0, math.MaxInt64, "LIMIT can't be negative"); !ok {
 			return
 		}
 	}
