@@ -358,11 +358,11 @@ func (s *Server) place() rdb.Place {
 	return rdb.Place{ID: s.repl.ID, Offset: s.repl.Offset, DB: db}
 }
 
-// restorePlace takes up the history the loaded snapshot was made in.
+// restorePlace takes up the history the loaded snapshot was made in, if it was
+// made in any.
 func (s *Server) restorePlace() {
-	if p := s.mgr.LoadedPlace(); p.ID != "" {
-		s.repl.Restore(s.env.Now(), p.ID, p.Offset, p.DB)
-	}
+	p := s.mgr.LoadedPlace()
+	s.repl.Restore(s.env.Now(), p.ID, p.Offset, p.DB)
 }
 
 // restartLog brings back an append-only file that a synchronisation stopped

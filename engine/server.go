@@ -160,6 +160,7 @@ func New(o Options) *Server {
 
 		Place:         s.place,
 		Replica:       func() bool { return s.repl.Up != nil },
+		LeftOut:       func(db int, key []byte) { s.repl.Feed(db, [][]byte{wordDel, key}) },
 		SnapshotEnded: s.snapshotEnded,
 		UsedMemory:    s.usedMemory,
 		Hint:          s.hint,
@@ -176,6 +177,9 @@ func (s *Server) Load() error {
 		return s.startSentinel()
 	}
 	s.followConfigured()
+	if !s.cfg.AppendOnly {
+		s.repl.BeginLoad(s.env.Now())
+	}
 	s.loading = true
 	err := s.mgr.Load()
 	s.loading = false

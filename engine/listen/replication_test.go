@@ -5,6 +5,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,12 +48,11 @@ func startEngine(t *testing.T, args ...string) *peer {
 
 func startRedis(t *testing.T, args ...string) *peer {
 	path := needs.Program(t, "redis-server")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	dir := t.TempDir()
+	port, dir := freePort(t), t.TempDir()
+	if i := slices.Index(args, "--port"); i >= 0 {
+		port = args[i+1]
+	}
+	addr := "127.0.0.1:" + port
 	cmd := exec.Command(path, append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--enable-debug-command", "yes",
 		"--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "log")}, args...)...)
 	companion.Start(t, cmd)

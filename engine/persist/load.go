@@ -27,8 +27,13 @@ func (m *Manager) Load() error {
 		if _, err := m.loadFiles(); err != nil {
 			return err
 		}
-	} else if _, err := m.loadSnapshot(m.o.Config.Dbfilename); err != nil {
-		return err
+	} else {
+		m.starting = true
+		_, err := m.loadSnapshot(m.o.Config.Dbfilename)
+		m.starting = false
+		if err != nil {
+			return err
+		}
 	}
 	if err := m.openOnStart(); err != nil {
 		return err

@@ -53,6 +53,9 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 	}, &c.Limits, func(e *rdb.Entry, o keyspace.Object) error {
 		if !keepOld && e.ExpireAtMs != 0 && e.ExpireAtMs < now {
 			m.loadedOld++
+			if m.starting && m.o.LeftOut != nil { // RDBFLAGS_FEED_REPL
+				m.o.LeftOut(e.DB, e.Key)
+			}
 			return nil
 		}
 		if m.o.Access != nil {

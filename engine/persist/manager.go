@@ -60,6 +60,9 @@ type Options struct {
 	// Replica reports whether this server follows a master, which alone deletes
 	// keys that are past their time; nil: no.
 	Replica func() bool
+	// LeftOut is told of the keys that a snapshot loaded by Load holds, and that a
+	// master leaves out because they have expired; nil: nobody is.
+	LeftOut func(db int, key []byte)
 	// SnapshotEnded is told of the end of a snapshot started for replicas.
 	SnapshotEnded func(ok bool)
 	// UsedMemory is what snapshots carry in their used-mem field; nil: 0.
@@ -121,6 +124,7 @@ type Manager struct {
 	saves             int64
 
 	loading               bool
+	starting              bool  // Load loads
 	loadedKeys, loadedOld int64 // of the last RDB load
 	loadedPlace           rdb.Place
 

@@ -278,11 +278,24 @@ func (m *Machine) StreamDB() (db int, ok bool) {
 	return 0, false
 }
 
+// BeginLoad is to be called before a snapshot is loaded at the start: a master
+// has replicas told of the keys it leaves out because they have expired, so that
+// those which go on from the snapshot's place delete them too. Feed takes the
+// deletions, Restore gives them their offsets (redis 7.0.15 server.c loadDataFromDisk).
+func (m *Machine) BeginLoad(now time.Duration) {
+	m.now = now
+	if m.Up == nil {
+		m.createStream()
+	}
+}
+
 // Restore takes up the history a snapshot was made in, when the server has
-// loaded it at its start (redis 7.0.15 server.c loadDataFromDisk).
+// loaded it at its start; an id of no length: in none (redis 7.0.15 server.c
+// loadDataFromDisk).
 func (m *Machine) Restore(now time.Duration, id string, offset int64, db int) {
 	m.now = now
 	if len(id) != IDLen || offset < 0 {
+		m.freeStream() // what was fed keeps its place in Offset, as there
 		return
 	}
 	if m.Up != nil {
@@ -291,8 +304,12 @@ func (m *Machine) Restore(now time.Duration, id string, offset int64, db int) {
 		return
 	}
 	m.ID2, m.SecondOffset = id, offset+1
-	m.Offset = offset
 	m.createStream()
+	m.Stream.First += offset
+	m.Stream.End += offset
+	m.Offset += offset
+	m.released = m.Offset
+	m.lonely = now
 }
 
 // Forget drops a restored place in a history: the data has changed since the
