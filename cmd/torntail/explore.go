@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,25 +76,31 @@ func (c *exploreCmd) Run(a *app) error {
 		return usage(err)
 	}
 	file := &explore.File{Header: headerOf(explore.Schema, c.Seed, started, c.backend())}
-	explore, done, err := c.explorer(a, all, out)
+	run, done, err := c.explorer(a, all, out)
 	if err != nil {
 		undo()
 		return err
 	}
 	defer done()
-	reports, err := explore(ctx)
-	if err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
-		undo()
-		return err
+	reports, broken := run(ctx)
+	why := broken
+	if file.Interrupted = ctx.Err() != nil; file.Interrupted {
+		why, broken = ctx.Err(), nil
 	}
-	for _, r := range reports {
-		if r != nil {
-			file.Add(r)
+	if broken != nil && !slices.ContainsFunc(reports, func(r *explore.Report) bool { return r != nil }) {
+		undo()
+		return asUsage(broken)
+	}
+	for i, r := range reports {
+		if r == nil {
+			if r, err = explore.NotExplored(all[i], why); err != nil {
+				return err
+			}
 		}
+		file.Add(r)
 	}
 	file.Finish(time.Since(started))
-	file.Interrupted = ctx.Err() != nil
-	return c.report(a, file, out)
+	return withFailure(c.report(a, file, out), broken)
 }
 
 // options checks the flags: one exploration for each mode and personality, or on a real
@@ -225,9 +232,9 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
 	progress := c.progress()
 	defer progress.Finish()
-	var reports []*explore.Report
+	reports := make([]*explore.Report, len(all))
 	violated := 0
-	for _, o := range all {
+	for i, o := range all {
 		state := terminal.State{What: fmt.Sprintf("%s on %s: recording", o.Mode.Name, o.Personality), Violations: violated}
 		o.Server = &explore.Server{Rig: rig, Target: c.Target, Version: serverVersion, Images: c.Images, Progress: func(done, all int) {
 			state.What = fmt.Sprintf("%s on %s, images", o.Mode.Name, o.Personality)
@@ -236,13 +243,13 @@ func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVe
 		}}
 		progress.Update(state)
 		r, err := explore.Run(ctx, o)
+		if r != nil {
+			if reports[i] = r; r.Verdict == result.Violated {
+				violated++
+			}
+			err = cmp.Or(err, keep(r, o, out, campaign.RealServer(rig, serverVersion)))
+		}
 		if err != nil {
-			return reports, asUsage(err)
-		}
-		if reports = append(reports, r); r.Verdict == result.Violated {
-			violated++
-		}
-		if err := keep(r, o, out, campaign.RealServer(rig, serverVersion)); err != nil {
 			return reports, err
 		}
 	}
@@ -257,7 +264,8 @@ func (c *exploreCmd) progress() *terminal.Progress {
 	return terminal.NewProgress(os.Stderr)
 }
 
-// explore runs the explorations side by side, and keeps what they found.
+// explore runs the explorations side by side, and keeps what they found; nil stands for
+// those that judged nothing, as in exploreReal.
 func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out string) ([]*explore.Report, error) {
 	progress := c.progress()
 	defer progress.Finish()
@@ -278,11 +286,10 @@ func (c *exploreCmd) explore(ctx context.Context, all []*explore.Options, out st
 	for i, o := range all {
 		g.Go(func() error {
 			r, err := explore.Run(ctx, o)
-			if err != nil {
-				return err
+			if reports[i] = r; r != nil {
+				err = cmp.Or(err, keep(r, o, out, campaign.Simulation()))
 			}
-			reports[i] = r
-			if err := keep(r, o, out, campaign.Simulation()); err != nil {
+			if err != nil {
 				return err
 			}
 			done <- i

@@ -82,15 +82,15 @@ func (c *fidelityCmd) Run(a *app) error {
 			progress.Update(terminal.State{What: fmt.Sprintf("%s, %d images", p.FS, p.Images), Done: p.Done, Total: p.Total, Violations: p.Violation})
 		}
 	}
-	reports, err := fidelity.Run(ctx, host, o)
+	reports, broken := fidelity.Run(ctx, host, o)
 	progress.Finish()
-	if err != nil {
+	if broken != nil && len(reports) == 0 {
 		undo()
-		return err
+		return broken
 	}
 	file := &fidelity.File{Header: headerOf(fidelity.Schema, c.Seed, started, string(plan.Block)), Kernel: kernelRelease(), Reports: reports}
-	file.ElapsedS, file.Interrupted = time.Since(started).Seconds(), ctx.Err() != nil
-	return c.report(a, file, out)
+	file.ElapsedS, file.Interrupted = time.Since(started).Seconds(), ctx.Err() != nil || broken != nil
+	return withFailure(c.report(a, file, out), broken)
 }
 
 // options checks the flags.

@@ -24,7 +24,7 @@ import (
 type under struct {
 	*exec.Cmd
 	work, temp string
-	errs       shared
+	out, errs  shared
 }
 
 // shared is a buffer that a process writes to while a test reads it.
@@ -48,11 +48,16 @@ func (s *shared) String() string {
 // startUnder starts torntail in a directory of its own.
 func startUnder(t *testing.T, args ...string) *under {
 	t.Helper()
-	u := &under{work: t.TempDir(), temp: t.TempDir()}
+	return startIn(t, t.TempDir(), args...)
+}
+
+func startIn(t *testing.T, work string, args ...string) *under {
+	t.Helper()
+	u := &under{work: work, temp: t.TempDir()}
 	u.Cmd = exec.Command("torntail", args...)
 	u.Dir = u.work
 	u.Env = append(os.Environ(), "WORK="+u.work, "TMPDIR="+u.temp)
-	u.Stderr = &u.errs
+	u.Stdout, u.Stderr = &u.out, &u.errs
 	require.NoError(t, u.Start())
 	return u
 }
@@ -125,7 +130,7 @@ func TestInterruptReportsWhatIsKnown(t *testing.T) {
 			})
 			require.NoError(t, u.Process.Signal(os.Interrupt))
 			code, _ := u.end(t)
-			require.Equal(t, result.ExitUnknown, code, u.errs.String())
+			require.Equal(t, result.ExitInterrupted, code, u.errs.String())
 			require.Contains(t, u.errs.String(), "torntail: interrupted")
 			r, err := result.Load(filepath.Join(u.work, "out", "result.json"))
 			require.NoError(t, err)
@@ -133,6 +138,62 @@ func TestInterruptReportsWhatIsKnown(t *testing.T) {
 			for i := range r.Results {
 				require.Equal(t, result.Unknown, r.Results[i].Verdict)
 				require.Contains(t, r.Results[i].Why, "interrupted")
+			}
+			require.Empty(t, leftover(u.work, u.temp))
+		})
+	}
+}
+
+// Whichever command is interrupted, and by what: the figures known so far are printed and
+// saved, what was not tried is unknown, and the exit status says that it was interrupted.
+func TestInterruptedCommandsReportWhatIsKnown(t *testing.T) {
+	type command struct {
+		args, until string // a file that is there once something is known
+		by          syscall.Signal
+		status      int
+		known, rest string
+		file        string
+	}
+	list := []command{
+		{"run --mode always,no --crash kill --runs 1000000 --out out", "", syscall.SIGTERM, result.ExitTerminated,
+			`(?m)^  kill +[1-9].*unknown\n    interrupted before the runs were done$`, `(?m)^Nothing is proved about always`, "result.json"},
+		{"explore --mode always --personality all --bound 5 --out out", "", syscall.SIGINT, result.ExitInterrupted,
+			`(?m)^[1-9]\d* states, `, `interrupted before all explorations were done`, "explore.json"},
+		{"suite suite.yaml --out out", "out/cells/00000.json", syscall.SIGTERM, result.ExitTerminated,
+			`1 as expected, 2 unknown`, `(?m)^  engine/no/kill/registers/ext4: not all runs were done: interrupted$`, "result.json"},
+		{"splitbrain --runs 100000 --out out", "out/run002", syscall.SIGINT, result.ExitInterrupted,
+			`(?m)^\d+ runs: \d+ converged`, ``, "result.json"},
+		{"selftest", "", syscall.SIGHUP, 129, `(?m)^skip-every-50th-fsync +engine`, `(?m)^interrupted$`, ""},
+	}
+	if _, err := exec.LookPath("redis-server"); err == nil {
+		list = append(list, command{"policies --target ./server --mode always,no --rounds 1000 --round 100ms --restart 0 --keys 10 --crash kill --out out", "starts/3", syscall.SIGINT, result.ExitInterrupted,
+			`(?m)^(always|no) +\d`, `turns were taken: interrupted`, "result.json"})
+	}
+	for _, c := range list {
+		t.Run(strings.Fields(c.args)[0], func(t *testing.T) {
+			t.Parallel()
+			if runtime.GOOS != "linux" {
+				t.Skip("how much CPU a process has used is read from /proc")
+			}
+			work := t.TempDir()
+			scriptedServer(t, work, "")
+			require.NoError(t, os.WriteFile(filepath.Join(work, "suite.yaml"), []byte("suite: 1\nname: s\nbudget: {runs: 30000}\nmatrix:\n- {modes: [always], crashes: [kill], runs: 5}\n- {modes: [no, everysec], crashes: [kill]}\n"), 0o644))
+			u := startIn(t, work, strings.Fields(c.args)...)
+			u.await(t, "something is known", func() bool {
+				_, err := os.Stat(filepath.Join(u.work, c.until))
+				return err == nil && u.used(t) > time.Second
+			})
+			require.NoError(t, u.Process.Signal(c.by))
+			code, by := u.end(t)
+			out := u.out.String()
+			require.Equal(t, c.status, code, "%v\n%s\n%s", by, u.errs.String(), out)
+			require.Contains(t, u.errs.String(), "torntail: interrupted")
+			require.Regexp(t, c.known, out)
+			require.Regexp(t, c.rest, out)
+			require.NotContains(t, out, "violated:")
+			if c.file != "" {
+				require.FileExists(t, filepath.Join(work, "out", c.file))
+				require.FileExists(t, filepath.Join(work, "out", "report.md"))
 			}
 			require.Empty(t, leftover(u.work, u.temp))
 		})
@@ -179,4 +240,23 @@ func TestNothingIsLeftAfterKill9(t *testing.T) {
 			require.Empty(t, leftover(u.work, u.temp))
 		})
 	}
+}
+
+// scriptedServer makes the program server in a directory: a redis-server that first does
+// what lines of shell say, in which $n is how often it was started before. Each start
+// leaves a file starts/N.
+func scriptedServer(t *testing.T, work, first string) {
+	t.Helper()
+	real, err := exec.LookPath("redis-server")
+	if err != nil {
+		return // nobody will start it
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(work, "starts"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(work, "server"), fmt.Appendf(nil, `#!/bin/sh
+[ "$1" = --version ] && exec %[1]s --version
+n=0
+until mkdir %[2]s/starts/$n 2>/dev/null; do n=$((n+1)); done
+%[3]s
+exec %[1]s "$@"
+`, real, work, first), 0o755))
 }

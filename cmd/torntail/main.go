@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -57,7 +59,11 @@ type cli struct {
 }
 
 // app is what commands share.
-type app struct{ stdout, stderr io.Writer }
+type app struct {
+	stdout, stderr io.Writer
+	// signal, once it is not 0, is the number of the one that interrupted the command.
+	signal atomic.Int32
+}
 
 // failure is an error with the exit status it ends torntail with.
 type failure struct {
@@ -96,7 +102,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	code := -1
 	parser, err := kong.New(&c, kong.Name("torntail"), diskVars(), kong.Writers(stdout, stderr),
 		kong.Description("Which acknowledged writes are gone after this fault, how far back does the loss reach, and was that allowed?\n\n"+
-			"Exit status: 0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, 5 the environment lacks something.\n\n"+
+			"Exit status: "+result.ExitStatuses+".\n\n"+
 			"Examples:\n\n  torntail run\n  torntail run --target redis-server --mode always,everysec"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Exit(func(status int) { code = status }), kong.Bind(a))
@@ -118,14 +124,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err = k.Run()
 	var s status
 	var f *failure
+	interrupted := 0
+	if n := a.signal.Load(); n != 0 {
+		interrupted = 128 + int(n)
+	}
 	switch {
 	case err == nil:
-		return result.ExitHolds
+		return interrupted
 	case errors.As(err, &s):
-		return int(s)
+		return cmp.Or(interrupted, int(s))
 	case errors.As(err, &f):
 		fmt.Fprintln(stderr, "torntail:", oneLine(f.err))
 		return f.status
+	case interrupted != 0 && errors.Is(err, context.Canceled):
+		return interrupted
 	}
 	fmt.Fprintln(stderr, "torntail:", oneLine(err))
 	if takenAway(err) {
@@ -150,17 +162,22 @@ func oneLine(err error) string {
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " / ")
 }
 
-// interruptible returns a context that the first Ctrl-C (or SIGTERM) ends, so
-// that what is known so far can be reported. The second one ends torntail as
-// if nothing watched: servers, mounts and directories are the watchdog's then.
+// interruptible returns a context that the first Ctrl-C (or SIGTERM, or the end of the
+// terminal) ends, so that what is known so far can be reported; the exit status is that
+// of a program which the signal ended. The second one ends torntail as if nothing
+// watched: servers, mounts and directories are the watchdog's then.
 func (a *app) interruptible() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		select {
-		case <-signals:
+		case s := <-signals:
 			signal.Stop(signals)
+			a.signal.Store(int32(s.(syscall.Signal)))
 			fmt.Fprintln(a.stderr, "\ntorntail: interrupted; what is known so far follows (again: end at once)")
 			cancel()
 		case <-ctx.Done():

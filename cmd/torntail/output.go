@@ -25,6 +25,7 @@ type outputFlags struct {
 	Unknown string `default:"fail" enum:"fail,warn" help:"Whether an unknown verdict fails (exit status 3) or only warns, as long as something was proved; default ${default}." placeholder:"fail|warn"`
 	Quiet   bool   `help:"Print verdicts only, no progress."`
 	Verbose bool   `help:"Also print the directives of each mode."`
+	until   string // what became of --until; "" without one
 }
 
 // The files that programs read, one of them in each report directory.
@@ -142,7 +143,7 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if file, ok := table.(*os.File); ok {
 		color = terminal.UseColor(file)
 	}
-	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Findings: finding.Catalogue(target.Findings())}); err != nil {
+	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Until: f.until, Findings: finding.Catalogue(target.Findings())}); err != nil {
 		return err
 	}
 	m, err := f.reports(table, foundRun{r}, dir)
@@ -164,6 +165,23 @@ func (f *outputFlags) exit(a *app, m *model.Report) error {
 		return status(code)
 	}
 	return nil
+}
+
+// asked is where a line for people goes: not to where --json - prints JSON.
+func (a *app) asked(json string) io.Writer {
+	if json == "-" {
+		return a.stderr
+	}
+	return a.stdout
+}
+
+// notMet adds to what a command reports that what --until waits for was not seen.
+func notMet(reported error, met bool) error {
+	var s status
+	if met || reported != nil && !errors.As(reported, &s) {
+		return reported
+	}
+	return status(result.Worst(int(s), result.ExitUntil))
 }
 
 // verdict prints the last line and gives the exit status that belongs to it.

@@ -2,10 +2,8 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,22 +61,19 @@ func TestOwnFailuresAreNotTheServers(t *testing.T) {
 // brokenRun runs torntail on a server whose fifth and later starts do something else first.
 func brokenRun(t *testing.T, fifth, around string) (code int, out, errs string) {
 	t.Helper()
-	real, err := exec.LookPath("redis-server")
-	require.NoError(t, err)
+	return brokenCommand(t, "[ $n -ge 4 ] && { "+cmp.Or(fifth, ":")+"\n}",
+		strings.ReplaceAll(around, "$T", "$T run --target ./server --disk host --mode always --crash kill --runs 4 --workers 1 --out out"))
+}
+
+// brokenCommand runs a line of shell, in which $T is torntail, beside a server that does
+// something else first.
+func brokenCommand(t *testing.T, first, line string) (code int, out, errs string) {
+	t.Helper()
 	torntail, err := exec.LookPath("torntail")
 	require.NoError(t, err)
 	work := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(work, "server"), fmt.Appendf(nil, `#!/bin/sh
-[ "$1" = --version ] && exec %[1]s --version
-n=$(cat %[2]s/starts 2>/dev/null || echo 0)
-echo $((n+1)) >%[2]s/starts
-[ $n -ge 4 ] && { %[3]s
-}
-exec %[1]s "$@"
-`, real, work, cmp.Or(fifth, ":")), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(work, "run"), []byte(strings.ReplaceAll(around, "$T",
-		torntail+" run --target ./server --disk host --mode always --crash kill --runs 4 --workers 1 --out out")+"\n"), 0o644))
-	cmd := exec.Command("sh", "run")
+	scriptedServer(t, work, first)
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(line, "$T", torntail))
 	cmd.Dir, cmd.Env = work, append(os.Environ(), "WORK="+work, "TMPDIR="+t.TempDir())
 	var o, e shared
 	cmd.Stdout, cmd.Stderr = &o, &e

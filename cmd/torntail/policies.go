@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/harness/product"
@@ -118,35 +119,50 @@ func (c *policiesCmd) Run(a *app) error {
 			progress.Update(terminal.State{What: what, Done: done, Total: total, Unit: "turns"})
 		}
 	}
-	costs, err := m.Run(ctx)
+	costs, broken := m.Run(ctx)
 	progress.Finish()
-	if err != nil {
+	var first *policies.FirstError
+	refused := errors.As(broken, &first) && !takenAway(broken) && errors.As(broken, new(*process.StartError))
+	if broken != nil && (costs == nil || refused) {
 		undo()
 		if ctx.Err() != nil {
-			return &failure{result.ExitUnknown, errors.New("interrupted before the costs were measured")}
+			fmt.Fprintln(a.stderr, "torntail: interrupted before anything was measured")
+			return status(result.ExitUnknown)
 		}
-		return asUsage(err)
+		return asUsage(broken)
 	}
 	k.Save = saved.Into(filepath.Join(out, "failures"), version, backend)
-	results, err := c.losses(ctx, k, settings, backend)
-	if err != nil {
-		undo()
-		return asUsage(err)
+	// Without costs no losses are looked for: their rows say why.
+	going, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	if broken != nil {
+		give(broken)
+	}
+	results, err := c.losses(going, give, k, settings, backend)
+	if broken == nil {
+		broken = err
 	}
 	costs.MaxLossMS, costs.MinRate = limits, c.MinRate
-	policies.Advise(costs, results)
+	if broken == nil && ctx.Err() == nil {
+		policies.Advise(costs, results)
+	}
 	machine := thisMachine(backend.Name)
 	machine.FileSystem = costs.Host.FileSystem
-	return c.report(a, &result.Report{
+	err = c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
 		Seed: c.Seed, Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
 		Machine: machine, Results: results, Policies: costs,
 	}, out)
+	if ctx.Err() != nil {
+		broken = nil // by the interrupt
+	}
+	return withFailure(err, broken)
 }
 
 // losses runs the crash experiments: those of presets together, and each
-// setting of the user's own by itself, since the contract is its preset's.
-func (c *policiesCmd) losses(ctx context.Context, k *campaign.Campaign, settings []setting, b campaign.Backend) ([]result.Result, error) {
+// setting of the user's own by itself, since the contract is its preset's. When it
+// cannot go on, it gives up the others, whose results say why.
+func (c *policiesCmd) losses(ctx context.Context, give context.CancelCauseFunc, k *campaign.Campaign, settings []setting, b campaign.Backend) (all []result.Result, broken error) {
 	if k.Runs == 0 && b.Name != "sim" {
 		k.Runs = policyRealRuns
 	}
@@ -158,7 +174,6 @@ func (c *policiesCmd) losses(ctx context.Context, k *campaign.Campaign, settings
 		}
 		defer progress.Finish()
 	}
-	var all []result.Result
 	for len(settings) > 0 {
 		n := 1
 		for n < len(settings) && settings[n].label == settings[n].mode.Name && settings[0].label == settings[0].mode.Name {
@@ -169,8 +184,9 @@ func (c *policiesCmd) losses(ctx context.Context, k *campaign.Campaign, settings
 			k.Modes = append(k.Modes, s.mode)
 		}
 		results, err := k.Run(ctx, b)
-		if err != nil {
-			return nil, err
+		if err != nil && broken == nil {
+			broken = err
+			give(err)
 		}
 		for i := range results {
 			if n == 1 {
@@ -180,7 +196,7 @@ func (c *policiesCmd) losses(ctx context.Context, k *campaign.Campaign, settings
 		all = append(all, results...)
 		settings = settings[n:]
 	}
-	return all, nil
+	return all, broken
 }
 
 // settings are those of --mode and --setting. It settles the target as well.

@@ -133,11 +133,17 @@ func (c *runCmd) Run(a *app) error {
 			return err
 		}
 	}
+	if k.Until != nil {
+		c.until = k.Until.Text()
+	}
 	err = c.report(a, &result.Report{
 		Schema: result.Schema, Torntail: version, Command: result.CommandLine(append([]string{"torntail"}, os.Args[1:]...)),
 		Seed: c.Seed, Started: started.UTC(), ElapsedS: time.Since(started).Seconds(),
 		Machine: thisMachine(backend.Name), Results: results,
 	}, out)
+	if k.Until != nil {
+		err = notMet(err, k.Until.Met > 0)
+	}
 	return withFailure(err, broken)
 }
 

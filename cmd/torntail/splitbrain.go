@@ -423,7 +423,7 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 	if err != nil {
 		return err
 	}
-	return exit(m)
+	return notMet(exit(m), b.until == nil || b.met)
 }
 
 // beside prints the published figures of a scenario beside ours.

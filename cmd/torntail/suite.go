@@ -105,14 +105,14 @@ func (c *suiteCmd) Run(a *app) error {
 				Violations: p.Violations, Unknown: p.Unknown})
 		}
 	}
-	rec, err := f.Run(ctx, o)
+	rec, broken := f.Run(ctx, o)
 	progress.Finish()
-	if err != nil {
+	if rec == nil {
 		undo()
-		if errors.Is(err, suite.ErrOther) {
-			return usage(err)
+		if errors.Is(broken, suite.ErrOther) {
+			return usage(broken)
 		}
-		return asUsage(err)
+		return asUsage(broken)
 	}
 	if rec.Resumed > 0 {
 		fmt.Fprintf(a.stderr, "%d of the cells had been done before\n", rec.Resumed)
@@ -123,7 +123,7 @@ func (c *suiteCmd) Run(a *app) error {
 	if c.Unknown == "" {
 		c.Unknown = f.Unknown
 	}
-	return c.finish(a, rec.Report(), dir, rec.Head.Suite)
+	return withFailure(c.finish(a, rec.Report(), dir, rec.Head.Suite), broken)
 }
 
 // override puts flags in the place of what the file says.
@@ -183,10 +183,7 @@ func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
 	if err != nil && !errors.As(err, &s) {
 		return err
 	}
-	text := a.stdout
-	if c.JSON == "-" {
-		text = a.stderr
-	}
+	text := a.asked(c.JSON)
 	if err := terminal.WriteSuite(text, r, name); err != nil {
 		return err
 	}

@@ -91,7 +91,8 @@ type cell struct {
 }
 
 // Run runs the campaign and returns a result for each pair. After ctx is
-// cancelled it returns what it has, with verdict unknown for what is not done. An error is
+// cancelled it returns what it has, with verdict unknown for what is not done, and why, if
+// that is another cause than somebody's wish. An error is
 // torntail's own or the environment's; what was done before it comes with it.
 func (c *Campaign) Run(ctx context.Context, b Backend) ([]result.Result, error) {
 	suited := *c
@@ -123,7 +124,8 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	groups, n := c.groups(cells, b)
 	pool, err := newPool(b, n)
 	if err != nil {
-		return nil, err
+		c.giveUp(cells, err)
+		return results, err
 	}
 	defer pool.close()
 	end, left := time.Now().Add(c.For), c.applicable(cells)
@@ -140,22 +142,28 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 			})
 		}
 		if err := all.Wait(); err != nil {
-			for _, cell := range cells {
-				if cell.tally.Result.Verdict == "" {
-					cell.tally.finish(c.wanted(), err)
-				}
-			}
+			c.giveUp(cells, err)
 			return results, err
 		}
 		for _, cell := range group {
 			wanted := c.wanted()
-			if c.Until.met(&cell.tally) {
+			if c.Until.count(&cell.tally); c.Until.met(&cell.tally) {
 				wanted = 0
 			}
-			cell.tally.finish(wanted, ctx.Err())
+			cell.tally.finish(wanted, context.Cause(ctx))
 		}
 	}
 	return results, nil
+}
+
+// giveUp finishes the pairs that are not done, because of err.
+func (c *Campaign) giveUp(cells []*cell, err error) {
+	for _, cell := range cells {
+		if cell.tally.Result.Verdict == "" {
+			c.Until.count(&cell.tally)
+			cell.tally.finish(c.wanted(), err)
+		}
+	}
 }
 
 // groups are the pairs that run at the same time, in order, and the number of

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/torntail/torntail/harness/product/finding"
@@ -11,7 +12,11 @@ import (
 
 // Until is a condition on what a pair has shown so far, at which it is let be:
 // "lost>0", "window>1.5s", "F2>=3".
-type Until struct{ condition *until.Condition[*tally] }
+type Until struct {
+	condition *until.Condition[*tally]
+	// Met is how many of the pairs Of that a campaign has run have shown it.
+	Met, Of int
+}
 
 // figures are what conditions can be about, beside findings by their names.
 var figures = []until.Figure[*tally]{
@@ -35,7 +40,25 @@ func ParseUntil(text string) (*Until, error) {
 		all = append(all, until.Figure[*tally]{Name: name, Of: func(t *tally) float64 { return float64(t.Findings[name]) }})
 	}
 	c, err := until.Parse(text, all)
-	return &Until{c}, err
+	return &Until{condition: c}, err
+}
+
+// Text says what was waited for, and whether it was seen.
+func (u *Until) Text() string {
+	if u.Met == 0 {
+		return u.condition.String() + ": not met"
+	}
+	return fmt.Sprintf("%s: met in %d of %d pairs", u.condition, u.Met, u.Of)
+}
+
+// count takes in a pair that is done.
+func (u *Until) count(t *tally) {
+	if u == nil {
+		return
+	}
+	if u.Of++; u.met(t) {
+		u.Met++
+	}
 }
 
 // met reports whether a pair has shown it.

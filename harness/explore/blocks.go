@@ -108,9 +108,6 @@ func (s *server) sample() error {
 		}
 		return nil
 	}, s.judgeCut)
-	if err != nil {
-		return err
-	}
 	slices.SortFunc(tried, func(a, b *place) int { return a.at - b.at })
 	for _, p := range tried {
 		p.AtMS, p.Kind, p.InPlay = inMS(p.when), experiment.MomentFlush.String(), len(log.InPlay(p.at))
@@ -121,7 +118,7 @@ func (s *server) sample() error {
 	mean := func(i int) float64 { return inMS(s.steps[i]) / float64(max(e.out.Images-b.Unmountable, 1)) }
 	b.Steps = StepTimes{mean(0), mean(1), mean(2), mean(3), mean(4), mean(5)}
 	e.describe(s.run.Hist)
-	return nil
+	return err
 }
 
 // places are where the writes in play are the most, from the first write on that a

@@ -124,7 +124,8 @@ const (
 	unknown
 )
 
-// Run records the run and judges its states.
+// Run records the run and judges its states. When it cannot go on, or ctx ends, the
+// report on the states that were judged comes with the error; nil when there are none.
 func Run(ctx context.Context, o *Options) (*Report, error) {
 	if !o.Mode.AOF && !o.Mode.RDB {
 		return notApplicable(o)
@@ -143,11 +144,14 @@ func Run(ctx context.Context, o *Options) (*Report, error) {
 	if err == nil && e.server != nil {
 		err = e.server.confirm()
 	}
-	if err != nil {
+	if err != nil && e.out.States == 0 {
 		return nil, err
 	}
 	e.finish(time.Since(began))
-	return e.out, nil
+	if err != nil {
+		e.out.notAll("not all states were judged", err)
+	}
+	return e.out, err
 }
 
 // explore judges the states of every moment of the run, and looks for their causes.
@@ -158,11 +162,13 @@ func (e *explorer) explore() error {
 		}
 	}
 	h, trace, err := e.record(e.moment)
+	if h != nil {
+		e.out.Trace = trace
+		e.describe(h)
+	}
 	if err != nil {
 		return err
 	}
-	e.out.Trace = trace
-	e.describe(h)
 	return e.causes()
 }
 
@@ -225,7 +231,8 @@ func (e *explorer) close() {
 }
 
 // record runs the experiment, or plays its recording, and calls f at each
-// moment. It returns the run's history and the hash of its trace, if it has one.
+// moment. It returns the run's history and the hash of its trace, if it has one; the
+// history also when f did not see all moments.
 func (e *explorer) record(f func(m *experiment.Moment)) (h *history.History, trace string, err error) {
 	e.calls, e.seen, e.appends, e.working = make(map[uint64]*call), make(map[string]int), nil, nil
 	e.rewrites, e.snapshots = 0, 0
@@ -234,7 +241,7 @@ func (e *explorer) record(f func(m *experiment.Moment)) (h *history.History, tra
 			e.startUp(m)
 		}
 		if e.err == nil && e.ctx.Err() != nil {
-			e.err = e.ctx.Err()
+			e.err = context.Cause(e.ctx)
 		}
 		e.note(m)
 		e.begun = false
@@ -248,10 +255,10 @@ func (e *explorer) record(f func(m *experiment.Moment)) (h *history.History, tra
 	}
 	e.sim.Watch(watch)
 	out, err := e.sim.Run(e.x, nil)
-	if err = errors.Join(err, e.err); err != nil {
-		return nil, "", err
+	if err != nil {
+		return nil, "", errors.Join(err, e.err)
 	}
-	return out.History, fmt.Sprintf("%x", out.Trace), nil
+	return out.History, fmt.Sprintf("%x", out.Trace), e.err
 }
 
 // startUp notes the calls that were made before the first moment: they may still be in play.

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -155,6 +157,29 @@ func notApplicable(o *Options) (*Report, error) {
 	r := newReport(o, x)
 	r.Verdict, r.Why = result.NotApplicable, "without persistence there is nothing that a crash could take from the disk"
 	return r, nil
+}
+
+// NotExplored is the report of an exploration that was not done, because of err.
+func NotExplored(o *Options, err error) (*Report, error) {
+	x, bad := o.experiment()
+	if bad != nil {
+		return nil, bad
+	}
+	r := newReport(o, x)
+	r.notAll("not explored", err)
+	return r, nil
+}
+
+// notAll makes of what is not violated something unknown, because of err.
+func (r *Report) notAll(what string, err error) {
+	if r.Verdict == result.Violated {
+		return
+	}
+	why, _, _ := strings.Cut(err.Error(), "\n")
+	if errors.Is(err, context.Canceled) {
+		why = "interrupted"
+	}
+	r.Verdict, r.Why = result.Unknown, what+": "+why
 }
 
 // position begins the entry of a moment.
@@ -320,7 +345,7 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 	if r.Why != "" {
 		p("  %s", r.Why)
 	}
-	if r.Verdict == result.NotApplicable {
+	if r.Verdict == result.NotApplicable || r.Verdict == result.Unknown && r.States == 0 && r.Commands == 0 {
 		return
 	}
 	if blocks != nil {

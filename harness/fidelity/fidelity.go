@@ -119,7 +119,7 @@ func Run(ctx context.Context, h *blocklog.Host, o *Options) ([]*Report, error) {
 		}
 		r, err := runOn(ctx, h, fs, o, limit)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", fs, err)
+			return reports, fmt.Errorf("%s: %w", fs, err)
 		}
 		reports = append(reports, r)
 	}

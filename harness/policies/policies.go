@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,8 @@ type Measurement struct {
 const warmUp = 200 * time.Millisecond
 
 // Run measures. What cannot be measured on this machine is left out, and the
-// place says why.
+// place says why. When it cannot go on, or ctx ends, what was measured comes with the
+// error; nil when not a turn was taken.
 func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 	p := &result.Policies{Load: m.Load, Rounds: m.Rounds, RoundS: m.Round.Seconds(), RestartWrites: m.RestartWrites}
 	for i := range m.Modes {
@@ -85,11 +87,17 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 	if len(places) == 0 {
 		return nil, errors.New("costs can be measured neither on the host (" + p.Host.Why + ") nor on the fault disk (" + p.Disk.Why + ")")
 	}
-	if err := m.takeTurns(ctx, places, p); err != nil {
+	if err = m.takeTurns(ctx, places, p); err != nil && !slices.ContainsFunc(p.Policies, func(one result.Policy) bool { return one.Best() != nil }) {
 		return nil, err
 	}
-	return p, nil
+	return p, err
 }
+
+// FirstError is that of a setting of which no turn had been taken: the server may not bear
+// it, where one that fails later has borne it.
+type FirstError struct{ error }
+
+func (f *FirstError) Unwrap() error { return f.error }
 
 // rounds of one policy at one place.
 type rounds struct {
@@ -100,6 +108,8 @@ type rounds struct {
 	size               int64
 }
 
+// takeTurns gives each setting its rounds at each place, and tells the figures of those
+// that were taken.
 func (m *Measurement) takeTurns(ctx context.Context, places []*place, p *result.Policies) error {
 	all := map[string]*rounds{} // place and mode
 	of := func(pl *place, mode *product.Mode) *rounds {
@@ -110,20 +120,34 @@ func (m *Measurement) takeTurns(ctx context.Context, places []*place, p *result.
 		return all[key]
 	}
 	done, total := 0, len(places)*len(m.Modes)*m.Rounds
-	for round := range m.Rounds {
-		for i := range m.Modes {
-			mode := &m.Modes[(i+round)%len(m.Modes)]
-			for j := range places {
-				at := places[(j+round)%len(places)]
-				if m.Tell != nil {
-					m.Tell(mode.Name+" on "+at.name, done, total)
+	err := func() error {
+		for round := range m.Rounds {
+			for i := range m.Modes {
+				mode := &m.Modes[(i+round)%len(m.Modes)]
+				for j := range places {
+					at := places[(j+round)%len(places)]
+					if m.Tell != nil {
+						m.Tell(mode.Name+" on "+at.name, done, total)
+					}
+					err := m.one(ctx, at, mode, of(at, mode), at == places[0])
+					if err != nil && !slices.ContainsFunc(places, func(p *place) bool { return len(of(p, mode).costs) > 0 }) {
+						err = &FirstError{err}
+					}
+					if err != nil {
+						return fmt.Errorf("%s on %s: %w", mode.Name, at.name, err)
+					}
+					done++
 				}
-				if err := m.one(ctx, at, mode, of(at, mode), at == places[0]); err != nil {
-					return fmt.Errorf("%s on %s: %w", mode.Name, at.name, err)
-				}
-				done++
 			}
 		}
+		return nil
+	}()
+	if err != nil {
+		why, _, _ := strings.Cut(err.Error(), "\n")
+		if ctx.Err() != nil {
+			why = "interrupted"
+		}
+		p.Unfinished = fmt.Sprintf("%d of %d turns were taken: %s", done, total, why)
 	}
 	for i := range m.Modes {
 		for _, at := range places {
@@ -134,7 +158,7 @@ func (m *Measurement) takeTurns(ctx context.Context, places []*place, p *result.
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 func joined(m *product.Mode) string {

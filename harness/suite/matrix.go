@@ -334,9 +334,6 @@ func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	c.Save = saved.Into(j.Failures, j.Torntail, b)
 	c.Progress = func(p campaign.Progress) { j.Tell(p.Done, p.Total) }
 	results, err := c.Run(ctx, b)
-	if err != nil {
-		return nil, err
-	}
 	results[0].Mode = r.label
-	return &Outcome{Result: &results[0]}, nil
+	return &Outcome{Result: &results[0]}, err
 }

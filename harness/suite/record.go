@@ -99,6 +99,8 @@ type Record struct {
 
 	dir  string
 	done map[string]finished
+	// partly is what is known of cells that were not run to their end.
+	partly map[string]Outcome
 }
 
 // ErrOther means that a directory has the record of another run.
@@ -106,7 +108,7 @@ var ErrOther = errors.New("it has the results of another suite run")
 
 // open takes up the record in a directory, or begins one.
 func open(dir string, head Head) (*Record, error) {
-	r := &Record{Head: head, dir: dir, done: map[string]finished{}}
+	r := &Record{Head: head, dir: dir, done: map[string]finished{}, partly: map[string]Outcome{}}
 	have, err := load(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -154,7 +156,7 @@ func differs(a, b *Head) string {
 
 // load reads a record.
 func load(dir string) (*Record, error) {
-	r := &Record{dir: dir, done: map[string]finished{}}
+	r := &Record{dir: dir, done: map[string]finished{}, partly: map[string]Outcome{}}
 	if err := read(filepath.Join(dir, headFile), &r.Head); err != nil {
 		return nil, err
 	}
@@ -229,7 +231,9 @@ func (r *Record) Report() *result.Report {
 			continue
 		}
 		f, ok := r.done[c.Name]
-		if !ok {
+		if part, some := r.partly[c.Name]; !ok && some {
+			f.Outcome = part
+		} else if !ok {
 			f.Outcome = c.blank("not run")
 		}
 		if x := f.Outcome.Result; x != nil {

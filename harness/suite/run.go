@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,8 +49,10 @@ type Progress struct {
 }
 
 // Run runs the cells that are not done yet. After ctx is cancelled it returns
-// what it has: the cell at hand and those after it count as not run, and a
-// later Run with the same Options goes on with them.
+// what it has: those after the cell at hand count as not run, and that one has what was
+// seen of it so far; a later Run with the same Options goes on with it. An error is
+// torntail's own or the environment's: what is known then comes with it; nil when that
+// is nothing.
 func (f *File) Run(ctx context.Context, o Options) (*Record, error) {
 	head := Head{Schema: RecordSchema, Suite: f.Name, Hash: f.Hash, Seed: o.Seed, Shard: o.Shard, Runs: f.Runs, For: f.For, Keep: f.Keep,
 		Torntail: o.Torntail, Command: o.Command, Started: time.Now().UTC().Truncate(time.Second), Machine: o.Machine}
@@ -77,7 +80,11 @@ func (f *File) Run(ctx context.Context, o Options) (*Record, error) {
 			break
 		}
 		if err := r.cell(ctx, i); err != nil {
-			return nil, fmt.Errorf("cell %s: %w", f.Cells[i].Name, err)
+			err = fmt.Errorf("cell %s: %w", f.Cells[i].Name, err)
+			if len(rec.done)+len(rec.partly) == 0 {
+				return nil, err
+			}
+			return rec, err
 		}
 	}
 	return rec, nil
@@ -115,14 +122,16 @@ func (r *running) cell(ctx context.Context, i int) error {
 	out, err := c.Runner.Run(ctx, j)
 	var lacking *Lacking
 	switch {
-	case ctx.Err() != nil:
-		return nil // not run, or not to its end
-	case errors.As(err, &lacking):
+	case ctx.Err() != nil || err != nil && !errors.As(err, &lacking):
+		r.partly(c, out, cmp.Or(ctx.Err(), err))
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	case lacking != nil:
 		blank := c.Runner.Blank()
 		out = &blank
 		out.say(result.Unknown, "not run: "+lacking.Why)
-	case err != nil:
-		return err
 	}
 	if x := out.Result; x != nil {
 		if r.f.Shrink && x.Backend == campaign.Simulation().Name {
@@ -147,6 +156,30 @@ func (r *running) cell(ctx context.Context, i int) error {
 		return nil
 	}
 	return r.rec.put(i, finished{Cell: c.Name, ElapsedS: time.Since(began).Seconds(), Outcome: *out})
+}
+
+// partly puts what was seen of a cell into the report, and not on file: a later attempt runs
+// it from its beginning. A cell of which nothing was seen is one that was not run, and why.
+func (r *running) partly(c *Cell, out *Outcome, why error) {
+	text, _, _ := strings.Cut(why.Error(), "\n")
+	if errors.Is(why, context.Canceled) {
+		text = "interrupted"
+	}
+	switch {
+	case out == nil || out.Result == nil || out.Result.Runs == 0:
+		if errors.Is(why, context.Canceled) || len(r.rec.done) == 0 {
+			return // as those after it
+		}
+		blank := c.Runner.Blank()
+		out = &blank
+		out.say(result.Unknown, "not run: "+text)
+	case out.Result.Verdict != result.Violated:
+		out.say(result.Unknown, "not all runs were done: "+text)
+	}
+	if x := out.Result; x != nil {
+		x.Cell, x.Expected = c.Name, c.Expect.Judge(x)
+	}
+	r.rec.partly[c.Name] = *out
 }
 
 // slug is a cell's name as that of a directory.

@@ -147,13 +147,13 @@ func (r *splitbrainRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		seed := j.Seed + uint64(n)
 		report, o, err := b.Experiment(ctx, r.scenario, seed)
 		if err != nil {
-			return nil, err
+			return &out, err
 		}
 		r.count(res, report)
 		if report.Verdict != result.Holds && len(res.Failures) < j.Keep {
 			dir := filepath.Join(j.Failures, fmt.Sprintf("seed-%d", seed))
 			if err := splitbrain.Save(dir, r.scenario, o, report); err != nil {
-				return nil, err
+				return &out, err
 			}
 			res.Failures = append(res.Failures, result.Failure{Seed: seed, Plan: report.Plan, Dir: dir, Anomaly: append(wording.SortedNames(report.Anomalies), "")[0], Story: report.Story})
 		}

@@ -7,16 +7,25 @@ const (
 	ExitUsage       = 2 // bad usage or input
 	ExitUnknown     = 3 // nothing proved
 	ExitInternal    = 4 // torntail's own failure
-	ExitEnvironment = 5 // no redis-server, no FUSE
+	ExitEnvironment = 5 // the environment lacks something, or took it away
+	ExitUntil       = 6 // what --until waits for was not seen
+	// What is known was reported after Ctrl-C or SIGTERM: as of a program that the signal
+	// ended, 128 and its number.
+	ExitInterrupted = 130
+	ExitTerminated  = 143
 )
+
+// ExitStatuses explains them, for help texts.
+const ExitStatuses = "0 holds, 1 violated, 2 bad usage or input, 3 unknown (nothing proved), 4 torntail's own failure, " +
+	"5 the environment lacks something or took it away, 6 --until was not met, 130 and 143 interrupted (by Ctrl-C, by SIGTERM)"
 
 // exitPrecedence lists the statuses, strongest first. A failure of torntail
 // itself comes before everything it says; then what kept it from saying
-// anything; and a violation is never hidden by an unknown.
-var exitPrecedence = [...]int{ExitInternal, ExitUsage, ExitEnvironment, ExitViolated, ExitUnknown, ExitHolds}
+// anything; and a violation is never hidden by an unknown, nor by what --until waited for.
+var exitPrecedence = [...]int{ExitInternal, ExitUsage, ExitEnvironment, ExitTerminated, ExitInterrupted, ExitViolated, ExitUntil, ExitUnknown, ExitHolds}
 
 // Worst is the strongest of the statuses, ExitHolds of none. A status that is
-// not one of the six counts as a failure of torntail itself.
+// not one of them counts as a failure of torntail itself.
 func Worst(codes ...int) int {
 	strongest := len(exitPrecedence) - 1
 	for _, c := range codes {

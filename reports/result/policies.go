@@ -8,6 +8,9 @@ type Policies struct {
 	RoundS float64 `json:"round_s"`
 	Host   Place   `json:"host"`       // the file system that was measured
 	Disk   Place   `json:"fault_disk"` // the fault disk, which the loss figures come from
+	// Unfinished says how many turns were taken, and why no more; "" when all were. Then
+	// figures may be those of fewer rounds, and no advice is given.
+	Unfinished string `json:"unfinished,omitempty"`
 
 	RestartWrites int      `json:"restart_writes"` // before the restart that was timed
 	Policies      []Policy `json:"policies"`

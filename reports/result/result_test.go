@@ -105,7 +105,7 @@ func TestFieldNames(t *testing.T) {
 	}{
 		{Report{}, "claims command elapsed_s machine policies results schema seed started torntail"},
 		{Result{}, "acknowledged anomalies backend bounds_ms cell compared crash directives expected failures findings loss_window_ms lost lost_max mode not_served out_of_reach personality rate recovery recovery_ms runs samples span_ms strength struck target unstruck verdict version why witness workload"},
-		{Policies{}, "advice choice fault_disk host load max_loss_ms min_rate policies restart_writes round_s rounds"},
+		{Policies{}, "advice choice fault_disk host load max_loss_ms min_rate policies restart_writes round_s rounds unfinished"},
 		{Policy{}, "bytes_per_op directives fault_disk file_bytes fsyncs_per_op host mode restart_ms"},
 		{Cost{}, "over p50_ms p999_ms p99_ms rate rounds"},
 		{Samples{}, "lost rate recovery_ms window_ms"},
@@ -220,9 +220,9 @@ func TestLenientExit(t *testing.T) {
 	}
 }
 
-// TestWorst takes the precedence 4, 2, 5, 1, 3, 0 pair by pair.
+// TestWorst takes the precedence 4, 2, 5, 143, 130, 1, 6, 3, 0 pair by pair.
 func TestWorst(t *testing.T) {
-	order := []int{4, 2, 5, 1, 3, 0}
+	order := []int{4, 2, 5, 143, 130, 1, 6, 3, 0}
 	for i, strong := range order {
 		for _, weak := range order[i:] {
 			if got := Worst(weak, strong); got != strong {

@@ -25,6 +25,8 @@ type Options struct {
 	Color bool // see UseColor
 	// Out is the directory that holds the reports, for the last line; "" leaves it out.
 	Out string
+	// Until says what --until waited for and whether it was seen; "" leaves it out.
+	Until string
 	// Findings are the known ones of the product, with their titles.
 	Findings []result.Finding
 	// Quiet leaves only what a script reads: a verdict for each pair and Out.
@@ -52,6 +54,9 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.line("")
 		p.wrap("", wording.Report(r, o.Findings))
 		p.advice(r.Policies)
+	}
+	if o.Until != "" {
+		p.line(wording.Clean(o.Until, false))
 	}
 	if o.Out != "" {
 		p.line("Reports: " + wording.Clean(o.Out, false))

@@ -20,6 +20,9 @@ func CostLoad(p *result.Policies) string {
 	if p.Rounds == 1 {
 		rounds = "one round of " + Round(1000*p.RoundS)
 	}
+	if p.Unfinished != "" {
+		rounds += "; only " + p.Unfinished
+	}
 	return fmt.Sprintf("%d clients, pipeline %d, values of %d bytes, %s, %s; %s", p.Load.Clients, p.Load.Pipeline, p.Load.ValueSize, s, pace, rounds)
 }
 
