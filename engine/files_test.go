@@ -3,7 +3,9 @@ package engine_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -174,4 +176,78 @@ func TestConfigSetAppendonly(t *testing.T) {
 	assert.Equal(t, want, c.do("DEBUG", "DIGEST"))
 	require.Equal(t, "+OK\r\n", c.do("CONFIG", "SET", "appendonly", "no"))
 	assert.Contains(t, c.do("INFO", "persistence"), "aof_enabled:0")
+}
+
+// Databases that a log names are selected as redis-server does, which goes on with
+// the one before when there is none of that name.
+func TestDatabasesOfALogLikeRedis(t *testing.T) {
+	var log []byte
+	for i, db := range []string{"0", "1", "15", "16", "x", "-1", "01", "2", "007", "100", "1000", "", "3", "1 ", "+4", "10", "9223372036854775808"} {
+		log = append(append(log, encode("SELECT", db)...), encode("SET", fmt.Sprint("k", i), "v")...)
+	}
+	write := func(dir string) string {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "appendonlydir"), 0o755))
+		for name, text := range map[string]string{"appendonly.aof.1.incr.aof": string(log), "appendonly.aof.manifest": "file appendonly.aof.1.incr.aof seq 1 type i\n"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "appendonlydir", name), []byte(text), 0o644))
+		}
+		return dir
+	}
+	ours, theirs := directivesOf("appendonly yes")
+	redis, w := startRedis(t, write(t.TempDir()), theirs...), startWorld(t, write(t.TempDir()), ours...)
+	for db := range 16 {
+		ask := []string{"KEYS", "*"}
+		a, b := dial(t, redis.addr()), w.connect()
+		require.Equal(t, a.do("SELECT", fmt.Sprint(db)), b.do("SELECT", fmt.Sprint(db)))
+		assert.Equal(t, inOrder(a.do(ask...), "keys"), inOrder(b.do(ask...), "keys"), "database %d", db)
+	}
+}
+
+// A rewritten log has redis-server's commands for each key: as many elements in
+// each as there, groups, pending entries and deadlines included. Keys come in the
+// order of a hash table.
+func TestRewrittenLogLikeRedis(t *testing.T) {
+	both := startCouple(t, [2]string{"appendonly", "yes"}, [2]string{"aof-use-rdb-preamble", "no"},
+		[2]string{"hash-max-listpack-entries", "1000"}, [2]string{"zset-max-listpack-entries", "1000"}, [2]string{"set-max-intset-entries", "1000"}, [2]string{"stream-node-max-entries", "10"})
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	var commands [][]string
+	for _, n := range []int{1, 63, 64, 65, 128, 200} {
+		for i := range n {
+			word := fmt.Sprint("w", i)
+			commands = append(commands, []string{"RPUSH", fmt.Sprint("list", n), word}, []string{"HSET", fmt.Sprint("hash", n), word, fmt.Sprint(i)},
+				[]string{"SADD", fmt.Sprint("set", n), fmt.Sprint(i * 100000)}, []string{"ZADD", fmt.Sprint("zset", n), fmt.Sprint(float64(i) / 3), word},
+				[]string{"XADD", fmt.Sprint("stream", n), fmt.Sprint(i + 1), word, "v"})
+		}
+		stream := fmt.Sprint("stream", n)
+		commands = append(commands, []string{"PEXPIREAT", fmt.Sprint("list", n), "4102444800123"},
+			[]string{"XGROUP", "CREATE", stream, "g", "0"}, []string{"XGROUP", "CREATE", stream, "empty", "$"}, []string{"XGROUP", "CREATECONSUMER", stream, "empty", "idle"},
+			[]string{"XREADGROUP", "GROUP", "g", "alice", "COUNT", "70", "STREAMS", stream, ">"}, []string{"XREADGROUP", "GROUP", "g", "bob", "COUNT", "1", "STREAMS", stream, ">"}, []string{"XDEL", stream, "1"})
+	}
+	commands = append(commands, []string{"SET", "string", "v"}, []string{"SET", "number", "-12"}, []string{"SET", "float", "1.50", "PXAT", "4102444800123"},
+		[]string{"XGROUP", "CREATE", "nothing", "g", "5-5", "MKSTREAM"}, []string{"XADD", "emptied", "7-7", "a", "b"}, []string{"XDEL", "emptied", "7-7"},
+		[]string{"ZADD", "scores", "inf", "a", "-inf", "b", "1e300", "c", "-0", "d", "3", "e", "0.1", "f"}, []string{"PFADD", "hll", "a", "b"},
+		[]string{"SELECT", "9"}, []string{"SET", "other", "v"}, []string{"BGREWRITEAOF"})
+	require.Equal(t, theirs.all(commands), ours.all(commands))
+	rewritten := func(do func(...string) string, dir string) map[string][]string {
+		waitForRewrite(t, do)
+		files, err := filepath.Glob(filepath.Join(dir, "appendonlydir", "*.base.aof"))
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		text, err := os.ReadFile(files[0])
+		require.NoError(t, err)
+		byKey := map[string][]string{}
+		for _, argv := range commandsOf(string(text)) {
+			key := argv[1]
+			if argv[0] == "XGROUP" {
+				key = argv[2]
+			}
+			for i, arg := range argv { // when an entry was delivered, and how many milliseconds ago
+				if n, err := strconv.ParseInt(arg, 10, 64); argv[0] == "XCLAIM" && err == nil && n > 1e12 {
+					argv[i] = "then"
+				}
+			}
+			byKey[key] = append(byKey[key], fmt.Sprintf("%q", argv))
+		}
+		return byKey
+	}
+	assert.Equal(t, rewritten(theirs.do, both.redis.dir), rewritten(ours.do, both.world.dir))
 }

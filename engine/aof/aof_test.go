@@ -74,6 +74,7 @@ func TestManifestErrors(t *testing.T) {
 		{strings.Repeat("x", 2000) + "\n", "contains too long line", 1},
 		{"file a\x00 seq 1 type b\n", "contains too long line", 1},
 		{"\n", "Invalid AOF manifest file format", 1},
+		{"\n" + base, "Invalid AOF manifest file format", 1},
 		{base + " \t\n", "Invalid AOF manifest file format", 2},
 		{"file b seq 1 type\n", "Invalid AOF manifest file format", 1},
 		{"file b seq 1 other b\n", "Invalid AOF manifest file format", 1},

@@ -314,7 +314,11 @@ func loadList(d *rdb.Decoder, kind byte, _ *Limits) Collection {
 		}
 		switch container {
 		case nodePlain:
-			elems = append(elems, d.Str("a list element"))
+			e := d.Str("a list element")
+			if len(e) == 0 && kind == rdb.TypeListQuicklist2 {
+				d.Fail("Quicklist integrity check failed: an empty node")
+			}
+			elems = append(elems, e)
 		case nodePacked:
 			elems = d.Listpack(elems, "a list node")
 		default:

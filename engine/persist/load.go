@@ -341,17 +341,11 @@ func (l *fileLoader) apply(argv [][]byte) {
 }
 
 func database(argv [][]byte) (int, bool) {
-	if len(argv) != 2 || len(argv[1]) == 0 || len(argv[1]) > 3 {
+	if len(argv) != 2 {
 		return 0, false
 	}
-	n := 0
-	for _, c := range argv[1] {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n, n < keyspace.Databases
+	n, ok := keyspace.CanonicalInt(argv[1])
+	return int(n), ok && n >= 0 && n < keyspace.Databases
 }
 
 func isWord(b []byte, word string) bool {

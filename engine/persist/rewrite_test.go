@@ -195,8 +195,12 @@ func TestRewriteStartsByItselfAndPausesAfterFailures(t *testing.T) {
 		require.NoError(t, s.idle(15*time.Second))
 		require.EqualValues(t, 4, s.Info().ConsecutiveFails)
 		require.True(t, s.logged("will retry in 2 minutes"))
+		require.NoError(t, s.idle(4*time.Hour))
+		require.True(t, s.logged("will retry in 32 minutes"))
+		require.True(t, s.logged("will retry in 60 minutes"))
+		require.EqualValues(t, 11, s.Info().ConsecutiveFails, "an hour is the longest pause")
 		bad = false
-		require.NoError(t, s.idle(3*time.Minute))
+		require.NoError(t, s.idle(time.Hour))
 		require.EqualValues(t, 0, s.Info().ConsecutiveFails)
 		require.True(t, s.Info().LastRewriteOK)
 	})

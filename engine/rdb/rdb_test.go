@@ -1,8 +1,10 @@
 package rdb
 
 import (
+	"bytes"
 	"encoding/hex"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,5 +37,26 @@ func TestLZFExpandsOnlyWhatItShould(t *testing.T) {
 	for _, bad := range []string{"00", "ff", "200000", "e0", "e000", "2000"} {
 		p, _ := hex.DecodeString(bad)
 		require.False(t, decompress(make([]byte, 8), p), bad)
+	}
+}
+
+// How large a listpack becomes is known before it is made.
+func TestSizesOfElements(t *testing.T) {
+	var l Listpack
+	for bit := range 64 {
+		for _, v := range []int64{1<<bit - 1, 1 << bit, 1<<bit + 1, -1<<bit - 1, -1 << bit, -1<<bit + 1} {
+			l.Reset()
+			before := l.Size()
+			l.AppendInt(v)
+			require.Equal(t, l.Size()-before, IntSize(v), "%d", v)
+			require.Equal(t, IntSize(v), ElementSize(strconv.AppendInt(nil, v, 10)), "%d", v)
+		}
+	}
+	for _, n := range []int{0, 1, 62, 63, 64, 65, 125, 126, 127, 128, 4094, 4095, 4096, 4097, 16378, 16379, 16380, 16384, 2097140, 2097150, 2097160} {
+		s := bytes.Repeat([]byte{'x'}, n)
+		l.Reset()
+		before := l.Size()
+		l.Append(s)
+		require.Equal(t, l.Size()-before, ElementSize(s), "%d bytes", n)
 	}
 }

@@ -175,7 +175,7 @@ func zipmapElements(dst [][]byte, zm []byte) (elems [][]byte, at int, wrong stri
 	switch {
 	case i != len(zm)-1:
 		return dst, i, "zipmap ends early"
-	case zm[0] < 254 && int(zm[0]) != count:
+	case zm[0] != 254 && int(zm[0]) != count:
 		return dst, 0, "zipmap with a wrong number of fields"
 	}
 	return dst, 0, ""
