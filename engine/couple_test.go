@@ -111,7 +111,7 @@ func (p *pair) do(commands ...drawn) {
 		if c.alone {
 			p.together(begun)
 			begun = nil
-			if !p.multi && (c.expired < 0 || p.both.expired(p.db) <= c.expired) {
+			if !p.multi && (c.expired < 0 || p.both.expired(p.db) <= c.expired) && !(c.ordered && p.both.state(p.db, c.argv) == "set hashtable") {
 				p.together([]drawn{c})
 			}
 			continue

@@ -30,6 +30,7 @@ type drawn struct {
 	alone     bool // not together with others, nor in a transaction
 	expired   int  // nor where more keys have expired; -1: any number
 	relative  bool
+	ordered   bool // nor where the key is a set in the order of a hash table
 	quiet     bool // the test's own, neither counted nor told of
 }
 
@@ -51,8 +52,11 @@ func draw(t *rapid.T, pattern string) drawn {
 		panic("pattern " + pattern + ": unexpected " + p.text)
 	}
 	d := drawn{argv: argv, unordered: pattern[0] == '~', alone: pattern[0] == '?', expired: -1, relative: pattern[0] == '^'}
-	if argv[0] == "SCAN" { // it deletes them in the order of a hash table
+	switch {
+	case argv[0] == "SCAN": // it deletes them in the order of a hash table
 		d.alone, d.expired = true, 1
+	case strings.HasPrefix(argv[0], "SORT") && slices.Contains(argv, "BY") && !d.unordered:
+		d.alone, d.ordered = true, true
 	}
 	return d
 }
