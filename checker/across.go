@@ -2,9 +2,11 @@ package checker
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/verdict"
 )
 
@@ -66,7 +68,7 @@ func (j *Judge) durableAcross(e *epoch) {
 func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 	life := history.Epoch{Began: j.h.Epochs[first].Began, Ended: e.life.Ended, How: e.life.How, DiskSeen: e.life.DiskSeen}
 	one := &history.History{}
-	strings := map[string]bool{} // keys that are written as strings
+	written := map[string]history.Kind{}
 	from := 0
 	for n := 0; n <= e.number; n++ {
 		l := j.life(j.h, n, from)
@@ -75,14 +77,14 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 			continue
 		}
 		if n > first && l.before != nil {
-			one.Ops = append(one.Ops, reads(l.before, strings)...)
+			one.Ops = append(one.Ops, reads(l.before, written)...)
 		}
 		for _, op := range j.h.Ops[l.from:l.to] {
 			if op.Outcome == history.OK {
 				op.Return = max(op.Invoke, min(op.Return, l.life.Ended))
 			}
 			one.Ops = append(one.Ops, op)
-			strings[op.Key] = strings[op.Key] || op.Kind == history.Write
+			writes(written, &op)
 		}
 		life.LogWrites = append(life.LogWrites, l.life.LogWrites...)
 		life.LogSyncs = append(life.LogSyncs, l.life.LogSyncs...)
@@ -107,8 +109,34 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 	return one
 }
 
-// reads are a state as reads of its keys, and of the strings that it lacks.
-func reads(s *history.State, strings map[string]bool) []history.Op {
+// wholeReads read all of a value of each type; Read is of strings.
+var wholeReads = map[*linear.Model]history.Kind{linear.List: history.ReadList, linear.Set: history.ReadSet, linear.Hash: history.ReadHash,
+	linear.Sorted: history.ReadSorted, linear.Stream: history.ReadStream}
+
+// writes notes the keys that an operation may write, and what reads all of each: Read
+// where an Append does not say, for it finds nothing whatever the type was.
+func writes(keys map[string]history.Kind, op *history.Op) {
+	switch {
+	case op.Outcome == history.Failed || !op.Writes():
+	case op.Kind == history.Txn:
+		for i := 0; op.More != nil && i < len(op.More.Parts); i++ {
+			writes(keys, &op.More.Parts[i])
+		}
+	default:
+		kind, is := wholeReads[linear.TypeOf(op.Kind)]
+		if before, known := keys[op.Key]; !is || known && before != kind {
+			kind = history.Read
+		}
+		keys[op.Key] = kind
+		if op.Kind == history.ListMove && op.More != nil {
+			writes(keys, &history.Op{Kind: history.Push, Key: op.More.To})
+		}
+	}
+}
+
+// reads are a state as reads of its keys, and of those that were written and that it
+// lacks.
+func reads(s *history.State, written map[string]history.Kind) []history.Op {
 	var ops []history.Op
 	read := func(op history.Op) {
 		op.Client, op.Outcome, op.Invoke, op.Return = -1, history.OK, s.Began, max(s.Began, s.At)
@@ -118,25 +146,24 @@ func reads(s *history.State, strings map[string]bool) []history.Op {
 	for i := range s.Keys {
 		kv := &s.Keys[i]
 		there[kv.Key] = true
-		op := history.Op{Kind: history.Read, Key: kv.Key, Value: kv.Value}
-		if kv.List != nil {
-			op.Kind, op.Value = history.ReadList, ""
-			if kind, ok := map[string]history.Kind{"set": history.ReadSet, "hash": history.ReadHash, "zset": history.ReadSorted}[kv.Type]; ok {
-				op.Kind = kind
-			}
-			op.More = &history.More{Offset: history.NoOffset, Values: kv.List}
+		kind, is := wholeReads[linear.TypeOfValue(kv)]
+		if !is {
+			read(history.Op{Kind: history.Read, Key: kv.Key, Value: kv.Value})
+			continue
 		}
-		read(op)
-	}
-	var missing []string
-	for key, is := range strings { // any order: sorted below
-		if is && !there[key] {
-			missing = append(missing, key)
+		read(history.Op{Kind: kind, Key: kv.Key, More: &history.More{Offset: history.NoOffset, Values: kv.List}})
+		for _, g := range kv.Groups {
+			read(history.Op{Kind: history.ReadPending, Key: kv.Key, More: &history.More{Offset: history.NoOffset, Group: g.Name, Values: g.Pending}})
 		}
 	}
-	slices.Sort(missing)
-	for _, key := range missing {
-		read(history.Op{Kind: history.Read, Key: key, Absent: true})
+	for _, key := range slices.Sorted(maps.Keys(written)) {
+		switch kind := written[key]; {
+		case there[key]:
+		case kind == history.Read:
+			read(history.Op{Kind: kind, Key: key, Absent: true})
+		default:
+			read(history.Op{Kind: kind, Key: key, More: &history.More{Offset: history.NoOffset, Values: []string{}}})
+		}
 	}
 	return ops
 }

@@ -410,7 +410,7 @@ func (j *Judge) unwritten(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool)
 		}
 		if a.Name == anomaly.Phantom {
 			a.Rule = "a recovered value is one that somebody wrote"
-			if i := j.writtenBefore(e, f, el); i >= 0 {
+			if i := j.writtenBefore(e, f.key, el); i >= 0 {
 				a.Name, a.Ops = anomaly.Resurrection, []int{i}
 				a.Rule = "a value that an earlier recovery did not have does not come back"
 			}
@@ -426,9 +426,23 @@ func (j *Judge) unwritten(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool)
 }
 
 // writtenBefore is an operation of an earlier life that put an element there, or -1.
-func (j *Judge) writtenBefore(e *epoch, f *facts, el element) int {
-	for i := range j.h.Ops[:e.from] {
-		if op := &j.h.Ops[i]; op.Key == f.key && op.Outcome != history.Failed && slices.Contains(puts(op), el) {
+func (j *Judge) writtenBefore(e *epoch, key string, el element) int {
+	return j.writerAmong(0, e.from, false, key, func(p *history.Op) bool { return slices.Contains(puts(p), el) })
+}
+
+// writerAmong is the first of the operations between two places that failed, or did not,
+// and that, or a part of which, writes to a key what wrote says; or -1.
+func (j *Judge) writerAmong(from, to int, failed bool, key string, wrote func(*history.Op) bool) int {
+	for i := from; i < to; i++ {
+		op := &j.h.Ops[i]
+		if (op.Outcome == history.Failed) != failed {
+			continue
+		}
+		parts := []history.Op{*op}
+		if op.Kind == history.Txn && op.More != nil {
+			parts = op.More.Parts
+		}
+		if slices.ContainsFunc(parts, func(p history.Op) bool { return p.Key == key && wrote(&p) }) {
 			return i
 		}
 	}
@@ -495,22 +509,9 @@ func (f *facts) madeByFailed(el element) (anomaly.Anomaly, bool) {
 // failedWriter is an operation of the epoch that wrote an element and was told
 // that it failed (a place in the history), or -1.
 func (j *Judge) failedWriter(e *epoch, key, el string) int {
-	for i := e.from; i < e.to; i++ {
-		op := &j.h.Ops[i]
-		if op.Outcome != history.Failed {
-			continue
-		}
-		parts := []history.Op{*op}
-		if op.Kind == history.Txn && op.More != nil {
-			parts = op.More.Parts
-		}
-		for k := range parts {
-			if p := &parts[k]; p.Key == key && (slices.Contains(puts(p), one(el)) || p.Kind == history.StringAppend && p.Value == el) {
-				return i
-			}
-		}
-	}
-	return noOp
+	return j.writerAmong(e.from, e.to, true, key, func(p *history.Op) bool {
+		return slices.Contains(puts(p), one(el)) || p.Kind == history.StringAppend && p.Value == el
+	})
 }
 
 const (

@@ -229,13 +229,9 @@ func (j *Judge) prefixAnomalies(e *epoch, cut *durability.Cut) bool {
 func (j *Judge) phantom(e *epoch, k *zones.Key) anomaly.Anomaly {
 	a := anomaly.Anomaly{Name: anomaly.Phantom, Epoch: e.number, Key: k.Name,
 		Rule: "a recovered value is one that somebody wrote"}
-	for i := range j.h.Ops[:e.from] {
-		op := &j.h.Ops[i]
-		if op.Kind == history.Write && op.Key == k.Name && op.Value == k.RecoveredValue {
-			a.Name, a.Ops = anomaly.Resurrection, []int{i}
-			a.Rule = "a value that an earlier recovery did not have does not come back"
-			break
-		}
+	if i := j.writtenBefore(e, k.Name, one(k.RecoveredValue)); i >= 0 {
+		a.Name, a.Ops = anomaly.Resurrection, []int{i}
+		a.Rule = "a value that an earlier recovery did not have does not come back"
 	}
 	story := j.tell(a.Ops)
 	if story != "" {
