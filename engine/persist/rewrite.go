@@ -181,8 +181,11 @@ func (m *Manager) rewriteDone(c *child) {
 // manifest that starts from it, and removes what it supersedes.
 func (m *Manager) installBase(c *child) bool {
 	m.log(Notice, "Background AOF rewrite terminated with success")
-	if m.o.Bugs.Has(bugs.RewriteLosesWrites) && !m.openNewIncr() {
-		return false
+	if m.o.Bugs.Has(bugs.RewriteLosesWrites) {
+		m.db = -1
+		if !m.openNewIncr() {
+			return false
+		}
 	}
 	cfg := m.o.Config
 	next := m.manifest.Clone()
@@ -224,7 +227,6 @@ func (m *Manager) installBase(c *child) bool {
 		m.syncFile(m.aofPath(name))
 	}
 	if m.incr != nil {
-		m.db = -1
 		m.currentSize = m.fileSize(name) + m.incrSize
 		m.baseSize = m.currentSize
 	}
