@@ -170,8 +170,11 @@ func (s *Server) serveKey(k watchKey) {
 	for _, c := range slices.Clone(s.waiters.byKey[k]) {
 		w := c.blocked.wanted
 		// Looked up for each: the one before may have emptied it, or it expires.
-		o := s.lookup(c, key)
+		o := s.find(c, key)
 		s.propagatePending(c)
+		if o != nil {
+			s.used(o)
+		}
 		if o == nil || o.Kind != w.kind {
 			if w.lost != nil {
 				s.noteSlow(c, c.lastCmd, c.blockedCommand(), c.blocked.took)

@@ -113,6 +113,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		s.noExpire = n == 0
 		c.ok()
 	case sub == "loadaof":
+		s.expiring = expiring{}
 		s.debugLoad(c, "Append Only File loaded by DEBUG LOADAOF", s.mgr.LoadAOF)
 	case sub == "reload":
 		save, flush := true, true
@@ -127,6 +128,9 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 				c.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
 				return
 			}
+		}
+		if flush {
+			s.expiring = expiring{}
 		}
 		s.debugLoad(c, "DB reloaded by DEBUG RELOAD", func() error { return s.mgr.Reload(save, flush) })
 	case sub == "populate" && len(argv) >= 3 && len(argv) <= 5:

@@ -124,7 +124,7 @@ func cmdRestore(s *Server, c *Session, argv [][]byte) {
 	db.Set(key, obj)
 	logged := argv
 	if ttl != 0 {
-		db.SetExpire(key, at)
+		s.setExpire(c, c.db, key, at)
 		if !o.absolute {
 			logged = append([][]byte{argv[0], key, strconv.AppendInt(nil, at, 10)}, append(argv[3:len(argv):len(argv)], wordAbsttl)...)
 		}

@@ -16,7 +16,7 @@ const expiresPerCycle = 10000
 // lookup returns a key's value for a command that may change it, which counts as
 // an access.
 func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
-	o := s.find(c, key)
+	o := s.findFor(c, key, !s.cfg.ReplicaReadOnly)
 	if o != nil {
 		s.used(o)
 	}
@@ -25,10 +25,14 @@ func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
 
 // find returns a key's value; a key past its time is deleted first, and the
 // deletion is propagated (redis 7.0.15 db.c expireIfNeeded).
-func (s *Server) find(c *Session, key []byte) *keyspace.Object {
+func (s *Server) find(c *Session, key []byte) *keyspace.Object { return s.findFor(c, key, false) }
+
+// findFor is find; force: a replica deletes the key too, because it is about to be
+// written there (EXPIRE_FORCE_DELETE_EXPIRED).
+func (s *Server) findFor(c *Session, key []byte, force bool) *keyspace.Object {
 	db := s.ks.DB(c.db)
 	if s.isExpired(c.db, key) {
-		if s.repl.Up != nil {
+		if s.repl.Up != nil && (c.master || !force) {
 			return s.expiredOnReplica(c, key)
 		}
 		if s.pauses.on() { // it must not change while replicas catch up
@@ -38,7 +42,7 @@ func (s *Server) find(c *Session, key []byte) *keyspace.Object {
 		s.touch(c.db, key)
 		db.Delete(key)
 		s.notify(config.ExpiredEvents, "expired", c.db, key)
-		s.propagateAs(c, 0, wordDel, key)
+		s.propagateAs(c, 0, deletion(s.cfg.LazyfreeLazyExpire), key)
 		return nil
 	}
 	return db.Get(key)
@@ -112,14 +116,67 @@ func (s *Server) expireCycle() {
 			if !ok {
 				break
 			}
-			key := []byte(name)
-			s.stats.expired++
-			s.touch(i, key)
-			db.Delete(key)
-			s.notify(config.ExpiredEvents, "expired", i, key)
-			s.mgr.Feed(i, [][]byte{wordDel, key})
-			s.repl.Feed(i, [][]byte{wordDel, key})
+			s.expireActively(i, []byte(name))
 		}
+	}
+}
+
+// expireActively deletes a key that is past its time, whom no command has asked for.
+func (s *Server) expireActively(db int, key []byte) {
+	s.stats.expired++
+	s.touch(db, key)
+	s.ks.DB(db).Delete(key)
+	s.notify(config.ExpiredEvents, "expired", db, key)
+	argv := [][]byte{deletion(s.cfg.LazyfreeLazyExpire), key}
+	s.mgr.Feed(db, argv)
+	s.repl.Feed(db, argv)
+}
+
+// expiring is which keys a writable replica deletes itself when their time comes,
+// because its clients have set that time: their master does not know of it.
+type expiring struct {
+	known map[watchKey]bool
+	keys  []watchKey // to draw from
+}
+
+// setExpire gives a key a time to end (redis 7.0.15 db.c setExpire).
+func (s *Server) setExpire(c *Session, db int, key []byte, at int64) {
+	s.ks.DB(db).SetExpire(key, at)
+	if s.repl.Up == nil || s.cfg.ReplicaReadOnly || c.master {
+		return
+	}
+	k, e := watchKey{db, string(key)}, &s.expiring
+	if !e.known[k] {
+		if e.known == nil {
+			e.known = make(map[watchKey]bool)
+		}
+		e.known[k] = true
+		e.keys = append(e.keys, k)
+	}
+}
+
+// expireOwn deletes keys that a writable replica remembers and whose time has
+// passed: some drawn ones, until more than three were not due (redis 7.0.15
+// expire.c expireSlaveKeys).
+func (s *Server) expireOwn() {
+	s.nowMs = 0
+	e := &s.expiring
+	for early := 0; early <= 3 && len(e.keys) > 0; {
+		i := s.drawn(len(e.keys))
+		k := e.keys[i]
+		key := []byte(k.key)
+		at := s.ks.DB(k.db).ExpireAt(key)
+		if at != 0 && s.now() <= at {
+			early++
+			continue
+		}
+		if at != 0 {
+			s.expireActively(k.db, key)
+		}
+		last := len(e.keys) - 1
+		e.keys[i] = e.keys[last]
+		e.keys = e.keys[:last]
+		delete(e.known, k)
 	}
 }
 
@@ -235,11 +292,11 @@ func (s *Server) expireGeneric(c *Session, argv [][]byte, name string, u expireU
 	if when <= s.now() && !s.loading && s.repl.Up == nil {
 		db.Delete(key)
 		s.notify(config.GenericEvents, "del", c.db, key)
-		s.propagateAs(c, 1, wordDel, key)
+		s.propagateAs(c, 1, deletion(s.cfg.LazyfreeLazyExpire), key)
 		c.int(1)
 		return
 	}
-	db.SetExpire(key, max(when, 1))
+	s.setExpire(c, c.db, key, max(when, 1))
 	s.notify(config.GenericEvents, "expire", c.db, key)
 	switch {
 	case !u.seconds && u.absolute:

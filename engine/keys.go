@@ -38,10 +38,10 @@ var keyCommands = []entry{
 func cmdDel(s *Server, c *Session, argv [][]byte) {
 	n := 0
 	for _, key := range argv[1:] {
-		if s.lookup(c, key) == nil {
+		s.find(c, key)
+		if !s.ks.DB(c.db).Delete(key) { // on a replica also one past its time
 			continue
 		}
-		s.ks.DB(c.db).Delete(key)
 		s.touch(c.db, key)
 		s.notify(config.GenericEvents, "del", c.db, key)
 		n++
@@ -111,7 +111,7 @@ func (s *Server) rename(c *Session, argv [][]byte, nx bool) {
 	db.Delete(to) // a new key, to whoever waits for it
 	db.Set(to, moved)
 	if at != 0 {
-		db.SetExpire(to, at)
+		s.setExpire(c, c.db, to, at)
 	}
 	s.touch(c.db, from)
 	s.touch(c.db, to)
@@ -155,7 +155,7 @@ func cmdRandomkey(s *Server, c *Session, _ [][]byte) {
 			skip--
 			return skip >= 0
 		})
-		if s.lookup(c, []byte(key)) != nil {
+		if s.find(c, []byte(key)) != nil {
 			c.bulkText(key)
 			return
 		}
@@ -191,12 +191,20 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 		s.touchAll(db)
 		s.signalDatabase(db)
 	}
-	s.mgr.AddDirty(s.ks.FlushAll())
+	s.mgr.AddDirty(s.flushAll())
 	if !s.loading {
 		s.mgr.FlushAll()
 	}
 	s.propagate(c, 0, argv)
 	c.ok()
+}
+
+// flushAll empties all databases and returns how many keys there were. A writable
+// replica must not delete keys of the same names that it is given later
+// (flushSlaveKeysWithExpireList).
+func (s *Server) flushAll() int {
+	s.expiring = expiring{}
+	return s.ks.FlushAll()
 }
 
 func cmdSelect(s *Server, c *Session, argv [][]byte) {

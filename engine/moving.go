@@ -48,7 +48,7 @@ func cmdMove(s *Server, c *Session, argv [][]byte) {
 	o, at := *src.Get(key), src.ExpireAt(key)
 	dst.Set(key, o)
 	if at != 0 {
-		dst.SetExpire(key, at)
+		s.setExpire(c, to, key, at)
 	}
 	src.Delete(key)
 	s.touch(c.db, key)
@@ -100,7 +100,7 @@ func cmdCopy(s *Server, c *Session, argv [][]byte) {
 	}
 	dst.Set(key, o)
 	if at != 0 {
-		dst.SetExpire(key, at)
+		s.setExpire(c, to, key, at)
 	}
 	s.touch(to, key)
 	s.notify(config.GenericEvents, "copy_to", to, key)

@@ -11,6 +11,7 @@ type op struct {
 // Words of rewritten commands.
 var (
 	wordDel       = []byte("DEL")
+	wordUnlink    = []byte("UNLINK")
 	wordSet       = []byte("SET")
 	wordPxat      = []byte("PXAT")
 	wordPx        = []byte("PX")
@@ -45,6 +46,16 @@ func (s *Server) propagateAs(c *Session, changes int, argv ...[]byte) {
 	n := len(s.opArgs)
 	s.opArgs = append(s.opArgs, argv...)
 	s.propagate(c, changes, s.opArgs[n:len(s.opArgs):len(s.opArgs)])
+}
+
+// deletion is the word for a deletion that the server makes on its own accord or in
+// place of another command: a directive of lazyfree says which (redis 7.0.15 db.c
+// propagateDeletion).
+func deletion(lazy bool) []byte {
+	if lazy {
+		return wordUnlink
+	}
+	return wordDel
 }
 
 // propagateToReplicas is propagate for what changes no data.

@@ -100,6 +100,7 @@ type Server struct {
 	slow      []slowEntry // the latest last
 	slowID    int64
 	spikes    []*spikes
+	expiring  expiring
 	noExpire  bool // DEBUG SET-ACTIVE-EXPIRE 0
 	nextCron  time.Duration
 	started   time.Duration
@@ -160,7 +161,7 @@ func New(o Options) *Server {
 
 		Place:         s.place,
 		Replica:       func() bool { return s.repl.Up != nil },
-		LeftOut:       func(db int, key []byte) { s.repl.Feed(db, [][]byte{wordDel, key}) },
+		LeftOut:       func(db int, key []byte) { s.repl.Feed(db, [][]byte{deletion(s.cfg.LazyfreeLazyExpire), key}) },
 		SnapshotEnded: s.snapshotEnded,
 		UsedMemory:    s.usedMemory,
 		Hint:          s.hint,
@@ -308,7 +309,11 @@ func (s *Server) cron() error {
 	if s.pauses.until != 0 && s.env.Now() >= s.pauses.until {
 		s.endPause()
 	}
-	if !s.noExpire && s.repl.Up == nil && !s.pauses.on() {
+	switch {
+	case s.noExpire:
+	case s.repl.Up != nil:
+		s.expireOwn()
+	case !s.pauses.on():
 		s.expireCycle()
 	}
 	if err := s.mgr.Cron(); err != nil {

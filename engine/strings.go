@@ -173,7 +173,7 @@ func cmdSet(s *Server, c *Session, argv [][]byte) {
 	s.notify(config.StringEvents, "set", c.db, key)
 	switch {
 	case o.expire != nil:
-		db.SetExpire(key, at)
+		s.setExpire(c, c.db, key, at)
 		s.notify(config.GenericEvents, "expire", c.db, key)
 		if s.bugs.Has(bugs.ExpiryNotLogged) {
 			s.propagateAs(c, 1, wordSet, key, value)
@@ -239,7 +239,7 @@ func (s *Server) setexGeneric(c *Session, argv [][]byte, name string, u expireUn
 	}
 	s.lookupForWrite(c, argv[1])
 	s.setString(c, argv[1], argv[3])
-	s.ks.DB(c.db).SetExpire(argv[1], at)
+	s.setExpire(c, c.db, argv[1], at)
 	s.notify(config.GenericEvents, "expire", c.db, argv[1])
 	s.propagateExpiring(c, argv[1], argv[3], at)
 	c.ok()
@@ -251,6 +251,7 @@ func cmdGetset(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	c.bulkOrNull(old)
+	s.lookupForWrite(c, argv[1]) // a writable replica has one past its time still
 	s.setString(c, argv[1], argv[2])
 	s.propagateAs(c, 1, wordSet, argv[1], argv[2])
 }
@@ -261,11 +262,10 @@ func cmdGetdel(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	c.bulkOrNull(old)
-	if old != nil {
-		s.ks.DB(c.db).Delete(argv[1])
+	if s.ks.DB(c.db).Delete(argv[1]) { // on a replica also one past its time
 		s.touch(c.db, argv[1])
 		s.notify(config.GenericEvents, "del", c.db, argv[1])
-		s.propagateAs(c, 1, wordDel, argv[1])
+		s.propagateAs(c, 1, deletion(s.cfg.LazyfreeLazyUserDel), argv[1])
 	}
 }
 
@@ -298,9 +298,9 @@ func cmdGetex(s *Server, c *Session, argv [][]byte) {
 		db.Delete(key)
 		s.touch(c.db, key)
 		s.notify(config.GenericEvents, "del", c.db, key)
-		s.propagateAs(c, 1, wordDel, key)
+		s.propagateAs(c, 1, deletion(s.cfg.LazyfreeLazyExpire), key)
 	case o.expire != nil:
-		db.SetExpire(key, at)
+		s.setExpire(c, c.db, key, at)
 		s.touch(c.db, key)
 		s.notify(config.GenericEvents, "expire", c.db, key)
 		s.propagateAs(c, 1, wordPexpireat, key, strconv.AppendInt(nil, at, 10))

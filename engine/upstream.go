@@ -333,7 +333,7 @@ func (l *link) load(temp string, f vfs.File) error {
 	for db := range keyspace.Databases {
 		s.touchAll(db)
 	}
-	s.ks.FlushAll()
+	s.flushAll()
 	s.loading = true
 	place, err := s.mgr.LoadFromMaster(temp, f)
 	s.loading = false

@@ -91,14 +91,16 @@ type Config struct {
 	OutputLimits            OutputLimits
 
 	// Server.
-	Dir                     string // as given; the server's vfs.FS is rooted there
-	Port                    int64
-	Bind                    []string
-	Hz                      int64 // as given; Redis uses 1 to 500
-	Databases               int64
-	Maxclients              int64
-	SlowlogLogSlowerThan    int64 // µs; below 0: no command is logged
-	SlowlogMaxLen           int64
+	Dir                                     string // as given; the server's vfs.FS is rooted there
+	Port                                    int64
+	Bind                                    []string
+	Hz                                      int64 // as given; Redis uses 1 to 500
+	Databases                               int64
+	Maxclients                              int64
+	SlowlogLogSlowerThan                    int64 // µs; below 0: no command is logged
+	SlowlogMaxLen                           int64
+	LazyfreeLazyExpire, LazyfreeLazyUserDel bool
+
 	LatencyMonitorThreshold int64 // ms; 0: nothing is sampled
 	Requirepass             string
 	EnableDebugCommand      string // no, local, yes

@@ -1,7 +1,12 @@
 package listen_test
 
 import (
+	"fmt"
 	"net"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,4 +52,57 @@ func freePort(t *testing.T) string {
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
+}
+
+// A client's write on a writable replica deletes a key past its time first, and
+// keys whose time a client has set there end there; what the master has given an
+// end stays until the master says so (redis 7.0.15 db.c lookupKey,
+// EXPIRE_FORCE_DELETE_EXPIRED; expire.c expireSlaveKeys).
+func TestExpiryOnAWritableReplica(t *testing.T) {
+	script := func(replica kind) (replies []string, log string) {
+		m, r := redisKind.start(t), replica.start(t, "--replica-read-only", "no", "--appendonly", "yes", "--lazyfree-lazy-expire", "no")
+		m.do("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+		r.follow(m)
+		r.catchUp(m)
+		keys := []string{"incr", "getset", "append", "set", "setnx", "del", "unlink", "expire", "persist", "rename", "copy", "getdel", "rpush", "stays"}
+		for _, key := range keys {
+			m.do("SET", key, "5", "PX", "1")
+		}
+		m.do("RPUSH", "list", "5")
+		m.do("PEXPIRE", "list", "1")
+		r.catchUp(m)
+		time.Sleep(2 * time.Millisecond)
+		r.eventually("its log is in force", func() bool { return r.info("aof_rewrite_in_progress") == "0" && r.info("aof_rewrite_scheduled") == "0" })
+		for _, line := range []string{"GET stays", "DBSIZE", "INCR incr", "TTL incr", "GETSET getset 6", "TTL getset", "APPEND append 6", "TTL append", "SET set 6 KEEPTTL", "TTL set", "SETNX setnx 6", "TTL setnx", "DEL del", "UNLINK unlink",
+			"EXPIRE expire 100", "PERSIST persist", "SET to 1", "COPY copy to", "GETDEL getdel", "RPUSH rpush 1", "TYPE rpush", "LPOP list", "RPUSHX list 1", "LLEN list", "EXISTS list stays", "DBSIZE",
+			"SET own 1", "PEXPIRE own 1000000", "RENAME own other", "SET other 1", "SET third 1 PX 1000000", "FLUSHDB"} {
+			reply, err := r.c.Do(strings.Fields(line)...)
+			replies = append(replies, fmt.Sprint(line, ": ", reply, " ", err))
+		}
+		m.do("SET", "stays", "5", "PX", "1")
+		r.catchUp(m)
+		for i := range 20 {
+			r.do("SET", "own"+strconv.Itoa(i), "1", "PX", "1")
+		}
+		r.do("SET", "own20", "1", "PX", "1000000")
+		r.eventually("its own keys are gone", func() bool { return r.do("DBSIZE") == "2" })
+		replies = append(replies, "left: "+r.do("EXISTS", "own20"), "expired: "+r.info("expired_keys"))
+		r.do("FLUSHALL")
+		m.do("SET", "own20", "the master's", "PX", "1")
+		r.catchUp(m)
+		for i := range 20 {
+			r.do("SET", "own"+strconv.Itoa(i), "1", "PX", "1")
+		}
+		r.eventually("its own keys are gone again", func() bool { return r.do("DBSIZE") == "1" })
+		files, err := filepath.Glob(filepath.Join(strings.Split(r.do("CONFIG", "GET", "dir"), "\n")[1], "appendonlydir", "*.incr.aof"))
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		log, _, _ = strings.Cut(readFile(files[0]), "FLUSHDB")
+		return replies, regexp.MustCompile(`\d{13}`).ReplaceAllString(log, "TIME")
+	}
+	want, wantLog := script(redisKind)
+	got, gotLog := script(engineKind)
+	assert.Equal(t, want, got)
+	assert.Equal(t, wantLog, gotLog)
+	assert.Contains(t, strings.Join(want, "\n"), "INCR incr: 1 <nil>\nTTL incr: -1 <nil>")
 }

@@ -109,15 +109,21 @@ func (p *peer) follow(master *peer) {
 	p.do("REPLICAOF", "127.0.0.1", master.port)
 }
 
+// catchUp waits until a replica is where its master is.
+func (r *peer) catchUp(master *peer) {
+	r.t.Helper()
+	r.eventually("it is where its master is", func() bool {
+		return r.info("role") == "slave" && r.info("master_link_status") == "up" &&
+			r.info("master_replid") == master.info("master_replid") &&
+			r.info("slave_repl_offset") == master.info("master_repl_offset")
+	})
+}
+
 // converge waits until replicas are where the master is, and compares the data.
 func converge(master *peer, replicas ...*peer) {
 	master.t.Helper()
 	for _, r := range replicas {
-		r.eventually("it is where its master is", func() bool {
-			return r.info("role") == "slave" && r.info("master_link_status") == "up" &&
-				r.info("master_replid") == master.info("master_replid") &&
-				r.info("slave_repl_offset") == master.info("master_repl_offset")
-		})
+		r.catchUp(master)
 		require.Equal(r.t, master.do("DEBUG", "DIGEST"), r.do("DEBUG", "DIGEST"), r.log())
 	}
 	master.eventually("its replicas are online", func() bool {
