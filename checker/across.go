@@ -139,7 +139,7 @@ func writes(keys map[string]history.Kind, op *history.Op) {
 func reads(s *history.State, written map[string]history.Kind) []history.Op {
 	var ops []history.Op
 	read := func(op history.Op) {
-		op.Client, op.Outcome, op.Invoke, op.Return = -1, history.OK, s.Began, max(s.Began, s.At)
+		op.Client, op.Outcome, op.Invoke, op.Return = -1, history.OK, s.Began, s.At
 		ops = append(ops, op)
 	}
 	there := map[string]bool{}

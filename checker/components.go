@@ -86,7 +86,7 @@ func (j *Judge) components(e *epoch, all bool) []*component {
 		}
 		t.of[i] = c
 		c.keys = append(c.keys, int32(i))
-		c.registers = c.registers && !keys[i].Ambiguous() && keys[i].Deadline == zones.Late
+		c.registers = c.registers && !keys[i].Ambiguous() && keys[i].Deadline == zones.Late && !keys[i].Outlived
 		c.mixed = c.mixed || keys[i].Replaces || keys[i].Chain
 		c.told = c.told || keys[i].Replaces
 	}

@@ -126,6 +126,11 @@ func fateless(h *history.History, seed uint64) {
 // back adds promotions, returns and polls, in time and out of it.
 func back(h *history.History, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 8))
+	for range 5 {
+		if m := h.Ops[rng.IntN(len(h.Ops))].More; m != nil {
+			m.Node = "n9" // was never a master
+		}
+	}
 	for range 2 + rng.IntN(6) {
 		ev := history.Event{At: time.Duration(rng.IntN(45)) * 10 * ms, Kind: []history.EventKind{history.Promoted, history.Returned, history.RoleSeen, history.RoleSeen}[rng.IntN(4)],
 			Node: fmt.Sprint("n", 1+rng.IntN(3)), Text: fmt.Sprint("id", rng.IntN(3))}

@@ -177,6 +177,7 @@ func (r *Registers) addRecovered() {
 		k.RecoveredValue = kv.Value
 		if kv.List != nil {
 			r.listOf(k, n).recovered = kv.List
+			k.Outlived = k.Outlived || kv.TTL > 0 // nothing gives a list a deadline but what makes it Searched
 			continue
 		}
 		at, _, _ := r.findValue(n, kv.Value)
