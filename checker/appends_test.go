@@ -47,11 +47,11 @@ func TestAnAppendIsWhatItsReplyAndTheKeyTell(t *testing.T) {
 			c1 append k abc result=3 5-6
 			c1 append k abc result=6 7-8
 			c1 get k abcabc 9-10`, verdict.Holds},
-		{"only lengths say that it was a string", `
+		{"only a length says that it was a string, and a read that it is a list", `
 			c1 append k abc result=3 1-2
 			c1 del k 3-4
 			c1 append k abc result=1 5-6
-			c1 list k abc 7-8`, verdict.Holds},
+			c1 list k abc 7-8`, verdict.Violated},
 		{"a list that tells too great a length", `
 			c1 append k a result=2 1-2
 			c1 list k a 3-4`, verdict.Violated},

@@ -424,6 +424,10 @@ func (m *maker) lieAboutState() {
 			}
 			return
 		}
+		if kv.TTL == 0 && m.d.chance(6) {
+			kv.TTL = 50 * ms // as nobody gave it
+			return
+		}
 		if kv.List == nil {
 			kv.Value = strconv.Itoa(10 + m.d(m.unique+1))
 		} else if kv.Type == "" && len(kv.List) > 1 {

@@ -98,7 +98,6 @@ type Key struct {
 	Unwritten int32
 	plain     bool  // it has register operations
 	told      int   // the greatest length that an Append was told
-	toldOfOne int   // the same of those that were told the length of what they appended
 	elements  int   // no list of the key can have more
 	list      int32 // place in Registers.lists of a Chain key
 	known     int32 // elements of the longest list that was seen
@@ -319,7 +318,7 @@ func (r *Registers) assignKeys() {
 		}
 	}
 	for i := range r.Keys {
-		if k := &r.Keys[i]; k.toldOfOne > k.elements || k.told > k.elements && !k.Lists {
+		if k := &r.Keys[i]; k.told > k.elements && !k.Lists {
 			k.General, k.Strings = true, true // an APPEND
 		}
 	}
@@ -380,9 +379,7 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		if op.Kind == history.Append && outcome == history.OK {
 			n := op.Length()
 			k.Lists = k.Lists || n >= 0 && n < len(op.Value)
-			if k.told = max(k.told, n); n == len(op.Value) {
-				k.toldOfOne = max(k.toldOfOne, n)
-			}
+			k.told = max(k.told, n)
 		}
 		if op.More != nil && op.More.Head {
 			k.General, k.Lists = true, true
