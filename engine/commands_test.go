@@ -286,7 +286,7 @@ func readable(t *testing.T, raw string) (text, rest string) {
 // What has expired is logged as deleted, a relative time as an absolute one,
 // and several writes of one command or transaction as one transaction.
 func TestWhatIsLogged(t *testing.T) {
-	w := startWorld(t, "", [2]string{"appendonly", "yes"}, [2]string{"aof-use-rdb-preamble", "no"})
+	w := startWorld(t, "", [2]string{"appendonly", "yes"}, [2]string{"aof-use-rdb-preamble", "no"}, [2]string{"appendfsync", "no"}) // which postpones no write
 	c := w.connect()
 	for _, argv := range [][]string{
 		{"SET", "a", "1", "PXAT", "1000"},                    // expired at once
