@@ -111,7 +111,7 @@ func (p *pair) do(commands ...drawn) {
 		if c.alone {
 			p.together(begun)
 			begun = nil
-			if !p.multi && (c.expired < 0 || p.both.expired(p.db) <= c.expired) && !(c.ordered && p.both.state(p.db, c.argv) == "set hashtable") {
+			if !p.multi && (c.expired < 0 || p.both.expired(p.db) <= c.expired) && !(c.ordered && p.byHash(c.argv)) {
 				p.together([]drawn{c})
 			}
 			continue
@@ -119,6 +119,14 @@ func (p *pair) do(commands ...drawn) {
 		begun = append(begun, c)
 	}
 	p.together(begun)
+}
+
+// byHash reports whether SORT BY gets the elements of its key in the order of a hash
+// table, and does not put them in one of its own (redis 7.0.15 sort.c: of sorted sets
+// the table is read unless they are not to be sorted).
+func (p *pair) byHash(argv []string) bool {
+	state := p.both.state(p.db, argv)
+	return state == "set hashtable" || strings.HasPrefix(state, "zset") && slices.Contains(argv, "ALPHA")
 }
 
 func (p *pair) together(commands []drawn) {

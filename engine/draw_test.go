@@ -30,7 +30,7 @@ type drawn struct {
 	alone     bool // not together with others, nor in a transaction
 	expired   int  // nor where more keys have expired; -1: any number
 	relative  bool
-	ordered   bool // nor where the key is a set in the order of a hash table
+	ordered   bool // nor where the key's elements are in the order of a hash table
 	quiet     bool // the test's own, neither counted nor told of
 }
 
