@@ -244,7 +244,7 @@ func TestNothingIsLeftAfterKill9(t *testing.T) {
 
 // scriptedServer makes the program server in a directory: a redis-server that first does
 // what lines of shell say, in which $n is how often it was started before. Each start
-// leaves a file starts/N.
+// leaves a file starts/N. The plans kill.plan and power.plan let clients write for a while.
 func scriptedServer(t *testing.T, work, first string) {
 	t.Helper()
 	real, err := exec.LookPath("redis-server")
@@ -252,6 +252,9 @@ func scriptedServer(t *testing.T, work, first string) {
 		return // nobody will start it
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(work, "starts"), 0o755))
+	for name, action := range map[string]string{"kill.plan": "kill n1", "power.plan": "power-cut n1 keep none"} { // any order: files
+		require.NoError(t, os.WriteFile(filepath.Join(work, name), []byte("plan 1\nat 400ms: "+action+"\n"), 0o644))
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(work, "server"), fmt.Appendf(nil, `#!/bin/sh
 [ "$1" = --version ] && exec %[1]s --version
 n=0

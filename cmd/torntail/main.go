@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // version is torntail's own; replay compares it.
@@ -157,9 +158,9 @@ func helpFor(err error) string {
 	return "torntail --help lists the commands"
 }
 
-// oneLine is an error as one line, whatever it quotes.
+// oneLine is an error as one line that a terminal can show, whatever it quotes.
 func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " / ")
+	return wording.Clean(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " / "), false)
 }
 
 // interruptible returns a context that the first Ctrl-C (or SIGTERM, or the end of the

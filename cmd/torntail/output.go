@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/harness/product/finding"
@@ -51,13 +52,21 @@ func (f *outputFlags) directory(started time.Time) (dir string, undo func(), err
 		}
 	}
 	if dir = f.Out; dir == "" {
-		dir = freshDir(filepath.Join(outRoot, started.Format("20060102-150405")))
+		if dir, err = freshDir(filepath.Join(outRoot, started.Format("20060102-150405"))); err != nil {
+			return "", nil, fmt.Errorf("--out: %w", err)
+		}
 	}
 	_, missing := os.Stat(dir)
+	if f.Out == "" {
+		missing = fs.ErrNotExist // it was made just now
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", nil, fmt.Errorf("--out: %w", err)
 	}
 	if err := writable(dir); err != nil {
+		return "", nil, fmt.Errorf("--out: %w", err)
+	}
+	if err := occupy(dir); err != nil {
 		return "", nil, fmt.Errorf("--out: %w", err)
 	}
 	return dir, func() {
@@ -70,15 +79,36 @@ func (f *outputFlags) directory(started time.Time) (dir string, undo func(), err
 	}, nil
 }
 
-// freshDir is dir, or dir-2, dir-3 and so on if that is there already.
-func freshDir(dir string) string {
+// freshDir makes dir, or dir-2, dir-3 and so on if that is there already.
+func freshDir(dir string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
 	name := dir
 	for n := 2; ; n++ {
-		if _, err := os.Lstat(name); err != nil {
-			return name
+		if err := os.Mkdir(name, 0o755); !errors.Is(err, fs.ErrExist) {
+			return name, err
 		}
 		name = fmt.Sprintf("%s-%d", dir, n)
 	}
+}
+
+// occupied are the directories that reports go to, locked as long as this process lives.
+var occupied []*os.File
+
+// occupy makes sure that no other torntail puts its reports into dir meanwhile: two would
+// write over each other.
+func occupy(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		d.Close()
+		return fmt.Errorf("another torntail writes into %s", dir)
+	}
+	occupied = append(occupied, d) // where files cannot be locked nobody is kept out
+	return nil
 }
 
 // writable reports why no file can be made in dir.

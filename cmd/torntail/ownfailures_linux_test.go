@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -56,6 +58,165 @@ func TestOwnFailuresAreNotTheServers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mounted lets lines of shell say $m for where a server's disk is mounted.
+const mounted = `for a; do case $a in */torntail-mount-*) m=${a%/*};; esac; done
+`
+
+// TestTakenAwayInMidRun: what somebody takes from torntail while it runs, or from the
+// server, is named; the figures known so far are there, and nothing of it is a violation.
+// n is the number of the server's start: two of them are an experiment.
+func TestTakenAwayInMidRun(t *testing.T) {
+	needs.Program(t, "redis-server")
+	const aborts = `echo 1 >/sys/fs/fuse/connections/$(mountpoint -d $m | cut -d: -f2)/abort`
+	const fills = `dd if=/dev/zero of=$TMPDIR/fill bs=64k 2>/dev/null`
+	const onHost = " run --target ./server --disk host --mode always --plan kill.plan --runs 4 --workers 1 --out out"
+	const onFuse = " run --target ./server --mode always --plan power.plan --runs 4 --workers 1 --out out"
+	const small = "mkdir tmp && mount -t tmpfs -o size=6m none tmp && TMPDIR=$PWD/tmp exec $T"
+	const fusectl = "mount -t fusectl none /sys/fs/fuse/connections && exec $T"
+	for _, c := range []struct {
+		name   string
+		first  string // what the server does before it starts
+		target string // of a target file: the repair tool and more
+		line   string // of shell; without a mount of its own it says so: see private
+		status int
+		cause  string // on stderr
+		known  string // in the table
+	}{
+		{"the disk is unmounted", mounted + `[ $n = 4 ] && umount -l $m`, "", "exec $T" + onFuse,
+			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
+		{"the disk is unmounted while clients write", mounted + `[ $n = 4 ] && { (sleep 0.1; umount -l $m)& }`, "", "exec $T" + onFuse,
+			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
+		{"the disk's connection is aborted before a recovery", mounted + `[ $n = 5 ] && ` + aborts, "", fusectl + onFuse,
+			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
+		{"the disk's connection is aborted while clients write", mounted + `[ $n = 4 ] && { (sleep 0.1; ` + aborts + `)& }`, "", fusectl + onFuse,
+			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
+		{"the temporary directory fills up", `[ $n = 4 ] && ` + fills, "", small + onHost,
+			result.ExitEnvironment, "no space left on device", `  kill +[1-9](/\d)? .*unknown`},
+		{"the temporary directory fills up before a recovery", `[ $n -ge 5 ] && ` + fills, "", small + onHost,
+			result.ExitEnvironment, "no space left on device", `  kill +[1-9]`},
+		{"the server is killed before it has come back", `[ $n = 5 ] && kill -KILL $$`, "", "exec $T" + onHost,
+			result.ExitEnvironment, "runs were lost to something outside the server: after the restart: ./server did not start: killed by signal 9", `  kill +4/\d .*holds`},
+		{"the kernel kills the server for lack of memory", `[ $n = 5 ] && limit`, "", "exec $T" + onHost,
+			result.ExitEnvironment, "runs were lost to something outside the server: after the restart: ./server did not start: killed by signal 9", `  kill +4/\d .*holds`},
+		{"the repair tool hangs", "", "repair: [sleep, '100']\nwithin: 3s", "exec $T run --target t.yaml --mode always --directive aof-load-truncated=no --crash tail-cut --for 1s --workers 1 --out out",
+			result.ExitUnknown, "", `  tail-cut +0/1 +0 +0 .*unknown\n    no crash struck: after the restart: the repair tool sleep did not end in\n    time`},
+		{"the server does not end on SIGTERM", `(sleep 0.6; kill -STOP $$)&`, "", "exec $T run --target ./server --disk host --mode always --plan 'plan 1\nat 900ms: term n1' --span 1s --for 1s --workers 1 --out out",
+			result.ExitUnknown, "", `  term +0/1 +0 +0 .*unknown\n    no crash struck: the crash did not strike`},
+		{"the server is slow to load", `[ $n = 1 ] && sleep 1`, "", "exec $T run --target ./server --disk host --mode always --crash kill --runs 1 --workers 1 --out out",
+			result.ExitHolds, "", `  kill +1 .*holds`},
+		{"the server is too slow to load", `[ $n = 1 ] && sleep 100`, "within: 3s", "exec $T run --target t.yaml --disk host --mode always --crash kill --runs 1 --workers 1 --out out",
+			result.ExitHolds, "", `  kill +1/2 .*holds`},
+		{"the server's own words cannot be read", `printf '\033[31m\377\000\n'; exec >&- 2>&-`, "", "exec $T run --target ./server --disk host --mode always --crash kill --runs 2 --workers 1 --out out",
+			result.ExitHolds, "", `  kill +2 .*holds`},
+		{"the server's last words are no text", `printf '\033[31m\377\000\n'; [ $n = 4 ] && exit 1`, "", "exec $T" + onHost,
+			result.ExitInternal, `\x1b[31m\xff`, `  kill +[1-9](/\d)? .*unknown`},
+		{"the server is not the process that was started", `[ $n = 4 ] && { redis-server "$@" & wait; }`, "", "exec $T" + onHost,
+			result.ExitEnvironment, "a script must exec the server", `  kill +[1-9](/\d)? .*unknown`},
+		{"another torntail writes into the directory", "", "", "mkdir out; flock out " + "$T" + onHost,
+			result.ExitUsage, "--out: another torntail writes into out", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			line := c.line
+			if strings.Contains(line, "mount -t ") {
+				if out, err := exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt").CombinedOutput(); err != nil {
+					t.Skipf("nothing can be mounted here: %v: %s", err, out)
+				}
+				line = "unshare -m sh -c '" + strings.ReplaceAll(line, "'", `'"'"'`) + "'"
+			}
+			if strings.Contains(c.first, "$m") {
+				needs.Working(t, fusefs.Available())
+				if os.Geteuid() != 0 {
+					t.Skip("only root may unmount what others have mounted")
+				}
+			}
+			first := c.first
+			if strings.Contains(first, "limit") {
+				first = strings.ReplaceAll(first, "limit", memoryLimit(t))
+			}
+			if c.target != "" {
+				line = "cat >t.yaml <<'END'\n" + targetFile + c.target + "\nEND\n" + line
+			}
+			code, out, errs := brokenCommand(t, first, line)
+			require.Equal(t, c.status, code, "%s\n%s", errs, out)
+			require.Contains(t, errs, c.cause)
+			require.NotRegexp(t, `\bviolated\b|\x1b`, out+errs)
+			require.Regexp(t, `(?m)^`+c.known, out)
+			if c.known != "" {
+				require.Regexp(t, `(?m)^Reports: out$`, out)
+			}
+		})
+	}
+}
+
+// TestInterruptedAtEachStage: Ctrl-C reaches torntail while a server starts, serves, is
+// brought back or repaired. What is known is reported, what is not is unknown, and nothing
+// is left behind.
+func TestInterruptedAtEachStage(t *testing.T) {
+	needs.Program(t, "redis-server")
+	const interrupt = `kill -INT $PPID`
+	for _, c := range []struct{ stage, first, repair, known string }{
+		{"before the first start", `[ $n = 0 ] && ` + interrupt, "", `  kill +0 .*unknown`},
+		{"while clients write for the first time", `[ $n = 0 ] && { (sleep 0.1; ` + interrupt + `)& }`, "", `  kill +0 .*unknown`},
+		{"in the first recovery", `[ $n = 1 ] && ` + interrupt, "", `  kill +0 .*unknown`},
+		{"before a later start", `[ $n = 4 ] && ` + interrupt, "", `  kill +[1-9](/\d)? .*unknown`},
+		{"while clients write", `[ $n = 4 ] && { (sleep 0.1; ` + interrupt + `)& }`, "", `  kill +[1-9](/\d)? .*unknown`},
+		{"in a later recovery", `[ $n = 5 ] && ` + interrupt, "", `  kill +[1-9](/\d)? .*unknown`},
+		{"in a recovery that takes long", `[ $n = 5 ] && { ` + interrupt + `; sleep 100; }`, "", `  kill +[1-9](/\d)? .*unknown`},
+		{"in the repair tool", `echo $PPID >pid`, `kill -INT $(cat pid); sleep 100`, `  tail-cut +0 .*unknown`},
+	} {
+		t.Run(c.stage, func(t *testing.T) {
+			t.Parallel()
+			work, temp := t.TempDir(), t.TempDir()
+			scriptedServer(t, work, c.first)
+			args := "run --target ./server --disk host --mode always --plan kill.plan --runs 5 --workers 1 --out out"
+			if c.repair != "" {
+				needs.Working(t, fusefs.Available())
+				args = "run --target t.yaml --mode always --directive aof-load-truncated=no --crash tail-cut --runs 5 --workers 1 --out out"
+				require.NoError(t, os.WriteFile(filepath.Join(work, "t.yaml"), []byte(targetFile+"repair: [sh, -c, '"+c.repair+"']\n"), 0o644))
+			}
+			u := &under{work: work, temp: temp, Cmd: exec.Command("torntail", strings.Fields(args)...)}
+			u.Dir, u.Env, u.Stdout, u.Stderr = work, append(os.Environ(), "WORK="+work, "TMPDIR="+temp), &u.out, &u.errs
+			require.NoError(t, u.Start())
+			code, by := u.end(t)
+			require.Equal(t, result.ExitInterrupted, code, "%v\n%s\n%s", by, &u.errs, &u.out)
+			require.Contains(t, u.errs.String(), "torntail: interrupted")
+			require.Regexp(t, `(?m)^`+c.known+`\n    interrupted before the runs were done$`, u.out.String())
+			require.NotContains(t, u.out.String()+u.errs.String(), "violated")
+			require.Empty(t, leftover(work, temp))
+		})
+	}
+}
+
+// targetFile describes the server of scriptedServer.
+const targetFile = `target: 1
+name: t
+command: [./server, --port, '{{port}}', --bind, '{{addr}}', --dir, '{{dir}}', --logfile, '', '{{directives}}']
+version: [./server, --version]
+`
+
+// memoryLimit is a line of shell after which a process has too little memory to start.
+func memoryLimit(t *testing.T) string {
+	t.Helper()
+	for _, where := range [][2]string{{"/sys/fs/cgroup", "memory.max"}, {"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}} {
+		dir, err := os.MkdirTemp(where[0], "torntail-test-")
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
+		limit, err := os.OpenFile(filepath.Join(dir, where[1]), os.O_WRONLY, 0)
+		if err != nil {
+			continue
+		}
+		_, err = limit.WriteString("4096")
+		if limit.Close(); err == nil {
+			return "echo $$ >" + dir + "/cgroup.procs"
+		}
+	}
+	t.Skip("no memory cgroup can be made here")
+	return ""
 }
 
 // brokenRun runs torntail on a server whose fifth and later starts do something else first.

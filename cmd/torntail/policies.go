@@ -156,7 +156,7 @@ func (c *policiesCmd) Run(a *app) error {
 	if ctx.Err() != nil {
 		broken = nil // by the interrupt
 	}
-	return withFailure(err, broken)
+	return withFailure(err, lostOutside(broken, results))
 }
 
 // losses runs the crash experiments: those of presets together, and each

@@ -144,7 +144,7 @@ func (c *runCmd) Run(a *app) error {
 	if k.Until != nil {
 		err = notMet(err, k.Until.Met > 0)
 	}
-	return withFailure(err, broken)
+	return withFailure(err, lostOutside(broken, results))
 }
 
 // campaign checks the flags and makes a campaign of them; notes are what a user

@@ -123,7 +123,8 @@ func (c *suiteCmd) Run(a *app) error {
 	if c.Unknown == "" {
 		c.Unknown = f.Unknown
 	}
-	return withFailure(c.finish(a, rec.Report(), dir, rec.Head.Suite), broken)
+	rep := rec.Report()
+	return withFailure(c.finish(a, rep, dir, rec.Head.Suite), lostOutside(broken, rep.Results))
 }
 
 // override puts flags in the place of what the file says.

@@ -215,13 +215,25 @@ func asUsage(err error) error {
 // withFailure ends a command that has reported what it knew, with the status of that; or
 // with what kept it from knowing more, if anything did: then that is never the input's.
 func withFailure(reported, broken error) error {
+	var start *process.StartError
+	var f *failure
 	switch {
 	case broken == nil:
 		return reported
-	case takenAway(broken):
+	case errors.As(broken, &f):
+		return f
+	case takenAway(broken), errors.As(broken, &start) && !start.Exited: // too slow, where it has served
 		return environment(broken)
 	}
 	return &failure{result.ExitInternal, broken}
+}
+
+// lostOutside is why a command could not go on, or that too many of its runs were lost.
+func lostOutside(broken error, results []result.Result) error {
+	if why := result.LostOutside(results); broken == nil && why != "" {
+		return environment(errors.New(why))
+	}
+	return broken
 }
 
 // takenAway reports whether an error is the environment's: it had no room, no
@@ -229,7 +241,7 @@ func withFailure(reported, broken error) error {
 func takenAway(err error) bool {
 	var refusal *process.StartError
 	if errors.As(err, &refusal) {
-		if refusal.Exit.Signal == syscall.SIGKILL {
+		if refusal.Exited && refusal.Exit.Signal == syscall.SIGKILL {
 			return true
 		}
 		said := strings.ToLower(refusal.Output)
@@ -238,7 +250,7 @@ func takenAway(err error) bool {
 		}
 	}
 	var path *fs.PathError
-	return slices.ContainsFunc(runsOut, func(lacks error) bool { return errors.Is(err, lacks) }) || errors.As(err, &path) && path.Op == "fork/exec"
+	return errors.Is(err, machine.ErrTaken) || slices.ContainsFunc(runsOut, func(lacks error) bool { return errors.Is(err, lacks) }) || errors.As(err, &path) && path.Op == "fork/exec"
 }
 
 // runsOut are what a machine may run out of, or lose. Servers that cannot go on

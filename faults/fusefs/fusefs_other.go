@@ -24,6 +24,7 @@ func ServeDisk(string, *disk.Disk, Options, VolumeOptions) (*Mount, *Volume, err
 }
 
 func (m *Mount) Dir() string           { return "" }
+func (m *Mount) Sound() error          { return ErrUnsupported }
 func (m *Mount) Done() <-chan struct{} { return nil }
 func (m *Mount) Flush(time.Duration)   {}
 

@@ -226,6 +226,26 @@ func (m *Mount) Flush(limit time.Duration) {
 	}
 }
 
+// Sound says that programs do not meet the disk below Dir any more, for somebody else has
+// unmounted it or aborted its connection; nil when they do.
+func (m *Mount) Sound() (err error) {
+	select {
+	case <-m.served:
+		return syscall.ENOTCONN
+	default:
+	}
+	m.options.Space.Do(func() {
+		var conn uint32
+		if conn, err = guard.ConnectionOf(m.dir); err == nil && conn != m.attachment.conn {
+			err = fmt.Errorf("something else is mounted at %s", m.dir)
+		}
+		if err == nil {
+			err = syscall.Statfs(m.dir, new(syscall.Statfs_t))
+		}
+	})
+	return err
+}
+
 // Dir is the mount point.
 func (m *Mount) Dir() string { return m.dir }
 

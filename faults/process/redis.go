@@ -74,6 +74,7 @@ type Redis struct {
 	Addr    string        // host:port it listens on
 	Version string        // as INFO says; "" when it does not say
 	Took    time.Duration // from the start of the process to the first answer
+	other   int           // a child of the process that answers in its place; 0: none
 }
 
 // StartError means that the server ended, or said nothing, before it was ready.
@@ -84,14 +85,24 @@ type StartError struct {
 	Exited bool // false: it runs but did not answer in time
 	Exit   Exit
 	Output string // its last lines
+	// Other, when not 0, is the child of it that answered in its place.
+	Other int
 }
+
+// shownLines is how many of a server's last lines its StartError has.
+const shownLines = 3
 
 func (e *StartError) Error() string {
 	how := "did not answer in time"
-	if e.Exited {
+	switch {
+	case e.Exited:
 		how = e.Exit.String()
+	case e.Other != 0:
+		how = fmt.Sprintf("its child %d answers in its place: a script must exec the server", e.Other)
 	}
-	return fmt.Sprintf("%s did not start: %s; its last lines:\n%s", e.Path, how, e.Output)
+	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
+	lines = lines[max(0, len(lines)-shownLines):]
+	return fmt.Sprintf("%s did not start: %s; its last lines:\n%s", e.Path, how, strings.Join(lines, "\n"))
 }
 
 // portTaken reports whether the server ended because somebody else had its port.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
 		if !errors.Is(err, errNotReady) {
 			return nil, fmt.Errorf("start %s: %w", path, err)
 		}
-		return nil, &StartError{Path: path, Exited: ended, Exit: p.Wait(), Output: p.Tail()}
+		return nil, &StartError{Path: path, Exited: ended, Exit: p.Wait(), Output: p.Tail(), Other: r.other}
 	}
 	r.Took = time.Since(began)
 	return r, nil
@@ -114,7 +115,7 @@ func (r *Redis) await(ctx context.Context, s RedisSpec) error {
 		if r.probe(ctx, s, deadline) {
 			return nil
 		}
-		if time.Now().After(deadline) {
+		if r.other != 0 || time.Now().After(deadline) {
 			return errNotReady
 		}
 		timer.Reset(probeEvery)
@@ -143,7 +144,7 @@ func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool
 		case <-answered:
 		}
 	}()
-	ready := pings
+	ready := r.pings
 	if s.Server != nil && s.Server.Ready != nil {
 		ready = s.Server.Ready
 	}
@@ -153,8 +154,9 @@ func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool
 }
 
 // pings is Server.Ready of Redis. It is satisfied by any answer but LOADING: a server that
-// wants a password or refuses with MISCONF is up.
-func pings(conn net.Conn, pid int) (version string, ok bool) {
+// wants a password or refuses with MISCONF is up. A child of the process that was started
+// must not answer in its place: signals would not reach the server.
+func (r *Redis) pings(conn net.Conn, pid int) (version string, ok bool) {
 	if _, err := conn.Write(append(command("PING"), command("INFO", "server")...)); err != nil {
 		return "", false
 	}
@@ -165,6 +167,9 @@ func pings(conn net.Conn, pid int) (version string, ok bool) {
 	}
 	info := readInfo(answers)
 	if its, ok := info["process_id"]; ok && its != strconv.Itoa(pid) {
+		if n, err := strconv.Atoi(its); err == nil && slices.Contains(r.Children(), n) {
+			r.other = n
+		}
 		return "", false
 	}
 	return info["redis_version"], true

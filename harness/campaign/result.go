@@ -44,6 +44,12 @@ func (t *tally) askWitness(o *experiment.Outcome) {
 func (t *tally) add(o *experiment.Outcome) {
 	t.Runs++
 	t.addUnstruck(o.Unstruck)
+	if o.Outside != "" {
+		if t.Outside == nil {
+			t.Outside = &result.Outside{Why: o.Outside}
+		}
+		t.Outside.Runs++
+	}
 	t.witness.Add(o.Witness.Asked, o.Witness.Unanswered, o.Witness.Disagrees != "")
 	if t.distrust == "" {
 		t.distrust = o.Distrust

@@ -9,11 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/machine"
@@ -187,7 +189,7 @@ func (r *Runner) strike(ctx context.Context) bool {
 // from the disk's log what it says of it. Then files at rest may be damaged.
 func (r *Runner) settle() (goOn bool, err error) {
 	if err := r.m.Settle(); err != nil {
-		r.out.Why = err.Error()
+		r.lose(err.Error(), err)
 		return false, nil
 	}
 	r.rec.Seal()
@@ -232,7 +234,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	got, err := machine.Recover(ctx, r.m, &r.x.Mode, r.event)
 	switch {
 	case machine.Silent(err):
-		r.out.Why = "after the restart: " + err.Error()
+		r.lose("after the restart: "+err.Error(), err)
 		return false, nil
 	case err != nil:
 		return false, err
@@ -254,8 +256,32 @@ func (r *Runner) read() bool {
 	err := r.dump()
 	if err != nil {
 		r.out.Why = err.Error()
+		if words := lastLines(r.m.LastWords()); words != "" {
+			r.out.Why += "; the server's last lines: " + words
+			if _, ours := r.m.Calls(); !ours && machine.SaysFull(words) {
+				r.out.Outside = r.out.Why
+			}
+		}
 	}
 	return err == nil
+}
+
+// lose gives a run up, and says whether what ended it came from outside: a start that a
+// signal of somebody else's ended, or that lacked what its machine should have had, or a
+// disk that was taken away. A server that did not answer in time may hang by itself.
+func (r *Runner) lose(why string, err error) {
+	first, _, _ := strings.Cut(why, "\n")
+	r.out.Why = strings.TrimSuffix(first, "; its last lines:")
+	var start *process.StartError
+	if errors.As(err, &start) && start.Exited || errors.Is(err, machine.ErrTaken) {
+		r.out.Outside = r.out.Why
+	}
+}
+
+// lastLines are the last two lines of a text, as one.
+func lastLines(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-2):], " / ")
 }
 
 func (r *Runner) dump() error {

@@ -50,6 +50,10 @@ type Outcome struct {
 	InPlay bool
 	Why    string // what makes the verdict unknown, or the crash not struck
 
+	// Outside is what ended the run that is not the server's: its machine, or somebody else;
+	// "": nothing did. Such a run is unknown.
+	Outside string
+
 	// Distrust is why the run says nothing about the server: an audit, or the
 	// witness, found torntail itself at fault. One such run makes the whole pair
 	// unknown.

@@ -136,7 +136,7 @@ func (s *Server) in(dir string, image *CrashImage, look vfs.FS) *directory {
 }
 
 func (d *directory) Start(ctx context.Context) (err error) {
-	d.redis, err = d.s.rig.Launch(ctx, d.dir, d.s.Mode.Directives, d.s.onLine)
+	d.redis, err = d.s.rig.LaunchOnHost(ctx, d.dir, d.s.Mode.Directives, d.s.onLine)
 	return err
 }
 

@@ -99,6 +99,7 @@ func (b *blocks) unmount() error {
 
 func (b *blocks) Ours() *disk.Disk { return nil }
 func (b *blocks) Refuses() string  { return b.refuses }
+func (b *blocks) Sound() error     { return nil }
 func (b *blocks) LetGo()           {}
 func (b *blocks) Close() error     { return b.unmount() }
 

@@ -70,6 +70,14 @@ func (v *volume) Refuses() string  { return "" }
 func (v *volume) LetGo()           { v.Detach() }
 func (v *volume) Close() error     { return nil }
 
+// Sound implements Disk.
+func (v *volume) Sound() error {
+	if err := v.disks.mount.Sound(); err != nil {
+		return fmt.Errorf("the fault disk at %s %w: %w", v.disks.Dir(), ErrTaken, err)
+	}
+	return nil
+}
+
 func (v *volume) Files(f func(fsys vfs.FS)) error {
 	v.With(func(d *disk.Disk) { f(d.FS(nil)) })
 	return nil

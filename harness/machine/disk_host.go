@@ -72,6 +72,14 @@ func (h hostDir) Ours() *disk.Disk { return nil }
 func (h hostDir) Refuses() string  { return "" }
 func (h hostDir) LetGo()           {}
 
+// Sound implements Disk.
+func (h hostDir) Sound() error {
+	if _, err := os.Stat(string(h)); err != nil {
+		return fmt.Errorf("the server's directory %w: %w", ErrTaken, err)
+	}
+	return nil
+}
+
 func (h hostDir) Files(f func(fsys vfs.FS)) error {
 	f(osfs.New(string(h)))
 	return nil

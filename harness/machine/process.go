@@ -300,6 +300,12 @@ func (p *Process) Start(ctx context.Context) (err error) {
 	var redis *process.Redis
 	p.outside(func() { redis, err = p.launch(ctx) })
 	if err != nil {
+		if gone := p.disk.Sound(); gone != nil {
+			return gone
+		}
+		if _, host := p.disk.(hostDir); host {
+			err = notLacking(err, fullDisk...)
+		}
 		return err
 	}
 	p.took = redis.Took
@@ -470,7 +476,7 @@ func (p *Process) Settle() error {
 		return fmt.Errorf("after the crash: %w", err)
 	}
 	p.awaitTasks()
-	return nil
+	return p.disk.Sound()
 }
 
 // AwaitGone implements Machine.
@@ -688,9 +694,9 @@ func (p *Process) cutPower(keep *disk.Choice, cut func(choice disk.Choice, l *li
 	return "", nil
 }
 
-// Silent reports whether an error of a start only says that the server did not answer:
-// then this run proves nothing, and the next may.
+// Silent reports whether an error of a recovery only says that the server, or its repair
+// tool, did not answer: then this run proves nothing, and the next may.
 func Silent(err error) bool {
 	var start *process.StartError
-	return errors.As(err, &start)
+	return errors.As(err, &start) || errors.Is(err, product.ErrHangs)
 }

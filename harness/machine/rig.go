@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -24,7 +26,7 @@ type Rig struct {
 	// together; else each has its own.
 	Shared *osenv.Env
 	server *process.Server
-	within time.Duration // until it must answer; 0: the default
+	within time.Duration // until it must answer, and its repair tool have ended; 0: the defaults
 	repair []string      // command that repairs what a crash left (product.RunRepair); nil: there is none
 	modes  []string      // that the server has; nil: all
 	start  time.Time
@@ -52,10 +54,16 @@ type Disk interface {
 	Ours() *disk.Disk
 	// Refuses is why the disk cannot be used any more; "" when it can.
 	Refuses() string
+	// Sound says that what the server meets in Dir is not the disk any more, because
+	// somebody else has taken it away, as an ErrTaken; nil when it is.
+	Sound() error
 	// LetGo answers calls that are held up, which keep their callers from dying.
 	LetGo()
 	Close() error
 }
+
+// ErrTaken means that somebody has taken away what torntail had put there.
+var ErrTaken = errors.New("was taken away from torntail")
 
 // NewRig is for servers of a store's binary on such disks. Close it when done.
 func NewRig(s product.Store, binary string, open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
@@ -121,9 +129,41 @@ func (r *Rig) launch(ctx context.Context, s process.RedisSpec) (*process.Redis, 
 	redis, err := process.StartRedis(ctx, s)
 	var start *process.StartError
 	if errors.As(err, &start) && product.Refused(start) {
-		return nil, &Refusal{Words: product.LastWords(r.Store, start), Cause: start}
+		err = &Refusal{Words: product.LastWords(r.Store, start), Cause: start}
+		return nil, notLacking(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM)
 	}
 	return redis, err
+}
+
+// notLacking is an error of a start. The word of a server that its machine lacks one of
+// some things is none about its files: then it is no Refusal, and the environment's. Only
+// its last word counts, for a server may complain before that and go on.
+func notLacking(err error, things ...syscall.Errno) error {
+	var r *Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	for _, lacks := range things {
+		if strings.Contains(strings.ToLower(r.Words), lacks.Error()) {
+			return fmt.Errorf("%w: %w", lacks, r.Cause)
+		}
+	}
+	return err
+}
+
+// LaunchOnHost is Launch in a directory that is not on a disk of torntail's: there a full
+// disk is the machine's.
+func (r *Rig) LaunchOnHost(ctx context.Context, dir string, directives []product.Directive, output func(process.Line)) (*process.Redis, error) {
+	redis, err := r.Launch(ctx, dir, directives, output)
+	return redis, notLacking(err, fullDisk...)
+}
+
+// fullDisk is what a disk says that takes nothing more.
+var fullDisk = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS}
+
+// SaysFull reports whether a server says that its disk takes nothing more.
+func SaysFull(words string) bool {
+	return slices.ContainsFunc(fullDisk, func(e syscall.Errno) bool { return strings.Contains(strings.ToLower(words), e.Error()) })
 }
 
 // asArguments are directives as a command line has them.
@@ -151,5 +191,5 @@ func (r *Rig) Repair(ctx context.Context, dir string) (fixed bool, err error) {
 	if r.repair == nil {
 		return false, nil
 	}
-	return product.RunRepair(ctx, r.repair, dir, r.Clock)
+	return product.RunRepair(ctx, r.repair, dir, r.Clock, r.within)
 }

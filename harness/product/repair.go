@@ -1,7 +1,9 @@
 package product
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -24,9 +26,13 @@ func Refused(e *process.StartError) bool {
 	return false
 }
 
+// ErrHangs means that a repair tool did not end in time: it has not said whether the files
+// can be repaired.
+var ErrHangs = errors.New("did not end in time")
+
 // RunRepair runs a repair tool on the files in a server's directory, and answers y to
-// whatever it asks.
-func RunRepair(ctx context.Context, command []string, dir string, clock func() time.Duration) (bool, error) {
+// whatever it asks. limit is how long it may take; 0: ReplyLimit.
+func RunRepair(ctx context.Context, command []string, dir string, clock func() time.Duration, limit time.Duration) (bool, error) {
 	args := []string{"-c", `yes | "$0" "$@"`}
 	for _, w := range command {
 		args = append(args, strings.ReplaceAll(w, "{{dir}}", dir))
@@ -38,7 +44,8 @@ func RunRepair(ctx context.Context, command []string, dir string, clock func() t
 	defer p.OutputDone()
 	defer p.WaitTree()
 	defer p.KillTree()
-	timer := time.NewTimer(ReplyLimit)
+	limit = cmp.Or(limit, ReplyLimit)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-p.Done():
@@ -46,7 +53,7 @@ func RunRepair(ctx context.Context, command []string, dir string, clock func() t
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	case <-timer.C:
-		return false, fmt.Errorf("%s did not end within %v:\n%s", command[0], ReplyLimit, p.Tail())
+		return false, fmt.Errorf("the repair tool %s %w (%v):\n%s", command[0], ErrHangs, limit, p.Tail())
 	}
 }
 

@@ -7,6 +7,7 @@
 package result
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -95,6 +96,10 @@ type Result struct {
 	// OutOfReach the acknowledged writes of those: they are neither kept nor lost.
 	NotServed  int   `json:"not_served,omitempty"`
 	OutOfReach int64 `json:"out_of_reach,omitempty"`
+	// Outside are the runs that say nothing about the server, for the machine or somebody
+	// else ended them; nil: none.
+	Outside *Outside `json:"outside,omitempty"`
+
 	// Unstruck are the statements of a plan that was asked for and that did not strike
 	// in some run, in the order in which they were first seen.
 	Unstruck []Unstruck `json:"unstruck,omitempty"`
@@ -119,6 +124,34 @@ type Result struct {
 
 	Cell     string    `json:"cell,omitempty"`     // its name in the suite that it belongs to
 	Expected *Expected `json:"expected,omitempty"` // what the suite expects of it
+}
+
+// Outside are runs that were lost to something outside the server, and what the first was
+// lost to.
+type Outside struct {
+	Runs int    `json:"runs"`
+	Why  string `json:"why"`
+}
+
+// MostOutside is the share of runs that may be lost so before the command as a whole has
+// failed for lack of what it needs.
+const MostOutside = 0.01
+
+// LostOutside says that too many runs were lost to something outside the server; "" when
+// they were not.
+func LostOutside(results []Result) string {
+	lost, runs, why := 0, 0, ""
+	for i := range results {
+		r := &results[i]
+		if runs += r.Runs; r.Outside != nil {
+			lost += r.Outside.Runs
+			why = cmp.Or(why, r.Outside.Why)
+		}
+	}
+	if float64(lost) <= MostOutside*float64(runs) {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d runs were lost to something outside the server: %s", lost, runs, why)
 }
 
 // Unstruck is a statement of a plan that did not strike.

@@ -72,6 +72,9 @@ func Notes(r *result.Result) (list []string) {
 		}
 		list = append(list, fmt.Sprintf("%q did not strike in %d of %s: %s", u.Statement, u.Runs, Times(r.Runs, "run"), u.Why))
 	}
+	if o := r.Outside; o != nil {
+		list = append(list, fmt.Sprintf("%d of %s lost to something outside the server: %s", o.Runs, Times(r.Runs, "run"), o.Why))
+	}
 	if r.NeverServed() && r.Verdict == result.Unknown {
 		return list
 	}
