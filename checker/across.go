@@ -68,7 +68,7 @@ func (j *Judge) durableAcross(e *epoch) {
 func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 	life := history.Epoch{Began: j.h.Epochs[first].Began, Ended: e.life.Ended, How: e.life.How, DiskSeen: e.life.DiskSeen}
 	one := &history.History{}
-	written := map[string]history.Kind{}
+	written := map[string]bool{}
 	from := 0
 	for n := 0; n <= e.number; n++ {
 		l := j.life(j.h, n, from)
@@ -113,30 +113,25 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 var wholeReads = map[*linear.Model]history.Kind{linear.List: history.ReadList, linear.Set: history.ReadSet, linear.Hash: history.ReadHash,
 	linear.Sorted: history.ReadSorted, linear.Stream: history.ReadStream}
 
-// writes notes the keys that an operation may write, and what reads all of each: Read
-// where an Append does not say, for it finds nothing whatever the type was.
-func writes(keys map[string]history.Kind, op *history.Op) {
+// writes notes the keys that an operation may write.
+func writes(keys map[string]bool, op *history.Op) {
 	switch {
 	case op.Outcome == history.Failed || !op.Writes():
-	case op.Kind == history.Txn:
-		for i := 0; op.More != nil && i < len(op.More.Parts); i++ {
-			writes(keys, &op.More.Parts[i])
-		}
-	default:
-		kind, is := wholeReads[linear.TypeOf(op.Kind)]
-		if before, known := keys[op.Key]; !is || known && before != kind {
-			kind = history.Read
-		}
-		keys[op.Key] = kind
+	case op.Kind != history.Txn:
+		keys[op.Key] = true
 		if op.Kind == history.ListMove && op.More != nil {
-			writes(keys, &history.Op{Kind: history.Push, Key: op.More.To})
+			keys[op.More.To] = true
+		}
+	case op.More != nil:
+		for i := range op.More.Parts {
+			writes(keys, &op.More.Parts[i])
 		}
 	}
 }
 
 // reads are a state as reads of its keys, and of those that were written and that it
-// lacks.
-func reads(s *history.State, written map[string]history.Kind) []history.Op {
+// lacks: GET finds nothing there, of whatever type they had been.
+func reads(s *history.State, written map[string]bool) []history.Op {
 	var ops []history.Op
 	read := func(op history.Op) {
 		op.Client, op.Outcome, op.Invoke, op.Return = -1, history.OK, s.Began, s.At
@@ -157,12 +152,8 @@ func reads(s *history.State, written map[string]history.Kind) []history.Op {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(written)) {
-		switch kind := written[key]; {
-		case there[key]:
-		case kind == history.Read:
-			read(history.Op{Kind: kind, Key: key, Absent: true})
-		default:
-			read(history.Op{Kind: kind, Key: key, More: &history.More{Offset: history.NoOffset, Values: []string{}}})
+		if !there[key] {
+			read(history.Op{Kind: history.Read, Key: key, Absent: true})
 		}
 	}
 	return ops

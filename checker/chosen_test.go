@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -83,4 +84,42 @@ func TestWhatIsKnownOfAnIDThatTheServerChose(t *testing.T) {
 		var j Judge
 		require.Equal(t, 1, j.Judge(q.History(), contract.Clients()).Lost)
 	})
+}
+
+// TestAStarIsNoID: that the server is to choose an entry's ID is said by a star, or by
+// nothing at all.
+func TestAStarIsNoID(t *testing.T) {
+	var stars func(ops []history.Op) int
+	stars = func(ops []history.Op) (n int) {
+		for i := range ops {
+			op := &ops[i]
+			if op.Kind == history.StreamAdd && op.More.Entry == "" {
+				m := *op.More
+				m.Entry, n = "*", n+1
+				op.More = &m
+			}
+			if op.Kind == history.Txn {
+				m := *op.More
+				m.Parts = slices.Clone(m.Parts)
+				n += stars(m.Parts)
+				op.More = &m
+			}
+		}
+		return n
+	}
+	j := Judge{Options: unhurried}
+	all := 0
+	for i := range 300 {
+		h := drawnFor(t, "tied-streams", i)
+		want := j.Judge(h, contract.Clients())
+		starred := *h
+		starred.Ops = slices.Clone(h.Ops)
+		all += stars(starred.Ops)
+		got := j.Judge(&starred, contract.Clients())
+		for k := range want.Anomalies {
+			want.Anomalies[k].Story, got.Anomalies[k].Story = "", "" // which tell it
+		}
+		require.Equal(t, want, got, "%d", i)
+	}
+	require.Greater(t, all, 100)
 }

@@ -221,3 +221,10 @@ func TestSize(t *testing.T) {
 		require.Equal(t, want, Size(n))
 	}
 }
+
+// TestTheMemoryThatNobodyGave is the default, and no less than what somebody gave.
+func TestTheMemoryThatNobodyGave(t *testing.T) {
+	for given, want := range map[int64]int64{-1: DefaultMemory, 0: DefaultMemory, 1: 1, 1 << 20: 1 << 20} {
+		require.Equal(t, budget{left: want, most: want}, newBudget(given))
+	}
+}

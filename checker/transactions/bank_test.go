@@ -3,6 +3,7 @@ package transactions
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func TestBankNamesWhatIsWrong(t *testing.T) {
 		{"half a transfer", Bank{Total: 100, HasTotal: true, Transfers: []Transfer{transfer}, Reads: []BankRead{read(balances(45, 50))}}, WrongTotal,
 			"as if of the transfer of 5 from 0 to 1 by process 2, 5ns to 15ns, only what is taken from 0 had been seen"},
 		{"the other half", Bank{Total: 100, HasTotal: true, Transfers: []Transfer{transfer}, Reads: []BankRead{read(balances(50, 55))}}, WrongTotal, "only what is added to 1"},
+		{"nothing left in one", Bank{Total: 100, HasTotal: true, Reads: []BankRead{read(balances(0, 100))}}, "", ""},
 		{"an account left out", Bank{Accounts: []string{"0", "1"}, Total: 100, HasTotal: true, Reads: []BankRead{read(balances(50))}}, WrongTotal, "not among what was read: 1"},
 		{"overdrawn", Bank{Total: 100, HasTotal: true, Reads: []BankRead{read(balances(-1, 101))}}, NegativeValue, "overdrawn: 0 (-1)"},
 		{"overdrawn, and may be", Bank{Total: 100, HasTotal: true, NegativeAllowed: true, Reads: []BankRead{read(balances(-1, 101))}}, "", ""},
@@ -109,4 +111,26 @@ func TestBankFindsHalfTransfers(t *testing.T) {
 			require.Contains(t, f.Story, "as if of the transfer")
 		}
 	})
+}
+
+// TestATransferThatWasSeenWholeIsNotBlamed: what is missing in a total is told as half of
+// a transfer, where one was under way that moved so much.
+func TestATransferThatWasSeenWholeIsNotBlamed(t *testing.T) {
+	for _, tc := range []struct {
+		what     string
+		transfer Transfer
+		blamed   bool
+	}{
+		{"under way", Transfer{Invoke: 5, Return: 15, Outcome: history.OK, From: "0", To: "1", Amount: 5}, true},
+		{"it had ended", Transfer{Invoke: 5, Return: 10, Outcome: history.OK, From: "0", To: "1", Amount: 5}, false},
+		{"nobody knows when it ended", Transfer{Invoke: 5, Return: history.Never, Outcome: history.Unknown, From: "0", To: "1", Amount: 5}, true},
+		{"of another amount", Transfer{Invoke: 5, Return: 15, Outcome: history.OK, From: "0", To: "1", Amount: 4}, false},
+		{"to the same account", Transfer{Invoke: 5, Return: 15, Outcome: history.OK, From: "0", To: "0", Amount: 5}, false},
+		{"it began when the read had ended", Transfer{Invoke: 20, Return: 25, Outcome: history.OK, From: "0", To: "1", Amount: 5}, false},
+	} {
+		b := Bank{Total: 100, HasTotal: true, Transfers: []Transfer{tc.transfer}, Reads: []BankRead{{Process: 1, Invoke: 10, Return: 20, Balances: balances(45, 50)}}}
+		r, err := CheckBank(&b, Options{})
+		require.NoError(t, err, tc.what)
+		require.Equal(t, tc.blamed, strings.Contains(r.Findings[0].Story, "as if of the transfer"), "%s: %s", tc.what, r.Findings[0].Story)
+	}
 }
