@@ -18,7 +18,7 @@ import (
 // server listens and writes, who may command it, and whose replica it is.
 var Own = []string{
 	"port", "tls-port", "bind", "unixsocket", "dir", "daemonize", "logfile", "syslog-enabled", "supervised", "pidfile",
-	"appendfilename", "appenddirname", "dbfilename", "requirepass", "replicaof", "slaveof", "cluster-enabled", "protected-mode",
+	"appendfilename", "appenddirname", "dbfilename", "replicaof", "slaveof", "cluster-enabled", "protected-mode",
 }
 
 // Check implements product.Store.
@@ -26,7 +26,7 @@ func (store) Check(d product.Directive) error {
 	if slices.Contains(Own, d.Name) {
 		return fmt.Errorf("torntail decides on %s itself", d.Name)
 	}
-	if why := unfit[d.Name]; why != "" {
+	if why := unfit(d.Name, d.Value); why != "" {
 		return fmt.Errorf("%s is not taken: %s", d.Name, why)
 	}
 	err := config.Default().Set(d.Name, d.Arguments()...)
@@ -48,15 +48,47 @@ func (store) Check(d product.Directive) error {
 // maxIncludes bounds how deep includes nest, so that a file that includes itself is an error.
 const maxIncludes = 16
 
-// unfit are directives that no experiment takes, and why: half of one taken is another server.
-var unfit = map[string]string{
-	"rename-command": "torntail asks for commands by their own names",
-	"user":           "torntail and its clients speak as the default user, who may do everything",
-	"aclfile":        "torntail and its clients speak as the default user, who may do everything",
+// described ends what is said of a directive that a target file can carry out.
+const described = "; leave the line out, or describe the server in a target file (docs/targets.md)"
+
+// unfit is why no experiment takes a directive; "" where one does. Half of one taken is
+// another server.
+func unfit(name, value string) string {
+	switch name {
+	case "rename-command":
+		return "torntail asks for commands by their own names" + described
+	case "user", "aclfile":
+		return "torntail and its clients speak as the default user, who may do everything"
+	case "requirepass", "masterauth", "masteruser":
+		if value != "" {
+			return "torntail and its clients give no password" + described
+		}
+	case "tls-port":
+		if value != "0" {
+			return "torntail and its clients speak without TLS" + described
+		}
+	case "cluster-enabled":
+		if !strings.EqualFold(value, "no") {
+			return "a node of Redis Cluster serves its slots alone, and torntail's clients ask for all keys"
+		}
+	}
+	return ""
+}
+
+// notAlone is why a directive is not taken for a server that stands alone.
+func notAlone(name, value string) string {
+	if (name == "replicaof" || name == "slaveof") && !strings.EqualFold(value, "no one") {
+		return "a replica's data are its master's; leave the line out to test the server alone (torntail splitbrain has masters and replicas)"
+	}
+	return unfit(name, value)
 }
 
 // conf is what a redis.conf says.
-type conf struct{ product.Conf }
+type conf struct {
+	product.Conf
+	own   []string                        // names of lines that an experiment decides on itself
+	unfit func(name, value string) string // why a line is not taken
+}
 
 // unlimited says why a mode's limit of memory is not taken; engine: of the engine.
 //
@@ -81,19 +113,23 @@ func unlimited(m *product.Mode, engine bool) error {
 // foreign says that the server may know directives which the engine does not;
 // what it knows too is checked all the same.
 func (store) ReadConf(file string, foreign bool) (*product.Conf, error) {
-	return ReadConf(file, foreign, Own)
+	return readConf(file, foreign, Own, notAlone)
 }
 
-// ReadConf is that for an experiment which decides on directives of its own.
-func ReadConf(file string, foreign bool, own []string) (_ *product.Conf, err error) {
-	c := conf{product.Conf{File: file}}
-	if err = c.read(file, foreign, own, 0); err == nil {
+// ReadConf is that for an experiment with clusters, which decides on directives of its own.
+func ReadConf(file string, foreign bool, own []string) (*product.Conf, error) {
+	return readConf(file, foreign, own, unfit)
+}
+
+func readConf(file string, foreign bool, own []string, unfit func(name, value string) string) (_ *product.Conf, err error) {
+	c := conf{product.Conf{File: file}, own, unfit}
+	if err = c.read(file, foreign, 0); err == nil {
 		c.Mode, err = c.mode()
 	}
 	return &c.Conf, err
 }
 
-func (c *conf) read(file string, foreign bool, own []string, depth int) error {
+func (c *conf) read(file string, foreign bool, depth int) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -112,16 +148,16 @@ func (c *conf) read(file string, foreign bool, own []string, depth int) error {
 			if depth == maxIncludes {
 				return fail("includes nest too deep")
 			}
-			if err := c.read(args[0], foreign, own, depth+1); err != nil {
+			if err := c.read(args[0], foreign, depth+1); err != nil {
 				return fmt.Errorf("%s:%d: include: %w", file, i+1, err)
 			}
 			continue
 		}
-		if why := unfit[name]; why != "" {
+		d := product.Directive{Name: name, Value: strings.Join(args, " ")}
+		if why := c.unfit(name, d.Value); why != "" {
 			return fail(fmt.Sprintf("%s is not taken: %s", name, why))
 		}
-		d := product.Directive{Name: name, Value: strings.Join(args, " ")}
-		if slices.Contains(own, name) {
+		if slices.Contains(c.own, name) {
 			c.Overridden = append(c.Overridden, product.ConfLine{File: file, Line: i + 1, Directive: d})
 			continue
 		}
