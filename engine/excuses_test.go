@@ -27,8 +27,8 @@ var excuses = []excuse{
 	{"xpending", "the milliseconds since an entry was delivered", someTimes},
 	{"xinfo|consumers", "the milliseconds since a consumer was seen", someTimes},
 	{"xinfo|stream", "when consumers were seen and entries delivered", someTimes},
-	{"object|idletime", "the seconds since a value was used, when one of the two is asked later, or was started later", func(p *pair, argv []string, theirs, ours string, took time.Duration) bool {
-		return timeLeft(time.Second)(p, argv, theirs, ours, took+p.both.starting)
+	{"object|idletime", "the seconds since a value was used, when one of the two was asked later, or was started later", func(p *pair, argv []string, theirs, ours string, _ time.Duration) bool {
+		return timeLeft(time.Second)(p, argv, theirs, ours, time.Since(p.begun)+p.both.starting)
 	}},
 }
 
