@@ -17,24 +17,12 @@ import (
 // order of all operations. Much of it never shows in a verdict, where a search
 // answers as well. -rewrite writes the file anew.
 //
-//	of=states-left from=0 to=100    a number for each (TestJudgementsAreToldAsBefore)
-//	words=7                         what is known of one
+//	states-left from=0 to=3               see drawnFor
+//	digest of=states-left from=0 to=100   of each only a number
 func TestClustersOfDrawnHistoriesAreAsBefore(t *testing.T) {
+	var judges clusterJudges
 	datadriven.RunTest(t, "testdata/clustered", func(t *testing.T, d *datadriven.TestData) string {
-		var of string
-		var from, to int
-		d.ScanArgs(t, "of", &of)
-		var b strings.Builder
-		var judges clusterJudges
-		if d.HasArg("words") {
-			d.ScanArgs(t, "words", &from)
-			judges.tell(&b, drawnFor(t, of, from))
-			return b.String()
-		}
-		d.ScanArgs(t, "from", &from)
-		d.ScanArgs(t, "to", &to)
-		digest.Each(&b, from, to, func(b *strings.Builder, i int) { judges.tell(b, drawnFor(t, of, i)) })
-		return b.String()
+		return digest.Told(t, d, func(b *strings.Builder, of string, i int) { judges.tell(b, drawnFor(t, of, i)) })
 	})
 }
 
@@ -74,8 +62,11 @@ func (j *clusterJudges) tell(b *strings.Builder, h *history.History) {
 			keys[i] = int32(i)
 		}
 		j.o.Begin(&j.r)
-		fmt.Fprintf(b, "order %v", j.o.Find(keys))
-		fmt.Fprintf(b, " %v %d %d %v\n", j.o.Last, j.o.From, j.o.To, j.o.Before)
+		is := j.o.Find(keys)
+		fmt.Fprintf(b, "order %v\n", is)
+		if is && in.HasRecovered {
+			fmt.Fprintf(b, " %v %d %d %v\n", j.o.Last, j.o.From, j.o.To, j.o.Before)
+		}
 	}
 	if !in.HasRecovered {
 		return

@@ -40,24 +40,11 @@ var clusterShapes = map[string]shape{
 func TestClustersSayAsBefore(t *testing.T) {
 	var judges clusterJudges
 	datadriven.RunTest(t, "testdata/clusters", func(t *testing.T, d *datadriven.TestData) string {
-		name := d.Cmd
-		if name == "digest" {
-			d.ScanArgs(t, "of", &name)
-		}
-		s, known := clusterShapes[name]
-		require.True(t, known)
-		var from, to int
-		d.ScanArgs(t, "from", &from)
-		d.ScanArgs(t, "to", &to)
-		var b strings.Builder
-		if d.Cmd == "digest" {
-			digest.Each(&b, from, to, func(b *strings.Builder, i int) { judges.say(t, b, s, i) })
-			return b.String()
-		}
-		for i := from; i < to; i++ {
-			judges.say(t, &b, s, i)
-		}
-		return b.String()
+		return digest.Told(t, d, func(b *strings.Builder, of string, i int) {
+			s, known := clusterShapes[of]
+			require.True(t, known)
+			judges.say(t, b, s, i)
+		})
 	})
 }
 

@@ -23,23 +23,18 @@ import (
 // the file anew.
 func TestClausesOfDrawnLivesAreAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/lives", func(t *testing.T, d *datadriven.TestData) string {
-		var from, to int
-		d.ScanArgs(t, "from", &from)
-		d.ScanArgs(t, "to", &to)
-		var b strings.Builder
-		digest.Each(&b, from, to, func(b *strings.Builder, i int) {
+		return digest.Told(t, d, func(b *strings.Builder, mode string, i int) {
 			rng := rand.New(rand.NewPCG(uint64(i), 9))
 			life, ops := drawnLife(rng)
 			var changes durability.Changes
 			changes.Gather(ops)
 			conf := contract.Config{NoSyncOnRewrite: rng.IntN(2) == 0, SavePoints: []contract.SavePoint{{After: time.Second, Changes: 2}, {After: 3 * time.Second, Changes: 1}}}
 			for _, crash := range []contract.Crash{contract.Kill, contract.Power} {
-				c, err := contract.For(d.Cmd, crash, conf)
+				c, err := contract.For(mode, crash, conf)
 				require.NoError(t, err)
 				tellClauses(b, life, &c, ops, &changes)
 			}
 		})
-		return b.String()
 	})
 }
 

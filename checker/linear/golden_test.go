@@ -18,14 +18,11 @@ import (
 // -rewrite writes the file anew.
 //
 //	steps from=0 to=10
-//	digest from=0 to=10     of each only a number made of all that is told
+//	digest of=steps from=0 to=10     of each only a number made of all that is told
 func TestStepsAreDescribedAsBefore(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			var from, to int
-			d.ScanArgs(t, "from", &from)
-			d.ScanArgs(t, "to", &to)
-			say := func(b *strings.Builder, i int) {
+			return digest.Told(t, d, func(b *strings.Builder, _ string, i int) {
 				p := rapid.Custom(func(t *rapid.T) *Problem {
 					q := exhaustive.Small.History(draw(t))
 					return problemOf(&q)
@@ -43,16 +40,7 @@ func TestStepsAreDescribedAsBefore(t *testing.T) {
 					fmt.Fprintf(b, "  %s: %s\n", w.describe(int32(n)), w.describeState(at.id))
 				}
 				fmt.Fprintf(b, "  %s\n", p.Search(Limits{Steps: 10_000}).Answer)
-			}
-			var b strings.Builder
-			if d.Cmd == "digest" {
-				digest.Each(&b, from, to, say)
-				return b.String()
-			}
-			for i := from; i < to; i++ {
-				say(&b, i)
-			}
-			return b.String()
+			})
 		})
 	})
 }

@@ -36,18 +36,15 @@ var searched = map[string]exhaustive.Shape{
 // keeps a search short changes no answer. Of each a number; -rewrite writes the file anew.
 func TestSearchesGoAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/searches", func(t *testing.T, d *datadriven.TestData) string {
-		var from, to, steps int
-		d.ScanArgs(t, "from", &from)
-		d.ScanArgs(t, "to", &to)
+		var steps int
 		d.ScanArgs(t, "steps", &steps)
-		var b strings.Builder
-		digest.Each(&b, from, to, func(b *strings.Builder, i int) {
+		return digest.Told(t, d, func(b *strings.Builder, of string, i int) {
 			var q exhaustive.Question
 			p := rapid.Custom(func(t *rapid.T) *Problem {
-				q = searched[d.Cmd].History(draw(t))
+				q = searched[of].History(draw(t))
 				return problemOf(&q)
 			}).Example(i)
-			if d.Cmd == "stack" || d.Cmd == "queue" {
+			if of == "stack" || of == "queue" {
 				p.Keys = p.Keys[:1]
 			}
 			limits := Limits{Steps: int64(steps), Workers: 1}
@@ -73,6 +70,5 @@ func TestSearchesGoAsBefore(t *testing.T) {
 			p.FoundFrom, p.FoundTo, p.Last = -1, p.Crash, true
 			say()
 		})
-		return b.String()
 	})
 }

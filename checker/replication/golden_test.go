@@ -28,14 +28,7 @@ import (
 //	digest of=changed from=0 to=20     of each only a number made of all that is said
 func TestAccountsAreGivenAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/accounts", func(t *testing.T, d *datadriven.TestData) string {
-		var from, to int
-		d.ScanArgs(t, "from", &from)
-		d.ScanArgs(t, "to", &to)
-		of := d.Cmd
-		if of == "digest" {
-			d.ScanArgs(t, "of", &of)
-		}
-		say := func(b *strings.Builder, n int) {
+		return digest.Told(t, d, func(b *strings.Builder, of string, n int) {
 			seed := uint64(n)
 			f := run(seeded(seed))
 			switch of {
@@ -66,16 +59,7 @@ func TestAccountsAreGivenAsBefore(t *testing.T) {
 					fates.Unattributed, fates.Refuted, fates.UnknownSurvived, fates.UnknownGone, fates.FailedThere, fates.Phantoms)
 				tell(b, fates.Anomalies)
 			}
-		}
-		var b strings.Builder
-		if d.Cmd == "digest" {
-			digest.Each(&b, from, to, say)
-			return b.String()
-		}
-		for n := from; n < to; n++ {
-			say(&b, n)
-		}
-		return b.String()
+		})
 	})
 }
 

@@ -56,18 +56,12 @@ func TestPublishedAnomalies(t *testing.T) {
 //	digest of=lists from=0 to=10 size=6    of each only a number made of all that is said
 func TestDrawnHistoriesAreToldAsBefore(t *testing.T) {
 	datadriven.RunTest(t, "testdata/drawn", func(t *testing.T, d *datadriven.TestData) string {
-		of := d.Cmd
-		if of == "digest" {
-			d.ScanArgs(t, "of", &of)
-		}
-		var from, to, size, limit int
-		d.ScanArgs(t, "from", &from)
-		d.ScanArgs(t, "to", &to)
+		var size, limit int
 		d.ScanArgs(t, "size", &size)
 		if d.HasArg("limit") {
 			d.ScanArgs(t, "limit", &limit)
 		}
-		say := func(b *strings.Builder, i int) {
+		return digest.Told(t, d, func(b *strings.Builder, of string, i int) {
 			h := rapid.Custom(func(t *rapid.T) *History {
 				if kind, is := strings.CutPrefix(of, "cycles-of-"); is {
 					return drawCycle(t, kind == "lists", size)
@@ -98,16 +92,7 @@ func TestDrawnHistoriesAreToldAsBefore(t *testing.T) {
 			}
 			fmt.Fprintf(b, "%d %s", i, told(r))
 			fmt.Fprintf(b, "also not %v, undecided %v, counts %v\n", r.AlsoNot, r.Undecided, r.Counts)
-		}
-		var b strings.Builder
-		if d.Cmd == "digest" {
-			digest.Each(&b, from, to, say)
-			return b.String()
-		}
-		for i := from; i < to; i++ {
-			say(&b, i)
-		}
-		return b.String()
+		})
 	})
 }
 

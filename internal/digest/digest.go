@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
 )
 
 // perLine is how many numbers stand in a line.
@@ -28,4 +31,28 @@ func Each(b *strings.Builder, from, to int, say func(b *strings.Builder, n int))
 			b.WriteByte('\n')
 		}
 	}
+}
+
+// Told answers a command of golden text about cases that are drawn, by number:
+//
+//	OF from=0 to=10             all that say writes of each
+//	digest of=OF from=0 to=10   of each only a number (Each)
+func Told(t *testing.T, d *datadriven.TestData, say func(b *strings.Builder, of string, n int)) string {
+	t.Helper()
+	of := d.Cmd
+	if of == "digest" {
+		d.ScanArgs(t, "of", &of)
+	}
+	var from, to int
+	d.ScanArgs(t, "from", &from)
+	d.ScanArgs(t, "to", &to)
+	var b strings.Builder
+	if d.Cmd == "digest" {
+		Each(&b, from, to, func(b *strings.Builder, n int) { say(b, of, n) })
+		return b.String()
+	}
+	for n := from; n < to; n++ {
+		say(&b, of, n)
+	}
+	return b.String()
 }
