@@ -34,7 +34,8 @@ import (
 //	                               said; the words of one that differs are had by asking
 //	                               for it, before and after. Of shapes as well, with
 //	                               clusters (what they decide is left to them), left (as a
-//	                               state that a crash may have left) and steps
+//	                               state that a crash may have left), witness (what
+//	                               porcupine says) and steps
 func TestJudgementsAreToldAsBefore(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -95,6 +96,13 @@ func TestJudgementsAreToldAsBefore(t *testing.T) {
 					h := drawnFor(t, of, i)
 					for _, c := range contractsFor(t, of, i) {
 						judge(b, h, c)
+						if d.HasArg("witness") {
+							out := j.Judge(h, c)
+							seen := j.Witness(h, c, 200)
+							fmt.Fprintln(b, seen, Disagreement(&out, seen))
+							out.Verdict, out.Anomalies = verdict.Holds, nil // as a judge that sees nothing
+							fmt.Fprintln(b, Disagreement(&out, seen))
+						}
 						if d.HasArg("left") {
 							all(b, j.JudgeLeft(h, c, i+1))
 							fmt.Fprintln(b, j.explained.is, j.explained.life)

@@ -82,7 +82,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 
 func TestPlainTellsValuesApart(t *testing.T) {
 	seen := map[string]string{}
-	for _, text := range []string{"nil", `"nil"`, "1", `"1"`, ":a", `":a"`, "true", `"true"`, "a", "[1]", `"[1]"`, "#{1}", "{1 2}", `"\""`, `"+1"`, `""`} {
+	for _, text := range []string{"nil", `"nil"`, "1", `"1"`, "+7", `"+7"`, "-1", `"-1"`, `":b"`, `"\\c"`, "\\c", `"#x"`, `"(1"`, ":a", `":a"`, "true", `"true"`, "a", "[1]", `"[1]"`, "#{1}", "{1 2}", `"\""`, `"+1"`, `""`} {
 		v, err := edn.NewReader(strings.NewReader(" #x "+text), 1).Next()
 		require.NoError(t, err)
 		require.NotContains(t, seen, v.Plain(), "%s and %s are one", text, seen[v.Plain()])
