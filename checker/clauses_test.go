@@ -92,6 +92,9 @@ func TestClausesHoldUpToTheInstant(t *testing.T) {
 			short.Ended = at
 			return late(durability.LateSnapshot(&short, &c, &durability.Changes{Invoked: acks, Acked: acks}))
 		})
+		if op, failed := durability.WentOn(&life, &c, h.Ops); op >= 0 {
+			fmt.Fprintf(&b, "went on: a sync failed at %s, asked at %s and acknowledged at %s\n", failed, h.Ops[op].Invoke, h.Ops[op].Return)
+		}
 		return strings.ReplaceAll(strings.ReplaceAll(b.String(), " \n", "\n"), history.Never.String(), "ever")
 	})
 }

@@ -22,7 +22,7 @@ import (
 //	c1 txn k=v,l?w,m?- 10-20       (wrote v, read w, read nothing)
 //	c1 hash-set k v field=f result=1 failed 10-20
 //	                     (any kind, its value or -, fields of More, and absent, failed, head, to-head)
-//	write 10-11          sync 12-15 covers 11    sync 12-15 covers 11 failed
+//	write 10-11          sync 12-15 covers 11    sync 12-15 covers 11 failed left
 //	snapshot fork 10 began 10 renamed 20 durable 25
 //	child 10-20          blocked 10-20
 //	crash power-cut 100  (or kill, term, exit)
@@ -47,7 +47,8 @@ func script(t *testing.T, text string) *history.History {
 			life.LogWrites = append(life.LogWrites, history.DiskWrite{Enter: from, Return: to, Bytes: 1})
 		case "sync":
 			from, to := times(t, f[1])
-			life.LogSyncs = append(life.LogSyncs, history.DiskSync{Enter: from, Return: to, Covers: ms(t, f[3]), Failed: len(f) > 4})
+			life.LogSyncs = append(life.LogSyncs, history.DiskSync{Enter: from, Return: to, Covers: ms(t, f[3]),
+				Failed: slices.Contains(f, "failed"), Left: slices.Contains(f, "left")})
 		case "snapshot":
 			life.Snapshots = append(life.Snapshots, history.Snapshot{Fork: ms(t, f[2]), Began: ms(t, f[4]), Renamed: ms(t, f[6]), Durable: ms(t, f[8])})
 		case "child":

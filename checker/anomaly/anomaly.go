@@ -32,6 +32,8 @@ const (
 	Divergence Name = "divergence"
 	// Refused: writes refused that were promised to be taken, or the other way round.
 	Refused Name = "refused"
+	// Exited: the server ended by itself, and nothing had failed it.
+	Exited Name = "exited"
 	// LateSync: no sync was started for written data in the time the contract
 	// gives. Nothing need be lost yet: it is the contract's clause that is broken.
 	LateSync Name = "late-sync"
@@ -41,7 +43,7 @@ const (
 func Names() []Name {
 	return []Name{
 		LostWrite, Hole, TornTransaction, Phantom, AbortedRead, Resurrection, Unrecoverable, SilentTruncation,
-		StaleRead, NonLinearizable, SplitBrainWrite, Divergence, Refused, LateSync,
+		StaleRead, NonLinearizable, SplitBrainWrite, Divergence, Refused, Exited, LateSync,
 	}
 }
 

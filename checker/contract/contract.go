@@ -63,6 +63,8 @@ const (
 	Power       Crash = "power"
 	PowerInSync Crash = "power-in-fsync"
 	Term        Crash = "term"
+	// OwnEnd is no kind of crash: the server has ended by itself. It takes what a kill does.
+	OwnEnd Crash = "exit"
 )
 
 // LosesPageCache reports whether what was only written, and not synced, may be gone.

@@ -129,21 +129,24 @@ func InChild(ep *history.Epoch, c *contract.Contract, invoked, acked int64) bool
 
 // WentOn returns the place of an acknowledged write, of a life's operations, that the
 // server was to refuse because a sync of the log had failed, and when that was. -1: none.
-// What was asked before the failed sync had returned may have been done by then.
+// What was asked before the failed sync had returned may have been done by then. Of a file
+// that the server has gone on from it does not hear (7.0.15 bio.c BIO_CLOSE_FILE drops the
+// result, and under always that file was synced before): what is lost by that is lost, but
+// going on is no fault of its own.
 func WentOn(ep *history.Epoch, c *contract.Contract, ops []history.Op) (op int, failed time.Duration) {
 	if c.AfterFailedSync != contract.Stops && c.AfterFailedSync != contract.Refuses {
 		return -1, 0
 	}
 	for i := range ep.LogSyncs {
 		s := &ep.LogSyncs[i]
-		if !s.Failed || s.Return > ep.Ended {
+		if !s.Failed || s.Left || s.Return > ep.Ended {
 			continue
 		}
 		from, until := s.Return, history.Never
 		if c.AfterFailedSync == contract.Refuses {
 			from += c.SyncSlack
 			for _, next := range ep.LogSyncs[i+1:] {
-				if !next.Failed {
+				if !next.Failed && !next.Left {
 					until = min(until, next.Return)
 				}
 			}
@@ -265,7 +268,7 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 		switch {
 		case s < len(ep.LogSyncs) && ep.LogSyncs[s].Enter == best:
 			end := ep.LogSyncs[s].Return
-			if ep.LogSyncs[s].Failed && end < to {
+			if ep.LogSyncs[s].Failed && !ep.LogSyncs[s].Left && end < to {
 				end = to // failing, until the next one begins
 				if s+1 < len(ep.LogSyncs) {
 					end = ep.LogSyncs[s+1].Enter

@@ -167,6 +167,8 @@ type DiskSync struct {
 	Enter, Return time.Duration // Return is Never when a crash struck inside
 	Covers        time.Duration // Return of the last write(2) that had returned when the sync entered; -1 when none
 	Failed        bool
+	// Left: of a file that the server had gone on from by then, whose result it need not hear.
+	Left bool
 }
 
 // Snapshot is one completed (or started) snapshot.

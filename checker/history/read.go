@@ -506,6 +506,8 @@ func (d *decoder) disk(what string) error {
 				return d.timeTo(&sy.Covers)
 			case "failed":
 				return d.flagTo(&sy.Failed)
+			case "left":
+				return d.flagTo(&sy.Left)
 			}
 			return errField
 		})

@@ -311,6 +311,10 @@ func (e *encoder) epoch(n int, ep *Epoch) {
 			e.field("failed")
 			e.b = append(e.b, "true"...)
 		}
+		if s.Left {
+			e.field("left")
+			e.b = append(e.b, "true"...)
+		}
 		e.end()
 	}
 	for i := range ep.Snapshots {

@@ -73,6 +73,8 @@ const (
 	AlwaysGoesOn
 	// EverysecGoesOn takes writes after the fsync of everysec has failed.
 	EverysecGoesOn
+	// RewriteAborts ends the server at the end of a rewrite during which it was written to.
+	RewriteAborts
 	// ForeignPartialSync lets a replica of another history go on with a partial
 	// resynchronisation when the backlog covers its offset.
 	ForeignPartialSync
@@ -167,6 +169,8 @@ var registry = []Bug{
 		[]string{"always", "hybrid-always"}, "refused", "a power cut after an fsync that failed"},
 	{EverysecGoesOn, "everysec-goes-on", "under everysec writes are taken after a failed fsync (until redis #8419)",
 		[]string{"everysec", "hybrid"}, "refused", "a power cut after an fsync that failed"},
+	{RewriteAborts, "rewrite-aborts", "an assertion about the new file ends the server when a rewrite is over",
+		[]string{"everysec", "no", "always", "hybrid", "hybrid-always"}, "exited", "none: the server ends by itself"},
 	{ForeignPartialSync, "partial-sync-wrong-id", "a partial resynchronisation is granted to a replica with another replication id",
 		[]string{replicated}, "divergence", "a partition in which the old master takes writes"},
 	{BacklogKept, "backlog-kept-after-full-sync", "a replica keeps its backlog through a full resynchronisation, so that it holds bytes of two histories",

@@ -8,7 +8,7 @@ import (
 )
 
 func TestEveryBugIsDescribedAndDistinct(t *testing.T) {
-	anomalies := []string{"lost-write", "hole", "torn-transaction", "phantom", "resurrection", "unrecoverable", "silent-truncation", "late-sync", "refused", "divergence", "full-sync", "two-leaders", "two-masters", "wait-count"}
+	anomalies := []string{"lost-write", "hole", "torn-transaction", "phantom", "resurrection", "unrecoverable", "silent-truncation", "late-sync", "refused", "exited", "divergence", "full-sync", "two-leaders", "two-masters", "wait-count"}
 	var all Set
 	names := map[string]bool{}
 	for _, b := range All() {

@@ -143,6 +143,9 @@ func (m *Manager) BGRewriteAOF(inExec bool) (string, error) {
 
 // rewriteDone is backgroundRewriteDoneHandler.
 func (m *Manager) rewriteDone(c *child) {
+	if m.o.Bugs.Has(bugs.RewriteAborts) && m.incrSize > 0 {
+		m.die("=== ASSERTION FAILED ===")
+	}
 	switch {
 	case c.exited && c.err == nil:
 		if m.installBase(c) {

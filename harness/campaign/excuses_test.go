@@ -1,7 +1,6 @@
 package campaign
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -82,7 +81,7 @@ func TestFailedSyncOfASoundServer(t *testing.T) {
 			for _, a := range o.Anomalies {
 				require.NotEqual(t, "refused", a.Name, "%s, %d: %s", c.Modes[i].Name, n, a.Story)
 			}
-			if strings.Contains(o.Why, "exited after a failed sync of its log, which is right") {
+			if len(o.OwnEnds) > 0 && o.OwnEnds[0].How == result.EndRight {
 				stopped++
 			}
 		}

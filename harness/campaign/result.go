@@ -50,6 +50,7 @@ func (t *tally) add(o *experiment.Outcome) {
 		}
 		t.Outside.Runs++
 	}
+	t.addOwnEnds(o.OwnEnds)
 	t.witness.Add(o.Witness.Asked, o.Witness.Unanswered, o.Witness.Disagrees != "")
 	if t.distrust == "" {
 		t.distrust = o.Distrust
@@ -129,6 +130,18 @@ func (t *tally) addUnstruck(list []result.Unstruck) {
 			continue
 		}
 		t.Unstruck[i].Runs += u.Runs
+	}
+}
+
+// addOwnEnds counts how the server ended by itself in one run.
+func (t *tally) addOwnEnds(list []result.OwnEnd) {
+	for _, e := range list {
+		i := slices.IndexFunc(t.OwnEnds, func(have result.OwnEnd) bool { return have.How == e.How && have.Why == e.Why })
+		if i < 0 {
+			t.OwnEnds = append(t.OwnEnds, e)
+			continue
+		}
+		t.OwnEnds[i].Runs += e.Runs
 	}
 }
 

@@ -307,6 +307,7 @@ func (r *recipe) found(p experiment.Plant, o *experiment.Outcome) (anomaly, by s
 var checkerOf = map[string]string{
 	"lost-write": "durability", "hole": "prefix consistency", "torn-transaction": "prefix consistency",
 	"phantom": "prefix consistency", "resurrection": "prefix consistency", "unrecoverable": "restart",
+	"exited":    "the end of the process",
 	"late-sync": "contract clause (c)", "refused": "write probe", "stale-read": "linearizability",
 	"non-linearizable": "linearizability", "silent-truncation": "durability",
 }

@@ -205,9 +205,13 @@ func (r *Runner) settle() (goOn bool, err error) {
 	if epoch.How == history.PowerCut { // the facts were taken as it struck: the image has no log
 		cut := r.m.Cut()
 		r.out.Cut, r.out.asked = cut.Cut, cut.Asked
-	} else if log, seen := r.m.Calls(); seen {
-		r.takeFacts(log, epoch.Ended, false)
-		r.logFrom = len(log)
+	} else {
+		log, seen := r.m.Calls()
+		r.noteExit(epoch.How, log)
+		if seen {
+			r.takeFacts(log, epoch.Ended, false)
+			r.logFrom = len(log)
+		}
 	}
 	r.m.AtRestNow(r.conductor.CatchUp)
 	return true, nil

@@ -51,6 +51,7 @@ type logFile struct {
 	// inFlight are the bytes that only syncs cover that had not returned.
 	inFlight int64
 	since    time.Duration // entry of the first of them
+	failed   bool          // a sync of it has; what that was to make durable no later one does
 	// end is where the last write ends, before where the one before it does, and durable
 	// where the last that a returned sync covers.
 	end, before, durable int64
@@ -98,7 +99,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			}
 		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && role == product.TheLog:
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
-				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0})
+				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0, Left: f.left(c.Ino)})
 		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
 			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
 		}
@@ -155,7 +156,9 @@ func (f *facts) follow(c *disk.Record) {
 	case c.Kind == disk.OpTruncate && i < len(f.logs) && c.Err == 0:
 		w := &f.logs[i]
 		w.end, w.before, w.durable = min(w.end, c.Len), min(w.before, c.Len), min(w.durable, c.Len)
-	case c.Kind.IsSync() && i < len(f.logs) && c.Err == 0:
+	case c.Kind.IsSync() && i < len(f.logs) && c.Err != 0:
+		f.logs[i].failed = true
+	case c.Kind.IsSync() && i < len(f.logs):
 		w := &f.logs[i]
 		if c.Return != disk.Never {
 			if w.synced = max(w.synced, c.Covers); c.Covers == w.written {
@@ -171,6 +174,12 @@ func (f *facts) follow(c *disk.Record) {
 			w.bytes = 0
 		}
 	}
+}
+
+// left reports whether the server has gone on from a file of the log to another.
+func (f *facts) left(ino disk.Ino) bool {
+	i := slices.IndexFunc(f.logs, func(w logFile) bool { return w.ino == ino })
+	return i >= 0 && i < len(f.logs)-1
 }
 
 // carried notes a sync of anything, or a commit of the kernel's own: what was
@@ -272,11 +281,11 @@ func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 // oldLogUnsynced reports whether, when the life ended, a file of the log other
 // than the last held writes that no returned sync covered: a rewrite had gone
 // on to the next file, and the background sync of the one before was not over, or
-// what comes next. The server asks for it when the index that names the new file is
+// what comes next; one that failed is over. The server asks for it when the index that names the new file is
 // durable, and before it writes to that (redis 7.0.15 aof.c openNewIncrAofForAppend).
 func (f *facts) oldLogUnsynced(at time.Duration) bool {
 	for i := 0; i+1 < len(f.logs); i++ {
-		if w := &f.logs[i]; w.written > w.synced && (w.asked == w.written || at-f.lag <= f.turned) {
+		if w := &f.logs[i]; !w.failed && w.written > w.synced && (w.asked == w.written || at-f.lag <= f.turned) {
 			return true
 		}
 	}

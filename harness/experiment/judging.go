@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -93,23 +92,32 @@ func (j *judging) run(x *Experiment, o *Outcome) {
 
 // runBy is run with a judge of the history, whatever did not strike.
 func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, contract.Contract) checker.Judgement) {
-	if o.Why != "" || o.Distrust != "" {
+	if o.Distrust != "" {
 		o.Verdict = result.Unknown
-		return
-	}
-	if o.Struck, o.Why = struck(x, o); !o.Struck {
-		o.Verdict = result.Unknown
-		j.exited(x, o, judge)
-		return
-	}
-	if f := finding.Drowning(x.Mode.Store.Findings(), o.asFindingsSee(x)); f != nil {
-		o.Findings = append(o.Findings, f.Name)
-		o.excuse()
 		return
 	}
 	c, err := contractOf(&x.Mode, x.Crash, x.Personality, x.Contract, j.slack)
 	if err != nil {
 		o.Verdict, o.Why = result.Unknown, err.Error()
+		return
+	}
+	exit := exitOf(x, o, &c)
+	if exit != nil {
+		o.OwnEnds = append(o.OwnEnds[:0], *exit)
+	}
+	if o.Why == "" {
+		o.Struck, o.Why = struck(x, o, exit)
+	}
+	if o.Why != "" {
+		o.Verdict = result.Unknown
+		if exit != nil {
+			j.exited(x, o, exit, judge)
+		}
+		return
+	}
+	if f := finding.Drowning(x.Mode.Store.Findings(), o.asFindingsSee(x)); f != nil {
+		o.Findings = append(o.Findings, f.Name)
+		o.excuse()
 		return
 	}
 	if c, err = moved(c, x, o.History, j.slack); err != nil {
@@ -158,37 +166,6 @@ func (o *Outcome) take(v *checker.Judgement) {
 	}
 }
 
-// exited judges a life that the server has ended by itself, after a sync of its log had
-// failed, by what it promises about a process that ends. That is right, or allowed: it
-// proves nothing about the crash that did not strike, but what it breaks is broken.
-func (j *judging) exited(x *Experiment, o *Outcome, judge func(*history.History, contract.Contract) checker.Judgement) {
-	if len(o.History.Epochs) == 0 || o.Recovery == machine.NotRestarted || !exitedAfterFailedSync(&o.History.Epochs[0]) {
-		return
-	}
-	c, err := contractOf(&x.Mode, MustCrash("kill"), x.Personality, x.Contract, j.slack)
-	if err != nil {
-		return
-	}
-	word := "which is allowed"
-	if c.AfterFailedSync == contract.Stops {
-		word = "which is right"
-	}
-	o.Why = "the server exited after a failed sync of its log, " + word + "; the crash that was asked for did not strike"
-	if len(o.History.Epochs) > 1 {
-		return // what a later crash did is not told from what this one has left
-	}
-	if verdict := judge(o.History, c); verdict.Verdict == "violated" {
-		o.Verdict, o.Why, o.Struck = result.Violated, "", true
-		o.take(&verdict)
-	}
-}
-
-// exitedAfterFailedSync reports whether a server has ended by itself after a sync of its
-// log had failed.
-func exitedAfterFailedSync(life *history.Epoch) bool {
-	return life.How == history.Exited && slices.ContainsFunc(life.LogSyncs, func(s history.DiskSync) bool { return s.Failed })
-}
-
 // asFindingsSee is what known findings see of a run.
 func (o *Outcome) asFindingsSee(x *Experiment) *finding.Run {
 	r := &finding.Run{Power: x.Crash.Power, Personality: x.Personality, Signs: o.Signs, Postponed: o.Postponed, History: o.History,
@@ -207,12 +184,17 @@ func (o *Outcome) asFindingsSee(x *Experiment) *finding.Run {
 func (o *Outcome) excuse() { o.Verdict, o.Excused = result.Holds, true }
 
 // struck reports whether the crash happened as the plan asked, as the disk and
-// the process saw it, and if not, what was seen instead.
-func struck(x *Experiment, o *Outcome) (bool, string) {
-	if len(o.History.Epochs) == 0 {
+// the process saw it, and if not, what was seen instead. Where the server has ended its
+// first life as it may, that is the crash of the second.
+func struck(x *Experiment, o *Outcome, exit *result.OwnEnd) (bool, string) {
+	lives := o.History.Epochs
+	if exit != nil && exit.Explained() && len(lives) > 1 {
+		lives = lives[1:]
+	}
+	if len(lives) == 0 {
 		return false, "the server never served"
 	}
-	if how := o.History.Epochs[0].How; how != x.Crash.Ends {
+	if how := lives[0].How; how != x.Crash.Ends {
 		return false, fmt.Sprintf("the server's life ended by %s, not by %s", how, x.Crash.Ends)
 	}
 	if x.Crash.seen != nil {

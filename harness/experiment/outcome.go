@@ -66,6 +66,7 @@ type Outcome struct {
 	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
 
 	Unstruck []result.Unstruck // statements of a plan that was asked for
+	OwnEnds  []result.OwnEnd   // how the server ended by itself; none: it did not
 
 	Acked     int // acknowledged writes before the crash
 	Lost      int // of them, certainly lost
@@ -104,7 +105,11 @@ type Seen struct {
 	CutFiles int  `json:"cut_files,omitempty"` // files that were cut at rest
 	finding.Signs
 	CrashPoint string `json:"crash_point,omitempty"` // where in a rewrite or snapshot the crash struck
-	Refusal    string `json:"refusal,omitempty"`     // the error that a write after the restart got
+	// Exit is how the first life ended that nobody had struck, FailedCall the first call of it
+	// that the disk failed.
+	Exit       string `json:"exit,omitempty"`
+	FailedCall string `json:"failed_call,omitempty"`
+	Refusal    string `json:"refusal,omitempty"` // the error that a write after the restart got
 }
 
 // unstruck are the statements of a plan that did not strike. A restart is not among

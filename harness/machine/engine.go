@@ -29,6 +29,8 @@ type Engine struct {
 	// connections. Both may be nil.
 	Made    func(*engine.Server)
 	Serving func()
+	// Status is that with which it ended last.
+	Status int
 }
 
 // open makes a server and loads what it finds.
@@ -72,7 +74,7 @@ func (p *Engine) Main(e env.Env, fs vfs.FS) error {
 	if p.Serving != nil {
 		p.Serving()
 	}
-	srv.Run()
+	p.Status = srv.Run()
 	return nil
 }
 

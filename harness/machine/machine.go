@@ -122,6 +122,8 @@ type Machine interface {
 	// not in a world in which nothing has to wait.
 	AtRestNow(f func())
 
+	// Exit is how the last life ended that ended by itself.
+	Exit() Exit
 	// LastWords are the last lines that the server wrote; "" where nobody keeps them.
 	LastWords() string
 	// Resident is the server's memory in bytes, with its children's; 0: not known.
@@ -258,8 +260,17 @@ func (r *Refusal) Error() string {
 
 func (r *Refusal) Unwrap() error { return r.Cause }
 
+// Exit is how a server ended that nobody had struck.
+type Exit struct {
+	Words string // "killed by signal 6 (aborted)", or what it said
+	// Outside: by a signal that a program does not give itself, or for lack of memory; of
+	// the server it says nothing.
+	Outside bool
+}
+
 // account is what every machine remembers of what became of it.
 type account struct {
+	exit     Exit
 	took     time.Duration // by the last start
 	last     lifeOf
 	cut      PowerLoss
@@ -273,11 +284,12 @@ type lifeOf struct {
 	at  time.Duration
 }
 
-// Took implements Machine, as do the next four.
+// Took implements Machine, as do the next five.
 func (a *account) Took() time.Duration { return a.took }
 
 func (a *account) Down() (how history.EventKind, at time.Duration) { return a.last.how, a.last.at }
 func (a *account) Cut() *PowerLoss                                 { return &a.cut }
+func (a *account) Exit() Exit                                      { return a.exit }
 func (a *account) Expected() uint64                                { return a.expected }
 func (a *account) Damaged() int                                    { return a.damaged }
 

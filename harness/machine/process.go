@@ -7,9 +7,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
@@ -429,9 +431,24 @@ func (p *Process) awaitExit(l *life) {
 	if exit.Signal == 0 && exit.Code == 0 {
 		how = history.Terminated
 	}
+	p.exit = exitOf(exit, l.redis.Tail())
 	// Replies that were under way arrive still, and were sent before the end.
 	p.hearsOf(l, how, exit.At, true)
 	p.finish(l)
+}
+
+// ownSignals are those by which a program ends that has gone wrong.
+var ownSignals = []syscall.Signal{syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS}
+
+// exitOf is what an exit says, and the server's last lines beside it.
+func exitOf(e process.Exit, said string) Exit {
+	x := Exit{Words: e.String(), Outside: e.Signal != 0 && !slices.Contains(ownSignals, e.Signal)}
+	said = strings.TrimSpace(said)
+	x.Outside = x.Outside || strings.Contains(strings.ToLower(said), "out of memory") // zmalloc.c zmalloc_default_oom, server.c redisOutOfMemoryHandler
+	if last := said[strings.LastIndexByte(said, '\n')+1:]; last != "" {
+		x.Words += ", after " + strconv.Quote(last)
+	}
+	return x
 }
 
 // AwaitDown implements Machine.

@@ -56,6 +56,7 @@ type Simulated struct {
 	life   lifeOf // that goes on
 	termed bool   // asked to terminate
 	midway bool   // of the strike under way
+	said   string // the server's last line
 	account
 	uncrashed *disk.Disk // the disk before the cut, for the plant that reopens it
 }
@@ -167,7 +168,10 @@ func (m *Simulated) place(s *Setup, image *disk.Disk) error {
 	m.setup = s
 	m.engine.Bugs, m.engine.Log, m.engine.Listen, m.engine.ConfigFile = s.Bugs, nil, m.Addr(), ""
 	if says := s.Watch.Says; says != nil {
-		m.engine.Log = func(at time.Duration, _ byte, msg string) { says(at, msg) }
+		m.engine.Log = func(at time.Duration, _ byte, msg string) {
+			m.said = msg
+			says(at, msg)
+		}
 	}
 	m.node, m.clients, m.control = m.world.Node(s.name(), image), nil, nil
 	m.node.OnExit(m.onExit)
@@ -336,9 +340,11 @@ func (m *Simulated) onExit() {
 		m.refused = nil
 		tell()
 	case !m.serving || m.life.how != "":
-	case m.termed:
+	case m.termed || m.engine.Status == 0:
+		m.exit = Exit{Words: "exit status 0"}
 		m.over(history.Terminated, true)
 	default:
+		m.exit = Exit{Words: fmt.Sprintf("exit status %d, after %q", m.engine.Status, m.said)}
 		m.over(history.Exited, true)
 	}
 	m.wake.Signal()

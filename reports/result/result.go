@@ -104,6 +104,9 @@ type Result struct {
 	// in some run, in the order in which they were first seen.
 	Unstruck []Unstruck `json:"unstruck,omitempty"`
 
+	// OwnEnds are the ways in which the server ended by itself, before any crash struck it.
+	OwnEnds []OwnEnd `json:"own_ends,omitempty"`
+
 	Anomalies  map[string]int `json:"anomalies,omitempty"` // name: runs in which it was seen
 	Recovery   Recovery       `json:"recovery"`
 	RecoveryMS *RecoveryTime  `json:"recovery_ms,omitempty"`
@@ -162,6 +165,36 @@ type Unstruck struct {
 }
 
 func (u *Unstruck) String() string { return fmt.Sprintf("%q did not strike: %s", u.Statement, u.Why) }
+
+// OwnEnd is a way in which a server ended by itself.
+type OwnEnd struct {
+	How  EndKind `json:"how"`
+	Why  string  `json:"why"`
+	Runs int     `json:"runs"`
+}
+
+// EndKind is what it counts as that a server has ended by itself.
+type EndKind string
+
+const (
+	EndRight       EndKind = "right"       // what it promises to do when its disk fails it
+	EndAllowed     EndKind = "allowed"     // its disk had failed it, or the plan asked for it
+	EndWrong       EndKind = "wrong"       // nothing had failed it
+	EndUnexplained EndKind = "unexplained" // nobody knows, or the cause was not the server's
+)
+
+// Explained reports whether it is none of the server's faults.
+func (e *OwnEnd) Explained() bool { return e.How == EndRight || e.How == EndAllowed }
+
+func (e *OwnEnd) String() string {
+	switch e.How {
+	case EndRight, EndAllowed:
+		return fmt.Sprintf("%s, which is %s", e.Why, e.How)
+	case EndWrong:
+		return "though nothing had failed it: " + e.Why
+	}
+	return "which nothing on record explains: " + e.Why
+}
 
 // StrengthOf is the upper bound at 95 % of a share that was seen in none of n: the n-th root
 // of 5 % is what is left (Clopper and Pearson 1934; about 3/n).

@@ -63,7 +63,7 @@ func Strengths(results []result.Result) (list []string) {
 }
 
 // Notes are what a result's figures do not say, a sentence each: statements that did not
-// strike, what was not served, how the server came back. What Why says is left out.
+// strike, how the server ended by itself, what was not served, how the server came back. What Why says is left out.
 func Notes(r *result.Result) (list []string) {
 	for i := range r.Unstruck {
 		u := &r.Unstruck[i]
@@ -74,6 +74,10 @@ func Notes(r *result.Result) (list []string) {
 	}
 	if o := r.Outside; o != nil {
 		list = append(list, fmt.Sprintf("%d of %s lost to something outside the server: %s", o.Runs, Times(r.Runs, "run"), o.Why))
+	}
+	for i := range r.OwnEnds {
+		e := &r.OwnEnds[i]
+		list = append(list, fmt.Sprintf("the server ended by itself in %d of %s, %s", e.Runs, Times(r.Runs, "run"), e))
 	}
 	if r.NeverServed() && r.Verdict == result.Unknown {
 		return list

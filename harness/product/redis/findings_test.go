@@ -48,6 +48,13 @@ func TestShown(t *testing.T) {
 	holds := func(value string) *history.History {
 		return &history.History{Ops: []history.Op{{Value: "17"}}, States: []history.State{{Keys: []history.KV{{Key: "k", Value: "17"}, {Key: "l", Value: value}}}}}
 	}
+	lives := func(first ...history.DiskSync) *history.History {
+		return &history.History{Epochs: []history.Epoch{{LogSyncs: first}}}
+	}
+	failed, left, good, flying := history.DiskSync{Failed: true}, history.DiskSync{Failed: true, Left: true}, history.DiskSync{}, history.DiskSync{Return: history.Never}
+	again := lives(failed)
+	again.Epochs = append(again.Epochs, history.Epoch{})
+	lost := []anomaly.Name{anomaly.LostWrite}
 	missing := "Fatal: Unable to obtain the AOF file appendonly.aof.2.incr.aof length. stat: No such file or directory"
 	for _, c := range []struct {
 		name    string
@@ -73,6 +80,15 @@ func TestShown(t *testing.T) {
 		{"manifest", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "F5", true},
 		{"manifest, names in order", finding.Run{Power: true, Personality: "ext4", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "", false},
 		{"manifest, refused for another reason", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused("Bad file format")}, "", false},
+		{"a good sync behind a failed one", finding.Run{Power: true, Anomalies: lost, History: lives(failed, good)}, "F7", false},
+		{"a good sync before a failed one", finding.Run{Power: true, Anomalies: lost, History: lives(good, failed)}, "", false},
+		{"a failed sync, and one in flight", finding.Run{Power: true, Anomalies: lost, History: lives(failed, flying)}, "", false},
+		{"a failed sync, another life", finding.Run{Power: true, Anomalies: lost, History: again}, "F7", false},
+		{"a failed sync of the file that was left", finding.Run{Power: true, Anomalies: lost, History: lives(good, left)}, "F7", false},
+		{"a failed sync that broke nothing", finding.Run{Power: true, History: lives(failed, good)}, "", false},
+		{"a failed sync after which writes were taken", finding.Run{Power: true, Anomalies: append(lost, anomaly.Refused), History: lives(failed, good)}, "", false},
+		{"a failed sync, and a kill", finding.Run{Anomalies: lost, History: lives(failed, good)}, "", false},
+		{"no failed sync", finding.Run{Power: true, Anomalies: lost, History: lives(good, good)}, "", false},
 	} {
 		names, excused := finding.Shown(findings, &c.run)
 		require.Equal(t, c.want, strings.Join(names, " "), c.name)
