@@ -47,7 +47,7 @@ func newBrowser(t testing.TB) *browser {
 	path := needs.Program(t, "chromium")
 	b := &browser{t: t}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-features", "IsolateSandboxedIframes,Translate"), // frames can be looked into
+		chromedp.UserDataDir(profileDir(t)), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-features", "IsolateSandboxedIframes,Translate"), // frames can be looked into
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-sync", true), chromedp.WindowSize(1280, 1000), chromedp.WSURLReadTimeout(patience))
 	ctx, endProcess := chromedp.NewExecAllocator(t.Context(), flags...)
@@ -68,6 +68,17 @@ func newBrowser(t testing.TB) *browser {
 		}
 	})
 	return b
+}
+
+// profileDir is a directory for a browser. Its processes outlive the one that is waited for
+// by a moment, and may write while it is being removed: then it is removed again.
+func profileDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "torntail-browser-")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, patience, 10*time.Millisecond)
+	})
+	return dir
 }
 
 // open writes a page to a file and opens it, as a user does.
