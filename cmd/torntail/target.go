@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -122,6 +123,9 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 		return nil, "", err
 	}
 	if described == nil {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			return nil, "", usage(fmt.Errorf("target %s: a directory without a target.yaml", name))
+		}
 		if _, err := exec.LookPath(name); err != nil {
 			return nil, "", lacking(name, err)
 		}

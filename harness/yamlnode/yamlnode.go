@@ -78,8 +78,14 @@ func (n *Node) What() string {
 	if n.n.Tag == "!!null" {
 		return "nothing"
 	}
+	if text := []rune(n.n.Value); len(text) > mostQuoted {
+		return strconv.Quote(string(text[:mostQuoted])) + " and so on"
+	}
 	return strconv.Quote(n.n.Value)
 }
+
+// mostQuoted is how much of a file that is something else altogether is shown.
+const mostQuoted = 60
 
 // Field is an entry that a mapping may have: a row that says its name once.
 type Field struct {

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/wording"
@@ -25,13 +26,22 @@ func (p *printer) failures(r *model.Report) {
 				p.line(p.paint(bold, "Failures"))
 				printed = true
 			}
+			// A story of several events has a line for each: run together they cannot be told
+			// apart.
+			first, events, _ := strings.Cut(strings.TrimSpace(f.Story), "\n")
+			if events != "" {
+				first, events = "", f.Story
+			}
 			what := e.Name() + ", " + f.Where
-			for _, more := range []string{f.What, f.Story} {
+			for _, more := range []string{f.What, first} {
 				if more != "" {
 					what += ": " + more
 				}
 			}
 			p.wrap("  ", what)
+			for event := range strings.Lines(events) {
+				p.wrap("    ", event)
+			}
 			if f.Command != "" {
 				p.line("    " + wording.Clean(f.Command, false))
 			}

@@ -147,3 +147,16 @@ Reports: out
 		t.Error(diff)
 	}
 }
+
+// TestAStoryHasALineForEachEvent: run together they cannot be told apart.
+func TestAStoryHasALineForEachEvent(t *testing.T) {
+	r := reporttest.Failing()
+	r.Results[0].Failures[0].Story = "at 3ms client 1 wrote \"k\", acknowledged at 5ms\nat 7ms: power was cut\nread after recovery: nothing"
+	var b strings.Builder
+	if err := Write(&b, r, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "acknowledged at 5ms\n    at 7ms: power was cut\n    read after recovery: nothing\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("%s\nwant %q", b.String(), want)
+	}
+}
