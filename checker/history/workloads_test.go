@@ -226,3 +226,22 @@ func TestInitialValueOfEachKind(t *testing.T) {
 	require.NoError(t, f.SetInitial("[7]"))
 	require.Len(t, f.States[0].Keys, 2, "both lists begin with it")
 }
+
+// TestWhatNobodyKnowsMayWrite: an operation of no known kind, a transaction of such, and
+// one of which no part is known.
+func TestWhatNobodyKnowsMayWrite(t *testing.T) {
+	unknown := Op{Kind: LastKind + 1}
+	for _, tc := range []struct {
+		op   Op
+		want bool
+	}{
+		{unknown, true},
+		{Op{Kind: Txn}, true},
+		{Op{Kind: Txn, More: &More{}}, true},
+		{Op{Kind: Txn, More: &More{Parts: []Op{{Kind: Read}}}}, false},
+		{Op{Kind: Txn, More: &More{Parts: []Op{{Kind: Read}, unknown}}}, true},
+		{Op{Kind: ReadExpiry}, false}, {Op{Kind: Persist}, true}, {Op{Kind: Read}, false}, {Op{Kind: Write}, true},
+	} {
+		require.Equal(t, tc.want, tc.op.Writes(), "%v", tc.op)
+	}
+}

@@ -164,7 +164,7 @@ func TestAValueMayBeMadeSmall(t *testing.T) {
 
 // TestDepth: lists, caches and structures lie 200 deep in each other, and no deeper.
 func TestDepth(t *testing.T) {
-	for _, around := range [][]byte{{0xe5}, {0xed}, {0xcd}, {0xc1, 0xe5}} {
+	for _, around := range [][]byte{{0xe5}, {0xed}, {0xcd}, {0xef}, {0xc1, 0xe5}} {
 		levels := len(around)
 		deepest := sort.Search(400, func(n int) bool {
 			_, err := fressian.NewReader(append(bytes.Repeat(around, n), 1)).Next()
