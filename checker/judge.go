@@ -48,6 +48,11 @@ type Judgement struct {
 	PostponedLost int
 	LostBytes     int64 // bytes of the values of the certainly lost writes
 
+	// RefusedWrites counts the writes that the server did not take for now, RefusedFor is for
+	// how long at most, at a stretch, it took none.
+	RefusedWrites int
+	RefusedFor    time.Duration
+
 	// WindowCertain is how far back from the crash the certain loss reaches,
 	// WindowPessimistic the possible one. The truth lies between.
 	WindowCertain, WindowPessimistic time.Duration
@@ -206,6 +211,7 @@ func (j *Judge) epoch(e *epoch) {
 	j.from = e.from
 	j.changes.Gather(ops)
 	j.out.Acked += len(j.changes.Acked)
+	j.refusals(e)
 
 	in := zones.Input{Ops: ops, Crash: zones.Late}
 	if e.before != nil {

@@ -130,6 +130,10 @@ type Contract struct {
 	// violation. Negative: no limit.
 	MaxWindow time.Duration
 	MaxLost   int
+	// MaxRefused and MaxRefusedFor bound the writes that the server answers it does not take
+	// for now, and for how long at a stretch it takes none. nil: no limit.
+	MaxRefused    *int
+	MaxRefusedFor *time.Duration
 	// AllowRepair: needing the product's own repair tool before the start is allowed.
 	AllowRepair bool
 	// AllowRefusal: not starting at all is allowed.

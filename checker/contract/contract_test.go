@@ -152,6 +152,7 @@ func TestFileErrors(t *testing.T) {
 		{"bad duration", "contract: 1\nrules:\n  - max-loss-window: soon", `line 3: "soon" is not a duration: want for example 250ms, 1s, 2m`},
 		{"negative duration", "contract: 1\nrules:\n  - max-loss-window: -1s", `"-1s" is not a duration`},
 		{"bad save point", "contract: 1\nrules:\n  - save: [\"5\"]", `line 3: "5" is not a save point: want "SECONDS CHANGES"`},
+		{"negative refusals", "contract: 1\nrules:\n  - max-refused: -1", "rule 1: max-refused -1: want 0 or more"},
 		{"negative count", "contract: 1\nrules:\n  - max-lost: -1", "rule 1: max-lost -1: want 0 or more"},
 		{"not yaml", "contract: [", "did not find"},
 		{"wrong shape", "contract: 1\nrules: 5", "cannot unmarshal"},

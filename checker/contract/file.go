@@ -41,6 +41,8 @@ type Rule struct {
 	AfterFailed  *AfterFailedSync   `yaml:"after-failed-sync"`
 	MaxWindow    *span              `yaml:"max-loss-window"`
 	MaxLost      *int               `yaml:"max-lost"`
+	MaxRefused   *int               `yaml:"max-refused"`
+	RefusedFor   *span              `yaml:"max-refused-for"`
 	Save         []savePointInWords `yaml:"save"`
 	Recovery     *string            `yaml:"recovery"`
 }
@@ -190,6 +192,9 @@ func (r *Rule) check() error {
 	if r.MaxLost != nil && *r.MaxLost < 0 {
 		return fmt.Errorf("max-lost %d: want 0 or more", *r.MaxLost)
 	}
+	if r.MaxRefused != nil && *r.MaxRefused < 0 {
+		return fmt.Errorf("max-refused %d: want 0 or more", *r.MaxRefused)
+	}
 	return nil
 }
 
@@ -267,6 +272,12 @@ func (r *Rule) apply(c *Contract) {
 	set(&c.MaxWindow, r.MaxWindow)
 	if r.MaxLost != nil {
 		c.MaxLost = *r.MaxLost
+	}
+	if r.MaxRefused != nil {
+		c.MaxRefused = r.MaxRefused
+	}
+	if r.RefusedFor != nil {
+		c.MaxRefusedFor = (*time.Duration)(r.RefusedFor)
 	}
 	if r.Save != nil {
 		c.SavePoints = nil

@@ -44,6 +44,8 @@ var settings = map[string][]string{
 	"list-max-listpack-size":        {"1", "-1"},
 	"maxmemory-policy":              {"allkeys-lfu", "volatile-lru"},
 	"notify-keyspace-events":        {"KEA"},
+	"lazyfree-lazy-expire":          {"yes", "no"},
+	"lazyfree-lazy-user-del":        {"yes", "no"},
 }
 
 // settled are the directives that the engine obeys and that are not drawn, each with why.

@@ -51,6 +51,14 @@ func (t *tally) add(o *experiment.Outcome) {
 		t.Outside.Runs++
 	}
 	t.addOwnEnds(o.OwnEnds)
+	if o.RefusedWrites > 0 {
+		if t.RefusedWrites == nil {
+			t.RefusedWrites = new(result.RefusedWrites)
+		}
+		t.RefusedWrites.Writes += int64(o.RefusedWrites)
+		t.RefusedWrites.Runs++
+		t.RefusedWrites.LongestMS = max(t.RefusedWrites.LongestMS, result.MS(o.RefusedFor))
+	}
 	t.witness.Add(o.Witness.Asked, o.Witness.Unanswered, o.Witness.Disagrees != "")
 	if t.distrust == "" {
 		t.distrust = o.Distrust

@@ -161,6 +161,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 func (o *Outcome) take(v *checker.Judgement) {
 	o.Acked, o.Lost, o.Postponed = v.Acked, v.Lost, v.PostponedLost
 	o.Window, o.Censored = v.WindowCertain, v.Censored
+	o.RefusedWrites, o.RefusedFor = v.RefusedWrites, v.RefusedFor
 	for _, a := range v.Anomalies {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
 	}

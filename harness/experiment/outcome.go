@@ -72,6 +72,11 @@ type Outcome struct {
 	Lost      int // of them, certainly lost
 	Postponed int // of those, lost from behind an fsync in flight
 
+	// RefusedWrites are those that the server did not take for now, RefusedFor for how long at
+	// a stretch it took none.
+	RefusedWrites int
+	RefusedFor    time.Duration
+
 	// Window is how far back the certain loss reaches; Censored says that it
 	// reaches the first write of the run.
 	Window   time.Duration

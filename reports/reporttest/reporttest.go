@@ -124,6 +124,8 @@ func Failing() *result.Report {
 	u.Struck, u.Verdict = 43, result.Unknown
 	u.Why = "in 43 of 200 crashes the disk held something unsynced: fewer than half, so that too little could have been lost"
 	u.Recovery, u.NotServed, u.OutOfReach = result.Recovery{ByItself: 40, Refused: 3}, 3, 2412
+	u.RefusedWrites = &result.RefusedWrites{Writes: 1365, Runs: 12, LongestMS: 2031}
+	u.OwnEnds = []result.OwnEnd{{How: result.EndUnexplained, Why: "exit status 0", Runs: 2}}
 	s := Cell("everysec", everysec, "kill")
 	s.Unstruck = []result.Unstruck{{Statement: "at +10ms: truncate n1 nosuch* by 7", Why: "no file matches", Runs: 200}}
 	s.Verdict, s.Why = result.Unknown, "200 of 200 crashes could not be judged: "+s.Unstruck[0].String()

@@ -100,6 +100,9 @@ type Result struct {
 	// else ended them; nil: none.
 	Outside *Outside `json:"outside,omitempty"`
 
+	// RefusedWrites are those that the server answered it does not take for now; nil: none.
+	RefusedWrites *RefusedWrites `json:"refused_writes,omitempty"`
+
 	// Unstruck are the statements of a plan that was asked for and that did not strike
 	// in some run, in the order in which they were first seen.
 	Unstruck []Unstruck `json:"unstruck,omitempty"`
@@ -165,6 +168,13 @@ type Unstruck struct {
 }
 
 func (u *Unstruck) String() string { return fmt.Sprintf("%q did not strike: %s", u.Statement, u.Why) }
+
+// RefusedWrites are writes that were refused for now (MISCONF, NOREPLICAS, OOM).
+type RefusedWrites struct {
+	Writes    int64   `json:"writes"`
+	Runs      int     `json:"runs"`       // in which there were any
+	LongestMS float64 `json:"longest_ms"` // for which none was taken, at a stretch, in any run
+}
 
 // OwnEnd is a way in which a server ended by itself.
 type OwnEnd struct {
