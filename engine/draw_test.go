@@ -18,8 +18,9 @@ import (
 //	<a b>     is there one to four times
 //
 // A line that begins with ~ has a reply whose order is the server's own where a
-// hash table is read, one with ? a reply that is drawn by chance, which is not
-// asked for in transactions. After one with ^ the key's deadline, which the two
+// hash table is read, one with ? a reply that is drawn by chance, or counts what a
+// transaction holds (references to values that it has set), which is not asked for in
+// transactions. After one with ^ the key's deadline, which the two
 // servers count from their own clocks, is taken away again.
 type draws string
 

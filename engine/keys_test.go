@@ -33,7 +33,7 @@ const keyDraws draws = `
 	EXPIRETIME {key}
 	PEXPIRETIME {key}
 	OBJECT ENCODING {key}
-	OBJECT REFCOUNT {key}
+	?OBJECT REFCOUNT {key}
 	OBJECT IDLETIME {key}
 	OBJECT FREQ {key}
 	?DUMP {key}
