@@ -10,6 +10,7 @@ import (
 // keys that are not there yet. Replies to what came before it in the batch are sent all the same.
 type blockedOn struct {
 	paused   bool // the command is executed when the pause ends
+	shutdown bool // it has asked for the end of the server
 	offset   int64
 	replicas int64
 	wanted   *wanted       // nil: it does not wait for keys
@@ -23,9 +24,10 @@ func (s *Server) block(c *Session, b *blockedOn) {
 		c.startStream() // what came before is answered now
 	}
 	c.blocked = b
-	if b.paused {
+	switch {
+	case b.paused:
 		s.held = append(s.held, c)
-	} else {
+	case !b.shutdown:
 		s.waiting = append(s.waiting, c)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/engine/keyspace"
-	"github.com/torntail/torntail/engine/persist"
 )
 
 // Commands about the disk, and DEBUG.
@@ -49,40 +48,6 @@ func (c *Session) done(msg string, err error) {
 }
 
 func cmdLastsave(s *Server, c *Session, _ [][]byte) { c.int(s.mgr.LastSave()) }
-
-// cmdShutdown ends the server without a reply, or goes on when the files cannot
-// be finished (redis 7.0.15 db.c shutdownCommand).
-func cmdShutdown(s *Server, c *Session, argv [][]byte) {
-	mode, force, abort := persist.SaveDefault, false, false
-	for _, a := range argv[1:] {
-		switch {
-		case same(a, "nosave") && mode != persist.SaveForce:
-			mode = persist.SaveNever
-		case same(a, "save") && mode != persist.SaveNever:
-			mode = persist.SaveForce
-		case same(a, "now"):
-		case same(a, "force"):
-			force = true
-		case same(a, "abort"):
-			abort = true
-		default:
-			c.error(errSyntax)
-			return
-		}
-	}
-	if abort {
-		if len(argv) > 2 {
-			c.error(errSyntax)
-			return
-		}
-		c.error("ERR No shutdown in progress.")
-		return
-	}
-	s.warn("User requested shutdown...")
-	if !s.shutdown(mode, force) {
-		c.error("ERR Errors trying to SHUTDOWN. Check logs.")
-	}
-}
 
 func cmdDebug(s *Server, c *Session, argv [][]byte) {
 	switch sub := lower(argv[1]); {

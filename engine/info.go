@@ -150,6 +150,9 @@ func (s *Server) infoServer(t *infoText) {
 	t.number("configured_hz", s.cfg.Hz)
 	t.text("executable", "torntail")
 	t.text("config_file", s.o.ConfigFile)
+	if s.ending.until != 0 {
+		t.number("shutdown_in_milliseconds", max(0, (s.ending.until-s.env.Now()).Milliseconds()))
+	}
 }
 
 // runid is drawn when somebody asks first, so that it costs a simulation nothing.

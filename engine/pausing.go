@@ -5,13 +5,14 @@ import "time"
 // pauses are why clients have to wait, together.
 type pauses struct {
 	failover bool // writes, until it is over
+	shutdown bool // writes, until the server ends or does not
 	// until is when CLIENT PAUSE ends, of all commands or of writes alone; 0: there is none.
 	until time.Duration
 	all   bool
 }
 
 // on reports whether anybody has to wait; then nothing may change by itself either.
-func (p *pauses) on() bool { return p.failover || p.until != 0 }
+func (p *pauses) on() bool { return p.failover || p.shutdown || p.until != 0 }
 
 // clientPause is CLIENT PAUSE. A second one makes it longer and stricter, never
 // the contrary (redis 7.0.15 networking.c pauseClients).

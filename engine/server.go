@@ -92,21 +92,21 @@ type Server struct {
 	pauses   pauses
 	transfer *transfer // of the snapshot that goes to replicas as it is made
 
-	sentinel  *watcher // makes the server a Sentinel; nil: it is none
-	watched   map[watchKey][]*Session
-	pubsub    pubsub
-	pushed    []*Session // with something to send once the turn ends
-	monitors  []*Session
-	slow      []slowEntry // the latest last
-	slowID    int64
-	spikes    []*spikes
-	expiring  expiring
-	noExpire  bool // DEBUG SET-ACTIVE-EXPIRE 0
-	nextCron  time.Duration
-	started   time.Duration
-	terminate string // name of the signal that asked for the end
-	exiting   bool
-	exitCode  int
+	sentinel *watcher // makes the server a Sentinel; nil: it is none
+	watched  map[watchKey][]*Session
+	pubsub   pubsub
+	pushed   []*Session // with something to send once the turn ends
+	monitors []*Session
+	slow     []slowEntry // the latest last
+	slowID   int64
+	spikes   []*spikes
+	expiring expiring
+	noExpire bool // DEBUG SET-ACTIVE-EXPIRE 0
+	nextCron time.Duration
+	started  time.Duration
+	ending   ending
+	exiting  bool
+	exitCode int
 
 	stats stats
 	runID string
@@ -193,24 +193,17 @@ func (s *Server) Load() error {
 // Keyspace is the data. Only for reading, and only while Run is not executing.
 func (s *Server) Keyspace() *keyspace.Keyspace { return s.ks }
 
-// Terminate asks for an orderly end, as a signal does; name is SIGTERM or SIGINT.
-func (s *Server) Terminate(name string) {
-	s.warn("Received " + name + " scheduling shutdown...")
-	s.terminate = name
-	s.wake.Signal()
-}
-
 // Run is the main loop. It returns the exit status when the server has shut
 // down or cannot go on; sessions that wait for an answer then end without one.
 func (s *Server) Run() int {
 	s.nextCron = s.env.Now() + s.period()
 	for {
-		if len(s.pending) == 0 && len(s.jobs) == 0 && s.terminate == "" {
+		if len(s.pending) == 0 && len(s.jobs) == 0 && !s.mustEnd() {
 			if d := s.nextCron - s.env.Now(); d > 0 {
 				s.wake.WaitFor(d)
 			}
 		}
-		cronDue := s.terminate != "" || s.env.Now() >= s.nextCron
+		cronDue := s.mustEnd() || s.env.Now() >= s.nextCron
 		s.turn, s.pending = s.pending, s.turn[:0]
 		writers := 0
 		s.runJobs()
@@ -293,13 +286,9 @@ func (s *Server) exit(code int) int {
 
 // cron does what is due hz times a second (redis 7.0.15 server.c serverCron).
 func (s *Server) cron() error {
-	if s.terminate != "" {
-		s.o.Log(persist.Warning, "User requested shutdown...")
-		if s.shutdown(persist.SaveDefault, false) {
-			return nil
-		}
-		s.o.Log(persist.Warning, s.terminate+" received but errors trying to shut down the server, check the logs for more information")
-		s.terminate = ""
+	s.shutdownCron()
+	if s.exiting {
+		return nil
 	}
 	if s.sentinel != nil {
 		s.sentinel.tick()
@@ -321,21 +310,6 @@ func (s *Server) cron() error {
 	}
 	s.replicationCron()
 	return nil
-}
-
-// shutdown finishes the files and reports whether the server may end.
-func (s *Server) shutdown(mode persist.SaveMode, force bool) bool {
-	if s.sentinel != nil {
-		s.warn("Sentinel is now ready to exit, bye bye...")
-		s.exiting, s.exitCode = true, 0
-		return true
-	}
-	if err := s.mgr.Shutdown(mode, force); err != nil && !force {
-		return false
-	}
-	s.o.Log(persist.Warning, "Redis is now ready to exit, bye bye...")
-	s.exiting, s.exitCode = true, 0
-	return true
 }
 
 // now is the time at which the current command or transaction executes, Unix

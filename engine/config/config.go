@@ -101,6 +101,9 @@ type Config struct {
 	SlowlogMaxLen                           int64
 	LazyfreeLazyExpire, LazyfreeLazyUserDel bool
 
+	ShutdownOnSigint, ShutdownOnSigterm Shutdown
+	ShutdownTimeout                     int64 // seconds to wait for replicas; 0: none
+
 	LatencyMonitorThreshold int64 // ms; 0: nothing is sampled
 	Requirepass             string
 	EnableDebugCommand      string // no, local, yes
@@ -158,6 +161,7 @@ var defaults = Config{
 	ReplDisklessSync:      true,
 	ReplDisklessSyncDelay: 5,
 	MinReplicasMaxLag:     10,
+	ShutdownTimeout:       10,
 	ReplicaReadOnly:       true,
 	ReplicaServeStaleData: true,
 	ReplicaAnnounced:      true,

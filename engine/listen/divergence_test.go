@@ -2,11 +2,13 @@ package listen_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -105,4 +107,139 @@ func TestExpiryOnAWritableReplica(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.Equal(t, wantLog, gotLog)
 	assert.Contains(t, strings.Join(want, "\n"), "INCR incr: 1 <nil>\nTTL incr: -1 <nil>")
+}
+
+// gate is a way to a server that can be held up.
+type gate struct {
+	port string
+	mu   sync.RWMutex // held: nothing passes towards the client
+}
+
+// startGate lets connections through to an address.
+func startGate(t *testing.T, to string) *gate {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	g := &gate{}
+	_, g.port, _ = net.SplitHostPort(l.Addr().String())
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	conns := []io.Closer{l}
+	t.Cleanup(func() {
+		mu.Lock()
+		for _, c := range conns {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			mu.Lock()
+			conns = append(conns, in, out)
+			mu.Unlock()
+			wg.Go(func() {
+				_, _ = io.Copy(out, in)
+				out.Close()
+			})
+			wg.Go(func() {
+				b := make([]byte, 1<<16)
+				for {
+					n, err := out.Read(b)
+					g.mu.RLock()
+					_, failed := in.Write(b[:n])
+					g.mu.RUnlock()
+					if err != nil || failed != nil {
+						in.Close()
+						return
+					}
+				}
+			})
+		}
+	})
+	return g
+}
+
+// An orderly end waits for replicas that lag, as long as shutdown-timeout says; it
+// can be aborted, and NOW does not wait (redis 7.0.15 server.c prepareForShutdown).
+func TestShutdownWaitsForReplicas(t *testing.T) {
+	script := func(t *testing.T, k kind) (said []string) {
+		m := k.start(t, "--shutdown-timeout", "1000")
+		other := &peer{t: t, addr: m.addr, port: m.port, log: m.log}
+		other.dial()
+		g := startGate(t, m.addr)
+		r := redisKind.start(t)
+		r.do("REPLICAOF", "127.0.0.1", g.port)
+		r.catchUp(m)
+		say := func(c *peer, line string) {
+			reply, err := c.c.Do(strings.Fields(line)...)
+			said = append(said, fmt.Sprint(line, ": ", reply, " ", err))
+		}
+		waits := func() {
+			m.eventually("it waits for its replica", func() bool { text, _ := other.c.Info("shutdown_in_milliseconds"); return text != "" })
+		}
+		g.mu.Lock()
+		open := sync.OnceFunc(g.mu.Unlock)
+		defer open()
+		say(m, "SET k v")
+		say(other, "SHUTDOWN ABORT")
+		say(other, "SHUTDOWN ABORT NOW")
+		say(other, "SHUTDOWN SAVE NOSAVE")
+		m.c.Queue("SHUTDOWN", "NOSAVE")
+		require.NoError(t, m.c.Flush())
+		waits()
+		third := &peer{t: t, addr: m.addr, port: m.port, log: m.log}
+		third.dial()
+		third.c.Queue("SHUTDOWN", "NOW")
+		require.NoError(t, third.c.Flush())
+		say(other, "GET k")
+		other.eventually("the second waits too", func() bool {
+			return strings.Count(other.do("CLIENT", "LIST"), "cmd=shutdown") == 2
+		})
+		say(other, "SHUTDOWN ABORT")
+		for _, c := range []*peer{m, third} {
+			reply, err := c.c.Receive()
+			said = append(said, fmt.Sprint(reply, " ", err))
+		}
+		// (Another command of theirs would make redis-server fail an assertion.)
+		for _, c := range []*peer{m, third} {
+			c.c.Close()
+			c.dial()
+		}
+		say(m, "SET k w")
+		// Writes wait for the end: of the wait, or of the server.
+		m.c.Queue("SHUTDOWN")
+		require.NoError(t, m.c.Flush())
+		waits()
+		third.c.Queue("SET", "k", "x")
+		require.NoError(t, third.c.Flush())
+		other.eventually("the write waits", func() bool { return strings.Contains(other.do("CLIENT", "LIST"), "cmd=set") })
+		say(other, "GET k")
+		open()
+		for _, c := range []*peer{m, third, other} {
+			reply, err := c.c.Receive()
+			said = append(said, fmt.Sprint(reply, " ", err))
+		}
+		r.eventually("its master is gone", func() bool { return r.info("master_link_status") == "down" })
+		said = append(said, r.do("GET", "k"))
+		for line := range strings.Lines(m.log()) {
+			for _, what := range []string{"shutting down", "shut down", "Shutdown", "shutdown", "ready to exit", "agging"} {
+				if strings.Contains(line, what) {
+					_, text, _ := strings.Cut(line, " 20") // the date is no matter
+					said = append(said, strings.TrimSpace(text[strings.LastIndexAny(text, "*#"):]))
+					break
+				}
+			}
+		}
+		return said
+	}
+	assert.Equal(t, script(t, redisKind), script(t, engineKind))
 }

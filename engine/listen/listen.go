@@ -228,7 +228,6 @@ func (r *runner) watchSignals() (stop func()) {
 	}
 	done := make(chan struct{})
 	go func() {
-		asked := false
 		stop := r.o.Stop
 		for {
 			name := "SIGTERM"
@@ -242,16 +241,17 @@ func (r *runner) watchSignals() (stop func()) {
 			case sig := <-signals:
 				if sig == syscall.SIGINT {
 					name = "SIGINT"
-					if asked {
-						r.log.line(persist.Warning, "You insist... exiting now.")
-						os.Exit(1)
-					}
 				}
 			}
-			asked = true
 			r.env.Enter()
-			r.server.Terminate(name)
+			insist := r.server.Terminate(name)
 			r.env.Leave()
+			if insist && name == "SIGINT" {
+				r.log.line(persist.Warning, "You insist... exiting now.")
+				// A snapshot of the main thread's own is in the making, perhaps.
+				_ = os.Remove(filepath.Join(r.o.Config.Dir, "temp-"+strconv.Itoa(os.Getpid())+".rdb"))
+				os.Exit(1)
+			}
 		}
 	}()
 	return func() {

@@ -451,6 +451,37 @@ func (m *Machine) Lag(now time.Duration, r *Replica) int64 {
 // seconds is redis-server's unixtime: whole seconds are compared, not durations.
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
+// AllAcked reports whether every replica has said that it has all that is in the
+// stream (redis 7.0.15 server.c isReadyToShutdown).
+func (m *Machine) AllAcked() bool { return m.lagging() == 0 }
+
+func (m *Machine) lagging() (n int) {
+	for _, r := range m.Replicas {
+		if r.Acked != m.Offset {
+			n++
+		}
+	}
+	return n
+}
+
+// LogLagging tells which replicas lag when the server ends (redis 7.0.15 server.c
+// finishShutdown).
+func (m *Machine) LogLagging(now time.Duration) {
+	for _, r := range m.Replicas {
+		if r.Acked == m.Offset {
+			continue
+		}
+		lag := int64(0)
+		if r.State == Online {
+			lag = m.Lag(now, r)
+		}
+		m.log(warning, "Lagging replica %s reported offset %d behind master, lag=%d, state=%s.", m.name(r), m.Offset-r.Acked, lag, r.State)
+	}
+	if n := len(m.Replicas); n > 0 {
+		m.log(notice, "%d of %d replicas are in sync when shutting down.", n-m.lagging(), n)
+	}
+}
+
 // countGood is refreshGoodSlavesCount.
 func (m *Machine) countGood() {
 	c := m.o.Config

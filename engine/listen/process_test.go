@@ -1,0 +1,144 @@
+package listen_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/companion"
+	"github.com/torntail/torntail/internal/needs"
+)
+
+// process is a server in a process of its own, which signals reach.
+type process struct {
+	peer
+	dir  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended
+}
+
+// servers start redis-server and the engine as processes.
+var servers = map[string]func(t *testing.T, dir string, args ...string) *process{
+	"redis":  func(t *testing.T, dir string, args ...string) *process { return startProcess(t, true, dir, args) },
+	"engine": func(t *testing.T, dir string, args ...string) *process { return startProcess(t, false, dir, args) },
+}
+
+// startProcess starts one; it may refuse to start, see listens.
+func startProcess(t *testing.T, real bool, dir string, args []string) *process {
+	program := needs.Program(t, "redis-server")
+	if !real {
+		var err error
+		program, err = os.Executable()
+		require.NoError(t, err)
+	}
+	p := &process{dir: dir, done: make(chan struct{})}
+	p.peer = peer{t: t, port: freePort(t), log: func() string { return readFile(filepath.Join(dir, "log")) }}
+	p.addr = "127.0.0.1:" + p.port
+	p.cmd = exec.Command(program, append([]string{"--port", p.port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--enable-debug-command", "yes",
+		"--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "log")}, args...)...)
+	if !real {
+		p.cmd.Env = append(os.Environ(), asServer+"=1")
+	}
+	companion.Start(t, p.cmd)
+	go func() {
+		_ = p.cmd.Wait() // its state says how it ended
+		close(p.done)
+	}()
+	return p
+}
+
+// listens waits until it takes connections, and makes one.
+func (p *process) listens() *process {
+	p.t.Helper()
+	p.eventually("it listens", func() bool {
+		c, err := net.Dial("tcp", p.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	p.dial()
+	return p
+}
+
+func (p *process) signal(s syscall.Signal) { require.NoError(p.t, p.cmd.Process.Signal(s)) }
+
+// status waits for the end and returns the exit status.
+func (p *process) status() int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(25 * time.Second):
+		require.FailNow(p.t, "it does not end", p.log())
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// logged are the lines of its log with one of some words, without dates.
+func (p *process) logged(words ...string) (lines []string) {
+	for line := range strings.Lines(p.log()) {
+		for _, w := range words {
+			if i := strings.IndexAny(line, "*#"); i >= 0 && strings.Contains(line, w) {
+				lines = append(lines, strings.TrimSpace(line[i:]))
+				break
+			}
+		}
+	}
+	return lines
+}
+
+// SIGTERM waits for replicas too, as its directive asks; a second SIGINT ends at
+// once, and takes the snapshot away that the main thread was writing (redis 7.0.15
+// server.c sigShutdownHandler).
+func TestSignalsLikeRedis(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		args    []string
+		signals []syscall.Signal
+		waits   bool // before the last
+		status  int
+	}{
+		{"SIGTERM", []string{"--shutdown-timeout", "1"}, []syscall.Signal{syscall.SIGTERM}, false, 0},
+		{"no time to wait", []string{"--shutdown-timeout", "0"}, []syscall.Signal{syscall.SIGTERM}, false, 0},
+		{"SIGTERM, now and with a snapshot", []string{"--shutdown-on-sigterm", "save", "now", "--shutdown-timeout", "1000"}, []syscall.Signal{syscall.SIGTERM}, false, 0},
+		{"SIGINT, now", []string{"--shutdown-on-sigint", "nosave", "now", "--shutdown-timeout", "1000", "--save", "1 1"}, []syscall.Signal{syscall.SIGINT}, false, 0},
+		{"SIGINT twice", []string{"--shutdown-timeout", "1000"}, []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, true, 1},
+		{"SIGTERM, then SIGINT", []string{"--shutdown-timeout", "1000"}, []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}, true, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			said := map[string][]string{}
+			for name, start := range servers {
+				p := start(t, t.TempDir(), c.args...).listens()
+				// A replica that says nothing lags for ever.
+				silent, err := net.Dial("tcp", p.addr)
+				require.NoError(t, err)
+				defer silent.Close()
+				_, err = silent.Write([]byte("PSYNC ? -1\r\n"))
+				require.NoError(t, err)
+				p.eventually("it has a replica", func() bool { return p.info("connected_slaves") == "1" })
+				p.do("SET", "k", "v")
+				temp := filepath.Join(p.dir, "temp-"+strconv.Itoa(p.cmd.Process.Pid)+".rdb")
+				require.NoError(t, os.WriteFile(temp, nil, 0o644))
+				for i, s := range c.signals {
+					if i > 0 {
+						p.eventually("it waits", func() bool { text, _ := p.c.Info("shutdown_in_milliseconds"); return text != "" })
+					}
+					p.signal(s)
+				}
+				assert.Equal(t, c.status, p.status(), name)
+				_, err = os.Stat(temp)
+				said[name] = append(p.logged("User requested", "shut down", "shutting down", "ready to exit", "in sync", "final"), "temporary file left: "+strconv.FormatBool(err == nil))
+			}
+			assert.Equal(t, said["redis"], said["engine"])
+		})
+	}
+}
