@@ -35,6 +35,7 @@ func (s *Server) serveConn(nc env.Conn) {
 	}
 	var gate front.Gate
 	gate.Reset(s.Limits(), room)
+	gate.Guard(c.Stranger)
 	ahead := &readAhead{s: s, c: c, nc: nc}
 	c.OnBlock(ahead.start)
 	for s.serveBatch(c, nc, &gate, ahead) {

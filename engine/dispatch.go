@@ -18,7 +18,7 @@ func (s *Server) runBatch(c *Session) (wrote bool) {
 	}
 	for c.next < len(c.ends) && !c.closing && !c.dead && !s.exiting {
 		end := c.ends[c.next]
-		s.process(c, c.args[begin:end])
+		s.process(c, c.args[begin:end:end]) // whoever appends must not write the next command
 		if c.blocked != nil {
 			break
 		}
@@ -83,6 +83,10 @@ func (c *Session) pushing(f func()) {
 
 func (s *Server) processOne(c *Session, argv [][]byte) {
 	cmd := findCommand(argv[0])
+	if cmd == nil && (same(argv[0], "host:") || same(argv[0], "post")) {
+		s.crossProtocol(c)
+		return
+	}
 	if cmd == nil || !s.has(cmd) {
 		s.reject(c, nil, unknownCommand(argv))
 		return
@@ -144,6 +148,18 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		s.serveReady()
 	}
 	s.replicate()
+}
+
+// crossProtocol ends the connection of somebody who speaks HTTP: a page in a
+// browser may have made it. It is told from time to time (redis 7.0.15 networking.c
+// securityWarningCommand).
+func (s *Server) crossProtocol(c *Session) {
+	if now := s.env.Wall().Unix(); now-s.attacked > 60 {
+		s.warn("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.")
+		s.attacked = now
+	}
+	c.out = c.out[:0] // what it was answered before does not go out either
+	c.kill()
 }
 
 // call executes a command.

@@ -105,6 +105,7 @@ type Server struct {
 	nextCron time.Duration
 	started  time.Duration
 	ending   ending
+	attacked int64 // when HTTP was last told of in the log, Unix seconds
 	exiting  bool
 	exitCode int
 

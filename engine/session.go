@@ -111,6 +111,10 @@ func (s *Server) Open(wire Transport) (c *Session, refusal string) {
 	return c, ""
 }
 
+// Stranger reports whether the client has yet to authenticate itself (redis
+// 7.0.15 networking.c authRequired).
+func (c *Session) Stranger() bool { return !c.authed }
+
 // Add puts a command into the batch. argv itself may be reused afterwards, its
 // elements not before Execute has returned.
 func (c *Session) Add(argv [][]byte) {

@@ -11,6 +11,7 @@ package front
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 
 	"github.com/torntail/torntail/engine/config"
@@ -56,7 +57,21 @@ type Gate struct {
 	inline []byte
 	err    error
 	master bool
+	// stranger asks whether the client has yet to say who it is; nil: nobody has to.
+	stranger func() bool
+	guarded  bool // it had to when Next was called
 }
+
+// What a client may send before it has said who it is (redis 7.0.15 networking.c
+// processMultibulkBuffer).
+const (
+	strangerArgs = 10
+	strangerBulk = 16384
+)
+
+// Guard has the gate ask whether the client has yet to authenticate itself. Its
+// commands are then handed out one by one: each may be the one that does.
+func (g *Gate) Guard(stranger func() bool) { g.stranger = stranger }
 
 // maxIdle is the largest buffer an idle connection keeps, in bytes.
 const maxIdle = 64 << 10
@@ -117,14 +132,19 @@ func (g *Gate) Next() ([]byte, error) {
 		}
 		return nil, nil
 	}
+	g.guarded = g.stranger != nil && g.stranger()
+	g.inline = g.inline[:0]
 	for g.err == nil {
 		done, inline := g.command()
-		if inline != nil {
-			return inline, nil
+		if inline != nil && !g.guarded && g.ready < g.end && g.buf[g.ready] != '*' {
+			continue // another line may follow, to be executed with this one
 		}
-		if !done {
+		if !done || inline != nil || g.guarded && g.ready > g.start {
 			break
 		}
+	}
+	if len(g.inline) > 0 {
+		return g.inline, nil
 	}
 	if g.ready > g.start {
 		return g.buf[g.start:g.ready], nil
@@ -147,8 +167,16 @@ func (g *Gate) command() (done bool, inline []byte) {
 		if g.buf[g.ready] != '*' {
 			return g.inlineCommand()
 		}
-		n, ok := g.header("too big mbulk count string", "invalid multibulk length", g.limits.Args)
+		most := g.limits.Args
+		if g.guarded {
+			most = math.MaxInt32
+		}
+		n, ok := g.header("too big mbulk count string", "invalid multibulk length", most)
 		if !ok {
+			return false, nil
+		}
+		if g.guarded && n > strangerArgs {
+			g.err = protocolError("unauthenticated multibulk length")
 			return false, nil
 		}
 		if n <= 0 {
@@ -176,6 +204,10 @@ func (g *Gate) command() (done bool, inline []byte) {
 			}
 			if n < 0 {
 				g.err = protocolError("invalid bulk length")
+				return false, nil
+			}
+			if g.guarded && n > strangerBulk {
+				g.err = protocolError("unauthenticated bulk length")
 				return false, nil
 			}
 			g.bulk = n
@@ -293,7 +325,7 @@ func (g *Gate) inlineCommand() (done bool, inline []byte) {
 		g.err = protocolError("inline command from the master")
 		return false, nil
 	}
-	g.inline = appendLength(g.inline[:0], '*', len(argv))
+	g.inline = appendLength(g.inline, '*', len(argv))
 	for _, a := range argv {
 		g.inline = appendLength(g.inline, '$', len(a))
 		g.inline = append(append(g.inline, a...), '\r', '\n')

@@ -131,6 +131,7 @@ func (l *clients) open(conn *net.TCPConn) {
 	c.session = session
 	session.OnAnswer(c.answered)
 	c.gate.Reset(l.server.Limits(), readRoom)
+	c.gate.Guard(session.Stranger)
 	l.all[c.id] = c
 	if err := l.ready.add(c.id, raw); err != nil {
 		c.end()

@@ -38,6 +38,9 @@ var rawInputs = []string{
 	"*2\r\n$4\r\nECHO\r\n$100000\r\n" + strings.Repeat("x", 100000) + "\r\n",
 	"MULTI\r\nSET a b\r\nGET a\r\nEXEC\r\n", "HELLO 3\r\nGET nosuch\r\nCONFIG GET hz\r\nMULTI\r\nGET nosuch\r\nEXEC\r\nLPOP nosuch 1\r\n", "CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\n",
 	"CLIENT REPLY SKIP\r\nPING\r\nPING\r\n",
+	"CLIENT REPLY OFF\r\nPING\r\nSUBSCRIBE a b\r\nPSUBSCRIBE p*\r\nSSUBSCRIBE s\r\nPING\r\nUNSUBSCRIBE a\r\nUNSUBSCRIBE\r\nPUNSUBSCRIBE\r\nSUNSUBSCRIBE\r\nCLIENT REPLY ON\r\nQUIT\r\n",
+	"HELLO 3\r\nCLIENT REPLY OFF\r\nSUBSCRIBE a\r\nPING\r\nPUBLISH a b\r\nUNSUBSCRIBE\r\nUNSUBSCRIBE\r\nQUIT\r\n", "CLIENT REPLY SKIP\r\nSUBSCRIBE a\r\nUNSUBSCRIBE a\r\nQUIT\r\n", "CLIENT REPLY SKIP\r\nUNSUBSCRIBE\r\nPING\r\nQUIT\r\n",
+	"POST / HTTP/1.1\r\nHost: a\r\n\r\n", "PING\r\nHost: a\r\nPING\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "*1\r\n$4\r\npost\r\n*1\r\n$4\r\nPING\r\n", "*2\r\n$5\r\nhOsT:\r\n$0\r\n\r\n", "MULTI\r\nPOST\r\nEXEC\r\n", "Hosts: a\r\n",
 }
 
 // clientID is in HELLO's reply and differs.
@@ -51,21 +54,23 @@ func answer(t *testing.T, addr, send string) string {
 	go func() {
 		// The server may close before it has read all; what it said counts.
 		io.WriteString(c, send)
-		c.(*net.TCPConn).CloseWrite()
+		if !strings.HasSuffix(send, "QUIT\r\n") { // then the server closes
+			c.(*net.TCPConn).CloseWrite()
+		}
 	}()
 	reply, _ := io.ReadAll(c)
 	return clientID.ReplaceAllString(string(reply), "id\r\n:N")
 }
 
 // realRedis starts redis-server 7.0 and returns its address.
-func realRedis(t *testing.T) string {
+func realRedis(t *testing.T, args ...string) string {
 	path := needs.Program(t, "redis-server")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")
+	cmd := exec.Command(path, append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", ""}, args...)...)
 	companion.Start(t, cmd)
 	for range 200 {
 		if c, err := net.Dial("tcp", addr); err == nil {
@@ -76,6 +81,27 @@ func realRedis(t *testing.T) string {
 	}
 	t.Fatal("redis-server does not listen")
 	return ""
+}
+
+// strangerInputs are sent to servers with a password.
+var strangerInputs = []string{
+	manyArgs(10), manyArgs(11), "*11\r\n", "*2147483647\r\n", "*2147483648\r\n", "*0\r\nPING\r\n", "AUTH p\r\n" + manyArgs(11), "AUTH x\r\n" + manyArgs(11), "*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n" + manyArgs(11),
+	"*2\r\n$4\r\nECHO\r\n$16384\r\n" + strings.Repeat("x", 16384) + "\r\n", "*2\r\n$4\r\nECHO\r\n$16385\r\n", "*2\r\n$16385\r\n", "*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n*2\r\n$4\r\nECHO\r\n$16385\r\n" + strings.Repeat("x", 16385) + "\r\n",
+	"HELLO 3 AUTH default p\r\n" + manyArgs(11), "AUTH p\r\nRESET\r\n" + manyArgs(11), "PING\r\n" + manyArgs(11), "ECHO " + strings.Repeat("x", 20000) + "\r\n", "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nQUIT\r\n" + manyArgs(11), "POST\r\n",
+}
+
+// manyArgs is DEL with so many arguments in all.
+func manyArgs(n int) string {
+	return fmt.Sprintf("*%d\r\n$3\r\nDEL\r\n", n) + strings.Repeat("$1\r\nk\r\n", n-1)
+}
+
+// Who has not said who it is may send small commands only.
+func TestSameProtocolBeforeAuth(t *testing.T) {
+	addr := realRedis(t, "--requirepass", "p")
+	r := start(t, t.TempDir(), "--requirepass", "p")
+	for _, in := range strangerInputs {
+		assert.Equal(t, answer(t, addr, in), answer(t, r.addr, in), fmt.Sprintf("%.80q", in))
+	}
 }
 
 func TestSameProtocolAsRedis(t *testing.T) {
