@@ -27,6 +27,8 @@ const (
 	PlantIgnoreSync
 	// PlantIgnoreThird: every third sync does.
 	PlantIgnoreThird
+	// PlantNoWriteBack: nothing is written that nobody asks for.
+	PlantNoWriteBack
 )
 
 // WriteBack is what the kernel writes by itself, without being asked.
@@ -102,6 +104,9 @@ func (d *Disk) Reset(o Options) {
 	}
 	if o.WriteBack == (WriteBack{}) {
 		o.WriteBack = DefaultWriteBack
+	}
+	if o.Plant&PlantNoWriteBack != 0 {
+		o.WriteBack.Expire = -1
 	}
 	d.empty()
 	if d.tape = o.Tape; d.tape != nil {

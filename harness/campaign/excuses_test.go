@@ -65,6 +65,40 @@ func TestNoFindingHidesAPlant(t *testing.T) {
 	}
 }
 
+// TestTheWindowOfNoEndsWithTheWriteBack: under no a power cut may take what the disk need
+// not have written by itself, and not more.
+func TestTheWindowOfNoEndsWithTheWriteBack(t *testing.T) {
+	s := experiment.NewSimulator()
+	defer s.Close()
+	for _, plant := range []string{"", "disk-never-writes-back"} {
+		plants, err := experiment.ParsePlants(plant)
+		require.NoError(t, err)
+		r := recipes["disk-never-writes-back"](usual("no"))
+		c := campaignOf(t, 1, 1, []string{"no"}, r.crashes)
+		m := r.in(c.Modes[0])
+		longest, violated := time.Duration(0), 0
+		for n := range 30 {
+			x := c.Experiment(&m, c.Crashes[0], uint64(n))
+			x.Plants, x.Plan = plants, lateCut(&m, seeding.NewDraws(x.Seed))
+			o, err := s.Run(x, nil)
+			require.NoError(t, err)
+			longest = max(longest, o.Window)
+			if o.Verdict == result.Violated {
+				violated++
+				require.Equal(t, "lost-write", o.Anomalies[0].Name)
+				require.Contains(t, o.Anomalies[0].Story, "acknowledged writes are gone, back to")
+			}
+		}
+		t.Logf("%q: %d of 30 violated, longest window %s", plant, violated, longest)
+		if plant == "" {
+			require.Zero(t, violated)
+			require.Greater(t, longest, 30*time.Second, "it is reached")
+			continue
+		}
+		require.Greater(t, violated, 5) // in others the cut came too soon, or kept some of it
+	}
+}
+
 // TestFailedSyncOfASoundServer: a server that stops, or refuses writes, after a sync that
 // failed has not gone on. What it loses by it is judged like any other loss.
 func TestFailedSyncOfASoundServer(t *testing.T) {

@@ -106,6 +106,10 @@ var recipes = map[string]func(r recipe) recipe{
 		r.directives = []product.Directive{{Name: "rdb-key-save-delay", Value: "400000"}}
 		return r
 	},
+	"disk-never-writes-back": func(r recipe) recipe {
+		r.mode, r.crashes, r.plan, r.rate, r.span = "no", []string{"power"}, lateCut, 5, time.Minute
+		return r
+	},
 	"always-goes-on":         func(r recipe) recipe { r.plan, r.crashes = failedSync, []string{"power"}; return r },
 	"everysec-goes-on":       func(r recipe) recipe { r.plan, r.crashes = failedSync, []string{"power"}; return r },
 	"unlink-before-manifest": func(r recipe) recipe { r.plan, r.crashes = atUnlink, []string{"kill"}; return r },
@@ -127,6 +131,11 @@ func afterRewrite(m *product.Mode, d *seeding.Draws) *plan.Plan {
 		experiment.At(t, &plan.Do{Node: experiment.Server, Args: []string{"BGREWRITEAOF"}}),
 		{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(0, 200*time.Millisecond)}, Action: experiment.PowerCut(d)},
 	}}
+}
+
+// lateCut cuts the power about when, or after, what was written first must have been written back.
+func lateCut(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	return &plan.Plan{Statements: []plan.Statement{experiment.At(d.Between(m.Span/2, m.Span), experiment.PowerCut(d))}}
 }
 
 // atManifest cuts the power as a rewrite has renamed the manifest at its end.

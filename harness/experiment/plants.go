@@ -40,6 +40,8 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.Disk |= disk.PlantIgnoreSync }},
 	{"disk-ignores-third-fsync", "disk", "every third fsync returns success and makes nothing durable", "lost-write",
 		func(p *Plants) { p.Disk |= disk.PlantIgnoreThird }},
+	{"disk-never-writes-back", "disk", "data that nobody syncs is never written to the disk", "lost-write",
+		func(p *Plants) { p.Disk |= disk.PlantNoWriteBack }},
 	{"reopen-uncrashed", "harness", "the server is restarted on the disk as it was before the power cut", "unknown",
 		func(p *Plants) { p.ReopenUncrashed = true }},
 	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "unknown",
