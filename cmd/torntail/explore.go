@@ -223,6 +223,12 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, o := range all {
+		if why := rig.LacksMode(&o.Mode); why != "" {
+			rig.Close()
+			return nil, nil, usage(fmt.Errorf("--mode %s: %s", o.Mode.Name, why))
+		}
+	}
 	return func(ctx context.Context) ([]*explore.Report, error) { return c.exploreReal(ctx, rig, v, all, out) },
 		func() { rig.Close() }, nil
 }

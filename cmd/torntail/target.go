@@ -161,7 +161,9 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 	case err != nil:
 		return nil, "", environment(fmt.Errorf("the disk: %w", err))
 	}
-	if described != nil {
+	if described == nil {
+		rig.Version = v
+	} else {
 		rig.Describe(&described.Server, described.Within, described.Repair, described.Modes)
 	}
 	return rig, v, nil

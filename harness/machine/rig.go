@@ -21,7 +21,9 @@ import (
 type Rig struct {
 	Store  product.Store
 	Binary string
-	Disks  Disks
+	// Version is the server's, where it is the store's own; "": nobody knows.
+	Version string
+	Disks   Disks
 	// Shared, when not nil, is the environment of all machines, which are driven
 	// together; else each has its own.
 	Shared *osenv.Env
@@ -84,7 +86,7 @@ func (r *Rig) Describe(server *process.Server, within time.Duration, repair, mod
 // LacksMode is why a mode cannot be tested; "" when it can.
 func (r *Rig) LacksMode(m *product.Mode) string {
 	if r.modes == nil || slices.Contains(r.modes, m.Name) {
-		return ""
+		return r.Store.Lacks(r.Version, m)
 	}
 	return fmt.Sprintf("%s has no mode %s", r.Binary, m.Name)
 }

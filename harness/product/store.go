@@ -50,6 +50,8 @@ type Keeping interface {
 	// Policy is what a mode's directives amount to. The error is of a directive that
 	// cannot be read.
 	Policy(m *Mode) (Policy, error)
+	// Lacks is why a server of that version cannot be tested in a mode; "" when it can.
+	Lacks(version string, m *Mode) string
 	// Check says what is wrong with a directive that somebody asks for.
 	Check(d Directive) error
 	// ReadConf reads a configuration file. foreign says that the server may know

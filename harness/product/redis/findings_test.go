@@ -9,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/finding"
 )
 
@@ -94,6 +95,15 @@ func TestShown(t *testing.T) {
 		require.Equal(t, c.want, strings.Join(names, " "), c.name)
 		require.Equal(t, c.excused, excused, c.name)
 		require.Nil(t, finding.Drowning(findings, &c.run), c.name)
+	}
+}
+
+// TestAnOldLogIsNotKnown: before 7.0 the log was a single file.
+func TestAnOldLogIsNotKnown(t *testing.T) {
+	log, none := &product.Mode{AOF: true}, &product.Mode{RDB: true}
+	for version, known := range map[string]bool{"6.2.14": false, "4.0.9": false, "7.0.0": true, "7.0.15": true, "8.1.3": true, "10.0": true, "255.255.255": true, "": true, "unstable": true} {
+		require.Equal(t, known, Store.Lacks(version, log) == "", version)
+		require.Empty(t, Store.Lacks(version, none))
 	}
 }
 

@@ -72,6 +72,9 @@ func (store) Modes() []product.Mode {
 	return modes
 }
 
+// Lacks implements product.Store.
+func (store) Lacks(string, *product.Mode) string { return "" }
+
 func (store) DefaultModes() []string { return syncs }
 
 func (store) Policy(m *product.Mode) (product.Policy, error) {
