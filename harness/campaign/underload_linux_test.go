@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/harness/experiment"
@@ -148,6 +149,12 @@ func (r *record) of(under burden, what func(string) bool) (struck, violated, unk
 	return struck, violated, unknown, why
 }
 
+// violated reports whether that experiment was, under a burden.
+func (r *record) violated(under burden, what string, x *experiment.Experiment) bool {
+	key := r.key(&judged{Burden: under.name, What: what, Crash: x.Crash.Name, Seed: x.Seed})
+	return slices.ContainsFunc(r.all, func(j judged) bool { return r.key(&j) == key && j.Verdict == result.Violated })
+}
+
 // soundModes are settings that differ in what they promise.
 func soundModes(t *testing.T) (modes []product.Mode) {
 	for _, name := range []string{"always", "everysec", "no", "rdb", "hybrid", "hybrid-always", "everysec+rdb"} {
@@ -221,9 +228,12 @@ var defects = []defect{
 	{"split-transaction", "always", "kill"},
 }
 
+// triesEach is how many runs are tried for each that is to show a planted bug.
+const triesEach = 30
+
 // TestDefectsUnderLoad: of the runs of servers with a planted bug that show it on a machine
 // with nothing else to do, most show it on a busy one. TORNTAIL_DEFECTS is how many runs
-// of each are tried without a load; without it the test is not run.
+// are to show each without a load; without it the test is not run.
 func TestDefectsUnderLoad(t *testing.T) {
 	n := wanted(t, "TORNTAIL_DEFECTS", 0)
 	if n == 0 {
@@ -251,14 +261,14 @@ func TestDefectsUnderLoad(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, rig.Close()) })
 		return RealServer(rig, "")
 	}
-	draw := func(t *testing.T, d defect, b Backend) (list []*experiment.Experiment) {
+	draw := func(t *testing.T, d defect, b Backend, from int) (list []*experiment.Experiment) {
 		m, err := redis.ModeByName(d.mode)
 		require.NoError(t, err)
 		m = m.InRealTime()
 		p, err := experiment.ParsePlants(d.plant)
 		require.NoError(t, err)
 		for k := range n {
-			x := c.on(b, c.Experiment(&m, experiment.MustCrash(d.crash), uint64(k)))
+			x := c.on(b, c.Experiment(&m, experiment.MustCrash(d.crash), uint64(from+k)))
 			if x.Plants.Disk = p.Disk; d.plant == "split-transaction" {
 				x.Workload.Name = "transactions"
 			}
@@ -272,34 +282,31 @@ func TestDefectsUnderLoad(t *testing.T) {
 			total, found := 0, 0
 			for _, d := range defects {
 				b := place(t, d)
-				list := draw(t, d, b)
-				if under.name != alone.name {
-					list = slices.DeleteFunc(list, func(x *experiment.Experiment) bool {
-						return !slices.ContainsFunc(shown[d.plant], func(s *experiment.Experiment) bool { return s.Seed == x.Seed })
-					})
-				}
-				rec.judge(t, under, d.plant, b, slices.Clone(list))
-				bad := map[uint64]bool{}
-				for i := range rec.all {
-					if j := &rec.all[i]; j.Burden == under.name && j.What == d.plant {
-						bad[j.Seed] = j.Verdict == result.Violated
+				tried, here := 0, 0
+				if under.name == alone.name {
+					for ; tried < triesEach*n && len(shown[d.plant]) < n; tried += n {
+						list := draw(t, d, b, tried)
+						rec.judge(t, under, d.plant, b, slices.Clone(list))
+						for _, x := range list {
+							if rec.violated(under, d.plant, x) {
+								shown[d.plant] = append(shown[d.plant], x)
+							}
+						}
 					}
-				}
-				here := 0
-				for _, x := range list {
-					if bad[x.Seed] {
-						here++
-						if under.name == alone.name {
-							shown[d.plant] = append(shown[d.plant], x)
+					here = len(shown[d.plant])
+					assert.Positive(t, here, "%s is not found at all", d.plant)
+				} else {
+					tried = len(shown[d.plant])
+					rec.judge(t, under, d.plant, b, slices.Clone(shown[d.plant]))
+					for _, x := range shown[d.plant] {
+						if rec.violated(under, d.plant, x) {
+							here++
 						}
 					}
 				}
 				_, _, unknown, why := rec.of(under, func(what string) bool { return what == d.plant })
-				t.Logf("%s %s %s %s: %d of %d runs violated, %d unknown %v", under.name, d.plant, d.mode, d.crash, here, len(list), unknown, why)
-				if under.name == alone.name {
-					require.Positive(t, here, "%s is not found at all", d.plant)
-				}
-				total, found = total+len(list), found+here
+				t.Logf("%s %s %s %s: %d of %d runs violated, %d unknown %v", under.name, d.plant, d.mode, d.crash, here, tried, unknown, why)
+				total, found = total+tried, found+here
 			}
 			t.Logf("%s: %d of %d", under.name, found, total)
 			if least, ok := map[string]float64{"heavy": 0.60, "light": 0.85}[under.name]; ok {
