@@ -246,6 +246,19 @@ func (r *recipe) in(m product.Mode) product.Mode {
 	return m
 }
 
+// experiment is the nth that looks for plants.
+func (r *recipe) experiment(m *product.Mode, plants experiment.Plants, seed uint64, n int) *experiment.Experiment {
+	x := &experiment.Experiment{Mode: *m, Crash: experiment.MustCrash(r.crashes[n%len(r.crashes)]), Workload: workloads.Default(), Personality: r.personality,
+		Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants, Witness: plants.HastyJudge}
+	x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
+	if r.plan != nil {
+		x.Plan = r.plan(m, seeding.NewDraws(x.Seed))
+	} else {
+		x.Plan = experiment.GeneratePlan(m, x.Crash, x.Seed)
+	}
+	return x
+}
+
 // lookFor runs experiments with one plant until it is found.
 func lookFor(ctx context.Context, s *experiment.Simulator, p experiment.Plant, seed uint64) (SelftestLine, error) {
 	r := recipeFor(p)
@@ -262,23 +275,12 @@ func lookFor(ctx context.Context, s *experiment.Simulator, p experiment.Plant, s
 		if ctx.Err() != nil {
 			return line, ctx.Err()
 		}
-		crash, err := experiment.CrashByName(r.crashes[n%len(r.crashes)])
-		if err != nil {
-			return line, err
-		}
-		x := &experiment.Experiment{Mode: m, Crash: crash, Workload: workloads.Default(), Personality: r.personality,
-			Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants, Witness: plants.HastyJudge}
-		x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
-		if r.plan != nil {
-			x.Plan = r.plan(&m, seeding.NewDraws(x.Seed))
-		} else {
-			x.Plan = experiment.GeneratePlan(&m, crash, x.Seed)
-		}
+		x := r.experiment(&m, plants, seed, n)
 		o, err := s.Run(x, nil)
 		if err != nil {
 			return line, err
 		}
-		line.Tries, line.Crash = n+1, crash.Name
+		line.Tries, line.Crash = n+1, x.Crash.Name
 		if line.Anomaly, line.By = r.found(p, o); line.Anomaly != "" {
 			line.Found = true
 			return line, nil

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ func (b burden) lay(t *testing.T) {
 // judged is one experiment, as it stands in the log of a run that was stopped.
 type judged struct {
 	Burden  string         `json:"burden"`
-	What    string         `json:"what"` // mode and plant
+	What    string         `json:"what"` // sound and the mode, or planted and the bug
 	Crash   string         `json:"crash"`
 	Seed    uint64         `json:"seed"`
 	Struck  bool           `json:"struck"`
@@ -129,12 +130,13 @@ func (r *record) judge(t *testing.T, under burden, what string, b Backend, list 
 		}))
 }
 
-// of counts the verdicts of what was judged under a burden, and why it is not known.
-func (r *record) of(under burden, what func(string) bool) (struck, violated, unknown int, why map[string]int) {
+// of counts the verdicts of what begins so and was judged under a burden, and why it is
+// not known.
+func (r *record) of(under burden, what string) (struck, violated, unknown int, why map[string]int) {
 	why = map[string]int{}
 	for i := range r.all {
 		j := &r.all[i]
-		if j.Burden != under.name || !what(j.What) || !j.Struck {
+		if j.Burden != under.name || !strings.HasPrefix(j.What, what) || !j.Struck {
 			continue
 		}
 		struck++
@@ -147,6 +149,13 @@ func (r *record) of(under burden, what func(string) bool) (struck, violated, unk
 		}
 	}
 	return struck, violated, unknown, why
+}
+
+func plantByName(t *testing.T, name string) experiment.Plant {
+	all := experiment.AllPlants()
+	i := slices.IndexFunc(all, func(p experiment.Plant) bool { return p.Name == name })
+	require.GreaterOrEqual(t, i, 0, name)
+	return all[i]
 }
 
 // violated reports whether that experiment was, under a burden.
@@ -194,12 +203,12 @@ func TestSoundServersUnderLoad(t *testing.T) {
 						list = append(list, c.on(b, c.Experiment(m, crash, uint64(k))))
 					}
 				}
-				rec.judge(t, under, fmt.Sprint(m.Name, " ", i), b, list)
+				rec.judge(t, under, fmt.Sprint("sound ", m.Name, " ", i), b, list)
 			}
-			struck, violated, unknown, why := rec.of(under, func(string) bool { return true })
+			struck, violated, unknown, why := rec.of(under, "sound ")
 			t.Logf("%s: %d crashes struck, %d violated, %d unknown %v", under.name, struck, violated, unknown, why)
 			for i := range rec.all {
-				if j := &rec.all[i]; j.Burden == under.name && j.Verdict == result.Violated {
+				if j := &rec.all[i]; j.Burden == under.name && strings.HasPrefix(j.What, "sound ") && j.Verdict == result.Violated {
 					t.Errorf("%s %s seed %d, waited %s: %s\n%s", j.What, j.Crash, j.Seed, j.Waited, j.Why, j.Plan)
 				}
 			}
@@ -211,25 +220,30 @@ func TestSoundServersUnderLoad(t *testing.T) {
 	}
 }
 
-// defect is a server or a disk with a planted bug, and crashes that show it.
-type defect struct{ plant, mode, crash string }
-
-var defects = []defect{
-	{"disk-ignores-third-fsync", "always", "power"},
-	{"skip-every-50th-fsync", "always", "power"},
-	{"reply-before-fsync", "always", "power-in-fsync"},
-	{"group-reply-before-fsync", "always", "power-in-fsync"},
-	{"everysec-never-fsyncs", "everysec", "power"},
-	{"rdb-rename-without-fsync", "rdb", "power"},
-	{"base-rename-without-fsync", "hybrid", "power"},
-	{"rename-without-dirsync", "hybrid", "power"},
-	{"unlink-before-manifest", "hybrid", "kill"},
-	{"rewrite-loses-writes", "always", "kill"},
-	{"split-transaction", "always", "kill"},
+// defects are planted bugs of the engine, and one of a disk, that crashes of a real process
+// show; of those that several crash kinds may show, the kind.
+var defects = []struct{ plant, crash string }{
+	{plant: "disk-ignores-third-fsync", crash: "power"},
+	{plant: "reply-before-fsync"},
+	{plant: "group-reply-before-fsync"},
+	{plant: "everysec-never-fsyncs", crash: "power"},
+	{plant: "rdb-rename-without-fsync", crash: "power"},
+	{plant: "base-rename-without-fsync"},
+	{plant: "manifest-before-base"},
+	{plant: "manifest-in-place"},
+	{plant: "rename-without-dirsync"},
+	{plant: "unlink-before-manifest"},
+	{plant: "rewrite-loses-writes"},
+	{plant: "split-transaction"},
 }
 
 // triesEach is how many runs are tried for each that is to show a planted bug.
 const triesEach = 30
+
+// showings is how often a run must show a planted bug without a load to count as one that
+// does: what a real server does in a second run of the same plan is not quite the same,
+// and what shows it now and then does so under a load.
+const showings = 3
 
 // TestDefectsUnderLoad: of the runs of servers with a planted bug that show it on a machine
 // with nothing else to do, most show it on a busy one. TORNTAIL_DEFECTS is how many runs
@@ -242,36 +256,38 @@ func TestDefectsUnderLoad(t *testing.T) {
 	self := filepath.Join(t.TempDir(), "torntail")
 	out, err := exec.Command("go", "build", "-o", self, "../../cmd/torntail").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	c := campaignOf(t, 13, 1, modeNames(), crashNames())
-	c.Profile = "nvme"
 	rec := openRecord(t)
 	alone := burden{name: "alone"}
 	shown := map[string][]*experiment.Experiment{}
-	place := func(t *testing.T, d defect) Backend {
-		p, err := experiment.ParsePlants(d.plant)
-		require.NoError(t, err)
-		if p.Engine == 0 {
+	// place is where a planted bug is: the server, or the disk of redis-server.
+	place := func(t *testing.T, p experiment.Plant) Backend {
+		var plants experiment.Plants
+		if p.Set(&plants); plants.Engine == 0 {
 			return RealServer(newRig(t), "")
 		}
 		server := filepath.Join(t.TempDir(), "redis-server")
-		script := fmt.Sprintf("#!/bin/sh\nexec %s server \"$@\" --plant %s\n", self, d.plant)
+		script := fmt.Sprintf("#!/bin/sh\nexec %s server \"$@\" --plant %s\n", self, p.Name)
 		require.NoError(t, os.WriteFile(server, []byte(script), 0o755))
 		rig, err := machine.NewRig(redis.Store, server, machine.FaultDisks)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, rig.Close()) })
 		return RealServer(rig, "")
 	}
-	draw := func(t *testing.T, d defect, b Backend, from int) (list []*experiment.Experiment) {
-		m, err := redis.ModeByName(d.mode)
+	draw := func(t *testing.T, p experiment.Plant, crash string, b Backend, from int) (list []*experiment.Experiment) {
+		r := recipeFor(p)
+		if crash != "" {
+			r.crashes = []string{crash}
+		}
+		m, err := redis.ModeByName(r.mode)
 		require.NoError(t, err)
 		m = m.InRealTime()
-		p, err := experiment.ParsePlants(d.plant)
-		require.NoError(t, err)
+		m = r.in(m)
+		var plants experiment.Plants
+		p.Set(&plants)
+		plants.Engine = 0 // the server has it
 		for k := range n {
-			x := c.on(b, c.Experiment(&m, experiment.MustCrash(d.crash), uint64(from+k)))
-			if x.Plants.Disk = p.Disk; d.plant == "split-transaction" {
-				x.Workload.Name = "transactions"
-			}
+			x := r.experiment(&m, plants, 13, from+k)
+			x.Profile, x.Plan = "nvme", b.Adapt(x.Plan, x.Seed)
 			list = append(list, x)
 		}
 		return list
@@ -281,31 +297,32 @@ func TestDefectsUnderLoad(t *testing.T) {
 			under.lay(t)
 			total, found := 0, 0
 			for _, d := range defects {
-				b := place(t, d)
+				p, name := plantByName(t, d.plant), d.plant
+				b := place(t, p)
 				tried, here := 0, 0
 				if under.name == alone.name {
-					for ; tried < triesEach*n && len(shown[d.plant]) < n; tried += n {
-						list := draw(t, d, b, tried)
-						rec.judge(t, under, d.plant, b, slices.Clone(list))
-						for _, x := range list {
-							if rec.violated(under, d.plant, x) {
-								shown[d.plant] = append(shown[d.plant], x)
-							}
+					for ; tried < triesEach*n && len(shown[name]) < n; tried += n {
+						list := draw(t, p, d.crash, b, tried)
+						for again := range showings {
+							what := fmt.Sprintf("planted %s %d", name, again)
+							rec.judge(t, under, what, b, slices.Clone(list))
+							list = slices.DeleteFunc(list, func(x *experiment.Experiment) bool { return !rec.violated(under, what, x) })
 						}
+						shown[name] = append(shown[name], list...)
 					}
-					here = len(shown[d.plant])
-					assert.Positive(t, here, "%s is not found at all", d.plant)
+					here = len(shown[name])
+					assert.Positive(t, here, "%s is not found at all", name)
 				} else {
-					tried = len(shown[d.plant])
-					rec.judge(t, under, d.plant, b, slices.Clone(shown[d.plant]))
-					for _, x := range shown[d.plant] {
-						if rec.violated(under, d.plant, x) {
+					tried = len(shown[name])
+					rec.judge(t, under, "planted "+name, b, slices.Clone(shown[name]))
+					for _, x := range shown[name] {
+						if rec.violated(under, "planted "+name, x) {
 							here++
 						}
 					}
 				}
-				_, _, unknown, why := rec.of(under, func(what string) bool { return what == d.plant })
-				t.Logf("%s %s %s %s: %d of %d runs violated, %d unknown %v", under.name, d.plant, d.mode, d.crash, here, tried, unknown, why)
+				_, _, unknown, why := rec.of(under, "planted "+name)
+				t.Logf("%s %s: %d of %d runs violated, %d unknown %v", under.name, name, here, tried, unknown, why)
 				total, found = total+tried, found+here
 			}
 			t.Logf("%s: %d of %d", under.name, found, total)
