@@ -218,7 +218,7 @@ func TestRecognize(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for n, want := range map[int64]string{7: "7 bytes", 1 << 10: "1 KiB", 3 << 19: "1.5 MiB", 2 << 30: "2 GiB"} {
+	for n, want := range map[int64]string{1 << 60: "1048576 TiB", 1023: "1023 bytes", 7: "7 bytes", 1 << 10: "1 KiB", 3 << 19: "1.5 MiB", 2 << 30: "2 GiB"} {
 		require.Equal(t, want, Size(n))
 	}
 }

@@ -177,3 +177,20 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatWasReadBeforeIsNotBehindTheEnd: a # at the very end is cut off, whatever the
+// reader still has of what came earlier.
+func TestWhatWasReadBeforeIsNotBehindTheEnd(t *testing.T) {
+	last := func(text string) error {
+		r := edn.NewReader(strings.NewReader(text), 1)
+		for {
+			if _, err := r.Next(); err != nil {
+				return err
+			}
+		}
+	}
+	want := last("x #")
+	for n := 1; n < 200_000; n += 997 {
+		require.EqualError(t, last(strings.Repeat("_", n)+" #"), want.Error(), "%d", n)
+	}
+}
