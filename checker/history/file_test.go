@@ -225,6 +225,9 @@ func TestRandomHistoriesSurviveTheFile(t *testing.T) {
 			if rapid.Bool().Draw(t, "more") {
 				op.More = &More{Offset: -1, Node: "n", Values: []string{text.Draw(t, "element")}, Result: text.Draw(t, "result")}
 			}
+			if op.Kind == Append && op.Outcome == OK && (op.More == nil || op.More.Result == "") {
+				op.More = &More{Offset: -1, Result: "1"} // or nothing may tell what it was
+			}
 			h.Ops = append(h.Ops, op)
 		}
 		got, err := Decode(bytes.NewReader(encode(t, h)))
