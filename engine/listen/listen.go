@@ -179,7 +179,10 @@ func (r *runner) run(dir string) int {
 	})
 	r.log.line(persist.Warning, "Server initialized")
 	if err := r.server.Load(); err != nil {
-		r.log.line(persist.Warning, err.Error())
+		var told *persist.LoadError // its last words are in the log
+		if !errors.As(err, &told) {
+			r.log.line(persist.Warning, err.Error())
+		}
 		return 1
 	}
 	stopSignals := r.watchSignals()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -137,6 +138,74 @@ func TestSignalsLikeRedis(t *testing.T) {
 				assert.Equal(t, c.status, p.status(), name)
 				_, err = os.Stat(temp)
 				said[name] = append(p.logged("User requested", "shut down", "shutting down", "ready to exit", "in sync", "final"), "temporary file left: "+strconv.FormatBool(err == nil))
+			}
+			assert.Equal(t, said["redis"], said["engine"])
+		})
+	}
+}
+
+// sourceLine is a place in redis-server's source.
+var sourceLine = regexp.MustCompile(`rdb\.c:\d+`)
+
+// A server that cannot load its data says why once, with redis-server's words, and
+// ends; a directory where a manifest should be is no manifest.
+func TestRefusesToStartLikeRedis(t *testing.T) {
+	const aofDir, manifest, incr = "appendonlydir", "appendonlydir/appendonly.aof.manifest", "appendonlydir/appendonly.aof.1.incr.aof"
+	const line = "file appendonly.aof.1.incr.aof seq 1 type i\n"
+	for _, c := range []struct {
+		name  string
+		files map[string]string // those that end with a slash are directories
+		log   bool              // appendonly yes
+	}{
+		{"a snapshot that is none", map[string]string{"dump.rdb": "REDIS"}, false},
+		{"a foreign snapshot", map[string]string{"dump.rdb": "SOMETHING0009"}, false},
+		{"a snapshot of later", map[string]string{"dump.rdb": "REDIS0099"}, false},
+		{"a snapshot that is a directory", map[string]string{"dump.rdb/": ""}, false},
+		{"an empty manifest", map[string]string{manifest: ""}, true},
+		{"a broken manifest", map[string]string{manifest: "file x\n"}, true},
+		{"a broken manifest that nobody needs", map[string]string{manifest: "file x\n"}, false},
+		{"a missing file", map[string]string{manifest: line}, true},
+		{"a log that is a directory", map[string]string{manifest: line, incr + "/": ""}, true},
+		{"a log in disorder", map[string]string{manifest: line, incr: "*1\r\n$4\r\nPING\r\nx"}, true},
+		{"a log of unknown commands", map[string]string{manifest: line, incr: "*1\r\n$4\r\nPONG\r\n"}, true},
+		{"a manifest that is a directory", map[string]string{manifest + "/": ""}, true},
+		{"a directory that is a file", map[string]string{aofDir: ""}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			said := map[string][]string{}
+			for name, start := range servers {
+				dir := t.TempDir()
+				for file, content := range c.files {
+					path := filepath.Join(dir, file)
+					require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+					if strings.HasSuffix(file, "/") {
+						require.NoError(t, os.Mkdir(path, 0o755))
+					} else {
+						require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+					}
+				}
+				args := []string{"--appendonly", "no"}
+				if c.log {
+					args[1] = "yes"
+				}
+				p := start(t, dir, args...)
+				p.eventually("it has started or not", func() bool {
+					select {
+					case <-p.done:
+						return true
+					default:
+						return strings.Contains(p.log(), "Ready to accept")
+					}
+				})
+				for _, l := range p.logged("#", "Ready to") {
+					if !strings.Contains(l, "WARNING") && !strings.Contains(l, "edis is starting") && !strings.Contains(l, "version=") && !strings.Contains(l, "onfiguration") && !strings.Contains(l, "onfig file") && !strings.Contains(l, "no effect") {
+						said[name] = append(said[name], sourceLine.ReplaceAllString(l, "rdb.c"))
+					}
+				}
+				_ = p.cmd.Process.Kill()
+				if status := p.status(); status >= 0 {
+					said[name] = append(said[name], "ends with "+strconv.Itoa(status))
+				}
 			}
 			assert.Equal(t, said["redis"], said["engine"])
 		})

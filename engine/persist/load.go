@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
@@ -58,7 +59,7 @@ func (m *Manager) loadManifest() error {
 		return nil
 	}
 	name := m.aofPath(m.manifestName())
-	if _, err := m.o.FS.Stat(name); err != nil {
+	if info, err := m.o.FS.Stat(name); err != nil || info.Dir { // fileExist
 		return nil
 	}
 	data, err := vfs.ReadFile(m.o.FS, name)
@@ -118,6 +119,9 @@ func (m *Manager) loadFiles() (state outcome, err error) {
 			baseSize = info.Size
 		}
 		total += info.Size
+		if info.Dir {
+			total++ // it has a size, and is tried
+		}
 	}
 	if total > 0 {
 		for i, name := range names {
@@ -181,6 +185,9 @@ func (m *Manager) loadFile(name string) (outcome, error) {
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return 0, m.refuse(file, -1, err, "The append log file %s doesn't exist: %s", name, aof.Reason(err))
+		}
+		if errors.Is(err, syscall.EISDIR) { // fopen opens it, and nothing can be read
+			return 0, m.refuse(file, 0, err, "Unrecoverable error reading the append only file %s: %s", name, aof.Reason(err))
 		}
 		return 0, m.refuse(file, -1, err, "Fatal error: can't open the append log file %s for reading: %s", name, aof.Reason(err))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"syscall"
 
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
@@ -19,6 +20,9 @@ func (m *Manager) loadSnapshot(name string) (found bool, err error) {
 	f, err := m.o.FS.Open(name, vfs.ReadOnly)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if errors.Is(err, syscall.EISDIR) { // fopen opens it, and nothing can be read
+		return true, m.refuseRDB(name, &rdb.Error{Kind: rdb.Short}, false)
 	}
 	if err != nil {
 		return false, m.refuse(name, -1, err, "Fatal error loading the DB: %s. Exiting.", aof.Reason(err))

@@ -1,6 +1,10 @@
 package persist
 
 import (
+	"errors"
+	"io/fs"
+	"syscall"
+
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/vfs"
@@ -24,6 +28,9 @@ func (m *Manager) makeDir() bool {
 		return true
 	}
 	if err := m.o.FS.Mkdir(dir); err != nil {
+		if errors.Is(err, fs.ErrExist) { // dirCreateIfMissing
+			err = syscall.ENOTDIR
+		}
 		m.log(Warning, "Can't open or create append-only dir %s: %s", dir, aof.Reason(err))
 		return false
 	}
