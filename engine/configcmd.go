@@ -105,6 +105,9 @@ func (s *Server) applyConfig(old *config.Config) string {
 	case !s.cfg.AppendOnly && old.AppendOnly:
 		s.mgr.DisableAOF()
 	}
+	if s.cfg.MinReplicasToWrite != old.MinReplicasToWrite || s.cfg.MinReplicasMaxLag != old.MinReplicasMaxLag {
+		s.repl.Recount(s.env.Now())
+	}
 	s.watchKeyspace()
 	s.tickClock()
 	return ""

@@ -384,7 +384,9 @@ func (s *Server) restartLog() {
 
 // replicationCron is the part of serverCron that has to do with replication.
 func (s *Server) replicationCron() {
-	s.repl.Cron(s.env.Now())
+	if s.repl.Cron(s.env.Now()) {
+		s.mgr.RemoveReplicaFile(s.repl.FileNeeded)
+	}
 	s.replicate()
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -242,4 +243,62 @@ func TestShutdownWaitsForReplicas(t *testing.T) {
 		return said
 	}
 	assert.Equal(t, script(t, redisKind), script(t, engineKind))
+}
+
+// CONFIG SET counts the replicas anew at once: no write is refused that has its
+// replicas (redis 7.0.15 config.c updateGoodSlaves).
+func TestReplicasAreCountedAnew(t *testing.T) {
+	for _, k := range []kind{engineKind, redisKind} {
+		t.Run(k.name, func(t *testing.T) {
+			m, r := k.start(t), redisKind.start(t)
+			r.follow(m)
+			m.do("SET", "k", "v")
+			converge(m, r)
+			for range 20 {
+				m.do("CONFIG", "SET", "min-replicas-to-write", "1", "min-replicas-max-lag", "10")
+				m.do("SET", "k", "v")
+				m.do("CONFIG", "SET", "min-replicas-to-write", "2")
+				_, err := m.c.Do("SET", "k", "v")
+				assert.ErrorContains(t, err, "NOREPLICAS")
+				m.do("CONFIG", "SET", "min-replicas-max-lag", "0")
+				m.do("SET", "k", "v")
+				m.do("CONFIG", "SET", "min-replicas-to-write", "0")
+			}
+		})
+	}
+}
+
+// Where nothing is to be kept the files of a synchronisation go away again, at the
+// master once no replica needs its file (redis 7.0.15 replication.c
+// removeRDBUsedToSyncReplicas).
+func TestFilesOfASynchronisationGoAway(t *testing.T) {
+	for _, kinds := range [][2]kind{{engineKind, redisKind}, {redisKind, engineKind}} {
+		for _, remove := range []string{"no", "yes"} {
+			t.Run(kinds[0].name+"-to-"+kinds[1].name+", rdb-del-sync-files "+remove, func(t *testing.T) {
+				m := kinds[0].start(t, "--repl-diskless-sync", "no", "--rdb-del-sync-files", remove)
+				load(m, "k", 10)
+				r := kinds[1].start(t, "--rdb-del-sync-files", remove)
+				r.follow(m)
+				converge(m, r)
+				for _, p := range []*peer{m, r} {
+					file := filepath.Join(strings.Split(p.do("CONFIG", "GET", "dir"), "\n")[1], "dump.rdb")
+					if remove == "no" {
+						assert.FileExists(t, file)
+						continue
+					}
+					p.eventually("its file is gone", func() bool { _, err := os.Stat(file); return os.IsNotExist(err) })
+					assert.Contains(t, p.log(), "Removing the RDB file")
+				}
+			})
+		}
+	}
+}
+
+// A save point without changes saves whenever its time has passed.
+func TestSavePointWithoutChanges(t *testing.T) {
+	for _, k := range []kind{engineKind, redisKind} {
+		p := k.start(t, "--save", "1 0")
+		p.eventually("it has saved twice of itself", func() bool { n, _ := strconv.Atoi(p.info("rdb_saves")); return n >= 2 })
+		assert.Contains(t, p.log(), "0 changes in 1 seconds. Saving...")
+	}
 }

@@ -51,11 +51,8 @@ func (m *Manager) mayRetryBgsave() bool {
 }
 
 // checkSavePoints starts a snapshot when more than so many seconds have passed
-// since the last one and at least so many changes were made.
+// since the last one and at least so many changes were made, which may be none.
 func (m *Manager) checkSavePoints() {
-	if m.dirty == 0 || len(m.o.Config.Save) == 0 {
-		return
-	}
 	now := m.unix()
 	for _, p := range m.o.Config.Save {
 		if m.dirty >= p.Changes && now-m.lastSave > p.Seconds && m.mayRetryBgsave() {

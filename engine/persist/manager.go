@@ -123,6 +123,7 @@ type Manager struct {
 	bgsaveLastSec     int64
 	saves             int64
 
+	forReplicas           bool // the snapshot file was made for replicas
 	loading               bool
 	starting              bool  // Load loads
 	loadedKeys, loadedOld int64 // of the last RDB load

@@ -23,6 +23,9 @@ func (m *Manager) SaveForReplicas(sink io.Writer) {
 	if sink == nil {
 		m.startBgsave()
 		m.child.forSync = true
+		if m.o.Config.RdbDelSyncFiles { // else it may be wanted for something else
+			m.forReplicas = true
+		}
 		return
 	}
 	j := m.job()
@@ -100,16 +103,39 @@ func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
 	if err != nil {
 		m.log(Warning, "Failed trying to load the MASTER synchronization DB from disk, check server logs.")
 		m.o.Keyspace.FlushAll()
-		if c.RdbDelSyncFiles && m.persistsNothing() {
-			m.unlink(c.Dbfilename)
-		}
+		m.removeReceived()
 		return rdb.Place{}, err
 	}
-	if c.RdbDelSyncFiles && m.persistsNothing() {
-		m.log(Notice, "Removing the RDB file obtained from the master. This replica has persistence disabled")
-		m.unlink(c.Dbfilename)
-	}
+	m.removeReceived()
 	return m.loadedPlace, nil
+}
+
+// removeReceived removes a master's snapshot, once it was read, where nothing is to
+// be kept (readSyncBulkPayload).
+func (m *Manager) removeReceived() {
+	if m.o.Config.RdbDelSyncFiles && m.persistsNothing() {
+		m.log(Notice, "Removing the RDB file obtained from the master. This replica has persistence disabled")
+		m.unlink(m.o.Config.Dbfilename)
+	}
+}
+
+// RemoveReplicaFile removes the snapshot file of a server that persists nothing if
+// it was made for replicas and no replica needs it any more; needed is about that
+// (redis 7.0.15 replication.c removeRDBUsedToSyncReplicas).
+func (m *Manager) RemoveReplicaFile(needed func() bool) {
+	if !m.o.Config.RdbDelSyncFiles {
+		m.forReplicas = false
+		return
+	}
+	if !m.forReplicas || !m.persistsNothing() || needed() {
+		return
+	}
+	if _, err := m.o.FS.Stat(m.o.Config.Dbfilename); err != nil {
+		return
+	}
+	m.forReplicas = false
+	m.log(Notice, "Removing the RDB file used to feed replicas in a persistence-less instance")
+	m.unlink(m.o.Config.Dbfilename)
 }
 
 func (m *Manager) persistsNothing() bool { return len(m.o.Config.Save) == 0 && !m.o.Config.AppendOnly }

@@ -3,14 +3,14 @@ package replication
 import "time"
 
 // Cron is to be called often; once a second (ten times during a failover) it
-// does what time demands (replicationCron).
-func (m *Machine) Cron(now time.Duration) {
+// does what time demands (replicationCron). It reports whether it did.
+func (m *Machine) Cron(now time.Duration) bool {
 	m.now = now
 	if m.Failover.State != NoFailover {
 		m.checkFailover()
 	}
 	if now < m.cron {
-		return
+		return false
 	}
 	period := time.Second
 	if m.Failover.State != NoFailover {
@@ -23,6 +23,17 @@ func (m *Machine) Cron(now time.Duration) {
 	m.watchReplicas()
 	m.countGood()
 	m.loops++
+	return true
+}
+
+// FileNeeded reports whether a replica waits for a snapshot or is being sent one.
+func (m *Machine) FileNeeded() bool {
+	for _, r := range m.Replicas {
+		if r.State == WaitStart || r.State == WaitEnd || r.State == SendBulk {
+			return true
+		}
+	}
+	return false
 }
 
 // NextCron is when Cron has something to do next.

@@ -482,6 +482,13 @@ func (m *Machine) LogLagging(now time.Duration) {
 	}
 }
 
+// Recount is to be called when CONFIG SET has changed who counts (redis 7.0.15
+// config.c updateGoodSlaves).
+func (m *Machine) Recount(now time.Duration) {
+	m.now = now
+	m.countGood()
+}
+
 // countGood is refreshGoodSlavesCount.
 func (m *Machine) countGood() {
 	c := m.o.Config
