@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,6 +72,20 @@ func (h hostDir) Dir() string      { return string(h) }
 func (h hostDir) Ours() *disk.Disk { return nil }
 func (h hostDir) Refuses() string  { return "" }
 func (h hostDir) LetGo()           {}
+
+// full is why nothing more can be written; nil: something can. No plan fills the host's
+// disk, so that somebody else has.
+func (h hostDir) full() error {
+	name := filepath.Join(string(h), ".torntail-full")
+	defer os.Remove(name)
+	err := os.WriteFile(name, make([]byte, 64<<10), 0o600)
+	for _, e := range fullDisk {
+		if errors.Is(err, e) {
+			return e
+		}
+	}
+	return nil
+}
 
 // Sound implements Disk.
 func (h hostDir) Sound() error {

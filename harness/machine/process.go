@@ -432,6 +432,11 @@ func (p *Process) awaitExit(l *life) {
 		how = history.Terminated
 	}
 	p.exit = exitOf(exit, l.redis.Tail())
+	if host, ok := p.disk.(hostDir); ok && p.exit.Words != "" {
+		if full := host.full(); full != nil { // redis 7.0.15 speaks of a short write, not of why
+			p.exit.Outside, p.exit.Words = true, fmt.Sprintf("left without a disk (%v): %s", full, p.exit.Words)
+		}
+	}
 	// Replies that were under way arrive still, and were sent before the end.
 	p.hearsOf(l, how, exit.At, true)
 	p.finish(l)
