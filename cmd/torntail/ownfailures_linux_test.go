@@ -155,6 +155,18 @@ func TestTakenAwayInMidRun(t *testing.T) {
 	}
 }
 
+// TestAServerThatAlwaysEndsHasAnEnd: one that aborts in each of its lives, before the plan's
+// kill is due, is what it is, and not started again for ever.
+func TestAServerThatAlwaysEndsHasAnEnd(t *testing.T) {
+	needs.Program(t, "redis-server")
+	needs.Working(t, fusefs.Available())
+	code, out, errs := brokenCommand(t, `[ $n -ge 2 ] && { (sleep 0.1; kill -ABRT $$)& }`,
+		"$T run --target ./server --mode always --plan kill.plan --runs 4 --workers 1 --out out; code=$?; echo $(ls starts | wc -l) starts; exit $code")
+	require.Equal(t, result.ExitViolated, code, "%s\n%s", errs, out)
+	require.Regexp(t, `killed\s+by\s+signal\s+6`, out)
+	require.Regexp(t, `(?m)^\d?\d starts$`, out) // 12 runs at most, of 5 lives
+}
+
 // TestInterruptedAtEachStage: Ctrl-C reaches torntail while a server starts, serves, is
 // brought back or repaired. What is known is reported, what is not is unknown, and nothing
 // is left behind.

@@ -102,11 +102,16 @@ func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
 	return r.out, nil
 }
 
+// mostExits is how often a server may end by itself in one experiment. One that always does
+// would go on for ever: the crash that is waited for may have missed it while it was down.
+const mostExits = 3
+
 // plot is one life of the server after the other, as the plan has them.
 func (r *Runner) plot(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		return err
 	}
+	exits := 0
 	for {
 		r.write()
 		if !r.strike(ctx) {
@@ -115,8 +120,14 @@ func (r *Runner) plot(ctx context.Context) error {
 		if goOn, err := r.settle(); err != nil || !goOn {
 			return err
 		}
+		if how, _ := r.m.Down(); how == history.Exited {
+			exits++
+		}
 		if back, err := r.recover(ctx); err != nil || !back {
 			return err
+		}
+		if exits > mostExits {
+			return nil
 		}
 		if !r.read() || !r.Given.CrashPending() {
 			return nil
