@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,12 @@ func (r *Run) Dump(c *Conn, timeout time.Duration) (state history.State, err err
 		return state, err
 	}
 	slices.SortFunc(state.Keys, func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) })
+	if r.spec.Beside {
+		if state.Beside, err = r.besideState(c, timeout); err != nil {
+			return state, fmt.Errorf("dump: %w", err)
+		}
+		r.beside.found(state.Beside)
+	}
 	state.At = c.env.Now()
 	return state, nil
 }

@@ -25,6 +25,7 @@ type Run struct {
 	until    time.Duration // end of the span; Never when there is none
 	begun    int           // operations started
 	replies  int           // replies to operations read, whatever the record says
+	beside   beside
 }
 
 // Client is one client of a Run.
@@ -54,6 +55,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 	r.does = workloads[spec.Name]
 	r.spec, r.addr, r.protocol, r.env, r.rec = spec, addr, p, e, rec
 	r.stopped, r.begun, r.replies, r.until = false, 0, 0, history.Never
+	r.beside.next, r.beside.sent = 0, 0
 	r.pause = e.NewCond()
 	if spec.Span > 0 {
 		r.until = e.Now() + spec.Span

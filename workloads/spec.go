@@ -24,7 +24,9 @@ type Spec struct {
 	// LongLife: of the keys that expire, half live so long, and the others a second
 	// or two. 0: all live up to 20 s.
 	LongLife time.Duration `json:",omitempty"`
-	Timeout  time.Duration // how long a client waits for a reply before it calls it unknown and gives up
+	// Beside: one more client sends every writing command to keys of all types.
+	Beside  bool          `json:",omitempty"`
+	Timeout time.Duration // how long a client waits for a reply before it calls it unknown and gives up
 }
 
 // A workload is what draws the next operation of a client.
@@ -38,7 +40,11 @@ type workload struct {
 // Lacks is why a store cannot have the workload: what its protocol has not; "" when it can.
 func (s Spec) Lacks(p Protocol) string {
 	w := workloads[s.Name]
-	for _, k := range append(w.sends, w.read) {
+	needs := append(w.sends, w.read)
+	if s.Beside {
+		needs = append(slices.Clip(needs), history.SetAdd, history.HashSet, history.Txn)
+	}
+	for _, k := range needs {
 		if !p.Has(k) {
 			return "there is no operation " + k.String()
 		}

@@ -154,6 +154,9 @@ type State struct {
 	// not at the start of an epoch.
 	Converged bool
 	Keys      []KV // sorted by Key
+	// Beside is what the keys of the client beside the workload hold, as one word; "": there
+	// was none.
+	Beside string
 }
 
 // DiskWrite is one write(2) to the log file that replies depend on.

@@ -576,6 +576,8 @@ func (d *decoder) newState() error {
 			return d.sharedText(&st.Node)
 		case "converged":
 			return d.flagTo(&st.Converged)
+		case "beside":
+			return d.sharedText(&st.Beside)
 		}
 		return errField
 	})

@@ -32,7 +32,7 @@ import (
 //	{"child":[3,7]}
 //	{"waited":[3,7],"by":2}
 //	{"blocked":[4,6]}
-//	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged"
+//	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged", "beside"
 //	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl", "deadline", "groups"
 //	{"end":6}                                            last line: how many lines came before it
 //
@@ -355,6 +355,7 @@ func (e *encoder) state(s *State) {
 		e.field("converged")
 		e.b = append(e.b, "true"...)
 	}
+	e.optional("beside", s.Beside)
 	e.end()
 	for i := range s.Keys {
 		kv := &s.Keys[i]

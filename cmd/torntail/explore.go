@@ -37,6 +37,7 @@ type exploreCmd struct {
 	Personality []string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
 	Profile     string   `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME" group:"What is explored"`
 	Workload    string   `default:"mixed" help:"What clients do (torntail list workloads); default ${default}." placeholder:"NAME" group:"What is explored"`
+	Beside      bool     `help:"One more client sends every writing command of Redis 7, to keys of all types in database 9." group:"What is explored"`
 	Commands    int      `default:"500" help:"Commands in the recorded run; default ${default}." placeholder:"N" group:"What is explored"`
 	ValueSize   int      `default:"64" help:"Bytes of a value; default ${default}." placeholder:"N" group:"What is explored"`
 	Directive   []string `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"What is explored"`
@@ -126,7 +127,7 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 		return nil, errors.New("--double: recoveries of a real server are not recorded, so that they cannot be crashed again; want --target engine")
 	}
 	w := workloads.Default()
-	w.Name, w.ValueSize = c.Workload, c.ValueSize
+	w.Name, w.ValueSize, w.Beside = c.Workload, c.ValueSize, c.Beside
 	if err := known("--workload", w.Name, workloadNames()); err != nil {
 		return nil, err
 	}

@@ -32,13 +32,14 @@ type workloadFlags struct {
 	ValueSize int     `default:"64" help:"Bytes of a value."`
 	ReadRatio float64 `default:"0.25" help:"Share of reads."`
 	Keys      int     `default:"16" help:"Number of keys."`
+	Beside    bool    `help:"One more client sends every writing command of Redis 7, to keys of all types in database 9; what comes back of them must have been there."`
 	Ops       int     `help:"Operations of all clients in one experiment, at most; 0: no limit." placeholder:"N"`
 }
 
 func (f *workloadFlags) spec() (workloads.Spec, error) {
 	w := workloads.Default()
 	w.Name, w.Clients, w.Rate, w.Pipeline = f.Workload, f.Clients, f.Rate, f.Pipeline
-	w.ValueSize, w.ReadRatio, w.Keys, w.Ops = f.ValueSize, f.ReadRatio, f.Keys, f.Ops
+	w.ValueSize, w.ReadRatio, w.Keys, w.Ops, w.Beside = f.ValueSize, f.ReadRatio, f.Keys, f.Ops, f.Beside
 	if err := known("--workload", w.Name, workloadNames()); err != nil {
 		return w, err
 	}

@@ -182,6 +182,9 @@ func (r *Runner) write() {
 	for _, c := range r.run.Clients() {
 		clients.Go("client", c.Run)
 	}
+	if r.x.Workload.Beside {
+		clients.Go("client", r.run.Beside)
+	}
 	r.m.KeepTime()
 }
 

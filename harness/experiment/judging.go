@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -150,6 +151,9 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 			"after the restart the server refuses a write: " + o.Refusal})
 		o.Verdict = result.Violated
 	}
+	if x.Workload.Beside {
+		o.takeBeside()
+	}
 	o.InPlay = inPlay(x, o)
 	names, excused := finding.Shown(x.Mode.Store.Findings(), o.asFindingsSee(x))
 	if o.Findings = append(o.Findings, names...); excused {
@@ -262,4 +266,16 @@ func syncInFlight(log []disk.Record, at time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// takeBeside holds what came back of the keys of the client beside the workload against
+// the states that its commands leave: it must be one of them, whatever the mode promises.
+func (o *Outcome) takeBeside() {
+	for i := range o.History.States {
+		if s := &o.History.States[i]; !slices.Contains(workloads.BesideStates(), s.Beside) {
+			o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Hole),
+				fmt.Sprintf("what came back of the client beside the workload (state %s of life %d) was never there: it is left by none of its commands", s.Beside, s.Epoch)})
+			o.Verdict = result.Violated
+		}
+	}
 }

@@ -67,6 +67,9 @@ func (r *Recovered) Differs(o *Recovered) string {
 	if key := Lacks(&o.State, &r.State); key != "" {
 		return fmt.Sprintf("key %q", key)
 	}
+	if r.State.Beside != o.State.Beside {
+		return "the keys of the client beside"
+	}
 	return ""
 }
 

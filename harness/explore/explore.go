@@ -526,6 +526,7 @@ func appendResultKey(b []byte, r *experiment.Recovered) []byte {
 	b = append(b, byte(r.How), flag(r.NoData), flag(r.NoDir), flag(r.Truncated))
 	b = fmt.Append(b, r.Stray) // in the order of its keys
 	b = append(b, r.Refusal...)
+	b = append(b, r.State.Beside...)
 	for i := range r.State.Keys {
 		kv := &r.State.Keys[i]
 		b = append(b, 0)

@@ -31,6 +31,7 @@ type Bare struct {
 	mode   *product.Mode
 	engine machine.Engine
 	size   int // of values
+	beside bool
 	tokens workloads.Tokens
 	kvs    []history.KV
 	names  map[string]string
@@ -48,7 +49,7 @@ func NewBare(x *experiment.Experiment) (*Bare, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bare{mode: &x.Mode, size: x.Workload.ValueSize, names: make(map[string]string)}
+	b := &Bare{mode: &x.Mode, size: x.Workload.ValueSize, beside: x.Workload.Beside, names: make(map[string]string)}
 	b.engine = machine.Engine{
 		Config: func(vfs.FS) (*config.Config, error) {
 			c := *conf
@@ -126,7 +127,19 @@ func (b *bareImage) dump() (history.State, error) {
 		return true
 	})
 	slices.SortFunc(b.kvs, func(x, y history.KV) int { return strings.Compare(x.Key, y.Key) })
-	return history.State{Keys: b.kvs}, nil
+	state := history.State{Keys: b.kvs}
+	if b.beside {
+		db := b.engine.Keyspace.DB(workloads.BesideDatabase)
+		state.Beside, _ = workloads.BesideState(func(kv *history.KV) (expires, there bool, _ error) {
+			o, at := db.Get([]byte(kv.Key)), db.ExpireAt([]byte(kv.Key))
+			if o == nil || at != 0 && at <= now {
+				return false, false, nil
+			}
+			b.read(o, kv)
+			return at != 0, true, nil
+		})
+	}
+	return state, nil
 }
 
 // read fills in a key's value.

@@ -1,0 +1,191 @@
+package workloads
+
+import (
+	"crypto/sha1"
+	_ "embed"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/torntail/torntail/checker/history"
+)
+
+// A client beside those of a workload is what other applications are to it: it sends
+// every writing command of Redis, to keys of all types, in a database of its own. What
+// it sends is always the same (beside.txt), again and again, so that the state that each
+// command leaves is known beforehand; a server that comes back must have one of these.
+// It deletes no entry of a stream that is pending: of those, what a rewritten log says
+// (XCLAIM) gives up when it is loaded (redis 7.0.15 aof.c rewriteStreamObject, t_stream.c
+// xclaimCommand), so that the pending list was never there as it comes back.
+
+//go:embed beside.txt
+var besideText string
+
+// BesideDatabase is where that client's keys are.
+const BesideDatabase = 9
+
+const besidePause = 10 * time.Millisecond // between two commands
+
+var besideDatabase = itoa(BesideDatabase)
+
+// besideKeys are all that the commands name, in that database.
+var besideKeys = strings.Fields("string number expires a b c d e bits merged hll other list sorted count hash large set numbers zset same geo stream restored")
+
+// besideStep is what is sent at once, a command or a transaction, and the state that it leaves.
+type besideStep struct {
+	state    string
+	commands [][]string
+}
+
+var besideSteps = func() (steps []besideStep) {
+	for line := range strings.Lines(besideText) {
+		state, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		step := besideStep{state: state}
+		for command := range strings.SplitSeq(text, "; ") {
+			words := strings.Fields(command)
+			for i, w := range words {
+				if w[0] == '"' { // no quoted word has a blank
+					words[i], _ = strconv.Unquote(w)
+				}
+			}
+			step.commands = append(step.commands, words)
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}()
+
+// BesideStates are those that the client leaves, the empty one among them.
+func BesideStates() (states []string) {
+	for _, s := range besideSteps {
+		states = append(states, s.state)
+	}
+	return states
+}
+
+// beside is that client in a run.
+type beside struct {
+	conn Conn
+	next int // step
+	sent int // steps, in all lives
+	err  error
+}
+
+// Beside is the task of the client beside the workload's, which goes on in each life of
+// the server from the state that it was found in.
+func (r *Run) Beside() {
+	b := &r.beside
+	if b.err = b.conn.Dial(r.env, r.addr); b.err != nil {
+		return
+	}
+	defer b.conn.Close()
+	_, b.err = b.conn.Do(r.spec.Timeout, "SELECT", besideDatabase)
+	for b.err == nil && !r.over() {
+		step := &besideSteps[b.next%len(besideSteps)]
+		b.sent++
+		if b.err = b.conn.step(r.spec.Timeout, step); b.err == nil {
+			b.next++
+			r.pause.WaitFor(besidePause)
+		}
+	}
+}
+
+// step sends a step's commands and reads what is answered. An error reply is an answer.
+func (c *Conn) step(timeout time.Duration, s *besideStep) error {
+	c.Deadline(timeout)
+	for _, words := range s.commands {
+		c.words(words...)
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	for range s.commands {
+		if _, err := c.Reply(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// found says in which state the client's keys have come back; it goes on behind the
+// last of its steps that leaves it.
+func (b *beside) found(state string) {
+	for n := b.sent; n > 0 && n > b.sent-len(besideSteps); n-- {
+		if besideSteps[(n-1)%len(besideSteps)].state == state {
+			b.next, b.sent = n, n
+			return
+		}
+	}
+	b.next, b.sent = 0, 0
+}
+
+// besideState reads the state of the client's keys, as one word.
+func (r *Run) besideState(c *Conn, timeout time.Duration) (string, error) {
+	if _, err := c.Do(timeout, "SELECT", besideDatabase); err != nil {
+		return "", err
+	}
+	state, err := BesideState(func(kv *history.KV) (expires, there bool, err error) {
+		if err := r.dumpOther(c, timeout, kv); err != nil || kv.Key == expired {
+			return false, false, err
+		}
+		ttl, err := c.Do(timeout, "PTTL", kv.Key)
+		return ttl.Int() > 0, true, err
+	})
+	if err != nil {
+		return "", fmt.Errorf("keys of the client beside: %w", err)
+	}
+	_, err = c.Do(timeout, "SELECT", "0")
+	return state, err
+}
+
+// BesideState is what the keys in BesideDatabase hold, as one word. read fills in a key.
+func BesideState(read func(kv *history.KV) (expires, there bool, err error)) (string, error) {
+	var text []byte
+	for _, key := range besideKeys {
+		kv := history.KV{Key: key}
+		expires, there, err := read(&kv)
+		if err != nil {
+			return "", err
+		}
+		if there {
+			text = fmt.Appendf(text, "%s %q %q %q %v %t\n", key, kv.Type, kv.Value, kv.List, kv.Groups, expires)
+		}
+	}
+	return fmt.Sprintf("%x", sha1.Sum(text))[:16], nil
+}
+
+// PlayBeside sends the steps one after the other and reads the state that each leaves.
+func PlayBeside(c *Conn, timeout time.Duration) (states []string, err error) {
+	r := &Run{tokens: new(Tokens)}
+	for i := range besideSteps {
+		if _, err := c.Do(timeout, "SELECT", besideDatabase); err != nil {
+			return nil, err
+		}
+		if err := c.step(timeout, &besideSteps[i]); err != nil {
+			return nil, err
+		}
+		state, err := r.besideState(c, timeout)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
+// BesideCommands are the names of the commands that the client sends, sorted.
+func BesideCommands() (names []string) {
+	for _, s := range besideSteps {
+		for _, words := range s.commands {
+			name := strings.ToLower(words[0])
+			if name == "xgroup" {
+				name += "|" + strings.ToLower(words[1])
+			}
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
