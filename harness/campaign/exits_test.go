@@ -99,7 +99,7 @@ func TestAnExitIsJudged(t *testing.T) {
 // TestAnExitIsTold: of a campaign whose server aborts in some runs, the result names it and
 // does not hold; before, other runs took their place.
 func TestAnExitIsTold(t *testing.T) {
-	c := campaignOf(t, 20, 1, []string{"everysec"}, []string{"kill"})
+	c := campaignOf(t, 1, 20, []string{"everysec"}, []string{"kill"})
 	plants, err := experiment.ParsePlants("rewrite-aborts")
 	require.NoError(t, err)
 	c.Plants = plants

@@ -19,7 +19,7 @@ func TestRefusedWritesAreReported(t *testing.T) {
 		"max-refused-for: 500ms": result.Violated,
 		"max-refused: 5":         result.Violated,
 	} {
-		c := campaignOf(t, 3, 1, []string{"everysec"}, []string{"power"})
+		c := campaignOf(t, 1, 3, []string{"everysec"}, []string{"power"})
 		own, err := contract.Parse([]byte("contract: 1\nrules: [{" + rule + "}]"))
 		require.NoError(t, err)
 		c.Contract = own

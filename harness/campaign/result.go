@@ -81,7 +81,10 @@ func (t *tally) add(o *experiment.Outcome) {
 	if !o.Excused && o.Recovery != machine.RefusedToStart && o.Verdict != result.Unknown {
 		t.Compared++
 	}
-	if !o.Excused && o.Recovery != machine.RefusedToStart {
+	if o.Damaged {
+		t.addDamage(o)
+	}
+	if !o.Excused && !o.Damaged && o.Recovery != machine.RefusedToStart {
 		t.windows = append(t.windows, o.Window)
 		t.samples.WindowMS = append(t.samples.WindowMS, result.MS(o.Window))
 		t.samples.Lost = append(t.samples.Lost, o.Lost)
@@ -98,7 +101,7 @@ func (t *tally) add(o *experiment.Outcome) {
 		t.NotServed++
 		t.OutOfReach += int64(o.Acked)
 	}
-	if !o.Excused {
+	if !o.Excused && !o.Damaged {
 		t.Lost += int64(o.Lost)
 		t.LostMax = max(t.LostMax, int64(o.Lost))
 	}
@@ -126,6 +129,18 @@ func (t *tally) add(o *experiment.Outcome) {
 	}
 	for _, f := range o.Findings {
 		count(&t.Findings, f)
+	}
+}
+
+// addDamage counts a run of which files were damaged at rest.
+func (t *tally) addDamage(o *experiment.Outcome) {
+	if t.Damage == nil {
+		t.Damage = new(result.Damage)
+	}
+	t.Damage.Crashes++
+	t.Damage.Files += o.CutFiles
+	if !o.Excused && o.Recovery != machine.RefusedToStart {
+		t.Damage.Lost += int64(o.Lost)
 	}
 }
 

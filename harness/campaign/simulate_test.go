@@ -347,7 +347,9 @@ func TestDamageAtRestAfterAPowerCut(t *testing.T) {
 	results, err := c.Run(context.Background(), Simulation())
 	require.NoError(t, err)
 	require.Equal(t, result.Holds, results[0].Verdict, "%s %v", results[0].Why, results[0].Anomalies)
-	require.Positive(t, results[0].Lost, "the files were not damaged")
+	require.NotNil(t, results[0].Damage, "the files were not damaged")
+	require.Positive(t, results[0].Damage.Lost)
+	require.Zero(t, results[0].Lost, "it is no loss of the power cut")
 	c.Plants.ReopenUncrashed = true
 	results, err = c.Run(context.Background(), Simulation())
 	require.NoError(t, err)

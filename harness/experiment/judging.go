@@ -128,7 +128,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 	if j.contract != nil {
 		c = *j.contract
 	}
-	if o.CutFiles > 0 && !x.Crash.AtRest {
+	if o.Damaged = o.CutFiles > 0 && !x.Crash.AtRest; o.Damaged {
 		// The plan damaged files at rest. No configuration promises anything about
 		// that but that what is loaded is a prefix; refusing is right, too.
 		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1

@@ -65,6 +65,10 @@ type Outcome struct {
 	Findings  []string // known findings this run shows
 	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
 
+	// Damaged: the plan has damaged files at rest, beside what the crash kind does. What is
+	// missing is no loss of the crash's.
+	Damaged bool
+
 	Unstruck []result.Unstruck // statements of a plan that was asked for
 	OwnEnds  []result.OwnEnd   // how the server ended by itself; none: it did not
 

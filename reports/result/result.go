@@ -100,6 +100,10 @@ type Result struct {
 	// else ended them; nil: none.
 	Outside *Outside `json:"outside,omitempty"`
 
+	// Damage is what the plan did to files at rest, and what is gone by it, which is in no
+	// figure of the crash kind; nil: nothing.
+	Damage *Damage `json:"damage,omitempty"`
+
 	// RefusedWrites are those that the server answered it does not take for now; nil: none.
 	RefusedWrites *RefusedWrites `json:"refused_writes,omitempty"`
 
@@ -168,6 +172,13 @@ type Unstruck struct {
 }
 
 func (u *Unstruck) String() string { return fmt.Sprintf("%q did not strike: %s", u.Statement, u.Why) }
+
+// Damage is what a plan did to files at rest.
+type Damage struct {
+	Crashes int   `json:"crashes"` // after which it did
+	Files   int   `json:"files"`
+	Lost    int64 `json:"lost"` // acknowledged writes that were not there afterwards
+}
 
 // RefusedWrites are writes that were refused for now (MISCONF, NOREPLICAS, OOM).
 type RefusedWrites struct {

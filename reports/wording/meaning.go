@@ -186,6 +186,7 @@ type loss struct {
 	powered    bool // nothing was lost without a power cut
 	everything bool // all that was ever acknowledged
 	known      []result.Finding
+	damaged    bool // files were, at rest
 	// apart are the findings whose runs are in no loss figure.
 	apart map[string]bool
 }
@@ -264,7 +265,7 @@ func (l *loss) name() string {
 
 // exceptions says what "nothing was lost" leaves out.
 func (l *loss) exceptions() string {
-	if len(l.apart) == 0 {
+	if len(l.apart) == 0 && !l.damaged {
 		return ""
 	}
 	var names []string
@@ -272,6 +273,9 @@ func (l *loss) exceptions() string {
 		if name := l.known[i].Name; l.apart[name] {
 			names = append(names, name)
 		}
+	}
+	if l.damaged {
+		names = append(names, "what was damaged at rest")
 	}
 	return " (apart from " + list(names) + ")"
 }
@@ -289,6 +293,7 @@ func (l *loss) add(r *result.Result) {
 			l.apart[f.Name] = true
 		}
 	}
+	l.damaged = l.damaged || r.Damage != nil && r.Damage.Lost > 0
 	l.everything = l.everything && r.Lost == r.Acknowledged
 	if r.Lost == 0 {
 		return

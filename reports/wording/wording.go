@@ -63,7 +63,7 @@ func Strengths(results []result.Result) (list []string) {
 }
 
 // Notes are what a result's figures do not say, a sentence each: statements that did not
-// strike, which writes were refused, how the server ended by itself, what was not served, how the server came back. What Why says is left out.
+// strike, what was damaged at rest, which writes were refused, how the server ended by itself, what was not served, how the server came back. What Why says is left out.
 func Notes(r *result.Result) (list []string) {
 	for i := range r.Unstruck {
 		u := &r.Unstruck[i]
@@ -74,6 +74,9 @@ func Notes(r *result.Result) (list []string) {
 	}
 	if o := r.Outside; o != nil {
 		list = append(list, fmt.Sprintf("%d of %s lost to something outside the server: %s", o.Runs, Times(r.Runs, "run"), o.Why))
+	}
+	if d := r.Damage; d != nil {
+		list = append(list, fmt.Sprintf("the plan damaged %s at rest, after %s: %s gone by that, which are in no other figure", Times(d.Files, "file"), Times(d.Crashes, "crash"), Times(int(d.Lost), "write")))
 	}
 	if w := r.RefusedWrites; w != nil {
 		list = append(list, fmt.Sprintf("refused for now: %s in %d of %s, for up to %s", Times(int(w.Writes), "write"), w.Runs, Times(r.Runs, "run"), Round(w.LongestMS)))
