@@ -128,6 +128,9 @@ func (s *Server) debugLoad(c *Session, done string, load func() error) {
 	s.loading = true
 	err := load()
 	s.loading = false
+	if err != nil && s.exiting {
+		return
+	}
 	if err != nil {
 		s.warn("Error loading the data, the server ends: " + err.Error())
 		s.exiting, s.exitCode = true, 1

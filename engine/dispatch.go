@@ -132,6 +132,10 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		s.reject(c, cmd, errRestricted(cmd))
 		return
 	}
+	if refusal := s.loadingRefusal(c, cmd); refusal != "" {
+		s.reject(c, cmd, refusal)
+		return
+	}
 	if s.mustPause(c, cmd) {
 		s.block(c, &blockedOn{paused: true})
 		return

@@ -196,6 +196,9 @@ func (s *Server) infoPersistence(t *infoText) {
 		t.number("aof_pending_bio_fsync", p.PendingBioFsync)
 		t.number("aof_delayed_fsync", p.DelayedFsync)
 	}
+	if s.loading {
+		s.infoLoading(t)
+	}
 }
 
 func (s *Server) infoStats(t *infoText) {

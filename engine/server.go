@@ -48,6 +48,9 @@ type Options struct {
 	// Memory returns the bytes the process uses; nil estimates it from the data,
 	// which is the same in every run.
 	Memory func() int64
+	// Yield lets the tasks that read connections have their turn while the main
+	// task loads data; nil: clients are not served before that has ended.
+	Yield func()
 	// Keyspace to use, emptied before; nil makes a new one. It lets a
 	// simulation of many short lives reuse memory.
 	Keyspace *keyspace.Keyspace
@@ -149,6 +152,10 @@ func New(o Options) *Server {
 	s.firstClock = s.clock
 	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
 	s.repl = replication.New(replication.Options{Config: s.cfg, Bugs: o.Bugs, Log: s.o.Log, Random: s.env.Uint64})
+	var progress func() bool
+	if o.Yield != nil {
+		progress = s.serveWhileLoading
+	}
 	s.mgr = persist.New(persist.Options{
 		Env:      s.env,
 		FS:       o.FS,
@@ -162,6 +169,7 @@ func New(o Options) *Server {
 
 		Place:         s.place,
 		Replica:       func() bool { return s.repl.Up != nil },
+		Progress:      progress,
 		LeftOut:       func(db int, key []byte) { s.repl.Feed(db, [][]byte{deletion(s.cfg.LazyfreeLazyExpire), key}) },
 		SnapshotEnded: s.snapshotEnded,
 		UsedMemory:    s.usedMemory,

@@ -26,7 +26,11 @@ func (s *Server) Terminate(name string) (insist bool) {
 	if insist && name == "SIGINT" {
 		return true
 	}
-	s.warn("Received " + name + " scheduling shutdown...")
+	if s.loading {
+		s.warn("Received shutdown signal during loading, scheduling shutdown.")
+	} else {
+		s.warn("Received " + name + " scheduling shutdown...")
+	}
 	s.ending.signal = name
 	s.wake.Signal()
 	return insist
@@ -90,7 +94,7 @@ func (s *Server) prepareShutdown(how config.Shutdown) {
 	if e.until != 0 {
 		return
 	}
-	if s.sentinel != nil {
+	if s.loading || s.sentinel != nil { // half of the data must not take the place of all
 		how.Save, how.Nosave = false, true
 	}
 	e.how = how

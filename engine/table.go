@@ -12,10 +12,11 @@ import (
 type flags uint16
 
 const (
-	write    flags = 1 << iota // refused while the disk is in error
-	noAuth                     // allowed before AUTH
-	noMulti                    // not inside MULTI
-	mayBlock                   // inside MULTI it does not
+	write      flags = 1 << iota // refused while the disk is in error
+	noAuth                       // allowed before AUTH
+	noMulti                      // not inside MULTI
+	loadingToo                   // also while data are loaded
+	mayBlock                     // inside MULTI it does not
 
 	control       // executed, not queued, inside MULTI
 	protected     // needs enable-debug-command
@@ -26,7 +27,7 @@ const (
 )
 
 // specFlags are Redis's words for flags.
-var specFlags = map[string]flags{"write": write, "no_auth": noAuth, "no_multi": noMulti, "blocking": mayBlock}
+var specFlags = map[string]flags{"write": write, "no_auth": noAuth, "no_multi": noMulti, "blocking": mayBlock, "loading": loadingToo}
 
 // handler executes a command. It answers with the session's reply methods, and
 // says with propagate what is logged.

@@ -101,6 +101,9 @@ type Config struct {
 	SlowlogMaxLen                           int64
 	LazyfreeLazyExpire, LazyfreeLazyUserDel bool
 
+	KeyLoadDelay    int64 // microseconds a key
+	LoadingInterval int64 // bytes; 0: clients wait for the end of the loading
+
 	ShutdownOnSigint, ShutdownOnSigterm Shutdown
 	ShutdownTimeout                     int64 // seconds to wait for replicas; 0: none
 
@@ -162,6 +165,7 @@ var defaults = Config{
 	ReplDisklessSyncDelay: 5,
 	MinReplicasMaxLag:     10,
 	ShutdownTimeout:       10,
+	LoadingInterval:       2 << 20,
 	ReplicaReadOnly:       true,
 	ReplicaServeStaleData: true,
 	ReplicaAnnounced:      true,

@@ -172,6 +172,8 @@ var table = []*directive{
 	inertEnum("sanitize-dump-payload", "no", "no", "yes", "clients"),
 	inertText("server_cpulist", "").immutably(),
 	inertBool("set-proc-title", "yes").immutably(),
+	integer("key-load-delay", math.MinInt32, math.MaxInt32, func(c *Config) *int64 { return &c.KeyLoadDelay }).secretly(),
+	integer("loading-process-events-interval-bytes", 0, math.MaxInt32, func(c *Config) *int64 { return &c.LoadingInterval }).immutably().secretly(),
 	shutdownOn("shutdown-on-sigint", func(c *Config) *Shutdown { return &c.ShutdownOnSigint }),
 	shutdownOn("shutdown-on-sigterm", func(c *Config) *Shutdown { return &c.ShutdownOnSigterm }),
 	integer("shutdown-timeout", 0, maxInt, func(c *Config) *int64 { return &c.ShutdownTimeout }),

@@ -302,3 +302,21 @@ func TestSavePointWithoutChanges(t *testing.T) {
 		assert.Contains(t, p.log(), "0 changes in 1 seconds. Saving...")
 	}
 }
+
+// A replica that loads its master's snapshot lets clients in, and tells them so.
+func TestReplicaLoads(t *testing.T) {
+	for _, k := range []kind{engineKind, redisKind} {
+		t.Run(k.name, func(t *testing.T) {
+			m := redisKind.start(t)
+			m.do("DEBUG", "POPULATE", "3000", "key", "100")
+			r := k.start(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+			r.follow(m)
+			r.eventually("it loads", func() bool { return r.info("loading") == "1" })
+			_, err := r.c.Do("GET", "key:1")
+			assert.EqualError(t, err, "server says LOADING Redis is loading the dataset in memory")
+			r.do("CONFIG", "SET", "key-load-delay", "0")
+			converge(m, r)
+			assert.Equal(t, "3000", r.do("DBSIZE"))
+		})
+	}
+}

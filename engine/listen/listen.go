@@ -176,15 +176,13 @@ func (r *runner) run(dir string) int {
 		ConfigFS:   r.env.FS(osfs.New(filepath.Dir(file))),
 		Pid:        os.Getpid(),
 		Memory:     heapInUse,
+		Yield: func() {
+			r.env.Leave()
+			runtime.Gosched()
+			r.env.Enter()
+		},
 	})
 	r.log.line(persist.Warning, "Server initialized")
-	if err := r.server.Load(); err != nil {
-		var told *persist.LoadError // its last words are in the log
-		if !errors.As(err, &told) {
-			r.log.line(persist.Warning, err.Error())
-		}
-		return 1
-	}
 	stopSignals := r.watchSignals()
 	defer stopSignals()
 
@@ -193,6 +191,7 @@ func (r *runner) run(dir string) int {
 		r.log.line(persist.Warning, "Failed creating the event loop. Error message: '"+err.Error()+"'")
 		return 1
 	}
+	// Clients are let in at once: while the data are loaded they are told so.
 	var serving sync.WaitGroup
 	var addrs []string
 	for _, l := range r.listeners {
@@ -200,11 +199,7 @@ func (r *runner) run(dir string) int {
 		serving.Go(func() { clients.accept(l) })
 	}
 	serving.Go(clients.serve)
-	r.log.line(persist.Notice, "Ready to accept connections")
-	if r.o.Ready != nil {
-		r.o.Ready(addrs)
-	}
-	code := r.server.Run()
+	code := r.loadAndServe(addrs)
 	r.server.Close()
 	closeAll(r.listeners)
 	clients.stop()
@@ -213,6 +208,22 @@ func (r *runner) run(dir string) int {
 	serving.Wait()
 	r.env.Enter()
 	return code
+}
+
+// loadAndServe is the server's main task, until it ends; it returns the exit status.
+func (r *runner) loadAndServe(addrs []string) int {
+	if err := r.server.Load(); err != nil {
+		var told *persist.LoadError // its last words are in the log
+		if !errors.As(err, &told) && !errors.Is(err, persist.ErrStopped) {
+			r.log.line(persist.Warning, err.Error())
+		}
+		return r.server.NotLoaded()
+	}
+	r.log.line(persist.Notice, "Ready to accept connections")
+	if r.o.Ready != nil {
+		r.o.Ready(addrs)
+	}
+	return r.server.Run()
 }
 
 // heapInUse is INFO's used_memory.

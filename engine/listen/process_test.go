@@ -1,6 +1,7 @@
 package listen_test
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -209,5 +210,80 @@ func TestRefusesToStartLikeRedis(t *testing.T) {
 			}
 			assert.Equal(t, said["redis"], said["engine"])
 		})
+	}
+}
+
+// While a server loads its data it lets clients in, answers what needs no data,
+// refuses the rest, and ends when it is told to, without touching its files (redis
+// 7.0.15 networking.c processEventsWhileBlocked).
+func TestLoadingLikeRedis(t *testing.T) {
+	write := map[string]func(t *testing.T) (dir string, args []string){
+		"snapshot": func(t *testing.T) (string, []string) {
+			p := servers["redis"](t, t.TempDir()).listens()
+			for i := range 3000 {
+				p.c.Queue("SET", fmt.Sprint("key", i), strings.Repeat("v", 100))
+			}
+			p.c.Queue("SAVE")
+			require.NoError(t, p.c.Flush())
+			for range 3001 {
+				_, err := p.c.Receive()
+				require.NoError(t, err)
+			}
+			_, _ = p.c.Do("SHUTDOWN", "NOSAVE")
+			p.status()
+			return p.dir, []string{"--save", "1 1", "--key-load-delay", "1000"}
+		},
+		"log": func(t *testing.T) (string, []string) {
+			dir := t.TempDir()
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "appendonlydir"), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "appendonlydir/appendonly.aof.manifest"), []byte("file appendonly.aof.1.incr.aof seq 1 type i\n"), 0o644))
+			set := "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "appendonlydir/appendonly.aof.1.incr.aof"), []byte(strings.Repeat(set, 1000000)), 0o644))
+			return dir, []string{"--appendonly", "yes", "--key-load-delay", "-20"}
+		},
+	}
+	for name, prepare := range write {
+		for _, end := range []string{"SHUTDOWN", "SIGTERM"} {
+			t.Run(name+", "+end, func(t *testing.T) {
+				from, args := prepare(t)
+				said := map[string][]string{}
+				for name, start := range servers {
+					dir := t.TempDir()
+					require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
+					_ = os.Remove(filepath.Join(dir, "log"))
+					p := start(t, dir, append([]string{"--loading-process-events-interval-bytes", "1024"}, args...)...).listens()
+					for _, line := range []string{"PING", "GET key1", "SET key1 v", "ECHO a", "DBSIZE", "SELECT 1", "CONFIG GET hz", "CONFIG SET hz 20", "MULTI", "TIME", "GET k", "EXEC", "MULTI", "SELECT 0", "EXEC",
+						"PUBLISH a b", "CLIENT SETNAME x", "CLIENT GETNAME", "SHUTDOWN ABORT", "WAIT 0 0", "SAVE", "BGSAVE", "REPLICAOF NO ONE", "DEBUG DIGEST", "KEYS *", "UNWATCH", "WATCH k", "ROLE", "COMMAND COUNT", "RESET", "LASTSAVE", "FLUSHALL"} {
+						reply, err := p.c.Do(strings.Fields(line)...)
+						if line == "LASTSAVE" || line == "COMMAND COUNT" || line == "DEBUG DIGEST" { // how far it is
+							reply = "?"
+						}
+						said[name] = append(said[name], fmt.Sprint(line, ": ", reply, " ", err))
+					}
+					assert.Equal(t, "1", p.info("loading"))
+					total, err := strconv.Atoi(p.info("loading_total_bytes"))
+					require.NoError(t, err)
+					assert.Positive(t, total)
+					for _, field := range []string{"loading_start_time", "loading_loaded_bytes", "loading_loaded_perc", "loading_eta_seconds", "loading_rdb_used_mem"} {
+						assert.NotEmpty(t, p.info(field))
+					}
+					switch end {
+					case "SHUTDOWN":
+						_, err := p.c.Do("SHUTDOWN")
+						require.Error(t, err)
+					case "SIGTERM":
+						p.signal(syscall.SIGTERM)
+					}
+					said[name] = append(said[name], "ends with "+strconv.Itoa(p.status()))
+					said[name] = append(said[name], p.logged("User requested", "ready to exit", "Saving", "Ready")...)
+					for _, file := range []string{"dump.rdb", "appendonlydir/appendonly.aof.1.incr.aof"} {
+						was, _ := os.ReadFile(filepath.Join(from, file))
+						is, _ := os.ReadFile(filepath.Join(dir, file))
+						assert.Equal(t, was, is, file)
+					}
+				}
+				assert.Equal(t, said["redis"], said["engine"])
+			})
+		}
 	}
 }

@@ -94,6 +94,7 @@ const (
 // how the last one ended.
 func (m *Manager) loadFiles() (state outcome, err error) {
 	start := m.o.Env.Now()
+	m.beginProgress()
 	if err := m.upgradeIfNeeded(); err != nil {
 		return 0, err
 	}
@@ -123,6 +124,7 @@ func (m *Manager) loadFiles() (state outcome, err error) {
 			total++ // it has a size, and is tried
 		}
 	}
+	m.progress.total = total
 	if total > 0 {
 		for i, name := range names {
 			role := "incr"
@@ -206,7 +208,10 @@ func (m *Manager) loadFile(name string) (outcome, error) {
 	l := fileLoader{m: m, name: name}
 	l.r.Reset(file, f, start, info.Size)
 	err = l.run()
+	m.progress.before += info.Size
 	switch {
+	case err == ErrStopped:
+		return 0, err
 	case err == nil:
 		return loadOK, nil
 	case errors.Is(err, aof.ErrTruncated):
@@ -285,7 +290,11 @@ type queued struct {
 var errUnknown = errors.New("unknown command")
 
 func (l *fileLoader) run() error {
-	for {
+	for loops := 0; ; loops++ {
+		if loops%commandsPerProgress == 0 && !l.m.servesOthers(l.m.progress.before+l.r.Offset()) {
+			return ErrStopped
+		}
+		l.m.dawdleLoading()
 		argv, err := l.r.Next()
 		if err == io.EOF {
 			break

@@ -32,6 +32,8 @@ func (m *Manager) loadSnapshot(name string) (found bool, err error) {
 	if err != nil {
 		return true, m.refuse(name, -1, err, "Fatal error loading the DB: %s. Exiting.", aof.Reason(err))
 	}
+	m.beginProgress()
+	m.progress.total = info.Size
 	if _, err := m.readRDB(name, f, info.Size, false); err != nil {
 		return true, err
 	}
@@ -54,6 +56,7 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 		Checksum:  c.RdbChecksum,
 		Databases: keyspace.Databases,
 		Aux:       m.loadedPlaceField,
+		Progress:  m.rdbProgress(),
 	}, &c.Limits, func(e *rdb.Entry, o keyspace.Object) error {
 		if !keepOld && e.ExpireAtMs != 0 && e.ExpireAtMs < now {
 			m.loadedOld++
@@ -77,6 +80,10 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 	})
 	if err == nil {
 		return end, nil
+	}
+	var bad *rdb.Error
+	if errors.As(err, &bad) && bad.Kind == rdb.Stopped {
+		return 0, ErrStopped
 	}
 	return 0, m.refuseRDB(file, err, base)
 }

@@ -60,6 +60,9 @@ type Options struct {
 	// Replica reports whether this server follows a master, which alone deletes
 	// keys that are past their time; nil: no.
 	Replica func() bool
+	// Progress lets others have their turn while data are loaded; false ends the
+	// loading, and with it the server. Nil: nobody waits for that.
+	Progress func() bool
 	// LeftOut is told of the keys that a snapshot loaded by Load holds, and that a
 	// master leaves out because they have expired; nil: nobody is.
 	LeftOut func(db int, key []byte)
@@ -125,7 +128,8 @@ type Manager struct {
 
 	forReplicas           bool // the snapshot file was made for replicas
 	loading               bool
-	starting              bool  // Load loads
+	starting              bool // Load loads
+	progress              progress
 	loadedKeys, loadedOld int64 // of the last RDB load
 	loadedPlace           rdb.Place
 

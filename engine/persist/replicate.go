@@ -100,6 +100,9 @@ func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
 	m.loading = true
 	_, err := m.loadSnapshot(c.Dbfilename)
 	m.loading = false
+	if err == ErrStopped {
+		return rdb.Place{}, err
+	}
 	if err != nil {
 		m.log(Warning, "Failed trying to load the MASTER synchronization DB from disk, check server logs.")
 		m.o.Keyspace.FlushAll()

@@ -37,7 +37,9 @@ func (m *Manager) Shutdown(mode SaveMode, force bool) error {
 	}
 	if m.state != aofOff {
 		m.log(Notice, "Calling fsync() on the AOF file.")
-		m.flush(true)
+		if m.incr != nil { // there is none while it is loaded
+			m.flush(true)
+		}
 		if m.fatal != nil {
 			return m.fatal
 		}

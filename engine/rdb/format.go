@@ -109,6 +109,7 @@ const (
 	Short                // the file ends too early, or cannot be read
 	Checksum             // the CRC64 does not match
 	Foreign              // not a snapshot, or one of a later version
+	Stopped              // by whoever wanted it
 )
 
 func (e *Error) Error() string {

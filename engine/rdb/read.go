@@ -19,6 +19,9 @@ type ReadOptions struct {
 	Entry func(d *Decoder, e Entry) error
 	// Aux receives each auxiliary field, if not nil.
 	Aux func(name, value string)
+	// Progress, if not nil, is told before each key how far the reading is. False
+	// ends it, with an Error that is Stopped.
+	Progress func(offset int64) bool
 }
 
 // Entry is what stands before a value.
@@ -113,6 +116,10 @@ func (r *Reader) all() {
 			r.Fail("The RDB file contains AUX module data, which is not supported")
 		default:
 			next.Type = op
+			if r.o.Progress != nil && !r.o.Progress(r.at) {
+				r.fail(Stopped, "the reading was stopped")
+				return
+			}
 			r.entry(next)
 			next.ExpireAtMs, next.Idle, next.Freq = 0, -1, -1
 		}
