@@ -249,3 +249,11 @@ func TestStreamIDsAreOrdered(t *testing.T) {
 		require.Zero(t, compareIDs("a-1", none), "%q is no ID", none)
 	}
 }
+
+// TestAKindThatNobodyKnowsFitsNowhere.
+func TestAKindThatNobodyKnowsFitsNowhere(t *testing.T) {
+	for _, k := range []history.Kind{history.LastKind + 1, history.LastKind + 2, history.Txn} {
+		_, e := apply(k, absent, &history.Op{Kind: k, Key: "k"}, true)
+		require.Equal(t, misfits, e)
+	}
+}

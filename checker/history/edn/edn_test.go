@@ -194,3 +194,15 @@ func TestWhatWasReadBeforeIsNotBehindTheEnd(t *testing.T) {
 		require.EqualError(t, last(strings.Repeat("_", n)+" #"), want.Error(), "%d", n)
 	}
 }
+
+// TestCharactersOfAnyLength: a character is one, however many bytes it takes.
+func TestCharactersOfAnyLength(t *testing.T) {
+	for _, c := range []string{"c", "é", "€", "𝄞"} {
+		values, err := all(strings.NewReader(`[\` + c + ` 7]`))
+		require.NoError(t, err, c)
+		require.Len(t, values, 2)
+		require.Equal(t, `\`+c, values[0])
+	}
+	_, err := all(strings.NewReader("[\\\xc3"))
+	require.Error(t, err)
+}
