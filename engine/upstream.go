@@ -286,10 +286,15 @@ func (l *link) receive() error {
 	return err
 }
 
+// receivedPerSync is after how many bytes what was received is pushed to the disk,
+// so that the sync at the end does not take long (redis 7.0.15 replication.c
+// REPL_MAX_WRITTEN_BEFORE_FSYNC).
+const receivedPerSync = 8 << 20
+
 // copySnapshot writes what the master sends to the file: size bytes, or all up
 // to a mark that is not part of it.
 func (l *link) copySnapshot(f vfs.File, size int64, mark []byte) error {
-	var total int64
+	var total, synced int64
 	var tail []byte // the last bytes, where the mark may be
 	for mark != nil || total < size {
 		if len(l.in) == 0 {
@@ -306,6 +311,10 @@ func (l *link) copySnapshot(f vfs.File, size int64, mark []byte) error {
 			return fmt.Errorf("Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization: %s", aof.Reason(err))
 		}
 		total += int64(len(p))
+		if total-synced >= receivedPerSync { // its failure is met by the fsync at the end
+			_ = f.SyncRange(synced, total-synced)
+			synced = total
+		}
 		if mark != nil {
 			tail = append(tail, p[max(0, len(p)-len(mark)):]...)
 			tail = append(tail[:0], tail[max(0, len(tail)-len(mark)):]...)
