@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 
+	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/persist"
@@ -83,24 +85,73 @@ func configSet(s *Server, c *Session, argv [][]byte) {
 		}
 		seen[name] = true
 	}
-	if s.cfg.Dir != old.Dir {
-		fail("dir", "the engine's working directory is fixed when it starts")
+	if s.loading && (seen["dir"] || seen["appendonly"] || seen["repl-diskless-load"]) { // DENY_LOADING_CONFIG
+		*s.cfg = old
+		c.error(errLoading)
 		return
 	}
-	if why := s.applyConfig(&old); why != "" {
-		fail("appendonly", why)
+	if seen["dir"] {
+		if err := s.changeDir(old.Dir); err != nil {
+			fail("dir", aof.Reason(err))
+			return
+		}
+	}
+	if name, why := s.applyConfig(&old); why != "" {
+		moved := s.cfg.Port != old.Port || !slices.Equal(s.cfg.Bind, old.Bind)
+		fail(name, why)
+		if seen["dir"] {
+			if err := s.changeDir(old.Dir); err != nil {
+				s.warn("The former working directory is gone: " + aof.Reason(err))
+			}
+		}
+		if moved {
+			_ = s.o.Rebind() // its failure is in the log
+		}
 		return
 	}
 	c.ok()
 }
 
+// changeDir goes to the directory that the configuration names, as seen from the
+// present one (redis 7.0.15 config.c setConfigDirOption). Files that are open, and
+// children, stay where they are.
+func (s *Server) changeDir(present string) error {
+	if s.o.Chdir == nil {
+		if s.cfg.Dir == present {
+			return nil
+		}
+		return errors.New("the engine's working directory is fixed when it starts")
+	}
+	fsys, dir, err := s.o.Chdir(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	s.cfg.Dir = dir
+	s.o.FS = fsys
+	s.mgr.ChangeDir(fsys)
+	return nil
+}
+
 // applyConfig does what a change of directives asks for beyond their value, and
-// returns why that failed.
-func (s *Server) applyConfig(old *config.Config) string {
+// returns why that failed, and which of them is to blame.
+func (s *Server) applyConfig(old *config.Config) (name, why string) {
+	if port, bind := s.cfg.Port != old.Port, !slices.Equal(s.cfg.Bind, old.Bind); port || bind {
+		name, why = "port", "Unable to listen on this port. Check server logs."
+		if bind {
+			name, why = "bind", "Failed to bind to specified addresses."
+		}
+		if s.o.Rebind == nil {
+			s.cfg.Port, s.cfg.Bind = old.Port, old.Bind
+			return name, "can't set immutable config"
+		}
+		if s.o.Rebind() != nil {
+			return name, why
+		}
+	}
 	switch {
 	case s.cfg.AppendOnly && !old.AppendOnly:
 		if err := s.mgr.EnableAOF(s.inExec); err != nil {
-			return "Unable to turn on AOF. Check server logs."
+			return "appendonly", "Unable to turn on AOF. Check server logs."
 		}
 	case !s.cfg.AppendOnly && old.AppendOnly:
 		s.mgr.DisableAOF()
@@ -110,7 +161,7 @@ func (s *Server) applyConfig(old *config.Config) string {
 	}
 	s.watchKeyspace()
 	s.tickClock()
-	return ""
+	return "", ""
 }
 
 func configRewrite(s *Server, c *Session, _ [][]byte) {

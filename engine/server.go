@@ -42,6 +42,12 @@ type Options struct {
 	// CONFIG REWRITE; "" when there is none. ConfigFS is rooted at its directory.
 	ConfigFile string
 	ConfigFS   vfs.FS
+	// Chdir goes to another working directory, named as seen from the present one, and
+	// returns its file system and its absolute path; nil: there is one only.
+	Chdir func(dir string) (vfs.FS, string, error)
+	// Rebind listens on the configuration's port and addresses instead of the former;
+	// nil: they are what they were at the start.
+	Rebind func() error
 	// Pid is what INFO shows and temporary files are named after; 0 in
 	// simulation, where there is no process.
 	Pid int

@@ -102,7 +102,7 @@ type Config struct {
 	LazyfreeLazyExpire, LazyfreeLazyUserDel bool
 
 	KeyLoadDelay    int64 // microseconds a key
-	LoadingInterval int64 // bytes; 0: clients wait for the end of the loading
+	LoadingInterval int64 // bytes after which clients have their turn
 
 	ShutdownOnSigint, ShutdownOnSigterm Shutdown
 	ShutdownTimeout                     int64 // seconds to wait for replicas; 0: none

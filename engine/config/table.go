@@ -32,9 +32,8 @@ var table = []*directive{
 	boolean("stop-writes-on-bgsave-error", func(c *Config) *bool { return &c.StopWritesOnBgsaveError }),
 
 	text("dir", func(c *Config) *string { return &c.Dir }).protectedly(),
-	// redis-server can move to another port or address while it runs; the engine cannot.
-	integer("port", 0, 65535, func(c *Config) *int64 { return &c.Port }).immutably(),
-	{name: "bind", multi: true, immutable: true,
+	integer("port", 0, 65535, func(c *Config) *int64 { return &c.Port }),
+	{name: "bind", multi: true,
 		get: func(c *Config) string { return strings.Join(c.Bind, " ") },
 		set: func(c *Config, args []string) error {
 			if len(args) == 1 && args[0] == "" {
@@ -173,7 +172,7 @@ var table = []*directive{
 	inertText("server_cpulist", "").immutably(),
 	inertBool("set-proc-title", "yes").immutably(),
 	integer("key-load-delay", math.MinInt32, math.MaxInt32, func(c *Config) *int64 { return &c.KeyLoadDelay }).secretly(),
-	integer("loading-process-events-interval-bytes", 0, math.MaxInt32, func(c *Config) *int64 { return &c.LoadingInterval }).immutably().secretly(),
+	integer("loading-process-events-interval-bytes", 1024, math.MaxInt32, func(c *Config) *int64 { return &c.LoadingInterval }).secretly(),
 	shutdownOn("shutdown-on-sigint", func(c *Config) *Shutdown { return &c.ShutdownOnSigint }),
 	shutdownOn("shutdown-on-sigterm", func(c *Config) *Shutdown { return &c.ShutdownOnSigterm }),
 	integer("shutdown-timeout", 0, maxInt, func(c *Config) *int64 { return &c.ShutdownTimeout }),

@@ -26,6 +26,7 @@ import (
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/env/osenv"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 )
 
@@ -146,6 +147,9 @@ type runner struct {
 	listeners []net.Listener
 	env       *osenv.Env
 	server    *engine.Server
+	clients   *clients
+	serving   sync.WaitGroup // those who accept clients, and who reads them
+	dir       string
 }
 
 func (r *runner) run(dir string) int {
@@ -176,6 +180,8 @@ func (r *runner) run(dir string) int {
 		ConfigFS:   r.env.FS(osfs.New(filepath.Dir(file))),
 		Pid:        os.Getpid(),
 		Memory:     heapInUse,
+		Chdir:      r.chdir,
+		Rebind:     r.rebind,
 		Yield: func() {
 			r.env.Leave()
 			runtime.Gosched()
@@ -186,28 +192,67 @@ func (r *runner) run(dir string) int {
 	stopSignals := r.watchSignals()
 	defer stopSignals()
 
-	clients, err := newClients(r.env, r.server)
-	if err != nil {
+	r.dir = dir
+	var err error
+	if r.clients, err = newClients(r.env, r.server); err != nil {
 		r.log.line(persist.Warning, "Failed creating the event loop. Error message: '"+err.Error()+"'")
 		return 1
 	}
 	// Clients are let in at once: while the data are loaded they are told so.
-	var serving sync.WaitGroup
 	var addrs []string
 	for _, l := range r.listeners {
 		addrs = append(addrs, l.Addr().String())
-		serving.Go(func() { clients.accept(l) })
 	}
-	serving.Go(clients.serve)
+	r.accept()
+	r.serving.Go(r.clients.serve)
 	code := r.loadAndServe(addrs)
 	r.server.Close()
 	closeAll(r.listeners)
-	clients.stop()
+	r.clients.stop()
 	// Who serves them needs the lock to end their sessions.
 	r.env.Leave()
-	serving.Wait()
+	r.serving.Wait()
 	r.env.Enter()
 	return code
+}
+
+// accept lets clients in on all listeners.
+func (r *runner) accept() {
+	for _, l := range r.listeners {
+		r.serving.Go(func() { r.clients.accept(l) })
+	}
+}
+
+// chdir is the engine's Options.Chdir.
+func (r *runner) chdir(dir string) (vfs.FS, string, error) {
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(r.dir, dir)
+	}
+	abs, err := workingDirectory(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	r.dir = abs
+	return r.env.FS(osfs.New(abs)), abs, nil
+}
+
+// rebind is the engine's Options.Rebind: the old listeners are closed first (redis
+// 7.0.15 server.c changeListenPort, changeBindAddr). On port 0 nobody listens.
+func (r *runner) rebind() error {
+	closeAll(r.listeners)
+	r.listeners = nil
+	if r.o.Config.Port == 0 {
+		return nil
+	}
+	listeners, err := bind(r.o.Config)
+	if err != nil {
+		r.log.line(persist.Warning, fmt.Sprintf("Warning: Could not create server TCP listening socket %v", err))
+		r.log.line(persist.Warning, "Failed to bind")
+		return err
+	}
+	r.listeners = listeners
+	r.accept()
+	return nil
 }
 
 // loadAndServe is the server's main task, until it ends; it returns the exit status.

@@ -252,7 +252,7 @@ func TestLoadingLikeRedis(t *testing.T) {
 					require.NoError(t, os.CopyFS(dir, os.DirFS(from)))
 					_ = os.Remove(filepath.Join(dir, "log"))
 					p := start(t, dir, append([]string{"--loading-process-events-interval-bytes", "1024"}, args...)...).listens()
-					for _, line := range []string{"PING", "GET key1", "SET key1 v", "ECHO a", "DBSIZE", "SELECT 1", "CONFIG GET hz", "CONFIG SET hz 20", "MULTI", "TIME", "GET k", "EXEC", "MULTI", "SELECT 0", "EXEC",
+					for _, line := range []string{"PING", "GET key1", "SET key1 v", "ECHO a", "DBSIZE", "SELECT 1", "CONFIG GET hz", "CONFIG SET hz 20", "CONFIG SET hz 30 appendonly yes", "CONFIG SET dir /", "CONFIG SET repl-diskless-load swapdb", "CONFIG GET hz", "MULTI", "TIME", "GET k", "EXEC", "MULTI", "SELECT 0", "EXEC",
 						"PUBLISH a b", "CLIENT SETNAME x", "CLIENT GETNAME", "SHUTDOWN ABORT", "WAIT 0 0", "SAVE", "BGSAVE", "REPLICAOF NO ONE", "DEBUG DIGEST", "KEYS *", "UNWATCH", "WATCH k", "ROLE", "COMMAND COUNT", "RESET", "LASTSAVE", "FLUSHALL"} {
 						reply, err := p.c.Do(strings.Fields(line)...)
 						if line == "LASTSAVE" || line == "COMMAND COUNT" || line == "DEBUG DIGEST" { // how far it is
@@ -286,4 +286,70 @@ func TestLoadingLikeRedis(t *testing.T) {
 			})
 		}
 	}
+}
+
+// CONFIG SET moves a running server to another directory, port or address, or says
+// why it cannot, and stays then (redis 7.0.15 config.c setConfigDirOption, server.c
+// changeListenPort, changeBindAddr).
+func TestServerMovesLikeRedis(t *testing.T) {
+	said := map[string][]string{}
+	for name, start := range servers {
+		p := start(t, t.TempDir(), "--enable-protected-configs", "yes").listens()
+		taken, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer taken.Close()
+		_, takenPort, _ := net.SplitHostPort(taken.Addr().String())
+		free := freePort(t)
+		require.NoError(t, os.MkdirAll(filepath.Join(p.dir, "a/b"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(p.dir, "file"), nil, 0o644))
+		clean := strings.NewReplacer(p.dir, "DIR", takenPort, "TAKEN", free, "FREE", p.port, "PORT")
+		do := func(line string) {
+			reply, err := p.c.Do(strings.Fields(line)...)
+			said[name] = append(said[name], clean.Replace(fmt.Sprint(line, ": ", reply, " ", err)))
+		}
+		reachable := func(addr string) {
+			c, err := net.Dial("tcp", addr)
+			if err == nil {
+				c.Close()
+			}
+			said[name] = append(said[name], clean.Replace(fmt.Sprint(addr, " is reachable: ", err == nil)))
+		}
+		exists := func(file string) {
+			_, err := os.Stat(filepath.Join(p.dir, file))
+			said[name] = append(said[name], fmt.Sprint(file, " is there: ", err == nil))
+		}
+		do("SET k v")
+		for _, line := range []string{"CONFIG SET dir a", "CONFIG GET dir", "SAVE", "CONFIG SET dir b", "CONFIG GET dir", "CONFIG SET dir nosuch", "CONFIG SET dir ../../file", "CONFIG GET dir", "CONFIG SET dir .. hz x", "CONFIG GET dir", "SAVE", "DEBUG RELOAD", "GET k"} {
+			do(line)
+		}
+		do("CONFIG SET dir " + p.dir)
+		do("CONFIG GET dir")
+		for _, file := range []string{"dump.rdb", "a/dump.rdb", "a/b/dump.rdb"} {
+			exists(file)
+		}
+		do("CONFIG SET port " + takenPort)
+		do("CONFIG GET port")
+		reachable(p.addr)
+		do("CONFIG SET port " + free)
+		do("CONFIG GET port")
+		reachable(p.addr)
+		reachable("127.0.0.1:" + free)
+		do("CONFIG SET bind 127.0.0.2")
+		do("CONFIG GET bind")
+		reachable("127.0.0.1:" + free)
+		reachable("127.0.0.2:" + free)
+		do("CONFIG SET bind 192.0.2.1") // nobody's
+		do("CONFIG GET bind")
+		reachable("127.0.0.2:" + free)
+		do("CONFIG SET bind 127.0.0.1 port " + p.port)
+		reachable("127.0.0.2:" + free)
+		reachable(p.addr)
+		do("CONFIG SET port 0")
+		reachable(p.addr)
+		do("CONFIG GET port")
+		do("CONFIG SET port " + p.port)
+		reachable(p.addr)
+		do("GET k")
+	}
+	assert.Equal(t, said["redis"], said["engine"])
 }

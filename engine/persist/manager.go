@@ -248,6 +248,10 @@ func (m *Manager) Dirty() int64 { return m.dirty }
 // LastSave is when the last save ended, Unix seconds; at first, when the server started.
 func (m *Manager) LastSave() int64 { return m.lastSave }
 
+// ChangeDir has files be looked for and made elsewhere from now on. Those that are
+// open stay where they are, and so does a child.
+func (m *Manager) ChangeDir(fsys vfs.FS) { m.o.FS = fsys }
+
 // Loading reports whether data is being loaded.
 func (m *Manager) Loading() bool { return m.loading }
 

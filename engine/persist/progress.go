@@ -62,7 +62,7 @@ func (m *Manager) rdbProgress() func(offset int64) bool {
 	return func(offset int64) bool {
 		m.dawdleLoading()
 		step := m.o.Config.LoadingInterval
-		if step == 0 || offset/step == last/step {
+		if offset/step == last/step {
 			return true
 		}
 		last = offset
