@@ -134,6 +134,9 @@ func (m *Moment) life() *history.Epoch {
 // recovered state can differ by.
 func (m *Moment) KeptBefore(c *contract.Contract) int64 { return durability.KeptBefore(m.life(), c) }
 
+// Children is how many children had begun by then in which nothing is synced.
+func (m *Moment) Children() int { return len(m.life().ChildRunning) }
+
 // Late reports whether clause (c) of a contract is broken by now: a sync or a
 // snapshot was due and has not begun. It depends on nothing that comes back.
 func (m *Moment) Late(c *contract.Contract) bool {

@@ -46,11 +46,12 @@ type explorer struct {
 	verdicts map[verdictKey]*verdict
 
 	// Of the present moment.
-	acked   int
-	pending int
-	flight  int // operations in play
-	promise int64
-	late    bool // a sync or snapshot was due
+	acked    int
+	pending  int
+	flight   int // operations in play
+	promise  int64
+	excepted [2]int
+	late     bool // a sync or snapshot was due
 
 	// Of the moment before.
 	none, full uint64
@@ -99,9 +100,12 @@ type verdictKey struct {
 	result int32
 	// promise stands for what the contract promises at the moment: the number of
 	// acknowledgements where all of them count, the instant before which they do
-	// elsewhere, and on a real file system, where neither is known, or where children
-	// delay syncs, the moment itself.
+	// elsewhere, and on a real file system, where neither is known, the moment itself.
 	promise int64
+	// excepted stands for what the promise excepts where children delay syncs: the number
+	// of acknowledgements, and of children that had begun. One that ends excepts nothing
+	// less of what was acknowledged by then.
+	excepted [2]int
 	// settled: no operation that was under way when the state was first judged is
 	// under way any more. A reply that comes later may order it.
 	settled, late, final bool
@@ -449,6 +453,7 @@ func (e *explorer) verdict(m *experiment.Moment, n int32) *verdict {
 	r := e.results[n]
 	key := verdictKey{result: n, final: m.Kind == experiment.MomentExit, signs: m.SignsWith(&r.Recovered)}
 	key.late = e.late && !key.final
+	key.excepted = e.excepted
 	key.promise, key.settled = e.promise, r.settled >= 0 && e.pending >= r.settled
 	if v := e.verdicts[key]; v != nil {
 		return v
@@ -481,13 +486,15 @@ func (e *explorer) verdict(m *experiment.Moment, n int32) *verdict {
 func (e *explorer) look(m *experiment.Moment) {
 	h := m.History()
 	e.acked, e.pending = acknowledged(h), pending(h)
+	e.excepted = [2]int{}
+	if e.contract.SyncedFirst && m.Kind != experiment.MomentExit {
+		e.excepted = [2]int{e.acked, m.Children()}
+	}
 	e.late = m.Late(&e.contract)
 	switch e.promise = int64(e.acked); {
 	case m.Disk() == nil:
 		e.promise = int64(m.At) // its contract is one of times
 		return
-	case m.Kind != experiment.MomentExit && e.contract.SyncedFirst:
-		e.promise = int64(m.At) // a child may have begun or ended, or been told of
 	case m.Kind != experiment.MomentExit && e.contract.Keeps != contract.KeepsAll:
 		e.promise = m.KeptBefore(&e.contract)
 	}
