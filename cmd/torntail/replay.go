@@ -22,6 +22,7 @@ import (
 type replayCmd struct {
 	Dir       string   `arg:"" help:"The directory of a saved failure, as printed in a report." placeholder:"DIR"`
 	Directive []string `help:"Override a directive, NAME=VALUE, to try a remedy." placeholder:"N=V" sep:"none"`
+	Target    string   `help:"The server to run, where it was a path: a saved failure starts no program that it names." placeholder:"TARGET"`
 	Trace     string   `help:"Write every event of the simulated world here." placeholder:"FILE"`
 }
 
@@ -42,6 +43,9 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
+	if saved.Target, err = c.target(saved.Target); err != nil {
+		return usage(err)
+	}
 	store, err := target.StoreByName(saved.Store)
 	if err != nil {
 		return usage(fmt.Errorf("%s: %w", c.Dir, err))
@@ -49,6 +53,11 @@ func (c *replayCmd) Run(a *app) error {
 	override, err := directives(store, c.Directive)
 	if err != nil {
 		return usage(err)
+	}
+	for _, d := range saved.Directives { // a file of results is data: it names no other files and loads no code
+		if err := store.Check(d); err != nil {
+			return usage(fmt.Errorf("%s: %w", c.Dir, err))
+		}
 	}
 	x, err := saved.Experiment(override)
 	if err != nil {
@@ -62,6 +71,19 @@ func (c *replayCmd) Run(a *app) error {
 		return err
 	}
 	return asOnFile(a, saved, o, len(override) > 0)
+}
+
+// target is what is run: what the file names, if it may be named there, or --target.
+func (c *replayCmd) target(saved string) (string, error) {
+	switch {
+	case (saved == "engine") != (c.Target == "engine") && c.Target != "":
+		return "", fmt.Errorf("--target %s: %s was run on %s", c.Target, c.Dir, saved)
+	case c.Target != "":
+		return c.Target, nil
+	case !result.Named(saved):
+		return "", fmt.Errorf("%s was run on %s: a saved failure starts no program that it names; say which with --target", c.Dir, saved)
+	}
+	return saved, nil
 }
 
 func (c *replayCmd) runOnce(a *app, x *experiment.Experiment, saved *saved.Saved) (*experiment.Outcome, error) {

@@ -417,7 +417,7 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 	}
 	fmt.Fprintln(text, "Reports:", b.out)
 	if b.total == 1 && len(last.Reports) == 1 && last.Reports[0].Lost > 0 {
-		fmt.Fprintln(text, "Again:   torntail replay", b.out)
+		fmt.Fprintln(text, "Again:  ", (&result.Failure{Dir: b.out}).ReplayCommand(b.c.Target))
 	}
 	m, err := flags.reports(text, foundSplitBrain{file}, b.out)
 	if err != nil {
@@ -443,6 +443,14 @@ func (c *replayCmd) splitbrain(a *app) error {
 	s, saved, err := splitbrain.Load(c.Dir)
 	if err != nil {
 		return usage(err)
+	}
+	if saved.Target, err = c.target(saved.Target); err != nil {
+		return usage(err)
+	}
+	for _, d := range s.Directives {
+		if slices.Contains(splitbrain.Own, d.Name) {
+			return usage(fmt.Errorf("%s: torntail decides on %s itself", c.Dir, d.Name))
+		}
 	}
 	more := splitbrainCmd{Directive: c.Directive}
 	var o splitbrain.Options

@@ -54,7 +54,7 @@ func (f *targetFlags) check() error {
 }
 
 // servers are the targets that are programs in PATH by these names.
-var servers = []string{"redis-server", "valkey-server"}
+var servers = result.Targets[1:]
 
 // backendOf is where a target runs; name is what --backend asks for, or "".
 func backendOf(target, name string) (plan.Backend, error) {

@@ -118,13 +118,13 @@ func (r *Report) entry(t *table) model.Entry {
 	e.Report = text.String()
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		e.Seen = append(e.Seen, model.Seen{Name: f.Name, Times: f.States, Command: replay(f.Dir)})
+		e.Seen = append(e.Seen, model.Seen{Name: f.Name, Times: f.States, Command: r.replay(f.Dir)})
 	}
 	violated := func(list []Violated, after string) {
 		for i := range list {
 			v := &list[i]
 			e.Failures = append(e.Failures, model.Failure{What: v.Anomaly + after, Where: wording.Times(v.States, t.of),
-				Story: strings.TrimSpace(v.Cause.Text + "\n" + strings.TrimSpace(v.Story)), Plan: v.Plan, Dir: v.Dir, Command: replay(v.Dir)})
+				Story: strings.TrimSpace(v.Cause.Text + "\n" + strings.TrimSpace(v.Story)), Plan: v.Plan, Dir: v.Dir, Command: r.replay(v.Dir)})
 		}
 	}
 	violated(r.Groups, "")
@@ -140,7 +140,11 @@ func (r *Report) entry(t *table) model.Entry {
 	return e
 }
 
-func replay(dir string) string {
-	f := result.Failure{Dir: dir}
-	return f.ReplayCommand()
+// replay is what shows an example again.
+func (r *Report) replay(dir string) string {
+	f, target := result.Failure{Dir: dir}, ""
+	if r.Server != nil {
+		target = r.Server.Target
+	}
+	return f.ReplayCommand(target)
 }

@@ -371,8 +371,8 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 		s.write(p)
 	}
 	again := func(dir string) {
-		if dir != "" {
-			p("    torntail replay %s", dir)
+		if command := r.replay(dir); command != "" {
+			p("    %s", command)
 		}
 	}
 	show := func(v *Violated, after string) {

@@ -139,7 +139,7 @@ func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	var text strings.Builder
 	r.WriteText(&text)
 	e.Report = text.String()
-	again := (&result.Failure{Dir: r.Dir}).ReplayCommand()
+	again := (&result.Failure{Dir: r.Dir}).ReplayCommand(r.Target)
 	switch {
 	case r.Verdict == result.Violated:
 		e.Failures = []model.Failure{{What: strings.Join(wording.SortedNames(r.Anomalies), ", "), Story: r.Story, Plan: r.Plan, Dir: r.Dir, Command: again}}

@@ -103,7 +103,7 @@ func entry(r *result.Result) model.Entry {
 		seen := model.Seen{Name: name, Times: r.Findings[name]}
 		for j := range r.Failures {
 			if f := &r.Failures[j]; f.Finding == name && seen.Command == "" {
-				seen.Command = f.ReplayCommand()
+				seen.Command = f.ReplayCommand(r.Target)
 			}
 		}
 		e.Seen = append(e.Seen, seen)
@@ -111,7 +111,7 @@ func entry(r *result.Result) model.Entry {
 	for j := range r.Failures {
 		if f := &r.Failures[j]; f.Finding == "" {
 			e.Failures = append(e.Failures, model.Failure{What: f.Anomaly, Where: fmt.Sprintf("seed %d", f.Seed), Story: f.Story, Plan: f.Plan,
-				Dir: f.Dir, Command: f.ReplayCommand(), Smaller: f.Shrunk})
+				Dir: f.Dir, Command: f.ReplayCommand(r.Target), Smaller: f.Shrunk})
 		}
 	}
 	if r.Verdict == result.NotApplicable {

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -333,13 +334,23 @@ func (s *Shrunk) String() string {
 // ReplayCommand is what a user types to see it.
 func (s *Shrunk) ReplayCommand() string { return "torntail replay " + shellQuote(s.Dir) }
 
-// ReplayCommand is what a user types to see the failure again.
-func (f *Failure) ReplayCommand() string {
-	if f.Dir == "" {
+// ReplayCommand is what a user types to see the failure again, of a target.
+func (f *Failure) ReplayCommand(target string) string {
+	switch {
+	case f.Dir == "":
 		return ""
+	case Named(target):
+		return "torntail replay " + shellQuote(f.Dir)
 	}
-	return "torntail replay " + shellQuote(f.Dir)
+	return "torntail replay " + shellQuote(f.Dir) + " --target " + shellQuote(target)
 }
+
+// Targets are those that a file of results may name: what else it names, a path above all,
+// is not run because a file says so.
+var Targets = []string{"engine", "redis-server", "valkey-server"}
+
+// Named reports whether a target is one that a file of results may name; "" is the engine.
+func Named(target string) bool { return target == "" || slices.Contains(Targets, target) }
 
 // CommandLine is a command as it would be typed into a POSIX shell.
 func CommandLine(args []string) string {

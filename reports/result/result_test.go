@@ -293,8 +293,20 @@ func TestReplayCommandIsSafeToPaste(t *testing.T) {
 		"it's":            `torntail replay 'it'\''s'`,
 		"":                "",
 	} {
-		if got := (&Failure{Dir: dir}).ReplayCommand(); got != want {
+		if got := (&Failure{Dir: dir}).ReplayCommand("engine"); got != want {
 			t.Errorf("%q: %s, want %s", dir, got, want)
+		}
+	}
+}
+
+// A target that is a path is the user's word, which the command has.
+func TestReplayCommandNamesTheTarget(t *testing.T) {
+	for target, want := range map[string]string{
+		"redis-server": "torntail replay d", "": "torntail replay d", "./my server": "torntail replay d --target './my server'",
+		"t.yaml": "torntail replay d --target t.yaml", "reboot": "torntail replay d --target reboot",
+	} {
+		if got := (&Failure{Dir: "d"}).ReplayCommand(target); got != want {
+			t.Errorf("%q: %s, want %s", target, got, want)
 		}
 	}
 }
