@@ -104,3 +104,20 @@ func TestExcusedRunsAreInNoOtherFigure(t *testing.T) {
 	require.Equal(t, map[string]int{"F3": 1}, r.Findings)
 	require.Equal(t, result.Recovery{ByItself: 1, Refused: 1}, r.Recovery)
 }
+
+// TestFiguresOfNothing: where nothing struck there is no rate, and what holds without a
+// crash that could not be judged says nothing more.
+func TestFiguresOfNothing(t *testing.T) {
+	r := result.Result{}
+	nothing := tally{Result: &r}
+	nothing.add(&experiment.Outcome{Verdict: result.Unknown, Why: "no fsync came"})
+	nothing.finish(1, nil)
+	require.Zero(t, r.Rate)
+	r = result.Result{}
+	one := tally{Result: &r}
+	one.add(&experiment.Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Recovery: machine.ByItself, Span: time.Second})
+	one.finish(1, nil)
+	require.Equal(t, result.Holds, r.Verdict)
+	require.Empty(t, r.Why)
+	require.InDelta(t, 10, r.Rate, 1e-9)
+}

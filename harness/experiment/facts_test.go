@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/product/redis"
@@ -204,4 +206,51 @@ func TestServerLog(t *testing.T) {
 	l.Line(redis.Store, 7, "Background AOF rewrite finished successfully")
 	require.False(t, l.Working)
 	require.Equal(t, []time.Duration{2}, l.Forks)
+}
+
+// TestTheFileThatWasLeft: a sync of a file that the server has gone on from is marked, and
+// one of it that fails is over: nothing is asked for any more.
+func TestTheFileThatWasLeft(t *testing.T) {
+	const one, two = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof"
+	var b logBuilder
+	b.call(disk.OpCreate, one, 0)                      // 1
+	b.call(disk.OpWrite, one, 0)                       // 2
+	b.call(disk.OpFdatasync, one, 2)                   // 3
+	b.call(disk.OpWrite, one, 0)                       // 4
+	b.call(disk.OpCreate, two, 0)                      // 5
+	b.call(disk.OpFdatasync, one, 4).Err = syscall.EIO // 6
+	b.call(disk.OpFdatasync, two, 0)                   // 7
+	var f facts
+	var e history.Epoch
+	f.read(redis.Store, b.log, nil, &e)
+	require.Len(t, e.LogSyncs, 3)
+	for i, want := range []bool{false, true, false} {
+		require.Equal(t, want, e.LogSyncs[i].Left, i)
+		require.Equal(t, want, e.LogSyncs[i].Failed, i)
+	}
+	require.False(t, f.oldLogUnsynced(5*time.Millisecond), "its sync has failed, and does not come again")
+	b.call(disk.OpUnlink, one, 0)
+	f.read(redis.Store, b.log, nil, &history.Epoch{})
+	require.Len(t, f.logs, 1)
+	require.Equal(t, two, f.logs[0].path)
+}
+
+// TestWhatIsOfARewrite: of the log's directory only its syncs.
+func TestWhatIsOfARewrite(t *testing.T) {
+	require.True(t, ofRewrite(&disk.Call{Kind: disk.OpDirSync}, product.LogDir))
+	require.False(t, ofRewrite(&disk.Call{Kind: disk.OpMkdir}, product.LogDir))
+	require.False(t, ofRewrite(&disk.Call{Kind: disk.OpDirSync}, product.Other))
+	require.False(t, ofRewrite(&disk.Call{Kind: disk.OpWrite}, product.TheLog))
+}
+
+// TestStatementsThatDidNotStrike: all but a restart after a crash that did.
+func TestStatementsThatDidNotStrike(t *testing.T) {
+	p, err := plan.Parse("plan 1\nat 1s: kill n1\nat +1s: truncate n1 x by 7\nat +1s: restart n1\nat +1s: restart n1\n")
+	require.NoError(t, err)
+	reports := []plan.StatementReport{{Text: "kill", Struck: true}, {Text: "truncate"}, {Text: "restart"}, {Text: "again", Struck: true}}
+	list := unstruck(p, reports)
+	require.Len(t, list, 1)
+	require.Equal(t, "truncate", list[0].Statement)
+	reports[0].Struck = false
+	require.Len(t, unstruck(p, reports), 3)
 }
