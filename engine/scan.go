@@ -2,6 +2,7 @@ package engine
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/torntail/torntail/engine/glob"
 	"github.com/torntail/torntail/engine/keyspace"
@@ -30,7 +31,7 @@ func (c *Session) scanArgs(args [][]byte, keys bool) (*scanOptions, bool) {
 // parseCursor reads what C's strtoul does, to the end, without a blank before
 // it: nothing at all is 0 (redis 7.0.15 db.c parseScanCursorOrReply).
 func parseCursor(b []byte) (uint64, bool) {
-	text := string(b)
+	text, _, _ := strings.Cut(string(b), "\x00") // where a text ends in C
 	if text == "" {
 		return 0, true
 	}
