@@ -254,3 +254,17 @@ func TestStatementsThatDidNotStrike(t *testing.T) {
 	reports[0].Struck = false
 	require.Len(t, unstruck(p, reports), 3)
 }
+
+// TestASlowSync: one in flight at the crash is, and one that took as long as was added.
+func TestASlowSync(t *testing.T) {
+	for _, c := range []struct {
+		sync history.DiskSync
+		want bool
+	}{
+		{history.DiskSync{Enter: time.Second, Return: history.Never}, true},
+		{history.DiskSync{Enter: time.Second, Return: time.Second + slowSync}, true},
+		{history.DiskSync{Enter: time.Second, Return: time.Second + slowSync - 1}, false},
+	} {
+		require.Equal(t, c.want, syncWasSlow(&history.Epoch{LogSyncs: []history.DiskSync{c.sync}}))
+	}
+}
