@@ -38,8 +38,8 @@ func (r *Registers) addLists() {
 		if !k.Chain {
 			continue
 		}
-		if k.plain || k.Strings {
-			k.General = true
+		if k.plain || k.Strings || k.Deadline != Late {
+			k.General = true // it may be another's, or begin anew when its time is over
 		}
 		if k.General || k.Repeated {
 			continue
