@@ -63,6 +63,8 @@ var settled = map[string]string{
 	"replica-serve-stale-data": replicas, "replica-announce-ip": replicas, "replica-announce-port": replicas,
 	"replica-announced": replicas, "replica-priority": replicas, "replicaof": replicas, "masterauth": replicas,
 	"masteruser": replicas, "rdb-del-sync-files": replicas,
+	"key-load-delay": loading, "loading-process-events-interval-bytes": loading,
+	"shutdown-timeout": replicas, "shutdown-on-sigint": "the harness sends SIGTERM", "shutdown-on-sigterm": "what SIGTERM promises is the mode's",
 	"zset-max-listpack-entries": types, "zset-max-listpack-value": types, "stream-node-max-bytes": types,
 	"stream-node-max-entries": types, "hll-sparse-max-bytes": types,
 	"lfu-decay-time": "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
@@ -73,6 +75,7 @@ const (
 	clients  = "whom the server listens to, and how much it takes; not what it promises"
 	telling  = "what the server tells, not what it promises"
 	replicas = "no effect without a replica; torntail splitbrain has clusters"
+	loading  = "how long a start takes, and whom it lets in; not what is loaded"
 	types    = "no workload has such keys"
 )
 

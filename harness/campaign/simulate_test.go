@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -276,6 +277,11 @@ func TestPlantsOutsideTheEngineNeverHold(t *testing.T) {
 	for _, p := range experiment.OutsidePlants {
 		t.Run(p.Name, func(t *testing.T) {
 			c := campaignOf(t, 1, 100, []string{"always", "everysec"}, []string{"power", "power-in-fsync"})
+			if r := recipeFor(p); r.mode == "no" { // of what nobody syncs: its own crash, in that mode
+				c = campaignOf(t, 1, 100, []string{r.mode}, r.crashes)
+				c.Modes[0] = r.in(c.Modes[0])
+				c.Plan = r.plan(&c.Modes[0], seeding.NewDraws(1))
+			}
 			p.Set(&c.Plants)
 			results, err := c.Run(context.Background(), Simulation())
 			require.NoError(t, err)
