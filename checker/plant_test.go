@@ -378,7 +378,7 @@ func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
 	table := fmt.Sprintf("%-18s %-14s %8s %8s %8s %8s\n", "anomaly", "values", "planted", "found", "unknown", "alarms")
 	for n, p := range plants {
 		t.Run(string(p.name)+" of "+p.family, func(t *testing.T) {
-			made, found, unknown := 0, 0, 0
+			made, found, unknown, explained := 0, 0, 0, 0
 			j := Judge{Options: unhurried}
 			checks(t, tries, func(t *rapid.T) {
 				clean, c, _ := drawPlanted(t, dice{t}, n, 200, false)
@@ -393,6 +393,12 @@ func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
 					unknown++
 					return
 				}
+				if p.name == anomaly.Hole && out.Verdict == verdict.Holds {
+					// The store never held it, but another order of operations that were under
+					// way together may have.
+					explained++
+					return
+				}
 				require.True(t, slices.ContainsFunc(out.Anomalies, func(a anomaly.Anomaly) bool { return a.Name == p.name }),
 					"%s of %s: %s %s", p.name, p.family, out.Verdict, out.Why)
 				found++
@@ -400,6 +406,7 @@ func TestPlantsAreFoundAndCleanHistoriesAreNot(t *testing.T) {
 			table += fmt.Sprintf("%-18s %-14s %8d %8d %8d %8d\n", p.name, p.family, made, found, unknown, 0)
 			require.Greater(t, made, tries/5, "%s of %s is hardly ever planted", p.name, p.family)
 			require.LessOrEqual(t, unknown*100, made, "%s of %s", p.name, p.family)
+			require.LessOrEqual(t, explained*10, made, "%s of %s", p.name, p.family)
 		})
 	}
 	t.Log("\n" + table)
