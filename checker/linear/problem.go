@@ -529,7 +529,7 @@ func describePart(b *strings.Builder, p *part) {
 	for _, s := range []string{p.op.Key, p.op.Value, m.Expect, m.Field, m.Score, m.To, m.Entry, m.Group, m.Consumer} {
 		b.WriteString(item(s))
 	}
-	for _, is := range []bool{m.Head, m.ToHead, m.ExpectAbsent, m.ToAbsent} {
+	for _, is := range []bool{m.Head, m.ToHead, m.ExpectAbsent, m.ToAbsent, m.HasReplaced} { // SET ... GET does not do what SET does
 		b.WriteString(digit(is))
 	}
 	b.WriteString(m.Deadline.String())
