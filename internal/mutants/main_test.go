@@ -51,6 +51,17 @@ func TestEdits(t *testing.T) {
 	require.ErrorContains(t, err, "block 1 (not there): its text is 0 times")
 }
 
+// TestWrongRulesAreOfTheCodeAsItIs: the rules that are put in by hand are still put
+// somewhere.
+func TestWrongRulesAreOfTheCodeAsItIs(t *testing.T) {
+	t.Chdir("../..")
+	for _, list := range []string{"checker/testdata/wrong-rules.txt", "engine/testdata/wrong-rules.txt"} {
+		all, err := edits(list)
+		require.NoError(t, err)
+		require.NotEmpty(t, all)
+	}
+}
+
 // TestSample changes every token of a small package whose tests leave some holes:
 // what makes no difference, or is not reached, survives, and nothing else does.
 func TestSample(t *testing.T) {
