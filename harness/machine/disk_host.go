@@ -76,9 +76,13 @@ func (h hostDir) LetGo()           {}
 // full is why nothing more can be written; nil: something can. No plan fills the host's
 // disk, so that somebody else has.
 func (h hostDir) full() error {
-	name := filepath.Join(string(h), ".torntail-full")
-	defer os.Remove(name)
-	err := os.WriteFile(name, make([]byte, 64<<10), 0o600)
+	// Beside the server's directory, whose files are looked at meanwhile.
+	file, err := os.CreateTemp(filepath.Dir(string(h)), "full")
+	if err == nil {
+		_, err = file.Write(make([]byte, 64<<10))
+		file.Close() // what it says has been said by the write
+		os.Remove(file.Name())
+	}
 	for _, e := range fullDisk {
 		if errors.Is(err, e) {
 			return e
