@@ -39,7 +39,7 @@ func (r *Registers) addLists() {
 			continue
 		}
 		if k.plain || k.Strings || k.Deadline != Late {
-			k.General = true // it may be another's, or begin anew when its time is over
+			k.General = true // it may be a string, or begin anew when its time is over
 		}
 		if k.General || k.Repeated {
 			continue

@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,7 +128,7 @@ func TestTakenAwayInMidRun(t *testing.T) {
 			line := c.line
 			if strings.Contains(line, "mount -t ") {
 				if out, err := exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt").CombinedOutput(); err != nil {
-					t.Skipf("nothing can be mounted here: %v: %s", err, out)
+					needs.Working(t, fmt.Errorf("nothing can be mounted here: %w: %s", err, out))
 				}
 				line = "unshare -m sh -c '" + strings.ReplaceAll(line, "'", `'"'"'`) + "'"
 			}
@@ -231,7 +233,7 @@ func memoryLimit(t *testing.T) string {
 			return "echo $$ >" + dir + "/cgroup.procs"
 		}
 	}
-	t.Skip("no memory cgroup can be made here")
+	needs.Working(t, errors.New("no memory cgroup can be made here"))
 	return ""
 }
 
