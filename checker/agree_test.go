@@ -27,6 +27,16 @@ var shapes = map[string]exhaustive.Shape{
 		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Write, history.Read}},
 		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Write, history.Delete}},
 	}},
+	"twins": {Least: 4, Most: 8, Keys: 5, Txns: 2, Crashes: 1, Lies: 8, Twins: true, Families: []exhaustive.Family{
+		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
+		{Name: "counted and set", Kinds: []history.Kind{history.Read, history.Incr, history.Write}},
+		{Name: "made in every way", Kinds: []history.Kind{history.Read, history.Write, history.Incr, history.StringAppend, history.SetRange, history.CAS, history.GetDelete}},
+	}},
+	"refused": {Least: 4, Most: 8, Keys: 3, Txns: 4, Crashes: 2, Lies: 4, Twins: true, Families: []exhaustive.Family{
+		{Name: "with a deadline", Kinds: []history.Kind{history.Write, history.Read, history.Expire, history.Incr}},
+		{Name: "string or hash", Kinds: []history.Kind{history.Write, history.Write, history.Read, history.HashSet, history.HashRemove, history.Incr}},
+		{Name: "list with a deadline", Kinds: []history.Kind{history.Push, history.Push, history.Pop, history.ReadList, history.Expire}},
+	}},
 	"tied-registers": {Least: 6, Most: 9, Keys: 4, Txns: 2, Crashes: 2, Lies: 2, Plain: true, Families: []exhaustive.Family{
 		{Name: "set", Kinds: []history.Kind{history.Write}},
 		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
@@ -75,6 +85,20 @@ func TestJudgeAgreesWithEveryOrder(t *testing.T) {
 func TestClustersAgreeWithEveryOrder(t *testing.T) {
 	var seen tally
 	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["clusters"], true) })
+}
+
+// TestTwinsAgreeWithEveryOrder is about values that are written twice, and that other
+// operations than writes make again, in transactions more often than not.
+func TestTwinsAgreeWithEveryOrder(t *testing.T) {
+	var seen tally
+	checks(t, histories(t), func(t *rapid.T) { seen.compare(t, shapes["twins"], false) })
+}
+
+// TestRefusedTwinsAgreeWithEveryOrder is about the same where operations are refused for
+// the type of what is there, or it is gone because its time is over.
+func TestRefusedTwinsAgreeWithEveryOrder(t *testing.T) {
+	var seen tally
+	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, shapes["refused"], false) })
 }
 
 // TestExpiringValuesAgreeWithEveryOrder is about values that are set together

@@ -237,7 +237,7 @@ func (p *Prefix) Narrow(spans []Span, skip []bool) *Cut {
 func (p *Prefix) key(n int32) {
 	k := &p.r.Keys[n]
 	p.single[n], p.unkept[n] = none, 0
-	if k.General || k.Repeated {
+	if k.Unattributed() {
 		p.cut.Undecided++
 		return
 	}

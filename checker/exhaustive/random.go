@@ -66,6 +66,8 @@ type Shape struct {
 	Stacks bool
 	// Plain: no string is written twice, and none is told of when it is replaced.
 	Plain bool
+	// Twins: two strings of three have been written before, or will be; otherwise one of three.
+	Twins bool
 	// Expiring: half of the values are set with a deadline, whatever the family.
 	Expiring bool
 	// Lies: one in so many histories has something made up; 0: none has.
@@ -258,7 +260,7 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	op := history.Op{Kind: m.kinds[key][d(len(m.kinds[key]))], Key: m.names[key], More: more}
 	few := func() string { return string(rune('p' + d(3))) }
 	value := func() string {
-		if !m.shape.Plain && (d.chance(3) || slices.Contains(m.kinds[key], history.ListRemove) && d.chance(2)) {
+		if !m.shape.Plain && (d.chance(3) != m.shape.Twins || slices.Contains(m.kinds[key], history.ListRemove) && d.chance(2)) {
 			return strconv.Itoa(1 + d(2))
 		}
 		m.unique++

@@ -153,10 +153,10 @@ func (g *Graph) collect(crash bool) {
 	}
 	for n := range r.Keys {
 		k := &r.Keys[n]
-		if k.Chain && !k.General && !k.Repeated {
+		if k.Chain && !k.Unattributed() {
 			g.chain(k)
 		}
-		if crash && !k.General && !k.Repeated {
+		if crash && !k.Unattributed() {
 			at := k.Recovered
 			if at == zones.NotThere && k.Deletes == 0 && k.Deadline == zones.Late {
 				at = k.From

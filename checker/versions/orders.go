@@ -49,7 +49,7 @@ func (g *Graph) orders() (all combos, decided bool) {
 	total := 1
 	for n := range g.r.Keys {
 		k := &g.r.Keys[n]
-		if k.General || k.Repeated || k.Gaps {
+		if k.Unattributed() || k.Gaps {
 			decided = false
 			continue
 		}

@@ -75,7 +75,7 @@ func (r *Registers) Read(op *history.Op) int32 {
 		return none
 	}
 	k := &r.Keys[n]
-	if k.General || k.Repeated {
+	if k.Unattributed() {
 		return none
 	}
 	value, absent := op.Value, op.Absent
@@ -111,6 +111,9 @@ func (r *Registers) addRead(n int32, op *history.Op, i, part int32) {
 		return
 	}
 	k := &r.Keys[n]
+	if k.Unattributed() {
+		return
+	}
 	at := int32(none)
 	if op.Absent {
 		if k.Deletes > 0 || int64(r.In.Ops[i].Return) >= k.Deadline {
@@ -187,7 +190,7 @@ func (r *Registers) addRecovered() {
 		}
 		k.Recovered = at
 		c := &r.Clusters[at]
-		c.Observed = true
+		c.Observed = !k.Unattributed()
 		k.Outlived = k.Outlived || !r.SameDeadline(kv, c)
 	}
 }

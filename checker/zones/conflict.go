@@ -38,7 +38,7 @@ const (
 // Check decides whether key k is linearizable, as far as its clusters tell:
 // with Ambiguous keys a conflict is real, and none proves nothing.
 func (r *Registers) Check(k *Key) (Conflict, bool) {
-	if k.General || k.Repeated {
+	if k.Unattributed() {
 		return Conflict{}, true
 	}
 	if k.Unwritten >= 0 {

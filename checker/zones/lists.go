@@ -38,10 +38,7 @@ func (r *Registers) addLists() {
 		if !k.Chain {
 			continue
 		}
-		if k.plain || k.Strings || k.Deadline != Late {
-			k.General = true // it may be a string, or begin anew when its time is over
-		}
-		if k.General || k.Repeated {
+		if k.Unattributed() {
 			continue
 		}
 		l := &r.lists[k.list]
@@ -219,7 +216,7 @@ func (r *Registers) addListReads() {
 	// Whoever read an element saw those before it as well.
 	for n := range r.Keys {
 		k := &r.Keys[n]
-		if !k.Chain || k.General || k.Repeated {
+		if !k.Chain || k.Unattributed() {
 			continue
 		}
 		l := &r.lists[k.list]
@@ -233,7 +230,7 @@ func (r *Registers) addListReads() {
 
 func (r *Registers) addListRead(n int32, op *history.Op, i int32) {
 	k := &r.Keys[n]
-	if op.Kind != history.ReadList || k.General || k.Repeated || k.Forked >= 0 || k.Unwritten >= 0 {
+	if op.Kind != history.ReadList || k.Unattributed() || k.Forked >= 0 || k.Unwritten >= 0 {
 		return
 	}
 	l := &r.lists[k.list]

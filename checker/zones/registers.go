@@ -126,8 +126,13 @@ const Unranked = math.MaxInt32
 // while several things (the start, deletes, expiry) can explain that, or replies that
 // only say whether it was there.
 func (k *Key) Ambiguous() bool {
-	return k.General || k.Repeated || k.AbsentReads > 0 || k.Presence > 0 || k.Gaps
+	return k.Unattributed() || k.AbsentReads > 0 || k.Presence > 0 || k.Gaps
 }
+
+// Unattributed reports whether nobody can tell whose value a reply shows: not only
+// writes make values of the key, or two made the same. Its clusters have no reads then,
+// and only say when each write was under way.
+func (k *Key) Unattributed() bool { return k.General || k.Repeated }
 
 // Searched reports whether it takes a search to decide this key, though it is
 // tied to no other: its clusters do not decide it, or its deadlines are of more
@@ -318,8 +323,12 @@ func (r *Registers) assignKeys() {
 		}
 	}
 	for i := range r.Keys {
-		if k := &r.Keys[i]; k.told > k.elements && !k.Lists {
+		k := &r.Keys[i]
+		if k.told > k.elements && !k.Lists {
 			k.General, k.Strings = true, true // an APPEND
+		}
+		if k.Chain && (k.plain || k.Strings || k.Deadline != Late) {
+			k.General = true // it may be a string, or begin anew when its time is over
 		}
 	}
 }
