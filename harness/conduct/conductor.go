@@ -101,6 +101,26 @@ func (c *Conductor) Reset() {
 func (c *Conductor) Give(p *plan.Plan, seed uint64) *Given {
 	c.world.Lock()
 	defer c.world.Unlock()
+	return c.give(p, seed)
+}
+
+// GiveNow is Give, and carries out what is due at once. No other goroutine that keeps
+// time can come in between and leave the caller to look while it is still at it.
+func (c *Conductor) GiveNow(p *plan.Plan, seed uint64) *Given {
+	c.world.Lock()
+	g := c.give(p, seed)
+	var list []strike
+	for _, t := range g.runner.Due(0) {
+		list = append(list, strike{g, t})
+	}
+	c.world.Unlock()
+	c.carryOut(list)
+	c.Arm()
+	return g
+}
+
+// give is Give. The caller holds the lock.
+func (c *Conductor) give(p *plan.Plan, seed uint64) *Given {
 	c.given = slices.DeleteFunc(c.given, func(g *Given) bool { return g.runner.Over() })
 	g := &Given{}
 	if n := len(c.spare); n > 0 {

@@ -28,6 +28,7 @@ type scripted struct {
 	closed   bool
 	answered []func(history.Outcome, string) // of the commands that were sent
 	disk     *disk.Disk
+	unlocked func() // what another goroutine does as soon as it can
 }
 
 func newScripted(t *testing.T) *scripted {
@@ -41,7 +42,14 @@ func (w *scripted) Lock() {
 	w.locked = true
 }
 
-func (w *scripted) Unlock()                 { w.locked = false }
+func (w *scripted) Unlock() {
+	w.locked = false
+	if f := w.unlocked; f != nil {
+		w.unlocked = nil
+		f()
+	}
+}
+
 func (w *scripted) Now() time.Duration      { require.True(w.t, w.locked); return w.now }
 func (w *scripted) Wake(next time.Duration) { require.True(w.t, w.locked); w.alarm = next }
 func (w *scripted) Outside(f func())        { w.told = append(w.told, "outside"); f() }
@@ -149,6 +157,19 @@ func standing(g *Given) (list []string) {
 		list = append(list, Standing(s))
 	}
 	return list
+}
+
+// TestWhoeverGivesAPlanSeesWhatStruckAtOnce: whoever keeps time may ask what is due as soon
+// as the plan is there, and be slow to carry it out.
+func TestWhoeverGivesAPlanSeesWhatStruckAtOnce(t *testing.T) {
+	w := newScripted(t)
+	p, err := plan.Parse("plan 1\nat 0s: pause n1 for 20ms\nat 1s: kill n1")
+	require.NoError(t, err)
+	w.unlocked = func() { require.Empty(t, w.c.due(w.now, nil)) }
+	g := w.c.GiveNow(p, 1)
+	require.Nil(t, w.unlocked, "somebody has come in between")
+	require.Equal(t, []string{"struck", "waiting"}, standing(g))
+	require.Equal(t, []string{"pause n1", "struck"}, w.heard())
 }
 
 // TestAnAnswerMayComeLate: a command that was sent has struck until its answer says that it
