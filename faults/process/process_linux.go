@@ -257,6 +257,16 @@ func (p *Process) Tail() string {
 // all lines have been delivered.
 func (p *Process) OutputDone() { <-p.output.done }
 
+// AwaitOutput is OutputDone, for so long at most.
+func (p *Process) AwaitOutput(limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-p.output.done:
+	case <-timer.C:
+	}
+}
+
 // Run starts a program, waits for it and returns its output and how it ended:
 // for tools such as redis-check-aof, which must run where the mount is visible.
 func Run(s Spec) (string, Exit, error) {

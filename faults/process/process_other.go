@@ -36,3 +36,4 @@ func (p *Process) Children() []int                  { return nil }
 func (p *Process) WaitChildren(time.Duration) error { return nil }
 func (p *Process) Tail() string                     { return "" }
 func (p *Process) OutputDone()                      {}
+func (p *Process) AwaitOutput(time.Duration)        {}

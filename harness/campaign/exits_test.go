@@ -129,9 +129,11 @@ exec redis-server "$@"
 		verdict result.Verdict
 		why     string
 	}{
-		{"ABRT", result.EndWrong, result.Violated, "killed by signal 6"},
+		// The signal is not always 6: before it dies, the server tests its memory (7.0.15 debug.c
+		// memtest_test_linux_anonymous_maps), which may fault where address space is limited.
+		{"ABRT", result.EndWrong, result.Violated, "killed by signal"},
 		{"KILL", "", result.Unknown, "killed by signal 9"},
-		{"TERM", result.EndUnexplained, result.Unknown, "exit status 0"},
+		{"TERM", "", result.Unknown, "asked to end by a signal that torntail did not send"},
 	} {
 		rig, err := machine.NewRig(redis.Store, server(row.send), machine.FaultDisks)
 		require.NoError(t, err)

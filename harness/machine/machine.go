@@ -263,8 +263,8 @@ func (r *Refusal) Unwrap() error { return r.Cause }
 // Exit is how a server ended that nobody had struck.
 type Exit struct {
 	Words string // "killed by signal 6 (aborted)", or what it said
-	// Outside: by a signal that a program does not give itself, or for lack of memory; of
-	// the server it says nothing.
+	// Outside: by a signal that a program does not give itself, or because one has asked it to
+	// that torntail did not send, or for lack of memory; of the server it says nothing.
 	Outside bool
 }
 

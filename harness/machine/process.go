@@ -67,6 +67,7 @@ type Process struct {
 type life struct {
 	redis   *process.Redis
 	claimed bool // somebody ends it
+	asked   bool // a plan has asked it to end
 	paused  bool
 	ended   bool // how and when is known
 	strikes int  // of plans under way; the life is over when they are
@@ -430,8 +431,9 @@ func (p *Process) awaitExit(l *life) {
 	how := history.Exited
 	if exit.Signal == 0 && exit.Code == 0 {
 		how = history.Terminated
+		l.redis.AwaitOutput(lastLinesLimit) // what it has said at last tells who has asked
 	}
-	p.exit = exitOf(exit, l.redis.Tail())
+	p.exit = exitOf(exit, l.redis.Tail(), p.asked(l))
 	if host, ok := p.disk.(hostDir); ok && p.exit.Words != "" {
 		if full := host.full(); full != nil { // redis 7.0.15 speaks of a short write, not of why
 			p.exit.Outside, p.exit.Words = true, fmt.Sprintf("left without a disk (%v): %s", full, p.exit.Words)
@@ -445,10 +447,29 @@ func (p *Process) awaitExit(l *life) {
 // ownSignals are those by which a program ends that has gone wrong.
 var ownSignals = []syscall.Signal{syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGSYS}
 
-// exitOf is what an exit says, and the server's last lines beside it.
-func exitOf(e process.Exit, said string) Exit {
+// lastLinesLimit is for how long the last lines of a server are waited for that has ended:
+// they are in the pipe already, unless a process that it has left behind holds that open.
+const lastLinesLimit = time.Second
+
+// asked reports whether a plan has asked the server to end.
+func (p *Process) asked(l *life) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return l.asked
+}
+
+// signalled are the words of a server that ends because a signal has asked it to (redis 7.0.15
+// server.c sigShutdownHandler).
+var signalled = []string{"Received SIGTERM scheduling shutdown", "Received SIGINT scheduling shutdown"}
+
+// exitOf is what an exit says, and the server's last lines beside it; asked: torntail had
+// sent it a signal.
+func exitOf(e process.Exit, said string, asked bool) Exit {
 	x := Exit{Words: e.String(), Outside: e.Signal != 0 && !slices.Contains(ownSignals, e.Signal)}
 	said = strings.TrimSpace(said)
+	if !asked && slices.ContainsFunc(signalled, func(words string) bool { return strings.Contains(said, words) }) {
+		return Exit{Words: "asked to end by a signal that torntail did not send", Outside: true}
+	}
 	x.Outside = x.Outside || strings.Contains(strings.ToLower(said), "out of memory") // zmalloc.c zmalloc_default_oom, server.c redisOutOfMemoryHandler
 	if last := said[strings.LastIndexByte(said, '\n')+1:]; last != "" {
 		x.Words += ", after " + strconv.Quote(last)
@@ -635,6 +656,9 @@ func (p *Process) AwaitExit() {
 // Terminate implements plan.Processes.
 func (p *Process) Terminate(string) (why string, err error) {
 	if why = p.isDown(); why == "" {
+		p.mu.Lock()
+		p.life.asked = true
+		p.mu.Unlock()
 		p.Redis().Term()
 	}
 	return why, nil
