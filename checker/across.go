@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/verdict"
@@ -47,13 +48,27 @@ func (j *Judge) durableAcross(e *epoch) {
 		return
 	}
 	inner := Judge{Options: j.Options}
-	out := inner.Judge(j.asOneLife(first, e), *j.c)
-	if out.Verdict != verdict.Holds {
+	one, places := j.asOneLife(first, e)
+	out := inner.Judge(one, *j.c)
+	var instead []anomaly.Anomaly
+	switch {
+	case out.Verdict == verdict.Holds:
+	case out.Verdict == verdict.Violated && j.out.Anomalies[anomalies].Name == anomaly.Resurrection && out.Anomalies[0].Name == anomaly.LostWrite:
+		// What is back from behind the restart is only what lost writes have uncovered.
+		for _, a := range out.Anomalies {
+			for i, op := range a.Ops {
+				a.Ops[i] = places[op]
+			}
+			a.Ops = slices.DeleteFunc(a.Ops, func(op int) bool { return op == noOp })
+			a.Epoch = e.number
+			instead = append(instead, a)
+		}
+	default:
 		return
 	}
 	acked, crashes := j.out.Acked, j.out.Crashes
 	*j.out = before
-	j.out.Anomalies = before.Anomalies[:anomalies:anomalies]
+	j.out.Anomalies = append(before.Anomalies[:anomalies:anomalies], instead...)
 	j.out.Acked, j.out.Crashes = acked, crashes
 	j.out.Lost += out.Lost
 	j.out.PossiblyLost += out.PossiblyLost
@@ -64,10 +79,11 @@ func (j *Judge) durableAcross(e *epoch) {
 	j.note(acrossNote)
 }
 
-// asOneLife is the history of the lives from first to e's as one.
-func (j *Judge) asOneLife(first int, e *epoch) *history.History {
+// asOneLife is the history of the lives from first to e's as one, and where its operations
+// are in that of them all; noOp: nowhere, it is a read of the state between two lives.
+func (j *Judge) asOneLife(first int, e *epoch) (one *history.History, places []int) {
 	life := history.Epoch{Began: j.h.Epochs[first].Began, Ended: e.life.Ended, How: e.life.How, DiskSeen: e.life.DiskSeen}
-	one := &history.History{}
+	one = &history.History{}
 	written := map[string]bool{}
 	from := 0
 	for n := 0; n <= e.number; n++ {
@@ -79,7 +95,8 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 		if n > first && l.before != nil {
 			one.Ops = append(one.Ops, reads(l.before, written)...)
 		}
-		for _, op := range j.h.Ops[l.from:l.to] {
+		for i, op := range j.h.Ops[l.from:l.to] {
+			op.ID = l.from + i
 			if op.Outcome == history.OK {
 				op.Return = max(op.Invoke, min(op.Return, l.life.Ended))
 			}
@@ -87,7 +104,12 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 			writes(written, &op)
 		}
 		life.LogWrites = append(life.LogWrites, l.life.LogWrites...)
-		life.LogSyncs = append(life.LogSyncs, l.life.LogSyncs...)
+		for _, sync := range l.life.LogSyncs {
+			// Who was told that it failed has ended; the server that was started on what it
+			// left knows of no failure.
+			sync.Left = sync.Left || sync.Failed && n < e.number
+			life.LogSyncs = append(life.LogSyncs, sync)
+		}
 		life.Snapshots = append(life.Snapshots, l.life.Snapshots...)
 		life.ChildRunning = append(life.ChildRunning, l.life.ChildRunning...)
 		life.Blocked = append(life.Blocked, l.life.Blocked...)
@@ -100,13 +122,14 @@ func (j *Judge) asOneLife(first int, e *epoch) *history.History {
 	}
 	slices.SortStableFunc(one.Ops, func(a, b history.Op) int { return cmp.Compare(a.Invoke, b.Invoke) })
 	for i := range one.Ops {
+		places = append(places, one.Ops[i].ID)
 		one.Ops[i].ID = i
 	}
 	one.Epochs = []history.Epoch{life}
 	after := *e.after
 	after.Epoch = 1
 	one.States = append(one.States, after)
-	return one
+	return one, places
 }
 
 // wholeReads read all of a value of each type; Read is of strings.
@@ -134,7 +157,7 @@ func writes(keys map[string]bool, op *history.Op) {
 func reads(s *history.State, written map[string]bool) []history.Op {
 	var ops []history.Op
 	read := func(op history.Op) {
-		op.Client, op.Outcome, op.Invoke, op.Return = -1, history.OK, s.Began, s.At
+		op.ID, op.Client, op.Outcome, op.Invoke, op.Return = noOp, -1, history.OK, s.Began, s.At
 		ops = append(ops, op)
 	}
 	there := map[string]bool{}

@@ -501,6 +501,10 @@ func (h *file) write(p []byte, off int64) (n int, at int64, err error) {
 		case dec.Short > 0:
 			return n, c.Off, &os.PathError{Op: "write", Path: h.name, Err: io.ErrShortWrite}
 		}
+		next := Call{Kind: OpWrite, Path: c.Path, Ino: c.Ino, Off: c.Off + int64(n), Enter: c.Return}
+		h.fs.d.Begin(&next)
+		next.Return, next.Err = c.Return, syscall.ENOSPC
+		h.fs.d.End(&next)
 		return n, c.Off, h.fail("write", syscall.ENOSPC)
 	}
 	return n, c.Off, nil

@@ -1,6 +1,9 @@
 package disk
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
 // Record is one call of the log: one that changed or synced something, or
 // failed to. Background work of the kernel is logged as syncs of kind OpSyncFS
@@ -22,9 +25,13 @@ func (d *Disk) Begin(c *Call) {
 	c.rec, c.tape, c.ended = 0, 0, false
 }
 
-// End notes that a call returns: c.Return and c.Err are set.
+// End notes that a call returns: c.Return and c.Err are set. One that found no room, or a
+// disk that was read-only, is in the log like one that a fault has failed.
 func (d *Disk) End(c *Call) {
 	c.ended = true
+	if c.rec == 0 && !d.frozen && c.Kind.Mutates() && (c.Err == syscall.ENOSPC || c.Err == syscall.EROFS) {
+		d.Refuse(c)
+	}
 	d.landed(c)
 	if d.frozen {
 		return

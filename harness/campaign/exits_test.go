@@ -45,14 +45,20 @@ func TestAnExitIsJudged(t *testing.T) {
 		violated string // an anomaly that some of the runs must show; "": none may be violated
 		finding  string // of those that are
 	}{
-		{"a failed sync", failing("fsync", syscall.EIO), "", result.EndRight, "after a failed sync of its log", "resurrection", "F7"},
+		{"a failed sync", failing("fsync", syscall.EIO), "", result.EndRight, "after a failed sync of its log", "lost-write", "F7"},
 		{"a failed write", failing("write", syscall.ENOSPC), "", result.EndRight, "after a failed write of appendonlydir/appendonly.aof.#.incr.aof: no space left on device", "", ""},
 		{"a full disk", func(d *seeding.Draws) *plan.Plan {
 			p := failing("write", syscall.ENOSPC)(d)
 			p.Statements[0] = experiment.At(40*time.Millisecond, &plan.Full{Node: experiment.Server})
 			p.Statements[0].Span = plan.Span{Kind: plan.SpanTime, For: 30 * time.Millisecond}
 			return p
-		}, "", result.EndRight, `after "at 40ms: full n1 0 for 30ms"`, "", ""},
+		}, "", result.EndRight, "after a failed write of appendonlydir/appendonly.aof.#.incr.aof: no space left on device", "", ""},
+		{"a read-only disk", func(d *seeding.Draws) *plan.Plan {
+			p := failing("write", syscall.EROFS)(d)
+			p.Statements[0] = experiment.At(40*time.Millisecond, &plan.ReadOnly{Node: experiment.Server})
+			p.Statements[0].Span = plan.Span{Kind: plan.SpanTime, For: 30 * time.Millisecond}
+			return p
+		}, "", result.EndRight, "after a failed write of appendonlydir/appendonly.aof.#.incr.aof: read-only file system", "", ""},
 		{"an assertion", nil, "rewrite-aborts", result.EndWrong, `exit status 1, after "=== ASSERTION FAILED ==="`, "exited", ""},
 	} {
 		ended, violated := 0, 0
@@ -82,6 +88,10 @@ func TestAnExitIsJudged(t *testing.T) {
 				require.NotEmpty(t, row.violated, "%s, %d: %v", row.name, n, o.Anomalies)
 				require.Equal(t, row.violated, o.Anomalies[0].Name, row.name)
 				violated++
+				if row.violated == "lost-write" {
+					require.Positive(t, o.Lost)
+					require.Contains(t, o.Anomalies[0].Story, "acknowledged")
+				}
 				if row.finding != "" {
 					require.Contains(t, o.Findings, row.finding)
 				}

@@ -60,17 +60,15 @@ func endsServer(p *plan.Plan) bool {
 	})
 }
 
-// diskFault is a statement of a plan by which a disk had refused something while that life went on; nil: none.
-func diskFault(p *plan.Plan, h *history.History, life *history.Epoch) *plan.Statement {
+// cutShort is a statement of a plan by which a disk had taken less than it was given while
+// that life went on, which is no error in its log; nil: none.
+func cutShort(p *plan.Plan, h *history.History, life *history.Epoch) *plan.Statement {
 	for i := range p.Statements {
 		s := &p.Statements[i]
-		switch s.Action.(type) {
-		case *plan.Full, *plan.ReadOnly, *plan.Short, *plan.Fail:
-			if slices.ContainsFunc(h.Events, func(e history.Event) bool {
-				return e.Kind == history.FaultStruck && e.At <= life.Ended && e.Text == s.String()
-			}) {
-				return s
-			}
+		if _, short := s.Action.(*plan.Short); short && slices.ContainsFunc(h.Events, func(e history.Event) bool {
+			return e.Kind == history.FaultStruck && e.At <= life.Ended && e.Text == s.String()
+		}) {
+			return s
 		}
 	}
 	return nil
@@ -90,7 +88,7 @@ func exitOf(x *Experiment, o *Outcome, c *contract.Contract) *result.OwnEnd {
 		return nil
 	}
 	e := &result.OwnEnd{Why: o.Exit, Runs: 1}
-	fault := diskFault(x.Plan, o.History, life)
+	short := cutShort(x.Plan, o.History, life)
 	switch {
 	case asked:
 		e.How = result.EndAllowed
@@ -106,8 +104,8 @@ func exitOf(x *Experiment, o *Outcome, c *contract.Contract) *result.OwnEnd {
 		if c.AfterFailedSync == contract.Stops && strings.HasPrefix(o.FailedCall, disk.OpWrite.String()+" ") {
 			e.How = result.EndRight
 		}
-	case fault != nil: // what a full disk answers is not in its log
-		e.How, e.Why = result.EndAllowed, fmt.Sprintf("after %q", fault)
+	case short != nil:
+		e.How, e.Why = result.EndAllowed, fmt.Sprintf("after %q", short)
 		if c.AfterFailedSync == contract.Stops {
 			e.How = result.EndRight
 		}

@@ -133,7 +133,7 @@ func (f *facts) follow(c *disk.Record) {
 			f.logs = slices.Delete(f.logs, i, i+1)
 		}
 		return
-	case c.Kind == disk.OpCreate || c.Kind == disk.OpWrite:
+	case c.Kind == disk.OpCreate && c.Err == 0 || c.Kind == disk.OpWrite:
 		if i == len(f.logs) {
 			f.logs, f.turned = append(f.logs, logFile{ino: c.Ino}), disk.Never
 		}

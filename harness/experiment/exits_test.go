@@ -1,0 +1,85 @@
+package experiment
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// TestHowAServerEndsByItself: its end is right where it keeps a promise, allowed where its
+// disk had failed it or the plan asked for it, wrong where neither had, and unexplained where
+// nobody could have seen it.
+func TestHowAServerEndsByItself(t *testing.T) {
+	failed := history.DiskSync{Enter: 1 * time.Second, Return: 2 * time.Second, Failed: true}
+	left := failed
+	left.Left = true
+	for _, row := range []struct {
+		name    string
+		plan    string
+		life    history.Epoch
+		exit    string
+		failed  string // call
+		outside string
+		stops   bool   // the contract says that the server does after a failed sync
+		crash   string // "": kill
+		want    result.EndKind
+		why     string
+	}{
+		{name: "killed by the plan", life: history.Epoch{How: history.ProcessKill, DiskSeen: true}},
+		{name: "an error of its own", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "exit status 1", want: result.EndWrong, why: "exit status 1"},
+		{name: "the same of a mode that stops", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "exit status 1", stops: true, want: result.EndWrong, why: "exit status 1"},
+		{name: "a failed sync, always", life: history.Epoch{How: history.Exited, DiskSeen: true, LogSyncs: []history.DiskSync{failed}}, exit: "exit status 1", stops: true,
+			want: result.EndRight, why: "after a failed sync of its log"},
+		{name: "a failed sync, everysec", life: history.Epoch{How: history.Exited, DiskSeen: true, LogSyncs: []history.DiskSync{failed}}, exit: "exit status 1",
+			want: result.EndAllowed, why: "after a failed sync of its log"},
+		{name: "a failed sync that it does not hear of", life: history.Epoch{How: history.Exited, DiskSeen: true, LogSyncs: []history.DiskSync{left}}, exit: "exit status 1", stops: true,
+			want: result.EndWrong, why: "exit status 1"},
+		{name: "a failed write, always", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "exit status 1", failed: "write of f: input/output error", stops: true,
+			want: result.EndRight, why: "after a failed write of f: input/output error"},
+		{name: "a failed write, everysec", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "exit status 1", failed: "write of f: input/output error",
+			want: result.EndAllowed, why: "after a failed write of f: input/output error"},
+		{name: "a failed rename, always", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "exit status 1", failed: "rename of f: input/output error", stops: true,
+			want: result.EndAllowed, why: "after a failed rename of f: input/output error"},
+		{name: "SHUTDOWN by the plan", plan: "at 1s: do n1 SHUTDOWN", life: history.Epoch{How: history.Terminated, DiskSeen: true}, exit: "exit status 0"},
+		{name: "DEBUG SEGFAULT by the plan", plan: "at 1s: do n1 DEBUG SEGFAULT", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "killed by signal 11",
+			want: result.EndAllowed, why: "after a command of the plan"},
+		{name: "SIGTERM is the crash", plan: "at 1s: term n1", crash: "term", life: history.Epoch{How: history.Terminated, DiskSeen: true}},
+		{name: "an orderly end that nobody asked for", life: history.Epoch{How: history.Terminated, DiskSeen: true}, exit: "exit status 0",
+			want: result.EndUnexplained, why: "exit status 0"},
+		{name: "an error on a disk that nobody sees", life: history.Epoch{How: history.Exited}, exit: "exit status 1", want: result.EndUnexplained, why: "exit status 1"},
+		{name: "killed from outside", life: history.Epoch{How: history.Exited, DiskSeen: true}, outside: "killed by signal 9"},
+		{name: "a disk that took less, always", plan: "at 1s: short n1 write(*) 5", life: history.Epoch{How: history.Exited, DiskSeen: true}, exit: "exit status 1", stops: true,
+			want: result.EndRight, why: `after "at 1s: short n1 write(*) 5"`},
+	} {
+		p := new(plan.Plan)
+		o := &Outcome{Outside: row.outside, History: &history.History{Epochs: []history.Epoch{row.life}}}
+		o.Exit, o.FailedCall = row.exit, row.failed
+		if row.plan != "" {
+			var err error
+			p, err = plan.Parse("plan 1\n" + row.plan)
+			require.NoError(t, err, row.name)
+			o.History.Events = []history.Event{{Kind: history.FaultStruck, Text: p.Statements[0].String()}}
+		}
+		crash := MustCrash("kill")
+		if row.crash != "" {
+			crash = MustCrash(row.crash)
+		}
+		c := contract.Contract{AfterFailedSync: contract.Refuses}
+		if row.stops {
+			c.AfterFailedSync = contract.Stops
+		}
+		end := exitOf(&Experiment{Crash: crash, Plan: p}, o, &c)
+		if row.want == "" {
+			require.Nil(t, end, row.name)
+			continue
+		}
+		require.NotNil(t, end, row.name)
+		require.Equal(t, result.OwnEnd{How: row.want, Why: row.why, Runs: 1}, *end, row.name)
+	}
+}
