@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -212,6 +213,11 @@ func statusOf(all []judged) error {
 
 // load reads the histories of a target.
 func (c *checkCmd) load(t historyFile, memory int64) []judged {
+	if t.below != "" { // whatever is there may be anybody's work
+		if err := inside.Check(t.below, t.path); err != nil {
+			return []judged{{historyFile: t, err: err, status: result.ExitUsage}}
+		}
+	}
 	files, _, err := history.LoadFile(t.path, history.Options{Memory: memory})
 	if errors.As(err, new(*history.LimitError)) {
 		err = fmt.Errorf("%w (--max-memory allows more)", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
@@ -123,7 +124,7 @@ func (f foundSplitBrain) report(from string) (*model.Report, error) {
 	}
 	m := f.Model()
 	for i, r := range all {
-		if r.Verdict == result.Violated || r.Dir == "" || len(m.Pictures) == mostPictured {
+		if r.Verdict == result.Violated || !inside.Has(from, r.Dir) || len(m.Pictures) == mostPictured {
 			continue
 		}
 		pictures, err := saved.Pictures(r.Dir)
@@ -143,16 +144,10 @@ func (f foundSplitBrain) report(from string) (*model.Report, error) {
 // movedRun is where an experiment of a split brain is: in the report directory
 // itself when it is the only one, else one below it.
 func movedRun(dir, from string, only bool) string {
-	if dir == "" {
-		return ""
-	}
-	if _, err := os.Stat(dir); err == nil {
-		return dir
-	}
-	if only {
+	if dir != "" && only && !inside.Has(from, dir) {
 		return from
 	}
-	return filepath.Join(from, filepath.Base(dir))
+	return moved(dir, from)
 }
 
 func (f foundFidelity) report(string) (*model.Report, error) { return f.Model(), nil }

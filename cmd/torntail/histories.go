@@ -21,19 +21,19 @@ import (
 )
 
 // historyFile is a file of histories, and the directory of the saved failure that it
-// belongs to, if it does.
-type historyFile struct{ path, dir string }
+// belongs to, if it does. below is the directory that was named, if it was found there.
+type historyFile struct{ path, dir, below string }
 
 // findHistories are the files named, and those below the directories named.
 func findHistories(names []string) ([]historyFile, error) {
 	var all []historyFile
 	seen := map[string]bool{}
-	add := func(path string) {
+	add := func(path, below string) {
 		if seen[path] {
 			return
 		}
 		seen[path] = true
-		t := historyFile{path: path}
+		t := historyFile{path: path, below: below}
 		if dir := filepath.Dir(path); isSavedHistory(path) && saved.Is(dir) {
 			t.dir = dir
 		}
@@ -45,7 +45,7 @@ func findHistories(names []string) ([]historyFile, error) {
 			return nil, err
 		}
 		if !info.IsDir() {
-			add(name)
+			add(name, "")
 			continue
 		}
 		found, err := historiesBelow(name)
@@ -56,7 +56,7 @@ func findHistories(names []string) ([]historyFile, error) {
 			return nil, fmt.Errorf("%s has no history, nor has a directory in it: give a history file, or a directory below failures/", name)
 		}
 		for _, path := range found {
-			add(path)
+			add(path, name)
 		}
 	}
 	return all, nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/model"
@@ -155,7 +156,7 @@ func (f *outputFlags) json(a *app, x form, dir, name string) (text io.Writer, er
 func (f *outputFlags) reports(w io.Writer, x found, dir string) (*model.Report, error) {
 	m, err := x.report(dir)
 	if err == nil {
-		err = writeReports(m, dir)
+		err = writeReports(m, dir, saved.Evidence)
 	}
 	if err == nil {
 		err = onGitHub(w, m)

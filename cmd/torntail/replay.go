@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -54,10 +56,9 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	for _, d := range saved.Directives { // a file of results is data: it names no other files and loads no code
-		if err := store.Check(d); err != nil {
-			return usage(fmt.Errorf("%s: %w", c.Dir, err))
-		}
+	changed := slices.ContainsFunc(override, func(d product.Directive) bool { return !slices.Contains(saved.Directives, d) })
+	if err := saved.Trust(override); err != nil {
+		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	}
 	x, err := saved.Experiment(override)
 	if err != nil {
@@ -70,7 +71,7 @@ func (c *replayCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return asOnFile(a, saved, o, len(override) > 0)
+	return asOnFile(a, saved, o, changed)
 }
 
 // target is what is run: what the file names, if it may be named there, or --target.

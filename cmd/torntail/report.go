@@ -10,6 +10,7 @@ import (
 
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/formats"
 	"github.com/torntail/torntail/reports/github"
 	"github.com/torntail/torntail/reports/markdown"
@@ -51,9 +52,21 @@ func (c *reportCmd) Run(a *app) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return usage(fmt.Errorf("--out: %w", err))
 	}
+	if out == from { // which may be anybody's work
+		for _, f := range formats.All() {
+			if err := inside.Check(out, filepath.Join(out, f.File)); err != nil {
+				return usage(fmt.Errorf("%w (--out writes elsewhere)", err))
+			}
+		}
+	}
 	m, err := found.report(from)
 	if err == nil {
-		err = writeReports(m, out)
+		err = writeReports(m, out, func(dir string) (*model.Evidence, error) {
+			if !inside.Has(from, dir) {
+				return nil, nil // the file that names it may be anybody's work
+			}
+			return saved.Evidence(dir)
+		})
 	}
 	if err != nil {
 		return usage(err)
@@ -72,22 +85,24 @@ func exit(m *model.Report) error {
 	return nil
 }
 
-// moved is where the directory of a failure is: where it was made, or in the
-// same place below the report directory when that has been moved or is looked at
-// from elsewhere.
+// moved is where the directory of a failure is: where it was made, if that is in the report
+// directory, or in the same place of that when it has been moved or is looked at from
+// elsewhere. Any other is a name, which is told and not looked at.
 func moved(dir, from string) string {
-	if dir == "" {
-		return ""
-	}
-	if _, err := os.Stat(dir); err == nil {
+	if dir == "" || inside.Has(from, dir) {
 		return dir
 	}
-	return filepath.Join(from, filepath.Base(filepath.Dir(dir)), filepath.Base(dir))
+	for rest, found := filepath.ToSlash(dir), true; found; _, rest, found = strings.Cut(rest, "/") {
+		if there := filepath.Join(from, filepath.FromSlash(rest)); rest != "" && inside.Has(from, there) {
+			return there
+		}
+	}
+	return dir
 }
 
-// writeReports writes a report in every format.
-func writeReports(m *model.Report, out string) error {
-	m.Evidence = saved.Evidence
+// writeReports writes a report in every format, with the evidence of failures.
+func writeReports(m *model.Report, out string, evidence func(dir string) (*model.Evidence, error)) error {
+	m.Evidence = evidence
 	for _, f := range formats.All() {
 		if err := atomicfile.Write(filepath.Join(out, f.File), func(w io.Writer) error { return f.Write(w, m) }); err != nil {
 			return err

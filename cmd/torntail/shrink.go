@@ -35,6 +35,9 @@ func (c *shrinkCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
+	if err := saved.Trust(nil); err != nil {
+		return usage(fmt.Errorf("%s: %w", c.Dir, err))
+	}
 	if c.Tries < 1 {
 		return usage(fmt.Errorf("--tries %d: want 1 or more", c.Tries))
 	}

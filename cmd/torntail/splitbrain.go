@@ -17,6 +17,7 @@ import (
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/until"
@@ -440,17 +441,20 @@ func (c *replayCmd) splitbrain(a *app) error {
 	if c.Trace != "" {
 		return usage(fmt.Errorf("--trace: only the simulated world has a trace"))
 	}
-	s, saved, err := splitbrain.Load(c.Dir)
+	s, before, err := splitbrain.Load(c.Dir)
 	if err != nil {
 		return usage(err)
 	}
-	if saved.Target, err = c.target(saved.Target); err != nil {
+	if before.Target, err = c.target(before.Target); err != nil {
 		return usage(err)
 	}
 	for _, d := range s.Directives {
-		if slices.Contains(splitbrain.Own, d.Name) {
-			return usage(fmt.Errorf("%s: torntail decides on %s itself", c.Dir, d.Name))
+		if err := redis.Takes(d, splitbrain.Own); err != nil {
+			return usage(fmt.Errorf("%s: %w", c.Dir, err))
 		}
+	}
+	if err := saved.TrustPlan(s.Plan, redis.Store); err != nil {
+		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	}
 	more := splitbrainCmd{Directive: c.Directive}
 	var o splitbrain.Options
@@ -458,14 +462,14 @@ func (c *replayCmd) splitbrain(a *app) error {
 		return usage(err)
 	}
 	s.Directives = append(s.Directives, o.Directives...)
-	backend, done, err := splitbrainBackend(saved.Target, saved.Plants)
+	backend, done, err := splitbrainBackend(before.Target, before.Plants)
 	if err != nil {
 		return err
 	}
 	defer done()
 	ctx, stop := a.interruptible()
 	defer stop()
-	r, _, err := backend.Experiment(ctx, s, saved.Seed)
+	r, _, err := backend.Experiment(ctx, s, before.Seed)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return status(result.ExitUnknown)
@@ -473,7 +477,7 @@ func (c *replayCmd) splitbrain(a *app) error {
 		return asUsage(err)
 	}
 	r.WriteText(a.stdout)
-	same, word := r.Again(saved)
+	same, word := r.Again(before)
 	fmt.Fprintln(a.stdout, word)
 	switch {
 	case r.Verdict == result.Unknown:

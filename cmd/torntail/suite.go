@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/suite"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/compare"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -109,7 +110,7 @@ func (c *suiteCmd) Run(a *app) error {
 	progress.Finish()
 	if rec == nil {
 		undo()
-		if errors.Is(broken, suite.ErrOther) {
+		if errors.Is(broken, suite.ErrOther) || errors.Is(broken, inside.ErrNotFollowed) {
 			return usage(broken)
 		}
 		return asUsage(broken)

@@ -123,7 +123,7 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 		return nil, "", err
 	}
 	if described == nil {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
+		if info, err := os.Stat(name); err == nil && info.IsDir() && !result.Named(name) {
 			return nil, "", usage(fmt.Errorf("target %s: a directory without a target.yaml", name))
 		}
 		if _, err := exec.LookPath(name); err != nil {

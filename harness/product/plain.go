@@ -11,8 +11,8 @@ import (
 
 // Plain is a store of which nothing is known that it could do without: it has no
 // configuration file, no snapshots and no rewrites, says nothing of interest in its log,
-// comes with no repair tool and can do nothing beside its clients' work. Another store
-// embeds it, and has what it has.
+// comes with no repair tool and can do nothing beside its clients' work, at least not
+// because a stranger says so. Another store embeds it, and has what it has.
 type Plain struct{}
 
 func (Plain) Findings() []*finding.Finding                    { return nil }
@@ -26,6 +26,9 @@ func (Plain) Rewrite(*Mode) []string                          { return nil }
 func (Plain) Tour(*Mode) Tour                                 { return Tour{} }
 func (Plain) Reload(*Mode) *Reload                            { return nil }
 func (Plain) Repair(string) []string                          { return nil }
+func (Plain) Obeys(words []string) error {
+	return fmt.Errorf("it is not known what %q does to this store", words[0])
+}
 func (Plain) ReadConf(file string, _ bool) (*Conf, error) {
 	return nil, fmt.Errorf("%s: this store has no configuration file that torntail reads", file)
 }

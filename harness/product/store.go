@@ -38,6 +38,17 @@ type Store interface {
 	Files
 	Log
 	Upkeep
+	Strangers
+}
+
+// Strangers is what a store takes from a saved failure, which may come from anybody: what
+// decides what is durable, and nothing that reaches beyond the server's own data. What is
+// not known is refused.
+type Strangers interface {
+	// Takes says why a directive is not taken from there.
+	Takes(d Directive) error
+	// Obeys says why a command of a plan is not sent because it stands there.
+	Obeys(words []string) error
 }
 
 // Keeping is how a store keeps its data.

@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/model"
 )
 
@@ -30,7 +31,13 @@ var clientsSee = []anomaly.Name{anomaly.NonLinearizable, anomaly.StaleRead}
 // is no replay directory has none.
 func Evidence(dir string) (*model.Evidence, error) {
 	e := new(model.Evidence)
-	var err error
+	err := inside.Tree(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return e, nil
+	case err != nil:
+		return nil, err
+	}
 	if e.Pictures, err = Pictures(dir); err != nil {
 		return nil, err
 	}
@@ -89,6 +96,9 @@ func Pictures(dir string) ([]model.Picture, error) {
 	}
 	var list []model.Picture
 	for _, name := range names {
+		if err := inside.Check(dir, name); err != nil {
+			return nil, err
+		}
 		info, err := os.Stat(name)
 		if err != nil {
 			return nil, err

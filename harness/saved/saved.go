@@ -5,9 +5,11 @@ package saved
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -121,9 +124,12 @@ func Into(dir, torntail string, b campaign.Backend) func(x *experiment.Experimen
 	}
 }
 
-// Load reads a replay directory.
+// Load reads a replay directory. What in it leads out of it is not followed.
 func Load(dir string) (*Saved, error) {
 	path := filepath.Join(dir, savedFile)
+	if err := inside.Tree(dir); errors.Is(err, inside.ErrNotFollowed) {
+		return nil, err
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
@@ -152,6 +158,48 @@ func Load(dir string) (*Saved, error) {
 		}
 	}
 	return s, nil
+}
+
+// Trust says why the failure is not run as it stands on file, which may be anybody's work:
+// its directives and its plan must be such as a store takes from strangers. A directive that
+// the user gives as well is taken from there alone.
+func (s *Saved) Trust(given []product.Directive) error {
+	store, err := target.StoreByName(s.Store)
+	if err != nil {
+		return err
+	}
+	var kept []product.Directive
+	for _, d := range s.Directives {
+		err := store.Takes(d)
+		switch {
+		case err == nil:
+			kept = append(kept, d)
+		case !slices.ContainsFunc(given, func(g product.Directive) bool { return g.Name == d.Name }):
+			return &StrangerError{fmt.Errorf("%w (replay takes it with --directive, and a target file can have it)", err)}
+		}
+	}
+	s.Directives = kept
+	return TrustPlan(s.plan, store)
+}
+
+// StrangerError is why not all is done that a saved failure says.
+type StrangerError struct{ Why error }
+
+func (e *StrangerError) Error() string {
+	return "a saved failure may come from anybody: " + e.Why.Error()
+}
+func (e *StrangerError) Unwrap() error { return e.Why }
+
+// TrustPlan says why a plan that is on file is not carried out.
+func TrustPlan(p *plan.Plan, store product.Store) error {
+	for i := range p.Statements {
+		if do, ok := p.Statements[i].Action.(*plan.Do); ok {
+			if err := store.Obeys(do.Args); err != nil {
+				return &StrangerError{fmt.Errorf("%s: %w (torntail run --plan carries out any plan)", do, err)}
+			}
+		}
+	}
+	return nil
 }
 
 // Experiment is the experiment on file, with directives that override its own.

@@ -3,12 +3,14 @@ package splitbrain
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/internal/jsonform"
 )
 
@@ -67,6 +69,9 @@ func Is(dir string) bool {
 
 // Load reads a saved experiment: its scenario, to run it again, and what it showed.
 func Load(dir string) (*Scenario, *Report, error) {
+	if err := inside.Tree(dir); errors.Is(err, inside.ErrNotFollowed) {
+		return nil, nil, err
+	}
 	path := filepath.Join(dir, ScenarioFile)
 	f, err := os.Open(path)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -42,10 +43,18 @@ func ParseShard(text string) (Shard, error) {
 	var err1, err2 error
 	s.K, err1 = strconv.Atoi(k)
 	s.N, err2 = strconv.Atoi(n)
-	if !ok || err1 != nil || err2 != nil || s.N < 1 || s.K < 1 || s.K > s.N || s.N > 1000 {
+	if !ok || err1 != nil || err2 != nil || s.N == 0 || s.check() != nil {
 		return Shard{}, fmt.Errorf("%q: want K/N, such as 3/8: the third of eight parts", text)
 	}
 	return s, nil
+}
+
+// check says what is wrong with a shard that is read.
+func (s Shard) check() error {
+	if (s != Shard{}) && (s.N < 1 || s.K < 1 || s.K > s.N || s.N > 1000) {
+		return errors.New("want K/N, such as 3/8: the third of eight parts")
+	}
+	return nil
 }
 
 func (s Shard) String() string {
@@ -154,14 +163,20 @@ func differs(a, b *Head) string {
 	return ""
 }
 
-// load reads a record.
+// load reads a record, which may be anybody's work: nothing in it leads out of it.
 func load(dir string) (*Record, error) {
+	if err := inside.Tree(dir); err != nil {
+		return nil, err
+	}
 	r := &Record{dir: dir, done: map[string]finished{}, partly: map[string]Outcome{}}
 	if err := read(filepath.Join(dir, headFile), &r.Head); err != nil {
 		return nil, err
 	}
 	if r.Head.Schema != RecordSchema {
 		return nil, fmt.Errorf("%s: schema %d: this torntail reads schema %d", filepath.Join(dir, headFile), r.Head.Schema, RecordSchema)
+	}
+	if err := r.Head.Shard.check(); err != nil {
+		return nil, fmt.Errorf("%s: shard %d/%d: %w", filepath.Join(dir, headFile), r.Head.Shard.K, r.Head.Shard.N, err)
 	}
 	for i, c := range r.Head.Cells {
 		path := filepath.Join(dir, cellDir, cellFile(i))
@@ -174,7 +189,17 @@ func load(dir string) (*Record, error) {
 		case f.Cell != c.Name:
 			return nil, fmt.Errorf("%s: it is of cell %q, where %q is expected", path, f.Cell, c.Name)
 		}
-		relocate(&f.Outcome, func(d string) string { return filepath.Join(dir, d) })
+		var outside error
+		relocate(&f.Outcome, func(d string) string {
+			there := filepath.Join(dir, d)
+			if filepath.IsAbs(d) || inside.Check(dir, there) != nil {
+				outside = fmt.Errorf("%s: %q: %w: it leads out of %s", path, d, inside.ErrNotFollowed, dir)
+			}
+			return there
+		})
+		if outside != nil {
+			return nil, outside
+		}
 		r.done[f.Cell] = f
 		r.ElapsedS += f.ElapsedS
 	}
@@ -251,7 +276,7 @@ func (c *HeadCell) blank(why string) Outcome {
 	var o Outcome
 	if b := c.Blank.Result; b != nil {
 		x, e := *b, c.Expect
-		x.Verdict, x.Why, x.Cell = result.Unknown, why, c.Name
+		x.Verdict, x.Why, x.Cell, x.Failures = result.Unknown, why, c.Name, nil
 		e.As, e.Why = result.Unknown, why
 		x.Expected = &e
 		o.Result = &x

@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/yamlnode"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // Version is the version of the file that this package reads.
@@ -36,6 +37,9 @@ type Target struct {
 // IsFile reports whether a target is the name of a target file: one that ends in
 // .yaml, or a directory with a target.yaml, which path then names.
 func IsFile(target string) (path string, ok bool) {
+	if result.Named(target) {
+		return "", false // a name, also beside a directory that is called so
+	}
 	if ext := filepath.Ext(target); ext == ".yaml" || ext == ".yml" {
 		return target, true
 	}

@@ -21,10 +21,12 @@ var Own = []string{
 	"appendfilename", "appenddirname", "dbfilename", "replicaof", "slaveof", "cluster-enabled", "protected-mode",
 }
 
+func decided(name string) error { return fmt.Errorf("torntail decides on %s itself", name) }
+
 // Check implements product.Store.
 func (store) Check(d product.Directive) error {
 	if slices.Contains(Own, d.Name) {
-		return fmt.Errorf("torntail decides on %s itself", d.Name)
+		return decided(d.Name)
 	}
 	if why := unfit(d.Name, d.Value); why != "" {
 		return fmt.Errorf("%s is not taken: %s", d.Name, why)

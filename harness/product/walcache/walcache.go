@@ -91,6 +91,9 @@ func (store) Check(d product.Directive) error {
 	return nil
 }
 
+// Takes implements product.Strangers: its flags decide what is durable, and nothing else.
+func (s store) Takes(d product.Directive) error { return s.Check(d) }
+
 func (store) Role(path string) product.Role {
 	if path == log {
 		return product.TheLog
