@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,47 @@ var edges = map[string][]string{
 		`INCRBYFLOAT f 3.0e3`, `INCRBYFLOAT f 1e-20`, `INCRBYFLOAT f 1.1e4932`, `INCRBYFLOAT f 1.1e4932`, `INCRBYFLOAT g 1e-4940`, `INCRBYFLOAT g 3.6e-4951`, `INCRBYFLOAT g -3.6e-4951`, `INCRBYFLOAT g 1.8e-4951`, `INCRBYFLOAT g 1.9e-4951`, `INCRBYFLOAT g 1e-4960`, `SET g 0`, `INCRBYFLOAT g 0x1p-16446`, `INCRBYFLOAT g 0x1.8p-16446`, `INCRBYFLOAT g 0x1p-16445`, `INCRBYFLOAT g 0x1.8p-16445`, `INCRBYFLOAT g 0x1.4p-16444`, `INCRBYFLOAT g 0x1.cp-16444`, `INCRBYFLOAT g 0x1.ffffffffffffffffp-16383`, `INCRBYFLOAT g 0x1p-16382`, `INCRBYFLOAT g 0x1.fffffffffffffffep16383`, `INCRBYFLOAT h 0.1`, `INCRBYFLOAT h 0.2`, `INCRBYFLOAT h -0.30000000000000000001`, `INCRBYFLOAT h inf`, `INCRBYFLOAT h nan`, `INCRBYFLOAT h 18446744073709551615`, `INCRBYFLOAT h 0.5`, `INCRBYFLOAT i 123456789012345678.123456789012345678`,
 		`SET k v NX XX`, `SET k v EX 0`, `SET k v PX -1`, `SET k v EXAT 1`, `GET k`, `SET k v GET`, `SET k w NX GET`, `SET k w XX GET`, `SET k w KEEPTTL EX 5`, `SETEX k 0 v`, `PSETEX k x v`, `GETEX k PERSIST EX 5`, `GETDEL k`, `GETDEL k`, `GETSET k v`, `MSETNX k a m b`, `MSETNX m a o b`, `MSET m`, `MGET k m nothing`, `SUBSTR k 0 0`,
 	},
+	"scans": {
+		`HSET h a 1 b 22 ab 3`, `HSCAN h 0`, `HSCAN h 0 COUNT 1`, `HSCAN h 0 MATCH a*`, `HSCAN h 0 MATCH a* COUNT 100`, `HSCAN h 0 MATCH *`, `HSCAN h 7`, `HSCAN h x`, `HSCAN h 0 COUNT 0`, `HSCAN h 0 COUNT -1`, `HSCAN h 0 BOGUS`, `HSCAN h 0 TYPE hash`, `HSCAN nothing 0`, `ZADD z 1 a 2.5 b -inf ab`, `ZSCAN z 0`, `ZSCAN z 0 MATCH ?b`, `ZSCAN z 0 COUNT 1 MATCH nosuch`, `ZSCAN z x`, `ZSCAN nothing 0`, `SADD s 1 2 10`, `SSCAN s 0`, `SSCAN s 0 MATCH 1*`, `SSCAN nothing 0`, `ZSCAN h 0`, `HSCAN s 0`, `SSCAN z 0`,
+		`HEXISTS h a`, `HEXISTS h nosuch`, `HEXISTS nothing a`, `HEXISTS s a`, `HLEN h`, `HGET h nosuch`, `HGET nothing a`, `HSTRLEN h b`, `ZSCORE z b`, `ZSCORE z nosuch`, `ZSCORE nothing b`, `ZSCORE h b`, `ZCARD z`, `ZMSCORE z b ab nosuch`, `ZMSCORE nothing a b`, `SISMEMBER s 10`, `SISMEMBER s nosuch`, `SISMEMBER nothing 1`, `SMISMEMBER s 1 x 10`, `SCARD s`,
+		`HINCRBYFLOAT h a 1.1e4932`, `HINCRBYFLOAT h a 1.1e4932`, `HSET h word x`, `HINCRBYFLOAT h word 1`, `HINCRBYFLOAT h b x`, `HINCRBY h word 1`, `HINCRBY h b x`, `HINCRBYFLOAT new f -0.5`, `HINCRBY new n 5`, `HGETALL new`, `ZADD z XX NX 1 a`, `ZADD z GT LT 1 a`, `ZADD z GT NX 1 a`, `ZADD z NX GT LT 1 a`, `ZADD z nan a`, `ZADD z 1 a 2`, `ZADD z x a`, `ZADD z INCR x a`, `ZINCRBY z nan a`, `ZADD z GT INCR 5 a`, `ZADD z GT INCR -5 a`, `ZADD z LT INCR 5 a`, `ZADD z LT XX INCR -5 a`, `ZADD z LT 7 fresh`, `ZADD z GT XX 7 stranger`, `ZUNIONSTORE inf 2 i1 i2`, `ZADD i1 inf a`, `ZADD i2 -inf a`, `ZUNION 2 i1 i2 WITHSCORES`, `ZINTER 2 i1 i2 WITHSCORES`, `ZUNION 2 i1 i2 WEIGHTS 0 1 WITHSCORES`, `ZUNION 1 i1 WEIGHTS 0 WITHSCORES`, `ZUNION 1 i1 WEIGHTS -1 WITHSCORES`,
+		`SADD w 1`, `SPOP w 1 2`, `SRANDMEMBER w 1 2`, `SPOP h`, `SRANDMEMBER h`, `SRANDMEMBER h 1`, `SRANDMEMBER w`, `SRANDMEMBER w 5`, `SRANDMEMBER w -3`, `SPOP w`, `SPOP w`, `SADD w 7`, `SPOP w 1`, `EXISTS w`, `ZRANDMEMBER nothing`, `ZADD one 1 a`, `ZRANDMEMBER one`, `ZRANDMEMBER one 1`, `ZRANDMEMBER one -2 WITHSCORES`, `HSET single f v`, `HRANDFIELD single`, `HRANDFIELD single -2 WITHVALUES`, `HRANDFIELD single 1 WITHVALUES`, `HRANDFIELD s`, `ZRANDMEMBER s`,
+	},
+	"scans of tables": {
+		`CONFIG SET hash-max-listpack-entries 1 zset-max-listpack-entries 1 set-max-intset-entries 1`, `HSET h2 a 1 b 22 ab 3`, `ZADD z2 1 a 2.5 b -inf ab`, `SADD s2 1 2 10`, `HSCAN h2 0 COUNT 100`, `HSCAN h2 0 COUNT 100 MATCH a*`, `ZSCAN z2 0 COUNT 100`, `ZSCAN z2 0 COUNT 100 MATCH ?b`, `SSCAN s2 0 COUNT 100`, `SSCAN s2 0 COUNT 100 MATCH 1*`, `SMEMBERS s2`, `HGETALL h2`, `HKEYS h2`, `HVALS h2`, `CONFIG SET hash-max-listpack-entries 128 zset-max-listpack-entries 128 set-max-intset-entries 512`,
+		`ZRANK z2 b`, `ZREVRANK z2 b`, `ZSCORE z2 b`, `ZCOUNT z2 -inf (2.5`, `ZLEXCOUNT z2 - +`, `SISMEMBER s2 10`, `SMISMEMBER s2 1 x 10`, `SCARD s2`,
+	},
+	"sorting": {
+		`RPUSH l 3 1 2 10`, `HSET w_1 f 30 g one`, `HSET w_2 f 10 g two`, `HSET w_3 f 20`, `SORT l BY w_*->f`, `SORT l BY w_*->f GET # GET w_*->g`, `SORT l BY w_*->f DESC`, `SORT l BY w_*->nosuch`, `SORT l BY w_*->`, `SORT l GET w_*->`, `SORT l GET w_*`, `SORT l BY w_*->f LIMIT 1 2`, `SORT l BY w_*->f LIMIT 1 2 GET w_*->g ALPHA`, `SORT l ASC`, `SORT l DESC ASC`, `SORT l ASC DESC`, `SORT l BY w_*->f ASC STORE d`, `LRANGE d 0 -1`, `TYPE d`, `SORT l GET w_*->g STORE d`, `LRANGE d 0 -1`, `SORT l LIMIT 0 0 STORE d`, `EXISTS d`, `SORT l LIMIT 2 100`, `SORT l LIMIT 4 1`, `SORT l LIMIT 0 -1`, `SORT l LIMIT 0`, `SORT l LIMIT x 1`, `SORT l BY`, `SORT l STORE`, `SORT l BOGUS`,
+		`SADD s c a b`, `SORT s ALPHA`, `SORT s ALPHA DESC`, `SORT s`, `SORT s BY nosort STORE d`, `LRANGE d 0 -1`, `SORT s BY nosort GET # STORE d`, `LRANGE d 0 -1`, `SADD n 30 4 100`, `SORT n`, `SORT n DESC LIMIT 0 2`, `SORT n BY nosort LIMIT 0 10 STORE d`, `LRANGE d 0 -1`, `ZADD z 3 a 1 b 2 c`, `SORT z BY nosort`, `SORT z BY nosort DESC`, `SORT z BY nosort LIMIT 1 1`, `SORT z BY nosort DESC LIMIT 1 1`, `SORT z BY nosort LIMIT 1 -1`, `SORT z BY nosort LIMIT 5 1`, `SORT z ALPHA`, `SORT z ALPHA DESC`, `SORT z BY nosort DESC STORE d`, `LRANGE d 0 -1`, `SORT w_1`, `SORT_RO z BY nosort`, `SORT_RO l BY w_*->f GET w_*->g`,
+		`RPUSH odd 0x10 " 5" 1e2 -7 +3 inf -inf`, `SORT odd`, `SORT odd DESC`, `RPUSH odd ""`, `SORT odd`, `RPUSH bad1 1 +-1`, `SORT bad1`, `RPUSH bad2 1 nan`, `SORT bad2`, `RPUSH bad5 1 "5\x00x"`, `SORT bad5`, `RPUSH bad6 1 5x`, `SORT bad6`, `RPUSH bad7 1 0x`, `SORT bad7`, `RPUSH bad8 1 -infinity Infinity INF`, `SORT bad8`, `RPUSH bad9 1 0x1p4 0x.8p1 1e+1 1.e1 .5 5.`, `SORT bad9`, `RPUSH bada 1 .`, `SORT bada`, `RPUSH badb 1 1e`, `SORT badb`, `RPUSH badc 1 1e+`, `SORT badc`, `RPUSH badd 1 0x1p`, `SORT badd`, `RPUSH badf 1 -`, `SORT badf`, `RPUSH badg "5 " 1`, `SORT badg`, `RPUSH badh "\x00" 1`, `SORT badh`,
+		`SET v_1 ""`, `SET v_2 x`, `SORT l BY v_* ALPHA`, `SORT l GET v_*`, `SET v_3 5`, `DEL v_2`, `SORT l BY v_*`, `SORT l ALPHA`, `SORT l ALPHA DESC`, `RPUSH words b a C "" ab "a\x00b" "a\x00a"`, `SORT words ALPHA`, `SORT words ALPHA DESC`, `SORT words ALPHA STORE d`, `LRANGE d 0 -1`, `RPUSH ties x1 x2 x3`, `MSET t_x1 2 t_x2 2 t_x3 1`, `SORT ties BY t_*`, `SORT ties BY t_* DESC`, `SORT ties BY t_* ALPHA`, `SORT ties BY nothing*`, `SORT ties BY nothing* DESC`, `SORT ties BY nothing* ALPHA`, `RPUSH many e1 e2 e3 e4 e5 e6 e7 e8 e9 e10 e11 e12 e13 e14 e15 e16 e17 e18 e19 e20 e21 e22 e23 e24 e25 e26 e27 e28 e29 e30 e31 e32 e33 e34 e35 e36 e37 e38 e39 e40 e41 e42 e43 e44 e45`, `MSET k_e3 b k_e4 a k_e9 b k_e11 c k_e12 a k_e17 b k_e20 a k_e33 b k_e41 a`,
+		`SORT many BY k_* ALPHA`, `SORT many BY k_* ALPHA LIMIT 0 44`, `SORT many BY k_* ALPHA LIMIT 1 44`, `SORT many BY k_* ALPHA LIMIT 0 3`, `SORT many BY k_* ALPHA LIMIT 3 8`, `SORT many BY k_* ALPHA LIMIT 30 8`, `SORT many BY k_* ALPHA LIMIT 40 1`, `SORT many BY k_* ALPHA DESC LIMIT 5 10`, `SORT many BY k_* ALPHA LIMIT 10 30 STORE d`, `LRANGE d 0 -1`, `LTRIM many 0 6`, `SORT many BY k_* ALPHA LIMIT 1 2`, `SORT many BY k_* ALPHA LIMIT 2 5`, `RPUSH many e12 e13`, `SORT many BY k_* ALPHA LIMIT 1 2`, `SORT many BY k_* ALPHA LIMIT 7 1`,
+		// A number out of range leaves ERANGE in errno, which SORT does not clear before
+		// the next (redis 7.0.15 sort.c): no list can be sorted until something else fails.
+		`RPUSH bad3 1 1e400`, `SORT bad3`, `CONFIG SET dir /no/such`, `RPUSH bad4 1 1e-400`, `SORT bad4`, `CONFIG SET dir /no/such`, `RPUSH bade 1 4.9e-324`, `SORT bade`, `CONFIG SET dir /no/such`, `SORT l`,
+	},
+	"streams at their ends": {
+		`XADD s 99999999999999-5 a b`, `XADD s * a b`, `XADD s 99999999999999-* a b`, `XADD s MAXLEN 2 * a b`, `XADD s MAXLEN ~ 2 LIMIT 1 * a b`, `XRANGE s - +`, `XADD e 18446744073709551615-18446744073709551614 a b`, `XADD e 18446744073709551615-* a b`, `XADD e * a b`, `XADD e 18446744073709551615-* a b`, `XADD e 1-1 a b`, `XREVRANGE e + -`, `XRANGE e 18446744073709551615 +`, `XADD f 5-18446744073709551615 a b`, `XADD f 5-* a b`, `XADD f 6-* a b`, `XADD f 007-1 a b`, `XADD f +8-1 a b`, `XADD f 9-01 a b`, `XADD f 10-+1 a b`, `XADD f -1-1 a b`, `XADD f 11--1 a b`, `XADD f " 12-1" a b`, `XADD f 12-0x1 a b`, `XADD f 18446744073709551616-1 a b`, `XADD f 13-18446744073709551616 a b`, `XADD f 013 a b`, `XADD f - a b`, `XADD f 00 a b`, `XADD f 0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000014 a b`, `XADD f 00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000014 a b`, `XRANGE f - +`,
+		`CONFIG SET stream-node-max-entries 3`, `XADD n 1 a 1`, `XADD n 2 a 2`, `XADD n 3 a 3`, `XADD n 4 a 4`, `XADD n 5 a 5`, `XADD n 6 b 6`, `XADD n 7 a 7`, `XADD n 8 a 8`, `XINFO STREAM n`, `XTRIM n MINID ~ 5`, `XINFO STREAM n`, `XTRIM n MINID ~ 4 LIMIT 1`, `XTRIM n MINID ~ 7 LIMIT 3`, `XTRIM n MINID ~ 7 LIMIT 2`, `XINFO STREAM n`, `XTRIM n MAXLEN ~ 1 LIMIT 0`, `XINFO STREAM n`, `XADD n MINID ~ 8 9 a 9`, `XADD n MINID = 8 10 a 10`, `XADD n MAXLEN = 2 11 a 11`, `XADD n MAXLEN ~ 0 LIMIT 100 12 a 12`, `XLEN n`, `XINFO STREAM n`, `XTRIM n MAXLEN 0`, `XTRIM n MINID ~ 100`, `XADD n MINID ~ 100 13 a b`, `XINFO STREAM n`, `XTRIM n LIMIT 5`, `XTRIM n`, `XTRIM n MAXLEN`, `XTRIM n BOGUS 5`, `XTRIM n MAXLEN 5 MINID 5`, `XADD n MAXLEN 5 LIMIT 5 14 a b`, `XADD n LIMIT 5 14 a b`, `XADD n MAXLEN x 14 a b`, `XADD n MAXLEN ~ 5 LIMIT -1 14 a b`, `XADD n MAXLEN ~ 5 LIMIT x 14 a b`, `XADD n NOMKSTREAM`, `XADD n 14`, `XADD n 14 a`,
+		`XADD d 1 a 1`, `XADD d 2 a 2`, `XADD d 3 a 3`, `XADD d 4 a 4`, `XADD d 5 a 5`, `XADD d 6 a 6`, `XADD d 7 a 7`, `XDEL d 1`, `XDEL d 2 5`, `XINFO STREAM d`, `XRANGE d - +`, `XREVRANGE d + -`, `XREVRANGE d 4 2`, `XRANGE d 2 5`, `XDEL d 3`, `XINFO STREAM d`, `XDEL d 7 7`, `XINFO STREAM d`, `XTRIM d MAXLEN ~ 1`, `XINFO STREAM d`, `XTRIM d MAXLEN 1`, `XDEL d 6`, `XINFO STREAM d`, `XADD d 8 a b`, `XINFO STREAM d FULL`, `XSETID d 3`, `XADD d 9 a b`, `XTRIM d MAXLEN 0`, `XSETID d 2 ENTRIESADDED 100 MAXDELETEDID 1`, `XADD d 3 a b`, `XINFO STREAM d`, `CONFIG SET stream-node-max-entries 1 stream-node-max-bytes 50`, `XADD b 1 a b`, `XADD b 2 a xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx`, `XADD b 3 a b`, `XINFO STREAM b`, `CONFIG SET stream-node-max-entries 0 stream-node-max-bytes 0`, `XADD b 4 a b`, `XADD b 5 a b`, `XINFO STREAM b`, `XTRIM b MAXLEN ~ 1`, `XINFO STREAM b`, `CONFIG SET stream-node-max-entries 100 stream-node-max-bytes 4096`,
+		`XGROUP CREATE s g $ ENTRIESREAD 1 EXTRA`, `XGROUP CREATE s g 0 MKSTREAM ENTRIESREAD 2`, `XGROUP CREATE s g2 0 ENTRIESREAD 2 MKSTREAM MKSTREAM`, `XGROUP SETID s g 0 ENTRIESREAD 1 EXTRA`, `XGROUP SETID s g 0 EXTRA`, `XREADGROUP GROUP g a COUNT 1 STREAMS s >`, `XREADGROUP GROUP g b COUNT 1 STREAMS s >`, `XPENDING s g - + 10 a`, `XPENDING s g - + 1 b`, `XPENDING s g (0 (99999999999999-9 10 b`, `XPENDING s g IDLE 0 - + 10 a`, `XINFO CONSUMERS s g`, `XINFO STREAM s FULL COUNT 1`, `XINFO STREAM s FULL COUNT 0`, `XINFO STREAM s FULL COUNT -1`, `XINFO STREAM s FULL COUNT x`, `XINFO STREAM s FULL x 1`, `XINFO STREAM s x`, `XINFO STREAM s FULL COUNT`, `XINFO STREAM nothing`, `XREADGROUP COUNT 1 STREAMS s >`, `XAUTOCLAIM s g c 0 0 COUNT 576460752303423487`, `XAUTOCLAIM s g c 0 0 COUNT 576460752303423488`, `XAUTOCLAIM s g c 0 0 COUNT 2 JUSTID`, `XCLAIM s g c 0 99999999999999-9 FORCE JUSTID`, `XCLAIM s g c 0 0-1 LASTID 99999999999999-7`, `XINFO GROUPS s`, `XCLAIM s g c 0 0-1 LASTID 1`, `XINFO GROUPS s`, `XDEL s 99999999999999-9`, `XCLAIM s g d 0 99999999999999-9`, `XCLAIM s g d 0 99999999999999-9 99999999999999-8 JUSTID LASTID 99999999999999-9`, `XPENDING s g`,
+	},
+	"HyperLogLogs, damaged": {
+		`PFADD h a`, `PFDEBUG ENCODING h x`, `PFDEBUG DECODE h`, `PFDEBUG BOGUS h`, `PFDEBUG ENCODING nothing`, `PFDEBUG ENCODING`, `PFADD big 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30`, `PFDEBUG DECODE big`, `PFDEBUG TODENSE big`, `PFDEBUG DECODE big`, `PFDEBUG TODENSE big`, `SET few "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x3f\x3f\x80\x7f\x7d"`, `PFDEBUG DECODE few`, `PFADD few a b c d e f g`, `PFDEBUG DECODE few`, `PFCOUNT few`,
+		`SET short "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x3f"`, `PFADD short a b c d e`, `PFDEBUG DECODE short`, `PFDEBUG TODENSE short`, `PFDEBUG GETREG short`, `PFCOUNT short`, `PFMERGE short h`, `PFMERGE new short`, `SET none "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80"`, `PFADD none a`, `PFCOUNT none`, `PFMERGE none h`, `PFDEBUG TODENSE none`, `SET over "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x7f\xff\x83"`, `PFADD over a b c d e f g h i`, `PFCOUNT over`, `PFDEBUG TODENSE over`, `PFMERGE x over`,
+		`SET cut "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x7f"`, `PFCOUNT cut`, `SET vals "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x8b\x8b\x88\x88\x88\x7f\xee"`, `PFDEBUG DECODE vals`, `PFADD vals a b c d e f g h i j k l m n o p q r s t`, `PFDEBUG DECODE vals`, `PFCOUNT vals`, `SET merge "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x7f\xf7"`, `PFADD merge x y z`, `PFDEBUG DECODE merge`, `PFCOUNT merge`,
+	},
+	"numbers": {
+		`SET f 10`, `INCRBYFLOAT f 0x10`, `INCRBYFLOAT f 0x1.8`, `INCRBYFLOAT f 0x`, `INCRBYFLOAT f 0xg`, `INCRBYFLOAT f 0x1p1`, `INCRBYFLOAT f 0X1P+1`, `INCRBYFLOAT f 0x1p`, `INCRBYFLOAT f 0x1e1`, `INCRBYFLOAT f 1e`, `INCRBYFLOAT f 1e+`, `INCRBYFLOAT f 1e+1`, `INCRBYFLOAT f 1e-1`, `INCRBYFLOAT f .`, `INCRBYFLOAT f .5`, `INCRBYFLOAT f 5.`, `INCRBYFLOAT f +5`, `INCRBYFLOAT f +-5`, `INCRBYFLOAT f -`, `INCRBYFLOAT f ""`, `INCRBYFLOAT f " 1"`, `INCRBYFLOAT f "1 "`, `INCRBYFLOAT f 1x`, `INCRBYFLOAT f 1e40001`, `INCRBYFLOAT f 1e-40001`, `INCRBYFLOAT f 0e40001`, `INCRBYFLOAT f 0e99999999999999999999`, `INCRBYFLOAT f 1e99999999999999999999`, `INCRBYFLOAT f 0x0p99999`, `INCRBYFLOAT f 1e40000`, `INCRBYFLOAT f 1e-40000`, `INCRBYFLOAT f 1e4932`, `INCRBYFLOAT f -1e4932`, `INCRBYFLOAT f -0`, `INCRBYFLOAT z -0`, `GET z`, `INCRBYFLOAT z -0.0000000000000000001`, `GET z`, `INCRBYFLOAT y 100`, `INCRBYFLOAT y 200.50`, `INCRBYFLOAT y 1e17`, `INCRBYFLOAT y 0.00000000000000001`, `INCRBYFLOAT y infinity`, `INCRBYFLOAT y -INF`, `INCRBYFLOAT y nanx`,
+		`SET bad x`, `INCRBYFLOAT bad 1`, `SET bad inf`, `INCRBYFLOAT bad 1`, `SET bad " 1"`, `INCRBYFLOAT bad 1`, `SET bad 1e4931`, `INCRBYFLOAT bad 1.1e4932`, `INCRBYFLOAT bad 1.1e4932`, `ZADD z2 0x10 a`, `ZADD z2 0x b`, `ZADD z2 1e400 b`, `ZADD z2 1e-400 b`, `ZADD z2 4.9e-324 c`, `ZADD z2 0e400 d`, `ZADD z2 +5 e`, `ZADD z2 -infinity f`, `ZADD z2 +inf g`, `ZADD z2 nan h`, `ZADD z2 " 1" i`, `ZADD z2 "1 " i`, `ZADD z2 0x1p3 j`, `ZADD z2 .5 k`, `ZADD z2 -.5e1 l`, `ZADD z2 1e5 m 123456789012345678 n 0.1 o 1e16 p 1e17 q 1e21 r 1e22 s 3.14159265358979323846 t 100 u -100000 v 1e-5 w 1e-7 x`, `ZRANGE z2 0 -1 WITHSCORES`,
+		`INCR n`, `INCRBY n 00`, `INCRBY n 007`, `INCRBY n +1`, `INCRBY n -0`, `INCRBY n 9223372036854775808`, `INCRBY n -9223372036854775809`, `INCRBY n 92233720368547758070`, `INCRBY n 99999999999999999999`, `INCRBY n 18446744073709551616`, `INCRBY n -9223372036854775808`, `DECR n`, `DECRBY n 1`, `SET n 9223372036854775807`, `INCRBY n -9223372036854775808`, `INCRBY n 1x`, `INCRBY n -`, `SET n -9223372036854775808`, `DECR n`, `DECRBY n -1`, `DECRBY n 9223372036854775807`, `SETRANGE r 3 abc`, `SETRANGE r 0 ""`, `APPEND r ""`, `APPEND fresh ""`, `GETRANGE r 0 0`, `GETRANGE r -1 -1`, `GETRANGE r -2 -3`, `GETRANGE r 6 6`, `GETRANGE r 5 5`, `SETRANGE r 536870912 abc`, `SETRANGE r 9223372036854775807 abc`, `SET lcs1 abcxxabc`, `SET lcs2 xxabcabcxx`, `LCS lcs1 lcs2 IDX WITHMATCHLEN`, `LCS lcs1 lcs2`, `LCS lcs2 lcs1 IDX MINMATCHLEN 3`, `LCS lcs2 lcs1 IDX MINMATCHLEN 2 WITHMATCHLEN`, `LCS lcs1 lcs1 IDX`, `LCS lcs1 lcs2 LEN IDX`, `LCS lcs1 lcs2 BOGUS`, `LCS lcs1 lcs2 MINMATCHLEN`,
+		`GETEX k EX 0`, `SET k v`, `GETEX k PERSIST`, `GETEX k EXAT 4102444800`, `GETEX k EXAT 4102444800`, `GETEX k PERSIST`, `GETEX k PERSIST`, `TTL k`, `GETEX k PXAT 4102444800000`, `PEXPIRETIME k`, `SET k w KEEPTTL`, `PEXPIRETIME k`, `SET k w`, `PEXPIRETIME k`, `SET k v EXAT 4102444800 PXAT 1`, `SET k v EXAT 4102444800 EXAT 4102444801`, `SET k v KEEPTTL KEEPTTL`, `SET k v EXAT`, `SET k v EXAT x`, `SET k v EXAT -1`, `SET k v EXAT 9223372036854775807`, `SET k v PXAT 9223372036854775807`, `SET k v PERSIST`, `GETEX k KEEPTTL`, `GETEX k NX`, `GETEX k PERSIST PERSIST`, `GETEX k EXAT 1`, `EXISTS k`, `SET k v XX`, `SET k v NX`, `SET k v NX`, `SET k v XX GET`, `SET k2 v XX GET`, `SET k2 v NX GET`, `SET k2 v NX GET`, `SETNX k2 v`, `SETNX k3 v`, `GETSET k3 w`, `GETDEL k3`, `MSETNX k4 a k5 b`, `MSETNX k5 a k6 b`, `MGET k4 k5 k6`, `MSET k4`, `MSETNX k4`, `PSETEX k4 0 v`, `SETEX k4 -1 v`, `SETEX k4 9223372036854775807 v`, `BITFIELD bf GET u8 0 SET u8 0 1 GET u8 0 INCRBY u8 0 1 GET i8 0`, `BITFIELD bf SET u8 0 1 SET u8 0 1`, `BITOP AND d f k4`, `HSET wrong f v`, `BITOP AND d f wrong`, `BITOP OR d wrong f`, `BITOP AND d k4 nothing f`, `GET d`, `BITOP XOR d nothing nothing`, `BITOP NOT d nothing`, `EXISTS d`,
+	},
+	"geo searches": {
+		`GEOADD g 13.361389 38.115556 palermo 15.087269 37.502669 catania 2.349014 48.864716 paris`, `GEOSEARCH g BYRADIUS 1 km ASC`, `GEOSEARCH g FROMLONLAT 15 37 ASC`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km ANY`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km COUNT 0`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km COUNT 1 ANY`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km COUNT 1 ANY ASC`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 200 km BYBOX 1 1 km`, `GEOSEARCH g FROMLONLAT 15 37 FROMMEMBER paris BYRADIUS 200 km`, `GEOSEARCH g FROMMEMBER paris FROMMEMBER paris BYRADIUS 200 km`, `GEOSEARCH g FROMMEMBER paris BYRADIUS 200 parsec`, `GEOSEARCH g FROMMEMBER paris BYRADIUS -1 km`, `GEOSEARCH g FROMMEMBER paris BYRADIUS x km`, `GEOSEARCH g FROMMEMBER paris BYBOX -1 1 km`, `GEOSEARCH g FROMMEMBER paris BYBOX 1 -1 km`, `GEOSEARCH g FROMMEMBER paris BYBOX x 1 km`, `GEOSEARCH g FROMMEMBER paris BYBOX 1 x km`, `GEOSEARCH g FROMMEMBER paris BYBOX 1 1 x`, `GEOSEARCH g FROMLONLAT 181 0 BYRADIUS 1 km`, `GEOSEARCH g FROMLONLAT 0 86 BYRADIUS 1 km`, `GEOSEARCH g FROMLONLAT x 0 BYRADIUS 1 km`, `GEOSEARCH nothing FROMLONLAT 0 0 BYRADIUS 1 km`, `GEOSEARCH nothing FROMMEMBER a BYRADIUS 1 km`, `GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 1 km STOREDIST`, `GEOSEARCH g FROMLONLAT 0 0 BYRADIUS 1 km STORE x`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 20000 km COUNT 2 DESC WITHDIST`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 20000 km COUNT -1`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 20000 km COUNT x`, `GEOSEARCH g FROMLONLAT 15 37 BYRADIUS 20000 km COUNT`, `GEOSEARCHSTORE d g FROMLONLAT 15 37 BYRADIUS 200 km ASC COUNT 1`, `ZRANGE d 0 -1 WITHSCORES`, `GEOSEARCHSTORE d nothing FROMLONLAT 15 37 BYRADIUS 200 km`, `EXISTS d`, `GEOSEARCHSTORE d g FROMLONLAT 15 37 BYRADIUS 200 km WITHHASH`, `GEOSEARCHSTORE d g FROMMEMBER nosuch BYRADIUS 200 km`,
+		`GEORADIUS nothing 0 0 1 km STORE d`, `GEORADIUS g 0 0 1 km WITHDIST STORE d`, `GEORADIUS g 15 37 200 km STORE d STOREDIST e`, `GEORADIUS g 15 37 200 km COUNT 1 STORE d`, `EXISTS d e`, `GEORADIUSBYMEMBER g nosuch 1 km`, `GEORADIUSBYMEMBER g palermo 1 x`, `GEORADIUSBYMEMBER g palermo x km`, `GEORADIUSBYMEMBER_RO g palermo 200 km WITHCOORD WITHDIST WITHHASH ASC`, `GEORADIUS_RO g 15 37 200 km STOREDIST d`, `GEORADIUS g 15 37 200 km FROMMEMBER palermo`, `GEORADIUS g 15 37 200 km BYBOX 1 1 km`, `GEODIST g palermo paris ft`, `GEODIST g palermo paris mi`, `GEODIST g palermo paris M`, `GEODIST g palermo paris x`, `GEODIST g palermo paris km x`, `GEODIST g nosuch palermo`, `GEODIST nothing a b`, `GEOADD g XX NX 1 1 a`, `GEOADD g XX 1 1 stranger`, `GEOADD g NX CH 1 1 friend`, `GEOADD g 1 1 a 2 2`, `GEOADD g x 1 a`, `GEOADD g 1 x a`, `GEOADD g -180 -85.05112878 corner 180 85.05112878 other 180.0001 0 x`, `GEOADD g -180 -85.05112878 corner 180 85.05112878 other`, `GEOPOS g corner other`, `GEOHASH g corner other`, `GEOSEARCH g FROMMEMBER corner BYRADIUS 1 m`, `GEOSEARCH g FROMMEMBER other BYBOX 10 10 km`, `GEOSEARCH g FROMMEMBER corner BYRADIUS 10000 km ASC`, `GEOADD p 0 0 a 0.001 0 b 0 0.001 c -0.001 -0.001 d 0.01 0.01 e 1 1 f -1 1 g 5 5 h 45 45 i`, `GEOSEARCH p FROMLONLAT 0 0 BYRADIUS 120 m ASC WITHDIST`, `GEOSEARCH p FROMLONLAT 0 0 BYRADIUS 2 km ASC WITHDIST`, `GEOSEARCH p FROMLONLAT 0 0 BYBOX 223 223 m ASC WITHDIST`, `GEOSEARCH p FROMLONLAT 0 0 BYBOX 250 50 km ASC`, `GEOSEARCH p FROMLONLAT 0 0 BYBOX 50 250 km ASC`, `GEOSEARCH p FROMLONLAT 0 0 BYRADIUS 800 km ASC`, `GEOSEARCH p FROMLONLAT 0.0005 0.0005 BYRADIUS 79 m ASC WITHDIST`, `GEOSEARCH p FROMLONLAT 2 2 BYRADIUS 500 km DESC WITHDIST`, `GEOSEARCH p FROMLONLAT 44 44 BYRADIUS 137 km DESC WITHDIST`, `GEOSEARCH p FROMLONLAT 44 44 BYRADIUS 5000 km COUNT 3 ASC WITHDIST`,
+	},
 }
 
 // changes are those that a server counts since the last snapshot.
@@ -119,15 +161,18 @@ func changes(do func(...string) string) string {
 }
 
 // Commands at the edges of their rules answer as redis-server's do, in both
-// protocols, count as the same changes, tell the same events, and leave the same data.
+// protocols, count as the same changes, tell the same events, send replicas the same
+// stream, and leave the same data.
 func TestEdgesLikeRedis(t *testing.T) {
 	both := startCouple(t, [2]string{"notify-keyspace-events", "AKE"})
 	for kind, lines := range edges {
 		for _, resp := range []string{"2", "3"} {
 			t.Run(kind+" in RESP"+resp, func(t *testing.T) {
 				theirs, ours := dial(t, both.redis.addr()), both.world.connect()
-				events := both.subscribe(t)
+				events, stream := both.subscribe(t), both.follow(t)
 				defer events.end()
+				defer stream.end()
+				p := &pair{begun: time.Now()}
 				theirs.do("HELLO", resp)
 				ours.do("HELLO", resp)
 				for _, line := range append([]string{"FLUSHALL"}, lines...) {
@@ -135,10 +180,15 @@ func TestEdgesLikeRedis(t *testing.T) {
 					require.NoError(t, err, line)
 					name := argv[0]
 					want, got := theirs.do(argv...), ours.do(argv...)
-					if kind == "sets" || name == "HRANDFIELD" || name == "ZRANDMEMBER" { // in an order of their own
+					switch {
+					case kind == "sets" || name == "HRANDFIELD" || name == "ZRANDMEMBER": // in an order of their own
 						want, got = inOrder(want, "smembers"), inOrder(got, "smembers")
+					case strings.HasPrefix(kind, "scans"): // of a hash table
+						want, got = inOrder(want, strings.ToLower(name)), inOrder(got, strings.ToLower(name))
 					}
-					assert.Equal(t, want, got, line)
+					if want != got && !(name[0] == 'X' && someTimes(p, argv, want, got, 0)) {
+						assert.Equal(t, want, got, line)
+					}
 					made := changes(ours.do)
 					assert.Equal(t, changes(theirs.do), made, "changes after %s", line)
 					assert.NotContains(t, made, "nobody", line)
@@ -148,9 +198,23 @@ func TestEdgesLikeRedis(t *testing.T) {
 				ours.do("PUBLISH", "__key:end", "mark.")
 				want, got := events.heard("mark.")
 				assert.Equal(t, commandsOf(want), commandsOf(got), "events")
+				want, got = stream.heard("mark.")
+				assert.Equal(t, timeless(commandsOf(want)), timeless(commandsOf(got)), "stream to a replica")
 			})
 		}
 	}
+}
+
+// timeless are commands without the moments that servers read from their clocks.
+func timeless(commands [][]string) [][]string {
+	for _, argv := range commands {
+		for i, arg := range argv {
+			if n, err := strconv.ParseInt(arg, 10, 64); err == nil && n > 1e12 && n < 4e12 {
+				argv[i] = "then"
+			}
+		}
+	}
+	return commands
 }
 
 // otherWords take the place of every word of a command, one at a time.
@@ -185,7 +249,7 @@ var notVaried = []string{"SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "CO
 func TestVariedEdgesLikeRedis(t *testing.T) {
 	both := startCouple(t)
 	for kind, lines := range edges {
-		if kind == "encodings at their limits" { // mostly reloads, which take long
+		if kind == "encodings at their limits" || kind == "scans of tables" { // mostly reloads, which take long; places in a hash table
 			continue
 		}
 		t.Run(kind, func(t *testing.T) {
@@ -194,7 +258,7 @@ func TestVariedEdgesLikeRedis(t *testing.T) {
 			for _, line := range lines {
 				argv, err := config.SplitArgs(line)
 				require.NoError(t, err, line)
-				if !slices.Contains(notVaried, argv[0]) && !slices.Contains(argv, "PX") && argv[0] != "PSETEX" {
+				if !slices.Contains(notVaried, argv[0]) && !slices.Contains(argv, "PX") && !slices.Contains(argv, "*") && argv[0] != "PSETEX" {
 					began := time.Now()
 					theirs.all(before)
 					ours.all(before)

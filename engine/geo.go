@@ -228,18 +228,23 @@ func (s *Server) geosearch(c *Session, argv [][]byte, q geoQuery) {
 		q.asc = true
 	}
 	if q.asc || q.desc {
-		slices.SortStableFunc(all, func(a, b found) int {
-			order := 0
-			if a.distance < b.distance {
-				order = -1
-			} else if a.distance > b.distance {
-				order = 1
-			}
+		order := func(a, b found) int {
 			if q.desc {
-				return -order
+				a, b = b, a
 			}
-			return order
-		})
+			switch {
+			case a.distance > b.distance:
+				return 1
+			case a.distance < b.distance:
+				return -1
+			}
+			return 0
+		}
+		if q.count == 0 || int64(len(all)) <= q.count {
+			slices.SortStableFunc(all, order)
+		} else {
+			partialSort(all, order, 0, int(q.count)-1)
+		}
 	}
 	if q.count != 0 {
 		all = all[:min(int64(len(all)), q.count)]

@@ -59,6 +59,7 @@ func cmdPfadd(s *Server, c *Session, argv [][]byte) {
 		register, value := hllPlace(e)
 		var changed, ok bool
 		if h, changed, ok = h.raise(register, value, s.cfg.HllSparseMaxBytes); !ok {
+			s.setHLL(c, key, h) // what came before the damage is raised, which nobody is told
 			c.error(errCorruptHLL)
 			return
 		}

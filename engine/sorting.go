@@ -93,15 +93,16 @@ func (s *Server) sort(c *Session, argv [][]byte, readOnly bool) {
 		if o.desc && obj != nil && obj.Kind != keyspace.Set {
 			slices.Reverse(elements)
 		}
-	} else if !s.sortElements(c, elements, &o) {
-		c.error("ERR One or more scores can't be converted into double")
-		return
 	}
 	n := int64(len(elements))
 	start := min(max(o.start, 0), n)
 	end := n
 	if o.count >= 0 {
 		end = min(start+min(o.count, n), n)
+	}
+	if !o.unsorted && !s.sortElements(c, elements, &o, int(start), int(end)) {
+		c.error("ERR One or more scores can't be converted into double")
+		return
 	}
 	s.answerSort(c, argv, elements[start:end], &o)
 }
@@ -126,8 +127,9 @@ func sortable(o *keyspace.Object) (elements []sortElement) {
 	return elements
 }
 
-// sortElements sorts; it reports false when something to sort by is no number.
-func (s *Server) sortElements(c *Session, elements []sortElement, o *sortOptions) bool {
+// sortElements sorts, those from start to end at least; it reports false when something
+// to sort by is no number.
+func (s *Server) sortElements(c *Session, elements []sortElement, o *sortOptions, start, end int) bool {
 	numbers := true
 	for i := range elements {
 		e := &elements[i]
@@ -138,6 +140,9 @@ func (s *Server) sortElements(c *Session, elements []sortElement, o *sortOptions
 			}
 		}
 		if o.alpha {
+			if end := bytes.IndexByte(by, 0); end >= 0 && o.store == nil {
+				by = by[:end] // strcoll compares so far; what is stored is compared whole
+			}
 			e.by = by
 			continue
 		}
@@ -148,7 +153,7 @@ func (s *Server) sortElements(c *Session, elements []sortElement, o *sortOptions
 	if !numbers {
 		return false
 	}
-	slices.SortStableFunc(elements, func(a, b sortElement) int {
+	compare := func(a, b sortElement) int {
 		order := 0
 		switch {
 		case o.alpha && (a.by == nil || b.by == nil):
@@ -167,7 +172,12 @@ func (s *Server) sortElements(c *Session, elements []sortElement, o *sortOptions
 			return -order
 		}
 		return order
-	})
+	}
+	if o.by != nil && (start > 0 || end < len(elements)) {
+		partialSort(elements, compare, start, end-1)
+	} else {
+		slices.SortStableFunc(elements, compare)
+	}
 	return true
 }
 
