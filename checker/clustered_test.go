@@ -30,7 +30,7 @@ func TestClustersOfDrawnHistoriesAreAsBefore(t *testing.T) {
 func (j *clusterJudges) tell(b *strings.Builder, h *history.History) {
 	in := zones.Input{Ops: h.Ops, Crash: zones.Late}
 	if s := stateOf(h, 0); s != nil {
-		in.Initial, in.InitialAt = s.Keys, int64(s.At)
+		in.Initial, in.InitialAt = s.Keys, int64(min(s.Began, s.At))
 	}
 	if len(h.Epochs) > 0 {
 		in.Crash = int64(h.Epochs[0].Ended)

@@ -215,7 +215,7 @@ func (j *Judge) epoch(e *epoch) {
 
 	in := zones.Input{Ops: ops, Crash: zones.Late}
 	if e.before != nil {
-		in.Initial, in.InitialAt = e.before.Keys, int64(e.before.At)
+		in.Initial, in.InitialAt = e.before.Keys, int64(min(e.before.Began, e.before.At))
 	}
 	if e.crashed {
 		in.Crash = int64(e.life.Ended)

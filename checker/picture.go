@@ -20,7 +20,7 @@ func (j *Judge) Picture(w io.Writer, h *history.History, a anomaly.Anomaly) erro
 	j.h = h
 	in := zones.Input{Ops: h.Ops[e.from:e.to], Crash: zones.Late}
 	if e.before != nil {
-		in.Initial, in.InitialAt = e.before.Keys, int64(e.before.At)
+		in.Initial, in.InitialAt = e.before.Keys, int64(min(e.before.Began, e.before.At))
 	}
 	if e.crashed {
 		in.Crash = int64(e.life.Ended)

@@ -19,7 +19,7 @@ import (
 //	c1 set k v 10-20     c1 get k v 10-20     c1 get k - 10-20   (found nothing)
 //	c1 del k 10-20       c1 push k e 10-20    c1 list k a,b 10-20
 //	c1 incr k 2 5 10-20  (added 2, the reply was 5)
-//	c1 txn k=v,l?w,m?- 10-20       (wrote v, read w, read nothing)
+//	c1 txn k=v,l?w,m?-,n+e 10-20   (wrote v, read w, read nothing, appended e)
 //	c1 hash-set k v field=f result=1 failed 10-20
 //	                     (any kind, its value or -, fields of More, and absent, failed, head, to-head)
 //	write 10-11          sync 12-15 covers 11    sync 12-15 covers 11 failed left
@@ -151,6 +151,8 @@ func operation(op *history.Op, f []string) error {
 		for _, part := range strings.Split(f[1], ",") {
 			if k, v, is := strings.Cut(part, "="); is {
 				op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Write, Key: k, Value: v})
+			} else if k, v, is := strings.Cut(part, "+"); is {
+				op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Append, Key: k, Value: v})
 			} else if k, v, _ := strings.Cut(part, "?"); v == "-" {
 				op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Read, Key: k, Absent: true})
 			} else {

@@ -1,6 +1,8 @@
 package checker
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,4 +35,24 @@ func TestTransactionsWaitForReadersAsEveryOrderSays(t *testing.T) {
 		out := j.Judge(q.History(), contract.Clients())
 		require.Equal(t, tc.good, out.Verdict == verdict.Holds, "%+v", out.Anomalies)
 	}
+}
+
+// TestWhatWasReadOfManyTiedRegistersMustSurvive: more of them than are searched wherever the
+// cut may lie, of which an order says that what was found was there, but not at the end.
+func TestWhatWasReadOfManyTiedRegistersMustSurvive(t *testing.T) {
+	var b strings.Builder
+	n := mostSearched
+	for i := range n {
+		fmt.Fprintf(&b, "c1 txn a=%d,b=%d %d-%d\n", i, i, 2*i, 2*i+1)
+	}
+	fmt.Fprintf(&b, "c2 txn a=x,b=x %d-?\n", 2*n)
+	read := fmt.Sprintf("c3 get a x %d-%d\n", 2*n+1, 2*n+2)
+	end := fmt.Sprintf("crash power-cut %d\nfound a=%d b=%d\n", 2*n+3, n-1, n-1)
+	c, err := contract.For("always", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	j := Judge{Options: unhurried}
+	require.Equal(t, verdict.Holds, j.Judge(script(t, b.String()+end), c).Verdict)
+	out := j.Judge(script(t, b.String()+read+end), c)
+	require.Equal(t, verdict.Violated, out.Verdict, out.Why)
+	require.Equal(t, "lost-write: what an acknowledged read has found survives", out.Why)
 }

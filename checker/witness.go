@@ -47,7 +47,7 @@ func (j *Judge) Witness(h *history.History, c contract.Contract, steps int64) []
 		from = e.to
 		in := zones.Input{Ops: h.Ops[e.from:e.to], Crash: zones.Late}
 		if e.before != nil {
-			in.Initial, in.InitialAt = e.before.Keys, int64(e.before.At)
+			in.Initial, in.InitialAt = e.before.Keys, int64(min(e.before.Began, e.before.At))
 		}
 		if e.crashed && e.after != nil {
 			in.Crash, in.HasRecovered, in.Recovered, in.Dump = int64(e.life.Ended), true, e.after.Keys, int64(e.after.At)

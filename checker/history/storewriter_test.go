@@ -57,13 +57,23 @@ func stored(t *testing.T, text string) []byte {
 	test := edn.Value{Kind: edn.Map, Items: []edn.Value{
 		{Kind: edn.Keyword, Text: []byte("history")},
 		{Kind: edn.Map, Items: []edn.Value{{Kind: edn.Keyword, Text: []byte("block-ref")}, {Kind: edn.Number, Text: []byte("2")}}}}}
+	return storedBlocks([]storedBlock{{blockFressian, fressed(nil, &test)}, {blockFressian, history}})
+}
+
+type storedBlock struct {
+	kind uint16
+	data []byte
+}
+
+// storedBlocks is a store of these blocks, numbered from 1, of which the first is the test.
+func storedBlocks(blocks []storedBlock) []byte {
 	b := append([]byte(storeMagic), 0, 0, 0, 1)
 	b = binary.BigEndian.AppendUint64(b, 0) // the offset of the index, known below
 	index := binary.BigEndian.AppendUint32(nil, 1)
-	for id, data := range [][]byte{fressed(nil, &test), history} {
+	for id, bl := range blocks {
 		index = binary.BigEndian.AppendUint32(index, uint32(id+1))
 		index = binary.BigEndian.AppendUint64(index, uint64(len(b)))
-		b = block(b, blockFressian, data)
+		b = block(b, bl.kind, bl.data)
 	}
 	binary.BigEndian.PutUint64(b[len(storeMagic)+4:], uint64(len(b)))
 	b = block(b, blockIndex, index)
@@ -104,4 +114,12 @@ func TestTheFirstOperationOfAStoreCounts(t *testing.T) {
 		require.NoError(t, err, tc.text)
 		require.Equal(t, tc.workload, f.Workload, tc.text)
 	}
+}
+
+// TestATestThatEndsBehindItsReferenceIsCutOff: of a map in several blocks, the part in this
+// one is missing.
+func TestATestThatEndsBehindItsReferenceIsCutOff(t *testing.T) {
+	b := storedBlocks([]storedBlock{{blockPartialMap, []byte{0, 0, 0, 0}}})
+	_, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{})
+	require.EqualError(t, err, "block 1: the test: cut off")
 }

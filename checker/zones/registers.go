@@ -104,6 +104,7 @@ type Key struct {
 	// Deadline is the earliest instant at which the key may expire; Late when it may not.
 	Deadline int64
 	expire   int64 // the same of EXPIRE and of the initial value: of whatever value is there then
+	moved    bool  // EXPIRE may have given a value another deadline
 	// Outlived: a value was read after its deadline, or was recovered with a
 	// deadline that it was not written with, or without the one that it was.
 	Outlived bool
@@ -163,8 +164,8 @@ type Input struct {
 	// Crash is when the epoch ended; Late when it did not. No operation takes
 	// effect after it: the process and its connections are gone.
 	Crash int64
-	// InitialAt and Dump are when Initial and Recovered were read: keys may have
-	// expired by then. Nanoseconds.
+	// InitialAt is when the reading of Initial began, Dump when that of Recovered was over:
+	// keys may have expired by then. Nanoseconds.
 	InitialAt, Dump int64
 }
 
@@ -268,9 +269,9 @@ func (r *Registers) SameDeadline(kv *history.KV, c *Cluster) bool {
 }
 
 // LastSeen is the last instant at which somebody can have found the value of a
-// cluster of k: Late when it has no deadline.
+// cluster of k: Late when it has no deadline, or may have been given another.
 func (r *Registers) LastSeen(k *Key, c *Cluster) int64 {
-	if k.Deadline == Late {
+	if k.Deadline == Late || k.moved {
 		return Late
 	}
 	if d := r.DeadlineOf(c); d != Late {
@@ -292,7 +293,7 @@ func (r *Registers) assignKeys() {
 		if kv.TTL > 0 {
 			k.expire = r.In.InitialAt + int64(kv.TTL) - Slack
 			if kv.Deadline != 0 {
-				k.expire = int64(kv.Deadline)
+				k.expire = int64(kv.Deadline) - Slack
 			}
 			k.Deadline = min(k.Deadline, k.expire)
 		}
@@ -405,6 +406,7 @@ func (r *Registers) count(op *history.Op, i int32, outcome history.Outcome) int3
 		if m := op.More; m != nil && m.Deadline > 0 {
 			k.expire = min(k.expire, int64(m.Deadline))
 			k.Deadline = min(k.Deadline, k.expire)
+			k.moved = true
 		}
 	case history.CAS, history.Incr, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit:
 		k.General, k.Strings = true, true

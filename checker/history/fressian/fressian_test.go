@@ -162,6 +162,21 @@ func TestAValueMayBeMadeSmall(t *testing.T) {
 	require.ErrorContains(t, err, "a value of more than 10 values and bytes")
 }
 
+// TestNumbersThatAreRepeatedCount: a number from the cache counts as one value each time, also
+// in a list that comes from the cache itself.
+func TestNumbersThatAreRepeatedCount(t *testing.T) {
+	list := func(n int, first ...byte) []byte { // of something, and the second of the cache
+		b := append([]byte{0xec, 0x76, 0, 0, byte(n >> 8), byte(n)}, first...)
+		return append(b, bytes.Repeat([]byte{0x81}, n-1)...)
+	}
+	inner := append([]byte{0xcd}, list(1<<12-1, 0xcd, 7)...) // the list is the first of the cache, and the number the second
+	for n, want := range map[int]bool{1<<12 - 1: true, 1 << 12: false} {
+		outer := append([]byte{0xec, 0x76, 0, 0, byte(n >> 8), byte(n)}, inner...)
+		_, err := fressian.NewReader(append(outer, bytes.Repeat([]byte{0x80}, n-1)...)).Next()
+		require.Equal(t, want, err == nil, "%d: %v", n, err)
+	}
+}
+
 // TestDepth: lists, caches and structures lie 200 deep in each other, and no deeper.
 func TestDepth(t *testing.T) {
 	for _, around := range [][]byte{{0xe5}, {0xed}, {0xcd}, {0xef}, {0xc1, 0xe5}} {
