@@ -160,8 +160,7 @@ var objectCommands = []entry{
 // is set and each needs a memory of its own use (redis 7.0.15 object.c
 // tryObjectEncodingEx).
 func (s *Server) sharesIntegers() bool {
-	limit, _ := s.cfg.Value("maxmemory")
-	return limit == "0" || !s.lfu() && !strings.HasSuffix(s.cfg.MaxmemoryPolicy, "-lru")
+	return s.cfg.Maxmemory == 0 || !s.lfu() && !strings.HasSuffix(s.cfg.MaxmemoryPolicy, "-lru")
 }
 
 // objectCommand looks at a value without a trace of that.

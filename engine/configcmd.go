@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -158,6 +159,13 @@ func (s *Server) applyConfig(old *config.Config) (name, why string) {
 	}
 	if s.cfg.MinReplicasToWrite != old.MinReplicasToWrite || s.cfg.MinReplicasMaxLag != old.MinReplicasMaxLag {
 		s.repl.Recount(s.env.Now())
+	}
+	if s.cfg.Maxmemory != old.Maxmemory && s.cfg.Maxmemory > 0 { // redis 7.0.15 config.c updateMaxmemory
+		if used := s.countedMemory(); used > s.cfg.Maxmemory {
+			s.warn(fmt.Sprintf("WARNING: the new maxmemory value set via CONFIG SET (%d) is smaller than the current memory usage (%d). "+
+				"This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.", s.cfg.Maxmemory, used))
+		}
+		s.evicting.unfinished = true
 	}
 	s.watchKeyspace()
 	s.tickClock()

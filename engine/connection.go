@@ -11,8 +11,8 @@ var connectionCommands = []entry{
 	{name: "echo", run: cmdEcho},
 	{name: "auth", run: cmdAuth, flags: sentinels},
 	{name: "hello", run: cmdHello, flags: sentinels},
-	{name: "quit", run: cmdQuit, flags: sentinels | control | pubsubOK},
-	{name: "reset", run: cmdReset, flags: control | pubsubOK},
+	{name: "quit", run: cmdQuit, flags: sentinels | control | leavesMulti | pubsubOK},
+	{name: "reset", run: cmdReset, flags: control | leavesMulti | pubsubOK},
 	{name: "client", flags: sentinels},
 }
 

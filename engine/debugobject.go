@@ -14,9 +14,9 @@ var memoryCommands = []entry{
 		"USAGE <key> [SAMPLES <count>]", "    Return memory in bytes used by <key> and its value. Nested values are", "    sampled up to <count> times (default: 5, 0 means sample all).")},
 }
 
-// cmdMemoryUsage answers an estimate: what the value takes when it is dumped, and
-// what surrounds it in memory.
+// cmdMemoryUsage answers what is reckoned for a key and its value.
 func cmdMemoryUsage(s *Server, c *Session, argv [][]byte) {
+	samples := 5
 	for args := argv[3:]; len(args) > 0; args = args[2:] {
 		if len(args) < 2 || !same(args[0], "samples") {
 			c.error(errSyntax)
@@ -30,24 +30,14 @@ func cmdMemoryUsage(s *Server, c *Session, argv [][]byte) {
 			c.error(errSyntax)
 			return
 		}
+		samples = int(n)
 	}
 	o := s.peek(c, argv[2])
 	if o == nil {
 		c.null()
 		return
 	}
-	c.int(int64(len(argv[2])) + s.estimate(o))
-}
-
-// bytesAnEntry is what a key, and an element of a collection, takes beside its
-// own bytes.
-const bytesAnEntry = 64
-
-func (s *Server) estimate(o *keyspace.Object) int64 {
-	if o.Kind == keyspace.String {
-		return bytesAnEntry + int64(len(o.Str))
-	}
-	return int64(len(o.Dump(false))) + bytesAnEntry*int64(1+o.Coll.Len())
+	c.int(keyspace.KeyBytes(string(argv[2])) + o.Bytes(samples))
 }
 
 // debugObject is DEBUG OBJECT. The address is nobody's business.

@@ -118,7 +118,11 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		s.reject(c, cmd, "ERR Command not allowed inside a transaction")
 		return
 	}
-	if cmd.flags&(write|ping) != 0 || cmd == execCmd && c.queueWrites() {
+	if refusal := s.memoryRefusal(c, cmd); refusal != "" {
+		s.reject(c, cmd, refusal)
+		return
+	}
+	if cmd.flags&(write|ping) != 0 || cmd == execCmd && c.queues(write) {
 		if refusal := s.writeRefusal(c, cmd); refusal != "" {
 			s.reject(c, cmd, refusal)
 			return
@@ -186,6 +190,7 @@ func (s *Server) call(c *Session, cmd *command, argv [][]byte) {
 		s.noteSlow(c, cmd, argv, took)
 	}
 	s.feedMonitors(c, cmd, argv)
+	s.ks.Tidy()
 }
 
 // allowed reports whether a directive of the kind no, local, yes permits: the
@@ -256,6 +261,7 @@ func (s *Server) apply(db int, argv [][]byte) {
 	cmd.run(s, c, argv)
 	c.out = c.out[:0]
 	s.ops, s.opArgs = s.ops[:0], s.opArgs[:0]
+	s.ks.Tidy()
 }
 
 // keep makes bytes of a request safe to store. Those of an append-only file

@@ -127,9 +127,7 @@ func (s *Server) expireActively(db int, key []byte) {
 	s.touch(db, key)
 	s.ks.DB(db).Delete(key)
 	s.notify(config.ExpiredEvents, "expired", db, key)
-	argv := [][]byte{deletion(s.cfg.LazyfreeLazyExpire), key}
-	s.mgr.Feed(db, argv)
-	s.repl.Feed(db, argv)
+	s.feedDeletion(db, key, s.cfg.LazyfreeLazyExpire)
 }
 
 // expiring is which keys a writable replica deletes itself when their time comes,

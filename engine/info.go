@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/torntail/torntail/engine/keyspace"
 )
@@ -99,15 +100,7 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 		c.verbatim(t.b.String())
 		return
 	}
-	if t.section("Memory") {
-		used := s.usedMemory()
-		t.number("used_memory", used)
-		t.text("used_memory_human", humanBytes(used))
-		t.number("used_memory_rss", used)
-		t.number("maxmemory", 0)
-		t.text("maxmemory_policy", "noeviction")
-		t.text("mem_allocator", "go")
-	}
+	s.infoMemory(t)
 	s.infoPersistence(t)
 	s.infoStats(t)
 	s.infoReplication(t)
@@ -214,7 +207,13 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("sync_partial_ok", s.repl.PartialOK)
 	t.number("sync_partial_err", s.repl.PartialErr)
 	t.number("expired_keys", s.stats.expired)
-	t.number("evicted_keys", 0)
+	t.number("evicted_keys", s.stats.evicted)
+	over := time.Duration(0)
+	if s.evicting.over != 0 {
+		over = s.env.Now() - s.evicting.over
+	}
+	t.number("total_eviction_exceeded_time", (s.evicting.overBefore + over).Milliseconds())
+	t.number("current_eviction_exceeded_time", over.Milliseconds())
 	t.number("keyspace_hits", s.stats.hits)
 	t.number("keyspace_misses", s.stats.misses)
 	t.number("migrate_cached_sockets", 0) // each MIGRATE has a connection of its own
@@ -231,18 +230,6 @@ func (s *Server) infoKeyspace(t *infoText) {
 			t.text("db"+strconv.Itoa(i), fmt.Sprintf("keys=%d,expires=%d,avg_ttl=%d", db.Len(), db.Expires(), db.AvgTTL(s.now())))
 		}
 	}
-}
-
-// perKey estimates what a key costs beside its bytes, see usedMemory.
-const perKey = 160
-
-// usedMemory is what the process uses, or in simulation an estimate that is the
-// same in every run.
-func (s *Server) usedMemory() int64 {
-	if s.o.Memory != nil {
-		return s.o.Memory()
-	}
-	return 1<<20 + perKey*int64(s.ks.Len())
 }
 
 func humanBytes(n int64) string {

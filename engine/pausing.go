@@ -80,7 +80,7 @@ func (s *Server) mustPause(c *Session, cmd *command) bool {
 	case s.pauses.all:
 		return true
 	}
-	return cmd.flags&write != 0 || mayReplicate[cmd.fullName] || cmd == execCmd && c.queueWrites()
+	return cmd.flags&write != 0 || mayReplicate[cmd.fullName] || cmd == execCmd && c.queues(write)
 }
 
 // mayReplicate are the commands that write nothing of their own, but may be sent to

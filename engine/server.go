@@ -57,6 +57,9 @@ type Options struct {
 	// Yield lets the tasks that read connections have their turn while the main
 	// task loads data; nil: clients are not served before that has ended.
 	Yield func()
+	// Evicted is told of each key as it is evicted. What it returns, if that is not nil, is
+	// called when the deletion is as durable as the configuration demands of replies.
+	Evicted func(db int, key []byte) (settled func())
 	// Keyspace to use, emptied before; nil makes a new one. It lets a
 	// simulation of many short lives reuse memory.
 	Keyspace *keyspace.Keyspace
@@ -110,13 +113,17 @@ type Server struct {
 	slowID   int64
 	spikes   []*spikes
 	expiring expiring
-	noExpire bool // DEBUG SET-ACTIVE-EXPIRE 0
-	nextCron time.Duration
-	started  time.Duration
-	ending   ending
-	attacked int64 // when HTTP was last told of in the log, Unix seconds
-	exiting  bool
-	exitCode int
+	evicting evicting
+	// queuedBytes is what commands in transactions take that are not executed yet.
+	queuedBytes int64
+	peak        int64 // of used memory
+	noExpire    bool  // DEBUG SET-ACTIVE-EXPIRE 0
+	nextCron    time.Duration
+	started     time.Duration
+	ending      ending
+	attacked    int64 // when HTTP was last told of in the log, Unix seconds
+	exiting     bool
+	exitCode    int
 
 	stats stats
 	runID string
@@ -128,6 +135,7 @@ type stats struct {
 	rejected    int64
 	commands    int64
 	expired     int64
+	evicted     int64
 	hits        int64
 	misses      int64
 	errors      int64
@@ -213,7 +221,7 @@ func (s *Server) Keyspace() *keyspace.Keyspace { return s.ks }
 func (s *Server) Run() int {
 	s.nextCron = s.env.Now() + s.period()
 	for {
-		if len(s.pending) == 0 && len(s.jobs) == 0 && !s.mustEnd() {
+		if len(s.pending) == 0 && len(s.jobs) == 0 && !s.mustEnd() && !s.evicting.unfinished {
 			if d := s.nextCron - s.env.Now(); d > 0 {
 				s.wake.WaitFor(d)
 			}
@@ -224,6 +232,10 @@ func (s *Server) Run() int {
 		s.runJobs()
 		if s.exiting {
 			return s.exit(s.exitCode)
+		}
+		if s.evicting.unfinished {
+			s.evicting.unfinished = false
+			s.evict()
 		}
 		for _, c := range s.turn {
 			c.inTurn = true
@@ -249,6 +261,7 @@ func (s *Server) Run() int {
 		if err := s.mgr.BeforeSleep(writers); err != nil {
 			return s.fatal(err)
 		}
+		s.settleEvicted()
 		s.feedOut()
 		for _, c := range s.turn {
 			c.release()

@@ -285,6 +285,7 @@ const maxIdleReply = 64 << 10
 func (c *Session) Close() {
 	s := c.s
 	c.dead = true
+	s.forgetQueued(c)
 	s.unwatchAll(c)
 	s.unblock(c)
 	s.replicaGone(c)

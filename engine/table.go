@@ -17,8 +17,10 @@ const (
 	noMulti                      // not inside MULTI
 	loadingToo                   // also while data are loaded
 	mayBlock                     // inside MULTI it does not
+	denyOOM                      // refused when maxmemory is passed
 
 	control       // executed, not queued, inside MULTI
+	leavesMulti   // ends MULTI without executing anything
 	protected     // needs enable-debug-command
 	ping          // refused like a write, so that health checks notice
 	pubsubOK      // allowed while subscribed (RESP2)
@@ -27,7 +29,7 @@ const (
 )
 
 // specFlags are Redis's words for flags.
-var specFlags = map[string]flags{"write": write, "no_auth": noAuth, "no_multi": noMulti, "blocking": mayBlock, "loading": loadingToo}
+var specFlags = map[string]flags{"write": write, "no_auth": noAuth, "no_multi": noMulti, "blocking": mayBlock, "loading": loadingToo, "denyoom": denyOOM}
 
 // handler executes a command. It answers with the session's reply methods, and
 // says with propagate what is logged.

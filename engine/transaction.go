@@ -3,7 +3,7 @@ package engine
 var transactionCommands = []entry{
 	{name: "multi", run: cmdMulti, flags: control},
 	{name: "exec", run: cmdExec, flags: control},
-	{name: "discard", run: cmdDiscard, flags: control},
+	{name: "discard", run: cmdDiscard, flags: control | leavesMulti},
 	{name: "watch", run: cmdWatch, flags: control},
 	{name: "unwatch", run: cmdUnwatch},
 }
@@ -41,16 +41,31 @@ func (c *Session) enqueue(cmd *command, argv [][]byte) {
 		own[i] = buf[len(buf)-len(a) : len(buf) : len(buf)]
 	}
 	c.queue = append(c.queue, queued{cmd, own})
+	c.s.queuedBytes += int64(n + queuedOverhead)
 }
 
-// queueWrites reports whether the transaction contains a write.
-func (c *Session) queueWrites() bool {
+// queuedOverhead is about what a queued command takes beside its arguments, bytes.
+const queuedOverhead = 128
+
+// queues reports whether the transaction contains a command with one of those flags.
+func (c *Session) queues(f flags) bool {
 	for _, q := range c.queue {
-		if q.cmd.flags&write != 0 {
+		if q.cmd.flags&f != 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// forgetQueued takes what the transaction takes off the account of memory.
+func (s *Server) forgetQueued(c *Session) {
+	for _, q := range c.queue {
+		n := queuedOverhead
+		for _, a := range q.argv {
+			n += len(a)
+		}
+		s.queuedBytes -= int64(n)
+	}
 }
 
 func cmdMulti(s *Server, c *Session, _ [][]byte) {
@@ -73,6 +88,7 @@ func cmdDiscard(s *Server, c *Session, _ [][]byte) {
 
 func (s *Server) discard(c *Session) {
 	c.multi, c.dirtyCAS, c.dirtyExec = false, false, false
+	s.forgetQueued(c)
 	clear(c.queue)
 	c.queue = c.queue[:0]
 	s.unwatchAll(c)

@@ -97,6 +97,8 @@ const (
 	// DeadlinesRestarted logs how long a key has still to live instead of when it
 	// expires, so that a load counts from anew.
 	DeadlinesRestarted
+	// EvictionNotLogged neither logs evictions nor sends them to replicas.
+	EvictionNotLogged
 	// WaitCountsOneMore lets WAIT answer one replica more than have acknowledged.
 	WaitCountsOneMore
 )
@@ -189,6 +191,8 @@ var registry = []Bug{
 		[]string{"rdb", "hybrid", "hybrid-always"}, "phantom", "any crash after a snapshot of a key that expires"},
 	{DeadlinesRestarted, "deadlines-restarted", "a key's time to live is logged instead of its deadline, and counts anew from the load",
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "phantom", "any crash after a write with a deadline"},
+	{EvictionNotLogged, "eviction-not-logged", "a key that is evicted is deleted in memory only",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after an eviction"},
 	{WaitCountsOneMore, "wait-counts-one-more", "WAIT answers one replica more than have acknowledged the write",
 		[]string{replicated}, "wait-count", "WAIT for more replicas than can be reached"},
 }

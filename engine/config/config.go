@@ -60,9 +60,14 @@ type Config struct {
 
 	HllSparseMaxBytes int64 // how long a HyperLogLog is before it is dense
 
-	MaxmemoryPolicy string
-	LfuDecayTime    int64 // minutes; 0: counters never fall
-	LfuLogFactor    int64
+	Maxmemory              int64 // bytes; 0: no limit
+	MaxmemoryPolicy        string
+	MaxmemorySamples       int64
+	MaxmemoryTenacity      int64 // 0 to 100: how long evicting may keep a command waiting
+	ReplicaIgnoreMaxmemory bool
+	LazyfreeLazyEviction   bool
+	LfuDecayTime           int64 // minutes; 0: counters never fall
+	LfuLogFactor           int64
 
 	// Limits of encodings.
 	Limits keyspace.Limits
@@ -151,9 +156,12 @@ var defaults = Config{
 
 	HllSparseMaxBytes: 3000,
 
-	MaxmemoryPolicy: "noeviction",
-	LfuDecayTime:    1,
-	LfuLogFactor:    10,
+	MaxmemoryPolicy:        "noeviction",
+	MaxmemorySamples:       5,
+	MaxmemoryTenacity:      10,
+	ReplicaIgnoreMaxmemory: true,
+	LfuDecayTime:           1,
+	LfuLogFactor:           10,
 
 	Limits: keyspace.DefaultLimits,
 

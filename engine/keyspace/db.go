@@ -26,6 +26,8 @@ type DB struct {
 	spare  []*page  // emptied pages, for reuse
 	free   []uint32 // slots that held a key once, reused last in first out
 
+	keys, values int64 // bytes that keys, and their values, are reckoned to take; see memory.go
+
 	expires   int   // keys with an expiry time
 	expireSum int64 // sum of these times, for INFO's avg_ttl
 	due       dueHeap
@@ -76,11 +78,13 @@ func (db *DB) Set(key []byte, o Object) bool {
 		s := db.writable(n)
 		db.forgetExpire(s)
 		db.replaced(s)
+		db.release(&s.obj)
 		s.obj = o
 		s.obj.Access = db.access(o.Access)
+		db.hold(&s.obj, true)
 		return false
 	}
-	db.add(string(key), o)
+	db.add(string(key), o, true)
 	return true
 }
 
@@ -90,15 +94,18 @@ func (db *DB) Replace(key []byte, o Object) bool {
 	if n, ok := db.index[string(key)]; ok {
 		s := db.writable(n)
 		db.replaced(s)
+		db.release(&s.obj)
 		s.obj = o
 		s.obj.Access = db.access(o.Access)
+		db.hold(&s.obj, true)
 		return false
 	}
-	db.add(string(key), o)
+	db.add(string(key), o, true)
 	return true
 }
 
-func (db *DB) add(key string, o Object) {
+// add stores a new key. whole: nothing is to be put into its value within the command.
+func (db *DB) add(key string, o Object, whole bool) {
 	var n uint32
 	if len(db.free) > 0 {
 		n = db.free[len(db.free)-1]
@@ -119,6 +126,8 @@ func (db *DB) add(key string, o Object) {
 		db.index = make(map[string]uint32)
 	}
 	db.index[key] = n
+	db.keys += KeyBytes(key)
+	db.hold(&s.obj, whole)
 	if db.ks.watch != nil {
 		db.ks.watch(db.number, []byte(key), o.Kind, true)
 	}
@@ -159,8 +168,12 @@ func (db *DB) edit(key []byte, kind Kind) Collection {
 	s := db.at(n)
 	if db.ks.shared(s.obj.Coll.generation()) {
 		s = db.writable(n)
+		bytes := s.obj.Coll.weighed().bytes
+		s.obj.Coll.weighed().db = nil
 		s.obj.Coll = s.obj.Coll.fork(db.ks.gen)
+		*s.obj.Coll.weighed() = weight{bytes: bytes}
 	}
+	db.changed(s.obj.Coll)
 	return s.obj.Coll
 }
 
@@ -173,6 +186,8 @@ func (db *DB) Delete(key []byte) bool {
 	s := db.writable(n)
 	db.forgetExpire(s)
 	delete(db.index, s.key)
+	db.keys -= KeyBytes(s.key)
+	db.release(&s.obj)
 	if s.obj.Kind == Stream {
 		db.replaced(s)
 	}
@@ -183,8 +198,10 @@ func (db *DB) Delete(key []byte) bool {
 
 // Flush removes all keys and returns how many there were.
 func (db *DB) Flush() int {
+	db.ks.weigh() // what is waiting must not be added to an empty database
 	n := len(db.index)
 	clear(db.index)
+	db.keys, db.values = 0, 0
 	for _, p := range db.pages {
 		if db.ks.shared(p.gen) {
 			continue // it belongs to the snapshot now

@@ -11,6 +11,7 @@ func init() {
 // HashMap is the value of a Hash: as Redis's, a listpack while it is small and
 // its fields are short, a hash table for ever after.
 type HashMap struct {
+	weight
 	gen    uint64
 	limits *Limits
 	small  []Field // in the order of insertion
@@ -39,7 +40,7 @@ func (db *DB) EditHash(key []byte) *HashMap {
 // for filling.
 func (db *DB) NewHash(key []byte) *HashMap {
 	h := &HashMap{gen: db.ks.gen, limits: db.ks.limits}
-	db.add(string(key), Object{Kind: Hash, Coll: h})
+	db.add(string(key), Object{Kind: Hash, Coll: h}, false)
 	return h
 }
 

@@ -33,6 +33,8 @@ type Keyspace struct {
 	// clock is the Access of a value that is stored now.
 	clock uint32
 	watch func(db int, key []byte, kind Kind, added bool)
+	// changed are the collections whose weight is to be found out anew.
+	changed []Collection
 }
 
 // New makes an empty keyspace.
@@ -60,6 +62,7 @@ func (k *Keyspace) SetClock(access uint32) { k.clock = access }
 
 // Swap exchanges two databases.
 func (k *Keyspace) Swap(i, j int) {
+	k.weigh() // by then each is where its weight says
 	k.dbs[i], k.dbs[j] = k.dbs[j], k.dbs[i]
 	k.dbs[i].number, k.dbs[j].number = i, j
 }
@@ -86,6 +89,8 @@ func (k *Keyspace) FlushAll() int {
 // next user. No snapshot of it may be used afterwards.
 func (k *Keyspace) Reset() {
 	k.live = 0 // so that Flush reuses the pages
+	clear(k.changed)
+	k.changed = k.changed[:0]
 	k.FlushAll()
 	k.gen, k.watch = 0, nil
 	for i := range k.dbs {

@@ -13,6 +13,7 @@ func init() {
 
 // Deque is a list: cheap at both ends, and by index.
 type Deque struct {
+	weight
 	buf  [][]byte // elements are buf[head:]
 	head int
 	gen  uint64 // the keyspace's generation when the list was made or forked
@@ -47,7 +48,7 @@ func (db *DB) EditList(key []byte) *Deque {
 // NewList stores an empty list under a key that does not exist and returns it for filling.
 func (db *DB) NewList(key []byte) *Deque {
 	d := &Deque{gen: db.ks.gen}
-	db.add(string(key), Object{Kind: List, Coll: d})
+	db.add(string(key), Object{Kind: List, Coll: d}, false)
 	return d
 }
 

@@ -72,6 +72,11 @@ type Collection interface {
 	// as HGETALL: nested arrays one after the other. add may not keep it.
 	Elements(add func(elem []byte))
 
+	// weighed is what memory is reckoned for it, and bytes reckons anew, from so many of
+	// its elements; 0: all.
+	weighed() *weight
+	bytes(samples int) int64
+
 	// generation is the keyspace's when the collection was made or forked.
 	generation() uint64
 	// fork is a copy to be changed while the receiver, which nobody changes any
@@ -166,6 +171,7 @@ func (k *Keyspace) Clone(o *Object) Object {
 	if o.Coll != nil {
 		k.gen++ // so that what both share is older than either
 		c.Coll = o.Coll.clone(k.gen)
+		*c.Coll.weighed() = weight{}
 	}
 	return c
 }

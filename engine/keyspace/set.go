@@ -14,6 +14,7 @@ func init() {
 // Members is the value of a Set: as Redis's, sorted integers while all members
 // are integers and not too many, a hash table for ever after.
 type Members struct {
+	weight
 	gen    uint64
 	limits *Limits
 	ints   []int64 // ascending
@@ -38,7 +39,7 @@ func (db *DB) EditSet(key []byte) *Members {
 // filling.
 func (db *DB) NewSet(key []byte) *Members {
 	s := &Members{gen: db.ks.gen, limits: db.ks.limits}
-	db.add(string(key), Object{Kind: Set, Coll: s})
+	db.add(string(key), Object{Kind: Set, Coll: s}, false)
 	return s
 }
 

@@ -65,6 +65,7 @@ func (a StreamID) Bytes() []byte { return a.Append(make([]byte, 0, 24)) }
 // an entry which is deleted stays in its node, marked, until all of the node
 // goes. Both are kept here as redis 7.0.15 t_stream.c keeps them.
 type EntryLog struct {
+	weight
 	gen    uint64
 	own    uint64 // the generation of nodes and groups that are this log's alone
 	limits *Limits
@@ -117,7 +118,7 @@ func (db *DB) EditStream(key []byte) *EntryLog {
 // for filling.
 func (db *DB) NewStream(key []byte) *EntryLog {
 	s := &EntryLog{gen: db.ks.gen, own: db.ks.gen, limits: db.ks.limits}
-	db.add(string(key), Object{Kind: Stream, Coll: s})
+	db.add(string(key), Object{Kind: Stream, Coll: s}, false)
 	return s
 }
 

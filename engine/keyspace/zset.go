@@ -30,6 +30,7 @@ func (m Scored) before(o Scored) bool {
 // its members are short, a skip list with a hash table for ever after. A sorted
 // sequence is in the place of the skip list.
 type SortedSet struct {
+	weight
 	gen    uint64
 	limits *Limits
 	small  []Scored // in order
@@ -51,7 +52,7 @@ func (db *DB) EditZSet(key []byte) *SortedSet {
 // it for filling.
 func (db *DB) NewZSet(key []byte) *SortedSet {
 	z := db.MakeZSet()
-	db.add(string(key), ZSetObject(z))
+	db.add(string(key), ZSetObject(z), false)
 	return z
 }
 

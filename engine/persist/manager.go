@@ -322,3 +322,6 @@ func (m *Manager) Close() {
 	m.syncer.stop()
 	m.closer.stop()
 }
+
+// Buffered is how many bytes wait to be written to the log.
+func (m *Manager) Buffered() int64 { return int64(len(m.buf)) }
