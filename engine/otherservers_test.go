@@ -51,10 +51,10 @@ func mixed(seed uint64, keys int) (out [][]string) {
 }
 
 // TestFilesOfOtherServers loads what older and newer servers write: five files of
-// 100,000 keys each of every program in TORNTAIL_SERVERS (scripts/other-servers
-// fetches them) and of the redis-server that is installed.
+// 100,000 keys each of every server below TORNTAIL_SERVERS (torntail servers get
+// unpacks them) and of the redis-server that is installed.
 func TestFilesOfOtherServers(t *testing.T) {
-	servers, err := filepath.Glob(filepath.Join(os.Getenv("TORNTAIL_SERVERS"), "*-server*"))
+	servers, err := filepath.Glob(filepath.Join(os.Getenv("TORNTAIL_SERVERS"), "*/*-server"))
 	require.NoError(t, err)
 	if os.Getenv("TORNTAIL_SERVERS") == "" || len(servers) == 0 {
 		t.Skip("TORNTAIL_SERVERS names no directory of servers")
@@ -64,11 +64,11 @@ func TestFilesOfOtherServers(t *testing.T) {
 			"appendonly no rdbcompression yes", "appendonly no rdbcompression no", "appendonly yes aof-use-rdb-preamble yes", "appendonly yes aof-use-rdb-preamble no",
 			"appendonly no list-max-ziplist-size 4 hash-max-ziplist-entries 4 zset-max-ziplist-entries 4 set-max-intset-entries 4",
 		} {
-			t.Run(filepath.Base(path)+"/"+mode, func(t *testing.T) {
+			t.Run(filepath.Base(filepath.Dir(path))+"/"+mode, func(t *testing.T) {
 				dir := t.TempDir()
 				r := &realRedis{t: t, dir: dir, port: freePort(t)}
 				args := []string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", dir, "--save", ""}
-				if !strings.Contains(path, "bullseye") {
+				if !strings.Contains(path, "redis-6") {
 					args = append(args, "--enable-debug-command", "yes")
 				}
 				ours, theirs := directivesOf(mode)

@@ -54,6 +54,7 @@ type cli struct {
 	CheckAOF checkAOFCmd `cmd:"" name:"check-aof" help:"Check an append-only file, or cut its damaged tail off, as redis-check-aof does."`
 	Selftest selftestCmd `cmd:"" help:"Plant each known fault and show that it is found, and that the clean engine stays silent."`
 	Fidelity fidelityCmd `cmd:"" help:"Hold the disk model against real ext4, xfs and btrfs (root)."`
+	Servers  serversCmd  `cmd:"" help:"The servers that can be tested here, and how to get others."`
 	Doctor   doctorCmd   `cmd:"" help:"What this machine can do, and how to get the rest."`
 	List     listCmd     `cmd:"" help:"List modes, crashes, faults, workloads, plants, scenarios, profiles or personalities."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

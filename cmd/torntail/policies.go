@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
@@ -97,13 +98,13 @@ func (c *policiesCmd) Run(a *app) error {
 		return err
 	}
 	defer done()
-	binary, release, err := serverBinary(c.Target)
+	server, release, err := measured(c.Target)
 	if err != nil {
 		undo()
 		return err
 	}
 	defer release()
-	m.Binary = binary
+	m.Server = server
 	for _, s := range settings {
 		mode := s.mode
 		mode.Name = s.label
@@ -293,10 +294,15 @@ func (c *policiesCmd) campaign() (*campaign.Campaign, error) {
 	return k, err
 }
 
-// serverBinary is the program whose costs are measured.
-func serverBinary(target string) (binary string, release func(), err error) {
-	if target == "engine" {
-		return policies.Engine()
+// measured is the server whose costs are: of the engine a program of its own.
+func measured(name string) (server machine.Opener, release func(), err error) {
+	if name != "engine" {
+		s, err := findServer(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.Rig, func() {}, nil
 	}
-	return target, func() {}, nil
+	binary, release, err := policies.Engine()
+	return machine.Serving(redis.Store, binary), release, err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/harness/until"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
@@ -29,7 +30,7 @@ import (
 type splitbrainCmd struct {
 	Name string `arg:"" optional:"" help:"A named scenario (torntail list scenarios), or a scenario's file; flags change what they name." placeholder:"SCENARIO"`
 
-	Target       string         `default:"engine" help:"engine (in simulation), redis-server, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
+	Target       string         `default:"engine" help:"engine (in simulation), redis-server, a name of torntail servers, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
 	Topology     string         `help:"Servers and Sentinels: 3+3, 5+5, chain, chain:4+3; default 3+3." placeholder:"N+M" group:"What is tested"`
 	Directive    []string       `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
 	Conf         string         `help:"A redis.conf whose lines the servers get; what torntail decides itself is printed." placeholder:"FILE" type:"existingfile" group:"What is tested"`
@@ -151,8 +152,8 @@ func (c *splitbrainCmd) progress() *terminal.Progress {
 }
 
 // splitbrainBackend is where a target's experiments run; done releases it.
-func splitbrainBackend(target, planted string) (b splitbrain.Backend, done func(), err error) {
-	where, err := backendOf(target, "")
+func splitbrainBackend(name, planted string) (b splitbrain.Backend, done func(), err error) {
+	where, err := backendOf(name, "")
 	if err != nil {
 		return b, nil, usage(err)
 	}
@@ -167,8 +168,20 @@ func splitbrainBackend(target, planted string) (b splitbrain.Backend, done func(
 		b, done = simcluster.Backend(p.Engine)
 		return b, done, nil
 	}
-	b, err = cluster.Backend(target, lacking)
-	return b, func() {}, err
+	server, err := clusterServer(name)
+	if err != nil {
+		return b, nil, err
+	}
+	return cluster.Backend(server), func() {}, nil
+}
+
+// clusterServer finds a server of which there are to be several, and Sentinels.
+func clusterServer(name string) (*target.Server, error) {
+	s, err := findServer(name)
+	if err == nil && s.Described != nil {
+		err = usage(fmt.Errorf("target %s: a target file does not say how a Sentinel is started; want the path of the server's binary", name))
+	}
+	return s, err
 }
 
 // clusterPlants are plants, and the bugs that show only among several servers.

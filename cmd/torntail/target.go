@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ import (
 
 // targetFlags say what is tested and on which disk.
 type targetFlags struct {
-	Target      string `default:"engine" help:"engine, redis-server, the path of a server binary, or a target.yaml that describes one; default ${default}." placeholder:"TARGET"`
+	Target      string `default:"engine" help:"engine, redis-server, a name of torntail servers, the path of a server binary, or a target.yaml that describes one; default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine), process (real servers on the fault disk) or block (real servers on a real file system, as root); sim or process follows from the target." placeholder:"NAME"`
 	FS          string `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options, such as ext4,data=writeback; default ${default}." placeholder:"FS"`
 	Disk        string `default:"fuse" enum:"${disks}" help:"Where a real server writes: ${disks_about}; default ${default}." placeholder:"${disks_hint}"`
@@ -53,15 +52,12 @@ func (f *targetFlags) check() error {
 	return known("--profile", f.Profile, profileNames())
 }
 
-// servers are the targets that are programs in PATH by these names.
-var servers = result.Targets[1:]
-
 // backendOf is where a target runs; name is what --backend asks for, or "".
 func backendOf(target, name string) (plan.Backend, error) {
 	b := plan.Process
 	if target == "engine" {
 		b = plan.Sim
-	} else if near := nearest(target, append(servers, "engine")); near != "" && !slices.Contains(servers, target) {
+	} else if near := nearest(target, result.Targets); near != "" && !slices.Contains(result.Targets, target) {
 		if _, err := exec.LookPath(target); err != nil {
 			return b, fmt.Errorf("--target %q is not known: did you mean %q?", target, near)
 		}
@@ -118,17 +114,9 @@ func openTarget(name, disk string) (b campaign.Backend, done func(), err error) 
 
 // openRig prepares a disk for a real server, and finds out its version.
 func openRig(name, disk string) (*machine.Rig, string, error) {
-	described, err := describedTarget(name)
+	found, err := findServer(name)
 	if err != nil {
 		return nil, "", err
-	}
-	if described == nil {
-		if info, err := os.Stat(name); err == nil && info.IsDir() && !result.Named(name) {
-			return nil, "", usage(fmt.Errorf("target %s: a directory without a target.yaml", name))
-		}
-		if _, err := exec.LookPath(name); err != nil {
-			return nil, "", lacking(name, err)
-		}
 	}
 	if disk == "" {
 		disk = faultDisk
@@ -145,15 +133,11 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 			return nil, "", environment(err)
 		}
 	}
-	v, err := versionOf(name, described)
-	if err != nil {
-		return nil, "", err
-	}
 	open := machine.BlockDisks(fs)
 	if !block {
 		open = kind.Open
 	}
-	rig, err := machine.NewRig(target.StoreOf(name), name, open)
+	rig, err := found.Rig(open)
 	var refused *blocklog.RefusedError
 	switch {
 	case errors.As(err, &refused):
@@ -161,47 +145,22 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 	case err != nil:
 		return nil, "", environment(fmt.Errorf("the disk: %w", err))
 	}
-	if described == nil {
-		rig.Version = v
-	} else {
-		rig.Describe(&described.Server, described.Within, described.Repair, described.Modes)
-	}
-	return rig, v, nil
+	return rig, found.Version, nil
 }
 
-// describedTarget is what a target file says; nil when the target is none.
-func describedTarget(name string) (*target.Target, error) {
-	path, ok := target.IsFile(name)
-	if !ok {
-		return nil, nil
-	}
-	t, err := target.Load(path)
-	if err != nil {
+// findServer finds the real server that a target is, and asks it for its version.
+func findServer(name string) (*target.Server, error) {
+	s, err := target.Find(name)
+	var missing *target.MissingError
+	switch {
+	case errors.As(err, &missing) && missing.Err != nil:
+		return nil, lacking(name, missing.Err)
+	case errors.As(err, &missing):
+		return nil, environment(err)
+	case err != nil:
 		return nil, usage(err)
 	}
-	if err := t.Available(); err != nil {
-		return nil, environment(err)
-	}
-	return t, nil
-}
-
-// versionOf asks a target for its version.
-func versionOf(name string, described *target.Target) (string, error) {
-	if described != nil {
-		v, err := process.VersionOf(described.Version)
-		if err != nil {
-			return "", usage(fmt.Errorf("target %s: %w", name, err))
-		}
-		return v, nil
-	}
-	if target.StoreOf(name).Server(name) != nil {
-		return process.VersionOf([]string{name, "--version"})
-	}
-	v, err := process.Version(name)
-	if err != nil {
-		return "", usage(fmt.Errorf("target %s: called with --version it does not answer as redis-server does (a target.yaml can describe it: docs/targets.md)", name))
-	}
-	return v, nil
+	return s, nil
 }
 
 // asUsage makes bad input of a server that will not start on an empty disk: it

@@ -22,7 +22,7 @@ type topologyCmd struct {
 
 type topologyUpCmd struct {
 	Topology  string   `arg:"" optional:"" default:"3+3" help:"Servers and Sentinels: 3+3, 5+5, chain; default ${default}." placeholder:"N+M"`
-	Target    string   `default:"redis-server" help:"redis-server, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET"`
+	Target    string   `default:"redis-server" help:"redis-server, a name of torntail servers, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET"`
 	Timing    string   `help:"quick: Sentinels act within seconds; conf: their own defaults; default quick." placeholder:"NAME"`
 	Quorum    int      `help:"Sentinels that must agree; default the majority." placeholder:"N"`
 	Directive []string `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
@@ -56,12 +56,16 @@ func (c *topologyUpCmd) Run(a *app) error {
 	if c.Target == "engine" {
 		return usage(errors.New("--target engine: the simulation has no addresses to connect to: want redis-server or the path of a server binary"))
 	}
-	if _, _, err := splitbrainBackend(c.Target, ""); err != nil {
+	if _, err := backendOf(c.Target, ""); err != nil {
+		return usage(err)
+	}
+	server, err := clusterServer(c.Target)
+	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	up, err := cluster.Up(ctx, s, cluster.Options{Binary: c.Target, Seed: 1, Anybody: true})
+	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

@@ -20,6 +20,8 @@ func Available(string) error { return ErrUnsupported }
 
 func Version(string) (string, error) { return "", ErrUnsupported }
 
+func Kind(string) (version, product string, err error) { return "", "", ErrUnsupported }
+
 func VersionOf([]string) (string, error) { return "", ErrUnsupported }
 
 func (p *Process) Pid() int                         { return 0 }

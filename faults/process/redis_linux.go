@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -198,30 +198,97 @@ func readInfo(answers *bufio.Reader) map[string]string {
 	return info
 }
 
+// How long a server may take to say its version, and how much it may say.
+const (
+	versionWithin = 5 * time.Second
+	versionBytes  = 64 << 10
+)
+
+// answerTo is what a program prints that is asked for its version. It is ended, and all that
+// it has started, when it takes too long or does not stop.
+func answerTo(command []string) (string, error) {
+	asked := strings.Join(command, " ")
+	var mu sync.Mutex
+	var said strings.Builder
+	full := make(chan struct{})
+	p, err := Start(Spec{Path: command[0], Args: command[1:], Output: func(l Line) {
+		mu.Lock()
+		defer mu.Unlock()
+		if said.Len() > versionBytes {
+			return
+		}
+		said.WriteString(l.Text)
+		said.WriteByte('\n')
+		if said.Len() > versionBytes {
+			close(full)
+		}
+	}})
+	if err != nil {
+		return "", err
+	}
+	defer p.OutputDone()
+	defer p.WaitTree()
+	defer p.KillTree()
+	timer := time.NewTimer(versionWithin)
+	defer timer.Stop()
+	select {
+	case <-p.Done():
+		p.KillTree() // what it has left behind holds the output open
+		p.OutputDone()
+	case <-full:
+		return "", fmt.Errorf("%s: prints more than %d bytes, where a version is expected", asked, versionBytes)
+	case <-timer.C:
+		return "", fmt.Errorf("%s: has not ended after %v", asked, versionWithin)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	text := strings.TrimSpace(said.String())
+	if exit := p.Wait(); exit.Code != 0 {
+		return "", fmt.Errorf("%s: %v: %s", asked, exit, short(text))
+	}
+	return text, nil
+}
+
+// short is the beginning of what a program said, for a message.
+func short(text string) string {
+	const most = 200
+	if len(text) > most {
+		return strconv.Quote(text[:most]) + "..."
+	}
+	return strconv.Quote(text)
+}
+
 // VersionOf asks a program that is not redis-server's kin for its version.
 func VersionOf(command []string) (string, error) {
-	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
+	out, err := answerTo(command)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", strings.Join(command, " "), err)
+		return "", err
 	}
-	if v := parseVersion(string(out)); v != "" {
+	if v := parseVersion(out); v != "" {
 		return v, nil
 	}
-	if v := numberPattern.FindString(string(out)); v != "" {
+	if v := numberPattern.FindString(out); v != "" {
 		return v, nil
 	}
-	return "", fmt.Errorf("%s: no version in %q", strings.Join(command, " "), strings.TrimSpace(string(out)))
+	return "", fmt.Errorf("%s: no version in %s", strings.Join(command, " "), short(out))
 }
 
 // Version asks a server binary for its version, "7.0.15".
 func Version(binary string) (string, error) {
-	out, err := exec.Command(binary, "--version").CombinedOutput()
+	v, _, err := Kind(binary)
+	return v, err
+}
+
+// Kind asks a server binary for its version, and what it calls itself, such as "redis"
+// or "valkey".
+func Kind(binary string) (version, product string, err error) {
+	out, err := answerTo([]string{binary, "--version"})
 	if err != nil {
-		return "", fmt.Errorf("%s --version: %w", binary, err)
+		return "", "", err
 	}
-	v := parseVersion(string(out))
-	if v == "" {
-		return "", fmt.Errorf("%s --version: no version in %q", binary, strings.TrimSpace(string(out)))
+	if version = parseVersion(out); version == "" {
+		return "", "", fmt.Errorf("%s --version: no version in %s", binary, short(out))
 	}
-	return v, nil
+	product, _, _ = strings.Cut(strings.ToLower(out), " ")
+	return version, product, nil
 }

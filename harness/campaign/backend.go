@@ -17,6 +17,7 @@ import (
 // Backend is where a campaign's experiments run and what they run.
 type Backend struct {
 	Target, Version string
+	Origin          string // the package that the target comes from and its hash; "": none
 	Name            string // of the place, as reports and saved failures have it
 	Place
 }
@@ -99,13 +100,15 @@ func (simulation) Adapt(p *plan.Plan, _ uint64) *plan.Plan { return p }
 // RealServer is a real server on the disks of a rig.
 func RealServer(r *machine.Rig, version string) Backend {
 	on := real{r, r.Machine()}
+	var at Place = on
 	if _, blocks := on.on.(*machine.OnBlocks); blocks {
-		return backend(r.Binary, version, onBlocks{on})
+		at = onBlocks{on}
+	} else if _, seen := plan.System(on.on).(plan.Calls); !seen {
+		at = unseen{on}
 	}
-	if _, seen := plan.System(on.on).(plan.Calls); !seen {
-		return backend(r.Binary, version, unseen{on})
-	}
-	return backend(r.Binary, version, on)
+	b := backend(r.Called(), version, at)
+	b.Origin = r.Origin
+	return b
 }
 
 // real is a real server on the fault disk.

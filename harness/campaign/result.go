@@ -178,7 +178,7 @@ func count(m *map[string]int, name string) {
 // blank is the result of a pair before anything was run.
 func (c *cell) blank(k *Campaign, b Backend) result.Result {
 	r := result.Result{
-		Target: b.Target, Version: b.Version, Backend: b.Name, Mode: c.mode.Name, Crash: c.crash.Name,
+		Target: b.Target, Version: b.Version, Package: b.Origin, Backend: b.Name, Mode: c.mode.Name, Crash: c.crash.Name,
 		Workload: k.Workload.Name, Personality: k.Personality, SpanMS: result.MS(c.mode.Span),
 	}
 	for _, d := range c.mode.Directives {

@@ -4,7 +4,6 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,8 @@ import (
 
 // Options say what a cluster is made of, besides its scenario.
 type Options struct {
-	Binary string // "" is redis-server; the same program is started as Sentinel
+	// Server is what is started, as Sentinel too; nil: redis-server.
+	Server machine.Opener
 	Seed   uint64
 	// Anybody lets the last client stand for whoever connects from another address.
 	Anybody bool
@@ -58,7 +58,10 @@ const networkTries = 20
 // processes have answered when it returns; they need not have found each other.
 func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, err error) {
 	c := &Cluster{o: o, s: s}
-	if c.rig, err = machine.NewRig(redis.Store, cmp.Or(o.Binary, "redis-server"), machine.HostDirs("")); err != nil {
+	if o.Server == nil {
+		o.Server = machine.Serving(redis.Store, "redis-server")
+	}
+	if c.rig, err = o.Server(machine.HostDirs("")); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ import (
 type Rig struct {
 	Store  product.Store
 	Binary string
+	// Name is what reports call the server; "": Binary.
+	Name string
+	// Origin is the package that it comes from and its hash; "": not out of an archive.
+	Origin string
 	// Version is the server's, where it is the store's own; "": nobody knows.
 	Version string
 	Disks   Disks
@@ -67,6 +72,16 @@ type Disk interface {
 // ErrTaken means that somebody has taken away what torntail had put there.
 var ErrTaken = errors.New("was taken away from torntail")
 
+// Opener makes a rig for some server on such disks.
+type Opener func(open func(clock func() time.Duration) (Disks, error)) (*Rig, error)
+
+// Serving is the opener of rigs for a store's binary.
+func Serving(s product.Store, binary string) Opener {
+	return func(open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
+		return NewRig(s, binary, open)
+	}
+}
+
 // NewRig is for servers of a store's binary on such disks. Close it when done.
 func NewRig(s product.Store, binary string, open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
 	r := &Rig{Store: s, Binary: binary, start: time.Now(), server: s.Server(binary), repair: s.Repair(binary)}
@@ -88,8 +103,11 @@ func (r *Rig) LacksMode(m *product.Mode) string {
 	if r.modes == nil || slices.Contains(r.modes, m.Name) {
 		return r.Store.Lacks(r.Version, m)
 	}
-	return fmt.Sprintf("%s has no mode %s", r.Binary, m.Name)
+	return fmt.Sprintf("%s has no mode %s", r.Called(), m.Name)
 }
+
+// Called is what reports call the server.
+func (r *Rig) Called() string { return cmp.Or(r.Name, r.Binary) }
 
 // Close takes the disks away.
 func (r *Rig) Close() error { return r.Disks.Close() }

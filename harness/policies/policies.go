@@ -22,15 +22,14 @@ import (
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
-	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
 
 // Measurement is what is measured and how.
 type Measurement struct {
-	Binary string // the server
-	Dir    string // where on the host; files are made in a directory of its own below it
+	Server machine.Opener // what is measured
+	Dir    string         // where on the host; files are made in a directory of its own below it
 	Modes  []product.Mode
 	Load   result.Offered
 	Rounds int
@@ -58,7 +57,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		}
 		p.Policies = append(p.Policies, one)
 	}
-	host, err := machine.NewRig(redis.Store, m.Binary, machine.HostDirs(m.Dir))
+	host, err := m.Server(machine.HostDirs(m.Dir))
 	if err != nil {
 		return nil, fmt.Errorf("measure in %s: %w", m.Dir, err)
 	}
@@ -77,7 +76,7 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 	if err := fusefs.Available(); err != nil {
 		p.Disk.Why, p.Disk.Fsync = err.Error(), nil
 	} else {
-		rig, err := machine.NewRig(redis.Store, m.Binary, machine.FaultDisks)
+		rig, err := m.Server(machine.FaultDisks)
 		if err != nil {
 			return nil, err
 		}

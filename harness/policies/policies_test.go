@@ -45,7 +45,7 @@ func TestCostsOfARealServer(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
 	needs.Working(t, fusefs.Available())
 	turns := 0
-	m := &Measurement{Binary: binary, Dir: ".", Modes: modes(t, "always", "rdb", "none"), Rounds: 2, Round: 500 * time.Millisecond, RestartWrites: 2000,
+	m := &Measurement{Server: machine.Serving(redis.Store, binary), Dir: ".", Modes: modes(t, "always", "rdb", "none"), Rounds: 2, Round: 500 * time.Millisecond, RestartWrites: 2000,
 		Load: result.Offered{Clients: 4, Pipeline: 2, ValueSize: 50, Keys: 100, ReadRatio: 0.5}, Tell: func(string, int, int) { turns++ }}
 	p, err := m.Run(t.Context())
 	require.NoError(t, err)

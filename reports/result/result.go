@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -70,14 +71,15 @@ type Machine struct {
 
 // Result is what was found for one target in one mode under one crash kind.
 type Result struct {
-	Target      string   `json:"target"`      // "engine", "redis-server", or a path
-	Version     string   `json:"version"`     // of the target
-	Backend     string   `json:"backend"`     // "sim", "process", "block"
-	Mode        string   `json:"mode"`        // "always", "everysec", ...
-	Directives  []string `json:"directives"`  // what the mode sets, as lines of redis.conf
-	Crash       string   `json:"crash"`       // "kill", "power", "power-in-fsync", ...
-	Workload    string   `json:"workload"`    // name
-	Personality string   `json:"personality"` // of the disk; "" on the host's own
+	Target      string   `json:"target"`            // "engine", "redis-server", or a path
+	Version     string   `json:"version"`           // of the target
+	Package     string   `json:"package,omitempty"` // it comes from, and its hash; "": not out of an archive
+	Backend     string   `json:"backend"`           // "sim", "process", "block"
+	Mode        string   `json:"mode"`              // "always", "everysec", ...
+	Directives  []string `json:"directives"`        // what the mode sets, as lines of redis.conf
+	Crash       string   `json:"crash"`             // "kill", "power", "power-in-fsync", ...
+	Workload    string   `json:"workload"`          // name
+	Personality string   `json:"personality"`       // of the disk; "" on the host's own
 
 	Runs   int `json:"runs"`
 	Struck int `json:"struck"` // crashes that really happened as asked
@@ -350,7 +352,16 @@ func (f *Failure) ReplayCommand(target string) string {
 var Targets = []string{"engine", "redis-server", "valkey-server"}
 
 // Named reports whether a target is one that a file of results may name; "" is the engine.
-func Named(target string) bool { return target == "" || slices.Contains(Targets, target) }
+func Named(target string) bool {
+	return target == "" || slices.Contains(Targets, target) || Archived(target)
+}
+
+// archived matches the names of servers that torntail itself has unpacked.
+var archived = regexp.MustCompile(`^(redis|valkey)-[0-9]+(\.[0-9]+){1,2}$`)
+
+// Archived reports whether a target has the name of a server of torntail servers, such as
+// valkey-9.1 or redis-8.0.6.
+func Archived(target string) bool { return archived.MatchString(target) }
 
 // CommandLine is a command as it would be typed into a POSIX shell.
 func CommandLine(args []string) string {

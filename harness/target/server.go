@@ -1,0 +1,97 @@
+package target
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/servers"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// Server is a target that is a real server: what its name stands for on this machine.
+type Server struct {
+	Name    string // as it was asked for
+	Binary  string // its program; of one that a file describes, the file
+	Store   product.Store
+	Version string
+	// Origin is the package that it comes from and its hash; "": not out of an archive.
+	Origin    string
+	Described *Target // what a file says of it; nil: it is started as redis-server is
+}
+
+// MissingError says that a target is not on this machine.
+type MissingError struct {
+	Err  error // of a program that was looked for; nil: Text says it
+	Text string
+}
+
+func (e *MissingError) Error() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return e.Text
+}
+
+// Find finds the server that a target is: a target file, a name of torntail servers, a
+// program in PATH, or the path of one. It asks it for its version, which takes seconds at
+// most. The error is a *MissingError, or the user's.
+func Find(name string) (*Server, error) {
+	s := &Server{Name: name, Binary: name, Store: StoreOf(name)}
+	if path, ok := IsFile(name); ok {
+		t, err := Load(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := t.Available(); err != nil {
+			return nil, &MissingError{Text: err.Error()}
+		}
+		if s.Version, err = process.VersionOf(t.Version); err != nil {
+			return nil, fmt.Errorf("target %s: %w", name, err)
+		}
+		s.Described = t
+		return s, nil
+	}
+	if result.Archived(name) {
+		got, err := servers.Find(name)
+		if err != nil {
+			return nil, &MissingError{Text: "target " + err.Error()}
+		}
+		s.Binary, s.Version, s.Origin = got.Program(), got.Version, got.Origin()
+		return s, nil
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() && !result.Named(name) {
+		return nil, fmt.Errorf("target %s: a directory without a target.yaml", name)
+	}
+	if _, err := exec.LookPath(name); err != nil {
+		return nil, &MissingError{Err: err}
+	}
+	var err error
+	if s.Store.Server(name) != nil {
+		s.Version, err = process.VersionOf([]string{name, "--version"})
+	} else if s.Version, err = process.Version(name); err != nil {
+		err = fmt.Errorf("called with --version it does not answer as redis-server does (a target.yaml can describe it: docs/targets.md): %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// Rig is for servers of that kind on disks.
+func (s *Server) Rig(open func(clock func() time.Duration) (machine.Disks, error)) (*machine.Rig, error) {
+	rig, err := machine.NewRig(s.Store, s.Binary, open)
+	if err != nil {
+		return nil, err
+	}
+	rig.Name, rig.Version, rig.Origin = s.Name, s.Version, s.Origin
+	if t := s.Described; t != nil {
+		rig.Version = ""
+		rig.Describe(&t.Server, t.Within, t.Repair, t.Modes)
+	}
+	return rig, nil
+}
