@@ -26,11 +26,11 @@ func refused(op *history.Op) bool {
 	return false
 }
 
-// refusals counts the writes of an epoch that were refused, and for how long at a stretch
-// no write was taken: from the first that was to the next that is acknowledged, or the end.
-func (j *Judge) refusals(e *epoch) {
-	ops := j.h.Ops[e.from:e.to]
-	n, first := 0, noOp
+// Refusals counts the writes that were refused for now, and says for how long at a stretch
+// no write was taken: from the first that was refused to the next that is acknowledged, or
+// until ends. first is the place of the one that was refused first.
+func Refusals(ops []history.Op, ends time.Duration) (n, first int, longest time.Duration) {
+	first = noOp
 	for i := range ops {
 		if refused(&ops[i]) {
 			if n++; first < 0 || ops[i].Return < ops[first].Return {
@@ -39,10 +39,8 @@ func (j *Judge) refusals(e *epoch) {
 		}
 	}
 	if n == 0 {
-		return
+		return 0, noOp, 0
 	}
-	j.out.RefusedWrites += n
-	longest := time.Duration(0)
 	for from := ops[first].Return; from != history.Never; {
 		until, next := history.Never, history.Never
 		for i := range ops {
@@ -56,11 +54,21 @@ func (j *Judge) refusals(e *epoch) {
 			}
 		}
 		if until == history.Never {
-			until = j.ends(e)
+			until = ends
 		}
 		longest = max(longest, until-from)
 		from = next
 	}
+	return n, first, longest
+}
+
+// refusals judges the writes of an epoch that were refused.
+func (j *Judge) refusals(e *epoch) {
+	n, first, longest := Refusals(j.h.Ops[e.from:e.to], j.ends(e))
+	if n == 0 {
+		return
+	}
+	j.out.RefusedWrites += n
 	j.out.RefusedFor = max(j.out.RefusedFor, longest)
 	if most := j.c.MaxRefused; most != nil && n > *most {
 		j.refusedTooMuch(e, first, fmt.Sprintf("at most %d writes may be refused", *most), n, longest)

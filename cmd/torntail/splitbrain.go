@@ -25,6 +25,7 @@ import (
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 type splitbrainCmd struct {
@@ -51,8 +52,8 @@ type splitbrainCmd struct {
 	WaitReplicas int            `help:"WAIT for so many replicas after each write." placeholder:"N" group:"Clients"`
 	Rate         float64        `help:"Writes a second, over all clients; default 250." placeholder:"N" group:"Clients"`
 	Writes       int            `help:"At most so many writes." placeholder:"N" group:"Clients"`
-	Runs         int            `default:"1" help:"Experiments, of each setting; default ${default}." placeholder:"N" group:"How many"`
-	Until        string         `help:"Run again and again, at most --runs times (then 20), until this holds, such as lost>0." placeholder:"COND" group:"How many"`
+	Runs         *int           `help:"Experiments, of each setting; default 1, with --until 20." placeholder:"N" group:"How many"`
+	Until        string         `help:"Run again and again, at most --runs times, until this holds, such as lost>0." placeholder:"COND" group:"How many"`
 	Sweep        []string       `help:"A setting and values to try, NAME=A,B,C; twice for a table of two. NAME is a directive, or down-after, failover-timeout, lag, cut-for, wait-replicas, quorum, clients, partition, routing, topology." placeholder:"N=A,B" sep:"none" group:"How many"`
 	Plant        string         `help:"Planted bugs of the engine, to see them found (torntail list plants)." placeholder:"NAMES" group:"What is tested"`
 	Seed         uint64         `default:"1" help:"Seed of the first run; default ${default}." group:"How many"`
@@ -98,14 +99,15 @@ func (c *splitbrainCmd) Run(a *app) error {
 		return usage(err)
 	}
 	var stopAt *until.Condition[*splitbrain.Report]
-	runs := c.Runs
+	runs := 1
 	if c.Until != "" {
 		if stopAt, err = splitbrain.ParseUntil(c.Until); err != nil {
 			return usage(fmt.Errorf("--until: %w", err))
 		}
-		if runs == 1 {
-			runs = mostRuns
-		}
+		runs = mostRuns
+	}
+	if c.Runs != nil {
+		runs = *c.Runs
 	}
 	if runs < 1 {
 		return usage(fmt.Errorf("--runs %d: want at least 1", runs))
@@ -427,7 +429,7 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 	}
 	if b.c.Until != "" {
 		word := map[bool]string{true: "met", false: "not met"}[b.met]
-		fmt.Fprintf(text, "%s: %s in %d runs\n", b.c.Until, word, b.done)
+		fmt.Fprintf(text, "%s: %s in %s\n", b.c.Until, word, wording.Times(b.done, "run"))
 	}
 	fmt.Fprintln(text, "Reports:", b.out)
 	if b.total == 1 && len(last.Reports) == 1 && last.Reports[0].Lost > 0 {

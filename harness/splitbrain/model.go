@@ -139,12 +139,15 @@ func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	var text strings.Builder
 	r.WriteText(&text)
 	e.Report = text.String()
+	if r.RefusedWrites > 0 {
+		e.Notes = []string{r.refusedForNow()}
+	}
 	again := (&result.Failure{Dir: r.Dir}).ReplayCommand(r.Target)
 	switch {
 	case r.Verdict == result.Violated:
 		e.Failures = []model.Failure{{What: strings.Join(wording.SortedNames(r.Anomalies), ", "), Story: r.Story, Plan: r.Plan, Dir: r.Dir, Command: again}}
 	case r.Lost > 0 && again != "":
-		e.Notes = []string{"see it again: " + again}
+		e.Notes = append(e.Notes, "see it again: "+again)
 	}
 	return e
 }

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/replication"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/until"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Schema is the version of the JSON form of a Report.
@@ -47,6 +49,10 @@ type Report struct {
 	UnknownThere int            `json:"unknown_there"`
 	Failed       int            `json:"failed"` // refused
 	Refusals     map[string]int `json:"refusals,omitempty"`
+	// RefusedWrites are those of the refused that were only for now (NOREPLICAS, MISCONF, OOM),
+	// RefusedForMS for how long at a stretch no write was taken.
+	RefusedWrites int     `json:"refused_writes,omitempty"`
+	RefusedForMS  float64 `json:"refused_for_ms,omitempty"`
 
 	Waits *Waits `json:"waits,omitempty"`
 
@@ -141,6 +147,8 @@ func Judge(s *Scenario, o *Outcome) *Report {
 		}
 	}
 	r.Total = len(h.Ops)
+	refused, _, longest := checker.Refusals(h.Ops, o.Ended)
+	r.RefusedWrites, r.RefusedForMS = refused, ms(longest)
 	r.DualMasterMS, r.DualAcked = ms(a.DualMaster), a.DualAcked
 	r.SplitBrain = len(a.SplitBrain)
 	for _, w := range a.SplitBrain {
@@ -314,7 +322,23 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		r.violated(fmt.Sprintf("with min-replicas-to-write the master that was cut off from every replica must refuse writes within %v; it acknowledged one %.1f s after the cut",
 			bound, r.AcceptMS/1000))
 	}
+	if most := s.MaxRefused; most != nil && r.RefusedWrites > *most {
+		r.refusedTooMuch(fmt.Sprintf("at most %d writes may be refused", *most))
+	}
+	if most := s.MaxRefusedFor; most != nil && r.RefusedForMS > ms(*most) {
+		r.refusedTooMuch(fmt.Sprintf("writes may be refused for %s at most", *most))
+	}
 	r.Verdict = cmp.Or(r.Verdict, result.Holds)
+}
+
+func (r *Report) refusedTooMuch(rule string) {
+	r.Anomalies[string(anomaly.Refused)]++
+	r.violated(rule + ": " + r.refusedForNow())
+}
+
+// refusedForNow says how many writes were refused for now, and for how long.
+func (r *Report) refusedForNow() string {
+	return fmt.Sprintf("%s refused for now, for up to %s", wording.Times(r.RefusedWrites, "write"), wording.Duration(r.RefusedForMS))
 }
 
 func (r *Report) unknown(why string) {
@@ -375,6 +399,8 @@ var figures = []until.Figure[*Report]{
 	{Name: "survivors", Of: func(r *Report) float64 { return float64(r.Survivors) }},
 	{Name: "unattributed", Of: func(r *Report) float64 { return float64(r.Unattributed) }},
 	{Name: "unknown", Of: func(r *Report) float64 { return float64(r.Unknown) }},
+	{Name: "refused", Of: func(r *Report) float64 { return float64(r.RefusedWrites) }},
+	{Name: "refused-ms", Of: func(r *Report) float64 { return r.RefusedForMS }},
 	{Name: "failed", Of: func(r *Report) float64 { return float64(r.Failed) }},
 	{Name: "split-brain", Of: func(r *Report) float64 { return float64(r.SplitBrain) }},
 	{Name: "promotions", Of: func(r *Report) float64 { return float64(r.Promotions) }},

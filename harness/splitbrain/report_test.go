@@ -76,6 +76,13 @@ func TestVerdicts(t *testing.T) {
 	limited := Options{Directives: lines("min-replicas-to-write", "1", "min-replicas-max-lag", "1")}
 	late := func(o *Outcome) { o.History.Ops[3].Return = 4600 * milli; o.History.Ops[3].Invoke = 4599 * milli }
 	with := func(o Options, partition string) Options { o.Partition = partition; return o }
+	refuses := func(o *Outcome) {
+		h := o.History
+		h.Ops = append(h.Ops, history.Op{ID: 5, Kind: history.Write, Key: "f", Value: "f", Invoke: 3200 * milli, Return: 3300 * milli, Outcome: history.Failed,
+			More: &history.More{Node: "n2", Offset: -1, Err: "NOREPLICAS Not enough good replicas to write."}})
+		h.Ops = append(h.Ops, history.Op{ID: 6, Kind: history.Write, Key: "g", Value: "g", Invoke: 3200 * milli, Return: 3400 * milli, Outcome: history.Failed,
+			More: &history.More{Node: "n1", Offset: -1, Err: "READONLY You can't write against a read only replica."}})
+	}
 	for _, c := range []struct {
 		name  string
 		o     Options
@@ -110,6 +117,9 @@ func TestVerdicts(t *testing.T) {
 		{"nor promised with a replica on its side", with(limited, "master+replica"), late, result.Holds, ""},
 		{"nor when only one direction is cut", with(limited, "one-way"), late, result.Holds, ""},
 		{"max-lag 0 switches it off", Options{Directives: lines("min-replicas-to-write", "1", "min-replicas-max-lag", "0")}, late, result.Holds, ""},
+		{"refused for now, without a bound", Options{}, refuses, result.Holds, ""},
+		{"more refused than the scenario allows", Options{MaxRefused: new(int)}, refuses, result.Violated, "at most 0 writes may be refused: 1 write refused for now"},
+		{"refused for longer than it allows", Options{MaxRefusedFor: new(time.Duration)}, refuses, result.Violated, "writes may be refused for 0s at most: 1 write refused for now, for up to"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, o := failedOver(t, c.o)

@@ -54,6 +54,10 @@ type Options struct {
 	Rate   float64      `yaml:"rate,omitempty"`          // writes a second, over all clients
 	Writes int          `yaml:"writes,omitempty"`        // at most, over all clients; 0: until Span
 	Wait   int          `yaml:"wait_replicas,omitempty"` // WAIT for so many replicas after each write; 0: none
+	// MaxRefused and MaxRefusedFor bound the writes that are refused for now (NOREPLICAS,
+	// MISCONF, OOM), and for how long at a stretch none is taken. nil: no limit.
+	MaxRefused    *int           `yaml:"max_refused,omitempty"`
+	MaxRefusedFor *time.Duration `yaml:"max_refused_for,omitempty"`
 	// Directives and Sentinel are what the user adds to redis.conf and, for the
 	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
 	Directives []Directive `yaml:"redis,omitempty"`

@@ -85,6 +85,9 @@ func (r *Report) WriteText(w io.Writer) {
 	if r.Failed > 0 {
 		line("  refused          %6d  %s", r.Failed, counts(r.Refusals))
 	}
+	if r.RefusedWrites > 0 {
+		line("  %s", r.refusedForNow())
+	}
 	line("")
 	if r.DualMasterMS > 0 {
 		line("two masters at once for %s; meanwhile %s", seconds(r.DualMasterMS), acknowledged(r.DualAcked, r.Topology))

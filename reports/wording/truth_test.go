@@ -97,8 +97,8 @@ func namedIn(about string, r *result.Result) (named bool, kinds string) {
 
 func TestStrength(t *testing.T) {
 	for n, want := range map[int]string{
-		600: "0 of 600 crashes: below 0.5 % at 95 %", 200: "0 of 200 crashes: below 1.5 % at 95 %", 60: "0 of 60 crashes: below 4.9 % at 95 %",
-		20: "0 of 20 crashes: below 14 % at 95 %", 1: "0 of 1 crash: below 95 % at 95 %", 1_000_000: "0 of 1000000 crashes: below 0.0003 % at 95 %",
+		600: "0 of 600 crashes lost more: below 0.5 % at 95 %", 200: "0 of 200 crashes lost more: below 1.5 % at 95 %", 60: "0 of 60 crashes lost more: below 4.9 % at 95 %",
+		20: "0 of 20 crashes lost more: below 14 % at 95 %", 1: "0 of 1 crash lost more: below 95 % at 95 %", 1_000_000: "0 of 1000000 crashes lost more: below 0.0003 % at 95 %",
 	} {
 		require.Equal(t, want, Strength(&result.Result{Verdict: result.Holds, Compared: n}))
 	}

@@ -32,7 +32,7 @@ func Strength(r *result.Result) string {
 	if r.Verdict != result.Holds || r.Compared == 0 {
 		return ""
 	}
-	return fmt.Sprintf("0 of %s: %s", Times(r.Compared, "crash"), below(r.Compared))
+	return fmt.Sprintf("0 of %s lost more: %s", Times(r.Compared, "crash"), below(r.Compared))
 }
 
 // below is what it proves that none of n showed something: a share, rounded up to two digits.
@@ -52,10 +52,10 @@ func Strengths(results []result.Result) (list []string) {
 		}
 	}
 	for _, text := range texts {
-		line := "holds: " + text
+		line := "holds, for " + text
 		if len(texts) > 1 {
 			pairs, _ := pairsWith(results, func(r *result.Result) bool { return Strength(r) == text })
-			line += ": " + strings.Join(pairs, ", ")
+			line = strings.Join(pairs, ", ") + " " + line
 		}
 		list = append(list, line)
 	}
