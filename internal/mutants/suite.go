@@ -82,8 +82,11 @@ func (o *options) measureEach(ctx context.Context, s *suite) ([]*test, error) {
 		t := &test{of: s, name: name, reached: map[int]bool{}}
 		reached := s.binary + "." + name
 		out, took, err := o.runTests(ctx, s, s.binary, name, time.Hour, envReached+"="+reached)
+		if err != nil { // one with a real server may fail on a busy machine
+			out, took, err = o.runTests(ctx, s, s.binary, name, time.Hour, envReached+"="+reached)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s of %s fails without any change: %w\n%s", name, s.pkg, err, out)
+			return nil, fmt.Errorf("%s of %s fails twice without any change: %w\n%s", name, s.pkg, err, out)
 		}
 		t.takes = took
 		s.takes += t.takes
