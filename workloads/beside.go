@@ -26,7 +26,9 @@ var besideText string
 // BesideDatabase is where that client's keys are.
 const BesideDatabase = 9
 
-const besidePause = 10 * time.Millisecond // between two commands
+// besidePause is the least between two steps, where the other clients pause as well; in a
+// long life it is longer, so that the client comes through all steps four times.
+const besidePause = 10 * time.Millisecond
 
 var besideDatabase = itoa(BesideDatabase)
 
@@ -36,13 +38,14 @@ var besideKeys = strings.Fields("string number expires a b c d e bits merged hll
 // besideStep is what is sent at once, a command or a transaction, and the state that it leaves.
 type besideStep struct {
 	state    string
+	text     string
 	commands [][]string
 }
 
 var besideSteps = func() (steps []besideStep) {
 	for line := range strings.Lines(besideText) {
 		state, text, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		step := besideStep{state: state}
+		step := besideStep{state: state, text: text}
 		for command := range strings.SplitSeq(text, "; ") {
 			words := strings.Fields(command)
 			for i, w := range words {
@@ -65,13 +68,32 @@ func BesideStates() (states []string) {
 	return states
 }
 
+// BesideLeft reports whether a state was left by what the client had sent by an instant;
+// the empty one always was.
+func BesideLeft(sent []history.Beside, by time.Duration, state string) bool {
+	if state == besideSteps[len(besideSteps)-1].state {
+		return true
+	}
+	for i := range sent {
+		if sent[i].At <= by && besideSteps[sent[i].Step%len(besideSteps)].state == state {
+			return true
+		}
+	}
+	return false
+}
+
 // beside is that client in a run.
 type beside struct {
-	conn Conn
-	next int // step
-	sent int // steps, in all lives
-	err  error
+	conn  Conn
+	next  int // step
+	sent  int // steps, in all lives
+	ahead int // steps that it sends at once in the beginning
+	err   error
 }
+
+// BesideFrom lets the client begin at a step that a seed draws, up to which it sends all
+// at once: a run has time for some of the steps only, and every one is to be met.
+func (r *Run) BesideFrom(seed uint64) { r.beside.ahead = int(seed % uint64(len(besideSteps))) }
 
 // Beside is the task of the client beside the workload's, which goes on in each life of
 // the server from the state that it was found in.
@@ -83,24 +105,49 @@ func (r *Run) Beside() {
 	defer b.conn.Close()
 	_, b.err = b.conn.Do(r.spec.Timeout, "SELECT", besideDatabase)
 	for b.err == nil && !r.over() {
-		step := &besideSteps[b.next%len(besideSteps)]
-		b.sent++
-		if b.err = b.conn.step(r.spec.Timeout, step); b.err == nil {
-			b.next++
-			r.pause.WaitFor(besidePause)
+		n := 1
+		if b.sent == 0 {
+			n = max(n, b.ahead)
+		}
+		if b.err = r.besideSteps(n); b.err == nil && r.spec.Rate > 0 {
+			r.pause.WaitFor(max(besidePause, r.span/time.Duration(4*len(besideSteps))))
 		}
 	}
 }
 
-// step sends a step's commands and reads what is answered. An error reply is an answer.
-func (c *Conn) step(timeout time.Duration, s *besideStep) error {
-	c.Deadline(timeout)
+// besideSteps sends the next n steps at once.
+func (r *Run) besideSteps(n int) error {
+	b, first := &r.beside, r.beside.next
+	b.conn.Deadline(r.spec.Timeout)
+	at, place := r.env.Now(), 0
+	for i := range n {
+		step := &besideSteps[(first+i)%len(besideSteps)]
+		place = r.rec.BesideSent(history.Beside{At: at, Step: first + i, Text: step.text})
+		b.conn.ask(step)
+	}
+	b.sent += n
+	if err := b.conn.Flush(); err != nil {
+		return err
+	}
+	for i := range n {
+		if err := b.conn.answers(&besideSteps[(first+i)%len(besideSteps)]); err != nil {
+			return err
+		}
+		r.rec.BesideAnswered(place-n+1+i, r.env.Now())
+		b.next++
+	}
+	return nil
+}
+
+// ask puts a step's commands into the send buffer.
+func (c *Conn) ask(s *besideStep) {
 	for _, words := range s.commands {
 		c.words(words...)
 	}
-	if err := c.Flush(); err != nil {
-		return err
-	}
+}
+
+// answers reads what a step's commands are answered. An error reply is an answer.
+func (c *Conn) answers(s *besideStep) error {
 	for range s.commands {
 		if _, err := c.Reply(); err != nil {
 			return err
@@ -163,7 +210,12 @@ func PlayBeside(c *Conn, timeout time.Duration) (states []string, err error) {
 		if _, err := c.Do(timeout, "SELECT", besideDatabase); err != nil {
 			return nil, err
 		}
-		if err := c.step(timeout, &besideSteps[i]); err != nil {
+		c.Deadline(timeout)
+		c.ask(&besideSteps[i])
+		if err := c.Flush(); err != nil {
+			return nil, err
+		}
+		if err := c.answers(&besideSteps[i]); err != nil {
 			return nil, err
 		}
 		state, err := r.besideState(c, timeout)

@@ -68,6 +68,21 @@ func (r *Recorder) Complete(id int, at time.Duration, outcome history.Outcome) *
 	return op
 }
 
+// BesideSent records what a client beside the workload's sends and returns its place.
+func (r *Recorder) BesideSent(b history.Beside) int {
+	b.Answered = history.Never
+	r.H.Beside = append(r.H.Beside, b)
+	return len(r.H.Beside) - 1
+}
+
+// BesideAnswered records that it was answered; a closed record stays as it is.
+func (r *Recorder) BesideAnswered(place int, at time.Duration) {
+	if r.closed || r.isCut && at > r.cut {
+		return
+	}
+	r.H.Beside[place].Answered = at
+}
+
 // Cut says that the server was cut down at that instant; see Complete.
 func (r *Recorder) Cut(at time.Duration) { r.cut, r.isCut = at, true }
 

@@ -22,6 +22,7 @@ type Run struct {
 	clients  []*Client
 	stopped  bool
 	pause    env.Cond      // where clients wait for their next arrival; Stop wakes them
+	span     time.Duration // of this life; 0: no end
 	until    time.Duration // end of the span; Never when there is none
 	begun    int           // operations started
 	replies  int           // replies to operations read, whatever the record says
@@ -55,7 +56,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 	r.does = workloads[spec.Name]
 	r.spec, r.addr, r.protocol, r.env, r.rec = spec, addr, p, e, rec
 	r.stopped, r.begun, r.replies, r.until = false, 0, 0, history.Never
-	r.beside.next, r.beside.sent = 0, 0
+	r.beside.next, r.beside.sent, r.beside.ahead = 0, 0, 0
 	r.pause = e.NewCond()
 	if spec.Span > 0 {
 		r.until = e.Now() + spec.Span
@@ -68,7 +69,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 // Resume lets the clients of the run go on in another life of the server, for
 // another span; what they write stays unique over all lives.
 func (r *Run) Resume(e env.Env, span time.Duration) {
-	r.env, r.stopped, r.until = e, false, history.Never
+	r.env, r.stopped, r.span, r.until = e, false, span, history.Never
 	r.pause = e.NewCond()
 	if span > 0 {
 		r.until = e.Now() + span

@@ -327,3 +327,16 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 }
+
+// What comes back of the client beside the workload was left by what it had sent by then.
+func TestWhatTheClientBesideHadLeft(t *testing.T) {
+	states := BesideStates()
+	sent := []history.Beside{{At: 5, Step: 0}, {At: 6, Step: 2}, {At: 7, Step: len(states) + 40}}
+	for _, c := range []struct {
+		by    time.Duration
+		state string
+		want  bool
+	}{{7, states[0], true}, {7, states[2], true}, {5, states[2], false}, {7, states[40], true}, {6, states[40], false}, {7, states[90], false}, {0, states[len(states)-1], true}, {7, "", false}} {
+		require.Equal(t, c.want, BesideLeft(sent, c.by, c.state), "%+v", c)
+	}
+}

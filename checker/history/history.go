@@ -220,10 +220,19 @@ type Wait struct {
 // Interval is a half-open stretch of time.
 type Interval struct{ From, To time.Duration }
 
+// Beside is what a client beside the workload's sent at once: one of the steps that it
+// repeats (see workloads). No checker of operations judges it.
+type Beside struct {
+	At, Answered time.Duration // Answered is Never when no reply came
+	Step         int           // its number in all lives of the server; the first is 0
+	Text         string        // its commands
+}
+
 // History is one experiment.
 type History struct {
 	Ops    []Op // in order of Invoke
 	Events []Event
 	Epochs []Epoch
-	States []State // one after each restart, in order: States[i] was found at the start of epoch i+1
+	States []State  // one after each restart, in order: States[i] was found at the start of epoch i+1
+	Beside []Beside // in order of At; none: there was no such client
 }

@@ -151,6 +151,8 @@ func (d *decoder) record(line []byte) error {
 			return errors.New("\"found\" without a state before it")
 		}
 		err = d.found()
+	case "beside":
+		err = d.beside()
 	case "end":
 		err = d.end()
 	default:
@@ -583,6 +585,28 @@ func (d *decoder) newState() error {
 	})
 	d.h.States = append(d.h.States, st)
 	d.state = &d.h.States[len(d.h.States)-1]
+	return err
+}
+
+func (d *decoder) beside() error {
+	b := Beside{Answered: Never}
+	n, err := d.s.number()
+	if err != nil {
+		return err
+	}
+	b.Step = int(n)
+	err = d.rest(func(name []byte) error {
+		switch string(name) {
+		case "at":
+			return d.timeTo(&b.At)
+		case "answered":
+			return d.timeTo(&b.Answered)
+		case "text":
+			return d.sharedText(&b.Text)
+		}
+		return errField
+	})
+	d.h.Beside = append(d.h.Beside, b)
 	return err
 }
 

@@ -34,6 +34,7 @@ import (
 //	{"blocked":[4,6]}
 //	{"state":1,"began":10,"at":12,"node":"n1"}           the number is the epoch it begins; also "converged", "beside"
 //	{"found":"k","value":"v"}                            of the state above; "list", "type", "ttl", "deadline", "groups"
+//	{"beside":0,"at":1,"answered":2,"text":"SET s v"}    the number is the step's
 //	{"end":6}                                            last line: how many lines came before it
 //
 // Operations come in order of invocation. Fields of operations that are rarely
@@ -93,6 +94,15 @@ func Encode(w io.Writer, h *History) error {
 	}
 	for i := range h.States {
 		e.state(&h.States[i])
+	}
+	for i := range h.Beside {
+		b := &h.Beside[i]
+		e.begin("beside")
+		e.num(int64(b.Step))
+		e.time("at", b.At)
+		e.time("answered", b.Answered)
+		e.optional("text", b.Text)
+		e.end()
 	}
 	e.begin("end")
 	e.num(e.lines)

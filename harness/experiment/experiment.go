@@ -140,7 +140,7 @@ func (r *Runner) prepare(x *Experiment) {
 	h := r.hist
 	r.x, r.out = x, &Outcome{Seed: x.Seed, History: h}
 	clear(h.Ops)
-	*h = history.History{Ops: h.Ops[:0], Events: h.Events[:0], Epochs: h.Epochs[:0], States: h.States[:0]}
+	*h = history.History{Ops: h.Ops[:0], Events: h.Events[:0], Epochs: h.Epochs[:0], States: h.States[:0], Beside: h.Beside[:0]}
 	r.rec.Reset(h)
 	r.rec.OnAck = r.onAck
 	if x.Plants.ClientLies {
@@ -167,6 +167,7 @@ func (r *Runner) start(ctx context.Context) error {
 	r.began = r.m.Env().Now()
 	r.Given = r.conductor.Give(r.x.Plan, seeding.Derive(r.x.Seed, 7))
 	r.run.Reset(r.m.Clients(), r.m.Addr(), r.x.Mode.Store, r.x.Workload, &r.rec)
+	r.run.BesideFrom(seeding.Derive(r.x.Seed, 9))
 	return nil
 }
 

@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -269,12 +268,13 @@ func syncInFlight(log []disk.Record, at time.Duration) bool {
 }
 
 // takeBeside holds what came back of the keys of the client beside the workload against
-// the states that its commands leave: it must be one of them, whatever the mode promises.
+// the states that its commands had left by then: it must be one of them, whatever the mode
+// promises.
 func (o *Outcome) takeBeside() {
 	for i := range o.History.States {
-		if s := &o.History.States[i]; !slices.Contains(workloads.BesideStates(), s.Beside) {
+		if s := &o.History.States[i]; !workloads.BesideLeft(o.History.Beside, s.Began, s.Beside) {
 			o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Hole),
-				fmt.Sprintf("what came back of the client beside the workload (state %s of life %d) was never there: it is left by none of its commands", s.Beside, s.Epoch)})
+				fmt.Sprintf("what came back of the client beside the workload (state %s of life %d) was never there: it is left by none of the commands that it had sent", s.Beside, s.Epoch)})
 			o.Verdict = result.Violated
 		}
 	}

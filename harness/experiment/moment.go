@@ -196,7 +196,7 @@ func ManifestAhead(s product.Store, log []disk.Record) bool {
 // the mode's own. The outcome has no cut and is not of a run.
 func (m *Moment) Judge(r *Recovered, c *contract.Contract) *Outcome {
 	now := m.At
-	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}}
+	h := &history.History{Ops: m.of.hist.Ops, Epochs: []history.Epoch{*m.life()}, Beside: m.of.hist.Beside}
 	r.follow(h, now)
 	o := &Outcome{Seed: m.of.x.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: m.SignsWith(r)}}
 	x := *m.of.x

@@ -155,7 +155,7 @@ func (o *Outcome) Shows(name string) bool {
 
 // With is the outcome if this is what the server had made of what the crash left.
 func (o *Outcome) With(r *Recovered, x *Experiment, slack time.Duration) (*Outcome, error) {
-	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs}
+	h := &history.History{Ops: o.History.Ops, Epochs: o.History.Epochs, Beside: o.History.Beside}
 	if len(h.Epochs) == 0 {
 		return nil, errors.New("the history has no life of the server that the crash could have ended")
 	}

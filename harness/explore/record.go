@@ -34,6 +34,15 @@ type Options struct {
 	Server *Server
 }
 
+// commands is how many the clients of the workload send. Those that wait for each reply
+// go on until the client beside them, which does so too, has come through all its steps.
+func (o *Options) commands() int {
+	if o.Workload.Beside && o.Mode.Rate == 0 {
+		return max(o.Commands, 2*o.Workload.Clients*len(workloads.BesideStates()))
+	}
+	return o.Commands
+}
+
 // experiment is the run to record: early in it a rewrite or snapshot that goes
 // on during a hundred writes, later what the store has to show besides (product.Tour),
 // and an orderly end. On a real file system, where no call can be held up, it is a rewrite
@@ -42,7 +51,7 @@ func (o *Options) experiment() (*experiment.Experiment, error) {
 	x := &experiment.Experiment{Mode: o.Mode, Crash: experiment.PowerLoss(), Workload: o.Workload, Personality: o.Personality,
 		Profile: o.Profile, Seed: o.Seed, Plants: o.Plants}
 	w := &x.Workload
-	w.Ops = o.Commands
+	w.Ops = o.commands()
 	blocks := o.Server.blocks()
 	if o.Server != nil {
 		x.Mode = o.realMode()
@@ -56,15 +65,15 @@ func (o *Options) experiment() (*experiment.Experiment, error) {
 	}
 	if o.Mode.Rate > 0 {
 		// All commands must fit into the mode's span.
-		w.Rate = max(o.Mode.Rate, float64(o.Commands)/(0.8*x.Mode.Span.Seconds()))
+		w.Rate = max(o.Mode.Rate, float64(o.commands())/(0.8*x.Mode.Span.Seconds()))
 	}
 	text := "plan 1\n"
 	add := func(format string, a ...any) { text += fmt.Sprintf(format, a...) + "\n" }
-	at := func(share float64) int { return max(1, int(share*float64(o.Commands))) }
+	at := func(share float64) int { return max(1, int(share*float64(o.commands()))) }
 	switch {
 	case rewrite == "":
 	case blocks != nil:
-		add("at ack#%d: do n1 %s", max(1, o.Commands/3), rewrite)
+		add("at ack#%d: do n1 %s", max(1, o.commands()/3), rewrite)
 	default:
 		begin := at(0.1)
 		until := max(begin+1, min(begin+int(1.2*duringRewrite/(1-w.ReadRatio)), at(0.6)))
@@ -74,7 +83,7 @@ func (o *Options) experiment() (*experiment.Experiment, error) {
 			add("at ack#%d: do n1 %s", at(s.At), s.Command)
 		}
 	}
-	text += endOf(&x.Mode, o.Commands)
+	text += endOf(&x.Mode, o.commands())
 	var err error
 	if x.Plan, err = plan.Parse(text); err != nil {
 		return nil, fmt.Errorf("plan of the recorded run: %w\n%s", err, text)
@@ -97,7 +106,7 @@ func endOf(m *product.Mode, commands int) string {
 func (o *Options) realMode() product.Mode {
 	m := o.Mode.InRealTime()
 	if m.Rate == 0 {
-		m = m.Spanning(max(m.Span, time.Duration(o.Commands)*time.Second/50))
+		m = m.Spanning(max(m.Span, time.Duration(o.commands())*time.Second/50))
 	}
 	return m
 }
