@@ -69,7 +69,7 @@ func (s *Server) blockOn(c *Session, timeout time.Duration, w *wanted, keys [][]
 }
 
 // mayNotBlock reports whether a command is executed where it may not wait.
-func (s *Server) mayNotBlock(c *Session) bool { return s.inExec || c.loader || c.master }
+func (s *Server) mayNotBlock(c *Session) bool { return s.inExec || c.loader || c.master || c.script }
 
 // OnBlock has f called whenever the session begins to wait for keys, so that
 // its transport learns when the client goes away meanwhile: it calls Gone then.

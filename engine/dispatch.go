@@ -118,17 +118,18 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		s.reject(c, cmd, "ERR Command not allowed inside a transaction")
 		return
 	}
-	if refusal := s.memoryRefusal(c, cmd); refusal != "" {
+	flags := s.flagsOf(cmd, argv)
+	if refusal := s.memoryRefusal(c, cmd, flags); refusal != "" {
 		s.reject(c, cmd, refusal)
 		return
 	}
-	if cmd.flags&(write|ping) != 0 || cmd == execCmd && c.queues(write) {
+	if flags&(write|ping) != 0 || cmd == execCmd && c.queues(write) {
 		if refusal := s.writeRefusal(c, cmd); refusal != "" {
 			s.reject(c, cmd, refusal)
 			return
 		}
 	}
-	if refusal := s.staleRefusal(c, cmd); refusal != "" {
+	if refusal := s.staleRefusal(c, flags); refusal != "" {
 		s.reject(c, cmd, refusal)
 		return
 	}
@@ -140,19 +141,23 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		s.reject(c, cmd, refusal)
 		return
 	}
-	if s.mustPause(c, cmd) {
+	if refusal := s.busyRefusal(cmd); refusal != "" {
+		s.reject(c, cmd, refusal)
+		return
+	}
+	if s.mustPause(c, cmd, flags) {
 		s.block(c, &blockedOn{paused: true})
 		return
 	}
 	if c.multi && cmd.flags&control == 0 {
-		c.enqueue(cmd, argv)
+		c.enqueue(cmd, argv, flags)
 		c.status("QUEUED")
 		return
 	}
 	s.call(c, cmd, argv)
 	s.propagatePending(c)
 	c.offset = s.repl.Offset
-	if len(s.waiters.ready) > 0 {
+	if len(s.waiters.ready) > 0 && s.scripting.run == nil {
 		s.serveReady()
 	}
 	s.replicate()

@@ -211,13 +211,17 @@ func (s *Server) feedDeletion(db int, key []byte, lazy bool) {
 // memoryRefusal evicts what must be evicted before a command is executed, and is the
 // error that it is answered with when it may not be: "" for none (redis 7.0.15 server.c
 // processCommand).
-func (s *Server) memoryRefusal(c *Session, cmd *command) string {
-	if s.cfg.Maxmemory == 0 || s.evict() {
+func (s *Server) memoryRefusal(c *Session, cmd *command, f flags) string {
+	if s.scripting.late() { // what a script writes must not be mixed with evictions
+		return ""
+	}
+	s.scripting.noMemory = s.cfg.Maxmemory != 0 && !s.evict()
+	if !s.scripting.noMemory {
 		return ""
 	}
 	// What is queued takes memory as well, whatever it is.
 	queues := c.multi && cmd != execCmd && cmd.flags&leavesMulti == 0
-	if queues || cmd.flags&denyOOM != 0 || cmd == execCmd && c.queues(denyOOM) {
+	if queues || f&denyOOM != 0 || cmd == execCmd && c.queues(denyOOM) {
 		return errOOM
 	}
 	return ""

@@ -43,6 +43,9 @@ func (s *Server) findFor(c *Session, key []byte, force bool) *keyspace.Object {
 		db.Delete(key)
 		s.notify(config.ExpiredEvents, "expired", c.db, key)
 		s.propagateAs(c, 0, deletion(s.cfg.LazyfreeLazyExpire), key)
+		if n := len(s.ops); n > 0 {
+			s.ops[n-1].unasked = true
+		}
 		return nil
 	}
 	return db.Get(key)

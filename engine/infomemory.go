@@ -81,6 +81,7 @@ func (s *Server) infoMemory(t *infoText) {
 	t.number("mem_clients_slaves", 0)
 	t.number("mem_clients_normal", clientMemory*int64(len(s.sessions)))
 	t.number("mem_aof_buffer", s.mgr.Buffered())
+	s.infoScripts(t)
 	t.text("mem_allocator", "go")
 	t.number("lazyfree_pending_objects", 0)
 }

@@ -14,8 +14,27 @@ const errLoading = "LOADING Redis is loading the dataset in memory"
 // (redis 7.0.15 networking.c processEventsWhileBlocked, server.c whileBlockedCron).
 // It reports whether the loading goes on.
 func (s *Server) serveWhileLoading() bool {
+	if !s.serveOthers() {
+		return false
+	}
+	if s.mustEnd() {
+		s.prepareShutdown(config.Shutdown{Nosave: true})
+		if !s.exiting {
+			s.warn("SIGTERM received but errors trying to shut down the server, check the logs for more information")
+			s.ending.signal = ""
+		}
+	}
+	s.nowMs = 0
+	return !s.exiting
+}
+
+// serveOthers has the tasks that read connections have their turn, and executes what
+// they hand over. It reports whether the server goes on.
+func (s *Server) serveOthers() bool {
 	for range 4 {
-		s.o.Yield()
+		if s.o.Yield != nil {
+			s.o.Yield()
+		}
 		turn := s.pending
 		if len(turn) == 0 {
 			break
@@ -35,15 +54,7 @@ func (s *Server) serveWhileLoading() bool {
 		}
 		s.sendPushed()
 	}
-	if s.mustEnd() {
-		s.prepareShutdown(config.Shutdown{Nosave: true})
-		if !s.exiting {
-			s.warn("SIGTERM received but errors trying to shut down the server, check the logs for more information")
-			s.ending.signal = ""
-		}
-	}
-	s.nowMs = 0
-	return !s.exiting
+	return true
 }
 
 // loadingRefusal is "", or why a command is not executed now (redis 7.0.15 server.c

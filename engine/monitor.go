@@ -25,15 +25,26 @@ func (s *Server) unmonitor(c *Session) {
 	}
 }
 
+// feedMonitorsAtOnce shows a command that executes others before those.
+func (s *Server) feedMonitorsAtOnce(c *Session, argv [][]byte) {
+	if len(s.monitors) > 0 && !c.loader {
+		s.showMonitors(c, argv)
+	}
+}
+
 // feedMonitors shows a command that was executed to whoever asked for that (redis
 // 7.0.15 replication.c replicationFeedMonitors).
 func (s *Server) feedMonitors(c *Session, cmd *command, argv [][]byte) {
 	if len(s.monitors) == 0 || c.loader || cmd.spec.Has("skip_monitor") || cmd.spec.Has("admin") {
 		return
 	}
+	s.showMonitors(c, disclosed(cmd, argv))
+}
+
+func (s *Server) showMonitors(c *Session, argv [][]byte) {
 	now := s.env.Wall().UnixMicro()
 	line := fmt.Appendf(nil, "+%d.%06d [%d %s]", now/1e6, now%1e6, c.db, c.remote)
-	for _, a := range disclosed(cmd, argv) {
+	for _, a := range argv {
 		line = appendQuoted(append(line, ' '), a)
 	}
 	line = append(line, '\r', '\n')

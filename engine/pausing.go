@@ -73,16 +73,16 @@ func (s *Server) executeHeld() {
 }
 
 // mustPause reports whether a command has to wait for the end of a pause.
-func (s *Server) mustPause(c *Session, cmd *command) bool {
+func (s *Server) mustPause(c *Session, cmd *command, f flags) bool {
 	switch {
 	case !s.pauses.on(), c.isReplica(), c.master:
 		return false
 	case s.pauses.all:
 		return true
 	}
-	return cmd.flags&write != 0 || mayReplicate[cmd.fullName] || cmd == execCmd && c.queues(write)
+	return f&(write|replicates) != 0 || cmd == execCmd && c.queues(write|replicates)
 }
 
 // mayReplicate are the commands that write nothing of their own, but may be sent to
 // replicas (redis 7.0.15 CMD_MAY_REPLICATE, which COMMAND does not tell).
-var mayReplicate = map[string]bool{"publish": true, "spublish": true, "pfcount": true}
+var mayReplicate = map[string]bool{"publish": true, "spublish": true, "pfcount": true, "eval": true, "evalsha": true, "fcall": true}

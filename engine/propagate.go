@@ -1,11 +1,19 @@
 package engine
 
+import (
+	"slices"
+
+	"github.com/torntail/torntail/engine/bugs"
+)
+
 // op is a write to be logged.
 type op struct {
 	db   int
 	argv [][]byte
-	// replicasOnly: not for the log (redis 7.0.15 PROPAGATE_REPL).
-	replicasOnly bool
+	// replicasOnly: not for the log (redis 7.0.15 PROPAGATE_REPL); logOnly: for nobody else.
+	replicasOnly, logOnly bool
+	// unasked: the deletion of a key whose time is over, which goes everywhere.
+	unasked bool
 }
 
 // Words of rewritten commands.
@@ -71,10 +79,11 @@ func (s *Server) propagateToReplicas(c *Session, argv [][]byte) {
 // counts as well: MULTI and EXEC are then in the log around one write, or none.
 // What SCAN and RANDOMKEY find expired has nothing to do with each other.
 func (s *Server) propagatePending(c *Session) {
+	s.dropUnheard()
 	if len(s.ops) == 0 {
 		return
 	}
-	alone := len(s.ops) == 1 || c.lastCmd != nil && c.lastCmd.arbitraryKeys
+	alone := len(s.ops) == 1 || c.lastCmd != nil && (c.lastCmd.arbitraryKeys || c.lastCmd.callsScript && s.bugs.Has(bugs.EffectsBare))
 	if !alone {
 		s.mgr.Feed(s.ops[0].db, argvMulti)
 	}
@@ -92,6 +101,14 @@ func (s *Server) propagatePending(c *Session) {
 	s.dropOps()
 }
 
+// dropUnheard forgets writes that are for replicas alone where there is no stream for
+// them, and those for the log alone where there is none (redis 7.0.15 server.c
+// shouldPropagate).
+func (s *Server) dropUnheard() {
+	stream := s.repl.Up == nil && s.repl.Stream != nil
+	s.ops = slices.DeleteFunc(s.ops, func(o op) bool { return o.replicasOnly && !stream || o.logOnly && s.mgr.AOFOff() })
+}
+
 // feedReplicas puts the pending writes into the replication stream, alone or as
 // a transaction.
 func (s *Server) feedReplicas(alone bool) {
@@ -99,7 +116,9 @@ func (s *Server) feedReplicas(alone bool) {
 		s.repl.Feed(s.ops[0].db, argvMulti)
 	}
 	for i := range s.ops {
-		s.repl.Feed(s.ops[i].db, s.ops[i].argv)
+		if !s.ops[i].logOnly {
+			s.repl.Feed(s.ops[i].db, s.ops[i].argv)
+		}
 	}
 	if !alone {
 		s.repl.Feed(s.ops[len(s.ops)-1].db, argvExec)

@@ -177,26 +177,11 @@ func (s *Server) writeRefusal(c *Session, cmd *command) string {
 }
 
 // staleRefusal is "", or why a replica without a link answers nothing.
-func (s *Server) staleRefusal(c *Session, cmd *command) string {
-	if s.repl.Up == nil || s.repl.LinkUp() || s.cfg.ReplicaServeStaleData || c.master || staleOK[cmd.topName()] {
+func (s *Server) staleRefusal(c *Session, f flags) string {
+	if s.repl.Up == nil || s.repl.LinkUp() || s.cfg.ReplicaServeStaleData || c.master || f&staleToo != 0 {
 		return ""
 	}
 	return errMasterDown
-}
-
-// staleOK are the commands that need no data (CMD_STALE).
-var staleOK = map[string]bool{
-	"auth": true, "client": true, "command": true, "config": true, "debug": true, "discard": true, "echo": true,
-	"exec": true, "failover": true, "hello": true, "info": true, "lastsave": true, "multi": true, "psubscribe": true,
-	"publish": true, "pubsub": true, "punsubscribe": true, "quit": true, "replconf": true, "replicaof": true,
-	"reset": true, "role": true, "select": true, "shutdown": true, "slaveof": true, "subscribe": true, "time": true,
-	"unsubscribe": true, "unwatch": true, "watch": true,
-}
-
-// topName is the name of the command a subcommand belongs to.
-func (cmd *command) topName() string {
-	name, _, _ := strings.Cut(cmd.fullName, "|")
-	return name
 }
 
 // infoReplication is INFO's section (redis 7.0.15 server.c genRedisInfoString).

@@ -34,6 +34,9 @@ func (c *Session) error(msg string) {
 	c.out = redcon.AppendError(c.out, msg)
 }
 
+// uncountedError is an error that the statistics know already.
+func (c *Session) uncountedError(msg string) { c.out = redcon.AppendError(c.out, msg) }
+
 func (c *Session) null() {
 	if c.resp == 3 {
 		c.out = append(c.out, "_\r\n"...)
@@ -103,11 +106,18 @@ func appendHeader(b []byte, lead byte, n int) []byte {
 // verbatim replies text for people, such as INFO.
 func (c *Session) verbatim(s string) {
 	if c.resp == 3 {
-		c.out = append(strconv.AppendInt(append(c.out, '='), int64(len(s)+4), 10), "\r\ntxt:"...)
-		c.out = append(append(c.out, s...), '\r', '\n')
+		c.verbatimAs("txt", s)
 		return
 	}
 	c.bulkText(s)
+}
+
+// verbatimAs is RESP3's text of a format, three letters of it.
+func (c *Session) verbatimAs(format, s string) {
+	format = (format + "   ")[:3]
+	c.out = append(strconv.AppendInt(append(c.out, '='), int64(len(s)+4), 10), "\r\n"...)
+	c.out = append(append(c.out, format...), ':')
+	c.out = append(append(c.out, s...), '\r', '\n')
 }
 
 // Error texts used in several places, as redis 7.0.15 server.c createSharedObjects.

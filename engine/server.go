@@ -104,16 +104,17 @@ type Server struct {
 	pauses   pauses
 	transfer *transfer // of the snapshot that goes to replicas as it is made
 
-	sentinel *watcher // makes the server a Sentinel; nil: it is none
-	watched  map[watchKey][]*Session
-	pubsub   pubsub
-	pushed   []*Session // with something to send once the turn ends
-	monitors []*Session
-	slow     []slowEntry // the latest last
-	slowID   int64
-	spikes   []*spikes
-	expiring expiring
-	evicting evicting
+	sentinel  *watcher // makes the server a Sentinel; nil: it is none
+	watched   map[watchKey][]*Session
+	pubsub    pubsub
+	pushed    []*Session // with something to send once the turn ends
+	monitors  []*Session
+	slow      []slowEntry // the latest last
+	slowID    int64
+	spikes    []*spikes
+	expiring  expiring
+	evicting  evicting
+	scripting scripting
 	// queuedBytes is what commands in transactions take that are not executed yet.
 	queuedBytes int64
 	peak        int64 // of used memory
@@ -189,6 +190,10 @@ func New(o Options) *Server {
 		UsedMemory:    s.usedMemory,
 		Hint:          s.hint,
 		Access:        s.accessOf,
+
+		Functions:      s.functionCodes,
+		LoadFunction:   s.loadFunction,
+		FlushFunctions: s.flushFunctions,
 	})
 	return s
 }

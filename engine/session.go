@@ -40,6 +40,7 @@ type Session struct {
 	db      int
 	authed  bool
 	loader  bool // executes an append-only file
+	script  bool // executes the commands of scripts
 	noEvict bool
 	monitor bool // it is shown all commands
 	lastCmd *command

@@ -74,6 +74,14 @@ func cmdShutdown(s *Server, c *Session, argv [][]byte) {
 		}
 		return
 	}
+	if r := s.scripting.run; r != nil && r.late && !how.Nosave {
+		if r.Eval {
+			c.error(errSlowEval)
+		} else {
+			c.error(errSlowScript)
+		}
+		return
+	}
 	s.prepareShutdown(how)
 	switch {
 	case s.exiting:

@@ -32,6 +32,10 @@ func (c *Session) streamRead(argv [][]byte, grouped bool) (r streamRead, ok bool
 		word, more := argv[i], len(argv)-1-i
 		switch {
 		case same(word, "block") && more > 0:
+			if c.script {
+				c.error("ERR " + string(argv[0]) + " command is not allowed with BLOCK option from scripts")
+				return r, false
+			}
 			i++
 			ms, ok := c.rangeArg(argv[i], -1<<63, 1<<63-1, "timeout is not an integer or out of range")
 			if !ok {

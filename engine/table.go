@@ -9,7 +9,7 @@ import (
 // flags say what processCommand must know about a command. Those of the first
 // group are Redis's own, from package spec; those of the second are given with
 // the command.
-type flags uint16
+type flags uint32
 
 const (
 	write      flags = 1 << iota // refused while the disk is in error
@@ -18,6 +18,10 @@ const (
 	loadingToo                   // also while data are loaded
 	mayBlock                     // inside MULTI it does not
 	denyOOM                      // refused when maxmemory is passed
+	staleToo                     // also on a replica whose data are old
+	noScript                     // not from scripts
+	busyToo                      // also while a script takes too long
+	replicates                   // may be sent to replicas though it writes nothing
 
 	control       // executed, not queued, inside MULTI
 	leavesMulti   // ends MULTI without executing anything
@@ -29,7 +33,7 @@ const (
 )
 
 // specFlags are Redis's words for flags.
-var specFlags = map[string]flags{"write": write, "no_auth": noAuth, "no_multi": noMulti, "blocking": mayBlock, "loading": loadingToo, "denyoom": denyOOM}
+var specFlags = map[string]flags{"write": write, "no_auth": noAuth, "no_multi": noMulti, "blocking": mayBlock, "loading": loadingToo, "denyoom": denyOOM, "stale": staleToo, "noscript": noScript, "allow_busy": busyToo}
 
 // handler executes a command. It answers with the session's reply methods, and
 // says with propagate what is logged.
@@ -58,6 +62,8 @@ type command struct {
 	// arbitraryKeys: the keys it deletes because they have expired are no
 	// transaction (CMD_TOUCHES_ARBITRARY_KEYS).
 	arbitraryKeys bool
+	// callsScript: a script says what it does (redis 7.0.15 get_command_flags).
+	callsScript bool
 }
 
 func (cmd *command) arityOK(n int) bool {
@@ -111,7 +117,7 @@ func init() {
 	commands = make(map[string]*command)
 	for _, entries := range [][]entry{
 		stringCommands, bitmapCommands, hllCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands, streamCommands,
-		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, memoryCommands, slowlogCommands, latencyCommands, moduleCommands, aclCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
+		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, scriptCommands, memoryCommands, slowlogCommands, latencyCommands, moduleCommands, aclCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
 		serverCommands, configCommands, commandCommands, sentinelCommands(),
 	} {
 		for _, e := range entries {
@@ -137,7 +143,11 @@ func addCommand(e entry, known map[string]*spec.Command) *command {
 	for _, word := range cmd.spec.Flags {
 		cmd.flags |= specFlags[word]
 	}
+	if mayReplicate[e.name] {
+		cmd.flags |= replicates
+	}
 	cmd.arbitraryKeys = e.name == "scan" || e.name == "randomkey"
+	cmd.callsScript = strings.HasPrefix(e.name, "eval") || strings.HasPrefix(e.name, "fcall")
 	top, sub, isSub := strings.Cut(e.name, "|")
 	if !isSub {
 		commands[top] = cmd

@@ -10,8 +10,9 @@ var transactionCommands = []entry{
 
 // queued is a command of a transaction, with arguments of its own.
 type queued struct {
-	cmd  *command
-	argv [][]byte
+	cmd   *command
+	argv  [][]byte
+	flags flags // see flagsOf
 }
 
 // watchKey is a key of a database.
@@ -29,7 +30,7 @@ type watch struct {
 
 // enqueue copies a command into the transaction: the request's buffer is
 // reused before EXEC.
-func (c *Session) enqueue(cmd *command, argv [][]byte) {
+func (c *Session) enqueue(cmd *command, argv [][]byte, f flags) {
 	n := 0
 	for _, a := range argv {
 		n += len(a)
@@ -40,7 +41,7 @@ func (c *Session) enqueue(cmd *command, argv [][]byte) {
 		buf = append(buf, a...)
 		own[i] = buf[len(buf)-len(a) : len(buf) : len(buf)]
 	}
-	c.queue = append(c.queue, queued{cmd, own})
+	c.queue = append(c.queue, queued{cmd, own, f})
 	c.s.queuedBytes += int64(n + queuedOverhead)
 }
 
@@ -50,7 +51,7 @@ const queuedOverhead = 128
 // queues reports whether the transaction contains a command with one of those flags.
 func (c *Session) queues(f flags) bool {
 	for _, q := range c.queue {
-		if q.cmd.flags&f != 0 {
+		if q.flags&f != 0 {
 			return true
 		}
 	}

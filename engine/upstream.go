@@ -343,6 +343,7 @@ func (l *link) load(temp string, f vfs.File) error {
 		s.touchAll(db)
 	}
 	s.flushAll()
+	s.flushFunctions()
 	s.loading = true
 	place, err := s.mgr.LoadFromMaster(temp, f)
 	s.loading = false

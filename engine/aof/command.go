@@ -21,6 +21,12 @@ func AppendSelect(dst []byte, db int) []byte {
 	return appendBulkInt(dst, int64(db))
 }
 
+// AppendFunction appends the command that loads a library.
+func AppendFunction(dst []byte, code string) []byte {
+	dst = append(dst, "*3\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n"...)
+	return appendBulkString(dst, code)
+}
+
 // AppendTimestamp appends the annotation of aof-timestamp-enabled.
 func AppendTimestamp(dst []byte, unixSeconds int64) []byte {
 	dst = append(dst, "#TS:"...)

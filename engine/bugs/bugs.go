@@ -101,6 +101,10 @@ const (
 	EvictionNotLogged
 	// WaitCountsOneMore lets WAIT answer one replica more than have acknowledged.
 	WaitCountsOneMore
+	// EffectsBare logs what a script writes command by command, without MULTI and EXEC.
+	EffectsBare
+	// FunctionsNotRewritten leaves libraries of functions out of a rewritten base.
+	FunctionsNotRewritten
 )
 
 // Bug describes one planted bug.

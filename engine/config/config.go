@@ -55,6 +55,7 @@ type Config struct {
 	// RdbKeySaveDelay makes a child save slowly, for tests: microseconds for each key.
 	RdbKeySaveDelay         int64
 	StopWritesOnBgsaveError bool
+	BusyReplyThreshold      int64 // ms
 
 	NotifyEvents Events // notify-keyspace-events
 
@@ -153,6 +154,7 @@ var defaults = Config{
 	RdbChecksum:             true,
 	RdbSaveIncrementalFsync: true,
 	StopWritesOnBgsaveError: true,
+	BusyReplyThreshold:      5000,
 
 	HllSparseMaxBytes: 3000,
 

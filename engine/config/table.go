@@ -29,6 +29,7 @@ var table = []*directive{
 	boolean("rdbchecksum", func(c *Config) *bool { return &c.RdbChecksum }).immutably(),
 	integer("rdb-key-save-delay", 0, maxInt, func(c *Config) *int64 { return &c.RdbKeySaveDelay }).secretly(),
 	boolean("rdb-save-incremental-fsync", func(c *Config) *bool { return &c.RdbSaveIncrementalFsync }),
+	integer("busy-reply-threshold", 0, math.MaxInt64, func(c *Config) *int64 { return &c.BusyReplyThreshold }).named("lua-time-limit"),
 	boolean("stop-writes-on-bgsave-error", func(c *Config) *bool { return &c.StopWritesOnBgsaveError }),
 
 	text("dir", func(c *Config) *string { return &c.Dir }).protectedly(),
@@ -119,7 +120,6 @@ var table = []*directive{
 	inertText("aof_rewrite_cpulist", "").immutably(),
 	inertText("bgsave_cpulist", "").immutably(),
 	inertText("bio_cpulist", "").immutably(),
-	inertInt("busy-reply-threshold", "5000", 0, math.MaxInt64).named("lua-time-limit"),
 	inertBool("cluster-allow-pubsubshard-when-down", "yes"),
 	inertBool("cluster-allow-reads-when-down", "no"),
 	inertBool("cluster-allow-replica-migration", "yes"),

@@ -79,15 +79,15 @@ type lexer struct {
 	tok      token
 	text     string // of a name or string
 	num      float64
-	from, to int // where the token stands, for errors
+	from, to int    // where the token stands, for errors
 	raw      string // a string as far as it was read, for errors
 
 	ahead   token // 0: nothing was read ahead
 	aheadAt struct {
-		text       string
-		num        float64
-		from, to   int
-		raw        string
+		text     string
+		num      float64
+		from, to int
+		raw      string
 	}
 }
 

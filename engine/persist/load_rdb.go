@@ -57,6 +57,7 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 		Databases: keyspace.Databases,
 		Aux:       m.loadedPlaceField,
 		Progress:  m.rdbProgress(),
+		Function:  m.loadFunction,
 	}, &c.Limits, func(e *rdb.Entry, o keyspace.Object) error {
 		if !keepOld && e.ExpireAtMs != 0 && e.ExpireAtMs < now {
 			m.loadedOld++
@@ -86,6 +87,25 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 		return 0, ErrStopped
 	}
 	return 0, m.refuseRDB(file, err, base)
+}
+
+// loadFunction takes over a library of a snapshot.
+func (m *Manager) loadFunction(code string) (wrong string) {
+	if m.o.LoadFunction == nil {
+		return ""
+	}
+	if wrong = m.o.LoadFunction(code); wrong != "" {
+		m.log(Warning, "Failed loading library, %s", wrong)
+	}
+	return wrong
+}
+
+// emptyData forgets keys and functions (emptyData).
+func (m *Manager) emptyData() {
+	m.o.Keyspace.FlushAll()
+	if m.o.FlushFunctions != nil {
+		m.o.FlushFunctions()
+	}
 }
 
 // refuseRDB says what redis-server says of an RDB part it cannot load. Most of

@@ -68,6 +68,12 @@ type Options struct {
 	LeftOut func(db int, key []byte)
 	// SnapshotEnded is told of the end of a snapshot started for replicas.
 	SnapshotEnded func(ok bool)
+	// Functions are the libraries to save, LoadFunction takes one over, and says why
+	// it cannot, FlushFunctions forgets all. Nil: there are none, and those of files
+	// are passed over.
+	Functions      func() []string
+	LoadFunction   func(code string) (wrong string)
+	FlushFunctions func()
 	// UsedMemory is what snapshots carry in their used-mem field; nil: 0.
 	UsedMemory func() int64
 }

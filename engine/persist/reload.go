@@ -12,7 +12,7 @@ func (m *Manager) LoadAOF() error {
 	}
 	m.loading = true
 	defer func() { m.loading = false }()
-	m.o.Keyspace.FlushAll()
+	m.emptyData()
 	if err := m.loadManifest(); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (m *Manager) Reload(save, flush bool) error {
 	m.loading = true
 	defer func() { m.loading = false }()
 	if flush {
-		m.o.Keyspace.FlushAll()
+		m.emptyData()
 	}
 	found, err := m.loadSnapshot(m.o.Config.Dbfilename)
 	if err != nil {

@@ -105,7 +105,7 @@ func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
 	}
 	if err != nil {
 		m.log(Warning, "Failed trying to load the MASTER synchronization DB from disk, check server logs.")
-		m.o.Keyspace.FlushAll()
+		m.emptyData()
 		m.removeReceived()
 		return rdb.Place{}, err
 	}

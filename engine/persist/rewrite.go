@@ -37,6 +37,9 @@ func (j *snapshotJob) rewriteBase(name string, data *keyspace.Snapshot) error {
 		o := j.options
 		o.Place = rdb.Place{} // a log stands in no history
 		o.AOFBase = true
+		if j.bugs.Has(bugs.FunctionsNotRewritten) {
+			o.Functions = nil
+		}
 		err = data.WriteRDB(out, o)
 	} else {
 		err = j.writeCommands(out, data)
@@ -63,6 +66,11 @@ func (j *snapshotJob) writeCommands(out *output, data *keyspace.Snapshot) error 
 	var buf []byte
 	if j.cfg.AofTimestampEnabled {
 		buf = aof.AppendTimestamp(buf, j.options.Created)
+	}
+	if !j.bugs.Has(bugs.FunctionsNotRewritten) {
+		for _, code := range j.options.Functions {
+			buf = aof.AppendFunction(buf, code)
+		}
 	}
 	current := -1
 	drain := func(from []byte, keep int) error {

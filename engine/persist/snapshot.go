@@ -33,6 +33,9 @@ func (m *Manager) job() snapshotJob {
 	if m.o.Hint != nil {
 		j.options.Hint, j.options.Clock = m.o.Hint()
 	}
+	if m.o.Functions != nil {
+		j.options.Functions = m.o.Functions()
+	}
 	if m.o.Place != nil {
 		j.options.Place = m.o.Place()
 	}

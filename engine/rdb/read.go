@@ -19,6 +19,9 @@ type ReadOptions struct {
 	Entry func(d *Decoder, e Entry) error
 	// Aux receives each auxiliary field, if not nil.
 	Aux func(name, value string)
+	// Function takes over each library of functions, if not nil. A text says why it
+	// cannot be.
+	Function func(code string) (wrong string)
 	// Progress, if not nil, is told before each key how far the reading is. False
 	// ends it, with an Error that is Stopped.
 	Progress func(offset int64) bool
@@ -133,17 +136,16 @@ func (r *Reader) aux() {
 	}
 }
 
-// function refuses a library by its name, which its first line gives.
+// function reads a library. One that cannot be loaded ends the reading as a file that
+// ends too early does (redis 7.0.15 rdb.c rdbLoadRioWithLoadingCtx).
 func (r *Reader) function() {
 	code := r.Str("a function")
-	if r.err != nil {
+	if r.err != nil || r.o.Function == nil {
 		return
 	}
-	line, _, _ := strings.Cut(string(code), "\n")
-	if len(line) > 80 {
-		line = line[:80]
+	if wrong := r.o.Function(string(code)); wrong != "" {
+		r.fail(Short, "Failed loading library, %s", wrong)
 	}
-	r.Fail("function library %q is not supported", line)
 }
 
 func (r *Reader) entry(e Entry) {

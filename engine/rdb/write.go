@@ -8,14 +8,15 @@ import (
 
 // WriteOptions says how to write a snapshot.
 type WriteOptions struct {
-	Compress bool   // rdbcompression: LZF for strings over 20 bytes, when it helps
-	Checksum bool   // rdbchecksum: CRC64 at the end; otherwise zeroes
-	Created  int64  // Unix seconds, for the ctime field
-	UsedMem  int64  // bytes, for the used-mem field
-	AOFBase  bool   // the file is the base of an append-only file
-	Place    Place  // in the history of replication, if it has one
-	Hint     Hint   // what to say of each key's last use
-	Clock    uint32 // by which it is reckoned, see keyspace.Object.Access
+	Compress  bool     // rdbcompression: LZF for strings over 20 bytes, when it helps
+	Checksum  bool     // rdbchecksum: CRC64 at the end; otherwise zeroes
+	Created   int64    // Unix seconds, for the ctime field
+	UsedMem   int64    // bytes, for the used-mem field
+	AOFBase   bool     // the file is the base of an append-only file
+	Place     Place    // in the history of replication, if it has one
+	Hint      Hint     // what to say of each key's last use
+	Functions []string // the code of libraries
+	Clock     uint32   // by which it is reckoned, see keyspace.Object.Access
 }
 
 // Hint says which hint about their use keys are written with, as the policy of
@@ -61,6 +62,10 @@ func (w *Writer) Begin(out io.Writer, o WriteOptions) {
 		base = "1"
 	}
 	w.aux("aof-base", base)
+	for _, code := range o.Functions {
+		w.byte(opFunction2)
+		w.Text(code)
+	}
 }
 
 // Database starts a database of so many keys, some of which expire.
