@@ -21,6 +21,7 @@ import (
 //   - the end of a process stands behind the signal that ended it;
 //   - the commands of a life are told at its end, sorted, each once; what a dump asks
 //     for beside KEYS depends on whether there are keys, and is not told;
+//   - that a program is asked for its version is not told;
 //   - experiments that are the same are told once. Each on a disk of torntail's own is
 //     a passage.
 //
@@ -123,6 +124,10 @@ func (t *teller) name(who, kind string) string {
 
 // start tells of a process that begins. A process number may come again.
 func (t *teller) start(who, what string) {
+	if strings.HasSuffix(what, ` ["--version"]`) {
+		delete(t.byName, who)
+		return
+	}
 	t.once = map[string]bool{}
 	addr := ""
 	if m := portOf.FindStringSubmatch(what); m != nil {
