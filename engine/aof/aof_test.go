@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -98,6 +99,57 @@ func TestManifestErrors(t *testing.T) {
 	m, err := ParseManifest("m", []byte("# "+strings.Repeat("-", 500)+"\n"+"FILE x SEQ 7abc TYPE base future 1\n"))
 	require.NoError(t, err, "unknown words and what follows a number are accepted, as redis-server does")
 	require.Equal(t, Entry{Name: "x", Seq: 7, Kind: Base}, *m.Base)
+}
+
+// Numbers in manifests and logs are read as C's atoll does.
+func TestLeadingNumbers(t *testing.T) {
+	for text, want := range map[string]int64{"": 0, "x": 0, "-": 0, "+": 0, "7": 7, "7x8": 7, "+7": 7, "-7": -7, " \t\n\v\f\r7": 7, "- 7": 0, "--7": 0, "+-7": 0, "\x0e7": 0, "\x087": 0, "007": 7,
+		"9223372036854775806": math.MaxInt64 - 1, "9223372036854775807": math.MaxInt64, "9223372036854775808": math.MaxInt64, "9223372036854775810": math.MaxInt64, "99999999999999999999": math.MaxInt64, "922337203685477580": 922337203685477580,
+		"-9223372036854775807": -math.MaxInt64, "1/": 1, "1:": 1, "/1": 0} {
+		require.Equal(t, want, leadingInt([]byte(text)), "%q", text)
+	}
+}
+
+// Lines are as long as redis-server's buffer lets them be, and names may have what is quoted.
+func TestLinesOfManifests(t *testing.T) {
+	line := func(n int) string { // of n bytes, the newline included
+		const head, tail = "file ", " seq 1 type i\n"
+		return head + strings.Repeat("n", n-len(head)-len(tail)) + tail
+	}
+	for n, ok := range map[int]bool{200: true, 1023: true, 1024: true, 1025: false, 3000: false} {
+		m, err := ParseManifest("m", []byte(line(n)))
+		require.Equal(t, ok, err == nil, "%d bytes: %v", n, err)
+		if ok {
+			require.Equal(t, line(n), string(m.Append(nil)))
+		}
+	}
+	// Comments may be longer, a part of one at a time: what follows it is a line.
+	_, err := ParseManifest("m", []byte("#"+strings.Repeat("c", 1022)+"\n"+line(100)))
+	require.NoError(t, err)
+	_, err = ParseManifest("m", []byte("#"+strings.Repeat("c", 1023)+"\n"+line(100)))
+	require.ErrorContains(t, err, "Invalid AOF manifest file format")
+	_, err = ParseManifest("m", []byte("#"+strings.Repeat("c", 1023)+"#\n"+line(100)))
+	require.NoError(t, err)
+	m := &Manifest{}
+	m.NewIncr("\a\b\r\n\t \\\"'\x7f\x1f ~!")
+	require.Equal(t, `file "\a\b\r\n\t \\\"'\x7f\x1f ~!.1.incr.aof" seq 1 type i`+"\n", string(m.Append(nil)))
+	for name, quoted := range map[string]bool{"!": false, "~": false, " ": true, "\x7f": true, "a\\": true, "a\"": true, "a'": true, "": false} {
+		m := &Manifest{}
+		m.NewIncr(name)
+		require.Equal(t, quoted, strings.Contains(string(m.Append(nil)), `file "`), "%q", name)
+	}
+	// The number of an incr file may not fall; those of other files may.
+	m, err = ParseManifest("m", []byte("file b seq 9 type b\nfile h seq 3 type h\nfile g seq 2 type h\nfile i seq 1 type i\nfile j seq 9223372036854775807 type i\n"))
+	require.NoError(t, err)
+	require.EqualValues(t, 9, m.BaseSeq)
+	require.EqualValues(t, math.MaxInt64, m.IncrSeq)
+	require.Len(t, m.History, 2)
+	m.RetireIncr(3)
+	require.Len(t, m.Incr, 2, "there are not that many to keep")
+	require.False(t, m.Dirty)
+	m.RetireIncr(2)
+	require.Len(t, m.Incr, 2)
+	require.True(t, m.Dirty)
 }
 
 func readAll(data []byte) (cmds []string, valid int64, err error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path"
 
 	"github.com/torntail/torntail/engine/keyspace"
@@ -42,11 +43,14 @@ func Check(o CheckOptions) error {
 	if err != nil {
 		return failed("Cannot open file %s: %s", o.Path, Reason(err))
 	}
-	if isManifest(data) {
+	switch multi, err := c.isManifest(o.Path); {
+	case err != nil:
+		return failed("Cannot open file %s: %s", o.Path, Reason(err))
+	case multi:
 		return c.multiPart()
 	}
 	c.say("Start checking Old-Style AOF")
-	state, err := c.single(o.Path, o.Path, true, bytes.HasPrefix(data, []byte("REDIS")))
+	state, err := c.single(o.Path, o.Path, true, isRDB(data))
 	if err != nil {
 		return err
 	}
@@ -97,7 +101,7 @@ func (c *check) multiPart() error {
 		if err != nil {
 			return failed("Cannot open file %s: %s", dir+"/"+m.Base.Name, Reason(err))
 		}
-		preamble := bytes.HasPrefix(head, []byte("REDIS")) || bytes.HasPrefix(head, []byte("VALKEY"))
+		preamble := isRDB(head)
 		format := "RESP"
 		if preamble {
 			format = "RDB"
@@ -329,12 +333,19 @@ func (v *validator) number(prefix byte) (int64, bool) {
 	if line[0] != prefix {
 		return 0, v.fail("Expected prefix '%c', got: '%c'", prefix, line[0])
 	}
-	i := 1
+	i := 1 // behind what strtol reads, which is nothing when there is no digit
+	for i < len(line) && (line[i] == ' ' || line[i] >= '\t' && line[i] <= '\r') {
+		i++
+	}
 	if i < len(line) && (line[i] == '-' || line[i] == '+') {
 		i++
 	}
+	digits := i
 	for i < len(line) && line[i] >= '0' && line[i] <= '9' {
 		i++
+	}
+	if i == digits {
+		i = 1
 	}
 	var end [2]byte
 	copy(end[:], line[i:])
@@ -352,16 +363,16 @@ func (v *validator) newline(b [2]byte) bool {
 // data reads an argument and its CRLF; want says whether its text is needed, which is
 // good until the next call.
 func (v *validator) data(size int64, want bool) (word []byte, ok bool) {
-	v.at = v.off
-	if size < 0 || size > 1<<62 {
-		return nil, v.fail("Expected to read %d bytes, got 0 bytes", size+2)
+	if size < 0 || size > math.MaxInt64-2 {
+		return nil, v.fail("Expected to read string of %d bytes, which is not in the suitable range", size)
 	}
+	v.at = v.off
 	got := 0
 	if want && size <= int64(len(v.word)) {
 		word = v.word[:size]
 		got, _ = io.ReadFull(v.in, word)
 	} else {
-		got, _ = v.in.Discard(int(size))
+		got, _ = v.in.Discard(int(size)) // of lengths for which redis-check-aof finds no memory, all there is
 	}
 	var end [2]byte
 	for i := range end {
@@ -407,14 +418,31 @@ func (c *check) firstBytes(name string) ([]byte, error) {
 	return c.head[:n], nil
 }
 
-// isManifest looks at the first line that is no comment (fileIsManifest).
-func isManifest(head []byte) bool {
-	for len(head) > 0 && head[0] == '#' {
-		i := bytes.IndexByte(head, '\n')
-		if i < 0 {
-			return false
-		}
-		head = head[i+1:]
+// isRDB reports whether a file that begins so is a snapshot, or has one in front (fileIsRDB).
+func isRDB(head []byte) bool {
+	return len(head) >= 8 && (bytes.HasPrefix(head, []byte("REDIS")) || bytes.HasPrefix(head, []byte("VALKEY")))
+}
+
+// isManifest reports whether any line of a file that is no comment begins as a
+// manifest's do (fileIsManifest). Longer ones are taken for several.
+func (c *check) isManifest(name string) (bool, error) {
+	f, err := c.o.FS.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return false, err
 	}
-	return bytes.HasPrefix(head, []byte("file"))
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	v := validator{in: bufio.NewReaderSize(io.NewSectionReader(f, 0, info.Size), 64<<10)}
+	for {
+		line := v.take(maxLine)
+		if len(line) == 0 {
+			return false, nil
+		}
+		if bytes.HasPrefix(line, []byte("file")) {
+			return true, nil
+		}
+	}
 }

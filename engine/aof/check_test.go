@@ -2,6 +2,7 @@ package aof
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +49,21 @@ func checkCases(t *testing.T) []checkCase {
 		"hybrid, preamble cut": base[:40], "lone annotation": "#TS:1",
 	} {
 		cases = append(cases, checkCase{name, map[string]string{"f.aof": text}, "f.aof"})
+	}
+	long := strings.Repeat("9", 130)
+	for i, text := range []string{
+		// Numbers as C reads them, and lengths at their ends.
+		"*+1\r\n$4\r\nPING\r\n", "*-1\r\n" + set, "*0\r\n" + set, "*01\r\n$+4\r\nPING\r\n", "* 1\r\n$4\r\nPING\r\n", "*1\r\n$ 4\r\nPING\r\n", "*\r\n" + set, "*+\r\n" + set, "*1\n$4\r\nPING\r\n", "*1\r$4\r\nPING\r\n",
+		"*1\r\n$-1\r\n" + set, "*1\r\n$0\r\n\r\n" + set, "*1\r\n$1\r\n\r\n", "*1\r\n$3\r\nPING\r\n", "*1\r\n$5\r\nPING\r\n" + set, "*1\r\n$4\r\nPING\rx", "*1\r\n$4\r\nPINGx\n", "*1\r\n$4\r\nPING\r", "*1\r\n$4\r\nPING", "*1\r\n$4\r\n", "*1\r\n$4\r", "*1\r\n$4", "*1\r\n$", "*1\r\n",
+		"*2\r\n$4\r\nPING\r\n", "*" + long + "\r\n", "*1\r\n$" + long + "\r\n", "*1" + strings.Repeat(" ", 130) + "\r\n$4\r\nPING\r\n",
+		// Names of transactions, whatever their case, and words as long as those and longer.
+		"*1\r\n$5\r\nmulti\r\n" + set + "*1\r\n$4\r\neXEC\r\n", multi + set + exec + exec, multi + exec + multi, multi, exec, set + exec + set, "*2\r\n$4\r\nECHO\r\n$5\r\nMULTI\r\n", "*1\r\n$15\r\n" + strings.Repeat("w", 15) + "\r\n", "*1\r\n$16\r\n" + strings.Repeat("w", 16) + "\r\n", "*1\r\n$17\r\n" + strings.Repeat("w", 17) + "\r\n", "*2\r\n$5\r\nMULTI\r\n$1\r\nx\r\n" + exec,
+		// Annotations, cut and whole, longer than the line that is read.
+		"#", "#\n", "#\r\n" + set, set + "#TS:1", "#" + strings.Repeat("x", 1021) + "\n" + set, "#" + strings.Repeat("x", 1022) + "\n" + set, "#" + strings.Repeat("x", 1023) + "\n" + set, "#" + strings.Repeat("x", 2100) + "\n" + set, set + "#TS:1\r\n*", multi + "#TS:1\r\n" + set + exec,
+		// What a preamble is and is not.
+		"REDI", "REDIS", "REDIS0010", base, base + exec, base + multi + set, "#\nfile x seq 1 type b\n", "file", "fil", "#no newline", "# " + strings.Repeat("c", 5000) + "\nfile x seq 1 type i\n",
+	} {
+		cases = append(cases, checkCase{fmt.Sprintf("text %d (%.40q)", i, text), map[string]string{"f.aof": text}, "f.aof"})
 	}
 	const manifest = "file b.rdb seq 1 type b\nfile 1.aof seq 1 type i\nfile 2.aof seq 2 type i\n"
 	add := func(name, man, b, i1, i2 string) {

@@ -294,3 +294,15 @@ func TestOnlyWhatIsTouchedOfAStreamIsCopied(t *testing.T) {
 	// alone are 72 bytes each, what is pending 64.
 	require.Less(t, touched, int64(n*(72+64)/8), "bytes to take a snapshot, add an entry and make it pending")
 }
+
+// An entry may hold a gigabyte and no byte more; the fields may share their bytes.
+func TestEntriesThatAreTooLarge(t *testing.T) {
+	megabyte := make([]byte, 1<<20)
+	fields := make([][]byte, 1024)
+	for i := range fields {
+		fields[i] = megabyte
+	}
+	require.False(t, keyspace.TooLarge(nil))
+	require.False(t, keyspace.TooLarge(fields))
+	require.True(t, keyspace.TooLarge(append(fields, []byte("x"))))
+}

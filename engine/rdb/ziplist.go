@@ -65,6 +65,9 @@ func ziplistElements(dst [][]byte, zl []byte) (elems [][]byte, at int, wrong str
 			before = int(binary.LittleEndian.Uint32(zl[i:]))
 			i += 4
 		}
+		if i >= len(zl) {
+			return dst, start, "ziplist entry runs past the end"
+		}
 		if before != previous {
 			return dst, start, "ziplist entry with a wrong length of the one before"
 		}
