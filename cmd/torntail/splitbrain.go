@@ -33,7 +33,8 @@ type splitbrainCmd struct {
 
 	Target       string         `default:"engine" help:"engine (in simulation), redis-server, a name of torntail servers, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
 	Topology     string         `help:"Servers and Sentinels: 3+3, 5+5, chain, chain:4+3; default 3+3." placeholder:"N+M" group:"What is tested"`
-	Directive    []string       `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
+	Mode         []string       `help:"How servers keep their data: always, everysec, no, rdb, none, ... (torntail list modes); n2:none says it of one; default no." placeholder:"[NODE:]NAME" group:"What is tested"`
+	Directive    []string       `help:"A line of redis.conf as NAME=VALUE, or of one server's as n2:NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
 	Conf         string         `help:"A redis.conf whose lines the servers get; what torntail decides itself is printed." placeholder:"FILE" type:"existingfile" group:"What is tested"`
 	SentinelConf string         `help:"A sentinel.conf from which times, parallel-syncs and quorum are taken." placeholder:"FILE" type:"existingfile" group:"What is tested"`
 	Timing       string         `help:"quick: Sentinels act within seconds; conf: their own defaults and what --sentinel-conf says; default quick." placeholder:"NAME" group:"What is tested"`
@@ -281,7 +282,19 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 			c.ignored = append(c.ignored, line.String())
 		}
 	}
+	for _, text := range c.Mode {
+		node, name := splitbrain.OfNode(text)
+		if _, err := redis.ModeByName(name); err != nil {
+			return fmt.Errorf("--mode %s: %w", text, err)
+		}
+		if node == "" {
+			o.Mode = name
+		} else {
+			o.Settings(node).Mode = name
+		}
+	}
 	for _, text := range c.Directive {
+		node, text := splitbrain.OfNode(text)
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || name == "" {
 			return fmt.Errorf("--directive %q: want NAME=VALUE, such as min-replicas-to-write=1", text)
@@ -293,7 +306,12 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 		if near := nearest(d.Name, directiveNames()); near != "" && near != d.Name {
 			return fmt.Errorf("--directive: %q is no directive of redis.conf: did you mean %q?", d.Name, near)
 		}
-		o.Directives = append(o.Directives, d)
+		if node == "" {
+			o.Directives = append(o.Directives, d)
+		} else {
+			of := o.Settings(node)
+			of.Redis = append(slices.Clone(of.Redis), d)
+		}
 	}
 	if c.SentinelConf != "" {
 		list, left, err := sentinelLines(c.SentinelConf)
@@ -463,7 +481,7 @@ func (c *replayCmd) splitbrain(a *app) error {
 	if before.Target, err = c.target(before.Target); err != nil {
 		return usage(err)
 	}
-	for _, d := range s.Directives {
+	for _, d := range s.AllDirectives() {
 		if err := redis.Takes(d, splitbrain.Own); err != nil {
 			return usage(fmt.Errorf("%s: %w", c.Dir, err))
 		}
@@ -477,6 +495,10 @@ func (c *replayCmd) splitbrain(a *app) error {
 		return usage(err)
 	}
 	s.Directives = append(s.Directives, o.Directives...)
+	for _, more := range o.Each {
+		of := s.Settings(more.Node)
+		of.Redis = append(of.Redis, more.Redis...)
+	}
 	backend, done, err := splitbrainBackend(before.Target, before.Plants)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ func (d *Disk) Clone() *Disk {
 	c := &Disk{
 		o: d.o, p: d.p, failure: d.failure,
 		seq: d.seq, part: d.part, settled64: d.settled64, nextID: d.nextID,
-		tickAt: d.tickAt, ticking: d.ticking, free: d.free, readOnly: d.readOnly, frozen: d.frozen, moves: d.moves,
+		tickAt: d.tickAt, ticking: d.ticking, free: d.free, readOnly: d.readOnly, denied: d.denied, frozen: d.frozen, moves: d.moves,
 		pass: d.pass,
 	}
 	c.inodes = make([]*inode, len(d.inodes))

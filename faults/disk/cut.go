@@ -326,7 +326,7 @@ func (d *Disk) build(dst *Disk, r *relation, s survivors) {
 func (d *Disk) blank(dst *Disk) {
 	dst.empty()
 	dst.o, dst.p, dst.failure, dst.tape = d.o, d.p, d.failure, nil
-	dst.nextID, dst.seq, dst.moves = d.nextID, d.seq, d.moves
+	dst.nextID, dst.seq, dst.moves, dst.denied = d.nextID, d.seq, d.moves, d.denied
 }
 
 // leaveFree gives dst what space is left.

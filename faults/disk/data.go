@@ -52,9 +52,9 @@ func (d *Disk) Write(c *Call, p []byte) (int, syscall.Errno) {
 		return 0, syscall.EFBIG
 	}
 	if grows := c.Off + int64(len(p)) - n.vol.size; d.free >= 0 && grows > d.free {
-		fits := int64(len(p)) - (grows - d.free)
+		fits, full := int64(len(p))-(grows-d.free), d.deny(syscall.ENOSPC)
 		if fits <= 0 {
-			return 0, syscall.ENOSPC
+			return 0, full
 		}
 		p = p[:fits]
 	}
@@ -164,7 +164,7 @@ func (d *Disk) Truncate(c *Call) syscall.Errno {
 	case c.Len > maxSize:
 		return syscall.EFBIG
 	case d.free >= 0 && c.Len-n.vol.size > d.free:
-		return syscall.ENOSPC
+		return d.deny(syscall.ENOSPC)
 	}
 	d.tape.effect(c, 0, 0, "", "", nil)
 	d.logged(c)
@@ -206,7 +206,7 @@ func (d *Disk) Allocate(c *Call) syscall.Errno {
 	}
 	end := c.Off + c.Len
 	if d.free >= 0 && end-n.vol.size > d.free {
-		return syscall.ENOSPC
+		return d.deny(syscall.ENOSPC)
 	}
 	d.tape.effect(c, 0, 0, "", "", nil)
 	d.logged(c)

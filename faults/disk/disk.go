@@ -71,6 +71,7 @@ type Disk struct {
 	ticking  bool          // there is a tickAt
 	free     int64         // bytes that may still be added; negative: no limit
 	readOnly bool
+	denied   uint64 // calls that found no room, or met a disk that is read-only
 	frozen   bool
 	moves    uint64 // renames and removals so far: generation of cached paths
 
@@ -144,7 +145,7 @@ func (d *Disk) rest() {
 	for i := range d.syncs {
 		d.syncs[i].active = false
 	}
-	d.ticking, d.free, d.readOnly, d.frozen = false, -1, false, false
+	d.ticking, d.free, d.readOnly, d.denied, d.frozen = false, -1, false, 0, false
 	d.arena, d.arenaLive = d.arena[:0], 0
 	d.settled, d.nameless = d.settled[:0], d.nameless[:0]
 }
@@ -220,10 +221,20 @@ func (d *Disk) changeable() syscall.Errno {
 	case d.frozen:
 		return syscall.EIO
 	case d.readOnly:
-		return syscall.EROFS
+		return d.deny(syscall.EROFS)
 	}
 	return 0
 }
+
+// deny counts a call that SetFree or SetReadOnly has failed, or cut short.
+func (d *Disk) deny(e syscall.Errno) syscall.Errno {
+	d.denied++
+	return e
+}
+
+// Denied is how many calls have met SetFree or SetReadOnly so far, those of the disks
+// included whose crash images it comes from.
+func (d *Disk) Denied() uint64 { return d.denied }
 
 // took accounts for a file that grew by n bytes.
 func (d *Disk) took(n int64) {

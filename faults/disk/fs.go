@@ -119,7 +119,7 @@ func (f *pathFS) lookup(name string) (ino, dir Ino, base string, e syscall.Errno
 
 func (f *pathFS) Open(name string, flag vfs.Flag) (vfs.File, error) {
 	ino, dir, base, e := f.lookup(name)
-	h := &file{fs: f, name: name, flag: flag}
+	h := &file{fs: f, name: name, path: name, moves: f.d.moves, flag: flag}
 	c := &h.call
 	*c = Call{Kind: OpOpen, Path: name, Ino: ino}
 	if e == syscall.ENOENT && dir != 0 && flag&vfs.Create != 0 {
@@ -161,7 +161,7 @@ func (f *pathFS) open(c *Call, h *file, ino, dir Ino, base string, flag vfs.Flag
 	case n.dir:
 		return syscall.EISDIR
 	case flag.Writable() && f.d.readOnly:
-		return syscall.EROFS
+		return f.d.deny(syscall.EROFS)
 	}
 	if flag&vfs.Truncate != 0 && n.vol.size > 0 {
 		// The cut is an effect of its own in the log.
@@ -175,7 +175,7 @@ func (f *pathFS) open(c *Call, h *file, ino, dir Ino, base string, flag vfs.Flag
 
 func (f *pathFS) OpenDir(name string) (vfs.File, error) {
 	ino, _, _, e := f.lookup(name)
-	h := &file{fs: f, name: name, ino: ino, dir: true}
+	h := &file{fs: f, name: name, path: name, moves: f.d.moves, ino: ino, dir: true}
 	c := &h.call
 	*c = Call{Kind: OpOpen, Path: name, Ino: ino}
 	dec := f.enter(c)
@@ -359,7 +359,9 @@ func (f *pathFS) info(ino Ino, name string) vfs.Info {
 // thread syncs, say) has its own.
 type file struct {
 	fs     *pathFS
-	name   string
+	name   string // that it was opened with
+	path   string // its name now, as of the disk's moves; a removed file keeps its last
+	moves  uint64
 	ino    Ino
 	flag   vfs.Flag
 	dir    bool
@@ -377,7 +379,13 @@ func (h *file) begin(kind OpKind, off, n int64) (*Call, Decision) {
 	if !c.ended {
 		c = new(Call)
 	}
-	*c = Call{Kind: kind, Path: h.name, Ino: h.ino, Off: off, Len: n}
+	if d := h.fs.d; h.moves != d.moves {
+		h.moves = d.moves
+		if now := d.PathOf(h.ino); now != "" {
+			h.path = now
+		}
+	}
+	*c = Call{Kind: kind, Path: h.path, Ino: h.ino, Off: off, Len: n}
 	return c, h.fs.enter(c)
 }
 

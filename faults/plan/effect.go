@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // This file is what others may ask about an action without knowing which it is.
 
@@ -21,6 +24,39 @@ func Ends(a Action) []string {
 	default:
 		return nodes
 	}
+}
+
+// StrikesDisk reports whether an action makes the disk of a node fail or changes its files.
+func StrikesDisk(a Action, node string) bool {
+	switch a.(type) {
+	case CallFault, *Full, *ReadOnly:
+	default:
+		if !DamagesFiles(a) {
+			return false
+		}
+	}
+	nodes := a.nodes()
+	return nodes == nil || slices.Contains(nodes, node)
+}
+
+// Denies is the node whose disk an action makes refuse writes, for lack of room or as one
+// that is read-only.
+func Denies(a Action) (node string, ok bool) {
+	switch a := a.(type) {
+	case *Full:
+		return a.Node, true
+	case *ReadOnly:
+		return a.Node, true
+	}
+	return "", false
+}
+
+// Named are the nodes that an action names; All where it names none.
+func Named(a Action) []string {
+	if nodes := a.nodes(); nodes != nil {
+		return nodes
+	}
+	return []string{All}
 }
 
 // CutOff are the nodes that an action takes out of the reach of others.

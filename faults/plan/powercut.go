@@ -9,9 +9,10 @@ import (
 // All stands for every node that has a disk, in PowerCut.
 const All = "all"
 
-// PowerCut takes a machine's memory and page cache.
+// PowerCut takes a machine's memory and page cache, or those of several at one instant.
 type PowerCut struct {
-	Node string // or All
+	Node string   // or All
+	More []string // whose power goes with it
 	// Keep says what of the rest survives, when HasKeep; else the run's own
 	// seeded generator chooses.
 	Keep    disk.Choice
@@ -21,7 +22,7 @@ type PowerCut struct {
 func (*PowerCut) Verb() string { return "power-cut" }
 
 func (a *PowerCut) String() string {
-	s := "power-cut " + a.Node
+	s := "power-cut " + strings.Join(a.all(), ",")
 	if !a.HasKeep {
 		return s
 	}
@@ -32,8 +33,10 @@ func (a *PowerCut) nodes() []string {
 	if a.Node == All {
 		return nil
 	}
-	return []string{a.Node}
+	return a.all()
 }
+
+func (a *PowerCut) all() []string { return append([]string{a.Node}, a.More...) }
 
 // Do cuts the power.
 func (a *PowerCut) Do(_ Trigger, on System) (why string, err error) {
@@ -46,17 +49,17 @@ func (a *PowerCut) Do(_ Trigger, on System) (why string, err error) {
 		choice := a.Keep
 		keep = &choice
 	}
-	return p.PowerCut(a.Node, keep)
+	return p.PowerCut(a.all(), keep)
 }
 
 func (*PowerCut) endsLife() {}
 
 func init() {
 	register(Verb{
-		Name: "power-cut", Form: "power-cut NODE|all [keep CHOICE]",
+		Name: "power-cut", Form: "power-cut NODES|all [keep CHOICE]",
 		Example: "at n1 fsync(*.incr.aof)#3 in-flight: power-cut n1 keep torn 512",
 		Shown:   "at n1 mkdir(x)#1: power-cut n1 keep none",
-		Doc:     "memory and page cache are gone; keep says what of the unsynced rest survives", needs: []Need{NeedPower},
+		Doc:     "memory and page cache are gone, of several nodes (n1,n2) at one instant; keep says what of the unsynced rest survives", needs: []Need{NeedPower},
 		weight: 4, optional: []string{"keep"},
 		parse:    parsePowerCut,
 		generate: generatePowerCut,
@@ -67,11 +70,18 @@ func init() {
 var choiceWords = []string{"none", "all", "prefix", "torn", "drop", "keep", "random"}
 
 func parsePowerCut(c *cursor) (Action, *Error) {
-	n, pos := c.word()
-	if !isNode(n) {
-		return nil, c.expected(pos, "a node, such as n1, or all")
+	if w := c.peek(); !isNode(w) {
+		c.skip()
+		return nil, c.expected(c.pos, "a node, such as n1, or all")
 	}
-	a := &PowerCut{Node: n}
+	nodes, err := c.nodeList()
+	if err != nil {
+		return nil, err
+	}
+	a := &PowerCut{Node: nodes[0]}
+	if len(nodes) > 1 {
+		a.More = nodes[1:]
+	}
 	if !c.accept("keep") {
 		return a, nil
 	}

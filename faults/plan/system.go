@@ -43,10 +43,10 @@ type Restarts interface {
 	Restart(node string) (why string, err error)
 }
 
-// Power can be cut: of the machine of a node, or of All. keep nil leaves to the
-// run's own seed what survives.
+// Power can be cut: of the machines of some nodes, or of All, at one instant. keep nil
+// leaves to the run's own seed what survives.
 type Power interface {
-	PowerCut(node string, keep *disk.Choice) (why string, err error)
+	PowerCut(nodes []string, keep *disk.Choice) (why string, err error)
 }
 
 // Clocks are wall clocks that can be moved.
@@ -76,6 +76,19 @@ type Disks interface {
 // means that the last process is on its way out.
 type AtRest interface {
 	AtRest(node string, damage func(d *disk.Disk, node string) (files int, why string)) (why string, err error)
+}
+
+// Directories are the files of servers as a whole, while no process uses them. What a
+// server was configured with is none of them: it stands in another directory of the
+// machine. All that a Sentinel keeps stands in its configuration file: without it, it is
+// as it was installed.
+type Directories interface {
+	// Wipe empties a node's directory.
+	Wipe(node string) (why string, err error)
+	// Backup copies what is there at that instant, also while a process writes, and Restore
+	// puts the last copy in the place of what is there.
+	Backup(node string) (why string, err error)
+	Restore(node string) (why string, err error)
 }
 
 // Linked nodes have links between them, and faults that are in place on these.
@@ -109,6 +122,7 @@ const (
 	NeedHeldCalls Need = "held calls"
 	NeedDisks     Need = "disks"
 	NeedAtRest    Need = "files at rest"
+	NeedDirs      Need = "directories"
 	NeedLinks     Need = "links"
 	NeedCommands  Need = "commands"
 	NeedAcks      Need = "acknowledgements"
@@ -127,6 +141,7 @@ var needs = map[Need]struct {
 	NeedHeldCalls: {has[HeldCalls], "disk calls are out of reach"},
 	NeedDisks:     {has[Disks], "the disk is not torntail's"},
 	NeedAtRest:    {has[AtRest], "the disk is not torntail's"},
+	NeedDirs:      {has[Directories], "the server's directory is not torntail's"},
 	NeedLinks:     {has[Linked], "connections between real processes do not pass through torntail in this backend; torntail splitbrain and torntail topology put proxies between them"},
 	NeedCommands:  {has[Commands], "torntail has no connection to the servers"},
 	NeedAcks:      {has[Acks], "no client of torntail's counts acknowledged writes"},
@@ -238,6 +253,12 @@ func (s *Statement) calls() []CallPattern {
 		calls = append(calls, f.calls().Call)
 	}
 	return calls
+}
+
+// SeesCalls reports whether the plan is about calls to disks: whether anybody need hear of
+// them.
+func (p *Plan) SeesCalls() bool {
+	return slices.ContainsFunc(p.Statements, func(s Statement) bool { return len(s.calls()) > 0 })
 }
 
 func (s *Statement) checkNodes(nodes []string) error {

@@ -31,7 +31,7 @@ func (processes) Terminate(string) (string, error)             { return "", nil 
 func (processes) Pause(string) (string, error)                 { return "", nil }
 func (processes) Resume(string) (string, error)                { return "", nil }
 func (restarts) Restart(string) (string, error)                { return "", nil }
-func (power) PowerCut(string, *disk.Choice) (string, error)    { return "", nil }
+func (power) PowerCut([]string, *disk.Choice) (string, error)  { return "", nil }
 func (clocks) MoveClock(string, time.Duration) (string, error) { return "", nil }
 func (held) ReleaseCalls(string) (string, error)               { return "", nil }
 func (disks) OnDisk(string, func(*disk.Disk)) (string, error)  { return "", nil }

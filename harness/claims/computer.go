@@ -174,7 +174,7 @@ func (m *computer) term() {
 func (m *computer) powerCut(keep disk.Choice) { m.GiveWay(func() { m.cutPower(keep) }) }
 
 func (m *computer) cutPower(keep disk.Choice) {
-	m.Machine.(plan.Power).PowerCut(machine.Node, &keep) // a failure of the world ends the driving
+	m.Machine.(plan.Power).PowerCut([]string{machine.Node}, &keep) // a failure of the world ends the driving
 }
 
 // cutAtCall has the power cut at the k-th call that changes the disk or syncs it, of those

@@ -191,7 +191,7 @@ func (*OnBlocks) Unseen(p plan.CallPattern) string {
 
 // PowerCut implements plan.Power: it cuts the power of the disk, and mounts what is
 // left of it.
-func (m *OnBlocks) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+func (m *OnBlocks) PowerCut(_ []string, keep *disk.Choice) (why string, err error) {
 	return m.cutPower(keep, func(choice disk.Choice, l *life) (loss PowerLoss, _ *disk.Disk, err error) {
 		b := m.blocks()
 		log := b.Device().PowerCut()

@@ -99,7 +99,7 @@ func (*OnFaultDisk) Unseen(p plan.CallPattern) string { return plan.UnseenOnFUSE
 
 // PowerCut implements plan.Power. The disk is frozen as it was at the cut; when the last
 // process is gone the image takes its place.
-func (m *OnFaultDisk) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+func (m *OnFaultDisk) PowerCut(_ []string, keep *disk.Choice) (why string, err error) {
 	return m.cutPower(keep, func(choice disk.Choice, l *life) (loss PowerLoss, before *disk.Disk, err error) {
 		v := m.volume()
 		var uncrashed *disk.Disk
@@ -135,15 +135,46 @@ func (m *OnFaultDisk) OnDisk(_ string, f func(*disk.Disk)) (why string, err erro
 
 // AtRest implements plan.AtRest. While the server is dying it is put off.
 func (m *OnFaultDisk) AtRest(_ string, damage func(*disk.Disk, string) (int, string)) (why string, err error) {
+	if why, err = m.resting(); why == "" && err == nil {
+		m.volume().With(func(d *disk.Disk) { why = m.damage(d, damage) })
+	}
+	return why, err
+}
+
+// resting is why the files are not at rest; "" when they are.
+func (m *OnFaultDisk) resting() (why string, err error) {
 	m.mu.Lock()
-	gone, dying := m.gone, m.life.claimed
-	m.mu.Unlock()
+	defer m.mu.Unlock()
 	switch {
-	case !gone && dying:
+	case !m.gone && m.life.claimed:
 		return "", plan.ErrNotYet
-	case !gone:
+	case !m.gone:
 		return notAtRest, nil
 	}
-	m.volume().With(func(d *disk.Disk) { why = m.damage(d, damage) })
-	return why, nil
+	return "", nil
+}
+
+// Wipe implements plan.Directories.
+func (m *OnFaultDisk) Wipe(string) (why string, err error) { return m.onFiles(m.setup.wipe) }
+
+// Backup implements plan.Directories.
+func (m *OnFaultDisk) Backup(string) (why string, err error) {
+	m.volume().With(func(d *disk.Disk) { m.copy, err = copied(d.FS(nil)) })
+	return "", err
+}
+
+// Restore implements plan.Directories.
+func (m *OnFaultDisk) Restore(string) (why string, err error) {
+	if m.copy == nil {
+		return noBackup, nil
+	}
+	return m.onFiles(func(fsys vfs.FS) error { return m.setup.restore(fsys, m.copy) })
+}
+
+// onFiles changes files while nobody uses them.
+func (m *OnFaultDisk) onFiles(do func(fsys vfs.FS) error) (why string, err error) {
+	if why, err = m.resting(); why == "" && err == nil {
+		m.volume().With(func(d *disk.Disk) { why = m.changed(d, do) })
+	}
+	return why, err
 }

@@ -276,6 +276,7 @@ type account struct {
 	cut      PowerLoss
 	expected uint64 // hash of what the disk must hold
 	damaged  int    // files, by plans, at rest
+	copy     backup // of its files, by a plan; nil: none
 }
 
 // lifeOf is how a life has ended; "" while it lasts.
@@ -304,6 +305,16 @@ func (a *account) damage(d *disk.Disk, f func(d *disk.Disk, node string) (files 
 		a.expected = d.Hash()
 	}
 	return why
+}
+
+// changed is damage for what is done to the files as a whole.
+func (a *account) changed(d *disk.Disk, do func(fsys vfs.FS) error) (why string) {
+	return a.damage(d, func(d *disk.Disk, _ string) (files int, why string) {
+		if err := do(d.FS(nil)); err != nil {
+			return 1, err.Error()
+		}
+		return 1, ""
+	})
 }
 
 // send sends a command of a plan, on a connection of its own, and says what came of it.

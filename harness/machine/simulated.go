@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -183,19 +182,6 @@ func (m *Simulated) place(s *Setup, image *disk.Disk) error {
 	}
 	m.engine.ConfigFile = s.file()
 	return install(image.FS(nil), s.file(), s.Conf)
-}
-
-// install makes a file that has been on its disk for long: no power cut takes it.
-func install(fsys vfs.FS, name, text string) error {
-	if err := vfs.WriteFile(fsys, name, []byte(text)); err != nil {
-		return err
-	}
-	f, err := fsys.Open(name, vfs.ReadOnly)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return cmp.Or(f.Sync(), vfs.SyncDir(fsys, "."))
 }
 
 // Configure implements Machine.
@@ -554,7 +540,7 @@ func (m *Simulated) Restart(string) (why string, err error) {
 }
 
 // PowerCut implements plan.Power.
-func (m *Simulated) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+func (m *Simulated) PowerCut(_ []string, keep *disk.Choice) (why string, err error) {
 	if why = m.isDown(); why != "" {
 		return why, nil
 	}
@@ -601,6 +587,31 @@ func (m *Simulated) AtRest(_ string, damage func(*disk.Disk, string) (int, strin
 		return notAtRest, nil
 	}
 	return m.damage(m.node.Disk(), damage), nil
+}
+
+// Wipe implements plan.Directories.
+func (m *Simulated) Wipe(string) (why string, err error) { return m.onFiles(m.setup.wipe) }
+
+// Backup implements plan.Directories.
+func (m *Simulated) Backup(string) (why string, err error) {
+	m.copy, err = copied(m.node.Disk().FS(nil))
+	return "", err
+}
+
+// Restore implements plan.Directories.
+func (m *Simulated) Restore(string) (why string, err error) {
+	if m.copy == nil {
+		return noBackup, nil
+	}
+	return m.onFiles(func(fsys vfs.FS) error { return m.setup.restore(fsys, m.copy) })
+}
+
+// onFiles changes files while nobody uses them.
+func (m *Simulated) onFiles(do func(fsys vfs.FS) error) (why string, err error) {
+	if m.node.Running() {
+		return notAtRest, nil
+	}
+	return m.changed(m.node.Disk(), do), nil
 }
 
 // Command implements plan.Commands. Whether it did anything shows in the disk's log.

@@ -82,7 +82,7 @@ func (k strike) Done(t plan.Trigger, why string, _ error) {
 }
 
 // PowerCut implements plan.Power.
-func (k strike) PowerCut(_ string, keep *disk.Choice) (why string, err error) {
+func (k strike) PowerCut(_ []string, keep *disk.Choice) (why string, err error) {
 	choice := keep
 	if choice == nil {
 		seeded := k.m.seeded()

@@ -508,7 +508,7 @@ func (k simulatedDisk) Kill(_ string, tree bool) (_ string, _ error) {
 	return
 }
 
-func (k simulatedDisk) PowerCut(_ string, keep *disk.Choice) (_ string, _ error) {
+func (k simulatedDisk) PowerCut(_ []string, keep *disk.Choice) (_ string, _ error) {
 	k.w.log = append(k.w.log, k.w.node.Disk().Log()...)
 	k.w.node.PowerCut(*keep)
 	return

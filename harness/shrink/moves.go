@@ -275,7 +275,7 @@ func plainerChoices(f *failure) (list []edit) {
 			keep = append(keep, disk.Choice{Mode: disk.KeepTorn, K: k})
 		}
 		for _, c := range keep {
-			plainer := &plan.PowerCut{Node: cut.Node, HasKeep: true, Keep: c}
+			plainer := &plan.PowerCut{Node: cut.Node, More: cut.More, HasKeep: true, Keep: c}
 			if choiceComplexity(plainer) < choiceComplexity(cut) {
 				list = append(list, func(y *experiment.Experiment) { y.Plan.Statements[i].Action = plainer })
 			}

@@ -18,6 +18,7 @@ import (
 // must show of itself; nil: it is refused before the run, for what says.
 var cases = []struct {
 	plan, topology string // a file below testdata/cases, or a plan
+	mode           string // of persistence
 	span           time.Duration
 	verdict        result.Verdict
 	says           string // in the report as text
@@ -55,11 +56,11 @@ var cases = []struct {
 	{plan: "server-down-for-good/sentinel.plan", span: 6 * time.Second, verdict: result.Holds, says: "left down by the plan: s1;", check: left("s1")},
 	{plan: "at 2s: do n3 SHUTDOWN NOSAVE", span: 5 * time.Second, verdict: result.Holds, says: "left down by the plan: n3;", check: left("n3")},
 	{plan: "at 2s: power-cut n1", span: 6 * time.Second, verdict: result.Holds, says: "n2 promoted", check: left("n1")},
-	{plan: "at 2s: power-cut all", span: 4 * time.Second, verdict: result.Unknown, says: "the plan left no server up", check: left("n1", "n2", "n3", "s1", "s2", "s3")},
+	{plan: "at 2s: power-cut all", span: 4 * time.Second, verdict: result.Unknown, says: "no server is left up", check: left("n1", "n2", "n3", "s1", "s2", "s3")},
 	{plan: "at 2s: kill s1\nat 2s: kill s2\nat 3s: kill n1", span: 6 * time.Second, verdict: result.Unknown,
-		says: "the plan left n1, the master, down, and of 3 Sentinels 1 up: too few to promote another", check: left("n1", "s1", "s2")},
+		says: "n1, the master, is down, and of 3 Sentinels 1 are up: too few to promote another", check: left("n1", "s1", "s2")},
 	{plan: "at 2s: kill n2", topology: "chain", span: 5 * time.Second, verdict: result.Unknown,
-		says: "n3 follows n2, which the plan left down, and no Sentinel knows it", check: left("n2")},
+		says: "n3 follows n2, which is down, and no Sentinel knows it", check: left("n2")},
 	{plan: "at 2s: kill n1\nat 5s: kill n3\nat 6s: restart n3", span: 9 * time.Second, verdict: result.Holds, says: "left down by the plan: n1;", check: left("n1")},
 	{plan: "at 2s: cut n1 -> n2,n3,s1,s2,s3 both for 300ms", span: 5 * time.Second, verdict: result.Unknown,
 		says: "nobody was promoted in place of n1: the Sentinels never agreed that it was down", check: left()},
@@ -67,8 +68,16 @@ var cases = []struct {
 	{plan: "at 1s: kill n2\nat 1s: kill n3\nat 3s: cut n1 -> s1,s2,s3 both for 4s", span: 9 * time.Second, verdict: result.Unknown,
 		says: "the Sentinels agreed that it was down, and did not get another in its place", check: left("n2", "n3")},
 	{plan: "", span: 3 * time.Second, verdict: result.Unknown, says: "nobody was promoted: the plan has no fault", check: left()},
-	{plan: "disk-faults-in-cluster/replica-full.plan", span: 10 * time.Second, says: "the disks of a simulated cluster have no faults"},
-	{plan: "disk-faults-in-cluster/slow-fsync.plan", span: 10 * time.Second, says: "the disks of a simulated cluster have no faults"},
+	{plan: "disk-faults-in-cluster/replica-full.plan", span: 10 * time.Second, verdict: result.Holds, says: "n2 does not run, and nobody has ended it: exit status",
+		check: func(t *testing.T, r *splitbrain.Report) { require.Zero(t, r.Promotions) }},
+	{plan: "disk-faults-in-cluster/replica-full.plan", mode: "none", span: 6 * time.Second, verdict: result.Unknown,
+		says: "did not strike: in place from 2s, but n2 wrote nothing to its disk", check: left()},
+	{plan: "disk-faults-in-cluster/slow-fsync.plan", mode: "always", span: 10 * time.Second, verdict: result.Holds, says: "n2 promoted", check: left()},
+	{plan: "disk-faults-in-cluster/slow-fsync.plan", span: 10 * time.Second, verdict: result.Unknown, says: "no call matched n1 fsync(*.incr.aof)", check: left()},
+	{plan: "at 2s: fail n3 write(*.incr.aof) EIO for 5s\nat 2s: cut n1 -> n2,n3,s1,s2,s3 both for 4s", mode: "always", span: 9 * time.Second, verdict: result.Holds,
+		says: "n3 does not run", check: func(t *testing.T, r *splitbrain.Report) {
+			require.Equal(t, 1, r.Promotions, "a fault of a disk beside one of the network")
+		}},
 }
 
 // left are the nodes that a plan has left down.
@@ -100,7 +109,7 @@ func TestCases(t *testing.T) {
 			}
 			p, err := plan.Parse(text)
 			require.NoError(t, err)
-			o := splitbrain.Options{Plan: p, Span: c.span}
+			o := splitbrain.Options{Plan: p, Span: c.span, Mode: c.mode}
 			if c.topology != "" {
 				require.NoError(t, o.Topology.UnmarshalText([]byte(c.topology)))
 			}

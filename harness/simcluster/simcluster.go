@@ -14,6 +14,7 @@ import (
 
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/network"
 	"github.com/torntail/torntail/faults/sim"
@@ -35,6 +36,7 @@ type Options struct {
 // before. It is used by one goroutine at a time.
 type Simulator struct {
 	splitbrain.Nodes
+	splitbrain.OnDisks
 	world *sim.World
 	spare []*machine.Simulated
 
@@ -45,7 +47,8 @@ type Simulator struct {
 	clients map[string]*sim.Node
 	returns map[string]machine.Return // of nodes that refused to start, the last
 	over    bool
-	found   []splitbrain.Finding // while it ran
+	onCall  func(node string, c *disk.Call) disk.Decision // nil: nobody hears of calls
+	found   []splitbrain.Finding                          // while it ran
 }
 
 var _ splitbrain.Cluster = (*Simulator)(nil)
@@ -53,7 +56,7 @@ var _ splitbrain.Cluster = (*Simulator)(nil)
 // New makes a simulator. Close it when done.
 func New() *Simulator {
 	c := &Simulator{world: sim.New(sim.Options{}), clients: map[string]*sim.Node{}, returns: map[string]machine.Return{}}
-	c.Start = c.start
+	c.Start, c.Of = c.start, &c.Nodes
 	return c
 }
 
@@ -72,10 +75,20 @@ func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outc
 	if err != nil {
 		return nil, err
 	}
-	c.s, c.o, c.over, c.found, c.All = s, o, false, nil, c.All[:0]
+	c.s, c.o, c.over, c.onCall, c.found, c.All = s, o, false, nil, nil, c.All[:0]
 	clear(c.clients)
 	clear(c.returns)
-	c.world.Reset(sim.Options{Seed: o.Seed, Profile: profile})
+	c.Refused = map[string]string{}
+	options := sim.Options{Seed: o.Seed, Profile: profile}
+	if s.Plan.SeesCalls() {
+		options.Hook = func(n *sim.Node, call *disk.Call) disk.Decision {
+			if c.onCall == nil {
+				return disk.Decision{}
+			}
+			return c.onCall(n.Name(), call)
+		}
+	}
+	c.world.Reset(options)
 	if err := c.place(); err != nil {
 		return nil, err
 	}
@@ -155,6 +168,9 @@ func (n names) Place(f *redisconf.File, node string) {
 }
 
 func isSentinel(node string) bool { return node[0] == splitbrain.Sentinel(0)[0] }
+
+// WatchCalls implements splitbrain.Watched.
+func (c *Simulator) WatchCalls(f func(node string, call *disk.Call) disk.Decision) { c.onCall = f }
 
 // SetLink implements plan.Network.
 func (c *Simulator) SetLink(from, to string, l network.Link) { c.world.SetLink(from, to, l) }

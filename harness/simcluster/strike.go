@@ -2,6 +2,8 @@ package simcluster
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -21,13 +23,10 @@ func System() plan.System { return splitbrain.System((*Simulator)(nil)) }
 func (*Simulator) Name() string { return "sim-cluster" }
 
 // Lacks implements plan.System.
-func (*Simulator) Lacks(n plan.Need) string {
-	switch n {
-	case plan.NeedCalls, plan.NeedHeldCalls, plan.NeedDisks, plan.NeedAtRest:
-		return "the disks of a simulated cluster have no faults; torntail run has, on one server"
-	}
-	return ""
-}
+func (*Simulator) Lacks(plan.Need) string { return "" }
+
+// Unseen implements plan.Calls.
+func (*Simulator) Unseen(p plan.CallPattern) string { return (*machine.Simulated)(nil).Unseen(p) }
 
 // start begins the start of a node. One that refuses is brought back as an operator would
 // (machine.Recover), meanwhile.
@@ -38,6 +37,11 @@ func (c *Simulator) start(n *splitbrain.Node) (why string, err error) {
 			back, err := machine.Recover(context.Background(), m, n.Mode, nil)
 			if err == nil {
 				c.returns[n.Name] = back
+				if back.How == machine.RefusedToStart {
+					c.Refused[n.Name] = "it refuses to start: " + back.Refusal
+				} else {
+					delete(c.Refused, n.Name)
+				}
 			}
 		})
 	})
@@ -45,17 +49,17 @@ func (c *Simulator) start(n *splitbrain.Node) (why string, err error) {
 }
 
 // PowerCut implements plan.Power.
-func (c *Simulator) PowerCut(name string, keep *disk.Choice) (why string, err error) {
-	why = name + " was off already"
+func (c *Simulator) PowerCut(nodes []string, keep *disk.Choice) (why string, err error) {
+	why = strings.Join(nodes, ",") + " was off already"
 	for _, n := range c.All {
-		if name != plan.All && name != n.Name || !n.Running() {
+		if nodes[0] != plan.All && !slices.Contains(nodes, n.Name) || !n.Running() {
 			continue
 		}
 		choice := keep
 		if choice == nil {
 			choice = &disk.Choice{Mode: disk.KeepRandom, Seed: c.world.Uint64()}
 		}
-		if why, err = n.Machine.(plan.Power).PowerCut(name, choice); err != nil {
+		if why, err = n.Machine.(plan.Power).PowerCut(nodes, choice); err != nil {
 			return why, err
 		}
 	}

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
@@ -12,6 +13,16 @@ const Master = "mymaster"
 // Admin is the name of the node on which the experiment is conducted. No fault of
 // the network strikes its connections.
 const Admin = "admin"
+
+// Watched is a Cluster the calls of whose disks are seen.
+type Watched interface {
+	// WatchCalls has f asked about each call of a node to its disk as it enters.
+	WatchCalls(f func(node string, c *disk.Call) disk.Decision)
+	// Heal ends what faults of disks have left in place.
+	Heal()
+	// Denied is how many calls of a node have met a full disk, or one that is read-only.
+	Denied(node string) uint64
+}
 
 // Cluster is the world of one experiment: servers and Sentinels that have been
 // started and need not be ready yet. Its methods are called from tasks of Admin's
@@ -41,6 +52,10 @@ type Cluster interface {
 	// offset by now, counted where they say so and not where the master counts; known is
 	// false when that cannot be told.
 	Acknowledged(master string, offset int64) (replicas int, known bool)
+
+	// EndedItself is what a server or Sentinel said that does not run though nobody has
+	// ended it, or that refused to start again; "" for every other.
+	EndedItself(node string) (words string)
 
 	// Files gives the data directory of a server, to be read when the experiment is over.
 	Files(server string, f func(fsys vfs.FS)) error

@@ -30,6 +30,8 @@ type run struct {
 	pause     env.Cond        // wakes everybody who waits between two things
 	lagging   *plan.Statement // the scenario's own delay, while it is in place
 	healing   bool            // everything ends
+	inCall    bool            // a disk call waits for the strike under way
+	awaited   time.Duration   // until when who keeps the plan's time does nothing
 	began     time.Duration
 	begun     int // writes
 	stopped   bool
@@ -37,6 +39,7 @@ type run struct {
 	failure   error
 
 	suffixes map[string]*suffixReader // of old masters, by node
+	before   map[string][]string      // what the files of a server held that the plan has taken from, by node
 
 	observers []env.Task
 	watched   []*watched       // servers, by polls of their roles
@@ -70,8 +73,8 @@ const (
 // has been started. An error is the world's failure, or says that the cluster did
 // not become ready; what the cluster does is the outcome's.
 func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
-	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}, downed: map[string]bool{}}
-	r.out = &Outcome{Seed: seed, History: new(history.History), Refused: map[string]int{}}
+	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}, before: map[string][]string{}, downed: map[string]bool{}}
+	r.out = &Outcome{Seed: seed, History: new(history.History), Itself: map[string]string{}, Refused: map[string]int{}}
 	r.rec.Reset(r.out.History)
 	r.conductor = conduct.New(world{r})
 	r.links = plan.NewLinkFaults(c)
@@ -87,6 +90,9 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r.began = r.env.Now()
 	r.out.Began = r.began
 	r.given = r.conductor.Give(s.Plan, seed)
+	if watched, ok := c.(Watched); ok && s.Plan.SeesCalls() {
+		watched.WatchCalls(r.conductor.OnCall)
+	}
 	r.out.History.Ops = make([]history.Op, 0, s.expected())
 	var clients []*client
 	var tasks []env.Task
@@ -123,6 +129,7 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r.takeSuffixes()
 	r.sortEvents()
 	r.out.Statements = r.given.Report()
+	r.unmet()
 	r.readFiles()
 	if s.Finally != nil && r.failure == nil {
 		r.failure = s.Finally(c)

@@ -41,7 +41,7 @@ func (s *Scenario) Setup(node string, n Network) *machine.Setup {
 	var f redisconf.File
 	n.Place(&f, node)
 	if i := slices.Index(s.Topology.ServerNames(), node); i >= 0 {
-		m.Mode.AOF = s.directive("appendonly") == "yes"
+		m.Mode = s.mode(node)
 		s.serverConf(&f, i, n)
 	} else {
 		m.Sentinel = true
@@ -56,7 +56,7 @@ func (s *Scenario) serverConf(f *redisconf.File, i int, n Network) {
 	if of := s.Topology.MasterOf(i); of != "" {
 		f.Line("replicaof", n.Address(of).args()...)
 	}
-	for _, d := range s.ServerDirectives() {
+	for _, d := range s.ServerDirectives(Server(i)) {
 		f.Directive(d.Name, d.Value)
 	}
 }

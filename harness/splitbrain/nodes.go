@@ -3,6 +3,7 @@ package splitbrain
 import (
 	"slices"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
@@ -14,6 +15,8 @@ type Nodes struct {
 	All []*Node
 	// Start starts the server of a machine on which none runs; why: it refused.
 	Start func(n *Node) (why string, err error)
+	// Refused are the words of those that did not start again.
+	Refused map[string]string
 	// Ended, when not nil, is told that a node's process has ended.
 	Ended func(node string)
 }
@@ -55,6 +58,18 @@ func (n *Nodes) NodeAt(addr string) string {
 
 // Files implements Cluster.
 func (n *Nodes) Files(server string, f func(fsys vfs.FS)) error { return n.Node(server).Files(f) }
+
+// EndedItself implements Cluster.
+func (n *Nodes) EndedItself(node string) (words string) {
+	of := n.Node(node)
+	switch how, _ := of.Down(); {
+	case of.Running():
+		return ""
+	case how == history.Exited || how == history.Terminated:
+		return of.Exit().Words
+	}
+	return n.Refused[node]
+}
 
 // strike does something to a node whose process runs, while others go on.
 func (n *Nodes) strike(name string, do func(m machine.Machine) (why string, err error)) (why string, err error) {

@@ -55,7 +55,9 @@ type Outcome struct {
 	Healed time.Duration // when the last fault of the plan ended
 	// Down are the servers and Sentinels that the plan has left down: the others are judged.
 	// Stranded: they cannot converge without those, and Why says it.
-	Down       []string
+	Down []string
+	// Itself are those that nobody has ended, or that refused to start again, with their words.
+	Itself     map[string]string
 	Stranded   bool
 	Converged  bool
 	TookToHeal time.Duration // from Healed until all servers held the same and all Sentinels agreed; also how long was waited in vain
@@ -87,5 +89,8 @@ func (f Finding) String() string { return f.Anomaly + ": " + f.Text }
 type Executed struct {
 	Node string
 	Keys []string // in the order of execution, once for each time
-	Err  string   // why they could not be read
+	// Before are those that they held before the plan took something from its disk.
+	Before []string
+	None   bool   // it keeps none
+	Err    string // why they could not be read
 }

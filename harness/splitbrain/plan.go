@@ -22,7 +22,14 @@ type world struct{ r *run }
 func (world) Lock()                {}
 func (world) Unlock()              {}
 func (w world) Now() time.Duration { return w.r.env.Now() }
-func (world) Wake(time.Duration)   {} // keepTime looks again by itself
+
+// Wake lets keepTime look again: a disk call may have set an instant.
+func (w world) Wake(next time.Duration) {
+	if next < w.r.awaited {
+		w.r.awaited = next
+		w.r.news.Signal()
+	}
+}
 
 // Outside hands an acknowledgement's strikes to who keeps the time. It is called from a
 // client's task.
@@ -32,7 +39,13 @@ func (w world) Outside(f func()) {
 }
 
 // Strike implements conduct.World.
-func (w world) Strike(plan.Trigger) conduct.Strike { return strike{w.r.c, w.r} }
+func (w world) Strike(t plan.Trigger) conduct.Strike {
+	w.r.inCall = t.InCall
+	if !t.End && !t.Turn {
+		w.r.remember(t.Statement.Action)
+	}
+	return strike{w.r.c, w.r}
+}
 
 // keepTime carries the plan out until the span is over, or all writes are made.
 func (r *run) keepTime() {
@@ -53,7 +66,9 @@ func (r *run) keepTime() {
 			wait = min(wait, next-r.env.Now())
 		}
 		if wait > 0 && len(r.acked) == 0 {
+			r.awaited = r.env.Now() + wait
 			r.news.WaitFor(wait)
+			r.awaited = 0
 		}
 	}
 }
@@ -84,14 +99,30 @@ func (strike) CountsAcks() {}
 // Links implements plan.Linked.
 func (k strike) Links() *plan.LinkFaults { return k.r.links }
 
-// Command implements plan.Commands.
-func (k strike) Command(node string, args []string, _ func(history.Outcome, string)) (why string, err error) {
-	_, err = k.r.on(node).do(adminLimit, args...)
-	refusal := new(workloads.ServerError)
-	if err == nil || strings.EqualFold(args[0], "SHUTDOWN") && !errors.As(err, &refusal) { // which has no reply
+// Command implements plan.Commands. Where a disk call waits for the strike, the command is
+// sent beside it.
+func (k strike) Command(node string, args []string, answered func(history.Outcome, string)) (why string, err error) {
+	if k.r.inCall {
+		k.r.observers = append(k.r.observers, k.r.env.Go("do", func() {
+			l := &link{env: k.r.env, addr: k.r.c.AdminAddr(node)}
+			defer l.close()
+			if why := command(l, args); why != "" {
+				answered(history.Failed, why)
+			}
+		}))
 		return "", nil
 	}
-	return err.Error(), nil
+	return command(k.r.on(node), args), nil
+}
+
+// command sends a command of a plan and says why it was not carried out.
+func command(l *link, args []string) (why string) {
+	_, err := l.do(adminLimit, args...)
+	refusal := new(workloads.ServerError)
+	if err == nil || strings.EqualFold(args[0], "SHUTDOWN") && !errors.As(err, &refusal) { // which has no reply
+		return ""
+	}
+	return err.Error()
 }
 
 // Done implements conduct.Strike.
@@ -102,6 +133,7 @@ func (k strike) Done(t plan.Trigger, why string, err error) {
 	if why == "" || t.End {
 		k.r.noteFault(t)
 	}
+	k.r.inCall = false
 }
 
 // noteFault puts what struck on the record.
@@ -143,7 +175,9 @@ func (r *run) beforeLinks(ends bool) {
 	switch {
 	case r.healing:
 	case ends:
-		r.readSuffixes()
+		if !r.inCall { // which would wait for what it asks
+			r.readSuffixes()
+		}
 	default:
 		r.lag(false) // a cut ends what stood for the lag before it
 	}
@@ -171,12 +205,26 @@ func (r *run) lag(on bool) {
 	r.links.Place(r.lagging)
 }
 
+// unmet finds what made a disk full or read-only that no call has met: it has struck nothing.
+func (r *run) unmet() {
+	watched, ok := r.c.(Watched)
+	for i := range r.out.Statements {
+		st := &r.out.Statements[i]
+		if node, denies := plan.Denies(r.s.Plan.Statements[i].Action); ok && denies && st.Struck && watched.Denied(node) == 0 {
+			st.Struck, st.State, st.Why = false, plan.Missed, fmt.Sprintf("in place from %v, but %s wrote nothing to its disk", st.At, node)
+		}
+	}
+}
+
 // heal ends what the plan has left in place.
 func (r *run) heal() {
 	r.lag(false)
 	r.readSuffixes()
 	r.healing = true
 	r.conductor.End()
+	if watched, ok := r.c.(Watched); ok {
+		watched.Heal()
+	}
 	// Faults without a span are over for the plan's runner, and still in place.
 	if r.links.Clear() {
 		r.noteFault(plan.Trigger{Statement: &plan.Statement{Action: &plan.Heal{}}})

@@ -117,11 +117,15 @@ func (r *run) converge() {
 			r.out.Down = append(r.out.Down, node)
 		}
 	}
+	r.lookForEnded()
 	if r.out.Why = r.stranded(); r.out.Why != "" {
 		r.out.Stranded = true
 		return
 	}
-	lacks := r.await(r.s.Timing.Settle, convergeEvery, r.diverged)
+	lacks := r.await(r.s.Timing.Settle, convergeEvery, func() string {
+		r.lookForEnded()
+		return r.diverged()
+	})
 	r.out.TookToHeal = r.env.Now() - r.out.Healed
 	if lacks != "" {
 		r.out.Why = fmt.Sprintf("not converged %v after the clients stopped: %s", r.s.Timing.Settle, lacks)
@@ -139,6 +143,18 @@ func (r *run) converge() {
 	r.out.Converged = true
 }
 
+// lookForEnded notes who does not run though nobody has ended it: the others are judged.
+func (r *run) lookForEnded() {
+	for _, node := range slices.Concat(r.s.Topology.ServerNames(), r.s.Topology.SentinelNames()) {
+		if r.downed[node] {
+			continue
+		}
+		if words := r.c.EndedItself(node); words != "" {
+			r.downed[node], r.out.Itself[node] = true, words
+		}
+	}
+}
+
 // stranded says why those that are up cannot converge: what the plan left down is needed
 // for it. "" when they can.
 func (r *run) stranded() string {
@@ -148,13 +164,13 @@ func (r *run) stranded() string {
 	}
 	switch able := up(t.SentinelNames()); {
 	case up(t.ServerNames()) == 0:
-		return "the plan left no server up"
+		return "no server is left up"
 	case r.downed[r.acting] && able < max(r.s.Quorum, t.Sentinels/2+1):
-		return fmt.Sprintf("the plan left %s, the master, down, and of %d Sentinels %d up: too few to promote another", r.acting, t.Sentinels, able)
+		return fmt.Sprintf("%s, the master, is down, and of %d Sentinels %d are up: too few to promote another", r.acting, t.Sentinels, able)
 	}
 	for i := 2; t.Chain && i < t.Servers; i++ {
 		if of := t.MasterOf(i); r.downed[of] && !r.downed[Server(i)] {
-			return fmt.Sprintf("%s follows %s, which the plan left down, and no Sentinel knows it", Server(i), of)
+			return fmt.Sprintf("%s follows %s, which is down, and no Sentinel knows it", Server(i), of)
 		}
 	}
 	return ""

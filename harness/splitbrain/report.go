@@ -3,6 +3,7 @@ package splitbrain
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -82,10 +83,12 @@ type Report struct {
 	Trace     string         `json:"trace,omitempty"`     // simulation: the hash of everything that happened, hexadecimal
 	Struck    bool           `json:"struck"`              // every statement of the plan did
 	LeftDown  []string       `json:"left_down,omitempty"` // by the plan: the others are judged
-	Verdict   result.Verdict `json:"verdict"`
-	Why       string         `json:"why,omitempty"`
-	Story     string         `json:"story,omitempty"` // of the first anomaly that violates
-	Dir       string         `json:"dir,omitempty"`   // where it is saved
+	// Itself are those that nobody has ended, or that refused to start again, with their words.
+	Itself  map[string]string `json:"ended_by_itself,omitempty"`
+	Verdict result.Verdict    `json:"verdict"`
+	Why     string            `json:"why,omitempty"`
+	Story   string            `json:"story,omitempty"` // of the first anomaly that violates
+	Dir     string            `json:"dir,omitempty"`   // where it is saved
 }
 
 // Exposed is what a placement of clients cost: losses by the time that clients went
@@ -126,15 +129,13 @@ func Judge(s *Scenario, o *Outcome) *Report {
 	r := &Report{
 		Schema: Schema, Name: s.Name, Topology: s.Topology, Partition: s.Partition, Timing: s.Timing.Name, Quorum: s.Quorum, Wait: s.Wait,
 		LagMS: ms(s.Lag), Plan: s.Plan.String(), Seed: o.Seed, SpanMS: ms(o.Ended - o.Began), LostBy: map[string]int{}, Refusals: o.Refused,
-		LeftDown: o.Down, Suffixes: o.Suffixes, Anomalies: map[string]int{}, Struck: true,
+		LeftDown: o.Down, Itself: o.Itself, Suffixes: o.Suffixes, Anomalies: map[string]int{}, Struck: true,
 		DetectMS: -1, FailoverMS: -1, AcceptMS: -1, DemoteMS: -1, ConvergeMS: -1,
 	}
 	if s.Wait > 0 {
 		r.Waits = &o.Waits
 	}
-	for _, d := range slices.Concat(s.Directives, s.Sentinel) {
-		r.Directives = append(r.Directives, d.String())
-	}
+	r.Directives = s.said()
 	a := replication.Of(h, Server(0))
 	for i := range h.Ops {
 		switch h.Ops[i].Outcome {
@@ -246,19 +247,27 @@ func (r *Report) agree(o *Outcome, a *replication.Account) {
 	if len(o.Executed) == 0 {
 		return
 	}
-	by := map[string]map[string]bool{}
+	by, ever := map[string]map[string]bool{}, map[string]map[string]bool{}
 	for _, e := range o.Executed {
-		by[e.Node] = map[string]bool{}
+		if e.None {
+			continue
+		}
+		by[e.Node], ever[e.Node] = map[string]bool{}, map[string]bool{}
 		for _, k := range e.Keys {
-			by[e.Node][k] = true
+			by[e.Node][k], ever[e.Node][k] = true, true
+		}
+		for _, k := range e.Before {
+			ever[e.Node][k] = true
 		}
 	}
 	master := lastMaster(o)
 	for _, l := range a.Lost {
 		op := &o.History.Ops[l.Op]
-		if by[op.More.Node][op.Key] && !by[master][op.Key] {
+		switch own := op.More.Node; {
+		case by[own] == nil || by[master] == nil: // no file says anything
+		case ever[own][op.Key] && (own == master || !by[master][op.Key]):
 			r.AOFAgrees++
-		} else {
+		default:
 			r.AOFDiffer++
 		}
 	}
@@ -317,6 +326,12 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		}
 		r.violated(f.String())
 	}
+	for _, node := range slices.Sorted(maps.Keys(o.Itself)) {
+		if !s.mayEnd(node) {
+			r.Anomalies["exited"]++
+			r.violated(fmt.Sprintf("exited: %s does not run, and nobody has ended it: %s", node, o.Itself[node]))
+		}
+	}
 	if bound, limited := minReplicasBound(s); limited && r.AcceptMS > ms(bound) {
 		r.Anomalies["refused"]++
 		r.violated(fmt.Sprintf("with min-replicas-to-write the master that was cut off from every replica must refuse writes within %v; it acknowledged one %.1f s after the cut",
@@ -371,6 +386,13 @@ func minReplicasBound(s *Scenario) (bound time.Duration, limited bool) {
 		return 0, false
 	}
 	return time.Duration(lag)*time.Second + minReplicasSlack, true
+}
+
+// mayEnd reports whether a server may end by itself, or refuse to start: the plan strikes
+// its disk (redis 7.0.15 aof.c flushAppendOnlyFile under always; server.c processCommand of
+// a replica that cannot write).
+func (s *Scenario) mayEnd(node string) bool {
+	return slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool { return plan.StrikesDisk(st.Action, node) })
 }
 
 // takesMaster reports whether the plan takes the first master away from clients or

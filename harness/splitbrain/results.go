@@ -85,9 +85,9 @@ func spread(list []float64, form string) string {
 }
 
 // Own are the directives on which torntail decides itself: those of every experiment, and
-// what this one depends on besides. The append-only file is the ground truth, addresses are
-// those of the proxies.
-var Own = slices.Concat(redis.Own, []string{"appendonly", "aof-use-rdb-preamble", "aof-disable-auto-gc", "auto-aof-rewrite-percentage",
+// what this one depends on besides. Append-only files are the ground truth, where there are
+// any, and addresses are those of the proxies.
+var Own = slices.Concat(redis.Own, []string{"aof-disable-auto-gc",
 	"bind-source-addr", "replica-announce-ip", "replica-announce-port", "slave-announce-ip", "slave-announce-port", "include", "loadmodule",
 	"masterauth", "aclfile", "user"})
 

@@ -58,6 +58,10 @@ type Options struct {
 	// MISCONF, OOM), and for how long at a stretch none is taken. nil: no limit.
 	MaxRefused    *int           `yaml:"max_refused,omitempty"`
 	MaxRefusedFor *time.Duration `yaml:"max_refused_for,omitempty"`
+	// Mode is how all servers keep their data, by the name of a mode of torntail run; "": an
+	// append-only file without fsync. Each says more of single servers.
+	Mode string         `yaml:"mode,omitempty"`
+	Each []NodeSettings `yaml:"nodes,omitempty"`
 	// Directives and Sentinel are what the user adds to redis.conf and, for the
 	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
 	Directives []Directive `yaml:"redis,omitempty"`
@@ -124,6 +128,9 @@ func New(o Options) (*Scenario, error) {
 		if d < 0 {
 			return nil, fmt.Errorf("%v: want a time that is not negative", d)
 		}
+	}
+	if err := s.checkPersistence(); err != nil {
+		return nil, err
 	}
 	if s.Clients, err = places(&partition, o); err != nil {
 		return nil, err
@@ -279,23 +286,4 @@ func (s *Scenario) expected() int {
 // ParallelSyncs is how many replicas are reconfigured at once.
 func (s *Scenario) ParallelSyncs() int {
 	return cmp.Or(s.Timing.ParallelSyncs, max(1, s.Topology.Servers-1))
-}
-
-// ServerDirectives are the lines of redis.conf, the user's last, so that they win.
-// The append-only file keeps everything that a server has executed: it is never
-// rewritten by size, and history files are not deleted.
-func (s *Scenario) ServerDirectives() []Directive {
-	return slices.Concat(lines("appendonly", "yes", "appendfsync", "no", "aof-use-rdb-preamble", "no", "aof-disable-auto-gc", "yes",
-		"auto-aof-rewrite-percentage", "0", "save", ""), s.Timing.Directives, s.Directives)
-}
-
-// directive is the value of a directive of the servers, "" when nobody sets it.
-func (s *Scenario) directive(name string) string {
-	value := ""
-	for _, d := range s.ServerDirectives() {
-		if d.Name == name {
-			value = d.Value
-		}
-	}
-	return value
 }

@@ -3,6 +3,8 @@ package splitbrain
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/checker/replication"
@@ -96,6 +98,9 @@ func (r *Report) WriteText(w io.Writer) {
 	}
 	if len(r.LeftDown) > 0 {
 		line("left down by the plan: %s; the others are judged", strings.Join(r.LeftDown, ", "))
+	}
+	for _, node := range slices.Sorted(maps.Keys(r.Itself)) {
+		line("%s does not run, and nobody has ended it: %s", node, r.Itself[node])
 	}
 	for i := range r.Failovers {
 		line("%s", r.Failovers[i].String())

@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/faults/env"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/workloads"
@@ -199,13 +200,38 @@ func (r *run) takeSuffixes() {
 // in base files, which are not read.
 func (r *run) readFiles() {
 	for _, node := range r.s.Topology.ServerNames() {
-		e := Executed{Node: node}
+		e := Executed{Node: node, Before: r.before[node], None: r.s.directive("appendonly", node) != "yes"}
+		if e.None {
+			r.out.Executed = append(r.out.Executed, e)
+			continue
+		}
 		var failed error
 		err := r.c.Files(node, func(fsys vfs.FS) { e.Keys, failed = executed(fsys) })
 		if err = cmp.Or(err, failed); err != nil {
 			e.Err = err.Error()
 		}
 		r.out.Executed = append(r.out.Executed, e)
+	}
+}
+
+// remember reads the files of servers from which an action may take something.
+func (r *run) remember(a plan.Action) {
+	nodes := plan.Ends(a)
+	switch _, power := a.(*plan.PowerCut); {
+	case plan.DamagesFiles(a):
+		nodes = plan.Named(a)
+	case !power:
+		return
+	}
+	for _, node := range r.s.Topology.ServerNames() {
+		if !slices.Contains(nodes, node) && !slices.Contains(nodes, plan.All) || r.s.directive("appendonly", node) != "yes" {
+			continue
+		}
+		// What cannot be read is missed when it is asked for.
+		_ = r.c.Files(node, func(fsys vfs.FS) {
+			keys, _ := executed(fsys)
+			r.before[node] = append(r.before[node], keys...)
+		})
 	}
 }
 

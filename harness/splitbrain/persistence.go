@@ -1,0 +1,140 @@
+package splitbrain
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
+)
+
+// NodeSettings are what one server has besides what all have.
+type NodeSettings struct {
+	Node  string      `yaml:"node"`
+	Mode  string      `yaml:"mode,omitempty"` // of persistence, by name
+	Redis []Directive `yaml:"redis,omitempty"`
+}
+
+// OfNode splits n2:REST, which says REST of one server; "" and all of it otherwise.
+func OfNode(text string) (node, rest string) {
+	node, rest, ok := strings.Cut(text, ":")
+	if name, _, _ := strings.Cut(text, "="); !ok || strings.Contains(name, " ") || len(node) < 2 || node[0] != Server(0)[0] || strings.Trim(node[1:], "0123456789") != "" {
+		return "", text
+	}
+	return node, rest
+}
+
+// Settings are those of a server; it has none of its own yet when they are empty.
+func (o *Options) Settings(node string) *NodeSettings {
+	i := slices.IndexFunc(o.Each, func(n NodeSettings) bool { return n.Node == node })
+	if i < 0 {
+		i = len(o.Each)
+		o.Each = append(slices.Clone(o.Each), NodeSettings{Node: node})
+	}
+	return &o.Each[i]
+}
+
+// settings are what is said of one server.
+func (s *Scenario) settings(node string) NodeSettings {
+	for _, n := range s.Each {
+		if n.Node == node {
+			return n
+		}
+	}
+	return NodeSettings{}
+}
+
+// checkPersistence reports a mode that there is not, or settings of no server.
+func (s *Scenario) checkPersistence() error {
+	for _, n := range append([]NodeSettings{{Node: Server(0), Mode: s.Mode}}, s.Each...) {
+		if !slices.Contains(s.Topology.ServerNames(), n.Node) {
+			return fmt.Errorf("settings of %s: topology %s has the servers %s", n.Node, s.Topology, strings.Join(s.Topology.ServerNames(), ", "))
+		}
+		if n.Mode == "" {
+			continue
+		}
+		if _, err := redis.ModeByName(n.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownMode are the directives of persistence where no mode is named: the append-only file
+// keeps everything that a server has executed, and is never rewritten by size.
+var ownMode = lines("appendonly", "yes", "appendfsync", "no", "aof-use-rdb-preamble", "no", "aof-disable-auto-gc", "yes", "auto-aof-rewrite-percentage", "0", "save", "")
+
+// ServerDirectives are the lines of a server's redis.conf, the user's last, so that they
+// win. Files that a rewrite has replaced are not deleted: they are read in the end.
+func (s *Scenario) ServerDirectives(node string) []Directive {
+	of := s.settings(node)
+	persistence := ownMode
+	if name := cmp.Or(of.Mode, s.Mode); name != "" {
+		mode, err := redis.ModeByName(name)
+		if err != nil {
+			panic(fmt.Sprintf("splitbrain: a mode that was checked: %v", err))
+		}
+		persistence = slices.Concat(mode.Directives, lines("aof-disable-auto-gc", "yes"))
+	}
+	return slices.Concat(persistence, s.Timing.Directives, s.Directives, of.Redis)
+}
+
+// directive is the value of a directive of the servers, or of one of them; "" when nobody
+// sets it.
+func (s *Scenario) directive(name string, node ...string) string {
+	value := ""
+	for _, d := range s.ServerDirectives(strings.Join(node, "")) {
+		if strings.EqualFold(d.Name, name) {
+			value = d.Value
+		}
+	}
+	return value
+}
+
+// AllDirectives are the lines of redis.conf that the user gives to all servers, or to one.
+func (s *Scenario) AllDirectives() []Directive {
+	list := slices.Clone(s.Directives)
+	for _, n := range s.Each {
+		list = append(list, n.Redis...)
+	}
+	return list
+}
+
+// said is what the user says of servers and Sentinels.
+func (s *Scenario) said() (list []string) {
+	if s.Mode != "" {
+		list = append(list, "mode "+s.Mode)
+	}
+	for _, d := range slices.Concat(s.Directives, s.Sentinel) {
+		list = append(list, d.String())
+	}
+	for _, n := range s.Each {
+		if n.Mode != "" {
+			list = append(list, n.Node+": mode "+n.Mode)
+		}
+		for _, d := range n.Redis {
+			list = append(list, n.Node+": "+d.String())
+		}
+	}
+	return list
+}
+
+// mode is how a server keeps its data.
+func (s *Scenario) mode(node string) *product.Mode {
+	save := s.directive("save", node)
+	return &product.Mode{Store: redis.Store, AOF: s.directive("appendonly", node) == "yes", RDB: save != "" && save != `""`, Directives: nil}
+}
+
+// keeps says in a word how a server keeps its data.
+func (s *Scenario) keeps(node string) string {
+	m := s.mode(node)
+	switch {
+	case m.AOF:
+		return "appendfsync " + cmp.Or(s.directive("appendfsync", node), "everysec")
+	case m.RDB:
+		return "snapshots only"
+	}
+	return "no persistence"
+}
