@@ -11,6 +11,13 @@ import (
 // Tell is one operation as a sentence: who did what, and what he was told.
 func Tell(op *history.Op) string {
 	var b strings.Builder
+	if op.Evicts() {
+		fmt.Fprintf(&b, "at %s the server evicted %q", op.Invoke, op.Key)
+		if op.Outcome == history.OK {
+			fmt.Fprintf(&b, ", durably as its replies at %s", op.Return)
+		}
+		return b.String()
+	}
 	fmt.Fprintf(&b, "at %s client %d ", op.Invoke, op.Client)
 	if op.Kind == history.Txn {
 		b.WriteString("ran a transaction:")

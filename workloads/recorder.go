@@ -83,6 +83,17 @@ func (r *Recorder) BesideAnswered(place int, at time.Duration) {
 	r.H.Beside[place].Answered = at
 }
 
+// Settle says that what nobody had asked for is as durable as a reply, and reports whether
+// that counts. It is no acknowledgement.
+func (r *Recorder) Settle(id int, at time.Duration) bool {
+	if r.closed || r.isCut {
+		return false
+	}
+	op := &r.H.Ops[id]
+	op.Outcome, op.Return = history.OK, at
+	return true
+}
+
 // Cut says that the server was cut down at that instant; see Complete.
 func (r *Recorder) Cut(at time.Duration) { r.cut, r.isCut = at, true }
 

@@ -328,7 +328,7 @@ type Changes struct{ Invoked, Acked []int64 }
 func (c *Changes) Gather(ops []history.Op) {
 	c.Invoked, c.Acked = c.Invoked[:0], c.Acked[:0]
 	for i := range ops {
-		if o := &ops[i]; o.Outcome == history.OK && o.Writes() {
+		if o := &ops[i]; o.Outcome == history.OK && o.Writes() && !o.Evicts() { // which changes no count (redis 7.0.15 evict.c)
 			c.Invoked, c.Acked = append(c.Invoked, int64(o.Invoke)), append(c.Acked, int64(o.Return))
 		}
 	}

@@ -51,7 +51,7 @@ func (p *Prefix) losses() {
 // loseOne counts cluster b when it lies beyond the two thresholds.
 func (p *Prefix) loseOne(b int32, certain, possible int64) {
 	cb := &p.r.Clusters[b]
-	if !cb.Acked || cb.Write == zones.Initial {
+	if !cb.Acked || cb.Write == zones.Initial || p.r.In.Ops[cb.Write].Evicts() { // what is back was promised to nobody
 		return
 	}
 	if cb.Last > certain {

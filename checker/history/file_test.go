@@ -59,6 +59,7 @@ func typed() *History {
 			{ID: 2, Kind: GroupRead, Key: "x", Invoke: 1, Return: 2, Outcome: OK,
 				More: &More{Offset: -1, Group: "g", Consumer: "c", Entry: "1-1", Values: []string{"1-1", "f", "v"}}},
 			{ID: 3, Kind: CAS, Key: "k", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, ExpectAbsent: true, ToAbsent: true}},
+			{ID: 4, Kind: Delete, Key: "k", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, Evicted: true}},
 		},
 		Epochs: []Epoch{{Ended: Never, Snapshots: []Snapshot{{Fork: 2, Began: 3, Renamed: 5, Durable: Never, Failed: true}}}},
 		Beside: []Beside{{At: 1, Answered: 2, Text: "SET s v"}, {At: 3, Answered: Never, Step: 1, Text: "MULTI; INCR n; EXEC"}},

@@ -68,10 +68,16 @@ type More struct {
 	// ExpectAbsent: CAS from nothing (SET NX). ToAbsent: CAS to nothing (a
 	// conditional DEL), or a Write of nothing.
 	ExpectAbsent, ToAbsent bool
+	// Evicted: of Delete, nobody asked for it; the server made room. It returned when it
+	// was as durable as what clients were told by then.
+	Evicted bool
 }
 
 // Acked reports whether the client was told that the operation took effect.
 func (o *Op) Acked() bool { return o.Outcome == OK }
+
+// Evicts reports whether it is the server's own deletion.
+func (o *Op) Evicts() bool { return o.More != nil && o.More.Evicted }
 
 // Writes reports whether the operation may change state.
 func (o *Op) Writes() bool {

@@ -370,6 +370,8 @@ func (d *decoder) what(op *Op, name []byte) error {
 		return d.flagTo(&m.ExpectAbsent)
 	case "to-absent":
 		return d.flagTo(&m.ToAbsent)
+	case "evicted":
+		return d.flagTo(&m.Evicted)
 	}
 	return errField
 }

@@ -40,7 +40,7 @@ import (
 // Operations come in order of invocation. Fields of operations that are rarely
 // there: "absent", "result", "expect", "values", "parts" (operations without
 // times), "deadline", "replaced", "node", "offset", "field", "score", "head", "error",
-// "index", "to", "to-head", "entry", "group", "consumer", "expect-absent", "to-absent".
+// "index", "to", "to-head", "entry", "group", "consumer", "expect-absent", "to-absent", "evicted".
 const Version = 1
 
 // Save writes h to a file, compressed when its name ends in .gz.
@@ -274,6 +274,7 @@ func (e *encoder) more(op *Op) {
 	e.optional("consumer", m.Consumer)
 	e.flag("expect-absent", m.ExpectAbsent)
 	e.flag("to-absent", m.ToAbsent)
+	e.flag("evicted", m.Evicted)
 }
 
 func (e *encoder) flag(name string, is bool) {

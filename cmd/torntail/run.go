@@ -244,7 +244,10 @@ func bearable(m *product.Mode, target string) error {
 		_, err := redis.Config(m)
 		return err
 	}
-	_, err := m.Store.Policy(m)
+	p, err := m.Store.Policy(m)
+	if p.Evicts {
+		return redis.ErrEvicts
+	}
 	return err
 }
 

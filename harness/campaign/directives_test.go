@@ -42,7 +42,10 @@ var settings = map[string][]string{
 	"hash-max-listpack-value":       {"2"},
 	"set-max-intset-entries":        {"0", "3"},
 	"list-max-listpack-size":        {"1", "-1"},
-	"maxmemory-policy":              {"allkeys-lfu", "volatile-lru"},
+	"maxmemory-policy":              {"allkeys-lfu", "volatile-lru", "allkeys-random", "volatile-ttl"},
+	"maxmemory":                     {"930kb", "960kb", "962kb", "1gb"},
+	"maxmemory-samples":             {"1", "100"},
+	"lazyfree-lazy-eviction":        {"yes", "no"},
 	"notify-keyspace-events":        {"KEA"},
 	"lazyfree-lazy-expire":          {"yes", "no"},
 	"lazyfree-lazy-user-del":        {"yes", "no"},
@@ -67,19 +70,18 @@ var settled = map[string]string{
 	"shutdown-timeout": replicas, "shutdown-on-sigint": "the harness sends SIGTERM", "shutdown-on-sigterm": "what SIGTERM promises is the mode's",
 	"zset-max-listpack-entries": types, "zset-max-listpack-value": types, "stream-node-max-bytes": types,
 	"stream-node-max-entries": types, "hll-sparse-max-bytes": types,
-	"maxmemory": evictions, "maxmemory-samples": evictions, "maxmemory-eviction-tenacity": evictions, "lazyfree-lazy-eviction": evictions,
-	"replica-ignore-maxmemory": replicas,
-	"lfu-decay-time":           "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
+	"maxmemory-eviction-tenacity": "evicting takes no simulated time",
+	"replica-ignore-maxmemory":    replicas,
+	"lfu-decay-time":              "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
 }
 
 const (
-	files     = "where files are is the harness's to say"
-	clients   = "whom the server listens to, and how much it takes; not what it promises"
-	telling   = "what the server tells, not what it promises"
-	replicas  = "no effect without a replica; torntail splitbrain has clusters"
-	loading   = "how long a start takes, and whom it lets in; not what is loaded"
-	evictions = "an experiment takes no limit of memory that keys are evicted for"
-	types     = "no workload has such keys"
+	files    = "where files are is the harness's to say"
+	clients  = "whom the server listens to, and how much it takes; not what it promises"
+	telling  = "what the server tells, not what it promises"
+	replicas = "no effect without a replica; torntail splitbrain has clusters"
+	loading  = "how long a start takes, and whom it lets in; not what is loaded"
+	types    = "no workload has such keys"
 )
 
 // TestDirectivesAreDrawn: every directive that the engine obeys is drawn, or left out for

@@ -35,6 +35,7 @@ type recipe struct {
 	directives []product.Directive
 	rate       float64
 	span       time.Duration
+	keys       int // how many, when not 0
 	// plan, when not nil, draws the plan instead of GeneratePlan.
 	plan func(m *product.Mode, d *seeding.Draws) *plan.Plan
 	// anomalies are the names that count as found, any of them; nil: the one in
@@ -119,9 +120,19 @@ var recipes = map[string]func(r recipe) recipe{
 		r.crashes, r.workload, r.plan = []string{"kill"}, "transactions", atWrite
 		return r
 	},
+	"eviction-not-logged": func(r recipe) recipe {
+		r.crashes, r.keys = []string{"kill"}, 400
+		r.directives = []product.Directive{{Name: "maxmemory", Value: evictingLimit}, {Name: "maxmemory-policy", Value: "allkeys-random"}}
+		r.anomalies = []string{"lost-write", "hole", "resurrection"}
+		return r
+	},
 	"deadlines-forgotten": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
 	"deadlines-restarted": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
 }
+
+// evictingLimit is a limit of memory with room for about a hundred of the workload's keys,
+// beside what the engine is reckoned to take with its clients (engine/infomemory.go).
+const evictingLimit = "975kb"
 
 // afterRewrite cuts the power within 200 ms of the start of a rewrite: its end is
 // noticed by the server's cron, which comes by every 100 ms.
@@ -251,6 +262,9 @@ func (r *recipe) experiment(m *product.Mode, plants experiment.Plants, seed uint
 	x := &experiment.Experiment{Mode: *m, Crash: experiment.MustCrash(r.crashes[n%len(r.crashes)]), Workload: workloads.Default(), Personality: r.personality,
 		Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants, Witness: plants.HastyJudge}
 	x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
+	if r.keys > 0 {
+		x.Workload.Keys = r.keys
+	}
 	if r.plan != nil {
 		x.Plan = r.plan(m, seeding.NewDraws(x.Seed))
 	} else {

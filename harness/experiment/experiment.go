@@ -71,7 +71,7 @@ func NewRunner(m machine.Machine) *Runner {
 	r := &Runner{m: m, hist: new(history.History), judging: judging{slack: m.Slack()}, facts: facts{lag: m.Slack()}}
 	r.conductor = conduct.New(world{m, r})
 	m.Conducted(r.conductor)
-	r.setup.Watch = machine.Watch{Call: r.onCall, Down: r.onDown, Exits: r.onExit, Frozen: r.onFrozen, Says: r.onSays}
+	r.setup.Watch = machine.Watch{Call: r.onCall, Down: r.onDown, Exits: r.onExit, Frozen: r.onFrozen, Says: r.onSays, Evicted: r.onEvicted}
 	return r
 }
 
@@ -177,6 +177,9 @@ func (r *Runner) write() {
 	r.hist.Epochs = append(r.hist.Epochs, history.Epoch{Began: r.m.Env().Now(), Ended: history.Never, DiskSeen: seen})
 	r.over = false
 	r.rec.Unseal()
+	if m, ok := r.m.(interface{ LimitMemory() }); ok {
+		m.LimitMemory()
+	}
 	clients := r.m.Clients()
 	r.run.Resume(clients, r.x.Mode.Span)
 	r.run.MoveTo(r.m.Addr())
@@ -364,6 +367,23 @@ func (r *Runner) onDown(how history.EventKind, at time.Duration, late bool) {
 	r.run.Stop()
 	r.hist.Events = append(r.hist.Events, history.Event{At: at, Kind: how, Node: Server})
 }
+
+// onEvicted puts the server's own deletion of a key on record, with exactly the time at
+// which it happened: it explains that this key is missing from then on, and no other.
+func (r *Runner) onEvicted(key string) (settled func()) {
+	if r.over {
+		return nil
+	}
+	id := r.rec.Invoke(history.Op{Client: evictor, Kind: history.Delete, Key: key, Invoke: r.m.Now(), More: &history.More{Offset: history.NoOffset, Evicted: true}})
+	return func() {
+		if r.rec.Settle(id, r.m.Now()) {
+			r.commandReplies++
+		}
+	}
+}
+
+// evictor is the client that evictions are put on record as: the server itself.
+const evictor = 1 << 20
 
 // onSays is told what the server writes into its log.
 func (r *Runner) onSays(at time.Duration, msg string) { r.heard.Line(r.x.Mode.Store, at, msg) }

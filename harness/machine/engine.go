@@ -23,6 +23,7 @@ type Engine struct {
 	Bugs     bugs.Set
 	Keyspace *keyspace.Keyspace // reused memory; nil: its own
 	Log      func(at time.Duration, level byte, msg string)
+	Evicted  func(db int, key []byte) (settled func())
 	// ConfigFile is the file on the machine's disk that CONFIG REWRITE writes; "": none.
 	ConfigFile string
 	// Made gets the server before it loads; Serving is called once it accepts
@@ -39,7 +40,7 @@ func (p *Engine) open(e env.Env, fs vfs.FS) (*engine.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := engine.Options{Env: e, FS: fs, Config: c, Bugs: p.Bugs, Keyspace: p.Keyspace}
+	o := engine.Options{Env: e, FS: fs, Config: c, Bugs: p.Bugs, Keyspace: p.Keyspace, Evicted: p.Evicted}
 	if p.ConfigFile != "" {
 		o.ConfigFile, o.ConfigFS = p.ConfigFile, fs
 	}

@@ -187,6 +187,10 @@ type Watch struct {
 	// Frozen is shown the disk as it was when the power was cut; midway says that no sync
 	// in flight had done all its work. Under Env's exclusion.
 	Frozen func(before *disk.Disk, at time.Duration, midway bool)
+	// Evicted is told of each key that the server evicts, as it does; what it returns is
+	// called when that is as durable as the server's replies. Only the engine tells; nil: no
+	// server may evict.
+	Evicted func(key string) (settled func())
 	// Says is told what the server writes into its log, and when, or a time before that.
 	Says func(at time.Duration, msg string)
 }

@@ -42,6 +42,8 @@ type Simulated struct {
 	wake    env.Cond  // something that the driver may wait for has happened
 
 	server  *engine.Server
+	config  *config.Config // of this life
+	again   bool           // it has had data before: see LimitMemory
 	serving bool
 	exited  bool
 	refusal error
@@ -87,7 +89,12 @@ func (m *Simulated) Close() error {
 // configuration is that of the life to come.
 func (m *Simulated) configuration(fsys vfs.FS) (*config.Config, error) {
 	c := *m.conf
+	m.config = &c
 	if m.setup.Conf == "" {
+		if m.again {
+			c.Maxmemory = 0
+		}
+		m.again = true
 		return &c, nil
 	}
 	if m.setup.Sentinel {
@@ -95,6 +102,11 @@ func (m *Simulated) configuration(fsys vfs.FS) (*config.Config, error) {
 	}
 	return &c, c.ParseFile(m.setup.file(), func(name string) ([]byte, error) { return vfs.ReadFile(fsys, name) })
 }
+
+// LimitMemory has the server keep to its limit of memory from now on. One that has been
+// started again does not until then: it is read, and what it would evict for those who
+// read is not what it came back with.
+func (m *Simulated) LimitMemory() { m.config.Maxmemory = m.conf.Maxmemory }
 
 // Reset implements Machine. Clients' tasks have a machine of their own, named c1.
 func (m *Simulated) Reset(s *Setup) error {
@@ -104,6 +116,7 @@ func (m *Simulated) Reset(s *Setup) error {
 	if err := m.ResetOn(s, m.spare, 3); err != nil {
 		return err
 	}
+	m.again = false
 	m.clients = m.world.Node("c1", nil)
 	return nil
 }
@@ -171,6 +184,10 @@ func (m *Simulated) place(s *Setup, image *disk.Disk) error {
 			m.said = msg
 			says(at, msg)
 		}
+	}
+	m.again, m.engine.Evicted = true, nil
+	if told := s.Watch.Evicted; told != nil {
+		m.engine.Evicted = func(_ int, key []byte) func() { return told(string(key)) }
 	}
 	m.node, m.clients, m.control = m.world.Node(s.name(), image), nil, nil
 	m.node.OnExit(m.onExit)

@@ -83,6 +83,9 @@ type Policy struct {
 	// RefusesCut: of a log whose end is missing the server's repair tool must make one that
 	// ends with a whole command, before the server starts.
 	RefusesCut bool
+	// Evicts: keys go that nobody has deleted, and why they may be missing is known only
+	// where the server tells of each.
+	Evicts bool
 }
 
 // When a log is synced.

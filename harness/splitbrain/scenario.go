@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product/redis"
 )
 
 // Routing is how a client finds the master.
@@ -115,6 +116,9 @@ func New(o Options) (*Scenario, error) {
 	partition, err := PartitionByName(cmp.Or(o.Partition, "master-alone"))
 	if err != nil {
 		return nil, err
+	}
+	if redis.Evicts(o.Directives) {
+		return nil, redis.ErrEvicts
 	}
 	s := &Scenario{Options: o, Timing: timing, WaitFor: waitLimit, Timeout: defaultTimeout, Poll: defaultPoll}
 	s.Quorum, s.Rate, s.Partition = cmp.Or(o.Quorum, o.Topology.Sentinels/2+1), cmp.Or(o.Rate, defaultRate), partition.Name

@@ -90,41 +90,35 @@ type conf struct {
 	product.Conf
 	own   []string                        // names of lines that an experiment decides on itself
 	unfit func(name, value string) string // why a line is not taken
+	// cluster: for several servers, of which nobody tells what they evict
+	cluster bool
 }
 
-// unlimited says why a mode's limit of memory is not taken; engine: of the engine.
-//
-// What a server evicts is gone without anybody having asked for it, and nothing in what comes
-// back tells it from what was lost. The engine keeps no limit at all.
-func unlimited(m *product.Mode, engine bool) error {
+// ErrEvicts is why a server is not taken that evicts keys and does not tell of each: what
+// is gone then cannot be told from what was lost.
+var ErrEvicts = errors.New("maxmemory beside a maxmemory-policy that evicts: evicted keys cannot be told from lost ones; want noeviction")
+
+// Evicts reports whether a server with these directives evicts keys.
+func Evicts(list []product.Directive) bool {
+	m := product.Mode{Directives: list}
 	limit, policy := m.Get("maxmemory"), m.Get("maxmemory-policy")
-	c := config.Default()
-	if err := c.Set("maxmemory", limit); limit == "" || err != nil || strings.Trim(limit, "0bkmgBKMG") == "" {
-		return nil // none, or a mistake that somebody else tells
-	}
-	switch {
-	case engine:
-		return fmt.Errorf("maxmemory %s: the engine keeps no limit of memory", limit)
-	case policy != "" && !strings.EqualFold(policy, "noeviction"):
-		return fmt.Errorf("maxmemory-policy %s beside maxmemory %s: evicted keys cannot be told from lost ones; want noeviction", policy, limit)
-	}
-	return nil
+	return strings.Trim(limit, "0bkmgBKMG") != "" && policy != "" && !strings.EqualFold(policy, "noeviction")
 }
 
 // ReadConf implements product.Store: a file in redis.conf's syntax, includes and all.
 // foreign says that the server may know directives which the engine does not;
 // what it knows too is checked all the same.
 func (store) ReadConf(file string, foreign bool) (*product.Conf, error) {
-	return readConf(file, foreign, Own, notAlone)
+	return readConf(file, foreign, conf{own: Own, unfit: notAlone})
 }
 
 // ReadConf is that for an experiment with clusters, which decides on directives of its own.
 func ReadConf(file string, foreign bool, own []string) (*product.Conf, error) {
-	return readConf(file, foreign, own, unfit)
+	return readConf(file, foreign, conf{own: own, unfit: unfit, cluster: true})
 }
 
-func readConf(file string, foreign bool, own []string, unfit func(name, value string) string) (_ *product.Conf, err error) {
-	c := conf{product.Conf{File: file}, own, unfit}
+func readConf(file string, foreign bool, c conf) (_ *product.Conf, err error) {
+	c.File = file
 	if err = c.read(file, foreign, 0); err == nil {
 		c.Mode, err = c.mode()
 	}
@@ -174,10 +168,8 @@ func (c *conf) read(file string, foreign bool, depth int) error {
 			return fail(fmt.Sprintf("%s: %v", d, err))
 		}
 		c.add(d)
-		if strings.HasPrefix(name, "maxmemory") {
-			if err := unlimited(&product.Mode{Directives: c.Directives}, !foreign); err != nil {
-				return fail(err.Error())
-			}
+		if strings.HasPrefix(name, "maxmemory") && (foreign || c.cluster) && Evicts(c.Directives) {
+			return fail(ErrEvicts.Error())
 		}
 	}
 	return nil

@@ -82,8 +82,8 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 		"tls-port 6380":                                     "redis.conf:1: tls-port is not taken",
 		"cluster-enabled yes":                               "redis.conf:1: cluster-enabled is not taken: a node of Redis Cluster",
 		"replicaof 10.0.0.1 6379":                           "redis.conf:1: replicaof is not taken: a replica's data are its master's",
-		"maxmemory 1mb\nhz 5\nMAXMEMORY-policy allkeys-lru": "redis.conf:3: maxmemory-policy allkeys-lru beside maxmemory 1mb: evicted keys cannot be told from lost ones",
-		"maxmemory-policy volatile-ttl\nmaxmemory 100":      "redis.conf:2: maxmemory-policy volatile-ttl beside maxmemory 100",
+		"maxmemory 1mb\nhz 5\nMAXMEMORY-policy allkeys-lru": "redis.conf:3: maxmemory beside a maxmemory-policy that evicts: evicted keys cannot be told from lost ones",
+		"maxmemory-policy volatile-ttl\nmaxmemory 100":      "redis.conf:2: maxmemory beside a maxmemory-policy that evicts",
 		"maxmemory-policy allkeys-lru\nmaxmemory 0\nmaxmemory-samples": "redis.conf:3: maxmemory-samples",
 	} {
 		_, err := Store.ReadConf(confFile(t, text), true)
@@ -95,11 +95,14 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 	assert.NoError(t, err, "in a cluster torntail decides who is whose replica")
 	_, err = Store.ReadConf(confFile(t, "maxmemory 1mb"), true)
 	assert.NoError(t, err, "a limit at which writes are refused")
-	_, err = Store.ReadConf(confFile(t, "hz 5\nmaxmemory 1mb"), false)
-	assert.ErrorContains(t, err, "redis.conf:2: maxmemory 1mb: the engine keeps no limit of memory")
-	limited := product.Mode{Store: Store, Directives: directives{{Name: "maxmemory", Value: "5mb"}, {Name: "maxmemory-policy", Value: "allkeys-lfu"}}}
-	_, err = Store.Policy(&limited)
-	assert.ErrorContains(t, err, "evicted keys cannot be told from lost ones")
+	evicts := "maxmemory 5mb\nmaxmemory-policy allkeys-lfu"
+	got, err := Store.ReadConf(confFile(t, evicts), false)
+	require.NoError(t, err, "the engine tells of what it evicts")
+	policy, err := Store.Policy(&product.Mode{Store: Store, Directives: got.Directives})
+	require.NoError(t, err)
+	assert.True(t, policy.Evicts)
+	_, err = ReadConf(confFile(t, evicts), false, Own)
+	assert.ErrorContains(t, err, "evicted keys cannot be told from lost ones", "in a cluster nobody is told")
 	_, err = Store.ReadConf(confFile(t, "some-new-directive yes"), true)
 	assert.NoError(t, err, "a server that is not the engine may know more")
 	own := filepath.Join(t.TempDir(), "self.conf")

@@ -103,9 +103,6 @@ func Config(m *product.Mode) (*config.Config, error) {
 	if m.Store != Store {
 		return nil, fmt.Errorf("the engine is Redis, and has no mode of %s", m.Store.Name())
 	}
-	if err := unlimited(m, true); err != nil {
-		return nil, err
-	}
 	c := config.Default()
 	for _, d := range m.Directives {
 		if err := c.Set(d.Name, d.Arguments()...); err != nil {

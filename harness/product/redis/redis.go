@@ -48,9 +48,7 @@ func (store) Policy(m *product.Mode) (product.Policy, error) {
 	if hz, err := strconv.Atoi(m.Get("hz")); err == nil && hz > 0 {
 		p.Timer = time.Second / time.Duration(hz)
 	}
-	if err := unlimited(m, false); err != nil {
-		return p, err
-	}
+	p.Evicts = Evicts(m.Directives)
 	if !m.States("save") {
 		return p, nil
 	}
