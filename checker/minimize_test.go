@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 )
@@ -82,4 +83,20 @@ func TestMinimizeOfAHistoryWithoutTheAnomaly(t *testing.T) {
 	j := Judge{Options: Options{Limits: linear.Limits{Steps: 50_000, Timeout: unhurried.Limits.Timeout}}}
 	_, ok := j.Minimize(s.h, c, anomaly.StaleRead)
 	require.False(t, ok)
+}
+
+// TestWhatTheLastReplyShowsNeedsNoState: a violation that the last of all replies completes is
+// shown without what was found after the crash.
+func TestWhatTheLastReplyShowsNeedsNoState(t *testing.T) {
+	h := script(t, `c1 set a 1 1-2
+		c2 get a - 3-4
+		crash power-cut 10
+		found a=1`)
+	j := Judge{Options: unhurried}
+	out := j.Judge(h, contract.Clients())
+	require.Len(t, out.Anomalies, 1)
+	small, ok := j.Minimize(h, contract.Clients(), out.Anomalies[0].Name)
+	require.True(t, ok)
+	require.Empty(t, small.History.States)
+	require.Equal(t, []int{0, 1}, small.Replies)
 }

@@ -41,3 +41,16 @@ func TestRulesPassOverKeysOfTwoTypes(t *testing.T) {
 	require.Equal(t, anomaly.Phantom, out.Anomalies[0].Name)
 	require.Equal(t, "b", out.Anomalies[0].Key)
 }
+
+// TestWhatATransactionMovesIsThere: an element may come from another list, also when it was a
+// transaction that moved it.
+func TestWhatATransactionMovesIsThere(t *testing.T) {
+	move := history.Op{Kind: history.ListMove, Key: "from", More: &history.More{To: "l", Head: true, Result: "x"}}
+	h := &history.History{Ops: []history.Op{
+		{ID: 0, Client: 1, Kind: history.Push, Key: "from", Value: "x", Invoke: 1, Return: 2, Outcome: history.OK},
+		{ID: 1, Client: 1, Kind: history.Txn, More: &history.More{Parts: []history.Op{move}}, Invoke: 3, Return: 4, Outcome: history.OK},
+		{ID: 2, Client: 1, Kind: history.Pop, Key: "l", More: &history.More{Head: true, Result: "x"}, Invoke: 5, Return: 6, Outcome: history.OK},
+	}}
+	out := (&Judge{Options: unhurried}).Judge(h, contract.Clients())
+	require.Equal(t, verdict.Holds, out.Verdict, "%s %v", out.Why, out.Anomalies)
+}

@@ -54,10 +54,14 @@ func stored(t *testing.T, text string) []byte {
 		ops = append(ops, fressed(nil, v))
 	}
 	history := append([]byte{0xec, byte(len(ops))}, slices.Concat(ops...)...)
-	test := edn.Value{Kind: edn.Map, Items: []edn.Value{
+	return storedBlocks([]storedBlock{{blockFressian, fressed(nil, testOf("2"))}, {blockFressian, history}})
+}
+
+// testOf is a test whose history is in a block.
+func testOf(number string) *edn.Value {
+	return &edn.Value{Kind: edn.Map, Items: []edn.Value{
 		{Kind: edn.Keyword, Text: []byte("history")},
-		{Kind: edn.Map, Items: []edn.Value{{Kind: edn.Keyword, Text: []byte("block-ref")}, {Kind: edn.Number, Text: []byte("2")}}}}}
-	return storedBlocks([]storedBlock{{blockFressian, fressed(nil, &test)}, {blockFressian, history}})
+		{Kind: edn.Map, Items: []edn.Value{{Kind: edn.Keyword, Text: []byte("block-ref")}, {Kind: edn.Number, Text: []byte(number)}}}}}
 }
 
 type storedBlock struct {
@@ -122,4 +126,17 @@ func TestATestThatEndsBehindItsReferenceIsCutOff(t *testing.T) {
 	b := storedBlocks([]storedBlock{{blockPartialMap, []byte{0, 0, 0, 0}}})
 	_, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{})
 	require.EqualError(t, err, "block 1: the test: cut off")
+}
+
+// TestReferencesToNoBlockAreRefused: blocks have numbers from 1 to 2^31.
+func TestReferencesToNoBlockAreRefused(t *testing.T) {
+	for n, want := range map[string]string{
+		"0":          "block 1: :history: want the number of a block",
+		"2147483648": "block 2147483648 is not in the block index",
+		"2147483649": "block 1: :history: want the number of a block",
+	} {
+		b := storedBlocks([]storedBlock{{blockFressian, fressed(nil, testOf(n))}})
+		_, err := decodeStore(bytes.NewReader(b), int64(len(b)), Options{})
+		require.EqualError(t, err, want, n)
+	}
 }

@@ -207,6 +207,9 @@ func TestTransactions(t *testing.T) {
 		{name: "internal", text: txn(0, 0, "ok", "[[:append 1 1] [:r 1 nil]]", "[[:append 1 1] [:r 1 []]]"), want: verdict.Violated, anomaly: "internal"},
 		{name: "rw-register", text: txn(0, 0, "ok", "[[:w 1 1]]", "[[:w 1 1]]") + txn(1, 10, "ok", "[[:r 1 nil]]", "[[:r 1 1]]"), want: verdict.Holds},
 		{name: "rw-register with an initial value", initial: "0", text: txn(1, 0, "ok", "[[:r 1 nil]]", "[[:r 1 0]]") + txn(0, 10, "ok", "[[:w 1 1]]", "[[:w 1 1]]"), want: verdict.Holds},
+		{name: "nil where registers begin with something else", initial: "0", text: txn(0, 0, "ok", "[[:w 1 nil]]", "[[:w 1 nil]]") + txn(1, 10, "ok", "[[:r 1 nil]]", "[[:r 1 nil]]"), want: verdict.Holds},
+		{name: "nil that nobody wrote", initial: "0", text: txn(0, 0, "ok", "[[:w 1 1]]", "[[:w 1 1]]") + txn(1, 10, "ok", "[[:r 2 nil]]", "[[:r 2 nil]]"), want: verdict.Violated, anomaly: anomaly.Phantom},
+		{name: "nil said to be what registers begin with", initial: "nil", text: txn(0, 0, "ok", "[[:w 1 1]]", "[[:w 1 1]]") + txn(1, 10, "ok", "[[:r 2 nil]]", "[[:r 2 nil]]"), want: verdict.Holds},
 		{name: "a value from nowhere", text: txn(1, 0, "ok", "[[:r 1 nil]]", "[[:r 1 0]]") + txn(0, 10, "ok", "[[:w 1 1]]", "[[:w 1 1]]"), want: verdict.Violated},
 		{name: "one key of two is wrong", text: txn(0, 0, "ok", "[a [[:append 1 1]]]", "[a [[:append 1 1]]]") + txn(1, 10, "ok", "[a [[:r 1 nil]]]", "[a [[:r 1 [1]]]]") +
 			txn(2, 20, "fail", "[b [[:append 1 1]]]", "nil") + txn(3, 30, "ok", "[b [[:r 1 nil]]]", "[b [[:r 1 [1]]]]"), want: verdict.Violated, anomaly: "G1a"},
@@ -372,7 +375,7 @@ func TestNilThatCannotBeToldIsRefused(t *testing.T) {
 		name, text string
 		want       string // the error; empty: it holds
 	}{
-		{"a transaction writes it", ok("txn", "[[:w 1 nil]]", "[[:w 1 nil]]") + ok("txn", "[[:r 1 nil]]", "[[:r 1 nil]]"), "writes the initial value"},
+		{"a transaction writes it", ok("txn", "[[:w 1 nil]]", "[[:w 1 nil]]") + ok("txn", "[[:r 1 nil]]", "[[:r 1 nil]]"), "nil is written to 1, which began with it: which of the two is read cannot be told (--initial says"},
 		{"and appends to something else, so that the general judge is asked", ok("txn", "[[:w 1 3] [:append 2 7]]", "[[:w 1 3] [:append 2 7]]") +
 			ok("txn", "[[:w 1 nil]]", "[[:w 1 nil]]") + ok("txn", "[[:r 1 nil] [:r 2 nil]]", "[[:r 1 nil] [:r 2 [7]]]"), ""},
 		{"it is an element", ok("txn", "[[:append 1 nil]]", "[[:append 1 nil]]") + ok("txn", "[[:r 1 nil]]", "[[:r 1 [nil]]]"), ""},

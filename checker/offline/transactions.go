@@ -40,16 +40,19 @@ func groups(h *history.History) []group {
 // initial is the text of the value that registers begin with, "" for nil.
 func txns(h *history.History, g group, lists bool, initial string) (*transactions.History, error) {
 	out := &transactions.History{Txns: make([]transactions.Txn, 0, len(g.ops)), Lists: lists}
+	begin := "nil"
+	if initial != "" && initial != begin {
+		out.Initial, begin = out.Names.Of(initial), initial
+	}
 	value := func(p *history.Op) (transactions.Value, error) {
-		switch {
-		case p.Kind == history.Read && p.Absent, p.Kind == history.Write && p.More != nil && p.More.ToAbsent:
-			return transactions.Nil, nil
-		case initial == "" || p.Value != initial:
-			return out.Names.Of(p.Value), nil
-		case p.Kind == history.Write:
-			return 0, fmt.Errorf("%s is written to %s, which began with it: which of the two is read cannot be told", initial, p.Key)
+		v := transactions.Nil
+		if !(p.Kind == history.Read && p.Absent || p.Kind == history.Write && p.More != nil && p.More.ToAbsent) {
+			v = out.Names.Of(p.Value)
 		}
-		return transactions.Nil, nil
+		if p.Kind == history.Write && v == out.Initial {
+			return v, fmt.Errorf("%s is written to %s, which began with it: which of the two is read cannot be told (--initial says what registers begin with)", begin, p.Key)
+		}
+		return v, nil
 	}
 	for _, i := range g.ops {
 		op := &h.Ops[i]

@@ -17,6 +17,7 @@ func TestPublishedAnomalies(t *testing.T) {
 	datadriven.Walk(t, "testdata/golden", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var o Options
+			initial := ""
 			for _, arg := range d.CmdArgs {
 				switch arg.Key {
 				case "expect":
@@ -29,6 +30,8 @@ func TestPublishedAnomalies(t *testing.T) {
 					o.SequentialKeys = true
 				case "linearizable":
 					o.LinearizableKeys = true
+				case "initial":
+					initial = arg.Vals[0]
 				default:
 					d.Fatalf(t, "unknown argument %s", arg.Key)
 				}
@@ -36,6 +39,9 @@ func TestPublishedAnomalies(t *testing.T) {
 			h, err := parse(d.Cmd == "lists", d.Input)
 			if err != nil {
 				d.Fatalf(t, "%v", err)
+			}
+			if initial != "" {
+				h.Initial = h.Names.Of(initial)
 			}
 			r, err := Check(h, o)
 			if err != nil {

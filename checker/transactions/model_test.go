@@ -52,6 +52,7 @@ func TestModelsForbidWhatTheyInclude(t *testing.T) {
 		}
 	}
 	require.True(t, StrictSerializable.Includes(ReadUncommitted))
+	require.False(t, Model("of nobody").Includes(ReadUncommitted))
 	require.False(t, SnapshotIsolation.Includes(RepeatableRead))
 	require.False(t, SnapshotIsolation.Forbids(G2Item))
 	require.False(t, Serializable.Forbids("G-single-process"))
