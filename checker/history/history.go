@@ -109,8 +109,10 @@ const (
 	ConfigChange EventKind = "config"    // Text is "directive value"
 
 	Promoted EventKind = "promoted" // a replica became master; Offset is its second_repl_offset, Text its master_replid2 and master_replid, as they were then
+	Began    EventKind = "began"    // Text is the name of a master's history: of the first when clients began, of one that returned once a replica shares it
 	RoleSeen EventKind = "role"     // a poll of ROLE; Text is "master", "slave", or "down" when nobody answered it
-	Returned EventKind = "returned" // a master that had been down is back as one; its offsets begin anew, Text is its master_replid
+	Returned EventKind = "returned" // a master that was started again is back as one; its offsets begin anew, Text is its master_replid
+	Lacks    EventKind = "lacks"    // of one that was promoted or returned: Text names the keys of acknowledged writes that it does not hold, blanks between
 	CutOff   EventKind = "cut"      // Node was cut off from others; Text says which
 	Healed   EventKind = "heal"     // all cuts are gone
 	DownSeen EventKind = "odown"    // the Sentinels agreed that Node is down
@@ -123,7 +125,8 @@ type Event struct {
 	Node string
 	Text string
 	// Offset is a replication offset: of Promoted, the first that the new master's
-	// history does not share with its predecessor's.
+	// history does not share with its predecessor's; of Restarted, the one at which the
+	// server was in its life before; 0 where that is not known.
 	Offset int64
 }
 

@@ -22,7 +22,7 @@ func outcomeOf(word []byte) (Outcome, error) {
 }
 
 var eventKinds = []EventKind{ProcessKill, PowerCut, Terminated, Exited, Restarted, Ready, Refused, Repaired, FaultStruck, ConfigChange,
-	Promoted, RoleSeen, Returned, CutOff, Healed, DownSeen}
+	Promoted, Began, RoleSeen, Returned, Lacks, CutOff, Healed, DownSeen}
 
 func eventOf(word []byte) (EventKind, error) {
 	for _, k := range eventKinds {

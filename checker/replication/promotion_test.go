@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -127,4 +128,38 @@ func TestAMasterComesBackBeforeItIsReplaced(t *testing.T) {
 	steps, ok := replication.StepsOf(&s.h, "n1")
 	require.True(t, ok)
 	require.Equal(t, 500*ms, steps.Promoted, "nobody was promoted at 200 ms")
+}
+
+// TestWhatIsLostOnDisk: a master, or the replica that is promoted, is started again on files
+// without some writes.
+func TestWhatIsLostOnDisk(t *testing.T) {
+	s := new(story)
+	s.event(0, history.RoleSeen, "n1", 0, "master")
+	s.event(0, history.RoleSeen, "n2", 0, "slave")
+	s.write("n1", "kept", 50*ms, 10)
+	s.write("n1", "tail", 90*ms, 30)
+	s.event(100*ms, history.CutOff, "n1", 0, "kill n1")
+	s.event(200*ms, history.Restarted, "n1", 30, "")
+	s.event(200*ms, history.Returned, "n1", 0, "b")
+	s.event(200*ms, history.RoleSeen, "n1", 0, "master")
+	s.event(205*ms, history.Lacks, "n1", 0, "tail")
+	s.write("n1", "handed-on", 250*ms, 12)
+	s.write("n1", "not-handed-on", 260*ms, 18)
+	s.event(300*ms, history.CutOff, "n1", 0, "power-cut all")
+	s.event(400*ms, history.Restarted, "n2", 15, "")
+	s.event(500*ms, history.Promoted, "n2", 1, "x c")
+	s.event(500*ms, history.RoleSeen, "n2", 0, "master")
+	s.event(505*ms, history.Lacks, "n2", 0, "tail handed-on not-handed-on")
+	s.write("n2", "new", 550*ms, 9)
+	s.event(900*ms, history.RoleSeen, "n1", 0, "slave")
+	a := replication.Of(&s.h, "n1")
+	require.Equal(t, map[string]replication.Phase{"tail": replication.RestartedWithout,
+		"handed-on": replication.LostOnDisk, "not-handed-on": replication.BeforeCut}, s.fates(&a))
+	require.Len(t, a.Promotions, 1)
+	require.Equal(t, 2, a.Promotions[0].Lost)
+
+	// Where nobody looked, what came back with a master stays unattributed: the data tell.
+	s.h.Events = slices.DeleteFunc(s.h.Events, func(e history.Event) bool { return e.Kind == history.Lacks })
+	a = replication.Of(&s.h, "n1")
+	require.NotContains(t, s.fates(&a), "tail")
 }

@@ -35,11 +35,17 @@ const (
 	// StaleMaster is by the rightful master, whose history ended with it: the one that it
 	// had replaced was promoted again, and never had its writes.
 	StaleMaster Phase = "the stale former master was promoted again"
+	// RestartedWithout is by a master whom nobody had replaced when it was started again, on
+	// files without them: not synced, not kept at all, or taken away.
+	RestartedWithout Phase = "the master restarted without it"
+	// LostOnDisk is by the rightful master, who had handed them on to the server that was
+	// promoted after it; that one was started again meanwhile on files without them.
+	LostOnDisk Phase = "lost on disk by the replica that was promoted"
 )
 
 // Phases lists the phases in order of time.
 func Phases() []Phase {
-	return []Phase{BeforeCut, CutToDown, DownToPromoted, AfterPromotion, StaleMaster}
+	return []Phase{BeforeCut, CutToDown, DownToPromoted, AfterPromotion, StaleMaster, RestartedWithout, LostOnDisk}
 }
 
 // LostWrite is one acknowledged write that a promotion cost.
@@ -92,7 +98,8 @@ type SplitBrainWrite struct {
 // Of accounts for h. master is the node that was master when the history began.
 func Of(h *history.History, master string) Account {
 	a := accountant{h: h, terms: terms(h, master), left: leftMaster(h)}
-	a.line = lineage(a.terms, a.left)
+	a.lives()
+	a.line = a.lineage()
 	a.writes()
 	a.promotions()
 	a.dualMasters()
@@ -131,6 +138,11 @@ func terms(h *history.History, master string) []term {
 			}
 			next.of, next.id, _ = strings.Cut(ev.Text, " ")
 			next.notShared = ev.Offset
+		case history.Began:
+			if of := before(all, len(all), ev.Node); of >= 0 {
+				all[of].id = ev.Text
+			}
+			continue
 		case history.Returned:
 			next.returned, next.id = true, ev.Text
 			if !is {
@@ -186,7 +198,13 @@ type accountant struct {
 	terms []term
 	line  []int  // see lineage
 	left  string // see leftMaster
-	out   Account
+	// lacks are the keys of acknowledged writes that the master of a term did not hold when
+	// it began; nil where nobody looked.
+	lacks    []map[string]bool
+	lookedAt []time.Duration
+	// restarts are the starts of a server after its first, in the order of time.
+	restarts map[string][]history.Event
+	out      Account
 }
 
 // writes attributes each acknowledged write.
@@ -206,14 +224,14 @@ func (a *accountant) writes() {
 			a.out.Unattributed++
 			continue
 		}
-		lost, by := a.lost(op, t)
+		lost, by, phase := a.lost(op, t)
 		deposed := a.terms[t].to <= op.Invoke
 		if deposed {
 			a.out.SplitBrain = append(a.out.SplitBrain, SplitBrainWrite{Op: i, Lost: lost})
 			a.splitBrain(i, t, lost)
 		}
 		if lost {
-			a.out.Lost = append(a.out.Lost, LostWrite{Op: i, Phase: a.phase(op, t), Promotion: a.terms[by].event})
+			a.out.Lost = append(a.out.Lost, LostWrite{Op: i, Phase: phase, Promotion: a.terms[by].event})
 		}
 	}
 }
@@ -231,7 +249,8 @@ func (a *accountant) termOf(op *history.Op) int {
 // lineage are the terms whose histories led to the one that is left, oldest first.
 // A promotion is not always one of them: a Sentinel may call a failover off, or be
 // overruled, and the promoted server goes back to the old master.
-func lineage(all []term, left string) []int {
+func (a *accountant) lineage() []int {
+	all, left := a.terms, a.left
 	t := lastPromoted(all)
 	if left != "" && left != all[t].node {
 		t = max(0, before(all, len(all), left))
@@ -245,6 +264,9 @@ func lineage(all []term, left string) []int {
 		case all[t].of != "":
 			for from > 0 && all[from].id != all[t].of {
 				from--
+			}
+			if before := slices.IndexFunc(all, func(b term) bool { return b.heir == t }); all[from].id != all[t].of && before >= 0 && a.restarted(all[t].node, 0, all[t].from) != nil {
+				from = before // nobody knows the name of the history that it began with itself
 			}
 		}
 		t = from
@@ -279,26 +301,76 @@ func leftMaster(h *history.History) string {
 	return left
 }
 
-// lost reports whether the history that is left lacks op, and which term of it began
-// without: its own, when nothing of it is left.
-func (a *accountant) lost(op *history.Op, t int) (bool, int) {
+// lives takes the starts of servers, and what masters lacked.
+func (a *accountant) lives() {
+	a.lacks, a.lookedAt, a.restarts = make([]map[string]bool, len(a.terms)), make([]time.Duration, len(a.terms)), map[string][]history.Event{}
+	for _, i := range inTime(a.h, func(ev *history.Event) bool { return ev.Kind == history.Lacks || ev.Kind == history.Restarted }) {
+		ev := &a.h.Events[i]
+		if ev.Kind == history.Restarted {
+			a.restarts[ev.Node] = append(a.restarts[ev.Node], *ev)
+			continue
+		}
+		for t := len(a.terms) - 1; t >= 0; t-- {
+			if a.terms[t].node != ev.Node || a.terms[t].from > ev.At {
+				continue
+			}
+			if a.lacks[t] == nil {
+				a.lacks[t], a.lookedAt[t] = map[string]bool{}, ev.At
+				for _, key := range strings.Fields(ev.Text) {
+					a.lacks[t][key] = true
+				}
+			}
+			break
+		}
+	}
+}
+
+// restarted is the first start of a server after an instant, and not after another.
+func (a *accountant) restarted(node string, after, until time.Duration) *history.Event {
+	list := a.restarts[node]
+	for i := range list {
+		if list[i].At > after && list[i].At <= until {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// lost reports whether the history that is left lacks op, which term of it began without
+// (its own, when nothing of it is left), and why.
+func (a *accountant) lost(op *history.Op, t int) (bool, int, Phase) {
 	at := slices.Index(a.line, t)
 	if at < 0 {
 		if again := a.again(t); again >= 0 {
-			return true, again
+			return true, again, a.phase(op, t)
 		}
-		return true, t
+		return true, t, a.phase(op, t)
 	}
-	for _, later := range a.line[at+1:] {
-		if a.terms[later].returned {
-			break // it came back with what it had; offsets are others from here on
-		}
+	// From the first term on that began on files, offsets are others than that of op: what
+	// counts then is what its master was seen to lack. One that began on files, or on a
+	// history that branches from none that its predecessor has ever had, may hold what a
+	// master before it had lost.
+	by, phase, others := -1, Phase(""), false
+	for i, later := range a.line[at+1:] {
+		term, before := &a.terms[later], &a.terms[a.line[at+i]]
+		start := a.restarted(term.node, op.Return, term.from)
+		own := a.lacks[later] != nil && (start != nil || before.id != "" && term.of != "" && term.of != before.id)
+		others = others || own || term.returned
+		lacks := a.lacks[later] != nil && (op.Return > a.lookedAt[later] || a.lacks[later][op.Key])
+		switch {
+		case own && !lacks:
+			by = -1
+		case by >= 0 || others && !lacks:
+		case others && term.returned:
+			by, phase = later, RestartedWithout
+		case others && start != nil && start.Offset >= op.More.Offset:
+			by, phase = later, LostOnDisk
 		// Below 1 it is not known: a history begins with offset 1.
-		if begins := a.terms[later].notShared; begins >= 1 && op.More.Offset >= begins {
-			return true, later
+		case others || term.notShared >= 1 && op.More.Offset >= term.notShared:
+			by, phase = later, a.phase(op, t)
 		}
 	}
-	return false, -1
+	return by >= 0, by, phase
 }
 
 // again is the term of the history that is left by which somebody who had been master

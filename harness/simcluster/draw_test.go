@@ -15,6 +15,8 @@ type Schedule struct {
 	Name, About string
 	text        func(r *rand.Rand) string // of the plan
 	wait        int                       // replicas each write waits for
+	// modes are of persistence: one is drawn for all, and now and then another for one.
+	modes []string
 }
 
 // everybody but n1, on the other side of a cut.
@@ -59,6 +61,63 @@ var Schedules = []Schedule{
 	{Name: "wait-all", About: "the master is cut off while every write waits for all replicas", wait: 2, text: func(r *rand.Rand) string {
 		return fmt.Sprintf("at %v: cut n1 -> %s both for %v\n", when(r, 500*ms, 2*sec), rest, when(r, 2*sec, 5*sec))
 	}},
+	{Name: "rack-power", About: "the power of all, or of some, goes at one instant; they come back one after the other", modes: everyMode, text: func(r *rand.Rand) string {
+		at := when(r, 1*sec, 3*sec)
+		nodes := strings.Split("n1,"+rest, ",")
+		if r.IntN(3) == 0 {
+			nodes = [][]string{{"n1", "n2"}, {"n1", "s1"}, {"n1", "n2", "n3"}, {"n1", "n3", "s2", "s3"}}[r.IntN(4)]
+		}
+		text := fmt.Sprintf("at %v: power-cut %s%s\n", at, strings.Join(nodes, ","), kept(r))
+		r.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+		for _, n := range nodes {
+			at += when(r, 10*ms, 2*sec)
+			text += fmt.Sprintf("at %v: restart %s\n", at, n)
+		}
+		return text
+	}},
+	{Name: "restarts", About: "servers are killed, or lose their power or their files, and come back at once or late", modes: everyMode, text: func(r *rand.Rand) string {
+		at := when(r, 500*ms, 2*sec)
+		var b strings.Builder
+		saved := map[string]bool{}
+		for range 2 + r.IntN(3) {
+			n := fmt.Sprintf("n%d", 1+r.IntN(3))
+			if r.IntN(3) == 0 {
+				fmt.Fprintf(&b, "at %v: backup %s\n", at, n)
+				at += when(r, 100*ms, 700*ms)
+				saved[n] = true
+			}
+			how := [...]string{"kill " + n + " tree", "kill " + n, "power-cut " + n + kept(r), "term " + n}[r.IntN(4)]
+			fmt.Fprintf(&b, "at %v: %s\n", at, how)
+			at += when(r, 1*ms, 100*ms)
+			if strings.HasPrefix(how, "term") {
+				at += 200 * ms // until it has ended
+			}
+			switch files := r.IntN(4); {
+			case files == 0:
+				fmt.Fprintf(&b, "at %v: wipe %s\n", at, n)
+			case files == 1 && saved[n]:
+				fmt.Fprintf(&b, "at %v: restore %s\n", at, n)
+			}
+			at += [...]time.Duration{when(r, 1*ms, 200*ms), when(r, 1*ms, 200*ms), when(r, 200*ms, 3*sec)}[r.IntN(3)]
+			fmt.Fprintf(&b, "at %v: restart %s\n", at, n)
+			at += when(r, 100*ms, 3*sec)
+		}
+		return b.String()
+	}},
+	{Name: "disks", About: "a disk is full, slow or fails while the master is cut off or killed", modes: []string{"always", "everysec", "no", "hybrid"}, text: func(r *rand.Rand) string {
+		n := fmt.Sprintf("n%d", 1+r.IntN(3))
+		at := when(r, 500*ms, 2*sec)
+		fault := [...]string{
+			fmt.Sprintf("full %s 0", n), fmt.Sprintf("full %s 4000", n), fmt.Sprintf("readonly %s", n),
+			fmt.Sprintf("slow %s write(*) %v", n, when(r, 100*ms, 3*sec)), fmt.Sprintf("slow %s fsync(*) %v", n, when(r, 100*ms, 3*sec)),
+			fmt.Sprintf("fail %s write(*) EIO with 10%%", n), fmt.Sprintf("fail %s fsync(*) EIO with 10%%", n), fmt.Sprintf("stall %s write(*)", n),
+		}[r.IntN(8)]
+		text := fmt.Sprintf("at %v: %s for %v\n", at, fault, when(r, 500*ms, 5*sec))
+		if r.IntN(2) == 0 {
+			return text + fmt.Sprintf("at %v: cut n1 -> %s both for %v\n", at+when(r, 0, sec), rest, when(r, sec, 4*sec))
+		}
+		return text
+	}},
 	{Name: "storm", About: "several faults of all kinds", text: func(r *rand.Rand) string {
 		var b strings.Builder
 		at := when(r, 500*ms, 1500*ms)
@@ -86,6 +145,12 @@ var Schedules = []Schedule{
 	}},
 }
 
+// everyMode are ways to keep data, and not to.
+var everyMode = []string{"", "none", "rdb", "everysec", "always", "hybrid"}
+
+// kept draws what survives a power cut.
+func kept(r *rand.Rand) string { return [...]string{"", " keep none", " keep all"}[r.IntN(3)] }
+
 func without(list, out []string) string {
 	var left []string
 next:
@@ -112,7 +177,14 @@ func (k *Schedule) Draw(seed uint64) (*splitbrain.Scenario, error) {
 		s := &p.Statements[i]
 		span = max(span, s.At.Time+s.Span.For+3*sec)
 	}
-	s, err := splitbrain.New(splitbrain.Options{Plan: p, Wait: k.wait, Rate: 100, Clients: 4, Span: span, Routing: "both"})
+	o := splitbrain.Options{Plan: p, Wait: k.wait, Rate: 100, Clients: 4, Span: span, Routing: "both"}
+	if len(k.modes) > 0 {
+		o.Mode = k.modes[r.IntN(len(k.modes))]
+		if r.IntN(3) == 0 {
+			o.Each = []splitbrain.NodeSettings{{Node: fmt.Sprintf("n%d", 1+r.IntN(3)), Mode: k.modes[r.IntN(len(k.modes))]}}
+		}
+	}
+	s, err := splitbrain.New(o)
 	if err != nil {
 		return nil, err
 	}

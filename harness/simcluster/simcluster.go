@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
@@ -47,6 +48,7 @@ type Simulator struct {
 	clients map[string]*sim.Node
 	returns map[string]machine.Return // of nodes that refused to start, the last
 	over    bool
+	ended   func(n string, s *engine.Server)              // is shown each life of a server as it is over; nil: nobody is
 	onCall  func(node string, c *disk.Call) disk.Decision // nil: nobody hears of calls
 	found   []splitbrain.Finding                          // while it ran
 }
@@ -125,6 +127,10 @@ func (c *Simulator) place() error {
 		at := names{}.Address(name)
 		setup := c.s.Setup(name, names{})
 		setup.Listen, setup.Profile, setup.Personality, setup.Bugs = at.String(), "nvme", "ext4", c.o.Bugs
+		if c.ended != nil {
+			m := c.spare[i]
+			setup.Watch.Down = func(history.EventKind, time.Duration, bool) { c.ended(name, m.Server()) }
+		}
 		if err := c.spare[i].Join(setup); err != nil {
 			return err
 		}
@@ -197,6 +203,19 @@ func (c *Simulator) Acknowledged(master string, offset int64) (replicas int, kno
 		}
 	}
 	return replicas, is.Master
+}
+
+// At is the offset at which a server is in its history; known is false when it does not run.
+func (c *Simulator) At(server string) (offset int64, known bool) {
+	n := c.Node(server)
+	if !n.Running() {
+		return 0, false
+	}
+	s := n.Machine.(*machine.Simulated).Server()
+	if s == nil {
+		return 0, false
+	}
+	return s.Replicated().Offset, true
 }
 
 // Env implements splitbrain.Cluster.

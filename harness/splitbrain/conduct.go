@@ -30,6 +30,7 @@ type run struct {
 	pause     env.Cond        // wakes everybody who waits between two things
 	lagging   *plan.Statement // the scenario's own delay, while it is in place
 	healing   bool            // everything ends
+	striking  time.Duration   // since when the strike under way strikes
 	inCall    bool            // a disk call waits for the strike under way
 	awaited   time.Duration   // until when who keeps the plan's time does nothing
 	began     time.Duration
@@ -39,6 +40,7 @@ type run struct {
 	failure   error
 
 	suffixes map[string]*suffixReader // of old masters, by node
+	offsets  map[string]int64         // at which servers were when the plan ended them, where that is known exactly
 	before   map[string][]string      // what the files of a server held that the plan has taken from, by node
 
 	observers []env.Task
@@ -73,7 +75,7 @@ const (
 // has been started. An error is the world's failure, or says that the cluster did
 // not become ready; what the cluster does is the outcome's.
 func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
-	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}, before: map[string][]string{}, downed: map[string]bool{}}
+	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}, before: map[string][]string{}, offsets: map[string]int64{}, downed: map[string]bool{}}
 	r.out = &Outcome{Seed: seed, History: new(history.History), Itself: map[string]string{}, Refused: map[string]int{}}
 	r.rec.Reset(r.out.History)
 	r.conductor = conduct.New(world{r})
@@ -142,6 +144,9 @@ func (r *run) stopObserving() {
 	r.pause.Broadcast()
 	for _, t := range r.observers {
 		t.Wait()
+	}
+	for _, w := range r.watched {
+		r.livesOf(w)
 	}
 	r.observers = nil
 }

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -44,9 +45,10 @@ func dial(e env.Env, addr string, limit time.Duration) (*workloads.Conn, error) 
 
 // link is a connection that is made again when it is next needed after it broke.
 type link struct {
-	env  env.Env
-	addr string
-	conn *workloads.Conn
+	env    env.Env
+	addr   string
+	within time.Duration // until it must be made, when that is less than the command's limit; 0: no such
+	conn   *workloads.Conn
 }
 
 func (l *link) close() {
@@ -61,7 +63,7 @@ func (l *link) close() {
 // and leaves it.
 func (l *link) do(limit time.Duration, args ...string) (redcon.RESP, error) {
 	if l.conn == nil {
-		conn, err := dial(l.env, l.addr, limit)
+		conn, err := dial(l.env, l.addr, min(limit, cmp.Or(l.within, limit)))
 		if err != nil {
 			return redcon.RESP{}, err
 		}

@@ -15,7 +15,7 @@ import (
 // every Sentinel announces, all on administrative connections.
 func (r *run) observe() {
 	for _, node := range r.s.Topology.ServerNames() {
-		w := &watched{node: node, link: &link{env: r.env, addr: r.c.AdminAddr(node)}}
+		w := &watched{node: node, link: &link{env: r.env, addr: r.c.AdminAddr(node), within: connectLimit}}
 		r.watched = append(r.watched, w)
 		r.observers = append(r.observers, r.env.Go("role of "+node, func() { r.watchRole(w) }))
 	}
@@ -32,10 +32,15 @@ const silentAfter = 250 * time.Millisecond
 type watched struct {
 	node   string
 	link   *link
-	known  bool // it has answered
-	down   bool // and did not when last polled
-	master bool // when it answered last
+	starts []start       // by the plan, which it was not polled since
+	began  time.Duration // of the life that it was polled in last; 0: not by the plan
+	known  bool          // it has answered
+	down   bool          // and did not when last polled
+	master bool          // when it answered last
 	offset int64
+	alone  bool   // as a master that is back, or was one from the start, and whose history has no name yet that others know
+	broken bool   // its connection was, since it was last asked for its run
+	run    string // its run_id: another one, another life
 	id     string // of its history, when it came back from the dead with one of its own
 }
 
@@ -58,11 +63,17 @@ func (r *run) watchRole(w *watched) {
 		if failed = min(failed, sent); err == nil {
 			failed = history.Never
 		}
-		if err == nil && ok && (!w.known || w.down || is.master != w.master) {
-			r.turned(w, is)
+		if w.broken = w.broken || err != nil; err == nil && ok {
+			again := r.startedAgain(w)
+			if !w.known || w.down || is.master != w.master || again {
+				r.turned(w, is, again)
+			}
 		}
 		if err == nil && ok {
 			w.offset = is.offset
+		}
+		if w.alone && w.master && !w.down && !r.over {
+			r.name(w)
 		}
 		if r.over {
 			break
@@ -90,15 +101,90 @@ func (r *run) event(e history.Event) {
 	r.out.History.Events = append(r.out.History.Events, e)
 }
 
+// startedAgain reports whether a server is in another life than when it was last asked, and
+// records it, with the offset at which it was in that one. Only one whose connection broke
+// can be.
+func (r *run) startedAgain(w *watched) bool {
+	if w.known && !w.broken {
+		return false
+	}
+	reply, err := w.link.do(adminLimit, "INFO", "server")
+	if err != nil {
+		return false
+	}
+	run := parseInfo(reply)["run_id"]
+	again := w.run != "" && run != w.run
+	w.run, w.broken = run, false
+	if again && len(w.starts) == 0 { // somebody else has started it
+		w.began = 0
+		r.event(history.Event{Kind: history.Restarted, Node: w.node, Offset: w.offset})
+	}
+	if again {
+		r.livesOf(w)
+	}
+	return again
+}
+
+// start is one of a server by the plan, and the offset at which it was in its life before,
+// where that is known exactly.
+type start struct {
+	at     time.Duration
+	offset int64
+	exact  bool
+}
+
+// started notes that the plan has started a server.
+func (r *run) started(node string) {
+	for _, w := range r.watched {
+		if w.node == node {
+			offset, exact := r.offsets[node]
+			delete(r.offsets, node)
+			w.starts = append(w.starts, start{r.striking, offset, exact})
+		}
+	}
+}
+
+// livesOf records the starts of a server. In a life that was over before anybody polled it,
+// a master was one.
+func (r *run) livesOf(w *watched) {
+	for i, s := range w.starts {
+		if !s.exact && i == 0 {
+			s.offset = w.offset
+		}
+		w.began = s.at
+		r.out.History.Events = append(r.out.History.Events, history.Event{At: s.at, Kind: history.Restarted, Node: w.node, Offset: s.offset})
+		if unseen := i < len(w.starts)-1 || r.over; unseen && w.master {
+			r.out.History.Events = append(r.out.History.Events, history.Event{At: s.at, Kind: history.Returned, Node: w.node})
+		}
+	}
+	w.starts = nil
+}
+
+// since is when the life of a server began that has just been found to be another: what it
+// acknowledged before it was polled is of that life.
+func (r *run) since(w *watched) time.Duration {
+	if w.began > 0 {
+		return w.began
+	}
+	return r.env.Now()
+}
+
 // turned records a server's role, and of a master where its own history began: that is
-// told of the last promotion only, so it is asked for at each. One that was a master
-// before it was down and is behind where it was has lost its memory: its offsets begin
-// anew. It is the acting master only if nobody was promoted meanwhile.
-func (r *run) turned(w *watched, is role) {
+// told of the last promotion only, so it is asked for at each. One that was started again
+// and is a master, as it was before, has other offsets from then on. It is the acting
+// master only if nobody was promoted meanwhile. again: it was started again.
+func (r *run) turned(w *watched, is role, again bool) {
 	promoted := is.master && w.known && !w.master
-	returned := is.master && w.down && w.master && is.offset < w.offset
+	returned := is.master && w.master && again
+	first := !w.known
 	w.known, w.down, w.master = true, false, is.master
 	turn := Turn{At: r.env.Now(), Node: w.node, Master: is.master}
+	if again && !promoted {
+		turn.At = r.since(w)
+	}
+	if w.alone = is.master && (first || returned || w.alone && again); first && w.alone {
+		r.name(w)
+	}
 	if promoted || returned {
 		reply, err := w.link.do(adminLimit, "INFO", "replication")
 		if err != nil { // once more, on a new connection: the change may have killed this one
@@ -123,7 +209,40 @@ func (r *run) turned(w *watched, is role) {
 		r.out.History.Events = append(r.out.History.Events, e)
 	}
 	r.out.Turns = append(r.out.Turns, turn)
-	r.roleSeen(w, r.env.Now())
+	r.roleSeen(w, turn.At)
+	if promoted || returned {
+		r.lacks(w)
+	}
+}
+
+// name records the name of a master's history once it keeps a backlog: with the first
+// replica after its start it gets another (redis 7.0.15 replication.c syncCommand).
+func (r *run) name(w *watched) {
+	reply, err := w.link.do(adminLimit, "INFO", "replication")
+	if info := parseInfo(reply); err == nil && info["repl_backlog_active"] == "1" && info["role"] == "master" {
+		w.alone, w.id = false, info["master_replid"]
+		r.event(history.Event{Kind: history.Began, Node: w.node, Text: w.id})
+	}
+}
+
+// lacks records which acknowledged writes a new master does not hold.
+func (r *run) lacks(w *watched) {
+	var acked []string
+	for i := range r.out.History.Ops {
+		if op := &r.out.History.Ops[i]; op.Acked() && op.Writes() {
+			acked = append(acked, op.Key)
+		}
+	}
+	reply, err := w.link.do(adminLimit, "KEYS", "*")
+	if err != nil {
+		return
+	}
+	held := map[string]bool{}
+	for _, key := range elements(reply) {
+		held[key] = true
+	}
+	acked = slices.DeleteFunc(acked, func(key string) bool { return held[key] })
+	r.event(history.Event{Kind: history.Lacks, Node: w.node, Text: strings.Join(acked, " ")})
 }
 
 // confirmed records the promotion of a server that was a master already: one that came
@@ -135,6 +254,11 @@ func (r *run) confirmed(node string) {
 	}
 	r.acting = node
 	r.event(history.Event{Kind: history.Promoted, Node: node, Offset: -1, Text: r.watched[i].id + " " + r.watched[i].id})
+	r.observers = append(r.observers, r.env.Go("lacks", func() {
+		l := &link{env: r.env, addr: r.c.AdminAddr(node)}
+		defer l.close()
+		r.lacks(&watched{node: node, link: l})
+	}))
 }
 
 // listenFor is how long the reader of a Sentinel's events waits at a time.

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/torntail/torntail/checker/replication"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
 )
@@ -127,14 +131,51 @@ func (s *Scenario) mode(node string) *product.Mode {
 	return &product.Mode{Store: redis.Store, AOF: s.directive("appendonly", node) == "yes", RDB: save != "" && save != `""`, Directives: nil}
 }
 
-// keeps says in a word how a server keeps its data.
-func (s *Scenario) keeps(node string) string {
-	m := s.mode(node)
-	switch {
-	case m.AOF:
-		return "appendfsync " + cmp.Or(s.directive("appendfsync", node), "everysec")
-	case m.RDB:
-		return "snapshots only"
+// syncBound is how old a write may be at most that a power cut takes under everysec: a sync
+// is postponed for two seconds (redis 7.0.15 aof.c flushAppendOnlyFile), and servers share
+// their processors.
+const syncBound = 2*time.Second + machine.RealSlack
+
+// owed counts the acknowledged writes that a master came back without from a restart that
+// its settings do not allow to be lost, and tells of the first. Where the plan strikes its
+// disk, or it keeps no log, nothing is owed.
+func (s *Scenario) owed(o *Outcome, a *replication.Account) (story string, n int) {
+	for _, l := range a.Lost {
+		op := &o.History.Ops[l.Op]
+		node := op.More.Node
+		if l.Phase != replication.RestartedWithout || s.directive("appendonly", node) != "yes" || s.mayEnd(node) {
+			continue
+		}
+		fsync := cmp.Or(s.directive("appendfsync", node), "everysec")
+		at, power := s.ended(o, node, op.Return, o.History.Events[l.Promotion].At)
+		switch {
+		case at < 0: // it ended by itself
+			continue
+		case power && fsync == "no", fsync == "everysec" && op.Return > at-syncBound:
+			continue
+		}
+		if n++; n == 1 {
+			how := map[bool]string{true: "lost its power", false: "was killed"}[power]
+			story = fmt.Sprintf("lost-write: %s acknowledged %q at %.2fs under appendfsync %s; it %s at %.2fs and came back without it",
+				node, op.Key, (op.Return - o.Began).Seconds(), fsync, how, (at - o.Began).Seconds())
+		}
 	}
-	return "no persistence"
+	return story, n
+}
+
+// ended is when the plan first ended a server between two instants, and whether that took
+// its power; -1: it did not.
+func (s *Scenario) ended(o *Outcome, node string, from, to time.Duration) (at time.Duration, power bool) {
+	at = -1
+	for i, st := range o.Statements {
+		a := s.Plan.Statements[i].Action
+		nodes := plan.Ends(a)
+		when := o.Began + st.At
+		if !st.Struck || !slices.Contains(nodes, node) && !slices.Contains(nodes, plan.All) || when < from-time.Millisecond || when > to || at >= 0 && when >= at {
+			continue
+		}
+		at = when
+		_, power = a.(*plan.PowerCut)
+	}
+	return at, power
 }

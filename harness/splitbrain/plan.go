@@ -40,7 +40,7 @@ func (w world) Outside(f func()) {
 
 // Strike implements conduct.World.
 func (w world) Strike(t plan.Trigger) conduct.Strike {
-	w.r.inCall = t.InCall
+	w.r.inCall, w.r.striking = t.InCall, w.r.env.Now()
 	if !t.End && !t.Turn {
 		w.r.remember(t.Statement.Action)
 	}
@@ -132,6 +132,9 @@ func (k strike) Done(t plan.Trigger, why string, err error) {
 	}
 	if why == "" || t.End {
 		k.r.noteFault(t)
+	}
+	if back, ok := t.Statement.Action.(*plan.Restart); ok && why == "" {
+		k.r.started(back.Node)
 	}
 	k.r.inCall = false
 }

@@ -44,6 +44,9 @@ type Report struct {
 	Survivors    int            `json:"survivors"` // of the acknowledged
 	Lost         int            `json:"lost"`
 	LostBy       map[string]int `json:"lost_by_phase"`
+	// LostTo are the lost writes by what took them: disk (not synced, not kept, taken away),
+	// replication (not handed on yet when the fault came) and failover.
+	LostTo       map[string]int `json:"lost_to,omitempty"`
 	Unattributed int            `json:"unattributed"` // lost, and the offsets do not say why
 	Refuted      int            `json:"refuted"`      // lost by the offsets, and there all the same
 	Unknown      int            `json:"unknown"`      // no reply, or too few replicas
@@ -169,7 +172,7 @@ func Judge(s *Scenario, o *Outcome) *Report {
 		for i := range fates.Anomalies {
 			r.Anomalies[string(fates.Anomalies[i].Name)]++
 		}
-		r.agree(o, &a)
+		r.agree(s, o, &a)
 	} else {
 		r.Lost = len(a.Lost)
 		r.Survivors = r.Acknowledged - r.Lost - a.Unattributed
@@ -177,12 +180,27 @@ func Judge(s *Scenario, o *Outcome) *Report {
 	}
 	for phase, n := range a.LostBy() { // any order: into a map
 		r.LostBy[string(phase)] = n
+		if r.LostTo == nil {
+			r.LostTo = map[string]int{}
+		}
+		r.LostTo[causeOf(phase)] += n
 	}
 	if o.Trace != 0 {
 		r.Trace = fmt.Sprintf("%016x", o.Trace)
 	}
 	r.judge(s, o, &a, &fates)
 	return r
+}
+
+// causeOf is what took the writes of a phase.
+func causeOf(p replication.Phase) string {
+	switch p {
+	case replication.RestartedWithout, replication.LostOnDisk:
+		return "disk"
+	case replication.BeforeCut:
+		return "replication"
+	}
+	return "failover"
 }
 
 // lastMaster is the server that is left as master: of those whose last turn made them
@@ -243,13 +261,13 @@ func (r *Report) exposures(s *Scenario, o *Outcome, a *replication.Account) {
 var sideWords = map[Side]string{WithMaster: "with the master", WithMajority: "with the majority", Everywhere: "reach both sides"}
 
 // agree holds the attribution against what the servers' files say that they executed.
-func (r *Report) agree(o *Outcome, a *replication.Account) {
+func (r *Report) agree(s *Scenario, o *Outcome, a *replication.Account) {
 	if len(o.Executed) == 0 {
 		return
 	}
 	by, ever := map[string]map[string]bool{}, map[string]map[string]bool{}
 	for _, e := range o.Executed {
-		if e.None {
+		if e.None || s.writesFail(e.Node) {
 			continue
 		}
 		by[e.Node], ever[e.Node] = map[string]bool{}, map[string]bool{}
@@ -263,9 +281,16 @@ func (r *Report) agree(o *Outcome, a *replication.Account) {
 	master := lastMaster(o)
 	for _, l := range a.Lost {
 		op := &o.History.Ops[l.Op]
-		switch own := op.More.Node; {
-		case by[own] == nil || by[master] == nil: // no file says anything
-		case ever[own][op.Key] && (own == master || !by[master][op.Key]):
+		own, heir := op.More.Node, master
+		if l.Promotion >= 0 {
+			heir = o.History.Events[l.Promotion].Node
+		}
+		// Whoever followed a master that came back without it, or was promoted again, has
+		// executed it and has been given everything anew since.
+		had := causeOf(l.Phase) == "disk" || l.Phase == replication.StaleMaster || own == heir
+		switch {
+		case by[own] == nil || by[heir] == nil: // no file says anything
+		case ever[own][op.Key] && (had || !by[heir][op.Key]):
 			r.AOFAgrees++
 		default:
 			r.AOFDiffer++
@@ -297,6 +322,9 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 		why := "the Sentinels never agreed that it was down"
 		if r.DetectMS >= 0 {
 			why = "the Sentinels agreed that it was down, and did not get another in its place"
+		}
+		if n := r.LostBy[string(replication.RestartedWithout)]; n > 0 {
+			why += fmt.Sprintf("; %s, for %s", wording.Times(n, "acknowledged write")+" lost", replication.RestartedWithout)
 		}
 		r.unknown(fmt.Sprintf("nobody was promoted in place of %s: %s", Server(0), why))
 	case r.Unattributed > 0:
@@ -331,6 +359,10 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 			r.Anomalies["exited"]++
 			r.violated(fmt.Sprintf("exited: %s does not run, and nobody has ended it: %s", node, o.Itself[node]))
 		}
+	}
+	if story, n := s.owed(o, a); n > 0 {
+		r.Anomalies[string(anomaly.LostWrite)] += n
+		r.violated(story)
 	}
 	if bound, limited := minReplicasBound(s); limited && r.AcceptMS > ms(bound) {
 		r.Anomalies["refused"]++
@@ -395,12 +427,20 @@ func (s *Scenario) mayEnd(node string) bool {
 	return slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool { return plan.StrikesDisk(st.Action, node) })
 }
 
+// writesFail reports whether the plan makes calls to a server's disk fail: its log may lack
+// what it has executed.
+func (s *Scenario) writesFail(node string) bool {
+	return slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool {
+		return plan.StrikesDisk(st.Action, node) && !plan.DamagesFiles(st.Action)
+	})
+}
+
 // takesMaster reports whether the plan takes the first master away from clients or
-// Sentinels. What a plan does to others only is judged without anybody's promotion.
+// Sentinels, or strikes its disk. What a plan does to others only is judged without anybody's promotion.
 func (s *Scenario) takesMaster() bool {
 	return slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool {
 		nodes := slices.Concat(plan.Ends(st.Action), plan.CutOff(st.Action))
-		return slices.Contains(nodes, Server(0)) || slices.Contains(nodes, plan.All)
+		return slices.Contains(nodes, Server(0)) || slices.Contains(nodes, plan.All) || plan.StrikesDisk(st.Action, Server(0))
 	})
 }
 

@@ -64,15 +64,20 @@ func (r *Report) WriteText(w io.Writer) {
 	line("  lost             %6d  %s", r.Lost, share(r.Lost, r.Acknowledged))
 	for _, p := range replication.Phases() {
 		switch n := r.LostBy[string(p)]; {
-		case p == replication.StaleMaster && n == 0:
+		case laterPhases[p] != "" && n == 0:
 		case p == replication.StaleMaster:
-			line("    %-19s%4d  acknowledged by the only master, and", "by its successor", n)
+			line("    %-19s%4d  acknowledged by the only master, and", laterPhases[p], n)
 			line("    %-19s      %s", "", p)
+		case laterPhases[p] != "":
+			line("    %-19s%4d  %s", laterPhases[p], n, p)
 		case p == replication.AfterPromotion && n > 0:
 			line("    %-19s%4d  acknowledged by a master that had been replaced", p, n)
 		default:
 			line("    %-19s%4d", p, n)
 		}
+	}
+	if r.LostTo["disk"] > 0 {
+		line("    by cause: %s", counts(r.LostTo))
 	}
 	if r.Unattributed+r.Refuted > 0 {
 		line("    %-19s%4d", "unattributed", r.Unattributed)
@@ -144,6 +149,9 @@ func (r *Report) WriteText(w io.Writer) {
 	line("")
 	r.verdict(line)
 }
+
+// laterPhases are those that are shown where something was lost in them, in a word.
+var laterPhases = map[replication.Phase]string{replication.StaleMaster: "by its successor", replication.RestartedWithout: "at a restart", replication.LostOnDisk: "on disk"}
 
 // String is a promotion in one line.
 func (f *Failover) String() string {

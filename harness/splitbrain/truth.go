@@ -214,9 +214,21 @@ func (r *run) readFiles() {
 	}
 }
 
-// remember reads the files of servers from which an action may take something.
+// remember reads the files of servers from which an action may take something, and how far
+// those had come that it ends.
 func (r *run) remember(a plan.Action) {
 	nodes := plan.Ends(a)
+	if exact, ok := r.c.(interface {
+		At(server string) (offset int64, known bool)
+	}); ok {
+		for _, node := range r.s.Topology.ServerNames() {
+			if slices.Contains(nodes, node) || slices.Contains(nodes, plan.All) {
+				if at, known := exact.At(node); known {
+					r.offsets[node] = at
+				}
+			}
+		}
+	}
 	switch _, power := a.(*plan.PowerCut); {
 	case plan.DamagesFiles(a):
 		nodes = plan.Named(a)
