@@ -64,8 +64,8 @@ func (j *Judge) conflictStory(e *epoch, k *zones.Key, c zones.Conflict) anomaly.
 			return aborted
 		}
 	}
-	if len(a.Ops) > 0 {
-		switch j.h.Ops[a.Ops[0]].Kind {
+	for _, op := range a.Ops { // an Append says neither
+		switch j.h.Ops[op].Kind {
 		case history.StringAppend, history.Read:
 			switch c.Shape {
 			case zones.ForkedList:

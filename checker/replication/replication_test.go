@@ -221,6 +221,7 @@ func TestStaleReadsHaveAnAge(t *testing.T) {
 		{"old", []history.Op{write("1", 0, 10), write("2", 20, 30), read("1", 45, 46)}, []time.Duration{15 * ms}},
 		{"age counts from the first successor", []history.Op{write("1", 0, 10), write("2", 20, 30), write("3", 31, 35), read("1", 45, 46)}, []time.Duration{15 * ms}},
 		{"from before everything", []history.Op{write("1", 0, 10), read("", 45, 46)}, []time.Duration{35 * ms}},
+		{"nothing is found of what was deleted", []history.Op{write("1", 0, 10), {Kind: history.Delete, Key: "k", Invoke: 20 * ms, Return: 30 * ms, Outcome: history.OK}, read("", 45, 46)}, nil},
 		{"concurrent writes may come in either order", []history.Op{write("1", 0, 10), write("2", 5, 12), read("1", 45, 46)}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
