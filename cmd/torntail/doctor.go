@@ -68,6 +68,12 @@ var examinations = []examination{
 		}
 		return "mounts are private, and vanish with torntail however it ends", nil
 	}},
+	{"Landlock", "", func() (string, error) {
+		if err := guard.CanConfine(); err != nil {
+			return "", fmt.Errorf("%w; that servers write outside of torntail's own directory is only looked for", err)
+		}
+		return "servers write in torntail's own directory and nowhere else", nil
+	}},
 	{"block devices", "", func() (string, error) {
 		if err := blocklog.Available(); err != nil {
 			return "", fmt.Errorf("%w; --backend block and torntail fidelity need that", err)

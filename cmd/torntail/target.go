@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/torntail/torntail/faults/blocklog"
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
@@ -112,6 +115,9 @@ func openTarget(name, disk string) (b campaign.Backend, done func(), err error) 
 	return campaign.RealServer(rig, v), func() { rig.Close() }, nil
 }
 
+// onlyLooked says once what this machine cannot promise.
+var onlyLooked sync.Once
+
 // openRig prepares a disk for a real server, and finds out its version.
 func openRig(name, disk string) (*machine.Rig, string, error) {
 	found, err := findServer(name)
@@ -144,6 +150,11 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 		return nil, "", usage(fmt.Errorf("--fs %s: %s; dmesg may say why", fs, refused.Why))
 	case err != nil:
 		return nil, "", environment(fmt.Errorf("the disk: %w", err))
+	}
+	if err := guard.CanConfine(); err != nil {
+		onlyLooked.Do(func() {
+			fmt.Fprintf(os.Stderr, "torntail: %v: servers are not kept from writing outside of torntail's own directory, it is only looked for\n", err)
+		})
 	}
 	return rig, found.Version, nil
 }

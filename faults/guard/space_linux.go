@@ -2,7 +2,6 @@ package guard
 
 import (
 	"os"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -23,28 +22,24 @@ import (
 type Space struct {
 	calls   chan func()
 	private bool
+	// Of one that Confine has made:
+	work     string       // where programs are at first; "": where torntail is
+	below    []string     // where they may write
+	confined bool         // and nowhere else
+	release  func() error // removes work
 }
 
 // NewSpace starts a thread for servers. private asks for a mount namespace of
 // its own, which needs CAP_SYS_ADMIN; without it the error is EPERM.
 func NewSpace(private bool) (*Space, error) {
 	s := &Space{calls: make(chan func()), private: private}
-	ready := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with the process, not before.
-		runtime.LockOSThread()
+	err := s.start(func() error {
 		if private {
-			if err := leaveNamespace(); err != nil {
-				ready <- err
-				return
-			}
+			return leaveNamespace()
 		}
-		ready <- nil
-		for f := range s.calls {
-			f()
-		}
-	}()
-	if err := <-ready; err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -67,6 +62,19 @@ func (s *Space) Do(f func()) {
 		f()
 	}
 	<-done
+}
+
+// Work is the directory where programs of the space are at first, and which is theirs for
+// temporary files; "": where torntail is.
+func (s *Space) Work() string { return s.work }
+
+// Confined reports whether the kernel keeps programs of the space from writing elsewhere.
+func (s *Space) Confined() bool { return s.confined }
+
+// Close ends a space that Confine has made. Nothing may run in it any more.
+func (s *Space) Close() error {
+	close(s.calls)
+	return s.release()
 }
 
 // Private reports whether the space has a mount namespace of its own.

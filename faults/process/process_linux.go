@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,15 @@ func Start(s Spec) (*Process, error) {
 	defer w.Close()
 
 	cmd := s.command()
+	if work := space.Work(); work != "" && s.Dir == "" {
+		// It starts there, and torntail's own directory is none of its business.
+		if strings.Contains(cmd.Path, "/") {
+			if cmd.Path, err = filepath.Abs(cmd.Path); err != nil {
+				return nil, fmt.Errorf("start %s: %w", s.Path, err)
+			}
+		}
+		s.Env = append([]string{"PWD=" + work, "TMPDIR=" + work}, s.Env...)
+	}
 	if s.Env != nil {
 		cmd.Env = append(os.Environ(), s.Env...)
 	}

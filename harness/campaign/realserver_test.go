@@ -48,7 +48,7 @@ func newRig(tb testing.TB) *machine.Rig {
 	rig, err := machine.NewRig(redis.Store, "redis-server", machine.FaultDisks)
 	require.NoError(tb, err)
 	// Started once for a process, and kept.
-	kept := []goleak.Option{before, goleak.IgnoreTopFunction("github.com/torntail/torntail/faults/guard.NewSpace.func1"),
+	kept := []goleak.Option{before, goleak.IgnoreTopFunction("github.com/torntail/torntail/faults/guard.(*Space).serve"),
 		goleak.IgnoreAnyFunction("os.(*Process).Wait")}
 	tb.Cleanup(func() {
 		assert.Empty(tb, usersOf(rig.Disks.Dir()), "processes still name the mount")
@@ -281,5 +281,27 @@ func BenchmarkCycle(b *testing.B) {
 			require.NoError(b, err)
 			b.ReportMetric(float64(b.N)/time.Since(began).Minutes(), "cycles/min")
 		})
+	}
+}
+
+// TestWritesElsewhereEndTheExperiment: where nothing keeps a server from writing outside of
+// torntail's directory, one that does is found out.
+func TestWritesElsewhereEndTheExperiment(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "theirs")
+	script := filepath.Join(t.TempDir(), "server")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nexec redis-server \"$@\" 9>"+outside+"\n"), 0o755))
+	run := func() error {
+		rig := newRig(t)
+		rig.Binary = script
+		_, err := experiment.NewRunner(rig.Machine()).Run(t.Context(), realExperiment(t, "always", "kill", "at 1s: kill n1"))
+		return err
+	}
+	t.Setenv("TORNTAIL_WITHOUT_LANDLOCK", "yes")
+	require.ErrorContains(t, run(), "writes to "+outside+", outside of torntail's own directory")
+	require.NoError(t, os.Remove(outside))
+	os.Unsetenv("TORNTAIL_WITHOUT_LANDLOCK")
+	if guard.CanConfine() == nil { // then the script cannot
+		require.ErrorContains(t, run(), "on an empty disk")
+		require.NoFileExists(t, outside)
 	}
 }

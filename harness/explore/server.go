@@ -137,6 +137,10 @@ func newServer(e *explorer, o *Server) (*server, error) {
 		return nil, err
 	}
 	s.remove = remove
+	if err := o.Rig.Allow(dir); err != nil { // once for all of them
+		s.close()
+		return nil, err
+	}
 	n := runtime.GOMAXPROCS(0)
 	if s.blocks == nil {
 		n *= 2 // they wait for the disk that this process is

@@ -46,6 +46,7 @@ func TestAMountedImageSaysWhatIsWrongWithIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
+			require.NoError(t, rig.Allow(dir))
 			redis, err := rig.Launch(context.Background(), dir, mode.Directives, nil)
 			require.NoError(t, err)
 			s, err := NewServer(rig, x, 0, t.TempDir())

@@ -85,6 +85,9 @@ func NewServer(r *machine.Rig, x *experiment.Experiment, read time.Duration, dir
 			return nil, err
 		}
 	}
+	if err := r.Allow(dir); err != nil {
+		return nil, err
+	}
 	s.env.Enter()
 	defer s.env.Leave()
 	s.rec.Reset(&s.hist)

@@ -318,8 +318,31 @@ func (p *Process) Start(ctx context.Context) (err error) {
 	p.mu.Unlock()
 	p.Begin(func() { p.awaitExit(l) })
 	p.Begin(func() { l.waits.watch(redis.Pid(), p.rig.Clock, l.dead) })
+	if s := p.rig.space(); s != nil && !s.Confined() {
+		p.Begin(func() { p.lookElsewhere(l) })
+	}
 	return nil
 }
+
+// lookElsewhere looks, as long as a server lives that nothing keeps from it, whether it
+// writes where it has no business.
+func (p *Process) lookElsewhere(l *life) {
+	for {
+		if files := p.rig.space().Elsewhere(l.redis.Pid()); len(files) > 0 {
+			p.fail(fmt.Errorf("%s writes to %s, outside of torntail's own directory", p.rig.Binary, strings.Join(files, ", ")))
+			l.redis.KillTree()
+			return
+		}
+		select {
+		case <-l.dead:
+			return
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// lookEvery is the pause between two looks.
+const lookEvery = 20 * time.Millisecond
 
 // launch starts the server's process.
 func (p *Process) launch(ctx context.Context) (*process.Redis, error) {

@@ -131,6 +131,7 @@ func TestARepairThatHangsIsEnded(t *testing.T) {
 	require.NoError(t, err)
 	defer rig.Close()
 	dir := t.TempDir()
+	require.NoError(t, rig.Allow(dir))
 	pid := filepath.Join(dir, "pid")
 	rig.Describe(nil, 0, []string{program(t, "echo $$ > "+pid+".new; mv "+pid+".new "+pid+"; exec sleep 1000")}, nil)
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env/osenv"
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/inside"
 )
 
 // Rig is what machines with real servers share: the server's binary, how it is
@@ -37,6 +40,10 @@ type Rig struct {
 	repair []string      // command that repairs what a crash left (product.RunRepair); nil: there is none
 	modes  []string      // that the server has; nil: all
 	start  time.Time
+
+	mu     sync.Mutex
+	dirs   []string       // where servers may write: on their disks, and where Allow says
+	spaces []*guard.Space // where servers run; the last is the one for the next
 }
 
 // Disks are where the disks of real servers come from: the fault disk (FaultDisks),
@@ -86,8 +93,41 @@ func Serving(s product.Store, binary string) Opener {
 func NewRig(s product.Store, binary string, open func(clock func() time.Duration) (Disks, error)) (*Rig, error) {
 	r := &Rig{Store: s, Binary: binary, start: time.Now(), server: s.Server(binary), repair: s.Repair(binary)}
 	var err error
-	r.Disks, err = open(r.Clock)
-	return r, err
+	if r.Disks, err = open(r.Clock); err != nil {
+		return nil, err
+	}
+	if err = r.Allow(r.Disks.Dir()); err != nil {
+		return nil, errors.Join(err, r.Disks.Close())
+	}
+	return r, nil
+}
+
+// Allow lets servers that are started from now on write below one more directory.
+func (r *Rig) Allow(dir string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.ContainsFunc(r.dirs, func(have string) bool { return inside.Below(have, dir) }) {
+		return nil
+	}
+	home, err := guard.Home()
+	if err != nil {
+		return err
+	}
+	space, err := home.Confine(append(slices.Clone(r.dirs), dir)...)
+	if err == nil {
+		r.dirs, r.spaces = append(r.dirs, dir), append(r.spaces, space)
+	}
+	return err
+}
+
+// space is where the next server runs. One that runs keeps its own.
+func (r *Rig) space() *guard.Space {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.spaces) == 0 {
+		return nil // nobody has opened its disks
+	}
+	return r.spaces[len(r.spaces)-1]
 }
 
 // Describe says how a server is started and entered that is not redis-server's
@@ -110,7 +150,13 @@ func (r *Rig) LacksMode(m *product.Mode) string {
 func (r *Rig) Called() string { return cmp.Or(r.Name, r.Binary) }
 
 // Close takes the disks away.
-func (r *Rig) Close() error { return r.Disks.Close() }
+func (r *Rig) Close() error {
+	err := r.Disks.Close()
+	for _, s := range r.spaces {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
 
 // Clock is the time since the rig was made.
 func (r *Rig) Clock() time.Duration { return time.Since(r.start) }
@@ -137,7 +183,7 @@ func (r *Rig) Env(name string, seed uint64) *osenv.Env {
 	return e
 }
 
-// Launch starts the server in a directory, and waits until it answers. A *Refusal is
+// Launch starts the server in a directory of its disk, or one that Allow has named, and waits until it answers. A *Refusal is
 // its own word that it will not.
 func (r *Rig) Launch(ctx context.Context, dir string, directives []product.Directive, output func(process.Line)) (*process.Redis, error) {
 	return r.launch(ctx, process.RedisSpec{Dir: dir, Directives: asArguments(directives), Output: output})
@@ -145,7 +191,7 @@ func (r *Rig) Launch(ctx context.Context, dir string, directives []product.Direc
 
 // launch starts a server. All of harness does so here.
 func (r *Rig) launch(ctx context.Context, s process.RedisSpec) (*process.Redis, error) {
-	s.Binary, s.Server, s.Within, s.Clock = r.Binary, r.server, r.within, r.Clock
+	s.Binary, s.Server, s.Within, s.Clock, s.Space = r.Binary, r.server, r.within, r.Clock, r.space()
 	redis, err := process.StartRedis(ctx, s)
 	var start *process.StartError
 	if errors.As(err, &start) && product.Refused(start) {
@@ -211,5 +257,5 @@ func (r *Rig) Repair(ctx context.Context, dir string) (fixed bool, err error) {
 	if r.repair == nil {
 		return false, nil
 	}
-	return product.RunRepair(ctx, r.repair, dir, r.Clock, r.within)
+	return product.RunRepair(ctx, r.repair, dir, r.space(), r.Clock, r.within)
 }

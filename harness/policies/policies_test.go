@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	guard.Main()
 	// The space and its watchdog stay as long as the process.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/torntail/torntail/faults/guard.NewSpace.func1"),
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/torntail/torntail/faults/guard.(*Space).serve"),
 		goleak.IgnoreAnyFunction("os.(*Process).Wait"))
 }
 

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/process"
 )
 
@@ -31,13 +33,20 @@ func Refused(e *process.StartError) bool {
 var ErrHangs = errors.New("did not end in time")
 
 // RunRepair runs a repair tool on the files in a server's directory, and answers y to
-// whatever it asks. limit is how long it may take; 0: ReplyLimit.
-func RunRepair(ctx context.Context, command []string, dir string, clock func() time.Duration, limit time.Duration) (bool, error) {
+// whatever it asks. space is where it runs. limit is how long it may take; 0: ReplyLimit.
+func RunRepair(ctx context.Context, command []string, dir string, space *guard.Space, clock func() time.Duration, limit time.Duration) (bool, error) {
 	args := []string{"-c", `yes | "$0" "$@"`}
-	for _, w := range command {
+	for i, w := range command {
+		if i == 0 && strings.Contains(w, "/") { // it is not run where torntail is
+			whole, err := filepath.Abs(w)
+			if err != nil {
+				return false, err
+			}
+			w = whole
+		}
 		args = append(args, strings.ReplaceAll(w, "{{dir}}", dir))
 	}
-	p, err := process.Start(process.Spec{Path: "sh", Args: args, Clock: clock})
+	p, err := process.Start(process.Spec{Path: "sh", Args: args, Space: space, Clock: clock})
 	if err != nil {
 		return false, err
 	}

@@ -168,6 +168,13 @@ func words(templates ...string) func(n *yamlnode.Node) ([]string, error) {
 				words[0] = "./" + words[0] // not to be looked up in PATH
 			}
 		}
+		for i, w := range words[1:] {
+			if strings.HasPrefix(w, "./") || strings.HasPrefix(w, "../") {
+				if words[i+1], err = filepath.Abs(n.Relative(w)); err != nil { // a server does not run where torntail does
+					return nil, err
+				}
+			}
+		}
 		return words, nil
 	}
 }

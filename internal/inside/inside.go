@@ -31,6 +31,12 @@ func Check(root, path string) error {
 	return check(dir, path, rel)
 }
 
+// Below reports whether a path is that of a directory or of what is in it, as the names say.
+func Below(dir, path string) bool {
+	_, err := relative(dir, path)
+	return err == nil
+}
+
 // Has reports whether there is something of that path in the directory root.
 func Has(root, path string) bool {
 	if Check(root, path) != nil {

@@ -59,6 +59,8 @@ func unfit(name, value string) string {
 	switch name {
 	case "rename-command":
 		return "torntail asks for commands by their own names" + described
+	case "loadmodule":
+		return "a module may do anything" + described
 	case "user", "aclfile":
 		return "torntail and its clients speak as the default user, who may do everything"
 	case "requirepass", "masterauth", "masteruser":

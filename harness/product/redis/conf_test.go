@@ -74,16 +74,17 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 		assert.ErrorContains(t, err, want, text)
 	}
 	for text, want := range map[string]string{ // for real servers, too
-		"\nrename-command SET x":                            "redis.conf:2: rename-command is not taken: torntail asks for commands by their own names",
-		"user alice on >p ~* +@all":                         "redis.conf:1: user is not taken",
-		"aclfile /x":                                        "redis.conf:1: aclfile is not taken",
-		"hz 5\nRequirePass s3cret":                          "redis.conf:2: requirepass is not taken: torntail and its clients give no password; leave the line out, or describe the server in a target file",
-		"masterauth s3cret":                                 "redis.conf:1: masterauth is not taken",
-		"tls-port 6380":                                     "redis.conf:1: tls-port is not taken",
-		"cluster-enabled yes":                               "redis.conf:1: cluster-enabled is not taken: a node of Redis Cluster",
-		"replicaof 10.0.0.1 6379":                           "redis.conf:1: replicaof is not taken: a replica's data are its master's",
-		"maxmemory 1mb\nhz 5\nMAXMEMORY-policy allkeys-lru": "redis.conf:3: maxmemory beside a maxmemory-policy that evicts: evicted keys cannot be told from lost ones",
-		"maxmemory-policy volatile-ttl\nmaxmemory 100":      "redis.conf:2: maxmemory beside a maxmemory-policy that evicts",
+		"\nrename-command SET x":    "redis.conf:2: rename-command is not taken: torntail asks for commands by their own names",
+		"user alice on >p ~* +@all": "redis.conf:1: user is not taken",
+		"loadmodule /x.so":          "redis.conf:1: loadmodule is not taken: a module may do anything; leave the line out, or describe the server",
+		"aclfile /x":                "redis.conf:1: aclfile is not taken",
+		"hz 5\nRequirePass s3cret":  "redis.conf:2: requirepass is not taken: torntail and its clients give no password; leave the line out, or describe the server in a target file",
+		"masterauth s3cret":         "redis.conf:1: masterauth is not taken",
+		"tls-port 6380":             "redis.conf:1: tls-port is not taken",
+		"cluster-enabled yes":       "redis.conf:1: cluster-enabled is not taken: a node of Redis Cluster",
+		"replicaof 10.0.0.1 6379":   "redis.conf:1: replicaof is not taken: a replica's data are its master's",
+		"maxmemory 1mb\nhz 5\nMAXMEMORY-policy allkeys-lru":            "redis.conf:3: maxmemory beside a maxmemory-policy that evicts: evicted keys cannot be told from lost ones",
+		"maxmemory-policy volatile-ttl\nmaxmemory 100":                 "redis.conf:2: maxmemory beside a maxmemory-policy that evicts",
 		"maxmemory-policy allkeys-lru\nmaxmemory 0\nmaxmemory-samples": "redis.conf:3: maxmemory-samples",
 	} {
 		_, err := Store.ReadConf(confFile(t, text), true)
