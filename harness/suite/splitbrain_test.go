@@ -66,15 +66,15 @@ func TestClusterMistakes(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "bad.yaml"), []byte("version: 7\n"), 0o644))
 	for text, want := range map[string]string{
-		"scenarios: aphyr-2014":       `x.yaml:3:14: scenario "aphyr-2014" is not known: did you mean "aphyr-2013"?`,
-		"scenarios: nowhere.yaml":     "x.yaml:3:14: open ",
-		"scenarios: bad.yaml":         "x.yaml:3:14: bad.yaml: version 7",
-		"partitions: master-alon":     `x.yaml:3:15: partition "master-alon" is not known: did you mean "master-alone"?`,
-		"topologies: many":            "x.yaml:3:15: ",
-		"directives: [appendonly no]": "x.yaml:3:15: torntail decides on appendonly itself",
-		"scenario: aphyr-2013":        `field "scenario" is not known: did you mean "scenarios"?`,
-		"wait-replicas: -1":           `x.yaml:3:18: "-1", where a whole number from 0 on`,
-		"expect: {min-lost: some}":    `x.yaml:3:22: "some", where a whole number`,
+		"scenarios: aphyr-2014":                `x.yaml:3:14: scenario "aphyr-2014" is not known: did you mean "aphyr-2013"?`,
+		"scenarios: nowhere.yaml":              "x.yaml:3:14: open ",
+		"scenarios: bad.yaml":                  "x.yaml:3:14: bad.yaml: version 7",
+		"partitions: master-alon":              `x.yaml:3:15: partition "master-alon" is not known: did you mean "master-alone"?`,
+		"topologies: many":                     "x.yaml:3:15: ",
+		"directives: [aof-disable-auto-gc no]": "x.yaml:3:15: torntail decides on aof-disable-auto-gc itself",
+		"scenario: aphyr-2013":                 `field "scenario" is not known: did you mean "scenarios"?`,
+		"wait-replicas: -1":                    `x.yaml:3:18: "-1", where a whole number from 0 on`,
+		"expect: {min-lost: some}":             `x.yaml:3:22: "some", where a whole number`,
 	} {
 		_, err := Parse(filepath.Join(dir, "x.yaml"), []byte("suite: 1\nsplitbrain:\n- "+text))
 		if assert.Error(t, err, text) {
