@@ -57,12 +57,19 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 			"DIGEST-VALUE <key> [<key> ...]", "    Output a hex signature of the values of all the specified keys.",
 			"LOADAOF", "    Flush the AOF buffers on disk and reload the AOF in memory.",
 			"POPULATE <count> [<prefix>] [<size>]", "    Create <count> string keys named key:<num>.",
+			"PROTOCOL <type>", "    Reply with a test value of the specified type.",
 			"RELOAD [NOSAVE] [NOFLUSH]", "    Save the RDB on disk and reload it back to memory.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Setting it to 0 disables expiring keys in background.",
 			"SLEEP <seconds>", "    Stop the server for <seconds>. Decimals allowed.")(s, c, argv)
 	case sub == "sleep" && len(argv) == 3:
 		seconds, _ := strconv.ParseFloat(string(argv[2]), 64)
 		s.env.Sleep(time.Duration(max(seconds, 0) * float64(time.Second)))
+		c.ok()
+	case sub == "protocol" && len(argv) == 3:
+		c.debugProtocol(lower(argv[2]))
+	case sub == "set-disable-deny-scripts" && len(argv) == 3:
+		n, _ := parseInt(argv[2])
+		s.scripting.anything = n != 0
 		c.ok()
 	case sub == "digest" && len(argv) == 2:
 		d := s.ks.Digest()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/engine/script"
+	"github.com/torntail/torntail/engine/spec"
 )
 
 // scripting is what the server has of scripts and functions; its zero value, until
@@ -18,6 +19,7 @@ type scripting struct {
 	loads  time.Duration // when a library began to be loaded
 	// noMemory: maxmemory was passed when the present command began.
 	noMemory bool
+	anything bool // scripts may call every command: DEBUG SET-DISABLE-DENY-SCRIPTS
 }
 
 // late reports whether a script runs beyond its time, and others are let in.
@@ -320,12 +322,14 @@ func lookup(argv [][]byte) *command {
 // a dash when it has a code of its own.
 func (s *Server) commandRefusal(r *scriptRun, cmd *command, argv [][]byte) string {
 	switch {
+	case cmd == nil && knownElsewhere(argv):
+		return errNotFromScript
 	case cmd == nil:
 		return "Unknown Redis command called from script"
 	case !cmd.arityOK(len(argv)):
 		return "Wrong number of args calling Redis command from script"
-	case cmd.flags&noScript != 0:
-		return "This Redis command is not allowed from script"
+	case cmd.flags&noScript != 0 && !s.scripting.anything:
+		return errNotFromScript
 	}
 	obey := r.caller.master || r.caller.loader
 	if s.repl.Up != nil && !s.repl.LinkUp() && !s.cfg.ReplicaServeStaleData && cmd.flags&staleToo == 0 {
@@ -354,6 +358,25 @@ func (s *Server) commandRefusal(r *scriptRun, cmd *command, argv [][]byte) strin
 		return "-" + errOOM
 	}
 	return ""
+}
+
+const errNotFromScript = "This Redis command is not allowed from script"
+
+// knownElsewhere reports whether redis-server has a command that this server has not,
+// and that scripts may not call.
+func knownElsewhere(argv [][]byte) bool {
+	for _, c := range spec.Commands() {
+		if !same(argv[0], c.Name) {
+			continue
+		}
+		for _, sub := range c.Sub {
+			if len(argv) > 1 && same(argv[1], strings.TrimPrefix(sub.Name, c.Name+"|")) {
+				return sub.Has("noscript")
+			}
+		}
+		return len(c.Sub) == 0 && c.Has("noscript")
+	}
+	return false
 }
 
 // MayRun: there are no users but one.
