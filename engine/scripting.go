@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,19 @@ func (s *Server) functionCodes() []string {
 		return nil
 	}
 	return s.scripting.engine.Codes()
+}
+
+// Libraries are the names of the libraries of functions, sorted. Only while Run is not
+// executing.
+func (s *Server) Libraries() (names []string) {
+	if s.scripting.engine == nil {
+		return nil
+	}
+	for _, l := range s.scripting.engine.List() {
+		names = append(names, l.Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // loadFunction takes over a library of a snapshot.

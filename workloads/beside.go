@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/redcon"
+
 	"github.com/torntail/torntail/checker/history"
 )
 
@@ -33,7 +35,11 @@ const besidePause = 10 * time.Millisecond
 var besideDatabase = itoa(BesideDatabase)
 
 // besideKeys are all that the commands name, in that database.
-var besideKeys = strings.Fields("string number expires a b c d e bits merged hll other list sorted count hash large set numbers zset same geo stream restored")
+var besideKeys = strings.Fields("string number expires a b c d e bits merged hll other list sorted count hash large set numbers zset same geo stream restored" + " " + BesideLibraries)
+
+// BesideLibraries is no key: under this name BesideState asks for the names of the
+// libraries of functions.
+const BesideLibraries = "libraries"
 
 // besideStep is what is sent at once, a command or a transaction, and the state that it leaves.
 type besideStep struct {
@@ -174,6 +180,10 @@ func (r *Run) besideState(c *Conn, timeout time.Duration) (string, error) {
 		return "", err
 	}
 	state, err := BesideState(func(kv *history.KV) (expires, there bool, err error) {
+		if kv.Key == BesideLibraries {
+			kv.List, err = c.libraries(timeout)
+			return false, len(kv.List) > 0, err
+		}
 		if err := r.dumpOther(c, timeout, kv); err != nil || kv.Key == expired {
 			return false, false, err
 		}
@@ -185,6 +195,24 @@ func (r *Run) besideState(c *Conn, timeout time.Duration) (string, error) {
 	}
 	_, err = c.Do(timeout, "SELECT", "0")
 	return state, err
+}
+
+// libraries are the names of a server's libraries of functions. A server that has none
+// answers an error.
+func (c *Conn) libraries(timeout time.Duration) (names []string, err error) {
+	reply, err := c.Do(timeout, "FUNCTION", "LIST")
+	reply.ForEach(func(library redcon.RESP) bool {
+		n := 0
+		library.ForEach(func(v redcon.RESP) bool {
+			if n++; n == 2 { // behind the word library_name
+				names = append(names, v.String())
+			}
+			return n < 2
+		})
+		return true
+	})
+	slices.Sort(names)
+	return names, err
 }
 
 // BesideState is what the keys in BesideDatabase hold, as one word. read fills in a key.
@@ -232,7 +260,7 @@ func BesideCommands() (names []string) {
 	for _, s := range besideSteps {
 		for _, words := range s.commands {
 			name := strings.ToLower(words[0])
-			if name == "xgroup" {
+			if name == "xgroup" || name == "function" {
 				name += "|" + strings.ToLower(words[1])
 			}
 			names = append(names, name)

@@ -199,6 +199,10 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after an eviction"},
 	{WaitCountsOneMore, "wait-counts-one-more", "WAIT answers one replica more than have acknowledged the write",
 		[]string{replicated}, "wait-count", "WAIT for more replicas than can be reached"},
+	{EffectsBare, "script-effects-bare", "what a script writes is logged command by command, without MULTI and EXEC around it",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "a crash that tears a script's effects"},
+	{FunctionsNotRewritten, "functions-not-rewritten", "a rewritten base has no libraries of functions",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "any crash after a rewrite"},
 }
 
 // Replicated reports whether the bug shows only among several servers: it is

@@ -71,11 +71,11 @@ var notBeside = map[string]string{
 	"pfdebug": "it is a test's own",
 }
 
-// The client sends every command that writes, but for functions.
+// The client sends every command that writes, and scripts that do.
 func TestEveryWritingCommandIsSentBeside(t *testing.T) {
 	sent := workloads.BesideCommands()
 	check := func(c *spec.Command) {
-		if slices.Contains(c.Flags, "write") && notBeside[c.Name] == "" && !strings.HasPrefix(c.Name, "function|") {
+		if slices.Contains(c.Flags, "write") && notBeside[c.Name] == "" {
 			assert.True(t, slices.Contains(sent, c.Name), "%s is not sent", c.Name)
 		}
 	}

@@ -34,6 +34,7 @@ type recipe struct {
 	// and for how long clients write.
 	directives []product.Directive
 	rate       float64
+	beside     bool // a client beside the workload's
 	span       time.Duration
 	keys       int // how many, when not 0
 	// plan, when not nil, draws the plan instead of GeneratePlan.
@@ -124,6 +125,14 @@ var recipes = map[string]func(r recipe) recipe{
 		r.crashes, r.keys = []string{"kill"}, 400
 		r.directives = []product.Directive{{Name: "maxmemory", Value: evictingLimit}, {Name: "maxmemory-policy", Value: "allkeys-random"}}
 		r.anomalies = []string{"lost-write", "hole", "resurrection"}
+		return r
+	},
+	"script-effects-bare": func(r recipe) recipe {
+		r.beside, r.crashes = true, []string{"tail-cut"}
+		return r
+	},
+	"functions-not-rewritten": func(r recipe) recipe {
+		r.beside, r.crashes = true, []string{"kill"}
 		return r
 	},
 	"deadlines-forgotten": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
@@ -261,7 +270,7 @@ func (r *recipe) in(m product.Mode) product.Mode {
 func (r *recipe) experiment(m *product.Mode, plants experiment.Plants, seed uint64, n int) *experiment.Experiment {
 	x := &experiment.Experiment{Mode: *m, Crash: experiment.MustCrash(r.crashes[n%len(r.crashes)]), Workload: workloads.Default(), Personality: r.personality,
 		Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants, Witness: plants.HastyJudge}
-	x.Workload.Name, x.Workload.Rate = r.workload, m.Rate
+	x.Workload.Name, x.Workload.Rate, x.Workload.Beside = r.workload, m.Rate, r.beside
 	if r.keys > 0 {
 		x.Workload.Keys = r.keys
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/disk"
@@ -30,7 +31,8 @@ import (
 type Bare struct {
 	mode   *product.Mode
 	engine machine.Engine
-	size   int // of values
+	server *engine.Server // that was loaded last
+	size   int            // of values
 	beside bool
 	tokens workloads.Tokens
 	kvs    []history.KV
@@ -56,6 +58,7 @@ func NewBare(x *experiment.Experiment) (*Bare, error) {
 			return &c, nil
 		},
 		Bugs: x.Plants.Engine, Keyspace: keyspace.New(),
+		Made: func(s *engine.Server) { b.server = s },
 		Log: func(_ time.Duration, _ byte, msg string) {
 			if what, file := redis.Store.Says(msg); what == product.TailCut {
 				b.cut = file
@@ -131,6 +134,10 @@ func (b *bareImage) dump() (history.State, error) {
 	if b.beside {
 		db := b.engine.Keyspace.DB(workloads.BesideDatabase)
 		state.Beside, _ = workloads.BesideState(func(kv *history.KV) (expires, there bool, _ error) {
+			if kv.Key == workloads.BesideLibraries {
+				kv.List = b.server.Libraries()
+				return false, len(kv.List) > 0, nil
+			}
 			o, at := db.Get([]byte(kv.Key)), db.ExpireAt([]byte(kv.Key))
 			if o == nil || at != 0 && at <= now {
 				return false, false, nil
