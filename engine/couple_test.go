@@ -49,7 +49,10 @@ func (p *couple) start(theirDir, ourDir string) {
 }
 
 // restart ends both in order and starts them on what they have written.
-func (p *couple) restart() {
+func (p *couple) restart() { p.restartOn(p.redis.dir, p.world.dir) }
+
+// restartOn ends both in order and starts them on these directories.
+func (p *couple) restartOn(theirDir, ourDir string) {
 	save := "NOSAVE"
 	if !p.aof {
 		save = "SAVE"
@@ -58,7 +61,7 @@ func (p *couple) restart() {
 	require.NoError(p.t, p.redis.cmd.Wait())
 	p.world.connect().batch([][]string{{"SHUTDOWN", save, "NOW"}})
 	require.Equal(p.t, 0, p.world.stop())
-	p.start(p.redis.dir, p.world.dir)
+	p.start(theirDir, ourDir)
 }
 
 // pair is one client of each.

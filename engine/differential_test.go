@@ -63,7 +63,9 @@ type step struct {
 
 func drawStep(t *rapid.T, client int, wanted []wanted) (s step) {
 	s.client = client
-	switch evenly(t, []string{"command", "command", "command", "command", "fill", "state", "state", "state", "state", "state", "state", "state", "state", "expire", "transaction", "waiters"}) {
+	switch evenly(t, []string{"command", "command", "command", "command", "fill", "state", "state", "state", "state", "state", "state", "state", "state", "expire", "transaction", "waiters", "script"}) {
+	case "script":
+		s.commands = []drawn{drawScript(t)}
 	case "command":
 		s.commands = []drawn{drawCommand(t)}
 	case "fill":
@@ -76,6 +78,10 @@ func drawStep(t *rapid.T, client int, wanted []wanted) (s step) {
 	case "transaction":
 		s.commands = []drawn{{argv: []string{"MULTI"}}}
 		for range rapid.IntRange(1, 5).Draw(t, "commands") {
+			if below(t, 6) == 0 {
+				s.commands = append(s.commands, drawScript(t))
+				continue
+			}
 			s.commands = append(s.commands, drawCommand(t))
 		}
 		s.commands = append(s.commands, drawn{argv: []string{evenly(t, []string{"EXEC", "EXEC", "EXEC", "DISCARD"})}})
