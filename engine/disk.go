@@ -2,11 +2,13 @@ package engine
 
 import (
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/persist"
 )
 
 // Commands about the disk, and DEBUG.
@@ -88,7 +90,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		s.expiring = expiring{}
 		s.debugLoad(c, "Append Only File loaded by DEBUG LOADAOF", s.mgr.LoadAOF)
 	case sub == "reload":
-		save, flush := true, true
+		save, flush, merge := true, true, false
 		for _, a := range argv[2:] {
 			switch {
 			case same(a, "nosave"):
@@ -96,6 +98,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 			case same(a, "noflush"):
 				flush = false
 			case same(a, "merge"):
+				merge = true
 			default:
 				c.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
 				return
@@ -104,7 +107,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		if flush {
 			s.expiring = expiring{}
 		}
-		s.debugLoad(c, "DB reloaded by DEBUG RELOAD", func() error { return s.mgr.Reload(save, flush) })
+		s.debugLoad(c, "DB reloaded by DEBUG RELOAD", func() error { return s.mgr.Reload(save, flush, merge) })
 	case sub == "populate" && len(argv) >= 3 && len(argv) <= 5:
 		s.debugPopulate(c, argv)
 	default:
@@ -136,6 +139,10 @@ func (s *Server) debugLoad(c *Session, done string, load func() error) {
 	err := load()
 	s.loading = false
 	if err != nil && s.exiting {
+		return
+	}
+	if refused := (*persist.ReplyError)(nil); errors.As(err, &refused) {
+		c.error("ERR " + refused.Text)
 		return
 	}
 	if err != nil {

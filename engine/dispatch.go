@@ -129,7 +129,7 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 			return
 		}
 	}
-	if refusal := s.staleRefusal(c, flags); refusal != "" {
+	if refusal := s.staleRefusal(c, cmd, flags); refusal != "" {
 		s.reject(c, cmd, refusal)
 		return
 	}

@@ -226,6 +226,22 @@ func TestBusyScripts(t *testing.T) {
 	require.Contains(t, <-answer, "killed by user")
 	require.Equal(t, "-NOTBUSY No scripts in execution right now.\r\n", two.do("SCRIPT", "KILL"))
 
+	// Also who has asked in the same turn of the server, behind the script, is told.
+	three := w.connect()
+	w.env.Enter()
+	three.s.Add([][]byte{[]byte("EVAL"), []byte("while true do end"), []byte("0")})
+	three.s.Submit()
+	two.s.Add([][]byte{[]byte("PING")})
+	reply, _ := two.s.Execute()
+	w.env.Leave()
+	require.Contains(t, string(reply), "-BUSY")
+	require.Equal(t, "+OK\r\n", two.do("SCRIPT", "KILL"))
+	require.Eventually(t, func() bool {
+		w.env.Enter()
+		defer w.env.Leave()
+		return !three.s.Busy()
+	}, time.Minute, time.Millisecond)
+
 	busy("redis.call('SET', 'a', 1) while true do end")
 	require.Contains(t, two.do("SCRIPT", "KILL"), "-UNKILLABLE")
 	require.Contains(t, two.do("SHUTDOWN"), "-BUSY")

@@ -177,8 +177,11 @@ func (s *Server) writeRefusal(c *Session, cmd *command) string {
 }
 
 // staleRefusal is "", or why a replica without a link answers nothing.
-func (s *Server) staleRefusal(c *Session, f flags) string {
-	if s.repl.Up == nil || s.repl.LinkUp() || s.cfg.ReplicaServeStaleData || c.master || f&staleToo != 0 {
+func (s *Server) staleRefusal(c *Session, cmd *command, f flags) string {
+	if s.repl.Up == nil || s.repl.LinkUp() || s.cfg.ReplicaServeStaleData || c.master {
+		return ""
+	}
+	if f&staleToo != 0 && !(cmd == execCmd && c.queuesWithout(staleToo)) {
 		return ""
 	}
 	return errMasterDown

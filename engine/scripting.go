@@ -70,8 +70,8 @@ func (s *Server) Libraries() (names []string) {
 }
 
 // loadFunction takes over a library of a snapshot.
-func (s *Server) loadFunction(code string) (wrong string) {
-	_, wrong = s.scripts().Load(code, false)
+func (s *Server) loadFunction(code string, replace bool) (wrong string) {
+	_, wrong = s.scripts().Load(code, replace)
 	return wrong
 }
 
@@ -431,9 +431,21 @@ func (v scriptServer) Interrupt(*script.Run) (killed bool) {
 		}
 		s.warn("Slow script detected: still in execution after " + strconv.FormatInt(elapsed, 10) + " milliseconds. You can try killing the script using the " + how + " command. Script name is: " + r.Name + ".")
 		r.late = true
+		s.leaveTurn()
 	}
 	s.serveWhileBusy()
 	return r.killed || s.exiting
+}
+
+// leaveTurn has those who are behind the present batch in its turn served while the
+// script goes on: they have come in before, and would wait for its end.
+func (s *Server) leaveTurn() {
+	if s.turnAt+1 >= len(s.turn) {
+		return
+	}
+	rest := slices.Clone(s.turn[s.turnAt+1:])
+	s.turn = s.turn[:s.turnAt+1]
+	s.pending = append(rest, s.pending...)
 }
 
 // LoadingTooLong bounds the loading of a library to half a second.

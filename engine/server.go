@@ -78,6 +78,7 @@ type Server struct {
 	wake     env.Cond   // Run waits here
 	pending  []*Session // with a batch to execute, first come first served
 	turn     []*Session // the batches of the current turn
+	turnAt   int        // which of them is executed
 	sessions []*Session // connected, by id
 	nextID   int64
 	loader   *Session // executes the commands of an append-only file
@@ -245,8 +246,8 @@ func (s *Server) Run() int {
 		for _, c := range s.turn {
 			c.inTurn = true
 		}
-		for _, c := range s.turn {
-			if s.runBatch(c) {
+		for s.turnAt = 0; s.turnAt < len(s.turn); s.turnAt++ { // a script may shorten it
+			if s.runBatch(s.turn[s.turnAt]) {
 				writers++
 			}
 			if s.exiting {

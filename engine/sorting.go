@@ -80,8 +80,8 @@ func (s *Server) sort(c *Session, argv [][]byte, readOnly bool) {
 		c.error(errWrongType)
 		return
 	}
-	if o.unsorted && obj != nil && obj.Kind == keyspace.Set && o.store != nil {
-		// So that replicas store the same.
+	if o.unsorted && obj != nil && obj.Kind == keyspace.Set && (o.store != nil || c.script) {
+		// So that replicas store the same, and scripts always see the same.
 		o.unsorted, o.alpha, o.by = false, true, nil
 	}
 	if obj != nil && obj.Kind == keyspace.ZSet {

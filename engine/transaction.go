@@ -69,6 +69,16 @@ func (s *Server) forgetQueued(c *Session) {
 	}
 }
 
+// queuesWithout reports whether the transaction contains a command that lacks a flag.
+func (c *Session) queuesWithout(f flags) bool {
+	for _, q := range c.queue {
+		if q.flags&f == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func cmdMulti(s *Server, c *Session, _ [][]byte) {
 	if c.multi {
 		c.error("ERR MULTI calls can not be nested")

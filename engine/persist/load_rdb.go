@@ -70,6 +70,9 @@ func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end i
 			o.Access = m.o.Access(e.Freq, e.Idle)
 		}
 		d := m.o.Keyspace.DB(e.DB)
+		if m.merging {
+			d.Delete(e.Key)
+		}
 		if !d.Set(e.Key, o) {
 			return fmt.Errorf("duplicated key '%s' in DB %d", e.Key, e.DB)
 		}
@@ -94,7 +97,8 @@ func (m *Manager) loadFunction(code string) (wrong string) {
 	if m.o.LoadFunction == nil {
 		return ""
 	}
-	if wrong = m.o.LoadFunction(code); wrong != "" {
+	if wrong = m.o.LoadFunction(code, m.merging); wrong != "" {
+		m.badLibrary = true
 		m.log(Warning, "Failed loading library, %s", wrong)
 	}
 	return wrong

@@ -72,7 +72,7 @@ type Options struct {
 	// it cannot, FlushFunctions forgets all. Nil: there are none, and those of files
 	// are passed over.
 	Functions      func() []string
-	LoadFunction   func(code string) (wrong string)
+	LoadFunction   func(code string, replace bool) (wrong string)
 	FlushFunctions func()
 	// UsedMemory is what snapshots carry in their used-mem field; nil: 0.
 	UsedMemory func() int64
@@ -135,6 +135,8 @@ type Manager struct {
 	forReplicas           bool // the snapshot file was made for replicas
 	loading               bool
 	starting              bool // Load loads
+	merging               bool // what is loaded takes the place of what is there
+	badLibrary            bool // a library of functions could not be loaded
 	progress              progress
 	loadedKeys, loadedOld int64 // of the last RDB load
 	loadedPlace           rdb.Place

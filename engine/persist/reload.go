@@ -30,8 +30,8 @@ func (m *Manager) LoadAOF() error {
 
 // Reload is DEBUG RELOAD: save, empty, load. Its arguments NOSAVE and NOFLUSH
 // leave out the first two; a key that is both in memory and in the file is then
-// an error. A *LoadError is fatal.
-func (m *Manager) Reload(save, flush bool) error {
+// an error, or with MERGE taken from the file. A *LoadError is fatal.
+func (m *Manager) Reload(save, flush, merge bool) error {
 	if save {
 		if err := m.saveNow(); err != nil {
 			return err
@@ -42,7 +42,12 @@ func (m *Manager) Reload(save, flush bool) error {
 	if flush {
 		m.emptyData()
 	}
+	m.merging, m.badLibrary = merge, false
 	found, err := m.loadSnapshot(m.o.Config.Dbfilename)
+	m.merging = false
+	if m.badLibrary {
+		return ErrReload
+	}
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ var (
 	ErrEnableAOF = &ReplyError{"Unable to turn on AOF. Check server logs."}
 	// ErrShutdown: SHUTDOWN, when the data could not be saved.
 	ErrShutdown = &ReplyError{"Errors trying to SHUTDOWN. Check logs."}
-	// ErrReload: DEBUG RELOAD, when there is no snapshot.
-	ErrReload = &ReplyError{"Error trying to load the RDB dump, check server logs"}
+	// ErrReload: DEBUG RELOAD, when there is no snapshot, or a library of functions in
+	// it that cannot be loaded.
+	ErrReload = &ReplyError{"Error trying to load the RDB dump"}
 )
