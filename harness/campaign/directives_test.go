@@ -70,6 +70,7 @@ var settled = map[string]string{
 	"shutdown-timeout": replicas, "shutdown-on-sigint": "the harness sends SIGTERM", "shutdown-on-sigterm": "what SIGTERM promises is the mode's",
 	"zset-max-listpack-entries": types, "zset-max-listpack-value": types, "stream-node-max-bytes": types,
 	"stream-node-max-entries": types, "hll-sparse-max-bytes": types,
+	"busy-reply-threshold":        "no workload has a script that takes long",
 	"maxmemory-eviction-tenacity": "evicting takes no simulated time",
 	"replica-ignore-maxmemory":    replicas,
 	"lfu-decay-time":              "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",

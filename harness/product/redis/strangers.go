@@ -21,7 +21,7 @@ var deciding = strings.Fields(`
 	aof-load-truncated aof-use-rdb-preamble aof-timestamp-enabled aof-rewrite-incremental-fsync aof-disable-auto-gc
 	aof-load-corrupt-tail-max-size
 	save stop-writes-on-bgsave-error rdbcompression rdbchecksum rdb-del-sync-files rdb-save-incremental-fsync
-	rdb-key-save-delay key-load-delay loading-process-events-interval-bytes sanitize-dump-payload
+	busy-reply-threshold lua-time-limit rdb-key-save-delay key-load-delay loading-process-events-interval-bytes sanitize-dump-payload
 	hz dynamic-hz databases shutdown-timeout shutdown-on-sigint shutdown-on-sigterm propagation-error-behavior
 	maxmemory maxmemory-policy maxmemory-samples maxmemory-eviction-tenacity lfu-log-factor lfu-decay-time
 	active-expire-effort lazyfree-lazy-eviction lazyfree-lazy-expire lazyfree-lazy-server-del lazyfree-lazy-user-del
