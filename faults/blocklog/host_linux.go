@@ -105,6 +105,9 @@ func (h *Host) serve() error {
 		h.space.Do(func() { guard.Unmount(files) })
 		return fmt.Errorf("serve %s: %w", files, err)
 	}
+	if watchdog, err := guard.Default(); err == nil {
+		h.release = append(h.release, watchdog.Conn(h.conn))
+	}
 	go func() {
 		defer close(h.served)
 		h.server.Serve()

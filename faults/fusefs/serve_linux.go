@@ -162,11 +162,13 @@ func (m *Mount) mount() error {
 		return err
 	}
 	m.attachment = a
-	if !m.options.Space.Private() {
-		watchdog, err := guard.Default()
-		if err != nil {
-			return err
-		}
+	watchdog, err := guard.Default()
+	if err != nil {
+		return err
+	}
+	if m.options.Space.Private() {
+		m.releases = append(m.releases, watchdog.Conn(a.conn))
+	} else {
 		m.releases = append(m.releases, watchdog.Mount(m.dir, a.conn))
 	}
 	// The name /dev/fd/N tells go-fuse to use a descriptor that is already

@@ -57,6 +57,7 @@ type kind string
 const (
 	kindGroup kind = "group" // a process group: SIGKILL
 	kindMount kind = "mount" // a FUSE mount in the common mount namespace: abort, unmount
+	kindConn  kind = "conn"  // a FUSE connection whose mount vanishes by itself: abort
 	kindDir   kind = "dir"   // a directory: remove with its content
 )
 
@@ -101,6 +102,12 @@ func (g *Guard) Group(pgid int) (release func()) {
 // number of its connection under /sys/fs/fuse/connections.
 func (g *Guard) Mount(dir string, conn uint32) (release func()) {
 	return g.register(kindMount, strconv.FormatUint(uint64(conn), 10), dir)
+}
+
+// Conn registers the FUSE connection of a mount in a private mount namespace: it goes with
+// that, but who waits for an answer holds it up.
+func (g *Guard) Conn(conn uint32) (release func()) {
+	return g.register(kindConn, strconv.FormatUint(uint64(conn), 10), "")
 }
 
 // Dir registers a directory to be removed with all it holds.
@@ -164,7 +171,7 @@ func parseLine(line string) (e entry, remove bool, err error) {
 		return bad()
 	}
 	switch e.kind {
-	case kindGroup, kindMount, kindDir:
+	case kindGroup, kindMount, kindConn, kindDir:
 	default:
 		return bad()
 	}

@@ -10,6 +10,7 @@ func TestLinesOfThePipeReadBack(t *testing.T) {
 	for _, e := range []entry{
 		{1, kindGroup, "4711", ""},
 		{2, kindMount, "53", "/tmp/a b\n\"c\""},
+		{3, kindConn, "54", ""},
 		{18446744073709551615, kindDir, "0", "/tmp/torntail-1"},
 	} {
 		got, remove, err := parseLine(e.String())

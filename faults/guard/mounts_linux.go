@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -12,15 +14,36 @@ import (
 )
 
 // Abort ends the FUSE connection of that number: every call pending on it
-// returns ENOTCONN or ECONNABORTED. It does nothing where fusectl is not
-// mounted or the connection is gone; the kernel also aborts a connection when
+// returns ENOTCONN or ECONNABORTED. It does nothing where the connection is gone, or
+// where fusectl is not mounted and may not be; the kernel also aborts a connection when
 // the last descriptor of it is closed.
 func Abort(conn uint32) {
-	path := filepath.Join("/sys/fs/fuse/connections", strconv.FormatUint(uint64(conn), 10), "abort")
-	if f, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
-		f.Write([]byte("1"))
-		f.Close()
+	if err := abort(conn); !errors.Is(err, os.ErrNotExist) {
+		return
 	}
+	// Many machines have no fusectl mounted. This one is seen by a thread of its own, with
+	// which it goes.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends here
+		if leaveNamespace() == nil && unix.Mount("fusectl", connections, "fusectl", 0, "") == nil {
+			abort(conn)
+		}
+	}()
+	<-done
+}
+
+// connections is where the kernel expects fusectl (Documentation/filesystems/fuse.rst).
+const connections = "/sys/fs/fuse/connections"
+
+func abort(conn uint32) error {
+	f, err := os.OpenFile(filepath.Join(connections, strconv.FormatUint(uint64(conn), 10), "abort"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte("1"))
+	return errors.Join(err, f.Close())
 }
 
 // Unmount detaches a FUSE mount, in use or not. A directory that is not a

@@ -9,8 +9,8 @@ import (
 )
 
 // GroupAlive reports whether a process of the group still runs. Zombies do not
-// count: they hold no memory, no file and no mount, and who should reap them
-// may never do so.
+// count unless a thread of theirs lives: they hold no memory, no file and no mount,
+// and who should reap them may never do so.
 func GroupAlive(pgid int) bool {
 	return len(GroupMembers(pgid)) > 0
 }
@@ -35,7 +35,7 @@ func GroupMembers(pgid int) []int {
 		if err != nil {
 			continue
 		}
-		if st, ok := ReadStat(pid); ok && st.Group == pgid && st.State != 'Z' && st.State != 'X' {
+		if st, ok := ReadStat(pid); ok && st.Group == pgid && (st.alive() || threadLives(pid)) {
 			members = append(members, pid)
 		}
 	}
@@ -50,9 +50,33 @@ type Stat struct {
 	Group  int
 }
 
+func (s Stat) alive() bool { return s.State != 'Z' && s.State != 'X' }
+
+// threadLives reports whether a thread of a process lives. The process itself looks like a
+// zombie when its first thread has ended and others have not: because they go on, or because
+// they wait in state D for a file system that nobody serves any more.
+func threadLives(pid int) bool {
+	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+	if err != nil {
+		return false
+	}
+	for _, t := range tasks {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			if st, ok := readStat("/proc/" + strconv.Itoa(pid) + "/task/" + t.Name() + "/stat"); ok && tid != pid && st.alive() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // ReadStat reads /proc/PID/stat; false when there is no such process.
 func ReadStat(pid int) (Stat, bool) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return readStat("/proc/" + strconv.Itoa(pid) + "/stat")
+}
+
+func readStat(path string) (Stat, bool) {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return Stat{}, false
 	}

@@ -101,10 +101,12 @@ func cleanUp(entries []entry) error {
 			syscall.Kill(-pgid, syscall.SIGKILL)
 		}
 	})
-	each(kindMount, func(e entry) {
-		conn, _ := strconv.ParseUint(e.number, 10, 32) // parseLine checked it
-		Abort(uint32(conn))
-	})
+	for _, k := range []kind{kindMount, kindConn} {
+		each(k, func(e entry) {
+			conn, _ := strconv.ParseUint(e.number, 10, 32) // parseLine checked it
+			Abort(uint32(conn))
+		})
+	}
 	// Sockets go while the mount point is still taken: whoever mounts there next
 	// makes them anew, in the same places, from which nothing is removed any more.
 	// What cannot be looked at is a directory whose file system is dead.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,8 +19,24 @@ import (
 // envVictim makes the test binary the program that is killed.
 const envVictim = "GUARD_TEST_VICTIM"
 
+// envHeadless makes it one whose first thread ends before the others.
+const envHeadless = "GUARD_TEST_HEADLESS"
+
+func init() {
+	if os.Getenv(envHeadless) != "" {
+		runtime.LockOSThread() // main keeps the first thread
+	}
+}
+
 func TestMain(m *testing.M) {
 	Main()
+	if os.Getenv(envHeadless) != "" {
+		go func() {
+			runtime.LockOSThread()
+			syscall.Nanosleep(&syscall.Timespec{Sec: 1000}, nil)
+		}()
+		syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
+	}
 	if dir := os.Getenv(envVictim); dir != "" {
 		victim(dir)
 	}
@@ -115,4 +132,22 @@ func eventually(t *testing.T, what string, is func() bool) {
 			t.Fatalf("not within 3 min: %s", what)
 		}
 	}
+}
+
+// TestALeaderThatIsAZombieIsAliveWithItsThreads: what its threads hold is held.
+func TestALeaderThatIsAZombieIsAliveWithItsThreads(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), envHeadless+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, cmd.Start())
+	pid := cmd.Process.Pid
+	defer cmd.Wait()
+	defer syscall.Kill(-pid, syscall.SIGKILL)
+	eventually(t, "its first thread has ended", func() bool {
+		st, ok := ReadStat(pid)
+		return ok && st.State == 'Z'
+	})
+	require.Equal(t, []int{pid}, GroupMembers(pid))
+	require.NoError(t, syscall.Kill(-pid, syscall.SIGKILL))
+	eventually(t, "all have", func() bool { return !GroupAlive(pid) })
 }
