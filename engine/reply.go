@@ -34,8 +34,14 @@ func (c *Session) error(msg string) {
 	c.out = redcon.AppendError(c.out, msg)
 }
 
-// uncountedError is an error that the statistics know already.
-func (c *Session) uncountedError(msg string) { c.out = redcon.AppendError(c.out, msg) }
+// uncountedError is an error that the statistics know already, as that of a command
+// which a script has called; the command that called the script has failed as well.
+func (c *Session) uncountedError(msg string) {
+	if c.lastCmd != nil {
+		c.s.stats.of(c.lastCmd).failed++
+	}
+	c.out = redcon.AppendError(c.out, msg)
+}
 
 func (c *Session) null() {
 	if c.resp == 3 {

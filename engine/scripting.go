@@ -284,7 +284,12 @@ func (v scriptServer) Call(r *script.Run, argv [][]byte) (reply []byte, refusal 
 		cmd = nil
 	}
 	if refusal := s.commandRefusal(run, cmd, argv); refusal != "" {
-		s.stats.failure(refusal)
+		if code, ok := strings.CutPrefix(refusal, "-"); ok {
+			s.stats.failure(code)
+		} else {
+			s.stats.failure("ERR " + refusal)
+		}
+		s.stats.failedSince() // it is the command's, not the script's
 		if cmd != nil {
 			s.stats.of(cmd).rejected++
 		}
