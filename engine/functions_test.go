@@ -102,9 +102,6 @@ FUNCTION FLUSH SYNC ASYNC
 FUNCTION FOO
 FUNCTION FLUSH SYNC
 FUNCTION LIST
-FUNCTION DUMP
-FUNCTION LOAD ONE
-FUNCTION DUMP
 SCRIPT LOAD "return 7"
 SCRIPT LOAD "bad syntax"
 SCRIPT LOAD "#!lua flags=no-writes\nreturn 8"
@@ -141,6 +138,10 @@ COMMAND GETKEYS EVAL "return 1" 2 a b c
 COMMAND GETKEYS FCALL f 1 a b
 COMMAND INFO EVAL FCALL_RO FUNCTION|LOAD
 DEBUG DIGEST
+FUNCTION DUMP
+FUNCTION LOAD ONE
+FUNCTION DUMP
+FCALL get 1 a
 `)
 
 // What is said of functions and scripts is the same, and so is what is logged of them.
@@ -150,9 +151,16 @@ func TestFunctionsLikeRedis(t *testing.T) {
 		theirs, ours := dial(t, both.redis.addr()), both.world.connect()
 		theirs.do("HELLO", resp)
 		ours.do("HELLO", resp)
+		dumped := false
 		for line := range strings.Lines(strings.TrimSpace(functionLines)) {
 			argv, err := config.SplitArgs(strings.TrimSpace(line))
 			require.NoError(t, err, line)
+			if argv[0] == "FUNCTION" && argv[1] == "DUMP" { // what follows loads what the other has dumped
+				if !dumped {
+					assert.Equal(t, logged(t, both.redis.dir), logged(t, both.world.dir), "before %s", line)
+				}
+				dumped = true
+			}
 			if want, got := theirs.do(argv...), ours.do(argv...); strings.HasPrefix(line, "FUNCTION DUMP") {
 				// How far LZF shortens is not compared.
 				assert.Equal(t, "+OK\r\n", theirs.do("FUNCTION", "RESTORE", payload(got), "FLUSH"), line)
