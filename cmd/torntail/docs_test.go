@@ -96,6 +96,8 @@ var runHere = []string{"run", "replay", "check", "shrink", "suite", "merge", "li
 // exceptions are beginnings of command lines that are parsed only, and why.
 var exceptions = map[string]string{
 	"run --target redis-server": "minutes on a real server; testdata/realserver.txtar and lacking.txtar run shorter ones",
+	"run --target redis-6.0":    "a server that has to be got; testdata/servers.txtar and oldserver.txtar",
+	"run --target valkey-9.1":   "a server that has to be got; testdata/servers.txtar",
 	"run --target targets/":     "a real server; testdata/target.txtar",
 	"run --target ./walcached":  "a real server, which has to be built; harness/product/walcache runs it",
 	"run --backend block":       "a real server as root",

@@ -225,6 +225,7 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 		return nil, nil, err
 	}
 	for _, o := range all {
+		o.Mode = rig.Store.On(o.Mode)
 		if why := rig.LacksMode(&o.Mode); why != "" {
 			rig.Close()
 			return nil, nil, usage(fmt.Errorf("--mode %s: %s", o.Mode.Name, why))

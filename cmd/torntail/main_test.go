@@ -69,6 +69,9 @@ func TestScripts(t *testing.T) {
 				return abs
 			}
 			e.Setenv("HISTORIES", histories)
+			if server, abs := filepath.Abs(filepath.Join("..", "..", "targets")); abs == nil {
+				e.Setenv("TARGETS", server)
+			}
 			if server, err := exec.LookPath("redis-server"); err == nil {
 				e.Setenv("SERVER", server)
 			}

@@ -66,6 +66,11 @@ func (b Backend) RunOnce(ctx context.Context, x *experiment.Experiment) (*experi
 		return nil, err
 	}
 	defer r.Close()
+	if rig := b.Rig(); rig != nil {
+		its := *x
+		its.Mode = rig.Store.On(x.Mode)
+		x = &its
+	}
 	return r.Run(ctx, x)
 }
 
@@ -129,7 +134,7 @@ func (r real) NewRunner() (*experiment.Runner, error) {
 }
 func (real) Together(m *product.Mode) bool           { return m.Rate > 0 }
 func (real) Runs() int                               { return realRuns }
-func (real) Suit(m product.Mode) product.Mode        { return m.InRealTime() }
+func (r real) Suit(m product.Mode) product.Mode      { return r.rig.Store.On(m.InRealTime()) }
 func (r real) LacksMode(m *product.Mode) string      { return r.rig.LacksMode(m) }
 func (real) Lacks(*experiment.CrashKind) string      { return "" }
 func (real) Adapt(p *plan.Plan, _ uint64) *plan.Plan { return p }

@@ -347,6 +347,21 @@ const RewriteWidth = 40 * time.Millisecond
 // rewriteCalls are the calls of a rewrite or snapshot that a crash may strike at.
 var rewriteCalls = []string{"open", "write", "fsync", "rename", "unlink", "dirsync"}
 
+// callsOfRewrite are those of a mode: where the log is one file, a rename replaces it, and
+// nothing else is removed or named.
+func callsOfRewrite(m *product.Mode) []string {
+	if isSingle(m.Store) {
+		return rewriteCalls[:4]
+	}
+	return rewriteCalls
+}
+
+// isSingle reports whether a store's log is one file.
+func isSingle(s product.Store) bool {
+	log, _ := s.Globs()
+	return s.Role(log) == product.TheLog
+}
+
 // GeneratePlan draws the plan of one experiment: a rewrite (AOF) or snapshot
 // (RDB) while clients write, and a crash at a uniform time after the first
 // period. In a tenth of the plans the crash comes within the rewrite's width of
@@ -372,13 +387,13 @@ func GeneratePlan(m *product.Mode, crash *CrashKind, seed uint64) *plan.Plan {
 	}
 	begin = begin.Round(10 * time.Microsecond)
 	p.Statements = append(p.Statements, At(begin, &plan.Do{Node: Server, Args: command}))
-	strike := crash.Strike(m, t, d)
+	strike, calls := crash.Strike(m, t, d), callsOfRewrite(m)
 	if near < 1 && crash.atAnyCall() && len(strike) == 1 {
 		statement := strike[0]
 		places := [...]disk.Place{disk.PlaceEnter, disk.PlaceInFlight, disk.PlaceReturn}
 		place := places[d.Below(len(places))]
 		statement.At = plan.Instant{Kind: plan.AtCall, Node: Server, Time: begin, N: 1 + d.Below(3), Place: place,
-			Call: plan.CallPattern{Op: rewriteCalls[d.Below(len(rewriteCalls))], Glob: "*"}}
+			Call: plan.CallPattern{Op: calls[d.Below(len(calls))], Glob: "*"}}
 		if place == disk.PlaceInFlight {
 			statement.At.Fraction = 0.5
 		}

@@ -261,7 +261,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	r.out.Recovery = got.How
+	r.out.Recovery, r.out.BaseRefused = got.How, saysBaseRefused(r.x.Mode.Store, got.Tool)
 	if got.How == machine.RefusedToStart || got.How == machine.Repaired {
 		r.found(got.Stray)
 	}

@@ -30,6 +30,13 @@ type facts struct {
 	// index and snapshot are files that renames replace.
 	index, snapshot owed
 	rootSynced      bool
+	// draft is what a rewrite writes that is to take the name of a log which is one file:
+	// nil while there is none. Of the log that took a name so, its file holds all writes of
+	// the log up to then (inherited).
+	draft     *logFile
+	took      disk.Ino
+	held      uint64 // call ID of the last write that was in it then; 0: none
+	inherited time.Duration
 	// turned is when the sync of the file before the last must have been asked for: when
 	// the index that names the last was durable, or the last was written to.
 	turned time.Duration
@@ -86,6 +93,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 		if role == product.TheLog {
 			f.follow(c)
 		}
+		f.redraft(c, role, e)
 		if f.carries && c.Kind.IsSync() && c.Kind != disk.OpSyncRange && c.Err == 0 {
 			f.carried(c.Return == disk.Never)
 		}
@@ -99,7 +107,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			}
 		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && role == product.TheLog:
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
-				Enter: c.Enter, Return: c.Return, Covers: f.writeReturned(c.Covers, e), Failed: c.Err != 0, Left: f.left(c.Ino)})
+				Enter: c.Enter, Return: c.Return, Covers: f.covered(c, e), Failed: c.Err != 0, Left: f.left(c.Ino)})
 		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
 			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
 		}
@@ -176,6 +184,46 @@ func (f *facts) follow(c *disk.Record) {
 	}
 }
 
+// redraft keeps track of a rewrite of a log that is one file: the new one takes the name of
+// the old one, with all that was written to that.
+func (f *facts) redraft(c *disk.Record, role product.Role, e *history.Epoch) {
+	switch {
+	case c.Kind == disk.OpRename && role == product.Draft && c.Err == 0 && f.store.Role(c.Path2) == product.TheLog:
+		now := logFile{path: c.Path2}
+		if f.draft != nil {
+			now = *f.draft
+			now.path = c.Path2
+		}
+		f.logs, f.draft, f.took, f.inherited = append(f.logs[:0], now), nil, now.ino, -1
+		f.held = now.written
+		if n := len(e.LogWrites); n > 0 {
+			f.inherited = e.LogWrites[n-1].Return
+		}
+	case role != product.Draft || c.Err != 0:
+	case c.Kind == disk.OpCreate:
+		f.draft = &logFile{ino: c.Ino, path: c.Path}
+	case c.Kind == disk.OpWrite && f.draft != nil:
+		if f.draft.bytes == 0 {
+			f.draft.since = c.Enter
+		}
+		f.draft.ino, f.draft.written = c.Ino, c.ID
+		f.draft.bytes += c.Len
+		f.draft.before, f.draft.end = f.draft.end, c.Off+c.Len
+	case c.Kind.IsSync() && f.draft != nil && c.Return != disk.Never:
+		f.draft.synced, f.draft.asked, f.draft.bytes, f.draft.durable = c.Covers, c.Covers, 0, f.draft.end
+	}
+}
+
+// covered is the return time of the last write that a sync of the log covers: in a file that
+// took the log's name those of the file before it, too.
+func (f *facts) covered(c *disk.Record, e *history.Epoch) time.Duration {
+	at := f.writeReturned(c.Covers, e)
+	if c.Ino == f.took && f.took != 0 {
+		at = max(at, f.inherited)
+	}
+	return at
+}
+
 // left reports whether the server has gone on from a file of the log to another.
 func (f *facts) left(ino disk.Ino) bool {
 	i := slices.IndexFunc(f.logs, func(w logFile) bool { return w.ino == ino })
@@ -205,7 +253,7 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 	}
 	switch {
 	case c.Err != 0 || !role.OfLog() && !to.OfLog():
-	case c.Kind == disk.OpRename && to == product.Index:
+	case c.Kind == disk.OpRename && (to == product.Index || to == product.TheLog && role == product.Draft):
 		if f.index.named(c.Return); f.fresh {
 			f.ahead.named(c.Return)
 		}
@@ -231,6 +279,9 @@ func (f *facts) inRoot(c *disk.Call, role product.Role) {
 	case c.Err != 0:
 	case c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
 		f.snapshot.sync(c)
+		if f.took != 0 {
+			f.index.sync(c) // a log that is one file is there
+		}
 		f.rootSynced = f.rootSynced || c.Return != disk.Never
 	case c.Kind == disk.OpMkdir && role == product.LogDir:
 		f.rootSynced = false
@@ -247,7 +298,14 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 		renamed = &f.snapshot
 	}
 	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
-		RenameUnsynced: renamed.open(at, f.lag), RootSynced: f.rootSynced}
+		RenameUnsynced: renamed.open(at, f.lag), RootSynced: f.rootSynced, DraftTookOver: f.tookOver()}
+}
+
+// tookOver reports whether a rewritten log has its name, and no returned sync has made
+// durable all that it held then.
+func (f *facts) tookOver() bool {
+	i := slices.IndexFunc(f.logs, func(w logFile) bool { return w.ino == f.took })
+	return f.took != 0 && i >= 0 && f.logs[i].synced < f.held
 }
 
 // durable reports whether stray bytes stand where a returned sync covers what was appended.
@@ -325,6 +383,7 @@ func (f *facts) forkBefore(t time.Duration) time.Duration {
 func crashPoint(s product.Store, log []disk.Record, tc time.Duration) string {
 	start, last := -1, -1
 	calls := 0
+	single := isSingle(s) // a rewrite begins with a draft, and ends when that has the log's name
 	for i := range log {
 		c := &log[i].Call
 		if c.Enter > tc {
@@ -336,7 +395,7 @@ func crashPoint(s product.Store, log []disk.Record, tc time.Duration) string {
 				start, calls = i, 0
 			}
 		case ofRewrite(c, role):
-			if c.Kind == disk.OpCreate && role == product.TheLog {
+			if c.Kind == disk.OpCreate && (role == product.TheLog && !single || role == product.Draft && single && start < 0) {
 				start, calls = i, 0
 			}
 		default:
@@ -347,6 +406,9 @@ func crashPoint(s product.Store, log []disk.Record, tc time.Duration) string {
 		}
 		calls++
 		last = i
+		if single && c.Kind == disk.OpRename && s.Role(c.Path2) == product.TheLog {
+			start = -1
+		}
 	}
 	if last < 0 {
 		return ""

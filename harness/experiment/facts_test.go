@@ -268,3 +268,40 @@ func TestASlowSync(t *testing.T) {
 		require.Equal(t, c.want, syncWasSlow(&history.Epoch{LogSyncs: []history.DiskSync{c.sync}}))
 	}
 }
+
+// TestFactsOfASingleLog: a rewrite makes a file that takes the log's name (redis 6.0 aof.c
+// backgroundRewriteDoneHandler). What had been written to the log is in it, and its sync is
+// one of that, too; there is no file before it whose end could be missing.
+func TestFactsOfASingleLog(t *testing.T) {
+	const theLog, draft = "appendonly.aof", "temp-rewriteaof-bg-7.aof"
+	old := redis.Of("redis", "6.0.16")
+	var b logBuilder
+	b.call(disk.OpCreate, theLog, 0)
+	b.call(disk.OpWrite, theLog, 0) // 2
+	b.call(disk.OpCreate, draft, 0)
+	b.call(disk.OpWrite, draft, 0)  // 4
+	b.call(disk.OpWrite, theLog, 0) // 5: the last that goes to the old file
+	b.call(disk.OpWrite, draft, 0)  // 6: and what came meanwhile
+	b.call(disk.OpRename, draft, 0).Path2 = theLog
+	b.inos[theLog] = b.inos[draft]
+	var f facts
+	var e history.Epoch
+	f.read(old, b.log, nil, &e)
+	require.Len(t, e.LogWrites, 2, "what a rewrite writes is no write of the log")
+	require.Equal(t, int64(200), f.unsynced(8*time.Millisecond, false), "of the new file nothing is durable")
+	require.False(t, f.oldLogUnsynced(time.Minute), "there is no old file")
+	m := product.Mode{AOF: true}
+	require.True(t, f.signs(&m, 7*time.Millisecond+ms500).RenameUnsynced)
+	require.True(t, f.signs(&m, time.Minute).DraftTookOver, "write 6 is not synced")
+
+	b.call(disk.OpFdatasync, theLog, 6) // 8
+	b.call(disk.OpWrite, theLog, 0)     // 9
+	b.call(disk.OpFdatasync, theLog, 9) // 10
+	e = history.Epoch{}
+	f.read(old, b.log, nil, &e)
+	require.Equal(t, []time.Duration{5*time.Millisecond + ms500, 9*time.Millisecond + ms500}, []time.Duration{e.LogSyncs[0].Covers, e.LogSyncs[1].Covers})
+	require.Zero(t, f.unsynced(11*time.Millisecond, true))
+	require.False(t, f.signs(&m, time.Minute).DraftTookOver)
+	require.Equal(t, "in write temp-rewriteaof-bg-#.aof #2 since 0s", crashPoint(old, b.log, 4*time.Millisecond))
+	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #4", crashPoint(old, b.log, time.Minute))
+}

@@ -164,6 +164,7 @@ func (m *Moment) SignsWith(r *Recovered) finding.Signs {
 	if r.NoData && m.has(m.of.x.Mode.Store.DataFile(&m.of.x.Mode)) {
 		s.WholeAOFVanished, s.DataVanished = r.NoDir, !r.NoDir
 	}
+	s.BaseRefused = r.BaseRefused
 	if s.NULBytes = len(r.Stray) > 0; s.NULBytes && m.of.disk != nil {
 		s.NULBytesSynced = m.of.facts.durable(r.Stray) || m.hasStray()
 	}

@@ -161,7 +161,7 @@ func (o *Outcome) With(r *Recovered, x *Experiment, slack time.Duration) (*Outco
 	}
 	r.follow(h, h.Epochs[0].Ended)
 	with := &Outcome{Seed: o.Seed, History: h, Recovery: r.How, Seen: Seen{Signs: o.Signs}}
-	with.NULBytes = len(r.Stray) > 0
+	with.NULBytes, with.BaseRefused = len(r.Stray) > 0, r.BaseRefused
 	j := judging{slack: slack}
 	j.run(x, with)
 	return with, nil

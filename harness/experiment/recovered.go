@@ -26,11 +26,25 @@ type Recovered struct {
 	At time.Duration
 	// Truncated: the start cut a torn tail off, so that what is written next goes behind the cut.
 	Truncated bool
+	// BaseRefused: the repair tool calls the snapshot at the beginning of the log no log.
+	BaseRefused bool
 }
 
-// Take takes how a server came back.
-func (r *Recovered) Take(got machine.Return, err error) error {
+// saysBaseRefused reports whether a repair tool that has said so calls the snapshot at the
+// beginning of a log no log.
+func saysBaseRefused(s product.Store, said string) bool {
+	for line := range strings.Lines(said) {
+		if what, _ := s.Says(strings.TrimSpace(line)); what == product.BaseRefused {
+			return true
+		}
+	}
+	return false
+}
+
+// Take takes how a store's server came back.
+func (r *Recovered) Take(s product.Store, got machine.Return, err error) error {
 	r.How, r.Refusal, r.Stray = got.How, got.Refusal, got.Stray
+	r.BaseRefused = saysBaseRefused(s, got.Tool)
 	return err
 }
 

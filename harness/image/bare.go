@@ -101,8 +101,8 @@ func (b *bareImage) Start(context.Context) error {
 	return nil
 }
 
-func (b *bareImage) Repair(ctx context.Context) (fixed bool, err error) {
-	return b.engine.Fix(ctx, &b.env, b.image.FS(b.gate)) == nil, nil
+func (b *bareImage) Repair(ctx context.Context) (fixed bool, said string, err error) {
+	return b.engine.Fix(ctx, &b.env, b.image.FS(b.gate)) == nil, "", nil
 }
 
 func (b *bareImage) Files(f func(fsys vfs.FS)) error {

@@ -143,7 +143,7 @@ func (d *directory) Start(ctx context.Context) (err error) {
 	return err
 }
 
-func (d *directory) Repair(ctx context.Context) (fixed bool, err error) {
+func (d *directory) Repair(ctx context.Context) (fixed bool, said string, err error) {
 	return d.s.rig.Repair(ctx, d.dir)
 }
 

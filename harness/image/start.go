@@ -27,7 +27,8 @@ func bringBack(ctx context.Context, s starter, m *product.Mode) (r experiment.Re
 	if err := s.Files(func(fsys vfs.FS) { r.NoData, r.NoDir = product.Missing(fsys, m) }); err != nil {
 		return r, err
 	}
-	if err := r.Take(machine.Recover(ctx, s, m, nil)); err != nil || r.How == machine.RefusedToStart {
+	got, err := machine.Recover(ctx, s, m, nil)
+	if err = r.Take(m.Store, got, err); err != nil || r.How == machine.RefusedToStart {
 		return r, err
 	}
 	r.Truncated = s.cutOff() != ""

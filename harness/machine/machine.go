@@ -95,7 +95,7 @@ type Machine interface {
 	Took() time.Duration
 	// Repair runs the server's own repair tool on what the disk holds, and reports
 	// whether it says that all is in order now; false as well when there is no tool.
-	Repair(ctx context.Context) (fixed bool, err error)
+	Repair(ctx context.Context) (fixed bool, said string, err error)
 
 	// Strike begins a strike of a plan: the end of a life that it brings about counts
 	// from the call of end. ok is false when nothing may strike any more.

@@ -373,9 +373,9 @@ func (p *Process) onLine(l process.Line) {
 }
 
 // Repair implements Machine.
-func (p *Process) Repair(ctx context.Context) (fixed bool, err error) {
-	p.outside(func() { fixed, err = p.rig.Repair(ctx, p.disk.Dir()) })
-	return fixed, err
+func (p *Process) Repair(ctx context.Context) (fixed bool, said string, err error) {
+	p.outside(func() { fixed, said, err = p.rig.Repair(ctx, p.disk.Dir()) })
+	return fixed, said, err
 }
 
 // claim makes the caller the one who ends a life; false when it has ended or

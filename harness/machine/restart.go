@@ -27,7 +27,7 @@ func (r Recovery) String() string {
 // somebody who starts on it.
 type Startable interface {
 	Start(ctx context.Context) error
-	Repair(ctx context.Context) (fixed bool, err error)
+	Repair(ctx context.Context) (fixed bool, said string, err error)
 	Files(f func(fsys vfs.FS)) error
 }
 
@@ -37,6 +37,9 @@ type Return struct {
 	Refusal string // the first start's, if it refused
 	// Stray is where the log held stray bytes when it refused.
 	Stray product.Stray
+	// Tool is the last of what the repair tool said that did not mend it; "": it did, or
+	// was not called.
+	Tool string
 }
 
 // Recover starts a server on what a crash left, as an operator would: if it refuses,
@@ -65,7 +68,8 @@ func Recover(ctx context.Context, s Startable, m *product.Mode, tell func(kind h
 	if err := s.Files(func(fsys vfs.FS) { r.Stray = m.Store.Stray(fsys) }); err != nil {
 		return r, err
 	}
-	if fixed, err := s.Repair(ctx); err != nil || !fixed {
+	if fixed, said, err := s.Repair(ctx); err != nil || !fixed {
+		r.Tool = said
 		return r, err
 	}
 	err = s.Start(ctx)

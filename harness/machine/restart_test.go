@@ -37,9 +37,9 @@ func (s *scripted) Start(context.Context) error {
 	return err
 }
 
-func (s *scripted) Repair(context.Context) (bool, error) {
+func (s *scripted) Repair(context.Context) (bool, string, error) {
 	s.asked = append(s.asked, "repair")
-	return s.fixed, s.err
+	return s.fixed, "", s.err
 }
 
 func (s *scripted) Files(f func(fsys vfs.FS)) error {
@@ -145,7 +145,7 @@ func TestARepairThatHangsIsEnded(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	_, err = rig.Repair(ctx, dir)
+	_, _, err = rig.Repair(ctx, dir)
 	require.ErrorIs(t, err, gone)
 	text, err := os.ReadFile(pid)
 	require.NoError(t, err)

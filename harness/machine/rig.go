@@ -141,7 +141,7 @@ func (r *Rig) Describe(server *process.Server, within time.Duration, repair, mod
 // LacksMode is why a mode cannot be tested; "" when it can.
 func (r *Rig) LacksMode(m *product.Mode) string {
 	if r.modes == nil || slices.Contains(r.modes, m.Name) {
-		return r.Store.Lacks(r.Version, m)
+		return r.Store.Lacks(m)
 	}
 	return fmt.Sprintf("%s has no mode %s", r.Called(), m.Name)
 }
@@ -251,11 +251,11 @@ func End(r *process.Redis) {
 	r.OutputDone()
 }
 
-// Repair runs the server's repair tool on a directory; fixed is false as well when
-// there is no tool.
-func (r *Rig) Repair(ctx context.Context, dir string) (fixed bool, err error) {
+// Repair runs the server's repair tool on a directory, and returns the last of what it
+// said; fixed is false as well when there is no tool.
+func (r *Rig) Repair(ctx context.Context, dir string) (fixed bool, said string, err error) {
 	if r.repair == nil {
-		return false, nil
+		return false, "", nil
 	}
 	return product.RunRepair(ctx, r.repair, dir, r.space(), r.Clock, r.within)
 }

@@ -313,7 +313,7 @@ func (m *Simulated) Start(context.Context) error {
 }
 
 // Repair implements Machine: the tool is a process of the machine, too.
-func (m *Simulated) Repair(ctx context.Context) (fixed bool, err error) {
+func (m *Simulated) Repair(ctx context.Context) (fixed bool, said string, err error) {
 	failed := errors.New("the tool did not end")
 	m.exited = false
 	m.node.Start(func(e env.Env, fs vfs.FS) { failed = m.engine.Fix(ctx, e, fs) })
@@ -321,7 +321,7 @@ func (m *Simulated) Repair(ctx context.Context) (fixed bool, err error) {
 		m.wake.WaitFor(StartLimit)
 	}
 	m.hurry()
-	return failed == nil, nil
+	return failed == nil, "", nil
 }
 
 // hurry ends a process that has had its time, so that another can be started.

@@ -62,6 +62,9 @@ func (m *Measurement) Run(ctx context.Context) (*result.Policies, error) {
 		return nil, fmt.Errorf("measure in %s: %w", m.Dir, err)
 	}
 	defer host.Close()
+	for i := range m.Modes {
+		m.Modes[i] = host.Store.On(m.Modes[i])
+	}
 	syncs, err := fusefs.MeasureSync(host.Disks.Dir())
 	if err != nil {
 		return nil, err

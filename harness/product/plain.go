@@ -25,6 +25,7 @@ func (Plain) Operation([]string) (*history.Op, error)         { return nil, nil 
 func (Plain) Rewrite(*Mode) []string                          { return nil }
 func (Plain) Tour(*Mode) Tour                                 { return Tour{} }
 func (Plain) Reload(*Mode) *Reload                            { return nil }
+func (Plain) On(m Mode) Mode                                  { return m }
 func (Plain) Repair(string) []string                          { return nil }
 func (Plain) Obeys(words []string) error {
 	return fmt.Errorf("it is not known what %q does to this store", words[0])

@@ -33,14 +33,15 @@ func Refused(e *process.StartError) bool {
 var ErrHangs = errors.New("did not end in time")
 
 // RunRepair runs a repair tool on the files in a server's directory, and answers y to
-// whatever it asks. space is where it runs. limit is how long it may take; 0: ReplyLimit.
-func RunRepair(ctx context.Context, command []string, dir string, space *guard.Space, clock func() time.Duration, limit time.Duration) (bool, error) {
+// whatever it asks; said is the end of what it says. space is where it runs. limit is how
+// long it may take; 0: ReplyLimit.
+func RunRepair(ctx context.Context, command []string, dir string, space *guard.Space, clock func() time.Duration, limit time.Duration) (fixed bool, said string, err error) {
 	args := []string{"-c", `yes | "$0" "$@"`}
 	for i, w := range command {
 		if i == 0 && strings.Contains(w, "/") { // it is not run where torntail is
 			whole, err := filepath.Abs(w)
 			if err != nil {
-				return false, err
+				return false, "", err
 			}
 			w = whole
 		}
@@ -48,7 +49,7 @@ func RunRepair(ctx context.Context, command []string, dir string, space *guard.S
 	}
 	p, err := process.Start(process.Spec{Path: "sh", Args: args, Space: space, Clock: clock})
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	defer p.OutputDone()
 	defer p.WaitTree()
@@ -58,11 +59,14 @@ func RunRepair(ctx context.Context, command []string, dir string, space *guard.S
 	defer timer.Stop()
 	select {
 	case <-p.Done():
-		return p.Wait().Code == 0, nil
+		p.KillTree() // yes may be there still
+		p.WaitTree()
+		p.OutputDone()
+		return p.Wait().Code == 0, p.Tail(), nil
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return false, "", context.Cause(ctx)
 	case <-timer.C:
-		return false, fmt.Errorf("the repair tool %s %w (%v):\n%s", command[0], ErrHangs, limit, p.Tail())
+		return false, "", fmt.Errorf("the repair tool %s %w (%v):\n%s", command[0], ErrHangs, limit, p.Tail())
 	}
 }
 

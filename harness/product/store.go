@@ -61,8 +61,11 @@ type Keeping interface {
 	// Policy is what a mode's directives amount to. The error is of a directive that
 	// cannot be read.
 	Policy(m *Mode) (Policy, error)
-	// Lacks is why a server of that version cannot be tested in a mode; "" when it can.
-	Lacks(version string, m *Mode) string
+	// Lacks is why the server cannot be tested in a mode; "" when it can.
+	Lacks(m *Mode) string
+	// On is the mode as the server has it: with the store's own understanding of files,
+	// and without what it does not know.
+	On(m Mode) Mode
 	// Check says what is wrong with a directive that somebody asks for.
 	Check(d Directive) error
 	// ReadConf reads a configuration file. foreign says that the server may know
@@ -156,6 +159,8 @@ const (
 	RewriteBegan
 	ChildEnded // that of the snapshot or rewrite, its result handed over
 	TailCut    // the torn tail of a file was cut off at the start
+	// BaseRefused: the repair tool calls a snapshot at the beginning of the log no log.
+	BaseRefused
 )
 
 // Upkeep is what a server can be told to do beside its clients' work.

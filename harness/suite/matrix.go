@@ -275,7 +275,7 @@ type crashRunner struct {
 func (r *crashRunner) check(plant string) error {
 	c, backend := &r.campaign, plan.Process
 	of := c.Modes[0].Store
-	if store := target.StoreOf(r.target); store != of {
+	if store := target.StoreOf(r.target); store.Name() != of.Name() {
 		return fmt.Errorf("target %s is %s, and has no mode of %s: want a block for each kind, with its modes", r.target, store.Name(), of.Name())
 	}
 	if lacks := c.Workload.Lacks(of); lacks != "" {

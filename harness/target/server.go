@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/servers"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -62,6 +64,8 @@ func Find(name string) (*Server, error) {
 			return nil, &MissingError{Text: "target " + err.Error()}
 		}
 		s.Binary, s.Version, s.Origin = got.Program(), got.Version, got.Origin()
+		kind, _, _ := strings.Cut(name, "-")
+		s.Store = redis.Of(kind, s.Version)
 		return s, nil
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() && !result.Named(name) {
@@ -71,9 +75,12 @@ func Find(name string) (*Server, error) {
 		return nil, &MissingError{Err: err}
 	}
 	var err error
+	var kind string
 	if s.Store.Server(name) != nil {
 		s.Version, err = process.VersionOf([]string{name, "--version"})
-	} else if s.Version, err = process.Version(name); err != nil {
+	} else if s.Version, kind, err = process.Kind(name); err == nil {
+		s.Store = redis.Of(kind, s.Version)
+	} else {
 		err = fmt.Errorf("called with --version it does not answer as redis-server does (a target.yaml can describe it: docs/targets.md): %w", err)
 	}
 	if err != nil {

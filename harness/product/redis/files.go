@@ -2,6 +2,7 @@ package redis
 
 import (
 	"bytes"
+	"cmp"
 	"path"
 	"strings"
 
@@ -18,18 +19,31 @@ const (
 )
 
 // Globs implements product.Store.
-func (store) Globs() (log, snapshot string) { return "*.incr.aof", "*.rdb" }
-
-// DataFile implements product.Store: the AOF's manifest, or the snapshot.
-func (store) DataFile(m *product.Mode) string {
-	if m.AOF {
-		return manifest
+func (s store) Globs() (log, snapshot string) {
+	if s.kin.Log != "" {
+		return s.kin.Log, "*.rdb"
 	}
-	return snapshot
+	return "*.incr.aof", "*.rdb"
 }
 
-// Role implements product.Store.
-func (store) Role(path string) product.Role {
+// DataFile implements product.Store: the AOF's manifest, the one file that it is, or the
+// snapshot.
+func (s store) DataFile(m *product.Mode) string {
+	switch {
+	case m.AOF && s.kin.Log != "":
+		return s.kin.Log
+	case m.AOF:
+		return manifest
+	}
+	return cmp.Or(s.kin.Snapshot, snapshot)
+}
+
+// Role implements product.Store. A single log that is being rewritten is a draft until it
+// has the log's name (redis 6.0 aof.c backgroundRewriteDoneHandler).
+func (s store) Role(path string) product.Role {
+	if s.kin.Log != "" && path == s.kin.Log {
+		return product.TheLog
+	}
 	switch {
 	case isIncr(path):
 		return product.TheLog
@@ -68,7 +82,15 @@ var isStray = func() (is [256]bool) {
 }()
 
 // Stray implements product.Store.
-func (store) Stray(fsys vfs.FS) product.Stray {
+func (s store) Stray(fsys vfs.FS) product.Stray {
+	if s.kin.Log != "" {
+		if data, err := vfs.ReadFile(fsys, s.kin.Log); err == nil {
+			if at := firstStray(data[preamble(data):]); at >= 0 {
+				return product.Stray{s.kin.Log: int64(at + preamble(data))}
+			}
+		}
+		return nil
+	}
 	names, err := fsys.List(AOFDir)
 	if err != nil {
 		return nil
@@ -91,6 +113,32 @@ func (store) Stray(fsys vfs.FS) product.Stray {
 		}
 	}
 	return found
+}
+
+// preamble is the length of the snapshot at the beginning of a single log (aof-use-rdb-preamble
+// of 4.0 and later), which has a checksum: it ends with the opcode EOF and that, and commands
+// follow.
+func preamble(data []byte) int {
+	if !bytes.HasPrefix(data, []byte("REDIS")) {
+		return 0
+	}
+	const eof, checksum = 0xff, 8
+	for at := 0; ; {
+		i := bytes.IndexByte(data[at:], eof)
+		if at += i + 1; i < 0 || at+checksum > len(data) {
+			return len(data)
+		}
+		if beginsCommand(data[at+checksum:]) {
+			return at + checksum
+		}
+	}
+}
+
+// beginsCommand reports whether b begins as commands in a log do: a number of arguments,
+// and the length of the first on the next line.
+func beginsCommand(b []byte) bool {
+	digits := bytes.TrimLeft(bytes.TrimPrefix(b, []byte("*")), "0123456789")
+	return len(b) > 0 && b[0] == '*' && len(digits) < len(b)-1 && bytes.HasPrefix(digits, []byte("\r\n$"))
 }
 
 // firstStray is the offset of the first stray byte that is not of the harness's own key;

@@ -2,14 +2,15 @@ package redis
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/finding"
 )
 
@@ -57,6 +58,14 @@ func TestShown(t *testing.T) {
 	again.Epochs = append(again.Epochs, history.Epoch{})
 	lost := []anomaly.Name{anomaly.LostWrite}
 	missing := "Fatal: Unable to obtain the AOF file appendonly.aof.2.incr.aof length. stat: No such file or directory"
+	late := []anomaly.Name{anomaly.LateSync}
+	snapshots := func(at ...time.Duration) *history.History {
+		h := &history.History{Epochs: []history.Epoch{{}}}
+		for pair := range slices.Chunk(at, 2) {
+			h.Epochs[0].Snapshots = append(h.Epochs[0].Snapshots, history.Snapshot{Renamed: pair[0], Durable: pair[1]})
+		}
+		return h
+	}
 	for _, c := range []struct {
 		name    string
 		run     finding.Run
@@ -81,6 +90,14 @@ func TestShown(t *testing.T) {
 		{"manifest", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "F5", true},
 		{"manifest, names in order", finding.Run{Power: true, Personality: "ext4", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused(missing)}, "", false},
 		{"manifest, refused for another reason", finding.Run{Power: true, Personality: "btrfs", Refused: true, Signs: finding.Signs{ManifestAhead: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused("Bad file format")}, "", false},
+		{"a tool that does not know the base", finding.Run{Refused: true, Signs: finding.Signs{BaseRefused: true}, Anomalies: []anomaly.Name{anomaly.Unrecoverable}, History: refused("Bad file format")}, "F10", false},
+		{"a draft that took over", finding.Run{Power: true, Signs: finding.Signs{DraftTookOver: true}, Anomalies: lost}, "F8", false},
+		{"a draft that took over, and a kill", finding.Run{Signs: finding.Signs{DraftTookOver: true}, Anomalies: lost}, "", false},
+		{"a draft that took over and broke nothing", finding.Run{Power: true, Signs: finding.Signs{DraftTookOver: true}}, "", false},
+		{"snapshots without a sync of their name", finding.Run{Anomalies: late, History: snapshots(1, history.Never)}, "F9", false},
+		{"one of them was synced", finding.Run{Anomalies: late, History: snapshots(1, history.Never, 1, 2)}, "", false},
+		{"no snapshot has its name", finding.Run{Anomalies: late, History: snapshots(history.Never, history.Never)}, "", false},
+		{"snapshots, and lost writes alone", finding.Run{Anomalies: lost, History: snapshots(1, history.Never)}, "", false},
 		{"a good sync behind a failed one", finding.Run{Power: true, Anomalies: lost, History: lives(failed, good)}, "F7", false},
 		{"a good sync before a failed one", finding.Run{Power: true, Anomalies: lost, History: lives(good, failed)}, "", false},
 		{"a failed sync, and one in flight", finding.Run{Power: true, Anomalies: lost, History: lives(failed, flying)}, "", false},
@@ -95,15 +112,6 @@ func TestShown(t *testing.T) {
 		require.Equal(t, c.want, strings.Join(names, " "), c.name)
 		require.Equal(t, c.excused, excused, c.name)
 		require.Nil(t, finding.Drowning(findings, &c.run), c.name)
-	}
-}
-
-// TestAnOldLogIsNotKnown: before 7.0 the log was a single file.
-func TestAnOldLogIsNotKnown(t *testing.T) {
-	log, none := &product.Mode{AOF: true}, &product.Mode{RDB: true}
-	for version, known := range map[string]bool{"6.2.14": false, "4.0.9": false, "7.0.0": true, "7.0.15": true, "8.1.3": true, "10.0": true, "255.255.255": true, "": true, "unstable": true} {
-		require.Equal(t, known, Store.Lacks(version, log) == "", version)
-		require.Empty(t, Store.Lacks(version, none))
 	}
 }
 

@@ -42,6 +42,12 @@ func (store) Says(msg string) (what product.Said, file string) {
 		file, _, _ = strings.Cut(rest, " ")
 		return product.TailCut, file
 	}
+	// valkey 9.1 valkey-check-aof.c checkSingleAof, of a base that it does not know for a snapshot
+	if rest, ok := strings.CutPrefix(msg, "AOF "); ok {
+		if file, ok = strings.CutSuffix(rest, ".base.rdb format error"); ok {
+			return product.BaseRefused, file + ".base.rdb"
+		}
+	}
 	for _, s := range says {
 		if strings.HasPrefix(msg, s.begins) {
 			return s.what, ""

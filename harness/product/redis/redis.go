@@ -20,7 +20,10 @@ import (
 var Store product.Store = store{}
 
 // store is Redis, which speaks RESP.
-type store struct{ workloads.RESP }
+type store struct {
+	workloads.RESP
+	kin Kin
+}
 
 // Name implements product.Store.
 func (store) Name() string { return "redis" }
@@ -30,16 +33,6 @@ func (store) Program() string { return "redis-server" }
 
 // Server implements product.Store.
 func (store) Server(string) *process.Server { return nil }
-
-// Lacks implements product.Store: before 7.0 (redis #9788) the log was one file, of which
-// nobody here knows what its calls mean.
-func (store) Lacks(version string, m *product.Mode) string {
-	major, err := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
-	if err != nil || major >= 7 || !m.AOF {
-		return ""
-	}
-	return "version " + version + " keeps its log in a single file; torntail knows that of 7.0 and later, which is several"
-}
 
 // Policy implements product.Store.
 func (store) Policy(m *product.Mode) (product.Policy, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // FixAOF is the engine's redis-check-aof --fix, as an operator would run it
@@ -45,10 +46,10 @@ func repairTool(binary string) string {
 }
 
 // Repair implements product.Store.
-func (store) Repair(binary string) []string {
+func (s store) Repair(binary string) []string {
 	tool := repairTool(binary)
 	if tool == "" {
 		return nil
 	}
-	return []string{tool, "--fix", "{{dir}}/" + manifest}
+	return []string{tool, "--fix", "{{dir}}/" + s.DataFile(&product.Mode{AOF: true})}
 }

@@ -73,7 +73,7 @@ func (store) Modes() []product.Mode {
 }
 
 // Lacks implements product.Store.
-func (store) Lacks(string, *product.Mode) string { return "" }
+func (store) Lacks(*product.Mode) string { return "" }
 
 func (store) DefaultModes() []string { return syncs }
 
