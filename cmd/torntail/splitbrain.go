@@ -68,7 +68,7 @@ type splitbrainCmd struct {
 func (c *splitbrainCmd) Help() string {
 	return `Partitions a master while its Sentinels watch and clients write, heals, and accounts
 for every acknowledged write: on the embedded engine in simulation, or on real servers
-and Sentinels behind proxies, which need redis-server, and no FUSE. Examples:
+and Sentinels behind proxies, which need redis-server, and FUSE for faults of disks. Examples:
   torntail splitbrain
   torntail splitbrain aphyr-2013 --target redis-server
   torntail splitbrain --partition master+replica --directive min-replicas-to-write=1

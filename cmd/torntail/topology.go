@@ -65,7 +65,7 @@ func (c *topologyUpCmd) Run(a *app) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true})
+	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true, Host: true})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

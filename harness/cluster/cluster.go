@@ -23,6 +23,7 @@ import (
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/redisconf"
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // Options say what a cluster is made of, besides its scenario.
@@ -30,6 +31,7 @@ type Options struct {
 	// Server is what is started, as Sentinel too; nil: redis-server.
 	Server machine.Opener
 	Seed   uint64
+	Host   bool // their files are on the host's disk, also where there can be fault disks
 	// Anybody lets the last client stand for whoever connects from another address.
 	Anybody bool
 }
@@ -38,15 +40,18 @@ type Options struct {
 // environment.
 type Cluster struct {
 	splitbrain.Nodes
-	o        Options
-	s        *splitbrain.Scenario
-	rig      *machine.Rig
-	at       addresses
-	ends     []proxy.Node // of links: the nodes and the clients
-	net      *proxy.Net
-	acks     acknowledged
-	env      *osenv.Env
-	stopping atomic.Bool
+	o     Options
+	s     *splitbrain.Scenario
+	rig   *machine.Rig
+	at    addresses
+	ends  []proxy.Node // of links: the nodes and the clients
+	net   *proxy.Net
+	acks  acknowledged
+	calls watching
+	// onFaultDisks: each node has one of its own; else a directory of the host's.
+	onFaultDisks bool
+	env          *osenv.Env
+	stopping     atomic.Bool
 }
 
 var _ splitbrain.Cluster = (*Cluster)(nil)
@@ -61,7 +66,7 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 	if o.Server == nil {
 		o.Server = machine.Serving(redis.Store, "redis-server")
 	}
-	if c.rig, err = o.Server(machine.HostDirs("")); err != nil {
+	if c.rig, err = o.Server(c.disksOf(o.Host)); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -83,11 +88,16 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 			return nil, err
 		}
 	}
-	c.Nodes.Start, c.Ended = c.recover, c.ended
+	c.Nodes.Start, c.Ended, c.Refused = c.recover, c.ended, map[string]string{}
+	c.Later = func(f func()) { go f() }
 	for _, name := range slices.Concat(s.Topology.ServerNames(), s.Topology.SentinelNames()) {
 		n := &splitbrain.Node{Machine: c.rig.Machine(), Name: name, Announced: c.end(name).Listen.String(), Reached: c.end(name).Target.String()}
 		setup := s.Setup(name, c)
-		setup.Listen, setup.Profile = n.Reached, "nvme"
+		setup.Listen, setup.Profile, setup.Personality = n.Reached, "nvme", "ext4"
+		setup.Seed = seeding.Derive(o.Seed, uint64(len(c.All)))
+		if c.onFaultDisks && s.Plan.SeesCalls() {
+			setup.Watch.Call = c.calls.call(name)
+		}
 		n.Mode = setup.Mode
 		c.All = append(c.All, n)
 		if err = n.Reset(setup); err != nil {
@@ -153,6 +163,9 @@ func (c *Cluster) Place(f *redisconf.File, node string) {
 
 // Close ends everything and removes the directory.
 func (c *Cluster) Close() (err error) {
+	if on, ok := c.world().(*OnFaultDisks); ok {
+		on.Heal() // a call that is held up keeps its process from dying
+	}
 	for _, n := range c.All {
 		_, killed := n.Machine.Kill(n.Name, true) // all of them, before the first is awaited
 		err = errors.Join(err, killed)
@@ -210,7 +223,7 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 	stop := context.AfterFunc(ctx, c.Stop)
 	version := c.All[0].Machine.(interface{ Redis() *process.Redis }).Redis().Version
 	c.env.Enter()
-	out, err = splitbrain.Conduct(c, s, o.Seed)
+	out, err = splitbrain.Conduct(c.world(), s, o.Seed)
 	c.env.Leave()
 	stop()
 	if closed := c.Close(); err == nil {

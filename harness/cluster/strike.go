@@ -12,7 +12,12 @@ import (
 // the processes of every cluster (splitbrain.Nodes).
 
 // System is what plans of experiments strike.
-func System() plan.System { return splitbrain.System((*Cluster)(nil)) }
+func System() plan.System {
+	if faultDisks() {
+		return splitbrain.System((*OnFaultDisks)(nil))
+	}
+	return splitbrain.System((*Cluster)(nil))
+}
 
 // Name implements plan.System.
 func (*Cluster) Name() string { return "cluster" }
@@ -21,9 +26,9 @@ func (*Cluster) Name() string { return "cluster" }
 func (*Cluster) Lacks(n plan.Need) string {
 	switch n {
 	case plan.NeedPower, plan.NeedAtRest:
-		return "the servers of a cluster are on the host's own disk, which cannot lose what it was not told to keep"
+		return "the servers are on the host's own disk, which cannot lose what it was not told to keep: they have disks of their own where there is FUSE, under torntail splitbrain"
 	case plan.NeedCalls, plan.NeedHeldCalls, plan.NeedDisks:
-		return "the servers of a cluster are on the host's own disk, whose calls nobody sees"
+		return "the servers are on the host's own disk, whose calls nobody sees: they have disks of their own where there is FUSE, under torntail splitbrain"
 	}
 	return ""
 }
@@ -38,6 +43,7 @@ func (c *Cluster) recover(n *splitbrain.Node) (why string, err error) {
 	back, err := machine.Recover(context.Background(), n, n.Mode, nil)
 	if err == nil && back.How == machine.RefusedToStart {
 		why = n.Name + ": " + back.Refusal
+		c.Refused[n.Name] = "it refuses to start: " + back.Refusal
 	}
 	return why, err
 }

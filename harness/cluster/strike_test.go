@@ -19,13 +19,17 @@ func TestEveryScenarioCanRunOnRealServers(t *testing.T) {
 
 // TestWhatAClusterCannotSuffer: it is refused before the run.
 func TestWhatAClusterCannotSuffer(t *testing.T) {
+	const onHost = "the servers are on the host's own disk, whose calls nobody sees: they have disks of their own where there is FUSE, under torntail splitbrain"
 	for _, c := range []struct {
 		on         plan.System
 		text, want string
 	}{
-		{System(), "at 1s: power-cut n1", "the servers of a cluster are on the host's own disk, which cannot lose what it was not told to keep"},
-		{System(), "at 1s: full n1 0", "the servers of a cluster are on the host's own disk, whose calls nobody sees"},
-		{System(), "at n1 fsync(*)#1: kill n1", "the servers of a cluster are on the host's own disk, whose calls nobody sees"},
+		{ControlSystem(), "at 1s: power-cut n1", "the servers are on the host's own disk, which cannot lose what it was not told to keep: they have disks of their own where there is FUSE, under torntail splitbrain"},
+		{ControlSystem(), "at 1s: full n1 0", onHost},
+		{ControlSystem(), "at n1 fsync(*)#1: kill n1", onHost},
+		{splitbrain.System((*Cluster)(nil)), "at 1s: full n1 0", onHost},
+		{splitbrain.System((*OnFaultDisks)(nil)), "at 1s: power-cut n1,n2", ""},
+		{splitbrain.System((*OnFaultDisks)(nil)), "at n1 fsync(*)#1: kill n1", ""},
 		{System(), "at 1s: clock n1 +1s", "a real process reads the machine's own clock"},
 		{ControlSystem(), "at ack#3: kill n1", "no client of torntail's counts acknowledged writes"},
 		{System(), "at ack#3: kill n1", ""},

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,6 +110,12 @@ func (p *Process) Reset(s *Setup) (err error) {
 	}
 	var f redisconf.File
 	f.Line("dir", p.disk.Dir())
+	if p.disk.Ours() != nil { // not through its mount, which this process serves
+		s.Conf = f.String() + s.Conf
+		var failed error
+		err = p.disk.Files(func(fsys vfs.FS) { failed = install(fsys, s.file(), s.Conf) })
+		return cmp.Or(err, failed)
+	}
 	return os.WriteFile(p.confFile(), []byte(f.String()+s.Conf), 0o600)
 }
 

@@ -178,6 +178,12 @@ func isSentinel(node string) bool { return node[0] == splitbrain.Sentinel(0)[0] 
 // WatchCalls implements splitbrain.Watched.
 func (c *Simulator) WatchCalls(f func(node string, call *disk.Call) disk.Decision) { c.onCall = f }
 
+// Lock implements splitbrain.Watched, as do the next three: one task runs at a time.
+func (*Simulator) Lock()                      {}
+func (*Simulator) Unlock()                    {}
+func (*Simulator) Wake(f func())              { f() }
+func (*Simulator) Striking(bool) (end func()) { return func() {} }
+
 // SetLink implements plan.Network.
 func (c *Simulator) SetLink(from, to string, l network.Link) { c.world.SetLink(from, to, l) }
 

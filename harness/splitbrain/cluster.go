@@ -1,6 +1,8 @@
 package splitbrain
 
 import (
+	"sync"
+
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
@@ -18,6 +20,14 @@ const Admin = "admin"
 type Watched interface {
 	// WatchCalls has f asked about each call of a node to its disk as it enters.
 	WatchCalls(f func(node string, c *disk.Call) disk.Decision)
+	// Locker is held while a plan is told something: a call is told on a goroutine of the
+	// disk's. In simulation it does nothing.
+	sync.Locker
+	// Wake runs f, which wakes who keeps the plan's time, where a call may do that; elsewhere
+	// that one looks often.
+	Wake(f func())
+	// Striking begins a strike, for which a call waits when inCall is set.
+	Striking(inCall bool) (end func())
 	// Heal ends what faults of disks have left in place.
 	Heal()
 	// Denied is how many calls of a node have met a full disk, or one that is read-only.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/conduct"
@@ -22,6 +23,8 @@ type run struct {
 	rec workloads.Recorder
 	env env.Env // of Admin
 
+	disks     Watched       // of the cluster, or unwatched
+	looks     time.Duration // how often who keeps the plan's time looks at least
 	conductor *conduct.Conductor
 	given     *conduct.Given // the plan
 	links     *plan.LinkFaults
@@ -64,6 +67,20 @@ func (r *run) stopping() bool {
 // lookEvery bounds how long an interruption goes unnoticed.
 const lookEvery = 250 * time.Millisecond
 
+// lookForCalls is the same where a disk call may set an instant.
+const lookForCalls = 5 * time.Millisecond
+
+// unwatched stands for disks whose calls nobody sees.
+type unwatched struct{}
+
+func (unwatched) WatchCalls(func(string, *disk.Call) disk.Decision) {}
+func (unwatched) Lock()                                             {}
+func (unwatched) Unlock()                                           {}
+func (unwatched) Wake(func())                                       {}
+func (unwatched) Striking(bool) (end func())                        { return func() {} }
+func (unwatched) Heal()                                             {}
+func (unwatched) Denied(string) uint64                              { return 0 }
+
 // limits of administrative commands and of the start.
 const (
 	adminLimit = 2 * time.Second
@@ -77,6 +94,10 @@ const (
 func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r := &run{c: c, s: s, env: c.Env(Admin), acting: Server(0), admin: map[string]*link{}, suffixes: map[string]*suffixReader{}, before: map[string][]string{}, offsets: map[string]int64{}, downed: map[string]bool{}}
 	r.out = &Outcome{Seed: seed, History: new(history.History), Itself: map[string]string{}, Refused: map[string]int{}}
+	r.disks, r.looks = unwatched{}, lookEvery
+	if watched, ok := c.(Watched); ok {
+		r.disks = watched
+	}
 	r.rec.Reset(r.out.History)
 	r.conductor = conduct.New(world{r})
 	r.links = plan.NewLinkFaults(c)
@@ -92,8 +113,9 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r.began = r.env.Now()
 	r.out.Began = r.began
 	r.given = r.conductor.Give(s.Plan, seed)
-	if watched, ok := c.(Watched); ok && s.Plan.SeesCalls() {
-		watched.WatchCalls(r.conductor.OnCall)
+	if s.Plan.SeesCalls() {
+		r.disks.WatchCalls(r.conductor.OnCall)
+		r.looks = lookForCalls
 	}
 	r.out.History.Ops = make([]history.Op, 0, s.expected())
 	var clients []*client

@@ -15,6 +15,10 @@ type Nodes struct {
 	All []*Node
 	// Start starts the server of a machine on which none runs; why: it refused.
 	Start func(n *Node) (why string, err error)
+	// InCall: a disk call waits for the strike under way. A process that dies does so once
+	// its call is answered: Later then runs what waits for it.
+	InCall bool
+	Later  func(f func())
 	// Refused are the words of those that did not start again.
 	Refused map[string]string
 	// Ended, when not nil, is told that a node's process has ended.
@@ -86,13 +90,21 @@ func (n *Nodes) strike(name string, do func(m machine.Machine) (why string, err 
 
 // end is strike for what ends the process.
 func (n *Nodes) end(name string, how func(m machine.Machine) (why string, err error)) (why string, err error) {
+	inCall := n.InCall
 	return n.strike(name, func(m machine.Machine) (string, error) {
 		why, err := how(m)
-		if why == "" && err == nil {
+		ended := func() {
 			m.AwaitExit()
 			if n.Ended != nil {
 				n.Ended(name)
 			}
+		}
+		switch {
+		case why != "" || err != nil:
+		case inCall:
+			n.Later(ended)
+		default:
+			ended()
 		}
 		return why, err
 	})

@@ -19,16 +19,18 @@ import (
 // world is the experiment as its conductor knows it: one task at a time runs.
 type world struct{ r *run }
 
-func (world) Lock()                {}
-func (world) Unlock()              {}
+func (w world) Lock()              { w.r.disks.Lock() }
+func (w world) Unlock()            { w.r.disks.Unlock() }
 func (w world) Now() time.Duration { return w.r.env.Now() }
 
 // Wake lets keepTime look again: a disk call may have set an instant.
 func (w world) Wake(next time.Duration) {
-	if next < w.r.awaited {
-		w.r.awaited = next
-		w.r.news.Signal()
-	}
+	w.r.disks.Wake(func() {
+		if next < w.r.awaited {
+			w.r.awaited = next
+			w.r.news.Signal()
+		}
+	})
 }
 
 // Outside hands an acknowledgement's strikes to who keeps the time. It is called from a
@@ -40,11 +42,12 @@ func (w world) Outside(f func()) {
 
 // Strike implements conduct.World.
 func (w world) Strike(t plan.Trigger) conduct.Strike {
+	end := w.r.disks.Striking(t.InCall)
 	w.r.inCall, w.r.striking = t.InCall, w.r.env.Now()
 	if !t.End && !t.Turn {
 		w.r.remember(t.Statement.Action)
 	}
-	return strike{w.r.c, w.r}
+	return strike{w.r.c, w.r, end}
 }
 
 // keepTime carries the plan out until the span is over, or all writes are made.
@@ -61,7 +64,7 @@ func (r *run) keepTime() {
 			f()
 		}
 		r.conductor.Due(now)
-		wait := min(end-now, lookEvery)
+		wait := min(end-now, r.looks)
 		if next := r.conductor.NextTime(); next != conduct.Never {
 			wait = min(wait, next-r.env.Now())
 		}
@@ -76,8 +79,9 @@ func (r *run) keepTime() {
 // strike is the cluster while a fault strikes, with what the experiment has of it:
 // links, and connections to all nodes. In a prototype r is nil.
 type strike struct {
-	c plan.System
-	r *run
+	c   plan.System
+	r   *run
+	end func()
 }
 
 // System is what plans strike in experiments on a kind of cluster, of which any
@@ -137,6 +141,7 @@ func (k strike) Done(t plan.Trigger, why string, err error) {
 		k.r.started(back.Node)
 	}
 	k.r.inCall = false
+	k.end()
 }
 
 // noteFault puts what struck on the record.
@@ -210,10 +215,10 @@ func (r *run) lag(on bool) {
 
 // unmet finds what made a disk full or read-only that no call has met: it has struck nothing.
 func (r *run) unmet() {
-	watched, ok := r.c.(Watched)
+	_, ok := r.c.(Watched)
 	for i := range r.out.Statements {
 		st := &r.out.Statements[i]
-		if node, denies := plan.Denies(r.s.Plan.Statements[i].Action); ok && denies && st.Struck && watched.Denied(node) == 0 {
+		if node, denies := plan.Denies(r.s.Plan.Statements[i].Action); ok && denies && st.Struck && r.disks.Denied(node) == 0 {
 			st.Struck, st.State, st.Why = false, plan.Missed, fmt.Sprintf("in place from %v, but %s wrote nothing to its disk", st.At, node)
 		}
 	}
@@ -225,9 +230,7 @@ func (r *run) heal() {
 	r.readSuffixes()
 	r.healing = true
 	r.conductor.End()
-	if watched, ok := r.c.(Watched); ok {
-		watched.Heal()
-	}
+	r.disks.Heal()
 	// Faults without a span are over for the plan's runner, and still in place.
 	if r.links.Clear() {
 		r.noteFault(plan.Trigger{Statement: &plan.Statement{Action: &plan.Heal{}}})
