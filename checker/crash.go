@@ -80,8 +80,12 @@ func crashWords(how history.EventKind) string {
 	return string(how)
 }
 
-// empty judges a configuration that promises nothing: nothing may come back.
+// empty judges a configuration that promises nothing: nothing may come back but what a
+// snapshot left that somebody had asked for.
 func (j *Judge) empty(e *epoch) {
+	if len(e.after.Keys) > 0 && j.c.Keeps == contract.KeepsSync && j.fromSync(e) {
+		return
+	}
 	j.out.Lost += len(j.changes.Acked)
 	j.out.PossiblyLost += len(j.changes.Acked)
 	if len(j.changes.Acked) > 0 {
@@ -98,6 +102,75 @@ func (j *Judge) empty(e *epoch) {
 	j.found(anomaly.Anomaly{Name: anomaly.Resurrection, Epoch: e.number, Key: kv.Key,
 		Rule:  "without persistence the server must be empty after a restart",
 		Story: fmt.Sprintf("at %s: %s\nread after recovery: %d keys, %q = %q among them", e.life.Ended, crashWords(e.life.How), len(e.after.Keys), kv.Key, kv.Value)})
+}
+
+// fromSync judges what came back of a life in which a snapshot was made that the
+// configuration does not ask for: it is the state that the last of them holds, neither more
+// nor less. false: there was none in place, so that nothing may come back.
+func (j *Judge) fromSync(e *epoch) bool {
+	life := *e.life
+	life.Snapshots = slices.DeleteFunc(slices.Clone(life.Snapshots), func(s history.Snapshot) bool { return s.For == "" })
+	last := -1 // the last that may be in place
+	for i := range life.Snapshots {
+		if s := &life.Snapshots[i]; s.Renamed <= life.Ended {
+			last = i
+		} else if !life.DiskSeen {
+			j.unknown(DiskLog, fmt.Sprintf("a snapshot was made at %s (%s), and nobody saw whether it was in place: what came back may be from it", s.Began, s.For))
+			return true
+		}
+	}
+	if last < 0 {
+		if e.before != nil && sameKeys(e.before.Keys, e.after.Keys) && len(e.before.Keys) > 0 {
+			j.out.FromSync = "what it had come back with before" // the file is there still
+			return true
+		}
+		return false
+	}
+	s := &life.Snapshots[last]
+	from, contracted := *e, *j.c
+	from.life, contracted.Level, contracted.Keeps = &life, contract.Buffered, contract.KeepsSnapshot
+	was := j.c
+	j.c = &contracted
+	anomalies := len(j.out.Anomalies)
+	j.durable(&from)
+	j.c = was
+	if op := j.after(&from, s.Began); op != noOp {
+		j.found(anomaly.Anomaly{Name: anomaly.Resurrection, Epoch: e.number, Ops: []int{op}, Key: j.h.Ops[op].Key,
+			Rule:  "without persistence a server comes back with the last snapshot that was asked for, and with nothing that came after it",
+			Story: fmt.Sprintf("a snapshot was written from %s on (%s)\n%s\nat %s: %s\nread after recovery: it is there", s.Began, s.For, j.tell([]int{op}), life.Ended, crashWords(life.How))})
+	}
+	if len(j.out.Anomalies) == anomalies {
+		j.out.FromSync = s.For
+		j.note(fmt.Sprintf("without persistence the server came back with the snapshot that was written at %s: %s", s.Began, s.For))
+	}
+	return true
+}
+
+func sameKeys(a, b []history.KV) bool {
+	return slices.EqualFunc(a, b, func(a, b history.KV) bool {
+		return a.Key == b.Key && a.Type == b.Type && a.Value == b.Value && slices.Equal(a.List, b.List)
+	})
+}
+
+// after is a write of the life, invoked after an instant, whose value came back; noOp: none.
+func (j *Judge) after(e *epoch, at time.Duration) int {
+	there := map[string]bool{}
+	for i := range e.after.Keys {
+		kv := &e.after.Keys[i]
+		for _, v := range append(slices.Clone(kv.List), kv.Value) {
+			there[v] = v != ""
+		}
+	}
+	for i := e.from; i < e.to; i++ {
+		op := &j.h.Ops[i]
+		if op.Invoke <= at || op.Outcome == history.Failed || !op.Writes() {
+			continue
+		}
+		if there[op.Value] || op.Kind == history.Txn && op.More != nil && slices.ContainsFunc(op.More.Parts, func(p history.Op) bool { return p.Writes() && there[p.Value] }) {
+			return i
+		}
+	}
+	return noOp
 }
 
 // durable judges what came back: clause (a), a prefix; (b), what every prefix

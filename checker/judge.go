@@ -69,6 +69,9 @@ type Judgement struct {
 
 	Crashes  int // crashes of the contract's kind that struck
 	Recovery Recovery
+	// FromSync is what had asked for the snapshot that a server came back with which promises to
+	// keep nothing (contract.KeepsSync); "": it was empty.
+	FromSync string
 	// Notes are remarks for the reader that do not change the verdict.
 	Notes []string
 }

@@ -18,7 +18,7 @@ const (
 	// Buffered is buffered durable linearizability: the state after some prefix
 	// survives, and the prefix holds at least what Contract.Keeps names.
 	Buffered Level = "buffered"
-	// Empty: nothing is promised to survive, and nothing does.
+	// Empty: nothing is promised to survive, and nothing does; but see KeepsSync.
 	Empty Level = "empty"
 )
 
@@ -36,6 +36,12 @@ const (
 	KeepsWritten Keeps = "written"
 	// KeepsSnapshot: everything acknowledged before the fork of the last snapshot that is in place.
 	KeepsSnapshot Keeps = "snapshot"
+	// KeepsSync is of an Empty contract: what comes back, if anything does, is the snapshot
+	// that was made last for a replica's full synchronisation, or by a command, and all of it.
+	// It stays on the disk, and a start loads what is there (redis 7.0.15 replication.c
+	// startBgsaveForReplication and readSyncBulkPayload, server.c loadDataFromDisk) unless
+	// rdb-del-sync-files is set.
+	KeepsSync Keeps = "sync"
 	// KeepsAll: everything acknowledged.
 	KeepsAll Keeps = "all"
 )

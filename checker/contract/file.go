@@ -169,7 +169,7 @@ func (r *Rule) check() error {
 		}
 	}
 	if r.Keeps != nil {
-		all := []string{string(KeepsNothing), string(KeepsSynced), string(KeepsWritten), string(KeepsSnapshot), string(KeepsAll)}
+		all := []string{string(KeepsNothing), string(KeepsSynced), string(KeepsWritten), string(KeepsSnapshot), string(KeepsSync), string(KeepsAll)}
 		if err := known("keeps", string(*r.Keeps), all); err != nil {
 			return err
 		}

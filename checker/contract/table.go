@@ -139,7 +139,7 @@ func (r row) contract(crash Crash, conf Config) Contract {
 		}
 		c.Bounds = savePointBounds(conf.SavePoints, conf.Writes)
 	default:
-		c.Level, c.Keeps = Empty, KeepsNothing
+		c.Level, c.Keeps = Empty, KeepsSync
 	}
 	if r.log == "" && !crash.LosesPageCache() {
 		c.AllowRepair = false

@@ -195,6 +195,9 @@ type Snapshot struct {
 	Began, Renamed time.Duration
 	// Failed: the sync that was to make the rename durable failed.
 	Failed bool
+	// For is who asked for it, where that is known: a replica, or a command. "": the server's
+	// own save points, as far as is known.
+	For string
 }
 
 // Epoch is one life of a server: from the state it started with to the crash that ended it.

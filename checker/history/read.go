@@ -556,6 +556,8 @@ func (d *decoder) snapshot() error {
 			return d.timeTo(&sn.Durable)
 		case "failed":
 			return d.flagTo(&sn.Failed)
+		case "for":
+			return d.text(&sn.For)
 		}
 		return errField
 	})

@@ -339,6 +339,10 @@ func (e *encoder) epoch(n int, ep *Epoch) {
 			e.field("failed")
 			e.b = append(e.b, "true"...)
 		}
+		if s.For != "" {
+			e.field("for")
+			e.str(s.For)
+		}
 		e.end()
 	}
 	for _, b := range ep.Blocked {

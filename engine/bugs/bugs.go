@@ -99,6 +99,8 @@ const (
 	DeadlinesRestarted
 	// EvictionNotLogged neither logs evictions nor sends them to replicas.
 	EvictionNotLogged
+	// ShutdownSavesUnasked saves at an orderly end although there are no save points.
+	ShutdownSavesUnasked
 	// WaitCountsOneMore lets WAIT answer one replica more than have acknowledged.
 	WaitCountsOneMore
 	// EffectsBare logs what a script writes command by command, without MULTI and EXEC.
@@ -197,6 +199,8 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "phantom", "any crash after a write with a deadline"},
 	{EvictionNotLogged, "eviction-not-logged", "a key that is evicted is deleted in memory only",
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after an eviction"},
+	{ShutdownSavesUnasked, "shutdown-saves-unasked", "an orderly end saves although there are no save points",
+		[]string{"none"}, "resurrection", "SIGTERM"},
 	{WaitCountsOneMore, "wait-counts-one-more", "WAIT answers one replica more than have acknowledged the write",
 		[]string{replicated}, "wait-count", "WAIT for more replicas than can be reached"},
 	{EffectsBare, "script-effects-bare", "what a script writes is logged command by command, without MULTI and EXEC around it",

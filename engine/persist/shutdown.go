@@ -2,6 +2,7 @@ package persist
 
 import (
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 )
 
 // SaveMode is the argument of SHUTDOWN.
@@ -49,7 +50,7 @@ func (m *Manager) Shutdown(mode SaveMode, force bool) error {
 			}
 		}
 	}
-	if mode == SaveForce || mode == SaveDefault && len(m.o.Config.Save) > 0 {
+	if mode == SaveForce || mode == SaveDefault && (len(m.o.Config.Save) > 0 || m.o.Bugs.Has(bugs.ShutdownSavesUnasked)) {
 		m.log(Notice, "Saving the final RDB snapshot before exiting.")
 		if err := m.saveNow(); err != nil {
 			if !force {

@@ -135,8 +135,9 @@ var recipes = map[string]func(r recipe) recipe{
 		r.beside, r.crashes = true, []string{"kill"}
 		return r
 	},
-	"deadlines-forgotten": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
-	"deadlines-restarted": func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
+	"deadlines-forgotten":    func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
+	"deadlines-restarted":    func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
+	"shutdown-saves-unasked": func(r recipe) recipe { r.crashes = []string{"term"}; return r },
 }
 
 // evictingLimit is a limit of memory with room for about a hundred of the workload's keys,

@@ -41,7 +41,12 @@ func (b blow) Command(node string, args []string, answered func(history.Outcome,
 	}
 	r := b.r
 	id := -1
-	r.m.Exclusively(func() { id = r.sent(args) })
+	r.m.Exclusively(func() {
+		id = r.sent(args)
+		if len(args) > 0 && (strings.EqualFold(args[0], "save") || strings.EqualFold(args[0], "bgsave")) {
+			r.saves = append(r.saves, history.Event{At: r.m.Now(), Text: strings.ToUpper(args[0])})
+		}
+	})
 	why, err = to.Command(node, args, func(o history.Outcome, why string) {
 		r.answered(id, args, o, why)
 		answered(o, why)

@@ -6,9 +6,11 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +46,8 @@ type Runner struct {
 	// delete all keys.
 	commands, commandReplies int
 	flushes                  []int
+	// saves are the commands of the plan that make a snapshot.
+	saves []history.Event
 
 	// The experiment under way.
 	x       *Experiment
@@ -148,7 +152,7 @@ func (r *Runner) prepare(x *Experiment) {
 	}
 	r.conductor.Reset()
 	r.heard.Reset()
-	r.commands, r.commandReplies, r.flushes = 0, 0, r.flushes[:0]
+	r.commands, r.commandReplies, r.flushes, r.saves = 0, 0, r.flushes[:0], r.saves[:0]
 	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
@@ -229,6 +233,8 @@ func (r *Runner) settle() (goOn bool, err error) {
 		if seen {
 			r.takeFacts(log, epoch.Ended, false)
 			r.logFrom = len(log)
+		} else {
+			r.takeHeard(epoch)
 		}
 	}
 	r.m.AtRestNow(r.conductor.CatchUp)
@@ -329,6 +335,15 @@ func (r *Runner) dump() error {
 	return err
 }
 
+// takeHeard takes what is known of snapshots where nobody sees the calls to the disk: that
+// one was made for a replica, and not when it was in place.
+func (r *Runner) takeHeard(e *history.Epoch) {
+	for _, at := range r.heard.Syncs {
+		e.Snapshots = append(e.Snapshots, history.Snapshot{Fork: at, Began: at, Renamed: history.Never, Durable: history.Never})
+	}
+	r.askedFor(e)
+}
+
 // found takes where stray bytes are in the log of the server that has come back.
 func (r *Runner) found(stray product.Stray) {
 	r.out.NULBytes = len(stray) > 0
@@ -414,6 +429,7 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	r.facts.carries = commitsCarryData(r.x.Personality)
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
+	r.askedFor(epoch)
 	product.Children(&r.x.Mode, r.heard.Worked, at, epoch)
 	rootSynced := r.out.RootSynced
 	r.out.Signs, r.out.Unsynced = r.facts.signs(&r.x.Mode, at), r.facts.unsynced(at, midway)
@@ -421,6 +437,25 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	r.out.InFsync = syncInFlight(log, at)
 	if r.heard.Working {
 		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)
+	}
+}
+
+// askedFor says of the snapshots of a life which of them a replica or a command had asked for.
+func (r *Runner) askedFor(e *history.Epoch) {
+	asked := slices.Clone(r.saves)
+	for _, at := range r.heard.Syncs {
+		asked = append(asked, history.Event{At: at, Text: "a replica's full synchronisation"})
+	}
+	slices.SortStableFunc(asked, func(a, b history.Event) int { return cmp.Compare(a.At, b.At) })
+	before := e.Began // the last snapshot, or the start
+	for i := range e.Snapshots {
+		s := &e.Snapshots[i]
+		for _, a := range asked {
+			if a.At >= before && a.At <= s.Began {
+				s.For = a.Text
+			}
+		}
+		before = s.Began
 	}
 }
 

@@ -165,6 +165,7 @@ func (o *Outcome) take(v *checker.Judgement) {
 	o.Acked, o.Lost, o.Postponed = v.Acked, v.Lost, v.PostponedLost
 	o.Window, o.Censored = v.WindowCertain, v.Censored
 	o.RefusedWrites, o.RefusedFor = v.RefusedWrites, v.RefusedFor
+	o.FromSync = v.FromSync
 	for _, a := range v.Anomalies {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(a.Name), a.Story})
 	}
@@ -172,7 +173,7 @@ func (o *Outcome) take(v *checker.Judgement) {
 
 // asFindingsSee is what known findings see of a run.
 func (o *Outcome) asFindingsSee(x *Experiment) *finding.Run {
-	r := &finding.Run{Power: x.Crash.Power, Personality: x.Personality, Signs: o.Signs, Postponed: o.Postponed, History: o.History,
+	r := &finding.Run{Power: x.Crash.Power, Personality: x.Personality, Signs: o.Signs, Postponed: o.Postponed, History: o.History, FromSync: o.FromSync,
 		ByItself: o.Recovery == machine.ByItself, Repaired: o.Recovery == machine.Repaired, Refused: o.Recovery == machine.RefusedToStart}
 	if o.Verdict == result.Violated {
 		for _, a := range o.Anomalies {

@@ -11,12 +11,16 @@ import (
 type Heard struct {
 	// Forks are the instants at which snapshot children were announced, in
 	// order: everything acknowledged before an instant is in its snapshot.
-	Forks   []time.Duration
+	Forks []time.Duration
+	// Syncs are the instants at which a snapshot was announced that is for a replica.
+	Syncs   []time.Duration
 	Worked  []history.Interval // when one went on, at most the last of them still
 	Working bool               // a snapshot or rewrite has begun and is not over, its hand-over included
 }
 
-func (l *Heard) Reset() { l.Forks, l.Worked, l.Working = l.Forks[:0], l.Worked[:0], false }
+func (l *Heard) Reset() {
+	l.Forks, l.Syncs, l.Worked, l.Working = l.Forks[:0], l.Syncs[:0], l.Worked[:0], false
+}
 
 // Line takes one message of a store's log and the time it was written, or a time before that.
 func (l *Heard) Line(s Store, at time.Duration, msg string) {
@@ -24,6 +28,8 @@ func (l *Heard) Line(s Store, at time.Duration, msg string) {
 	switch what, _ := s.Says(msg); what {
 	case SnapshotForked:
 		l.Forks, l.Working = append(l.Forks, at), true
+	case SyncWritten:
+		l.Syncs = append(l.Syncs, at)
 	case RewriteBegan:
 		l.Working = true
 	case ChildEnded:

@@ -161,6 +161,9 @@ const (
 	TailCut    // the torn tail of a file was cut off at the start
 	// BaseRefused: the repair tool calls a snapshot at the beginning of the log no log.
 	BaseRefused
+	// SyncWritten: a snapshot is written to the disk next for a replica, which asked for a
+	// full synchronisation.
+	SyncWritten
 )
 
 // Upkeep is what a server can be told to do beside its clients' work.

@@ -36,6 +36,9 @@ type Run struct {
 	ByItself, Repaired, Refused bool
 	// Postponed are the acknowledged writes that were lost from behind an fsync in flight.
 	Postponed int
+	// FromSync is what had asked for the snapshot that a server came back with that keeps
+	// nothing; "": it was empty.
+	FromSync string
 	// Anomalies are those that break the contract; none in a run that holds.
 	Anomalies []anomaly.Name
 	History   *history.History
