@@ -20,6 +20,7 @@ import (
 	"github.com/torntail/torntail/harness/explore"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/reports/result"
@@ -187,7 +188,11 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, &explore.Options{Mode: m.With(more), Personality: p, Profile: c.Profile, Workload: w, Commands: c.Commands,
+			m = m.With(more)
+			if p, err := store.Policy(&m); err == nil && p.Evicts && real {
+				return nil, redis.ErrEvicts
+			}
+			all = append(all, &explore.Options{Mode: m, Personality: p, Profile: c.Profile, Workload: w, Commands: c.Commands,
 				Seed: c.Seed, Plants: planted, Bound: bound, Double: c.Double})
 		}
 	}

@@ -108,6 +108,10 @@ func (c *policiesCmd) Run(a *app) error {
 	for _, s := range settings {
 		mode := s.mode
 		mode.Name = s.label
+		if p, err := mode.Store.Policy(&mode); err == nil && p.Evicts {
+			undo()
+			return usage(fmt.Errorf("%s: %w", s.label, redis.ErrEvicts))
+		}
 		m.Modes = append(m.Modes, mode)
 		if c.Verbose {
 			fmt.Fprintf(a.stderr, "%-14s %s\n", s.label, joinDirectives(mode.Directives))

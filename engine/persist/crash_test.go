@@ -529,7 +529,7 @@ func TestWritesMeetTheRewriteAndTheSnapshot(t *testing.T) {
 const elsewhere = bugs.DeadlinesForgotten | bugs.DeadlinesRestarted | bugs.ExpiryNotLogged | bugs.UpdateNotCounted |
 	bugs.IdleTailUnsynced | bugs.RewriteCountsAsSync | bugs.SnapshotDirUnsynced | bugs.ChangesMeanwhileForgotten |
 	bugs.EffectsBare | bugs.FunctionsNotRewritten | bugs.EvictionNotLogged |
-	bugs.OpenTransactionLoaded | bugs.AlwaysGoesOn | bugs.EverysecGoesOn | bugs.RewriteAborts
+	bugs.OpenTransactionLoaded | bugs.AlwaysGoesOn | bugs.EverysecGoesOn | bugs.RewriteAborts | bugs.ShutdownSavesUnasked
 
 // Each planted bug is met by some crash of the same exploration that finds
 // nothing in the correct server, and as the anomaly that the registry names.

@@ -51,6 +51,7 @@ func (t *tally) add(o *experiment.Outcome) {
 		t.Outside.Runs++
 	}
 	t.addOwnEnds(o.OwnEnds)
+	t.Evicted += int64(o.Evicted)
 	if o.RefusedWrites > 0 {
 		if t.RefusedWrites == nil {
 			t.RefusedWrites = new(result.RefusedWrites)

@@ -49,6 +49,8 @@ type Runner struct {
 	// saves are the commands of the plan that make a snapshot.
 	saves []history.Event
 
+	evicted evictions
+
 	// The experiment under way.
 	x       *Experiment
 	out     *Outcome
@@ -152,6 +154,7 @@ func (r *Runner) prepare(x *Experiment) {
 	}
 	r.conductor.Reset()
 	r.heard.Reset()
+	r.evicted = evictions{heard: r.evicted.heard[:0], sent: r.evicted.sent[:0]}
 	r.commands, r.commandReplies, r.flushes, r.saves = 0, 0, r.flushes[:0], r.saves[:0]
 	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
@@ -187,6 +190,9 @@ func (r *Runner) write() {
 	clients := r.m.Clients()
 	r.run.Resume(clients, r.x.Mode.Span)
 	r.run.MoveTo(r.m.Addr())
+	if tells := r.tellsEvictions(); tells != nil {
+		r.hearEvictions(tells)
+	}
 	for _, c := range r.run.Clients() {
 		clients.Go("client", c.Run)
 	}
@@ -221,6 +227,7 @@ func (r *Runner) settle() (goOn bool, err error) {
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	epoch.How, epoch.Ended = r.m.Down()
 	epoch.Waits = r.m.Waits()
+	r.takeEvictions(epoch)
 	if r.recording != nil {
 		return false, r.recording.take(r)
 	}
@@ -259,6 +266,11 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	}
 	r.heard.Reset()
 	r.event(history.Restarted, "")
+	if r.tellsEvictions() != nil {
+		if err := r.m.Configure(unlimited(&r.x.Mode)); err != nil {
+			return false, err
+		}
+	}
 	got, err := machine.Recover(ctx, r.m, &r.x.Mode, r.event)
 	switch {
 	case machine.Silent(err):
@@ -389,6 +401,7 @@ func (r *Runner) onEvicted(key string) (settled func()) {
 	if r.over {
 		return nil
 	}
+	r.out.Evicted++
 	id := r.rec.Invoke(history.Op{Client: evictor, Kind: history.Delete, Key: key, Invoke: r.m.Now(), More: &history.More{Offset: history.NoOffset, Evicted: true}})
 	return func() {
 		if r.rec.Settle(id, r.m.Now()) {

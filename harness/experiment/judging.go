@@ -145,6 +145,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		// nothing to lose: another takes its place.
 		o.Struck = verdict.Assumption != checker.Enough
 	}
+	o.untold()
 	if o.Refusal != "" {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
 			"after the restart the server refuses a write: " + o.Refusal})

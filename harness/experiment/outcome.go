@@ -76,6 +76,11 @@ type Outcome struct {
 	Lost      int // of them, certainly lost
 	Postponed int // of those, lost from behind an fsync in flight
 
+	// Evicted are the deletions by which the server made room; Untold is why it is not known of
+	// all of them, where that is so.
+	Evicted int
+	Untold  string
+
 	// RefusedWrites are those that the server did not take for now, RefusedFor for how long at
 	// a stretch it took none.
 	RefusedWrites int

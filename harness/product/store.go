@@ -184,6 +184,22 @@ type Upkeep interface {
 	Repair(binary string) []string
 }
 
+// TellsEvictions is a Store whose servers tell of each key that they evict.
+type TellsEvictions interface {
+	// HearEvictions asks for word of each, on a connection that is used for nothing else.
+	HearEvictions(c *workloads.Conn, limit time.Duration) error
+	// MarkEvictions asks for a mark, which comes in the order of what is told.
+	MarkEvictions(c *workloads.Conn) error
+	// NextEviction is the next that is told: a key, or a mark.
+	NextEviction(c *workloads.Conn) (key string, mark bool, err error)
+	// CountEvictions is how many the server says it has evicted since it was started.
+	CountEvictions(c *workloads.Conn, limit time.Duration) (int, error)
+	// LimitMemory has it keep to a limit from now on.
+	LimitMemory(c *workloads.Conn, limit time.Duration, to string) error
+	// Deleted are the keys that the files of the log delete, in order.
+	Deleted(fsys vfs.FS) []string
+}
+
 // Tour is what a server does in a run that is to show all that a mode does to its disk:
 // a rewrite, on which the run holds its files up, then more.
 type Tour struct {

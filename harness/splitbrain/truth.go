@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/tidwall/redcon"
 
 	"github.com/torntail/torntail/checker/history"
-	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
@@ -249,54 +246,10 @@ func (r *run) remember(a plan.Action) {
 
 // executed are the keys that the SETs in all incr files name, in order.
 func executed(fsys vfs.FS) (keys []string, err error) {
-	names, err := fsys.List(redis.AOFDir)
-	if err != nil {
-		return nil, err
-	}
-	files := map[int]string{} // by number
-	for _, name := range names {
-		stem, ok := strings.CutSuffix(name, ".incr.aof")
-		if !ok {
-			continue
-		}
-		seq, err := strconv.Atoi(stem[strings.LastIndexByte(stem, '.')+1:])
-		if err != nil {
-			return nil, fmt.Errorf("%s: an incr file without a number", name)
-		}
-		files[seq] = name
-	}
-	for _, seq := range slices.Sorted(maps.Keys(files)) {
-		if keys, err = addSets(keys, fsys, redis.AOFDir+"/"+files[seq]); err != nil {
-			return keys, err
-		}
-	}
-	return keys, nil
-}
-
-// addSets adds the keys of one file's SETs. A command that is cut off at the end
-// is none: its server was killed in it.
-func addSets(keys []string, fsys vfs.FS, name string) ([]string, error) {
-	f, err := fsys.Open(name, vfs.ReadOnly)
-	if err != nil {
-		return keys, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return keys, err
-	}
-	commands := aof.Reader{Passing: true}
-	commands.Reset(name, f, 0, info.Size)
-	for {
-		argv, err := commands.Next()
-		switch {
-		case err == io.EOF || errors.Is(err, aof.ErrTruncated):
-			return keys, nil
-		case err != nil:
-			return keys, err
-		}
+	err = redis.LogCommands(fsys, func(argv [][]byte) {
 		if len(argv) >= 3 && strings.EqualFold(string(argv[0]), "SET") {
 			keys = append(keys, string(argv[1]))
 		}
-	}
+	})
+	return keys, err
 }

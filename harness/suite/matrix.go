@@ -286,10 +286,8 @@ func (r *crashRunner) check(plant string) error {
 		if _, err := redis.Config(&c.Modes[0]); err != nil {
 			return err
 		}
-	} else if p, err := of.Policy(&c.Modes[0]); err != nil {
+	} else if _, err := of.Policy(&c.Modes[0]); err != nil {
 		return err
-	} else if p.Evicts {
-		return redis.ErrEvicts
 	} else if c.Plants.Engine != 0 {
 		return fmt.Errorf("plant %s: planted bugs of the engine cannot be in %s", plant, r.target)
 	}

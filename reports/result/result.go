@@ -107,6 +107,8 @@ type Result struct {
 	// figure of the crash kind; nil: nothing.
 	Damage *Damage `json:"damage,omitempty"`
 
+	// Evicted counts the keys that the server deleted to make room, over all runs.
+	Evicted int64 `json:"evicted,omitempty"`
 	// RefusedWrites are those that the server answered it does not take for now; nil: none.
 	RefusedWrites *RefusedWrites `json:"refused_writes,omitempty"`
 

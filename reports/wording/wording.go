@@ -81,6 +81,9 @@ func Notes(r *result.Result) (list []string) {
 	if w := r.RefusedWrites; w != nil {
 		list = append(list, fmt.Sprintf("refused for now: %s in %d of %s, for up to %s", Times(int(w.Writes), "write"), w.Runs, Times(r.Runs, "run"), Round(w.LongestMS)))
 	}
+	if r.Evicted > 0 {
+		list = append(list, fmt.Sprintf("evicted to make room, which is no loss: %s", Times(int(r.Evicted), "key")))
+	}
 	for i := range r.OwnEnds {
 		e := &r.OwnEnds[i]
 		list = append(list, fmt.Sprintf("the server ended by itself in %d of %s, %s", e.Runs, Times(r.Runs, "run"), e))

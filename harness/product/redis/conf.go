@@ -96,8 +96,8 @@ type conf struct {
 	cluster bool
 }
 
-// ErrEvicts is why a server is not taken that evicts keys and does not tell of each: what
-// is gone then cannot be told from what was lost.
+// ErrEvicts is why a server is not taken that evicts keys where nobody listens to what it
+// tells of them: what is gone then cannot be told from what was lost.
 var ErrEvicts = errors.New("maxmemory beside a maxmemory-policy that evicts: evicted keys cannot be told from lost ones; want noeviction")
 
 // Evicts reports whether a server with these directives evicts keys.
@@ -170,7 +170,7 @@ func (c *conf) read(file string, foreign bool, depth int) error {
 			return fail(fmt.Sprintf("%s: %v", d, err))
 		}
 		c.add(d)
-		if strings.HasPrefix(name, "maxmemory") && (foreign || c.cluster) && Evicts(c.Directives) {
+		if strings.HasPrefix(name, "maxmemory") && c.cluster && Evicts(c.Directives) {
 			return fail(ErrEvicts.Error())
 		}
 	}

@@ -83,8 +83,6 @@ func TestConfSaysWhatIsOverridden(t *testing.T) {
 		"tls-port 6380":             "redis.conf:1: tls-port is not taken",
 		"cluster-enabled yes":       "redis.conf:1: cluster-enabled is not taken: a node of Redis Cluster",
 		"replicaof 10.0.0.1 6379":   "redis.conf:1: replicaof is not taken: a replica's data are its master's",
-		"maxmemory 1mb\nhz 5\nMAXMEMORY-policy allkeys-lru":            "redis.conf:3: maxmemory beside a maxmemory-policy that evicts: evicted keys cannot be told from lost ones",
-		"maxmemory-policy volatile-ttl\nmaxmemory 100":                 "redis.conf:2: maxmemory beside a maxmemory-policy that evicts",
 		"maxmemory-policy allkeys-lru\nmaxmemory 0\nmaxmemory-samples": "redis.conf:3: maxmemory-samples",
 	} {
 		_, err := Store.ReadConf(confFile(t, text), true)
