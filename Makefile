@@ -13,6 +13,7 @@ COMMANDS    ?= 250000
 MUTANTS     ?= 200
 CRASHES     ?= 3000
 EXPERIMENTS ?= 1000000
+CLAUSE_CRASHES ?= 1000
 DEFECTS     ?= 12
 # checker/exhaustive is a part of the tests.
 PACKAGES    ?= $$($(GO) list ./checker/... | grep -v /exhaustive$$)
@@ -21,7 +22,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-directives mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-directives mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +79,12 @@ prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes)
 	@scripts/setup --tests
 	@mkdir -p bin
 	TORNTAIL_CRASHES=$(CRASHES) TORNTAIL_DEFECTS=$(DEFECTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-load-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 60m -v -run 'UnderLoad' ./harness/campaign
+
+# bin/prove-clauses-COMMIT.jsonl remembers the crashes that are done.
+prove-clauses: ## no clause that was argued from Redis's source is broken by redis-server in CLAUSE_CRASHES crashes of each setting
+	@scripts/setup --tests
+	@mkdir -p bin
+	TORNTAIL_CRASHES=$(CLAUSE_CRASHES) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-clauses-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 4h -v -run 'TestClausesOfRedisServer' ./harness/campaign
 
 # bin/prove-directives-COMMIT.jsonl remembers the experiments that are done.
 prove-directives: ## no false alarm of the correct engine over EXPERIMENTS experiments, with whatever directives have an effect
