@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -244,22 +246,63 @@ func TestNothingIsLeftAfterKill9(t *testing.T) {
 
 // scriptedServer makes the program server in a directory: a redis-server that first does
 // what lines of shell say, in which $n is how often it was started before. Each start
-// leaves a file starts/N. The plans kill.plan and power.plan let clients write for a while.
+// leaves a directory starts/N. The plans kill.plan and power.plan let clients write for a
+// while. A server may write in torntail's own directory alone: what it cannot do itself it
+// has the test do, with outside "LINE", where the server's mounts are.
 func scriptedServer(t *testing.T, work, first string) {
 	t.Helper()
 	real, err := exec.LookPath("redis-server")
 	if err != nil {
 		return // nobody will start it
 	}
-	require.NoError(t, os.Mkdir(filepath.Join(work, "starts"), 0o755))
+	starts := filepath.Join(work, "starts")
+	require.NoError(t, os.Mkdir(starts, 0o755))
 	for name, action := range map[string]string{"kill.plan": "kill n1", "power.plan": "power-cut n1 keep none"} { // any order: files
 		require.NoError(t, os.WriteFile(filepath.Join(work, name), []byte("plan 1\nat 400ms: "+action+"\n"), 0o644))
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(work, "server"), fmt.Appendf(nil, `#!/bin/sh
+	n := 0
+	port := serveLines(t, func(line string) string {
+		pid, line, _ := strings.Cut(line, " ")
+		if line == "start" {
+			n++
+			if err := os.Mkdir(filepath.Join(starts, strconv.Itoa(n-1)), 0o755); err != nil {
+				return err.Error()
+			}
+			return strconv.Itoa(n - 1)
+		}
+		if out, err := exec.Command("nsenter", "--mount", "--target", pid, "sh", "-c", line).CombinedOutput(); err != nil {
+			return fmt.Sprintf("%s: %v: %s", line, err, out)
+		}
+		return ""
+	})
+	require.NoError(t, os.WriteFile(filepath.Join(work, "server"), fmt.Appendf(nil, `#!/bin/bash
 [ "$1" = --version ] && exec %[1]s --version
-n=0
-until mkdir %[2]s/starts/$n 2>/dev/null; do n=$((n+1)); done
+outside() { exec 9<>/dev/tcp/127.0.0.1/%[2]d; echo "$$ $*" >&9; cat <&9; exec 9>&-; }
+n=$(outside start)
 %[3]s
 exec %[1]s "$@"
-`, real, work, first), 0o755))
+`, real, port, first), 0o755))
+}
+
+// serveLines answers each who connects, one after the other, to the line that he sends.
+func serveLines(t *testing.T, answer func(line string) string) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	over := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-over })
+	go func() {
+		defer close(over)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if line, err := bufio.NewReader(c).ReadString('\n'); err == nil {
+				fmt.Fprint(c, answer(strings.TrimSuffix(line, "\n")))
+			}
+			c.Close()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
 }

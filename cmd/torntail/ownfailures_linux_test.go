@@ -37,7 +37,7 @@ func TestOwnFailuresAreNotTheServers(t *testing.T) {
 		{"the server's disk is full", "echo 'No space left on device'; exit 1", "$T", result.ExitEnvironment, "No space left on device", true},
 		{"the server's disk is read-only", "echo 'Read-only file system'; exit 1", "$T", result.ExitEnvironment, "Read-only file system", true},
 		{"the server has no memory", "echo 'Cannot allocate memory'; exit 1", "$T", result.ExitEnvironment, "Cannot allocate memory", true},
-		{"the server's program is removed", `rm -f "$0"; kill -KILL $$`, "$T", result.ExitEnvironment, "did not start", true},
+		{"the server's program is removed", `outside "rm -f $0"; kill -KILL $$`, "$T", result.ExitEnvironment, "did not start", true},
 		{"the server ends, and nobody knows why", "echo 'bad things'; exit 1", "$T", result.ExitInternal, "bad things", true},
 		{"the server says nothing and ends", "exit 0", "$T", result.ExitInternal, "exit status 0", true},
 		{"few descriptors", "", "ulimit -n 24; $T", result.ExitEnvironment, "did not start", false},
@@ -71,7 +71,7 @@ const mounted = `for a; do case $a in */torntail-mount-*) m=${a%/*};; esac; done
 // n is the number of the server's start: two of them are an experiment.
 func TestTakenAwayInMidRun(t *testing.T) {
 	needs.Program(t, "redis-server")
-	const aborts = `echo 1 >/sys/fs/fuse/connections/$(mountpoint -d $m | cut -d: -f2)/abort`
+	const aborts = `outside "echo 1 >/sys/fs/fuse/connections/\$(mountpoint -d $m | cut -d: -f2)/abort"`
 	const fills = `dd if=/dev/zero of=$TMPDIR/fill bs=64k 2>/dev/null`
 	const onHost = " run --target ./server --disk host --mode always --plan kill.plan --runs 4 --workers 1 --out out"
 	const onFuse = " run --target ./server --mode always --plan power.plan --runs 4 --workers 1 --out out"
@@ -86,9 +86,9 @@ func TestTakenAwayInMidRun(t *testing.T) {
 		cause  string // on stderr
 		known  string // in the table
 	}{
-		{"the disk is unmounted", mounted + `[ $n = 4 ] && umount -l $m`, "", "exec $T" + onFuse,
+		{"the disk is unmounted", mounted + `[ $n = 4 ] && outside "umount -l $m"`, "", "exec $T" + onFuse,
 			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
-		{"the disk is unmounted while clients write", mounted + `[ $n = 4 ] && { (sleep 0.1; umount -l $m)& }`, "", "exec $T" + onFuse,
+		{"the disk is unmounted while clients write", mounted + `[ $n = 4 ] && { (sleep 0.1; outside "umount -l $m")& }`, "", "exec $T" + onFuse,
 			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
 		{"the disk's connection is aborted before a recovery", mounted + `[ $n = 5 ] && ` + aborts, "", fusectl + onFuse,
 			result.ExitEnvironment, "was taken away from torntail", `  power +[1-9](/\d)? .*unknown`},
@@ -230,7 +230,7 @@ func memoryLimit(t *testing.T) string {
 		}
 		_, err = limit.WriteString("4096")
 		if limit.Close(); err == nil {
-			return "echo $$ >" + dir + "/cgroup.procs"
+			return `outside "echo $$ >` + dir + `/cgroup.procs"`
 		}
 	}
 	needs.Working(t, errors.New("no memory cgroup can be made here"))
