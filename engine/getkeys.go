@@ -19,7 +19,7 @@ func (s *Server) commandGetKeys(c *Session, argv [][]byte, withFlags bool) {
 	case cmd == nil || !s.has(cmd):
 		c.error("ERR Invalid command specified")
 		return
-	case len(cmd.spec.Keys) == 0:
+	case !slices.ContainsFunc(cmd.spec.Keys, isKeySpec):
 		c.error("ERR The command has no key arguments")
 		return
 	case !cmd.arityOK(len(args)):
@@ -28,7 +28,7 @@ func (s *Server) commandGetKeys(c *Session, argv [][]byte, withFlags bool) {
 	}
 	keys, ok := cmd.keys(args)
 	if !ok || len(keys) == 0 {
-		if ok && cmd.noMandatoryKeys() {
+		if cmd.noMandatoryKeys() {
 			c.array(0)
 			return
 		}
@@ -46,6 +46,9 @@ func (s *Server) commandGetKeys(c *Session, argv [][]byte, withFlags bool) {
 		}
 	}
 }
+
+// isKeySpec reports whether a specification is of keys: channels of shards have one too.
+func isKeySpec(k spec.KeySpec) bool { return !slices.Contains(k.Flags, "not_key") }
 
 // noMandatoryKeys are commands that may have none (CMD_NO_MANDATORY_KEYS).
 func (cmd *command) noMandatoryKeys() bool {
@@ -77,7 +80,7 @@ func (cmd *command) keys(argv [][]byte) (keys []keyAt, ok bool) {
 	}
 	for i := range cmd.spec.Keys {
 		k := &cmd.spec.Keys[i]
-		if slices.Contains(k.Flags, "not_key") {
+		if !isKeySpec(*k) {
 			continue
 		}
 		first, found := beginKeys(&k.Begin, argv)

@@ -156,9 +156,6 @@ func commandListCmd(s *Server, c *Session, argv [][]byte) {
 		if wanted(cmd) {
 			names = append(names, cmd.fullName)
 		}
-		if len(argv) == 2 {
-			continue
-		}
 		for _, sub := range cmd.sub {
 			if wanted(sub) {
 				names = append(names, sub.fullName)

@@ -1,0 +1,52 @@
+package engine_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What COMMAND tells of the commands that both have, subcommands included, is the same,
+// and so are the keys that it finds in a command.
+func TestCommandsAreToldLikeRedis(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	lists := [][]string{{"COMMAND", "LIST"}, {"COMMAND", "LIST", "FILTERBY", "ACLCAT", "write"}, {"COMMAND", "LIST", "FILTERBY", "PATTERN", "x*"}, {"ACL", "CAT"}}
+	var names []string
+	for _, list := range lists {
+		want, got := elements(theirs.do(list...)), elements(ours.do(list...))
+		for _, name := range got {
+			assert.Contains(t, want, name, "%q", list)
+		}
+		for _, name := range want {
+			if !slices.Contains(got, name) {
+				known := slices.Contains([]string{"acl|load", "acl|log", "acl|save", "latency|doctor", "latency|graph", "latency|histogram",
+					"memory|doctor", "memory|malloc-stats", "memory|stats", "asking", "readonly", "readwrite"}, payload(name)) || strings.HasPrefix(payload(name), "cluster")
+				assert.True(t, known, "%q: %s is left out", list, name)
+			}
+		}
+		if names == nil {
+			names = got
+		}
+	}
+	for _, resp := range []string{"2", "3"} {
+		theirs.do("HELLO", resp)
+		ours.do("HELLO", resp)
+		for _, name := range names {
+			ask := []string{"COMMAND", "INFO", payload(name)}
+			want, got := theirs.do(ask...), ours.do(ask...)
+			if strings.Contains(want, payload(name)+"|") { // in an order of their own, and not all of them
+				continue
+			}
+			assert.Equal(t, want, got, "%q", ask)
+		}
+	}
+	for line := range strings.SplitSeq(`SET k v|SET k v GET|MSET a 1 b 2|EVAL x 2 a b c|EVAL x x|EVAL x -1|EVAL x 5 a|EVAL x 0|EVALSHA x x|FCALL f 1 k a|ZUNIONSTORE d 2 a b|ZINTERSTORE d 5 a b|ZUNION 2 a b|ZUNION 0 a|ZUNION x a|XREAD STREAMS a b 0 0|XREAD COUNT 1 STREAMS a|XREADGROUP GROUP g c STREAMS a b > >|SORT l|SORT l BY w_* GET x STORE d|SORT l STORE d STORE e|SORT_RO l GET x|MIGRATE h 1 k 0 1|MIGRATE h 1 k 0 1 AUTH keys|GEORADIUS g 0 0 1 m|GEORADIUS g 0 0 1 m STORE d|GEORADIUSBYMEMBER g m 1 m STOREDIST d|LMPOP 2 a b LEFT|BLMPOP 0 2 a b LEFT|BZMPOP 0 1 a MIN|SINTERCARD 2 a b|SINTERCARD 3 a b|COPY a b|OBJECT ENCODING k|XINFO STREAM s|XGROUP CREATE s g 0|MEMORY USAGE k|MEMORY PURGE|PFCOUNT a b|PFMERGE a b|BITOP AND d a b|BITFIELD k GET u8 0|BITFIELD k OVERFLOW FAIL|BITFIELD k SET u8 0 1|GET|GET a b|PING|BLPOP a b 0|LCS a b|RESTORE k 0 x|DEBUG OBJECT k|SPUBLISH c m|SSUBSCRIBE c|SUBSCRIBE c|WATCH a b|RENAME a b|GETEX k EX 1|SMOVE a b c|LMOVE a b LEFT LEFT|RPOPLPUSH a b|ZRANGESTORE d s 0 1|GEOSEARCHSTORE d s FROMMEMBER m|PFDEBUG GETREG k|XAUTOCLAIM s g c 0 0|SWAPDB 0 1|nosuch k|config get x|object nosuch k`, "|") {
+		for _, how := range []string{"GETKEYS", "GETKEYSANDFLAGS"} {
+			ask := append([]string{"COMMAND", how}, strings.Fields(line)...)
+			assert.Equal(t, theirs.do(ask...), ours.do(ask...), "%q", ask)
+		}
+	}
+}
