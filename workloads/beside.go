@@ -269,3 +269,17 @@ func BesideCommands() (names []string) {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// BesideWords are the arguments that the log of a server has when the client has sent its
+// commands: its own, those that its scripts make, and as what GEOADD is logged.
+func BesideWords() map[string]bool {
+	words := map[string]bool{"zadd": true, "eval": true, "x": true, "y": true, "v": true}
+	for _, s := range besideSteps {
+		for _, command := range s.commands {
+			for _, w := range command {
+				words[w] = true
+			}
+		}
+	}
+	return words
+}

@@ -15,8 +15,10 @@ import (
 
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/spec"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -25,9 +27,7 @@ import (
 var updateBeside = flag.Bool("update-beside", false, "write the states that the client beside leaves into workloads/beside.txt")
 
 // played is the states that the client's commands leave on a machine's server.
-func played(t *testing.T, m machine.Machine) (states []string) {
-	mode, err := redis.ModeByName("none")
-	require.NoError(t, err)
+func played(t *testing.T, m machine.Machine, mode product.Mode) (states []string) {
 	require.NoError(t, m.Reset(&machine.Setup{Mode: &mode, Personality: "ext4", Profile: "cloud-ssd", Seed: 1}))
 	require.NoError(t, m.Drive(context.Background(), func() error {
 		if err := m.Start(context.Background()); err != nil {
@@ -44,11 +44,20 @@ func played(t *testing.T, m machine.Machine) (states []string) {
 	return states
 }
 
-// The states that the client beside is judged by are those that its commands leave.
+// The states that the client beside is judged by are those that its commands leave, and
+// the log that they leave has no byte that a power cut may put there.
 func TestStatesBeside(t *testing.T) {
 	m := machine.NewSimulated()
 	defer m.Close()
-	states := played(t, m)
+	mode, err := redis.ModeByName("always")
+	require.NoError(t, err)
+	states := played(t, m, mode)
+	require.NoError(t, m.Files(func(fsys vfs.FS) {
+		require.Empty(t, mode.Store.Stray(fsys))
+		log, err := vfs.ReadFile(fsys, redis.AOFDir+"/appendonly.aof.1.incr.aof")
+		require.NoError(t, err)
+		require.Greater(t, len(log), 4000, "the log of all commands")
+	}))
 	if *updateBeside {
 		const file = "../../workloads/beside.txt"
 		text, err := os.ReadFile(file)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/workloads"
 )
 
 // AOFDir is the directory of the append-only file.
@@ -69,7 +70,8 @@ func isIncr(path string) bool {
 
 // strayBytes are what stands where the size of an append survived and its data
 // did not: zeroes, or what the block held before (disk.OldBytesText, without
-// its line end). No command of a workload has any of them.
+// its line end). No command of a workload has any of them; what the client beside has is in
+// besideWords.
 const strayBytes = "\x00~-oldbytes"
 
 // isStray says of each byte whether it is one of them: every log is looked through,
@@ -141,8 +143,8 @@ func beginsCommand(b []byte) bool {
 	return len(b) > 0 && b[0] == '*' && len(digits) < len(b)-1 && bytes.HasPrefix(digits, []byte("\r\n$"))
 }
 
-// firstStray is the offset of the first stray byte that is not of the harness's own key;
-// -1 when there is none.
+// firstStray is the offset of the first stray byte that is not of the harness's own key,
+// nor of a whole argument that the client beside the workload sends; -1 when there is none.
 func firstStray(data []byte) int {
 	for from := 0; ; {
 		at := from
@@ -153,13 +155,23 @@ func firstStray(data []byte) int {
 			return -1
 		}
 		begin := max(from, at-len(product.ProbeKey)+1)
-		own := bytes.Index(data[begin:min(len(data), at+len(product.ProbeKey))], []byte(product.ProbeKey))
-		if own < 0 {
+		if own := bytes.Index(data[begin:min(len(data), at+len(product.ProbeKey))], []byte(product.ProbeKey)); own >= 0 {
+			from = begin + own + len(product.ProbeKey)
+			continue
+		}
+		arg := bytes.LastIndex(data[:at], lineEnd) + len(lineEnd)
+		end := bytes.Index(data[at:], lineEnd)
+		if end < 0 || !besideWords[string(data[arg:at+end])] {
 			return at
 		}
-		from = begin + own + len(product.ProbeKey)
+		from = at + end
 	}
 }
+
+var lineEnd = []byte("\r\n")
+
+// besideWords are the arguments that the log of the client beside the workload has.
+var besideWords = workloads.BesideWords()
 
 // HoldsCommands implements product.Store: a part of an append-only file has an
 // argument's length on a line of its own, behind an argument.
