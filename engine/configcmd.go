@@ -20,6 +20,7 @@ var configCommands = []entry{
 	{name: "config|set", run: configSet},
 	{name: "config|resetstat", run: func(s *Server, c *Session, _ [][]byte) {
 		s.stats = stats{}
+		s.cycles.stale, s.cycles.timeouts, s.cycles.took = 0, 0, 0
 		c.ok()
 	}},
 	{name: "config|rewrite", run: configRewrite},

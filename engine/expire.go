@@ -9,10 +9,6 @@ import (
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
-// expiresPerCycle bounds how many keys one active cycle deletes, so that a mass
-// expiry does not stop the server for long (Redis bounds the time instead).
-const expiresPerCycle = 10000
-
 // lookup returns a key's value for a command that may change it, which counts as
 // an access.
 func (s *Server) lookup(c *Session, key []byte) *keyspace.Object {
@@ -42,6 +38,10 @@ func (s *Server) findFor(c *Session, key []byte, force bool) *keyspace.Object {
 		s.touch(c.db, key)
 		db.Delete(key)
 		s.notify(config.ExpiredEvents, "expired", c.db, key)
+		if s.bugs.Has(bugs.ExpiryLoggedBehind) {
+			s.behind = append(s.behind, watchKey{c.db, string(key)})
+			return nil
+		}
 		s.propagateAs(c, 0, deletion(s.cfg.LazyfreeLazyExpire), key)
 		if n := len(s.ops); n > 0 {
 			s.ops[n-1].unasked = true
@@ -102,26 +102,6 @@ func (s *Server) isExpired(db int, key []byte) bool {
 	}
 	at := s.ks.DB(db).ExpireAt(key)
 	return at != 0 && s.now() > at
-}
-
-// expireCycle deletes keys that are past their time. Each deletion is logged on
-// its own, not as a transaction (redis 7.0.15 expire.c activeExpireCycle).
-func (s *Server) expireCycle() {
-	s.nowMs = 0
-	left := expiresPerCycle
-	for i := range keyspace.Databases {
-		db := s.ks.DB(i)
-		if db.Expires() == 0 {
-			continue
-		}
-		for ; left > 0; left-- {
-			name, ok := db.NextDue(s.now())
-			if !ok {
-				break
-			}
-			s.expireActively(i, []byte(name))
-		}
-	}
 }
 
 // expireActively deletes a key that is past its time, whom no command has asked for.

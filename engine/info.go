@@ -207,7 +207,11 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("sync_partial_ok", s.repl.PartialOK)
 	t.number("sync_partial_err", s.repl.PartialErr)
 	t.number("expired_keys", s.stats.expired)
+	t.text("expired_stale_perc", fmt.Sprintf("%.2f", s.cycles.stale*100))
+	t.number("expired_time_cap_reached_count", s.cycles.timeouts)
+	t.number("expire_cycle_cpu_milliseconds", s.cycles.took.Milliseconds())
 	t.number("evicted_keys", s.stats.evicted)
+	t.number("evicted_clients", 0) // see maxmemory-clients
 	over := time.Duration(0)
 	if s.evicting.over != 0 {
 		over = s.env.Now() - s.evicting.over
@@ -227,7 +231,7 @@ func (s *Server) infoKeyspace(t *infoText) {
 	for i := range keyspace.Databases {
 		db := s.ks.DB(i)
 		if db.Len() > 0 {
-			t.text("db"+strconv.Itoa(i), fmt.Sprintf("keys=%d,expires=%d,avg_ttl=%d", db.Len(), db.Expires(), db.AvgTTL(s.now())))
+			t.text("db"+strconv.Itoa(i), fmt.Sprintf("keys=%d,expires=%d,avg_ttl=%d", db.Len(), db.Expires(), db.AvgTTL()))
 		}
 	}
 }

@@ -79,6 +79,10 @@ func (s *Server) propagateToReplicas(c *Session, argv [][]byte) {
 // counts as well: MULTI and EXEC are then in the log around one write, or none.
 // What SCAN and RANDOMKEY find expired has nothing to do with each other.
 func (s *Server) propagatePending(c *Session) {
+	for _, k := range s.behind {
+		s.propagateAs(&Session{db: k.db}, 0, deletion(s.cfg.LazyfreeLazyExpire), []byte(k.key))
+	}
+	s.behind = s.behind[:0]
 	s.dropUnheard()
 	if len(s.ops) == 0 {
 		return

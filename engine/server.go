@@ -115,6 +115,8 @@ type Server struct {
 	spikes    []*spikes
 	expiring  expiring
 	evicting  evicting
+	cycles    expireCycles
+	behind    []watchKey // of bugs.ExpiryLoggedBehind
 	scripting scripting
 	// queuedBytes is what commands in transactions take that are not executed yet.
 	queuedBytes int64
@@ -263,6 +265,9 @@ func (s *Server) Run() int {
 				return s.exit(s.exitCode)
 			}
 		}
+		if s.cycles.timedOut && !s.noExpire && s.repl.Up == nil && !s.pauses.on() {
+			s.activeExpire(true)
+		}
 		s.checkWaiting()
 		if err := s.mgr.BeforeSleep(writers); err != nil {
 			return s.fatal(err)
@@ -337,7 +342,7 @@ func (s *Server) cron() error {
 	case s.repl.Up != nil:
 		s.expireOwn()
 	case !s.pauses.on():
-		s.expireCycle()
+		s.activeExpire(false)
 	}
 	if err := s.mgr.Cron(); err != nil {
 		return err

@@ -101,6 +101,8 @@ const (
 	EvictionNotLogged
 	// ShutdownSavesUnasked saves at an orderly end although there are no save points.
 	ShutdownSavesUnasked
+	// ExpiryLoggedBehind logs the deletion of an expired key that a command meets behind that command.
+	ExpiryLoggedBehind
 	// WaitCountsOneMore lets WAIT answer one replica more than have acknowledged.
 	WaitCountsOneMore
 	// EffectsBare logs what a script writes command by command, without MULTI and EXEC.
@@ -201,6 +203,8 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after an eviction"},
 	{ShutdownSavesUnasked, "shutdown-saves-unasked", "an orderly end saves although there are no save points",
 		[]string{"none"}, "resurrection", "SIGTERM"},
+	{ExpiryLoggedBehind, "expiry-logged-behind", "the deletion of an expired key that a write meets is logged behind the write",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a key that had expired was written anew"},
 	{WaitCountsOneMore, "wait-counts-one-more", "WAIT answers one replica more than have acknowledged the write",
 		[]string{replicated}, "wait-count", "WAIT for more replicas than can be reached"},
 	{EffectsBare, "script-effects-bare", "what a script writes is logged command by command, without MULTI and EXEC around it",

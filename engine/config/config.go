@@ -61,6 +61,7 @@ type Config struct {
 
 	HllSparseMaxBytes int64 // how long a HyperLogLog is before it is dense
 
+	ActiveExpireEffort     int64 // 1 to 10
 	Maxmemory              int64 // bytes; 0: no limit
 	MaxmemoryPolicy        string
 	MaxmemorySamples       int64
@@ -158,6 +159,7 @@ var defaults = Config{
 
 	HllSparseMaxBytes: 3000,
 
+	ActiveExpireEffort:     1,
 	MaxmemoryPolicy:        "noeviction",
 	MaxmemorySamples:       5,
 	MaxmemoryTenacity:      10,

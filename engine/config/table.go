@@ -89,6 +89,7 @@ var table = []*directive{
 	memory("stream-node-max-bytes", func(c *Config) *int64 { return &c.Limits.StreamBytes }),
 	integer("stream-node-max-entries", 0, math.MaxInt64, func(c *Config) *int64 { return &c.Limits.StreamNode }),
 
+	integer("active-expire-effort", 1, 10, func(c *Config) *int64 { return &c.ActiveExpireEffort }),
 	memory("maxmemory", func(c *Config) *int64 { return &c.Maxmemory }),
 	integer("maxmemory-samples", 1, maxInt, func(c *Config) *int64 { return &c.MaxmemorySamples }),
 	integer("maxmemory-eviction-tenacity", 0, 100, func(c *Config) *int64 { return &c.MaxmemoryTenacity }),
@@ -113,7 +114,6 @@ var table = []*directive{
 	inertInt("active-defrag-max-scan-fields", "1000", 1, math.MaxInt64),
 	inertInt("active-defrag-threshold-lower", "10", 0, 1000),
 	inertInt("active-defrag-threshold-upper", "100", 0, 1000),
-	inertInt("active-expire-effort", "1", 1, 10),
 	inertBool("activedefrag", "no"),
 	inertBool("activerehashing", "yes"),
 	inertBool("always-show-logo", "no").immutably(),

@@ -12,9 +12,11 @@ type slot struct {
 }
 
 type page struct {
-	gen   uint64
-	used  int // slots[used:] have never held a key
-	slots [pageSlots]slot
+	gen  uint64
+	used int // slots[used:] have never held a key
+	// listed has a bit for each slot that is in DB.volatile.
+	listed uint64
+	slots  [pageSlots]slot
 }
 
 // DB is one database.
@@ -28,9 +30,13 @@ type DB struct {
 
 	keys, values int64 // bytes that keys, and their values, are reckoned to take; see memory.go
 
-	expires   int   // keys with an expiry time
-	expireSum int64 // sum of these times, for INFO's avg_ttl
-	due       dueHeap
+	expires int // keys with an expiry time
+	// volatile are their slots, in no order, and some that are no longer among them; next is
+	// where the next of VisitExpiring begins.
+	volatile []uint32
+	next     int
+	shuffle  uint64 // where the next goes
+	avgTTL   int64  // ms
 }
 
 // Len is the number of keys, those past their expiry time included.
@@ -38,14 +44,6 @@ func (db *DB) Len() int { return len(db.index) }
 
 // Expires is the number of keys with an expiry time.
 func (db *DB) Expires() int { return db.expires }
-
-// AvgTTL is the mean time to live of the keys that expire, in milliseconds at nowMs.
-func (db *DB) AvgTTL(nowMs int64) int64 {
-	if db.expires == 0 {
-		return 0
-	}
-	return max(db.expireSum/int64(db.expires)-nowMs, 0)
-}
 
 func (db *DB) at(n uint32) *slot { return &db.pages[n/pageSlots].slots[n%pageSlots] }
 
@@ -207,14 +205,14 @@ func (db *DB) Flush() int {
 			continue // it belongs to the snapshot now
 		}
 		clear(p.slots[:p.used])
-		p.used = 0
+		p.used, p.listed = 0, 0
 		db.spare = append(db.spare, p)
 	}
 	clear(db.pages)
 	db.pages = db.pages[:0]
 	db.free = db.free[:0]
-	db.expires, db.expireSum = 0, 0
-	db.due = db.due[:0]
+	db.expires, db.next, db.shuffle, db.avgTTL = 0, 0, 0, 0
+	db.volatile = db.volatile[:0]
 	return n
 }
 

@@ -24,9 +24,11 @@ func (db *DB) SetExpire(key []byte, atMs int64) bool {
 	db.forgetExpire(s)
 	s.expire = atMs
 	db.expires++
-	db.expireSum += atMs
-	db.due.push(due{at: atMs, slot: n})
-	db.trimDue()
+	if p := db.pages[n/pageSlots]; p.listed&(1<<(n%pageSlots)) == 0 {
+		p.listed |= 1 << (n % pageSlots)
+		db.enlist(n)
+		db.trimVolatile()
+	}
 	return true
 }
 
@@ -40,98 +42,79 @@ func (db *DB) Persist(key []byte) bool {
 	return true
 }
 
-// forgetExpire leaves the entry in the heap; it is recognised as stale when it comes up.
+// forgetExpire leaves the slot in the list; it is recognised as stale when it comes up.
 func (db *DB) forgetExpire(s *slot) {
-	if s.expire == 0 {
+	if s.expire != 0 {
+		db.expires--
+		s.expire = 0
+	}
+}
+
+// VisitExpiring calls f for up to n keys that expire, from where the last call ended, in an
+// order that has to do with nothing, and returns how many there were. f may delete the key,
+// and change nothing else.
+func (db *DB) VisitExpiring(n int, f func(key string, atMs int64)) (seen int) {
+	for seen < n && db.expires > 0 {
+		if db.next >= len(db.volatile) {
+			db.next = 0
+		}
+		at := db.volatile[db.next]
+		if s := db.at(at); s.expire != 0 {
+			seen++
+			f(s.key, s.expire)
+		}
+		if db.at(at).expire != 0 {
+			db.next++
+			continue
+		}
+		db.unlist(at)
+		last := len(db.volatile) - 1
+		db.volatile[db.next] = db.volatile[last]
+		db.volatile = db.volatile[:last]
+	}
+	return seen
+}
+
+// enlist puts a slot anywhere into the list: keys that are made one after the other are not
+// to be met so, as they are not in a hash table.
+func (db *DB) enlist(n uint32) {
+	db.shuffle = db.shuffle*6364136223846793005 + 1442695040888963407
+	at := int(db.shuffle >> 33 % uint64(len(db.volatile)+1))
+	db.volatile = append(db.volatile, n)
+	last := len(db.volatile) - 1
+	db.volatile[last], db.volatile[at] = db.volatile[at], n
+}
+
+func (db *DB) unlist(n uint32) { db.pages[n/pageSlots].listed &^= 1 << (n % pageSlots) }
+
+// trimVolatile drops what is stale when that is most of the list.
+func (db *DB) trimVolatile() {
+	if len(db.volatile) <= 2*db.expires+pageSlots {
 		return
 	}
-	db.expires--
-	db.expireSum -= s.expire
-	s.expire = 0
-}
-
-// NextDue returns a key whose expiry time is before nowMs, if there is one:
-// the earliest first. The caller deletes it. (Redis samples at random instead;
-// an exact order is reproducible and finds every key.)
-func (db *DB) NextDue(nowMs int64) (key string, ok bool) {
-	for len(db.due) > 0 && db.due[0].at < nowMs {
-		d := db.due[0]
-		if s := db.slotIfAny(d.slot); s != nil && s.expire == d.at {
-			return s.key, true
-		}
-		db.due.pop()
-	}
-	return "", false
-}
-
-func (db *DB) slotIfAny(n uint32) *slot {
-	if int(n/pageSlots) >= len(db.pages) {
-		return nil
-	}
-	return db.at(n)
-}
-
-// trimDue rebuilds the heap when most of it is stale, so that a key whose
-// expiry is renewed all the time does not make it grow.
-func (db *DB) trimDue() {
-	if len(db.due) <= 2*db.expires+pageSlots {
-		return
-	}
-	db.due = db.due[:0]
-	for i, p := range db.pages {
-		for j := range p.slots[:p.used] {
-			if at := p.slots[j].expire; at != 0 {
-				db.due.push(due{at: at, slot: uint32(i*pageSlots + j)})
-			}
+	left := db.volatile[:0]
+	for _, n := range db.volatile {
+		if db.at(n).expire != 0 {
+			left = append(left, n)
+		} else {
+			db.unlist(n)
 		}
 	}
+	db.volatile = left
 }
 
-// due says that the key in a slot expires at a time, if it still does.
-type due struct {
-	at   int64
-	slot uint32
-}
-
-// dueHeap is a binary heap, earliest first; equal times by slot, so that the
-// order does not depend on the heap's history.
-type dueHeap []due
-
-func (h dueHeap) less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].slot < h[j].slot
-}
-
-func (h *dueHeap) push(d due) {
-	*h = append(*h, d)
-	q := *h
-	for i := len(q) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !q.less(i, up) {
-			break
-		}
-		q[i], q[up] = q[up], q[i]
-		i = up
+// NoteTTL has the mean time to live of keys that were sampled count among those before it
+// (redis 7.0.15 expire.c activeExpireCycle).
+func (db *DB) NoteTTL(ms int64) {
+	if db.avgTTL == 0 {
+		db.avgTTL = ms
 	}
+	db.avgTTL = db.avgTTL/50*49 + ms/50
 }
 
-func (h *dueHeap) pop() {
-	q := *h
-	n := len(q) - 1
-	q[0] = q[n]
-	q = q[:n]
-	*h = q
-	for i := 0; ; {
-		c := 2*i + 1
-		if c >= n {
-			return
-		}
-		if c+1 < n && q.less(c+1, c) {
-			c++
-		}
-		if !q.less(c, i) {
-			return
-		}
-		q[i], q[c] = q[c], q[i]
-		i = c
-	}
-}
+// ForgetTTL says that no key expires.
+func (db *DB) ForgetTTL() { db.avgTTL = 0 }
+
+// AvgTTL is about how long keys that expire still live, in milliseconds, as the last cycles
+// have seen; 0: none has.
+func (db *DB) AvgTTL() int64 { return db.avgTTL }

@@ -43,7 +43,7 @@ func (db *DB) Random(expiring bool, random func() uint64) (key string, ok bool) 
 func (db *DB) stroll(expiring bool, random func() uint64, steps int, f func(s *slot) bool) {
 	places := uint64(len(db.pages)) * pageSlots
 	if expiring {
-		places = uint64(len(db.due))
+		places = uint64(len(db.volatile))
 	}
 	if places == 0 || steps == 0 {
 		return
@@ -72,8 +72,7 @@ func (db *DB) place(i uint64, expiring bool) *slot {
 		}
 		return s
 	}
-	d := db.due[i]
-	if s := db.slotIfAny(d.slot); s != nil && s.expire == d.at {
+	if s := db.at(db.volatile[i]); s.expire != 0 {
 		return s
 	}
 	return nil

@@ -528,7 +528,7 @@ func TestWritesMeetTheRewriteAndTheSnapshot(t *testing.T) {
 // self-test finds them (package campaign).
 const elsewhere = bugs.DeadlinesForgotten | bugs.DeadlinesRestarted | bugs.ExpiryNotLogged | bugs.UpdateNotCounted |
 	bugs.IdleTailUnsynced | bugs.RewriteCountsAsSync | bugs.SnapshotDirUnsynced | bugs.ChangesMeanwhileForgotten |
-	bugs.EffectsBare | bugs.FunctionsNotRewritten | bugs.EvictionNotLogged |
+	bugs.EffectsBare | bugs.FunctionsNotRewritten | bugs.EvictionNotLogged | bugs.ExpiryLoggedBehind |
 	bugs.OpenTransactionLoaded | bugs.AlwaysGoesOn | bugs.EverysecGoesOn | bugs.RewriteAborts | bugs.ShutdownSavesUnasked
 
 // Each planted bug is met by some crash of the same exploration that finds

@@ -44,6 +44,7 @@ var settings = map[string][]string{
 	"list-max-listpack-size":        {"1", "-1"},
 	"maxmemory-policy":              {"allkeys-lfu", "volatile-lru", "allkeys-random", "volatile-ttl"},
 	"maxmemory":                     {"930kb", "960kb", "962kb", "1gb"},
+	"active-expire-effort":          {"1", "10"},
 	"maxmemory-samples":             {"1", "100"},
 	"lazyfree-lazy-eviction":        {"yes", "no"},
 	"notify-keyspace-events":        {"KEA"},

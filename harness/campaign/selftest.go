@@ -37,6 +37,7 @@ type recipe struct {
 	beside     bool // a client beside the workload's
 	span       time.Duration
 	keys       int // how many, when not 0
+	longLife   time.Duration
 	// plan, when not nil, draws the plan instead of GeneratePlan.
 	plan func(m *product.Mode, d *seeding.Draws) *plan.Plan
 	// anomalies are the names that count as found, any of them; nil: the one in
@@ -119,6 +120,13 @@ var recipes = map[string]func(r recipe) recipe{
 	"rewrite-loses-writes":   func(r recipe) recipe { r.crashes = []string{"kill"}; return r },
 	"split-transaction": func(r recipe) recipe {
 		r.crashes, r.workload, r.plan = []string{"kill"}, "transactions", atWrite
+		return r
+	},
+	"expiry-logged-behind": func(r recipe) recipe {
+		r.workload, r.crashes = "mixed", []string{"kill"}
+		r.directives = []product.Directive{{Name: "hz", Value: "1"}}
+		r.span, r.rate, r.longLife = 20*time.Second, 20, time.Minute
+		r.anomalies = []string{"lost-write", "hole"}
 		return r
 	},
 	"eviction-not-logged": func(r recipe) recipe {
@@ -272,6 +280,7 @@ func (r *recipe) experiment(m *product.Mode, plants experiment.Plants, seed uint
 	x := &experiment.Experiment{Mode: *m, Crash: experiment.MustCrash(r.crashes[n%len(r.crashes)]), Workload: workloads.Default(), Personality: r.personality,
 		Profile: "cloud-ssd", Seed: seeding.Derive(seed, uint64(n)), Plants: plants, Witness: plants.HastyJudge}
 	x.Workload.Name, x.Workload.Rate, x.Workload.Beside = r.workload, m.Rate, r.beside
+	x.Workload.LongLife = r.longLife
 	if r.keys > 0 {
 		x.Workload.Keys = r.keys
 	}
