@@ -95,8 +95,11 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 		setup := s.Setup(name, c)
 		setup.Listen, setup.Profile, setup.Personality = n.Reached, "nvme", "ext4"
 		setup.Seed = seeding.Derive(o.Seed, uint64(len(c.All)))
-		if c.onFaultDisks && s.Plan.SeesCalls() {
-			setup.Watch.Call = c.calls.call(name)
+		if c.onFaultDisks {
+			setup.Watch.Frozen = c.calls.frozen(name)
+			if s.Plan.SeesCalls() {
+				setup.Watch.Call = c.calls.call(name)
+			}
 		}
 		n.Mode = setup.Mode
 		c.All = append(c.All, n)

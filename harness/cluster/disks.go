@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
@@ -26,6 +27,7 @@ type watching struct {
 	conducting sync.Mutex
 	mu         sync.Mutex
 	onCall     func(node string, c *disk.Call) disk.Decision
+	onPower    func(node string, before vfs.FS)
 }
 
 // call asks about a call of a node. It is called under the disk's lock.
@@ -38,6 +40,17 @@ func (w *watching) call(node string) func(c *disk.Call) disk.Decision {
 			return disk.Decision{}
 		}
 		return f(node, c)
+	}
+}
+
+// frozen shows what a node's disk held when its power was cut.
+func (w *watching) frozen(node string) func(before *disk.Disk, at time.Duration, midway bool) {
+	return func(before *disk.Disk, _ time.Duration, _ bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.onPower != nil {
+			w.onPower(node, before.Thawed().FS(nil))
+		}
 	}
 }
 
@@ -61,7 +74,13 @@ func (*OnFaultDisks) Lacks(plan.Need) string { return "" }
 // Unseen implements plan.Calls.
 func (*OnFaultDisks) Unseen(p plan.CallPattern) string { return plan.UnseenOnFUSE(p) }
 
-// WatchCalls implements splitbrain.Watched, as do the next four.
+// WatchPower implements splitbrain.Watched, as do the next five.
+func (d *OnFaultDisks) WatchPower(f func(node string, before vfs.FS)) {
+	d.calls.mu.Lock()
+	defer d.calls.mu.Unlock()
+	d.calls.onPower = f
+}
+
 func (d *OnFaultDisks) WatchCalls(f func(node string, c *disk.Call) disk.Decision) {
 	d.calls.mu.Lock()
 	defer d.calls.mu.Unlock()

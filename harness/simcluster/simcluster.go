@@ -19,6 +19,7 @@ import (
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/network"
 	"github.com/torntail/torntail/faults/sim"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/redisconf"
@@ -50,6 +51,7 @@ type Simulator struct {
 	over    bool
 	ended   func(n string, s *engine.Server)              // is shown each life of a server as it is over; nil: nobody is
 	onCall  func(node string, c *disk.Call) disk.Decision // nil: nobody hears of calls
+	onPower func(node string, before vfs.FS)              // nil: nobody hears of power cuts
 	found   []splitbrain.Finding                          // while it ran
 }
 
@@ -77,7 +79,7 @@ func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outc
 	if err != nil {
 		return nil, err
 	}
-	c.s, c.o, c.over, c.onCall, c.found, c.All = s, o, false, nil, nil, c.All[:0]
+	c.s, c.o, c.over, c.onCall, c.onPower, c.found, c.All = s, o, false, nil, nil, nil, c.All[:0]
 	clear(c.clients)
 	clear(c.returns)
 	c.Refused = map[string]string{}
@@ -127,6 +129,11 @@ func (c *Simulator) place() error {
 		at := names{}.Address(name)
 		setup := c.s.Setup(name, names{})
 		setup.Listen, setup.Profile, setup.Personality, setup.Bugs = at.String(), "nvme", "ext4", c.o.Bugs
+		setup.Watch.Frozen = func(before *disk.Disk, _ time.Duration, _ bool) {
+			if c.onPower != nil {
+				c.onPower(name, before.FS(nil))
+			}
+		}
 		if c.ended != nil {
 			m := c.spare[i]
 			setup.Watch.Down = func(history.EventKind, time.Duration, bool) { c.ended(name, m.Server()) }
@@ -177,6 +184,9 @@ func isSentinel(node string) bool { return node[0] == splitbrain.Sentinel(0)[0] 
 
 // WatchCalls implements splitbrain.Watched.
 func (c *Simulator) WatchCalls(f func(node string, call *disk.Call) disk.Decision) { c.onCall = f }
+
+// WatchPower implements splitbrain.Watched.
+func (c *Simulator) WatchPower(f func(node string, before vfs.FS)) { c.onPower = f }
 
 // Lock implements splitbrain.Watched, as do the next three: one task runs at a time.
 func (*Simulator) Lock()                      {}

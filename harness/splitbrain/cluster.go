@@ -20,6 +20,9 @@ const Admin = "admin"
 type Watched interface {
 	// WatchCalls has f asked about each call of a node to its disk as it enters.
 	WatchCalls(f func(node string, c *disk.Call) disk.Decision)
+	// WatchPower has f shown the files of each node whose power is cut, as they were at that
+	// instant.
+	WatchPower(f func(node string, before vfs.FS))
 	// Locker is held while a plan is told something: a call is told on a goroutine of the
 	// disk's. In simulation it does nothing.
 	sync.Locker

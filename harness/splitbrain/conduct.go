@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/workloads"
 )
@@ -74,6 +75,7 @@ const lookForCalls = 5 * time.Millisecond
 type unwatched struct{}
 
 func (unwatched) WatchCalls(func(string, *disk.Call) disk.Decision) {}
+func (unwatched) WatchPower(func(string, vfs.FS))                   {}
 func (unwatched) Lock()                                             {}
 func (unwatched) Unlock()                                           {}
 func (unwatched) Wake(func())                                       {}
@@ -113,6 +115,7 @@ func Conduct(c Cluster, s *Scenario, seed uint64) (*Outcome, error) {
 	r.began = r.env.Now()
 	r.out.Began = r.began
 	r.given = r.conductor.Give(s.Plan, seed)
+	r.disks.WatchPower(r.rememberLog)
 	if s.Plan.SeesCalls() {
 		r.disks.WatchCalls(r.conductor.OnCall)
 		r.looks = lookForCalls

@@ -226,21 +226,25 @@ func (r *run) remember(a plan.Action) {
 			}
 		}
 	}
-	switch _, power := a.(*plan.PowerCut); {
-	case plan.DamagesFiles(a):
-		nodes = plan.Named(a)
-	case !power:
+	if !plan.DamagesFiles(a) {
 		return
 	}
+	nodes = plan.Named(a)
 	for _, node := range r.s.Topology.ServerNames() {
 		if !slices.Contains(nodes, node) && !slices.Contains(nodes, plan.All) || r.s.directive("appendonly", node) != "yes" {
 			continue
 		}
 		// What cannot be read is missed when it is asked for.
-		_ = r.c.Files(node, func(fsys vfs.FS) {
-			keys, _ := executed(fsys)
-			r.before[node] = append(r.before[node], keys...)
-		})
+		_ = r.c.Files(node, func(fsys vfs.FS) { r.rememberLog(node, fsys) })
+	}
+}
+
+// rememberLog takes from a server's files what they may be about to lose: when the power is
+// cut, as they are then.
+func (r *run) rememberLog(node string, fsys vfs.FS) {
+	if slices.Contains(r.s.Topology.ServerNames(), node) && r.s.directive("appendonly", node) == "yes" {
+		keys, _ := executed(fsys)
+		r.before[node] = append(r.before[node], keys...)
 	}
 }
 
