@@ -30,14 +30,6 @@ func (d *Disk) Clone() *Disk {
 	return c
 }
 
-// Thawed is a copy of a disk that can be read though the disk was frozen: what it held when
-// its power was cut.
-func (d *Disk) Thawed() *Disk {
-	c := d.Clone()
-	c.frozen = false
-	return c
-}
-
 func (n *inode) clone(p *chunkPool) *inode {
 	c := *n
 	c.vol, c.base = content{}, content{}

@@ -212,6 +212,10 @@ func (d *Disk) SetFree(bytes int64) {
 // Freeze makes every further call fail with EIO and change nothing.
 func (d *Disk) Freeze() { d.frozen = true }
 
+// Thaw undoes Freeze. A disk whose power was cut, and which nobody uses any more, can be read
+// then as it was.
+func (d *Disk) Thaw() { d.frozen = false }
+
 // Frozen reports whether the disk was frozen, by Freeze or by a power cut.
 func (d *Disk) Frozen() bool { return d.frozen }
 

@@ -49,7 +49,7 @@ func (w *watching) frozen(node string) func(before *disk.Disk, at time.Duration,
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.onPower != nil {
-			w.onPower(node, before.Thawed().FS(nil))
+			w.onPower(node, before.FS(nil))
 		}
 	}
 }

@@ -112,6 +112,7 @@ func (m *OnFaultDisk) PowerCut(_ []string, keep *disk.Choice) (why string, err e
 		if loss.Cut, err = v.PowerCut(choice, l.redis); err != nil {
 			return loss, nil, err
 		}
+		before.Thaw() // its image has taken its place
 		l.redis.OutputDone()
 		if uncrashed != nil {
 			v.Detach()
