@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
@@ -356,10 +357,10 @@ func callsOfRewrite(m *product.Mode) []string {
 	return rewriteCalls
 }
 
-// isSingle reports whether a store's log is one file.
+// isSingle reports whether a store's log is one file: its pattern is a name.
 func isSingle(s product.Store) bool {
 	log, _ := s.Globs()
-	return s.Role(log) == product.TheLog
+	return !strings.ContainsAny(log, "*?[")
 }
 
 // GeneratePlan draws the plan of one experiment: a rewrite (AOF) or snapshot

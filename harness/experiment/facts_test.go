@@ -305,3 +305,12 @@ func TestFactsOfASingleLog(t *testing.T) {
 	require.Equal(t, "in write temp-rewriteaof-bg-#.aof #2 since 0s", crashPoint(old, b.log, 4*time.Millisecond))
 	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #4", crashPoint(old, b.log, time.Minute))
 }
+
+// TestTheLogOfRedis7IsSeveralFiles: its rewrites sync directories and remove files, and plans
+// strike there.
+func TestTheLogOfRedis7IsSeveralFiles(t *testing.T) {
+	require.False(t, isSingle(redis.Store))
+	require.True(t, isSingle(redis.Of("redis", "6.0.16")))
+	m := redis.Store.Modes()[0]
+	require.Contains(t, callsOfRewrite(&m), "dirsync")
+}
