@@ -86,6 +86,18 @@ func (j *Judge) empty(e *epoch) {
 	if len(e.after.Keys) > 0 && j.c.Keeps == contract.KeepsSync && j.fromSync(e) {
 		return
 	}
+	j.loseAll(e)
+	if len(e.after.Keys) == 0 {
+		return
+	}
+	kv := &e.after.Keys[0]
+	j.found(anomaly.Anomaly{Name: anomaly.Resurrection, Epoch: e.number, Key: kv.Key,
+		Rule:  "without persistence the server must be empty after a restart",
+		Story: fmt.Sprintf("at %s: %s\nread after recovery: %d keys, %q = %q among them", e.life.Ended, crashWords(e.life.How), len(e.after.Keys), kv.Key, kv.Value)})
+}
+
+// loseAll counts all acknowledged writes of a life as lost.
+func (j *Judge) loseAll(e *epoch) {
 	j.out.Lost += len(j.changes.Acked)
 	j.out.PossiblyLost += len(j.changes.Acked)
 	if len(j.changes.Acked) > 0 {
@@ -95,13 +107,6 @@ func (j *Judge) empty(e *epoch) {
 		j.out.WindowPessimistic = max(j.out.WindowPessimistic, w)
 		j.out.Censored = true
 	}
-	if len(e.after.Keys) == 0 {
-		return
-	}
-	kv := &e.after.Keys[0]
-	j.found(anomaly.Anomaly{Name: anomaly.Resurrection, Epoch: e.number, Key: kv.Key,
-		Rule:  "without persistence the server must be empty after a restart",
-		Story: fmt.Sprintf("at %s: %s\nread after recovery: %d keys, %q = %q among them", e.life.Ended, crashWords(e.life.How), len(e.after.Keys), kv.Key, kv.Value)})
 }
 
 // fromSync judges what came back of a life in which a snapshot was made that the
@@ -122,6 +127,7 @@ func (j *Judge) fromSync(e *epoch) bool {
 	if last < 0 {
 		if e.before != nil && sameKeys(e.before.Keys, e.after.Keys) && len(e.before.Keys) > 0 {
 			j.out.FromSync = "what it had come back with before" // the file is there still
+			j.loseAll(e)
 			return true
 		}
 		return false
