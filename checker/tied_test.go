@@ -56,3 +56,37 @@ func TestWhatWasReadOfManyTiedRegistersMustSurvive(t *testing.T) {
 	require.Equal(t, verdict.Violated, out.Verdict, out.Why)
 	require.Equal(t, "lost-write: what an acknowledged read has found survives", out.Why)
 }
+
+// TestATransactionOfListsIsWholeWhereMuchIsWritten: clusters decide what is too large for a
+// search and that nobody read. A transaction that appends to a list, and writes elsewhere,
+// survives in both or in neither.
+func TestATransactionOfListsIsWholeWhereMuchIsWritten(t *testing.T) {
+	var many, elements strings.Builder
+	const n = 2 * mostSearched
+	for i := range n {
+		fmt.Fprintf(&many, "c2 txn a=%d,c+%d %d-%d\n", i, i, 10*i, 10*i+1)
+		if i < n-1 {
+			fmt.Fprintf(&elements, "%d,", i)
+		}
+	}
+	for _, c := range []struct {
+		written, found string
+		whole          bool
+	}{
+		{"c2 txn a=12,c+13 1-2", "c=[13]", false},
+		{"c2 txn a=12,c+13 1-2", "a=12", false},
+		{"c2 txn a+12,c+13 1-2", "a=[12]", false},
+		{"c2 txn a+12,c+13 1-2\nc2 txn a+14,c+15 3-4", "a=[12,14] c=[13]", false},
+		{"c2 txn a=12,c+13 1-2", "a=12 c=[13]", true},
+		{"c2 txn a=12,c+13 1-2", "nothing", true},
+		{"c2 txn a+12,c+13 1-2\nc2 txn a+14,c+15 3-4", "a=[12] c=[13]", true},
+		{many.String(), fmt.Sprintf("a=%d c=[%s]", n-1, strings.TrimSuffix(elements.String(), ",")), false},
+		{many.String(), fmt.Sprintf("a=%d c=[%s%d]", n-1, elements.String(), n-1), true},
+	} {
+		for _, noSmall := range []bool{true, false} {
+			j := Judge{Options: unhurried, noSmall: noSmall}
+			out := j.Judge(script(t, c.written+"\ncrash power-cut 9999\nfound "+c.found), contract.Clients())
+			require.Equal(t, c.whole, out.Verdict == verdict.Holds, "%.100s: %v", c.written, out.Anomalies)
+		}
+	}
+}

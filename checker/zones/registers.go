@@ -195,7 +195,8 @@ type Registers struct {
 func (r *Registers) HasTransactions() bool { return r.parts }
 
 // KnowsVersions reports whether operations say which value they replaced: a
-// write that returns it, or a transaction that reads. Package versions uses that.
+// write that returns it, a transaction that reads, or one that appends to a list and
+// touches another key. Package versions uses that.
 func (r *Registers) KnowsVersions() bool { return r.rmw }
 
 // Build groups in. The slices of in are kept until the next Build and not changed.
@@ -332,6 +333,26 @@ func (r *Registers) assignKeys() {
 			k.General = true // it may be a string, or begin anew when its time is over
 		}
 	}
+	r.rmw = r.rmw || r.parts && r.tiesLists()
+}
+
+// tiesLists reports whether a transaction appends to a list, and touches another key: what is
+// in a list says which versions came before. That a register survived in it, or was lost, is
+// not set against a list's elements elsewhere (durability.Prefix.transactions).
+func (r *Registers) tiesLists() bool {
+	if !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.Chain }) {
+		return false
+	}
+	for i := range r.In.Ops {
+		op := &r.In.Ops[i]
+		if op.Kind != history.Txn || op.Outcome == history.Failed || op.More == nil || len(op.More.Parts) < 2 {
+			continue
+		}
+		if slices.ContainsFunc(op.More.Parts, func(p history.Op) bool { return r.Keys[r.key(p.Key)].Chain }) {
+			return true
+		}
+	}
+	return false
 }
 
 // see notes the type of a value that was read at the start or after the crash.
