@@ -442,9 +442,27 @@ func (v scriptServer) Interrupt(*script.Run) (killed bool) {
 	return r.killed || s.exiting
 }
 
-// leaveTurn has those who are behind the present batch in its turn served while the
-// script goes on: they have come in before, and would wait for its end.
+// leaveTurn has those who share the script's turn not wait for its end: who came before it
+// gets his replies, once the log has been written (redis 7.0.15 server.c beforeSleep, also
+// while events are processed meanwhile), and who is behind it is served while it goes on.
 func (s *Server) leaveTurn() {
+	if before := s.turn[:s.turnAt]; len(before) > 0 {
+		writers := 0
+		for _, c := range before {
+			if c.wrote {
+				writers++
+			}
+		}
+		if err := s.mgr.BeforeSleep(writers); err != nil {
+			s.exitCode = s.fatal(err)
+			return
+		}
+		for _, c := range before {
+			c.release()
+		}
+		s.turn = s.turn[:copy(s.turn, s.turn[s.turnAt:])]
+		s.turnAt = 0
+	}
 	if s.turnAt+1 >= len(s.turn) {
 		return
 	}
