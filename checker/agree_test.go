@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"bytes"
 	"flag"
 	"slices"
 	"strconv"
@@ -187,6 +188,10 @@ func (c *tally) compare(t *rapid.T, s exhaustive.Shape, clusters bool) {
 	require.Equal(t, good, out.Verdict == verdict.Holds, "%s\n%v\n%s", out.Why, out.Anomalies, q)
 	if c.total%10 == 0 {
 		require.Empty(t, Disagreement(&out, c.judge.Witness(q.History(), contract.Clients(), 0)), "%s", q)
+		var file bytes.Buffer
+		require.NoError(t, history.Encode(&file, q.History()))
+		_, err := history.Decode(&file)
+		require.NoError(t, err, "written and read again: %s", q)
 	}
 	if !good || q.Found == nil {
 		return

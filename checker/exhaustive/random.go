@@ -281,7 +281,10 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 	case history.SetRange:
 		op.Value, more.Index = value(), int64(d(3))
 	case history.Incr, history.HashIncr:
-		op.Value, more.Field = strconv.Itoa(d(4)-1), few()
+		op.Value = strconv.Itoa(d(4) - 1)
+		if op.Kind == history.HashIncr {
+			more.Field = few()
+		}
 	case history.CAS:
 		op.Value, more.Expect = value(), strconv.Itoa(1+d(2))
 		if more.ExpectAbsent = d.chance(4); more.ExpectAbsent {

@@ -32,7 +32,11 @@ func full() *History {
 			{ID: 5, Client: 3, Kind: Write, Key: "l", Value: "w", Invoke: 5, Return: 9, Outcome: OK,
 				More: &More{Offset: -1, HasReplaced: true, Replaced: "u", Deadline: 5 * ms}},
 			{ID: 6, Client: 3, Kind: HashSet, Key: "h", Value: "w", Invoke: 6, Return: 9, Outcome: OK,
-				More: &More{Offset: -1, Field: "f", Score: "1.5", Head: true}},
+				More: &More{Offset: -1, Field: "f"}},
+			{ID: 7, Client: 3, Kind: SortedAdd, Key: "z", Value: "w", Invoke: 6, Return: 9, Outcome: OK,
+				More: &More{Offset: -1, Score: "1.5"}},
+			{ID: 8, Client: 3, Kind: Push, Key: "l", Value: "w", Invoke: 6, Return: 9, Outcome: OK,
+				More: &More{Offset: -1, Head: true}},
 		},
 		Events: []Event{{At: 10, Kind: PowerCut, Node: "n1", Text: "all"}, {At: 11, Kind: Restarted}, {At: 12, Kind: Promoted, Node: "n2", Offset: 4711}},
 		Epochs: []Epoch{
@@ -57,9 +61,10 @@ func typed() *History {
 				More: &More{Offset: -1, To: "m", Head: true, ToHead: true, Result: "e"}},
 			{ID: 1, Kind: SetRange, Key: "k", Value: "v", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, Index: -7}},
 			{ID: 2, Kind: GroupRead, Key: "x", Invoke: 1, Return: 2, Outcome: OK,
-				More: &More{Offset: -1, Group: "g", Consumer: "c", Entry: "1-1", Values: []string{"1-1", "f", "v"}}},
+				More: &More{Offset: -1, Group: "g", Consumer: "c", Values: []string{"1-1", "f", "v"}}},
 			{ID: 3, Kind: CAS, Key: "k", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, ExpectAbsent: true, ToAbsent: true}},
 			{ID: 4, Kind: Delete, Key: "k", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, Evicted: true}},
+			{ID: 5, Kind: StreamRemove, Key: "x", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, Entry: "1-1"}},
 		},
 		Epochs: []Epoch{{Ended: Never, Snapshots: []Snapshot{{Fork: 2, Began: 3, Renamed: 5, Durable: Never, Failed: true}}}},
 		Beside: []Beside{{At: 1, Answered: 2, Text: "SET s v"}, {At: 3, Answered: Never, Step: 1, Text: "MULTI; INCR n; EXEC"}},
@@ -217,7 +222,8 @@ func TestRandomHistoriesSurviveTheFile(t *testing.T) {
 		for i := range rapid.IntRange(0, 20).Draw(t, "ops") {
 			at += time.Duration(rapid.IntRange(0, 9).Draw(t, "step"))
 			op := Op{ID: i, Invoke: at, Return: Never, Key: text.Draw(t, "key"), Value: text.Draw(t, "value"),
-				Kind: Kind(rapid.IntRange(1, int(ReadSorted)).Draw(t, "kind")), Absent: rapid.Bool().Draw(t, "absent")}
+				Kind: Kind(rapid.IntRange(1, int(LastKind)).Draw(t, "kind")), Absent: rapid.Bool().Draw(t, "absent")}
+			row := &kindRows[op.Kind]
 			if op.Kind == Txn {
 				op.Key = ""
 			}
@@ -226,7 +232,21 @@ func TestRandomHistoriesSurviveTheFile(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "more") {
 				op.More = &More{Offset: -1, Node: "n", Values: []string{text.Draw(t, "element")}, Result: text.Draw(t, "result")}
+				if row.turn != nil {
+					op.More.Values = map[string][]string{"field": {"f", "v"}, "member": {"m", "-1.5"}, "ID": {"1-2", "f", "v"}}[row.turn[0]]
+					op.More.Values = op.More.Values[:len(row.turn)]
+				}
+				if row.fields&hasValues == 0 {
+					op.More.Values = nil
+				}
+				if row.fields&hasResult == 0 {
+					op.More.Result = ""
+				}
 			}
+			if row.fields&hasValue == 0 {
+				op.Value = ""
+			}
+			op.Absent = op.Absent && row.fields&hasAbsent != 0
 			if op.Kind == Append && op.Outcome == OK && (op.More == nil || op.More.Result == "") {
 				op.More = &More{Offset: -1, Result: "1"} // or nothing may tell what it was
 			}

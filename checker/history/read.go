@@ -302,6 +302,9 @@ func (d *decoder) op() error {
 	case op.ID > 0 && op.Invoke < d.h.Ops[op.ID-1].Invoke:
 		return fmt.Errorf("time goes backwards: invoked at %d, after an operation invoked at %d", op.Invoke, d.h.Ops[op.ID-1].Invoke)
 	}
+	if err := op.sound(); err != nil {
+		return err
+	}
 	d.h.Ops = appendOp(d.h.Ops, op)
 	return d.budget.spend(opBytes)
 }
@@ -390,6 +393,9 @@ func (d *decoder) part(m *More) error {
 	})
 	if err == nil && p.Kind == 0 {
 		err = errors.New("a part of a transaction needs \"op\"")
+	}
+	if err == nil {
+		err = p.sound()
 	}
 	m.Parts = append(m.Parts, p)
 	if err == nil {

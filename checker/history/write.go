@@ -40,7 +40,8 @@ import (
 // Operations come in order of invocation. Fields of operations that are rarely
 // there: "absent", "result", "expect", "values", "parts" (operations without
 // times), "deadline", "replaced", "node", "offset", "field", "score", "head", "error",
-// "index", "to", "to-head", "entry", "group", "consumer", "expect-absent", "to-absent", "evicted".
+// "index", "to", "to-head", "entry", "group", "consumer", "expect-absent", "to-absent", "evicted";
+// kindRows has which kind may have which.
 const Version = 1
 
 // Save writes h to a file, compressed when its name ends in .gz.
