@@ -282,8 +282,8 @@ func (m *maker) operation(key int, invoke time.Duration) history.Op {
 		op.Value, more.Index = value(), int64(d(3))
 	case history.Incr, history.HashIncr:
 		op.Value = strconv.Itoa(d(4) - 1)
-		if op.Kind == history.HashIncr {
-			more.Field = few()
+		if field := few(); op.Kind == history.HashIncr {
+			more.Field = field
 		}
 	case history.CAS:
 		op.Value, more.Expect = value(), strconv.Itoa(1+d(2))
