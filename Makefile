@@ -22,7 +22,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-directives mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-directives prove-hardening mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,12 @@ prove-clauses: ## no clause that was argued from Redis's source is broken by red
 prove-directives: ## no false alarm of the correct engine over EXPERIMENTS experiments, with whatever directives have an effect
 	@mkdir -p bin
 	TORNTAIL_EXPERIMENTS=$(EXPERIMENTS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-directives-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 60m -v -run 'TestNoFalseAlarmWhateverIsSet' ./harness/campaign
+
+# What could hold up the machine, were it broken: nothing of it is in the tests.
+prove-hardening: ## real disks under a limit of 60 MiB of memory
+	@scripts/setup --tests
+	TORNTAIL_HARDENING=1 $(GO) test -count=1 -timeout 30m -v -run 'TestHardening' ./cmd/torntail
+	$(GO) test -count=1 -v -run 'Disks|Memory' ./faults/guard
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -91,7 +92,29 @@ func main() {
 	// The search is short-lived garbage around a small live heap: collecting it
 	// four times less often costs little memory.
 	debug.SetGCPercent(400)
+	if servesDisks(os.Args[1:]) {
+		if err := guard.ServeDisks(); err != nil {
+			fmt.Fprintln(os.Stderr, "torntail: serve disks:", err)
+			os.Exit(result.ExitInternal)
+		}
+	}
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
+
+// servesDisks reports whether a command line may lead to disks under real file systems:
+// the block backend, and the commands that find it in a file, or need no word of it. It is
+// asked before flags are understood, and may be wrong where that costs no more than a start.
+func servesDisks(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	switch args[0] {
+	case "fidelity", "suite", "replay":
+		return true
+	case "server":
+		return false
+	}
+	return slices.Contains(args, "--backend=block") || slices.Contains(args, "--backend") && slices.Contains(args, "block")
 }
 
 // run is main without the process: it returns the exit status.

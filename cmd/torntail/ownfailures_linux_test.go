@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -218,23 +217,9 @@ version: [./server, --version]
 // memoryLimit is a line of shell after which a process has too little memory to start.
 func memoryLimit(t *testing.T) string {
 	t.Helper()
-	for _, where := range [][2]string{{"/sys/fs/cgroup", "memory.max"}, {"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}} {
-		dir, err := os.MkdirTemp(where[0], "torntail-test-")
-		if err != nil {
-			continue
-		}
-		t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
-		limit, err := os.OpenFile(filepath.Join(dir, where[1]), os.O_WRONLY, 0)
-		if err != nil {
-			continue
-		}
-		_, err = limit.WriteString("4096")
-		if limit.Close(); err == nil {
-			return `outside "echo $$ >` + dir + `/cgroup.procs"`
-		}
-	}
-	needs.Working(t, errors.New("no memory cgroup can be made here"))
-	return ""
+	dir, limit := memoryCgroup(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, limit), []byte("4096"), 0o644))
+	return `outside "echo $$ >` + dir + `/cgroup.procs"`
 }
 
 // brokenRun runs torntail on a server whose fifth and later starts do something else first.

@@ -339,6 +339,9 @@ func Available() error {
 	if err := loopAvailable(); err != nil {
 		return err
 	}
+	if err := guard.RoomForDisks(); err != nil {
+		return err
+	}
 	space, err := guard.Home()
 	if err != nil {
 		return err

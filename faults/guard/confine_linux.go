@@ -232,7 +232,10 @@ func (s *Space) start(prepare func() error) error {
 // space is closed, and not before; and nobody else gets a thread that was changed.
 func (s *Space) serve(prepare func() error, ready chan<- error) {
 	runtime.LockOSThread()
-	err := prepare()
+	err := leaveFlushers()
+	if err == nil {
+		err = prepare()
+	}
 	ready <- err
 	if err != nil {
 		return

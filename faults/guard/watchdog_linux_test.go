@@ -37,6 +37,15 @@ func TestMain(m *testing.M) {
 		}()
 		syscall.RawSyscall(syscall.SYS_EXIT, 0, 0, 0)
 	}
+	if os.Getenv(envDisks) != "" {
+		serveDisks()
+	}
+	if os.Getenv(envRoom) != "" {
+		if err := RoomForDisks(); err != nil {
+			fmt.Println(err)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(envVictim); dir != "" {
 		victim(dir)
 	}
