@@ -1,5 +1,14 @@
 package engine_test
 
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/engine/bugs"
+)
+
 // hashDraws are compared with redis-server.
 const hashDraws draws = `
 	HSET {hash} <{field} {value}>
@@ -30,3 +39,14 @@ const hashFills draws = `
 	HSET {own} f 1 g 2 h 3 1 4 2 5
 	HSET {own} field vvvvvvvvvvvvvvvvvvvvvvvvvvvvvv f (7|1.5)
 `
+
+// A planted bug that logs no field's new value logs new fields, one or more.
+func TestFieldsAreLoggedThoughNewValuesAreNot(t *testing.T) {
+	w := startPlanted(t, "", bugs.UpdateNotCounted, [2]string{"appendonly", "yes"}, [2]string{"appendfsync", "always"})
+	c := w.connect()
+	c.all([][]string{{"HSET", "one", "f", "1"}, {"HSET", "one", "f", "2"}, {"HSET", "two", "f", "1", "g", "1"}, {"HSET", "two", "f", "2", "h", "2"}})
+	require.Equal(t, 0, w.stop())
+	w = startWorld(t, w.dir, [2]string{"appendonly", "yes"})
+	assert.Equal(t, "$1\r\n1\r\n", w.connect().do("HGET", "one", "f"))
+	assert.Equal(t, "*3\r\n$1\r\n2\r\n$1\r\n1\r\n$1\r\n2\r\n", w.connect().do("HMGET", "two", "f", "g", "h"))
+}

@@ -285,7 +285,11 @@ func hllCount(registers *[hllRegisters]byte) uint64 {
 		z *= 0.5
 	}
 	z += m * hllSigma(float64(histogram[0])/m)
-	return uint64(math.Round(hllAlpha * m * m / z))
+	n := math.Round(hllAlpha * m * m / z)
+	if n >= 1<<63 { // C's llroundl on x86-64 makes all of these the least number
+		return 1 << 63
+	}
+	return uint64(n)
 }
 
 func hllSigma(x float64) float64 {

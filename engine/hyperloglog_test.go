@@ -1,5 +1,14 @@
 package engine_test
 
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
 // hllDraws are compared with redis-server.
 const hllDraws draws = `
 	PFADD {string} <{member}>
@@ -21,3 +30,42 @@ const hllFills draws = `
 	PFADD {own} <{counted}>
 	PFADD {own} <{counted}> <{counted}> <{counted}> <{counted}>
 `
+
+// What is counted from any registers is redis-server's number: registers that are full
+// (51), beyond that, all alike, or empty are met by no elements that one would add.
+func TestCountsOfAnyRegistersLikeRedis(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	rng := rand.New(rand.NewPCG(16, 2))
+	for n := range 300 {
+		low, high, odd := rng.IntN(64), rng.IntN(64), rng.IntN(64)
+		if n%2 == 0 { // full ones count beside others that are nearly so
+			low = 36 + rng.IntN(14)
+			high, odd = low+rng.IntN(3), 51
+		}
+		switch n {
+		case 0, 1, 2: // none, all full, all but one
+			low, high, odd = 51*min(n, 1), 51*min(n, 1), 51*(n%2)
+		case 3:
+			low, high, odd = 0, 50, 51
+		}
+		hll := make([]byte, 16+16384*6/8)
+		copy(hll, "HYLL")
+		hll[15] = 0x80 // dense, without a count
+		for r := range 16384 {
+			value := min(low, high) + rng.IntN(max(low, high)-min(low, high)+1)
+			if rng.IntN(20) == 0 {
+				value = odd
+			}
+			at := 16 + r*6/8
+			hll[at] |= byte(value << (r * 6 % 8))
+			if r*6%8 > 2 {
+				hll[at+1] |= byte(value >> (8 - r*6%8))
+			}
+		}
+		set := []string{"SET", "h", string(hll)}
+		require.Equal(t, theirs.do(set...), ours.do(set...))
+		require.Equal(t, theirs.do("PFCOUNT", "h"), ours.do("PFCOUNT", "h"), "registers from %d to %d, and some of %d", low, high, odd)
+		assert.Equal(t, theirs.do("GET", "h"), ours.do("GET", "h"), fmt.Sprint(n)) // with the count in it
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/faults/env/osenv"
 	"github.com/torntail/torntail/faults/vfs/osfs"
@@ -34,6 +35,12 @@ type world struct {
 // startWorld starts an engine with directives on a directory, "" for a new one.
 func startWorld(t testing.TB, dir string, directives ...[2]string) *world {
 	t.Helper()
+	return startPlanted(t, dir, 0, directives...)
+}
+
+// startPlanted starts one with planted bugs.
+func startPlanted(t testing.TB, dir string, planted bugs.Set, directives ...[2]string) *world {
+	t.Helper()
 	if dir == "" {
 		dir = t.TempDir()
 	}
@@ -45,7 +52,7 @@ func startWorld(t testing.TB, dir string, directives ...[2]string) *world {
 	}
 	w := &world{t: t, dir: dir, env: osenv.New("n1", 1), code: make(chan int, 1)}
 	w.env.Enter()
-	w.server = engine.New(engine.Options{Env: w.env, FS: w.env.FS(osfs.New(dir)), Config: cfg, Log: func(level byte, msg string) {
+	w.server = engine.New(engine.Options{Env: w.env, FS: w.env.FS(osfs.New(dir)), Config: cfg, Bugs: planted, Log: func(level byte, msg string) {
 		if testing.Verbose() {
 			t.Logf("engine: %c %s", level, msg)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -188,5 +189,79 @@ func TestVersionsThatAreRead(t *testing.T) {
 		if ok {
 			require.Equal(t, "v", string(k.DB(0).Get([]byte("k")).Str))
 		}
+	}
+}
+
+// What is loaded has the form that its size asks for, exactly at each limit: members that
+// come one by one as those that a client adds, packed ones as they came unless they are too many
+// (redis 7.0.15 rdb.c rdbLoadObject).
+func TestFormsThatAreLoadedAtTheirLimits(t *testing.T) {
+	limits := keyspace.Limits{HashEntries: 3, HashValue: 5, SetInts: 3, ZSetEntries: 3, ZSetValue: 5, ListNode: -2, StreamBytes: 4096, StreamNode: 100}
+	one := func(elems ...string) []byte {
+		out := []byte{byte(len(elems))}
+		for _, e := range elems {
+			out = append(out, bulk([]byte(e))...)
+		}
+		return out
+	}
+	pairs := func(elems ...string) []byte {
+		out := one(elems...)
+		out[0] /= 2
+		return out
+	}
+	scored := func(members ...string) []byte {
+		out := []byte{byte(len(members))}
+		for i, m := range members {
+			out = append(out, bulk([]byte(m))...)
+			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(float64(i)))
+		}
+		return out
+	}
+	ints := func(n int) []byte {
+		b := binary.LittleEndian.AppendUint32([]byte{2, 0, 0, 0}, uint32(n))
+		for i := range n {
+			b = binary.LittleEndian.AppendUint16(b, uint16(i))
+		}
+		return bulk(b)
+	}
+	for _, c := range []struct {
+		name     string
+		kind     byte
+		form     []byte
+		encoding string
+	}{
+		{"set of as many numbers", rdb.TypeSet, one("1", "2", "3"), "intset"},
+		{"set of more numbers", rdb.TypeSet, one("1", "2", "3", "4"), "hashtable"},
+		{"set of a word", rdb.TypeSet, one("1", "x"), "hashtable"},
+		{"as many packed numbers", rdb.TypeSetIntset, ints(3), "intset"},
+		{"more packed numbers", rdb.TypeSetIntset, ints(4), "hashtable"},
+		{"hash of as many fields", rdb.TypeHash, pairs("a", "1", "b", "2", "c", "3"), "listpack"},
+		{"hash of more fields", rdb.TypeHash, pairs("a", "1", "b", "2", "c", "3", "d", "4"), "hashtable"},
+		{"hash with a field at the limit", rdb.TypeHash, pairs("abcde", "12345"), "listpack"},
+		{"hash with a longer field", rdb.TypeHash, pairs("abcdef", "1"), "hashtable"},
+		{"hash with a longer value", rdb.TypeHash, pairs("a", "123456"), "hashtable"},
+		{"as many packed fields", rdb.TypeHashZiplist, bulk(ziplist("a", "1", "b", "2", "c", "3")), "listpack"},
+		{"more packed fields", rdb.TypeHashZiplist, bulk(ziplist("a", "1", "b", "2", "c", "3", "d", "4")), "hashtable"},
+		{"longer packed fields", rdb.TypeHashZiplist, bulk(ziplist("abcdef", "1")), "listpack"},
+		{"zipmap with a value at the limit", rdb.TypeZipmap, bulk(zipmap("abcde", "vwxyz")), "listpack"},
+		{"zipmap with a longer value", rdb.TypeZipmap, bulk(zipmap("a", "uvwxyz")), "hashtable"},
+		{"zipmap of as many fields", rdb.TypeZipmap, bulk(zipmap("a", "1", "b", "2", "c", "3")), "listpack"},
+		{"zipmap of more fields", rdb.TypeZipmap, bulk(zipmap("a", "1", "b", "2", "c", "3", "d", "4")), "hashtable"},
+		{"sorted set of as many members", rdb.TypeZSet2, scored("a", "b", "c"), "listpack"},
+		{"sorted set of more members", rdb.TypeZSet2, scored("a", "b", "c", "d"), "skiplist"},
+		{"sorted set with a member at the limit", rdb.TypeZSet2, scored("abcde"), "listpack"},
+		{"sorted set with a longer member", rdb.TypeZSet2, scored("a", "abcdef"), "skiplist"},
+		{"as many packed members", rdb.TypeZSetZiplist, bulk(ziplist("a", "0", "b", "1", "c", "2")), "listpack"},
+		{"more packed members", rdb.TypeZSetZiplist, bulk(ziplist("a", "0", "b", "1", "c", "2", "d", "3")), "skiplist"},
+		{"longer packed members", rdb.TypeZSetZiplist, bulk(ziplist("abcdef", "0")), "listpack"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var d rdb.Decoder
+			d.Reset("payload", bytes.NewReader(c.form), int64(len(c.form)), false)
+			o := keyspace.LoadObject(&d, c.kind, &limits)
+			require.NoError(t, d.Err())
+			require.Zero(t, d.Left())
+			require.Equal(t, c.encoding, o.Encoding())
+		})
 	}
 }
