@@ -1,6 +1,8 @@
 package checker
 
 import (
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -60,5 +62,25 @@ func TestWhatClientsWereToldSurvives(t *testing.T) {
 			out := j.Judge(q.History(), all)
 			require.Equal(t, tc.kept, out.Verdict == verdict.Holds, "%+v", out.Anomalies)
 		})
+	}
+}
+
+// TestWhatIsLeftOutIsCounted: of many operations six are told and the one that is wrong,
+// and how many there are between them and behind it.
+func TestWhatIsLeftOutIsCounted(t *testing.T) {
+	h := &history.History{}
+	var ops []int
+	for i := range 10 {
+		h.Ops = append(h.Ops, history.Op{ID: i, Kind: history.Write, Key: "k", Value: strconv.Itoa(i), Outcome: history.OK})
+		ops = append(ops, i)
+	}
+	j := &Judge{h: h}
+	more := regexp.MustCompile(`and (\d+) more`)
+	for n, want := range map[int][]string{7: nil, 8: {"1"}, 9: {"1", "1"}, 10: {"1", "2"}} {
+		var got []string
+		for _, m := range more.FindAllStringSubmatch(j.tellWith(ops[:n], 7), -1) {
+			got = append(got, m[1])
+		}
+		require.Equal(t, want, got, "of %d", n)
 	}
 }

@@ -88,6 +88,19 @@ func TestDamagedStoresAreRefused(t *testing.T) {
 	}
 }
 
+// TestBlocksLieInTheFile: the first byte is in it, the one before and the last header's
+// second are not.
+func TestBlocksLieInTheFile(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("testdata", "jepsen", "register.jepsen"))
+	require.NoError(t, err)
+	s := &store{f: bytes.NewReader(b), size: int64(len(b)), most: 1 << 30}
+	for offset, want := range map[int64]string{-1: "beyond the end", 0: "offset 0: a block of",
+		s.size - int64(blockHeader): "more", s.size - int64(blockHeader) + 1: "beyond the end"} {
+		_, _, err := s.blockAt(offset)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // Bytes changed at random, with the checksums put right: an error or a history,
 // and no panic.
 func TestChangedStoresAreReadOrRefused(t *testing.T) {

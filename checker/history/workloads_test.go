@@ -225,6 +225,11 @@ func TestInitialValueOfEachKind(t *testing.T) {
 	f := File{History: &History{Ops: []Op{{Kind: ListMove, Key: "a", More: &More{To: "b"}}}}}
 	require.NoError(t, f.SetInitial("[7]"))
 	require.Len(t, f.States[0].Keys, 2, "both lists begin with it")
+
+	found := State{Epoch: 1, Keys: []KV{{Key: "k", Value: "3"}}}
+	f = File{History: &History{Ops: []Op{{Kind: Write, Key: "k", Value: "3"}}, States: []State{found}}}
+	require.NoError(t, f.SetInitial("7"))
+	require.Equal(t, []State{{Keys: []KV{{Key: "k", Value: "7"}}}, found}, f.States, "what is found after a crash is none that it began with")
 }
 
 // TestWhatNobodyKnowsMayWrite: an operation of no known kind, a transaction of such, and

@@ -56,6 +56,20 @@ func TestBankNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestBankTellsAsManyAsAreAskedFor: all wrong reads are counted, the first Limit told.
+func TestBankTellsAsManyAsAreAskedFor(t *testing.T) {
+	b := Bank{Total: 100, HasTotal: true}
+	for i := range 5 {
+		b.Reads = append(b.Reads, BankRead{Invoke: time.Duration(10 * i), Return: time.Duration(10*i + 1), Balances: balances(int64(i))})
+	}
+	for limit := 1; limit <= 6; limit++ {
+		r, err := CheckBank(&b, Options{Limit: limit})
+		require.NoError(t, err)
+		require.Equal(t, []Count{{WrongTotal, 5}}, r.Counts)
+		require.Len(t, r.Findings, min(limit, 5))
+	}
+}
+
 func TestBankRefuses(t *testing.T) {
 	for what, b := range map[string]Bank{
 		"has account 0 twice":   {Reads: []BankRead{{Balances: append(balances(1), balances(1)...)}}},
