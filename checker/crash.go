@@ -3,6 +3,7 @@ package checker
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
@@ -158,25 +159,95 @@ func sameKeys(a, b []history.KV) bool {
 	})
 }
 
-// after is a write of the life, invoked after an instant, whose value came back; noOp: none.
-func (j *Judge) after(e *epoch, at time.Duration) int {
-	there := map[string]bool{}
+// after is a write of the life, invoked after an instant, of which nothing that came before
+// explains that it came back: an element that nobody had written yet, and a counter that is
+// out of the bounds of what had been added; noOp: none.
+func (j *Judge) after(e *epoch, begun time.Duration) int {
+	type element struct{ key, value string }
+	there, counters := map[element]bool{}, map[string]bool{} // what was found; keys that are out of bounds
 	for i := range e.after.Keys {
 		kv := &e.after.Keys[i]
 		for _, v := range append(slices.Clone(kv.List), kv.Value) {
-			there[v] = v != ""
+			there[element{kv.Key, v}] = v != ""
+		}
+		counters[kv.Key] = !j.addedBy(e, kv, begun)
+	}
+	known, pushed := map[element]bool{}, map[string]bool{} // elements of lists move to other keys
+	if e.before != nil {
+		for i := range e.before.Keys {
+			kv := &e.before.Keys[i]
+			known[element{kv.Key, kv.Value}] = true
+			for _, v := range kv.List {
+				known[element{kv.Key, v}], pushed[v] = true, true
+			}
+		}
+	}
+	late := noOp
+	for i := e.from; i < e.to; i++ {
+		op := &j.h.Ops[i]
+		for part := range op.Each() {
+			at, isList := element{part.Key, part.Value}, part.Kind == history.Append || part.Kind == history.Push
+			switch {
+			case !part.Writes():
+			case op.Invoke <= begun:
+				known[at] = true
+				pushed[part.Value] = pushed[part.Value] || isList
+			case late != noOp || op.Outcome == history.Failed:
+			case part.Kind == history.Incr && counters[part.Key],
+				setsValue(part.Kind) && there[at] && !known[at] && !(isList && pushed[part.Value]):
+				late = i
+			}
+		}
+	}
+	return late
+}
+
+// setsValue: what it writes can be found as it stands.
+func setsValue(k history.Kind) bool {
+	switch k {
+	case history.Write, history.CAS, history.Append, history.Push, history.HashSet, history.SetAdd, history.SortedAdd:
+		return true
+	}
+	return false
+}
+
+// addedBy reports whether a key that was found may be what had been added to it by an
+// instant: always, where anything else wrote to it.
+func (j *Judge) addedBy(e *epoch, kv *history.KV, at time.Duration) bool {
+	found, err := strconv.ParseInt(kv.Value, 10, 64)
+	if err != nil || kv.List != nil {
+		return true
+	}
+	least, most := int64(0), int64(0)
+	if e.before != nil {
+		for i := range e.before.Keys {
+			if b := &e.before.Keys[i]; b.Key == kv.Key {
+				if least, err = strconv.ParseInt(b.Value, 10, 64); err != nil {
+					return true
+				}
+				most = least
+			}
 		}
 	}
 	for i := e.from; i < e.to; i++ {
 		op := &j.h.Ops[i]
-		if op.Invoke <= at || op.Outcome == history.Failed || !op.Writes() {
-			continue
-		}
-		if there[op.Value] || op.Kind == history.Txn && op.More != nil && slices.ContainsFunc(op.More.Parts, func(p history.Op) bool { return p.Writes() && there[p.Value] }) {
-			return i
+		for part := range op.Each() {
+			switch {
+			case part.Key != kv.Key || !part.Writes() || op.Outcome == history.Failed:
+				continue
+			case part.Kind != history.Incr:
+				return true
+			case op.Invoke > at:
+				continue
+			}
+			by, err := strconv.ParseInt(part.Value, 10, 64)
+			if err != nil {
+				return true
+			}
+			least, most = least+min(by, 0), most+max(by, 0)
 		}
 	}
-	return noOp
+	return least <= found && found <= most
 }
 
 // durable judges what came back: clause (a), a prefix; (b), what every prefix

@@ -438,12 +438,10 @@ func (j *Judge) writerAmong(from, to int, failed bool, key string, wrote func(*h
 		if (op.Outcome == history.Failed) != failed {
 			continue
 		}
-		parts := []history.Op{*op}
-		if op.Kind == history.Txn && op.More != nil {
-			parts = op.More.Parts
-		}
-		if slices.ContainsFunc(parts, func(p history.Op) bool { return p.Key == key && wrote(&p) }) {
-			return i
+		for part := range op.Each() {
+			if part.Key == key && wrote(part) {
+				return i
+			}
 		}
 	}
 	return noOp

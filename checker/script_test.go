@@ -23,7 +23,7 @@ import (
 //	c1 hash-set k v field=f result=1 failed 10-20
 //	                     (any kind, its value or -, fields of More, and absent, failed, head, to-head)
 //	write 10-11          sync 12-15 covers 11    sync 12-15 covers 11 failed left
-//	snapshot fork 10 began 10 renamed 20 durable 25
+//	snapshot fork 10 began 10 renamed 20 durable 25    (and "for a replica": who asked for it)
 //	child 10-20          blocked 10-20
 //	crash power-cut 100  (or kill, term, exit)
 //	found k=v l=[a,b] h=hash[f,v] x=v~50
@@ -50,7 +50,11 @@ func script(t *testing.T, text string) *history.History {
 			life.LogSyncs = append(life.LogSyncs, history.DiskSync{Enter: from, Return: to, Covers: ms(t, f[3]),
 				Failed: slices.Contains(f, "failed"), Left: slices.Contains(f, "left")})
 		case "snapshot":
-			life.Snapshots = append(life.Snapshots, history.Snapshot{Fork: ms(t, f[2]), Began: ms(t, f[4]), Renamed: ms(t, f[6]), Durable: ms(t, f[8])})
+			made := history.Snapshot{Fork: ms(t, f[2]), Began: ms(t, f[4]), Renamed: ms(t, f[6]), Durable: ms(t, f[8])}
+			if len(f) > 10 && f[9] == "for" {
+				made.For = strings.Join(f[10:], " ")
+			}
+			life.Snapshots = append(life.Snapshots, made)
 		case "child":
 			from, to := times(t, f[1])
 			life.ChildRunning = append(life.ChildRunning, history.Interval{From: from, To: to})

@@ -87,13 +87,9 @@ func (j *Judge) aborted(e *epoch, k *zones.Key, read int) (anomaly.Anomaly, bool
 	a := anomaly.Anomaly{Name: anomaly.AbortedRead, Epoch: e.number, Key: k.Name, Rule: abortedRule}
 	op := &j.h.Ops[e.from+read]
 	var values []element
-	parts := []history.Op{*op}
-	if op.Kind == history.Txn && op.More != nil {
-		parts = op.More.Parts
-	}
-	for i := range parts {
-		if parts[i].Key == k.Name {
-			values = sees(values, &parts[i])
+	for part := range op.Each() {
+		if part.Key == k.Name {
+			values = sees(values, part)
 		}
 	}
 	for _, v := range values {
@@ -121,13 +117,9 @@ func (j *Judge) failedOf(e *epoch, key string) *facts {
 	f := &facts{key: key, model: linear.Register, kinds: map[history.Kind]bool{}}
 	for i := e.from; i < e.to; i++ {
 		op := &j.h.Ops[i]
-		parts := []history.Op{*op}
-		if op.Kind == history.Txn && op.More != nil {
-			parts = op.More.Parts
-		}
-		for k := range parts {
-			if parts[k].Key == key && op.Outcome == history.Failed {
-				f.add(&parts[k], op, i)
+		for part := range op.Each() {
+			if part.Key == key && op.Outcome == history.Failed {
+				f.add(part, op, i)
 			}
 		}
 	}
@@ -342,12 +334,7 @@ func (j *Judge) otherDeadline(e *epoch, key int32) (anomaly.Anomaly, bool) {
 		return a, false
 	}
 	for i := e.from; i < e.to; i++ {
-		parts := []history.Op{j.h.Ops[i]}
-		if op := &j.h.Ops[i]; op.Kind == history.Txn && op.More != nil {
-			parts = op.More.Parts
-		}
-		for p := range parts {
-			op := &parts[p]
+		for op := range j.h.Ops[i].Each() {
 			switch m := op.More; {
 			case op.Key != k.Name || j.h.Ops[i].Outcome == history.Failed || !op.Writes():
 			case kv.TTL == 0 && (op.Kind != history.Write || op.Value == kv.Value && (m == nil || m.Deadline == 0)):

@@ -7,7 +7,10 @@
 // by clients, servers, disk and harness.
 package history
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // Never is the return time of an operation that got no reply.
 const Never = time.Duration(1<<63 - 1)
@@ -91,6 +94,21 @@ func (o *Op) Writes() bool {
 		return len(o.More.Parts) == 0
 	}
 	return int(o.Kind) >= len(kindRows) || !kindRows[o.Kind].reads
+}
+
+// Each is what an operation consists of: the parts of a transaction, or itself.
+func (o *Op) Each() iter.Seq[*Op] {
+	return func(yield func(*Op) bool) {
+		if o.Kind != Txn || o.More == nil {
+			yield(o)
+			return
+		}
+		for i := range o.More.Parts {
+			if !yield(&o.More.Parts[i]) {
+				return
+			}
+		}
+	}
 }
 
 // EventKind names what happened to a node.
