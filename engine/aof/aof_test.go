@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -320,4 +321,20 @@ func FuzzCheck(f *testing.F) {
 		}
 		require.NoError(t, Check(CheckOptions{FS: fs, Path: "f.aof", Out: &out}), "fixed and still not valid:\n%s", out.String())
 	})
+}
+
+// What a disk says reads as strerror(3) of glibc, which redis-server logs.
+func TestReasonsAreLikeStrerror(t *testing.T) {
+	for no, want := range map[syscall.Errno]string{
+		syscall.EIO: "Input/output error", syscall.ENOSPC: "No space left on device", syscall.EDQUOT: "Disk quota exceeded", syscall.ENOENT: "No such file or directory",
+		syscall.EACCES: "Permission denied", syscall.EROFS: "Read-only file system", syscall.EISDIR: "Is a directory", syscall.ENOTDIR: "Not a directory", syscall.EEXIST: "File exists", syscall.EINVAL: "Invalid argument",
+		syscall.ELOOP: syscall.ELOOP.Error(),
+	} {
+		require.Equal(t, want, Reason(fmt.Errorf("write x: %w", no)))
+	}
+	require.Equal(t, "something else", Reason(errors.New("something else")))
+}
+
+func TestAFunctionIsACommandOfThreeWords(t *testing.T) {
+	require.Equal(t, "x*3\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n$6\r\n#!lua\n\r\n", string(AppendFunction([]byte("x"), "#!lua\n")))
 }

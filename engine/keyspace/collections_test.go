@@ -144,6 +144,7 @@ func TestCollectionsAgainstMaps(t *testing.T) {
 				}
 				require.Equal(rt, now, b.all(db.Get(key)))
 				require.Equal(rt, len(now), db.Get(key).Coll.Len())
+				weighs(rt, ks)
 				for _, f := range snaps {
 					require.Equal(rt, f.want, frozenAll(b, f.s))
 				}
@@ -312,6 +313,16 @@ func TestFormsOfCollections(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, want, b.all(got.DB(0).Get(key)))
 					require.Equal(t, db.Get(key).Encoding(), got.DB(0).Get(key).Encoding())
+					var elems []string
+					db.Get(key).Coll.Elements(func(e []byte) { elems = append(elems, string(e)) })
+					require.Len(t, elems, len(want)*map[keyspace.Kind]int{keyspace.Set: 1, keyspace.Hash: 2, keyspace.ZSet: 2}[b.kind])
+					for i := 0; i < len(elems); i += len(elems) / len(want) {
+						n, there := want[elems[i]]
+						require.True(t, there, elems[i])
+						if b.kind != keyspace.Set {
+							require.Equal(t, strconv.Itoa(n), elems[i+1])
+						}
+					}
 					require.Equal(t, ks.Digest(), got.Digest())
 
 					var words []string

@@ -215,6 +215,7 @@ func TestAgainstModel(t *testing.T) {
 					require.Equal(rt, e.String(), seen(db.Get([]byte(k)), db.ExpireAt([]byte(k))).String())
 				}
 				require.Equal(rt, expires, db.Expires())
+				weighs(rt, ks)
 				for i, s := range snaps {
 					require.Equal(rt, len(s.want), s.snap.Len())
 					equal(rt, s.want, contents(func(add func(string, *keyspace.Object, int64)) {

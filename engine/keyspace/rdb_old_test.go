@@ -265,3 +265,68 @@ func TestFormsThatAreLoadedAtTheirLimits(t *testing.T) {
 		})
 	}
 }
+
+// Collections with the same element twice, or one that none can have, are refused with
+// redis-server's words.
+func TestDamagedCollectionsAreRefused(t *testing.T) {
+	listpack := func(elems ...string) []byte {
+		var l rdb.Listpack
+		l.Reset()
+		for _, e := range elems {
+			l.Append([]byte(e))
+		}
+		return bulk(l.Bytes())
+	}
+	plain := func(n byte, elems ...string) []byte {
+		out := []byte{n}
+		for _, e := range elems {
+			out = append(out, bulk([]byte(e))...)
+		}
+		return out
+	}
+	score := func(v float64) string { return string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))) }
+	for _, c := range []struct {
+		kind byte
+		form []byte
+		want string // "": it is loaded
+	}{
+		{rdb.TypeSet, plain(3, "a", "b", "c"), ""},
+		{rdb.TypeSet, plain(3, "a", "b", "a"), "Duplicate set members detected"},
+		{rdb.TypeSet, plain(2, "1", "1"), "Duplicate set members detected"},
+		{rdb.TypeSetListpack, listpack("a", "1", "b"), ""},
+		{rdb.TypeSetListpack, listpack("a", "1", "a"), "Duplicate set members detected"},
+		{rdb.TypeHash, plain(2, "f", "1", "g", "1"), ""},
+		{rdb.TypeHash, plain(2, "f", "1", "f", "2"), "Duplicate hash fields detected"},
+		{rdb.TypeHashListpack, listpack("f", "1", "g", "1"), ""},
+		{rdb.TypeHashListpack, listpack("f", "1", "f", "2"), "Hash listpack integrity check failed."},
+		{rdb.TypeHashListpack, listpack("f", "1", "g"), "Hash listpack integrity check failed."},
+		{rdb.TypeZSet2, []byte("\x02\x01a" + score(1) + "\x01b" + score(math.Inf(-1))), ""},
+		{rdb.TypeZSet2, []byte("\x02\x01a" + score(1) + "\x01b" + score(math.NaN())), "Zset with NAN score detected"},
+		{rdb.TypeZSet2, []byte("\x02\x01a" + score(1) + "\x01a" + score(2)), "Duplicate zset fields detected"},
+		{rdb.TypeZSet, []byte("\x04\x01a\xff\x01b\xfe\x01c\x031.5\x01d\x02-7"), ""},
+		{rdb.TypeZSet, []byte("\x01\x01a\xfd"), "Zset with NAN score detected"},
+		{rdb.TypeZSetListpack, listpack("a", "1", "b", "2.5"), ""},
+		{rdb.TypeZSetListpack, listpack("a", "1", "b"), "Zset listpack integrity check failed."},
+		{rdb.TypeZSetListpack, listpack("a", "1", "a", "2"), "Zset listpack integrity check failed."},
+		{rdb.TypeListQuicklist2, append([]byte{2, 2}, append(listpack("a"), append([]byte{1}, bulk([]byte("whole"))...)...)...), ""},
+		{rdb.TypeListQuicklist2, append([]byte{1, 1}, bulk(nil)...), "Quicklist integrity check failed: an empty node"},
+		{rdb.TypeListQuicklist2, append([]byte{1, 3}, listpack("a")...), "Quicklist integrity check failed: container 3"},
+	} {
+		o, err := load(c.kind, c.form)
+		if c.want != "" {
+			require.ErrorContains(t, err, c.want, "%d %q", c.kind, c.form)
+			continue
+		}
+		require.NoError(t, err, "%d %q", c.kind, c.form)
+		require.NotEqual(t, keyspace.None, o.Kind)
+		require.Positive(t, o.Coll.Len())
+	}
+	o, err := load(rdb.TypeZSet, []byte("\x04\x01a\xff\x01b\xfe\x01c\x031.5\x01d\x02-7"))
+	require.NoError(t, err)
+	var scores []string
+	o.ZSet().Each(func(m *keyspace.Scored) bool {
+		scores = append(scores, fmt.Sprint(m.Member, m.Score))
+		return len(scores) < 3
+	})
+	require.Equal(t, []string{"a-Inf", "d-7", "c1.5"}, scores, "the fourth was not asked for")
+}

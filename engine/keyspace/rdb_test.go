@@ -211,3 +211,28 @@ func BenchmarkWrite(b *testing.B) {
 type countWriter int
 
 func (c *countWriter) Write(p []byte) (int, error) { *c += countWriter(len(p)); return len(p), nil }
+
+// How long ago a value was used, or how often, is in the file if it is asked for, and comes
+// back with the value.
+func TestHintsAreReadBack(t *testing.T) {
+	k := keyspace.New()
+	for key, access := range map[string]uint32{"now": 1000, "before": 900, "wrapped": 1<<24 - 10} {
+		k.DB(0).Set([]byte(key), keyspace.Object{Kind: keyspace.String, Str: []byte("v"), Access: access})
+	}
+	for hint, want := range map[rdb.Hint]map[string][2]int64{
+		rdb.NoHint:   {"now": {-1, -1}, "before": {-1, -1}, "wrapped": {-1, -1}},
+		rdb.HintIdle: {"now": {0, -1}, "before": {100, -1}, "wrapped": {1000 + 9, -1}},
+		rdb.HintFreq: {"now": {-1, 1000 % 256}, "before": {-1, 900 % 256}, "wrapped": {-1, 246}},
+	} {
+		data := write(t, k, rdb.WriteOptions{Checksum: true, Hint: hint, Clock: 1000})
+		got := map[string][2]int64{}
+		var r rdb.Reader
+		_, err := keyspace.LoadRDB(&r, "dump.rdb", bytes.NewReader(data), int64(len(data)), rdb.ReadOptions{Checksum: true, Databases: 1}, &keyspace.DefaultLimits,
+			func(e *rdb.Entry, _ keyspace.Object) error {
+				got[string(e.Key)] = [2]int64{e.Idle, int64(e.Freq)}
+				return nil
+			})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}

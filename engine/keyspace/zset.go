@@ -337,6 +337,7 @@ func loadZSet(d *rdb.Decoder, kind byte, l *Limits) Collection {
 	z := &SortedSet{limits: l}
 	var all []Scored
 	fits := true
+	twice := "Duplicate zset fields detected"
 	switch kind {
 	case rdb.TypeZSet, rdb.TypeZSet2:
 		for n := d.Count("a sorted set"); n > 0 && d.OK(); n-- {
@@ -353,6 +354,7 @@ func loadZSet(d *rdb.Decoder, kind byte, l *Limits) Collection {
 			all = append(all, m)
 		}
 	default:
+		twice = "Zset listpack integrity check failed."
 		var elems [][]byte
 		if kind == rdb.TypeZSetZiplist {
 			elems = d.Ziplist(nil, "a sorted set")
@@ -385,7 +387,7 @@ func loadZSet(d *rdb.Decoder, kind byte, l *Limits) Collection {
 	seen := make(map[string]bool, len(all))
 	for _, m := range all {
 		if seen[m.Member] {
-			d.Fail("Duplicate zset fields detected")
+			d.Fail("%s", twice)
 			return z
 		}
 		seen[m.Member] = true

@@ -235,3 +235,37 @@ func TestShortestForms(t *testing.T) {
 		require.Equal(t, ok && form != "\x00", n == 2, "%q", form)
 	}
 }
+
+// Libraries are dumped and read back; a payload that is not whole, or holds something else,
+// is refused with redis-server's words.
+func TestPayloadsOfFunctions(t *testing.T) {
+	codes := []string{"#!lua name=a\nreturn 1", strings.Repeat("#!lua name=b ", 100)}
+	for _, compress := range []bool{false, true} {
+		p := FunctionPayload(compress, codes)
+		got, err := OpenFunctionPayload(p)
+		require.NoError(t, err)
+		require.Equal(t, codes, got)
+		for n := range p {
+			_, err := OpenFunctionPayload(p[:n])
+			require.ErrorIs(t, err, ErrPayload, "cut to %d", n)
+		}
+	}
+	none, err := OpenFunctionPayload(FunctionPayload(true, nil))
+	require.NoError(t, err)
+	require.Empty(t, none)
+	sealedWith := func(b ...byte) []byte {
+		b = binary.LittleEndian.AppendUint16(b, Version)
+		return binary.LittleEndian.AppendUint64(b, updateCRC(0, b))
+	}
+	// Before 7.0.0 a library's name and engine, and if it has one its description, stood beside its code.
+	old, err := OpenFunctionPayload(sealedWith([]byte("\xf6\x04name\x03LUA\x00\x04code\xf6\x01n\x03LUA\x01\x04desc\x01c")...))
+	require.NoError(t, err)
+	require.Equal(t, []string{"#!LUA name=name\ncode", "#!LUA name=n\nc"}, old)
+	_, err = OpenFunctionPayload(sealedWith(0, 1, 'x'))
+	require.EqualError(t, err, "given type is not a function")
+	_, err = OpenFunctionPayload(sealedWith(0xf5, 60, 'x'))
+	require.EqualError(t, err, "Failed loading library data")
+	later := binary.LittleEndian.AppendUint16([]byte{0xf5, 1, 'x'}, Version+1)
+	_, err = OpenFunctionPayload(binary.LittleEndian.AppendUint64(later, updateCRC(0, later)))
+	require.ErrorIs(t, err, ErrPayload, "of a later version")
+}
