@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -397,5 +398,37 @@ func TestNilThatCannotBeToldIsRefused(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, verdict.Holds, v.Verdict, v.Why)
 		})
+	}
+}
+
+// TestBriefly: pictures say of each operation what Jepsen would write.
+func TestBriefly(t *testing.T) {
+	incr := func(key, by string) history.Op { return history.Op{Kind: history.Incr, Key: key, Value: by} }
+	for want, op := range map[string]history.Op{
+		"transfer 3 from a to b": {Kind: history.Txn, More: &history.More{Parts: []history.Op{incr("a", "-3"), incr("b", "3")}}},
+		"r a 7 r b nil":          {Kind: history.Txn, Outcome: history.OK, More: &history.More{Parts: []history.Op{{Kind: history.Read, Key: "a", Value: "7"}, {Kind: history.Read, Key: "b", Absent: true}}}},
+		"r a ?":                  {Kind: history.Read, Key: "a"},
+		"r a [1 2]":              {Kind: history.ReadList, Key: "a", Outcome: history.OK, More: &history.More{Values: []string{"1", "2"}}},
+		"dequeue q e":            {Kind: history.Pop, Key: "q", Outcome: history.OK, More: &history.More{Result: "e"}},
+		"dequeue q nothing":      {Kind: history.Pop, Key: "q", Outcome: history.OK, Absent: true},
+		"set-add s m":            {Kind: history.SetAdd, Key: "s", Value: "m"},
+	} {
+		require.Equal(t, want, brief(&op))
+	}
+}
+
+// TestATransferHasTwoParts: a bank has no other transactions that only add.
+func TestATransferHasTwoParts(t *testing.T) {
+	for parts := 1; parts <= 3; parts++ {
+		op := history.Op{Kind: history.Txn, Invoke: 1, Return: 2, Outcome: history.OK, More: &history.More{}}
+		for i := range parts {
+			op.More.Parts = append(op.More.Parts, history.Op{Kind: history.Incr, Key: strconv.Itoa(i), Value: strconv.Itoa(i)})
+		}
+		_, _, err := bank(&history.History{Ops: []history.Op{op}}, group{ops: []int{0}})
+		if parts == 2 {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, "is none of a bank")
 	}
 }
