@@ -195,8 +195,8 @@ func (f *facts) typeOf() *linear.Model {
 // supply is what the writes of a key put there, element by element, and what
 // they may have put there or taken away that cannot be told by their arguments.
 type supply struct {
-	// of are the writes that put an element there, in order of invocation.
-	of map[element][]event
+	// of says which writes put an element there.
+	of map[element]putters
 	// initial counts the elements that were there at the start.
 	initial map[element]int
 	// open: elements come from elsewhere (counting, appending, moving); openOnes
@@ -205,11 +205,31 @@ type supply struct {
 	openOnes map[string]bool
 }
 
-func (f *facts) supply() *supply {
-	s := &supply{of: map[element][]event{}, initial: map[element]int{}, openOnes: map[string]bool{}}
+// putters are the writes of a key that put an element there: the first one's place in
+// facts.writes, and how many there are.
+type putters struct{ first, n int }
+
+// putting are these writes, in order of invocation.
+func (f *facts) putting(el element) (list []event) {
 	for _, ev := range f.writes {
-		for _, el := range puts(ev.op) {
-			s.of[el] = append(s.of[el], ev)
+		if putsIt(ev.op, el) {
+			list = append(list, ev)
+		}
+	}
+	return list
+}
+
+func (f *facts) supply() *supply {
+	s := &supply{of: make(map[element]putters, len(f.writes)), initial: map[element]int{}, openOnes: map[string]bool{}}
+	var put [2]element
+	for i, ev := range f.writes {
+		for _, el := range puts(put[:0], ev.op) {
+			p := s.of[el]
+			if p.n == 0 {
+				p.first = i
+			}
+			p.n++
+			s.of[el] = p
 		}
 		switch ev.op.Kind {
 		case history.Incr, history.Append, history.StringAppend, history.SetRange, history.SetBit:
@@ -247,38 +267,44 @@ func ones(to []element, words []string) []element {
 	return to
 }
 
-// puts are the elements that a write puts there.
-func puts(op *history.Op) []element {
+// puts appends the elements that a write puts there, two at most.
+func puts(to []element, op *history.Op) []element {
 	m := op.More
 	switch op.Kind {
 	case history.Write:
 		if m != nil && m.ToAbsent {
-			return nil
+			return to
 		}
-		return []element{one(op.Value)}
+		return append(to, one(op.Value))
 	case history.CAS:
 		if m != nil && (m.ToAbsent || op.Outcome == history.OK && m.Result == "0") {
-			return nil
+			return to
 		}
-		return []element{one(op.Value)}
+		return append(to, one(op.Value))
 	case history.Append, history.Push, history.SetAdd:
-		return []element{one(op.Value)}
+		return append(to, one(op.Value))
 	case history.HashSet, history.StreamAdd:
 		if m != nil {
-			return []element{one(m.Field), pair(m.Field, op.Value)}
+			return append(to, one(m.Field), pair(m.Field, op.Value))
 		}
 	case history.HashIncr:
 		if m != nil {
-			return []element{one(m.Field)}
+			return append(to, one(m.Field))
 		}
 	case history.SortedAdd:
 		if m != nil {
-			return []element{one(op.Value), pair(op.Value, linear.Score(m.Score))}
+			return append(to, one(op.Value), pair(op.Value, linear.Score(m.Score)))
 		}
 	case history.SortedIncr:
-		return []element{one(op.Value)}
+		return append(to, one(op.Value))
 	}
-	return nil
+	return to
+}
+
+// putsIt reports whether a write puts an element there.
+func putsIt(op *history.Op, el element) bool {
+	var put [2]element
+	return slices.Contains(puts(put[:0], op), el)
 }
 
 // sees appends the elements that a reply says were there.
@@ -393,6 +419,9 @@ func (j *Judge) unwritten(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool)
 	for _, ev := range f.replies {
 		seen = sees(seen[:0], ev.op)
 		for _, el := range seen {
+			if s.explains(f, el, ev.ret) {
+				continue
+			}
 			if a, broken := j.unwrittenBy(f, s, el, ev.ret); broken {
 				a.Ops = append(a.Ops, ev.place)
 				a.Story = j.tell(slices.Sorted(slices.Values(a.Ops))) + "\n" + a.Story
@@ -427,7 +456,7 @@ func (j *Judge) unwritten(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool)
 
 // writtenBefore is an operation of an earlier life that put an element there, or -1.
 func (j *Judge) writtenBefore(e *epoch, key string, el element) int {
-	return j.writerAmong(0, e.from, false, key, func(p *history.Op) bool { return slices.Contains(puts(p), el) })
+	return j.writerAmong(0, e.from, false, key, func(p *history.Op) bool { return putsIt(p, el) })
 }
 
 // writerAmong is the first of the operations between two places that failed, or did not,
@@ -447,19 +476,23 @@ func (j *Judge) writerAmong(from, to int, failed bool, key string, wrote func(*h
 	return noOp
 }
 
+// explains reports whether an element can have been there at an instant.
+func (s *supply) explains(f *facts, el element, at time.Duration) bool {
+	p := s.of[el]
+	return p.n > 0 && f.writes[p.first].invoke <= at || s.initial[el] > 0 || el.two && s.openOnes[el.word]
+}
+
 // unwrittenBy reports whether an element cannot have been there at an instant.
 func (j *Judge) unwrittenBy(f *facts, s *supply, el element, at time.Duration) (anomaly.Anomaly, bool) {
-	writers := s.of[el]
-	switch {
-	case len(writers) > 0 && writers[0].invoke <= at, s.initial[el] > 0, el.two && s.openOnes[el.word]:
+	if s.explains(f, el, at) {
 		return anomaly.Anomaly{}, false
 	}
-	if len(writers) > 0 {
-		return anomaly.Anomaly{Name: anomaly.NonLinearizable, Ops: []int{writers[0].place}, Rule: "a value is not read before its write begins",
+	if p := s.of[el]; p.n > 0 {
+		return anomaly.Anomaly{Name: anomaly.NonLinearizable, Ops: []int{f.writes[p.first].place}, Rule: "a value is not read before its write begins",
 			Story: fmt.Sprintf("nobody had begun to write %s by %s", f.tell(el), at)}, true
 	}
 	for _, ev := range f.failed {
-		if slices.Contains(puts(ev.op), el) {
+		if putsIt(ev.op, el) {
 			return anomaly.Anomaly{Name: anomaly.AbortedRead, Ops: []int{ev.place}, Rule: abortedRule,
 				Story: fmt.Sprintf("only a write that was told it failed wrote %s: %s", f.tell(el), abortedWords)}, true
 		}
@@ -508,7 +541,7 @@ func (f *facts) madeByFailed(el element) (anomaly.Anomaly, bool) {
 // that it failed (a place in the history), or -1.
 func (j *Judge) failedWriter(e *epoch, key, el string) int {
 	return j.writerAmong(e.from, e.to, true, key, func(p *history.Op) bool {
-		return slices.Contains(puts(p), one(el)) || p.Kind == history.StringAppend && p.Value == el
+		return putsIt(p, one(el)) || p.Kind == history.StringAppend && p.Value == el
 	})
 }
 
@@ -528,29 +561,29 @@ func (j *Judge) tooOften(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) 
 		switch ev.op.Kind {
 		case history.Pop:
 			for _, el := range sees(nil, ev.op) {
-				if taken[el] = append(taken[el], ev); len(taken[el]) <= len(s.of[el])+s.initial[el] {
+				if taken[el] = append(taken[el], ev); len(taken[el]) <= s.of[el].n+s.initial[el] {
 					continue
 				}
 				a := anomaly.Anomaly{Name: anomaly.NonLinearizable, Rule: "an element is popped no more often than it was pushed"}
-				for _, t := range append(slices.Clone(s.of[el]), taken[el]...) {
+				for _, t := range append(f.putting(el), taken[el]...) {
 					a.Ops = append(a.Ops, t.place)
 				}
 				slices.Sort(a.Ops)
-				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and popped %s", f.tell(el), howOften(len(s.of[el])+s.initial[el]), howOften(len(taken[el])))
+				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and popped %s", f.tell(el), howOften(s.of[el].n+s.initial[el]), howOften(len(taken[el])))
 				return a, true
 			}
 		case history.ReadList:
 			there := map[element]int{}
 			for _, el := range sees(nil, ev.op) {
-				if there[el]++; there[el] <= len(s.of[el])+s.initial[el] {
+				if there[el]++; there[el] <= s.of[el].n+s.initial[el] {
 					continue
 				}
 				a := anomaly.Anomaly{Name: anomaly.NonLinearizable, Rule: "an element is in a list no more often than it was pushed", Ops: []int{ev.place}}
-				for _, t := range s.of[el] {
+				for _, t := range f.putting(el) {
 					a.Ops = append(a.Ops, t.place)
 				}
 				slices.Sort(a.Ops)
-				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and is there %s", f.tell(el), howOften(len(s.of[el])+s.initial[el]), howOften(there[el]))
+				a.Story = j.tellWith(a.Ops, ev.place) + fmt.Sprintf("\n%s was pushed %s and is there %s", f.tell(el), howOften(s.of[el].n+s.initial[el]), howOften(there[el]))
 				return a, true
 			}
 		}
@@ -570,10 +603,10 @@ func howOften(n int) string {
 func (j *Judge) missing(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) {
 	type added struct {
 		el element
-		ev event
+		ev *event
 		id int32
 	}
-	var adds []added // acknowledged, of what nothing removes, by return
+	adds := make([]added, 0, len(f.writes)) // acknowledged, of what nothing removes, by return
 	removed := map[string]bool{}
 	for _, ev := range f.writes {
 		switch ev.op.Kind {
@@ -592,8 +625,10 @@ func (j *Judge) missing(e *epoch, f *facts, s *supply) (anomaly.Anomaly, bool) {
 	if f.before != nil && f.before.TTL > 0 {
 		return anomaly.Anomaly{}, false
 	}
-	for _, ev := range f.writes {
-		if el := puts(ev.op); ev.acked && len(el) > 0 && !removed[el[0].word] {
+	var put [2]element
+	for i := range f.writes {
+		ev := &f.writes[i]
+		if el := puts(put[:0], ev.op); ev.acked && len(el) > 0 && !removed[el[0].word] {
 			if f.model == linear.Stream {
 				el = el[1:] // all entries may have the same field
 			}

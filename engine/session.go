@@ -47,15 +47,18 @@ type Session struct {
 	replies replyMode
 	pushes  []byte // of the current command, while replies are off
 
-	multi     bool
-	queue     []queued
-	dirtyCAS  bool // a watched key changed
-	dirtyExec bool // a command could not be queued
-	watching  []watch
-	wrote     bool // the batch changed data
-	channels  subscriptions
-	patterns  subscriptions
-	shards    subscriptions
+	multi bool
+	queue []queued
+	// queuedArgs and queuedMem are the memory of what is queued.
+	queuedArgs [][]byte
+	queuedMem  []byte
+	dirtyCAS   bool // a watched key changed
+	dirtyExec  bool // a command could not be queued
+	watching   []watch
+	wrote      bool // the batch changed data
+	channels   subscriptions
+	patterns   subscriptions
+	shards     subscriptions
 
 	replica *replica   // it follows this server, or has said that it will
 	master  bool       // the link to this server's master

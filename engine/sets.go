@@ -237,6 +237,9 @@ func (s *Server) sinter(c *Session, keys [][]byte, argv [][]byte) {
 		return
 	}
 	var found []string
+	if len(sets) == 1 && sets[0] != nil {
+		found = make([]string, 0, sets[0].Len()) // SMEMBERS
+	}
 	intersect(sets, func(v string) bool { found = append(found, v); return true })
 	c.members(found)
 }

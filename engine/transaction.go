@@ -29,21 +29,29 @@ type watch struct {
 }
 
 // enqueue copies a command into the transaction: the request's buffer is
-// reused before EXEC.
+// reused before EXEC. The memory is that of the session's last transaction, all of
+// which has been logged by now.
 func (c *Session) enqueue(cmd *command, argv [][]byte, f flags) {
-	n := 0
+	if len(c.queue) == 0 {
+		clear(c.queuedArgs)
+		c.queuedArgs, c.queuedMem = c.queuedArgs[:0], c.queuedMem[:0]
+		if cap(c.queuedMem) > queuedKept {
+			c.queuedArgs, c.queuedMem = nil, nil
+		}
+	}
+	n, first := 0, len(c.queuedArgs)
 	for _, a := range argv {
+		from := len(c.queuedMem)
+		c.queuedMem = append(c.queuedMem, a...)
+		c.queuedArgs = append(c.queuedArgs, c.queuedMem[from:len(c.queuedMem):len(c.queuedMem)])
 		n += len(a)
 	}
-	buf := make([]byte, 0, n)
-	own := make([][]byte, len(argv))
-	for i, a := range argv {
-		buf = append(buf, a...)
-		own[i] = buf[len(buf)-len(a) : len(buf) : len(buf)]
-	}
-	c.queue = append(c.queue, queued{cmd, own, f})
+	c.queue = append(c.queue, queued{cmd, c.queuedArgs[first:len(c.queuedArgs):len(c.queuedArgs)], f})
 	c.s.queuedBytes += int64(n + queuedOverhead)
 }
+
+// queuedKept is how many bytes of arguments a session keeps the memory of.
+const queuedKept = 64 << 10
 
 // queuedOverhead is about what a queued command takes beside its arguments, bytes.
 const queuedOverhead = 128

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker/history"
@@ -191,6 +192,7 @@ func (c *Client) complete(id int, a *Answer) {
 	case a.Values != nil:
 		m := more(op)
 		op.Absent = a.Absent
+		m.Values = slices.Grow(m.Values, len(a.Values))
 		for _, v := range a.Values {
 			m.Values = append(m.Values, r.Value(v))
 		}

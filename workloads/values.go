@@ -1,6 +1,9 @@
 package workloads
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // A value is a token, "client:number", which no other write of the run uses,
 // padded with filler to the size the workload asks for. Reading gives the token
@@ -13,8 +16,8 @@ const filler = '.'
 // Padded appends token and filler up to size bytes in all.
 func Padded(dst []byte, token string, size int) []byte {
 	dst = append(dst, token...)
-	for n := len(token); n < size; n++ {
-		dst = append(dst, filler)
+	for n := size - len(token); n > 0; n -= len(fillers) {
+		dst = append(dst, fillers[:min(n, len(fillers))]...)
 	}
 	return dst
 }
@@ -39,26 +42,40 @@ func (t *Tokens) Token(client, n int) string {
 // Parse returns the token of a value read back, as a shared string when it is
 // one this run handed out and was stored whole at the given size.
 func (t *Tokens) Parse(value []byte, size int) string {
-	end := len(value)
-	for end > 0 && value[end-1] == filler {
-		end--
-	}
-	if client, n, ok := parseToken(value[:end]); ok && client < len(t.of) && n < len(t.of[client]) {
-		if token := t.of[client][n]; len(value) == max(size, len(token)) && token == string(value[:end]) {
+	if client, n, ok := parseToken(value); ok && client < len(t.of) && n < len(t.of[client]) {
+		if token := t.of[client][n]; len(value) == max(size, len(token)) && token == string(value[:len(token)]) && isFiller(value[len(token):]) {
 			return token
 		}
 	}
 	return string(value)
 }
 
-// parseToken splits "client:number".
+// fillers is as much filler as most values have.
+var fillers = strings.Repeat(string(filler), 256)
+
+// isFiller reports whether b is nothing but filler.
+func isFiller(b []byte) bool {
+	for len(b) > len(fillers) {
+		if string(b[:len(fillers)]) != fillers {
+			return false
+		}
+		b = b[len(fillers):]
+	}
+	return string(b) == fillers[:len(b)]
+}
+
+// parseToken splits "client:number", which filler may follow.
 func parseToken(b []byte) (client, n int, ok bool) {
 	const most = 1 << 30
-	colon := -1
+	colon, end := -1, len(b)
+scan:
 	for i, ch := range b {
 		switch {
 		case ch == ':' && colon < 0 && i > 0:
 			colon = i
+		case ch == filler:
+			end = i
+			break scan
 		case ch < '0' || ch > '9':
 			return 0, 0, false
 		case colon < 0:
@@ -70,5 +87,5 @@ func parseToken(b []byte) (client, n int, ok bool) {
 			return 0, 0, false
 		}
 	}
-	return client, n, colon > 0 && colon < len(b)-1
+	return client, n, colon > 0 && colon < end-1
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // traceKind is the kind of an event in the running hash. The values are part of
@@ -73,7 +74,7 @@ func (w *World) Mark(kind string, args ...uint64) {
 		w.mix(a)
 	}
 	if w.trace != nil {
-		w.line("mark %s %v", kind, args)
+		w.line("mark %s %v", kind, slices.Clone(args)) // a copy: the caller's stay on its stack
 	}
 }
 

@@ -102,10 +102,16 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 		switch {
 		case c.Kind == disk.OpWrite && role == product.TheLog:
 			if c.Err == 0 {
+				if e.LogWrites == nil {
+					e.LogWrites = make([]history.DiskWrite, 0, ofKind(log[i:], disk.OpWrite))
+				}
 				f.ids = append(f.ids, c.ID)
 				e.LogWrites = append(e.LogWrites, history.DiskWrite{Enter: c.Enter, Return: c.Return, Bytes: c.Len})
 			}
 		case (c.Kind == disk.OpFsync || c.Kind == disk.OpFdatasync) && role == product.TheLog:
+			if e.LogSyncs == nil {
+				e.LogSyncs = make([]history.DiskSync, 0, ofKind(log[i:], disk.OpFsync)+ofKind(log[i:], disk.OpFdatasync))
+			}
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
 				Enter: c.Enter, Return: c.Return, Covers: f.covered(c, e), Failed: c.Err != 0, Left: f.left(c.Ino)})
 		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
@@ -127,6 +133,16 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			}
 		}
 	}
+}
+
+// ofKind counts the calls of a kind.
+func ofKind(log []disk.Record, k disk.OpKind) (n int) {
+	for i := range log {
+		if log[i].Kind == k {
+			n++
+		}
+	}
+	return n
 }
 
 // follow keeps track of what is durable of each file of the log.

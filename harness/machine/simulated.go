@@ -215,10 +215,16 @@ func (m *Simulated) configFor(mode *product.Mode) (*config.Config, error) {
 	}
 	c, err := redis.Config(mode)
 	if err == nil {
+		if len(m.configs) >= mostConfigs {
+			clear(m.configs)
+		}
 		m.configs[key] = c
 	}
 	return c, err
 }
+
+// mostConfigs bounds what a machine remembers when the directives of each setup are others.
+const mostConfigs = 64
 
 // Server is the server of this life, or of the last one.
 func (m *Simulated) Server() *engine.Server { return m.server }
