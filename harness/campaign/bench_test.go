@@ -1,8 +1,11 @@
 package campaign
 
 import (
+	"fmt"
 	"runtime"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,6 +76,37 @@ func BenchmarkExperiments(b *testing.B) {
 		})
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "experiments/s")
 	})
+}
+
+// BenchmarkBeside is what the client beside the workload costs: experiments of all modes
+// and crash kinds, in turn, without it and with it. Processor time, which a busy machine does
+// not change much, is told too.
+func BenchmarkBeside(b *testing.B) {
+	for _, beside := range []bool{false, true} {
+		b.Run(fmt.Sprintf("beside=%v", beside), func(b *testing.B) {
+			c := campaignOf(b, 7, 1, modeNames(), crashNames())
+			c.Workload.Beside = beside
+			list := pairs(c)
+			s := experiment.NewSimulator()
+			defer s.Close()
+			b.ReportAllocs()
+			n, before := 0, processorTime(b)
+			for b.Loop() {
+				p := list[n%len(list)]
+				_, err := s.Run(c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n)), nil)
+				require.NoError(b, err)
+				n++
+			}
+			b.ReportMetric(float64(processorTime(b)-before)/float64(n), "cpu-ns/op")
+		})
+	}
+}
+
+// processorTime is what this process has used, garbage collection included.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestExperimentsDoNotGrowTheProcess runs experiment after experiment in one
