@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/config"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
@@ -40,17 +43,42 @@ var settings = map[string][]string{
 	"hz":                            {"1", "2", "100", "500"},
 	"hash-max-listpack-entries":     {"0", "3"},
 	"hash-max-listpack-value":       {"2"},
-	"set-max-intset-entries":        {"0", "3"},
-	"list-max-listpack-size":        {"1", "-1"},
 	"maxmemory-policy":              {"allkeys-lfu", "volatile-lru", "allkeys-random", "volatile-ttl"},
 	"maxmemory":                     {"930kb", "960kb", "962kb", "1gb"},
-	"active-expire-effort":          {"1", "10"},
 	"maxmemory-samples":             {"1", "100"},
 	"lazyfree-lazy-eviction":        {"yes", "no"},
-	"notify-keyspace-events":        {"KEA"},
 	"lazyfree-lazy-expire":          {"yes", "no"},
-	"lazyfree-lazy-user-del":        {"yes", "no"},
 }
+
+// along are directives without which one has no effect: they are drawn along with it.
+var along = map[string][]string{
+	"auto-aof-rewrite-percentage": {"auto-aof-rewrite-min-size"},
+	"auto-aof-rewrite-min-size":   {"auto-aof-rewrite-percentage"},
+	"maxmemory-policy":            {"maxmemory"},
+	"maxmemory-samples":           {"maxmemory", "maxmemory-policy"},
+	"lazyfree-lazy-eviction":      {"maxmemory", "maxmemory-policy"},
+	"rdb-save-incremental-fsync":  {"rdbcompression"},
+}
+
+// wants are directives that have an effect in other experiments than most: what makes one
+// of those of it, and in which part of the experiments that have the directive.
+var wants = map[string]struct {
+	one  int // of so many
+	make func(x *experiment.Experiment)
+}{
+	// A child syncs every 4 MiB that it has written, from the second on.
+	"aof-rewrite-incremental-fsync": {300, large},
+	"rdb-save-incremental-fsync":    {300, large},
+	"stop-writes-on-bgsave-error": {2, func(x *experiment.Experiment) {
+		p, err := plan.Parse("plan 1\nat 0s: fail n1 write(temp-*.rdb) ENOSPC for 3 calls")
+		if err != nil {
+			panic(err)
+		}
+		x.Plan.Statements = append(p.Statements, x.Plan.Statements...)
+	}},
+}
+
+func large(x *experiment.Experiment) { x.Workload.Ops, x.Workload.ValueSize = 60, 600<<10 }
 
 // settled are the directives that the engine obeys and that are not drawn, each with why.
 var settled = map[string]string{
@@ -71,6 +99,11 @@ var settled = map[string]string{
 	"shutdown-timeout": replicas, "shutdown-on-sigint": "the harness sends SIGTERM", "shutdown-on-sigterm": "what SIGTERM promises is the mode's",
 	"zset-max-listpack-entries": types, "zset-max-listpack-value": types, "stream-node-max-bytes": types,
 	"stream-node-max-entries": types, "hll-sparse-max-bytes": types,
+	"active-expire-effort":        "no workload has more expiring keys than one step of the cycle looks at",
+	"set-max-intset-entries":      "no workload has sets of integers",
+	"list-max-listpack-size":      "DEBUG OBJECT alone tells it",
+	"notify-keyspace-events":      "no workload subscribes",
+	"lazyfree-lazy-user-del":      "no workload sets what is past its time at once",
 	"busy-reply-threshold":        "no workload has a script that takes long",
 	"maxmemory-eviction-tenacity": "evicting takes no simulated time",
 	"replica-ignore-maxmemory":    replicas,
@@ -121,6 +154,8 @@ const stretchLength = 5000
 // file that remembers those that are done.
 func TestNoFalseAlarmWhateverIsSet(t *testing.T) {
 	total := wanted(t, "TORNTAIL_EXPERIMENTS", 1500)
+	before := debug.SetGCPercent(400) // as torntail does
+	t.Cleanup(func() { debug.SetGCPercent(before) })
 	var all stretch
 	all.Why = map[string]int{}
 	take := func(s stretch) {
@@ -167,28 +202,28 @@ func TestNoFalseAlarmWhateverIsSet(t *testing.T) {
 	require.LessOrEqual(t, all.Unknown, max(1, total/50), "too many could not be judged")
 }
 
+// nothing is what most experiments need beyond their directives.
+func nothing(*experiment.Experiment) {}
+
 // whateverIsSet makes the experiments from one number to another.
 func whateverIsSet(t *testing.T, pool *pool, from, to int) stretch {
-	personalities := []string{"ext4", "ext4-dioread-lock", "ext4-journal", "xfs", "btrfs", "prefix", "posix"}
-	profiles := []string{"cloud-ssd", "nvme", "hdd", "cloud-ssd-stall"}
-	kinds := []string{"registers", "mixed", "transactions", "lists", "sets", "hashes"}
-	names := slices.Sorted(maps.Keys(settings))
-	c := campaignOf(t, 17, 1, modeNames(), crashNames())
-	list := pairs(c)
+	draw := newDrawing(t)
 	s := stretch{From: from, To: to, Why: map[string]int{}}
 	err := pool.run(context.Background(), Simulation().Parallel(nil), to-from, func(n int) *experiment.Experiment {
 		number := uint64(from + n)
-		draw := seeding.NewDraws(seeding.Derive(c.Seed, number))
-		p := list[draw.Below(len(list))]
+		d := seeding.NewDraws(seeding.Derive(draw.Seed, number, 1))
 		var set []product.Directive
-		for range 1 + draw.Below(3) {
-			name := names[draw.Below(len(names))]
-			set = append(set, product.Directive{Name: name, Value: settings[name][draw.Below(len(settings[name]))]})
+		suit := nothing
+		for range 1 + d.Below(3) {
+			name := draw.names[d.Below(len(draw.names))]
+			set = append(set, alongWith(name, d)...)
+			set = append(set, product.Directive{Name: name, Value: valueOf(name, d)})
+			if w := wants[name]; w.one > 0 && d.Below(w.one) == 0 {
+				suit = w.make
+			}
 		}
-		m := c.Modes[p[0]].With(set)
-		x := c.Experiment(&m, c.Crashes[p[1]], number)
-		x.Personality, x.Profile = personalities[draw.Below(len(personalities))], profiles[draw.Below(len(profiles))]
-		x.Workload.Name = kinds[draw.Below(len(kinds))]
+		x := draw.experiment(number, set...)
+		suit(x)
 		return x
 	}, func(x *experiment.Experiment, o *experiment.Outcome) error {
 		if !o.Struck {
@@ -201,7 +236,7 @@ func whateverIsSet(t *testing.T, pool *pool, from, to int) stretch {
 			s.Why[kindOf(o.Why)]++
 		case result.Violated:
 			var set []string
-			for _, d := range x.Mode.Directives[max(0, len(x.Mode.Directives)-3):] {
+			for _, d := range x.Mode.Directives[max(0, len(x.Mode.Directives)-9):] {
 				set = append(set, d.String())
 			}
 			what := fmt.Sprintf("%s %s %s %s %s seed %d, %s", x.Mode.Name, x.Crash, x.Personality, x.Profile, x.Workload.Name, x.Seed, strings.Join(set, ", "))
@@ -211,4 +246,90 @@ func whateverIsSet(t *testing.T, pool *pool, from, to int) stretch {
 	})
 	require.NoError(t, err)
 	return s
+}
+
+// drawing draws experiments of all modes, crashes, disks, profiles and workloads.
+type drawing struct {
+	*Campaign
+	pairs                              [][2]int // of modes and crashes
+	names                              []string // of settings, sorted
+	personalities, profiles, workloads []string
+}
+
+func newDrawing(t *testing.T) *drawing {
+	c := campaignOf(t, 17, 1, modeNames(), crashNames())
+	return &drawing{
+		Campaign: c, pairs: pairs(c), names: slices.Sorted(maps.Keys(settings)),
+		personalities: []string{"ext4", "ext4-dioread-lock", "ext4-journal", "xfs", "btrfs", "prefix", "posix"},
+		profiles:      []string{"cloud-ssd", "nvme", "hdd", "cloud-ssd-stall"},
+		workloads:     []string{"registers", "mixed", "transactions", "lists", "sets", "hashes"},
+	}
+}
+
+// wholeSpan: one in so many experiments lasts as long as its mode may. In the others the
+// crash comes within the first quarter of the time in which it may, so that there are twice
+// as many of them: what a directive does it has done by then, see TestDirectivesStrike.
+const wholeSpan = 8
+
+// experiment is one of a number, with directives: all but these are the same with others.
+func (d *drawing) experiment(number uint64, set ...product.Directive) *experiment.Experiment {
+	draw := seeding.NewDraws(seeding.Derive(d.Seed, number))
+	p := d.pairs[draw.Below(len(d.pairs))]
+	m := d.Modes[p[0]].With(set)
+	if draw.Below(wholeSpan) > 0 {
+		m.Span = m.Period + (m.Span-m.Period)/4
+	}
+	x := d.Experiment(&m, d.Crashes[p[1]], number)
+	x.Personality, x.Profile = d.personalities[draw.Below(len(d.personalities))], d.profiles[draw.Below(len(d.profiles))]
+	x.Workload.Name = d.workloads[draw.Below(len(d.workloads))]
+	return x
+}
+
+func valueOf(name string, d *seeding.Draws) string {
+	return settings[name][d.Below(len(settings[name]))]
+}
+
+func alongWith(name string, d *seeding.Draws) (set []product.Directive) {
+	for _, other := range along[name] {
+		set = append(set, product.Directive{Name: other, Value: valueOf(other, d)})
+	}
+	return set
+}
+
+// TestDirectivesStrike: with each directive that is drawn an experiment that is drawn goes
+// another way than without; so none is one that is only stored there.
+func TestDirectivesStrike(t *testing.T) {
+	draw, tries := newDrawing(t), wanted(t, "TORNTAIL_TRIES", 200)
+	s := experiment.NewSimulator()
+	defer s.Close()
+	trace := func(name string, n int, more ...product.Directive) uint64 {
+		set := alongWith(name, seeding.NewDraws(seeding.Derive(draw.Seed, uint64(n), 2)))
+		x := draw.experiment(uint64(n), append(set, more...)...)
+		if w := wants[name]; w.one > 0 {
+			w.make(x)
+		}
+		o, err := s.Run(x, nil)
+		require.NoError(t, err)
+		return o.Trace
+	}
+	strikes := func(name string, n int) (value string, is bool) {
+		without := trace(name, n)
+		for _, value := range settings[name] { // one of them may be the default
+			if trace(name, n, product.Directive{Name: name, Value: value}) != without {
+				return value, true
+			}
+		}
+		return "", false
+	}
+	for _, name := range draw.names {
+		if testing.Short() && wants[name].one > 100 {
+			continue // large ones take seconds
+		}
+		n, value, struck := 0, "", false
+		for ; n < tries && !struck; n++ {
+			value, struck = strikes(name, n)
+		}
+		assert.True(t, struck, "%s had no effect in %d experiments", name, tries)
+		t.Logf("%s %s: %v after %d", name, value, struck, n)
+	}
 }
