@@ -43,14 +43,15 @@ func Dial(e env.Env, addr string) (*Conn, error) {
 	return c, c.Dial(e, addr)
 }
 
-// Dial makes c a new connection to addr and keeps its buffers.
+// Dial makes c a new connection to addr and keeps its buffers' memory, not how long they
+// had become: how much is read at once, and so when, is no matter of earlier connections.
 func (c *Conn) Dial(e env.Env, addr string) error {
 	conn, err := e.Dial(addr)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", addr, err)
 	}
 	c.env, c.conn = e, conn
-	c.out, c.r, c.w = c.out[:0], 0, 0
+	c.out, c.in, c.r, c.w = c.out[:0], c.in[:0], 0, 0
 	return nil
 }
 

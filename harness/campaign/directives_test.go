@@ -333,3 +333,24 @@ func TestDirectivesStrike(t *testing.T) {
 		t.Logf("%s %s: %v after %d", name, value, struck, n)
 	}
 }
+
+// TestNoExperimentKnowsTheOneBefore: what runners keep of one experiment, in memory and
+// tables, does not show in the next: in whatever order they come, all that happens is the same.
+func TestNoExperimentKnowsTheOneBefore(t *testing.T) {
+	draw, n := newDrawing(t), wanted(t, "TORNTAIL_TRIES", 300)
+	traces := make([]uint64, n)
+	run := func(s *experiment.Simulator, i int) uint64 {
+		o, err := s.Run(draw.experiment(uint64(i)), nil)
+		require.NoError(t, err)
+		return o.Trace
+	}
+	one, other := experiment.NewSimulator(), experiment.NewSimulator()
+	defer one.Close()
+	defer other.Close()
+	for i := range n {
+		traces[i] = run(one, i)
+	}
+	for i := n - 1; i >= 0; i-- {
+		require.Equal(t, traces[i], run(other, i), "experiment %d", i)
+	}
+}
