@@ -156,6 +156,35 @@ func TestTakenAwayInMidRun(t *testing.T) {
 	}
 }
 
+// TestAServerThatIsStarvedAtItsFirstStart: one that gets no processor before it has answered
+// for the first time says nothing of the input, whichever command started it.
+func TestAServerThatIsStarvedAtItsFirstStart(t *testing.T) {
+	needs.Program(t, "redis-server")
+	const suite = `suite: 1
+name: s
+matrix:
+  - {targets: t.yaml, modes: always, crashes: kill}
+`
+	for _, args := range []string{
+		"run --disk host --target t.yaml --mode always --crash kill --runs 1",
+		"explore --target t.yaml --mode always --images 5",
+		"policies --target t.yaml --mode always",
+		"suite s.yaml",
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(args, "host") {
+				needs.Working(t, fusefs.Available())
+			}
+			line := "cat >t.yaml <<'END'\n" + targetFile + "within: 1s\nEND\ncat >s.yaml <<'END'\n" + suite + "END\nexec $T " + args + " --out out"
+			code, out, errs := brokenCommand(t, "kill -STOP $$", line)
+			require.Equal(t, result.ExitEnvironment, code, "%s\n%s", errs, out)
+			require.Contains(t, errs, "did not answer in time")
+			require.NotRegexp(t, `\bviolated\b`, out+errs)
+		})
+	}
+}
+
 // TestAServerThatAlwaysEndsHasAnEnd: one that aborts in each of its lives, before the plan's
 // kill is due, is what it is, and not started again for ever.
 func TestAServerThatAlwaysEndsHasAnEnd(t *testing.T) {

@@ -176,11 +176,12 @@ func findServer(name string) (*target.Server, error) {
 
 // asUsage makes bad input of a server that will not start on an empty disk: it
 // does not like its directives, or is not what its --version says. One that the
-// environment did not let start says nothing about the input.
+// environment did not let start says nothing about the input, and neither does one that
+// only kept silent: on a busy machine any server may.
 func asUsage(err error) error {
 	var refusal *process.StartError
 	switch {
-	case takenAway(err):
+	case takenAway(err), errors.As(err, &refusal) && refusal.Silent():
 		return environment(err)
 	case errors.As(err, &refusal):
 		return usage(err)
@@ -198,7 +199,7 @@ func withFailure(reported, broken error) error {
 		return reported
 	case errors.As(broken, &f):
 		return f
-	case takenAway(broken), errors.As(broken, &start) && !start.Exited: // too slow, where it has served
+	case takenAway(broken), errors.As(broken, &start) && !start.Exited: // too slow, or not the one that was started, where it has served
 		return environment(broken)
 	}
 	return &failure{result.ExitInternal, broken}

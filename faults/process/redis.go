@@ -105,6 +105,9 @@ func (e *StartError) Error() string {
 	return fmt.Sprintf("%s did not start: %s; its last lines:\n%s", e.Path, how, strings.Join(lines, "\n"))
 }
 
+// Silent reports whether it ran until the time was over, and nobody answered.
+func (e *StartError) Silent() bool { return !e.Exited && e.Other == 0 }
+
 // portTaken reports whether the server ended because somebody else had its port.
 func (e *StartError) portTaken() bool {
 	return e.Exited && strings.Contains(strings.ToLower(e.Output), "address already in use")
