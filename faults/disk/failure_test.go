@@ -54,6 +54,9 @@ func TestFailedSync(t *testing.T) {
 			if calls, bytes := d.InPlay(); bytes != 0 {
 				t.Errorf("%d calls and %d bytes in play: pages are to be clean", calls, bytes)
 			}
+			if got := strings.Join(d.Dropped(), " "); got != "f" {
+				t.Errorf("of %q data was dropped, want f", got)
+			}
 			mustWrite(t, f, "CC")
 			if err := f.Sync(); !errors.Is(err, tt.second) || tt.second == nil && err != nil {
 				t.Fatalf("the next sync returned %v", err)
@@ -88,6 +91,9 @@ func TestFailedSyncHeals(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLeft(t, d, "none", "f=AAAABB")
+	if got := d.Dropped(); len(got) > 0 {
+		t.Errorf("of %q data was dropped, and written again", got)
+	}
 }
 
 // TestEachDescriptorIsTold: every descriptor that was open when a sync failed is

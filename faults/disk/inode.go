@@ -51,6 +51,7 @@ type inode struct {
 	mapped    bool             // pages is kept up
 	pages     map[int64]uint64 // number of the last data micro-operation in play on a page
 	lost      int              // data micro-operations that a failed sync dropped
+	reverted  bool             // such were, and memory has forgotten them as well
 
 	errSeq ErrSeq // counts failed syncs
 	err    syscall.Errno

@@ -335,6 +335,17 @@ func (d *Disk) failSync(s *syncState, n *inode, fail syscall.Errno, seen *ErrSeq
 	return fail
 }
 
+// Dropped lists the files of which a failed sync has dropped data that nobody has written
+// again: what they hold is in no image.
+func (d *Disk) Dropped() (paths []string) {
+	for _, n := range d.inodes {
+		if n != nil && n.links > 0 && (n.lost > 0 || n.reverted) {
+			paths = append(paths, d.PathOf(n.ino))
+		}
+	}
+	return paths
+}
+
 // dropSizes takes sizes out of play whose data a failed sync dropped, where the
 // personality never writes them without it.
 func (d *Disk) dropSizes(n *inode) {
@@ -355,6 +366,7 @@ func (d *Disk) dropSizes(n *inode) {
 // revert makes memory show what the disk has, and what is still in play.
 func (d *Disk) revert(n *inode) {
 	d.drop(func(m *micro) bool { return m.ino == n.ino && m.state == lost })
+	n.reverted = true
 	size := n.vol.size
 	n.vol.copyFrom(&n.base, n.base.size, &d.pool)
 	for i := range d.micros {

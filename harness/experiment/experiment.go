@@ -431,7 +431,9 @@ func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
 	if r.x.Mode.AOF {
 		r.stray = r.x.Mode.Store.Stray(before.FS(nil))
 	}
+	had := r.out.Dropped // when the power was cut before
 	r.takeFacts(before.Log(), at, midway)
+	r.out.Dropped = had || dropped(r.x.Mode.Store, before)
 	r.out.before = before.Hash()
 	r.logFrom = 0
 }

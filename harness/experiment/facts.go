@@ -324,6 +324,11 @@ func (f *facts) tookOver() bool {
 	return f.took != 0 && i >= 0 && f.logs[i].synced < f.held
 }
 
+// dropped reports whether a file of a store's log on a disk holds what a failed sync has dropped.
+func dropped(s product.Store, d *disk.Disk) bool {
+	return slices.ContainsFunc(d.Dropped(), func(path string) bool { return s.Role(path) == product.TheLog })
+}
+
 // durable reports whether stray bytes stand where a returned sync covers what was appended.
 func (f *facts) durable(stray product.Stray) bool {
 	for i := range f.logs {

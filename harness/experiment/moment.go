@@ -155,7 +155,9 @@ func (m *Moment) Signs() finding.Signs {
 	if m.of.disk == nil {
 		return finding.Signs{OldIncrUnsynced: m.of.rewrite} // as far as is known
 	}
-	return m.of.facts.signs(&m.of.x.Mode, m.At)
+	s := m.of.facts.signs(&m.of.x.Mode, m.At)
+	s.Dropped = dropped(m.of.x.Mode.Store, m.of.disk)
+	return s
 }
 
 // SignsWith are those of a moment from which that comes back.

@@ -54,6 +54,7 @@ type Signs struct {
 	NULBytes         bool `json:"nul_bytes,omitempty"`          // an incr file held NUL bytes
 	NULBytesSynced   bool `json:"nul_bytes_synced,omitempty"`   // where a returned sync covers what was appended, or before the power was cut
 	OldIncrUnsynced  bool `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the sync of the old incr file was asked for and had not returned
+	Dropped          bool `json:"dropped,omitempty"`            // a file of the log held what a failed sync had dropped, and nobody had written again
 	DraftTookOver    bool `json:"draft_took_over,omitempty"`    // a rewritten log, which is one file, had its name, and no returned sync covered all that it held then
 	BaseRefused      bool `json:"base_refused,omitempty"`       // the repair tool called the snapshot at the beginning of the log no log
 	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest had just been renamed, the sync of its directory had not returned

@@ -5,7 +5,8 @@ import (
 	"github.com/torntail/torntail/reports/result"
 )
 
-// f2: nothing is lost by it but time.
+// f2: nothing is lost by it but time. Where a sync had returned, or before the power was cut,
+// there are no stray bytes by this cause.
 func init() {
 	register(finding.Finding{
 		Finding: result.Finding{
@@ -15,6 +16,6 @@ func init() {
 				"aof-load-truncated does not cover that: the server says \"Bad file format\" until redis-check-aof --fix has cut the tail off. " +
 				"Nothing acknowledged under appendfsync always is in that tail.",
 		},
-		Cause: func(r *finding.Run) bool { return r.Power && r.Repaired && r.NULBytes },
+		Cause: func(r *finding.Run) bool { return r.Power && r.Repaired && r.NULBytes && !r.NULBytesSynced },
 	})
 }

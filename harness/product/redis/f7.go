@@ -10,7 +10,8 @@ import (
 )
 
 // f7: what a failed sync was to make durable stays in the page cache as if it were, and
-// nobody writes it again. It names the cause of a violation and excuses nothing.
+// nobody writes it again. It names the cause of a violation and excuses nothing. The cause
+// is there as long as the file is: a rewrite that has ended has put another in its place.
 func init() {
 	register(finding.Finding{
 		Finding: result.Finding{
@@ -22,7 +23,7 @@ func init() {
 				"to start, or loads what came before the hole.",
 		},
 		Cause: func(r *finding.Run) bool {
-			return r.Power && len(r.Anomalies) > 0 && !slices.Contains(r.Anomalies, anomaly.Refused) && r.History != nil && builtOnFailedSync(r.History)
+			return r.Power && r.Dropped && len(r.Anomalies) > 0 && !slices.Contains(r.Anomalies, anomaly.Refused) && r.History != nil && builtOnFailedSync(r.History)
 		},
 	})
 }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"slices"
+	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
@@ -24,15 +25,17 @@ func init() {
 	})
 }
 
-// namesUnsynced reports whether snapshots got their name in a life, and none was made durable.
+// namesUnsynced reports whether snapshots got their name in a life, one of them so long
+// before its end that its sync, if there is one, cannot be what comes next, and none was made durable.
 func namesUnsynced(h *history.History) bool {
 	named := false
 	for i := range h.Epochs {
-		for _, s := range h.Epochs[i].Snapshots {
+		e := &h.Epochs[i]
+		for _, s := range e.Snapshots {
 			if s.Durable != history.Never || s.Failed {
 				return false
 			}
-			named = named || s.Renamed != history.Never
+			named = named || s.Renamed != history.Never && e.Ended-s.Renamed > time.Second
 		}
 	}
 	return named

@@ -56,11 +56,12 @@ func TestShown(t *testing.T) {
 	failed, left, good, flying := history.DiskSync{Failed: true}, history.DiskSync{Failed: true, Left: true}, history.DiskSync{}, history.DiskSync{Return: history.Never}
 	again := lives(failed)
 	again.Epochs = append(again.Epochs, history.Epoch{})
+	dropped := finding.Signs{Dropped: true}
 	lost := []anomaly.Name{anomaly.LostWrite}
 	missing := "Fatal: Unable to obtain the AOF file appendonly.aof.2.incr.aof length. stat: No such file or directory"
 	late := []anomaly.Name{anomaly.LateSync}
 	snapshots := func(at ...time.Duration) *history.History {
-		h := &history.History{Epochs: []history.Epoch{{}}}
+		h := &history.History{Epochs: []history.Epoch{{Ended: 2 * time.Second}}}
 		for pair := range slices.Chunk(at, 2) {
 			h.Epochs[0].Snapshots = append(h.Epochs[0].Snapshots, history.Snapshot{Renamed: pair[0], Durable: pair[1]})
 		}
@@ -76,6 +77,7 @@ func TestShown(t *testing.T) {
 		{"postponed, but the power was cut", finding.Run{Postponed: 1, Power: true}, "", false},
 		{"repaired", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true}}, "F2", false},
 		{"repaired without NUL bytes", finding.Run{Power: true, Repaired: true}, "", false},
+		{"repaired, NUL where a sync had returned", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true, NULBytesSynced: true}}, "", false},
 		{"repaired after a kill", finding.Run{Repaired: true, Signs: finding.Signs{NULBytes: true}}, "", false},
 		{"gap", finding.Run{Power: true, Signs: finding.Signs{OldIncrUnsynced: true}, Anomalies: []anomaly.Name{anomaly.Hole, anomaly.LostWrite}}, "F3", true},
 		{"gap that broke nothing", finding.Run{Power: true, Signs: finding.Signs{OldIncrUnsynced: true}}, "", false},
@@ -96,17 +98,19 @@ func TestShown(t *testing.T) {
 		{"a draft that took over and broke nothing", finding.Run{Power: true, Signs: finding.Signs{DraftTookOver: true}}, "", false},
 		{"snapshots without a sync of their name", finding.Run{Anomalies: late, History: snapshots(1, history.Never)}, "F9", false},
 		{"one of them was synced", finding.Run{Anomalies: late, History: snapshots(1, history.Never, 1, 2)}, "", false},
+		{"its sync may come next", finding.Run{Anomalies: late, History: snapshots(time.Second, history.Never)}, "", false},
 		{"no snapshot has its name", finding.Run{Anomalies: late, History: snapshots(history.Never, history.Never)}, "", false},
 		{"snapshots, and lost writes alone", finding.Run{Anomalies: lost, History: snapshots(1, history.Never)}, "", false},
-		{"a good sync behind a failed one", finding.Run{Power: true, Anomalies: lost, History: lives(failed, good)}, "F7", false},
-		{"a good sync before a failed one", finding.Run{Power: true, Anomalies: lost, History: lives(good, failed)}, "", false},
-		{"a failed sync, and one in flight", finding.Run{Power: true, Anomalies: lost, History: lives(failed, flying)}, "", false},
-		{"a failed sync, another life", finding.Run{Power: true, Anomalies: lost, History: again}, "F7", false},
-		{"a failed sync of the file that was left", finding.Run{Power: true, Anomalies: lost, History: lives(good, left)}, "F7", false},
-		{"a failed sync that broke nothing", finding.Run{Power: true, History: lives(failed, good)}, "", false},
-		{"a failed sync after which writes were taken", finding.Run{Power: true, Anomalies: append(lost, anomaly.Refused), History: lives(failed, good)}, "", false},
-		{"a failed sync, and a kill", finding.Run{Anomalies: lost, History: lives(failed, good)}, "", false},
-		{"no failed sync", finding.Run{Power: true, Anomalies: lost, History: lives(good, good)}, "", false},
+		{"a good sync behind a failed one", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(failed, good)}, "F7", false},
+		{"a good sync before a failed one", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(good, failed)}, "", false},
+		{"a failed sync, and one in flight", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(failed, flying)}, "", false},
+		{"a failed sync, another life", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: again}, "F7", false},
+		{"a failed sync of the file that was left", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(good, left)}, "F7", false},
+		{"a failed sync of a file that is not there any more", finding.Run{Power: true, Anomalies: lost, History: lives(failed, good)}, "", false},
+		{"a failed sync that broke nothing", finding.Run{Signs: dropped, Power: true, History: lives(failed, good)}, "", false},
+		{"a failed sync after which writes were taken", finding.Run{Signs: dropped, Power: true, Anomalies: append(lost, anomaly.Refused), History: lives(failed, good)}, "", false},
+		{"a failed sync, and a kill", finding.Run{Signs: dropped, Anomalies: lost, History: lives(failed, good)}, "", false},
+		{"no failed sync", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(good, good)}, "", false},
 	} {
 		names, excused := finding.Shown(findings, &c.run)
 		require.Equal(t, c.want, strings.Join(names, " "), c.name)
