@@ -16,6 +16,8 @@ type Recorder struct {
 	isCut  bool
 	OnAck  func(n int) // called after the n-th acknowledgement; may be nil
 	lie    func(id int) bool
+	forget func(id int) bool
+	late   int
 	closed bool
 }
 
@@ -48,6 +50,10 @@ func (r *Recorder) lies(id int, at time.Duration) bool {
 // is set to the instant of the crash, so that no checker orders it after.
 func (r *Recorder) Complete(id int, at time.Duration, outcome history.Outcome) *history.Op {
 	if r.closed {
+		r.late++
+		return nil
+	}
+	if r.forget != nil && r.forget(id) {
 		return nil
 	}
 	op := &r.H.Ops[id]
@@ -111,6 +117,13 @@ func (r *Recorder) Acked() int { return r.acks }
 
 // LastAcked is the place in the record of the operation acknowledged last.
 func (r *Recorder) LastAcked() int { return r.last }
+
+// Late is the number of replies that came when the record was closed for them.
+func (r *Recorder) Late() int { return r.late }
+
+// PlantForget leaves the replies to the operations that forget says out of the record. It
+// is a planted bug of the harness: a run with it must never come out as holding.
+func (r *Recorder) PlantForget(forget func(id int) bool) { r.forget = forget }
 
 // PlantLie makes clients record an acknowledgement, and send nothing, for the
 // operations that lie says. It is a planted bug of the harness: a run with it

@@ -175,6 +175,7 @@ func TestRealPlants(t *testing.T) {
 		{"cut-loses-nothing", "everysec", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none"},
 		{"reopen-uncrashed", "everysec", "at n1 fsync(*.incr.aof)#3: power-cut n1 keep none"},
 		{"disk-ignores-fsync", "always", "at ack#60: power-cut n1 keep none"},
+		{"acks-forgotten", "always", "at ack#60: power-cut n1 keep none"},
 		// Of twenty operations in a row one is a lie, and when nothing is answered
 		// any more all forty clients soon wait for a reply.
 		{"client-lies", "always", "at ack#100: stall n1 fsync(*.incr.aof)\nat +300ms: power-cut n1 keep none"},

@@ -152,6 +152,9 @@ func (r *Runner) prepare(x *Experiment) {
 	if x.Plants.ClientLies {
 		r.rec.PlantLie(func(id int) bool { return id%20 == 19 })
 	}
+	if x.Plants.AcksForgotten {
+		r.rec.PlantForget(func(id int) bool { return id%20 == 19 })
+	}
 	r.conductor.Reset()
 	r.heard.Reset()
 	r.evicted = evictions{heard: r.evicted.heard[:0], sent: r.evicted.sent[:0]}
@@ -248,11 +251,16 @@ func (r *Runner) settle() (goOn bool, err error) {
 	return true, nil
 }
 
+// replies are those that were read, of which the record must know.
+func (r *Runner) replies() replies {
+	return replies{all: r.run.Replies() + r.commandReplies, clients: r.run.Replies() - r.rec.Late(), of: r.x.Workload.Clients}
+}
+
 // recover brings the server back on what the crash left, with its own repair tool if
 // it refuses. false: it did not come back, or must not be asked to.
 func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	r.out.image = r.m.Expected()
-	if r.out.Distrust = audit(r.out, r.m.Hash(), r.run.Replies()+r.commandReplies); r.out.Distrust != "" {
+	if r.out.Distrust = audit(r.out, r.m.Hash(), r.replies()); r.out.Distrust != "" {
 		return false, nil
 	}
 	if how, _ := r.m.Down(); how == history.PowerCut && r.hadFile {

@@ -222,11 +222,15 @@ func syncWasSlow(e *history.Epoch) bool {
 	return false
 }
 
+// replies are how many were read: in all, and by those of the workload's clients, which are
+// numbered from 0, while the record was open for them.
+type replies struct{ all, clients, of int }
+
 // audit looks for signs that torntail itself, not the server, is at fault. It
 // trusts no part to report on itself: the disk's images are compared with what
 // the disk showed, the image that is started on with the one that was made, and
 // the record's acknowledgements with the replies that were read.
-func audit(o *Outcome, startedOn uint64, replies int) string {
+func audit(o *Outcome, startedOn uint64, read replies) string {
 	if len(o.History.Epochs) == 1 && o.History.Epochs[0].How == history.PowerCut {
 		if o.asked.Mode == disk.KeepNone && o.Unsynced > 0 && o.before == o.Cut.Image {
 			return fmt.Sprintf("the power cut took nothing, though %d bytes had been written after the last sync and none were to survive", o.Unsynced)
@@ -235,14 +239,19 @@ func audit(o *Outcome, startedOn uint64, replies int) string {
 			return "the server was started again on something else than the crash image"
 		}
 	}
-	answered := 0
+	answered, clients := 0, 0
 	for i := range o.History.Ops {
-		if o.History.Ops[i].Outcome != history.Unknown {
-			answered++
+		if op := &o.History.Ops[i]; op.Outcome != history.Unknown {
+			if answered++; op.Client < read.of {
+				clients++
+			}
 		}
 	}
-	if answered > replies {
-		return fmt.Sprintf("the record has %d operations with a reply, but only %d replies were read", answered, replies)
+	if answered > read.all {
+		return fmt.Sprintf("the record has %d operations with a reply, but only %d replies were read", answered, read.all)
+	}
+	if clients < read.clients { // what is not on record nobody misses
+		return fmt.Sprintf("%d replies were read, but the record has only %d operations with one", read.clients, clients)
 	}
 	return ""
 }

@@ -19,6 +19,8 @@ type Plants struct {
 	ReopenUncrashed bool
 	// ClientLies makes clients record acknowledgements that no server gave.
 	ClientLies bool
+	// AcksForgotten leaves acknowledgements out of the record.
+	AcksForgotten bool
 	// HastyJudge gives the fast judge of registers a wrong rule.
 	HastyJudge bool
 }
@@ -44,6 +46,8 @@ var OutsidePlants = []Plant{
 		func(p *Plants) { p.Disk |= disk.PlantNoWriteBack }},
 	{"reopen-uncrashed", "harness", "the server is restarted on the disk as it was before the power cut", "unknown",
 		func(p *Plants) { p.ReopenUncrashed = true }},
+	{"acks-forgotten", "harness", "every 20th reply is read and left out of the record, so that nobody would miss what it had promised", "unknown",
+		func(p *Plants) { p.AcksForgotten = true }},
 	{"client-lies", "client", "clients record acknowledgements for operations they never sent", "unknown",
 		func(p *Plants) { p.ClientLies = true }},
 	{"hasty-judge", "judge", "the judge of registers takes values that overlap in time for a contradiction", "unknown",
@@ -87,7 +91,7 @@ func (p Plants) String() string {
 		var one Plants
 		OutsidePlants[i].Set(&one)
 		if one.Disk != disk.Plant(0) && p.Disk&one.Disk != 0 ||
-			one.ReopenUncrashed && p.ReopenUncrashed || one.ClientLies && p.ClientLies || one.HastyJudge && p.HastyJudge {
+			one.ReopenUncrashed && p.ReopenUncrashed || one.ClientLies && p.ClientLies || one.AcksForgotten && p.AcksForgotten || one.HastyJudge && p.HastyJudge {
 			names = append(names, OutsidePlants[i].Name)
 		}
 	}
