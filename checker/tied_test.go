@@ -57,6 +57,33 @@ func TestWhatWasReadOfManyTiedRegistersMustSurvive(t *testing.T) {
 	require.Equal(t, "lost-write: what an acknowledged read has found survives", out.Why)
 }
 
+// TestWhatATransactionReadMustSurvive: that a = 2 came after a = 1, which was found, follows
+// from what two transactions read of b alone. The first operation of the history is the one
+// that is told of it, or it is not.
+func TestWhatATransactionReadMustSurvive(t *testing.T) {
+	c, err := contract.For("always", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	const ops = `c1 txn a?2,b?3 2-100
+		c2 txn a?1,b?- 3-99
+		c3 set a 1 4-?
+		c4 set a 2 5-?
+		c5 set b 3 6-?
+		crash power-cut 200
+		found `
+	for found, lost := range map[string]bool{"a=1 b=3": true, "a=2 b=3": false} {
+		for _, noSmall := range []bool{true, false} {
+			for _, s := range []string{ops + found, "c6 set c 9 0-1\n" + ops + "c=9 " + found} {
+				j := Judge{Options: unhurried, noSmall: noSmall}
+				out := j.Judge(script(t, s), c)
+				require.Equal(t, lost, out.Verdict == verdict.Violated, "%s: %s", found, out.Why)
+				if lost {
+					require.Equal(t, "lost-write: what an acknowledged read has found survives", out.Why)
+				}
+			}
+		}
+	}
+}
+
 // TestATransactionOfListsIsWholeWhereMuchIsWritten: clusters decide what is too large for a
 // search and that nobody read. A transaction that appends to a list, and writes elsewhere,
 // survives in both or in neither.
