@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/front"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/env"
@@ -342,7 +343,9 @@ func (l *link) load(temp string, f vfs.File) error {
 	for db := range keyspace.Databases {
 		s.touchAll(db)
 	}
-	s.flushAll()
+	if !s.bugs.Has(bugs.OldDataKept) {
+		s.flushAll()
+	}
 	s.flushFunctions()
 	s.loading = true
 	place, err := s.mgr.LoadFromMaster(temp, f)

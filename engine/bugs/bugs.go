@@ -109,6 +109,8 @@ const (
 	EffectsBare
 	// FunctionsNotRewritten leaves libraries of functions out of a rewritten base.
 	FunctionsNotRewritten
+	// OldDataKept loads a full resynchronisation over the data that a replica has.
+	OldDataKept
 )
 
 // Bug describes one planted bug.
@@ -123,94 +125,111 @@ type Bug struct {
 	Anomaly string
 	// Under says which crash shows it.
 	Under string
+	// Kind is what of the server's work is done wrong.
+	Kind Kind
 }
+
+// Kind groups planted bugs by what is done wrong.
+type Kind string
+
+// The kinds.
+const (
+	Synced     Kind = "synced"     // what is synced, and when; what follows a sync that failed
+	Renamed    Kind = "renamed"    // which file takes or loses its name, and when
+	Logged     Kind = "logged"     // what is written to the log
+	Loaded     Kind = "loaded"     // what is made of the files at a start
+	Counted    Kind = "counted"    // which changes, and which save points, count
+	Replicated Kind = "replicated" // what servers and Sentinels tell each other
+)
 
 // replicated stands in Bug.Breaks for servers that follow each other, in any mode.
 const replicated = "replicated"
 
 var registry = []Bug{
 	{AlwaysSkips50th, "skip-every-50th-fsync", "every 50th fsync under always is left out, the reply goes out all the same",
-		[]string{"always", "hybrid-always"}, "lost-write", "power cut before the next fsync"},
+		[]string{"always", "hybrid-always"}, "lost-write", "power cut before the next fsync", Synced},
 	{GroupReplyBeforeSync, "group-reply-before-fsync", "a group commit of two or more clients is answered before its fsync",
-		[]string{"always", "hybrid-always"}, "lost-write", "power cut during the fsync of a group"},
+		[]string{"always", "hybrid-always"}, "lost-write", "power cut during the fsync of a group", Synced},
 	{ReplyBeforeSync, "reply-before-fsync", "writes under always are answered before their fsync",
-		[]string{"always", "hybrid-always"}, "lost-write", "power cut during an fsync"},
+		[]string{"always", "hybrid-always"}, "lost-write", "power cut during an fsync", Synced},
 	{EverysecNeverSyncs, "everysec-never-fsyncs", "the background fsync of everysec never happens",
-		[]string{"everysec", "hybrid"}, "lost-write", "power cut more than two seconds after the first write"},
+		[]string{"everysec", "hybrid"}, "lost-write", "power cut more than two seconds after the first write", Synced},
 	{EverysecTwoSeconds, "everysec-two-seconds", "everysec syncs every two seconds instead of every second",
-		[]string{"everysec", "hybrid"}, "", "power cut: the loss window doubles, within the contract; a comparison of runs shows it"},
+		[]string{"everysec", "hybrid"}, "", "power cut: the loss window doubles, within the contract; a comparison of runs shows it", Synced},
 	{SnapshotRenameBeforeSync, "rdb-rename-before-fsync", "a snapshot gets its final name before its fsync",
-		[]string{"rdb"}, "unrecoverable", "power cut between the rename and the fsync"},
+		[]string{"rdb"}, "unrecoverable", "power cut between the rename and the fsync", Renamed},
 	{SnapshotWithoutSync, "rdb-rename-without-fsync", "a snapshot gets its final name without any fsync",
-		[]string{"rdb"}, "unrecoverable", "power cut after the rename"},
+		[]string{"rdb"}, "unrecoverable", "power cut after the rename", Renamed},
 	{BaseWithoutSync, "base-rename-without-fsync", "the base of a rewrite gets its final name without any fsync",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "power cut after a rewrite"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "power cut after a rewrite", Renamed},
 	{ManifestBeforeBase, "manifest-before-base", "the manifest names the new base before that is durable",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "power cut at the end of a rewrite"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "power cut at the end of a rewrite", Renamed},
 	{RenameWithoutDirSync, "rename-without-dirsync", "the directory is not synced after a rename in it",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always", "rdb"}, "lost-write", "power cut that loses a directory entry"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always", "rdb"}, "lost-write", "power cut that loses a directory entry", Renamed},
 	{UnlinkBeforeManifest, "unlink-before-manifest", "a rewrite removes the old files before the new manifest is written",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "any crash between the two"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "any crash between the two", Renamed},
 	{TruncatedTailKept, "truncated-tail-kept", "a truncated tail is skipped at start-up and not cut off",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "a second restart after a crash that tore the tail"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "a second restart after a crash that tore the tail", Loaded},
 	{RewriteLosesWrites, "rewrite-loses-writes", "writes made during a rewrite go to the old file and vanish with it",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a rewrite"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a rewrite", Logged},
 	{SplitTransaction, "split-transaction", "a transaction is logged as two, in two writes",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "any crash between the two writes", Logged},
 	{OldIncrUnsynced, "old-incr-never-synced", "the log that a rewrite goes on from is closed without its last sync (until redis #11004)",
-		[]string{"everysec", "no", "hybrid"}, "lost-write", "power cut soon after the start of a rewrite"},
+		[]string{"everysec", "no", "hybrid"}, "lost-write", "power cut soon after the start of a rewrite", Synced},
 	{IdleTailUnsynced, "idle-tail-never-synced", "everysec starts no sync while no writes come (until redis #6053)",
-		[]string{"everysec", "hybrid"}, "late-sync", "power cut while clients have been idle for more than two seconds"},
+		[]string{"everysec", "hybrid"}, "late-sync", "power cut while clients have been idle for more than two seconds", Synced},
 	{RewriteCountsAsSync, "rewrite-counts-as-sync", "the end of a rewrite counts as a sync of what was written meanwhile (until redis #11973)",
-		[]string{"everysec", "hybrid"}, "late-sync", "power cut after a rewrite, idle clients, no-appendfsync-on-rewrite yes"},
+		[]string{"everysec", "hybrid"}, "late-sync", "power cut after a rewrite, idle clients, no-appendfsync-on-rewrite yes", Synced},
 	{SnapshotDirUnsynced, "rdb-dir-never-synced", "the directory is not synced after the rename of a snapshot (until redis #10737)",
-		[]string{"rdb"}, "late-sync", "power cut after a snapshot"},
+		[]string{"rdb"}, "late-sync", "power cut after a snapshot", Renamed},
 	{ManifestInPlace, "manifest-in-place", "the manifest is overwritten, not replaced (as nodes.conf was until redis #10924)",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "any crash while a rewrite writes it"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "unrecoverable", "any crash while a rewrite writes it", Renamed},
 	{ExpiryNotLogged, "expiry-not-logged", "a SET with an expiry time is logged without it (as SET EX was in part until redis 530fcf8)",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after a key has expired"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after a key has expired", Logged},
 	{UpdateNotCounted, "update-not-counted", "an HSET of a field that is there is neither logged nor counted as a change (as of BLPOP until redis #11326)",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash", Counted},
 	{OpenTransactionLoaded, "open-transaction-loaded", "a transaction whose EXEC is missing is loaded (until redis eb87da6)",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "a crash that tears a transaction"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "torn-transaction", "a crash that tears a transaction", Loaded},
 	{ChangesMeanwhileForgotten, "changes-during-save-forgotten", "changes made while a snapshot is written count as saved (until redis 2f6b31c)",
-		[]string{"rdb"}, "late-sync", "any crash after clients have gone idle during a snapshot"},
+		[]string{"rdb"}, "late-sync", "any crash after clients have gone idle during a snapshot", Counted},
 	{AlwaysGoesOn, "always-goes-on", "under always a failed fsync is logged and writes are answered (until redis #8347)",
-		[]string{"always", "hybrid-always"}, "refused", "a power cut after an fsync that failed"},
+		[]string{"always", "hybrid-always"}, "refused", "a power cut after an fsync that failed", Synced},
 	{EverysecGoesOn, "everysec-goes-on", "under everysec writes are taken after a failed fsync (until redis #8419)",
-		[]string{"everysec", "hybrid"}, "refused", "a power cut after an fsync that failed"},
+		[]string{"everysec", "hybrid"}, "refused", "a power cut after an fsync that failed", Synced},
 	{RewriteAborts, "rewrite-aborts", "an assertion about the new file ends the server when a rewrite is over",
-		[]string{"everysec", "no", "always", "hybrid", "hybrid-always"}, "exited", "none: the server ends by itself"},
+		[]string{"everysec", "no", "always", "hybrid", "hybrid-always"}, "exited", "none: the server ends by itself", Renamed},
 	{ForeignPartialSync, "partial-sync-wrong-id", "a partial resynchronisation is granted to a replica with another replication id",
-		[]string{replicated}, "divergence", "a partition in which the old master takes writes"},
+		[]string{replicated}, "divergence", "a partition in which the old master takes writes", Replicated},
 	{BacklogKept, "backlog-kept-after-full-sync", "a replica keeps its backlog through a full resynchronisation, so that it holds bytes of two histories",
-		[]string{replicated}, "divergence", "two failovers, or a replica of a replica, after a full resynchronisation"},
+		[]string{replicated}, "divergence", "two failovers, or a replica of a replica, after a full resynchronisation", Replicated},
 	{PromotedWithoutSecondID, "promoted-without-second-id", "a promoted replica forgets the history it goes on from",
-		[]string{replicated}, "full-sync", "any failover: the other replicas need a full resynchronisation for nothing"},
+		[]string{replicated}, "full-sync", "any failover: the other replicas need a full resynchronisation for nothing", Replicated},
 	{AckBeforeApply, "ack-before-apply", "what was sent to a replica counts as acknowledged by it",
-		[]string{replicated}, "lost-write", "a partition of the master under WAIT for all replicas"},
+		[]string{replicated}, "lost-write", "a partition of the master under WAIT for all replicas", Replicated},
 	{ExpiredServed, "expired-served", "a replica answers reads of keys past their time until the master's DEL comes",
-		[]string{replicated}, "resurrection", "a partition of the replica from its master"},
+		[]string{replicated}, "resurrection", "a partition of the replica from its master", Replicated},
 	{VoteTwice, "vote-twice", "a Sentinel votes for every candidate that asks in an epoch",
-		[]string{replicated}, "two-leaders", "two Sentinels that start a failover at nearly the same time"},
+		[]string{replicated}, "two-leaders", "two Sentinels that start a failover at nearly the same time", Replicated},
 	{OldMasterForgotten, "old-master-not-demoted", "a Sentinel forgets the old master at a failover, so that it stays one",
-		[]string{replicated}, "two-masters", "any failover whose old master comes back"},
+		[]string{replicated}, "two-masters", "any failover whose old master comes back", Replicated},
 	{DeadlinesForgotten, "deadlines-forgotten", "a snapshot is loaded without the deadlines of its keys",
-		[]string{"rdb", "hybrid", "hybrid-always"}, "phantom", "any crash after a snapshot of a key that expires"},
+		[]string{"rdb", "hybrid", "hybrid-always"}, "phantom", "any crash after a snapshot of a key that expires", Loaded},
 	{DeadlinesRestarted, "deadlines-restarted", "a key's time to live is logged instead of its deadline, and counts anew from the load",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "phantom", "any crash after a write with a deadline"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "phantom", "any crash after a write with a deadline", Logged},
 	{EvictionNotLogged, "eviction-not-logged", "a key that is evicted is deleted in memory only",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after an eviction"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "resurrection", "any crash after an eviction", Logged},
 	{ShutdownSavesUnasked, "shutdown-saves-unasked", "an orderly end saves although there are no save points",
-		[]string{"none"}, "resurrection", "SIGTERM"},
+		[]string{"none"}, "resurrection", "SIGTERM", Counted},
 	{ExpiryLoggedBehind, "expiry-logged-behind", "the deletion of an expired key that a write meets is logged behind the write",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a key that had expired was written anew"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "lost-write", "any crash after a key that had expired was written anew", Logged},
 	{WaitCountsOneMore, "wait-counts-one-more", "WAIT answers one replica more than have acknowledged the write",
-		[]string{replicated}, "wait-count", "WAIT for more replicas than can be reached"},
+		[]string{replicated}, "wait-count", "WAIT for more replicas than can be reached", Replicated},
 	{EffectsBare, "script-effects-bare", "what a script writes is logged command by command, without MULTI and EXEC around it",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "a crash that tears a script's effects"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "a crash that tears a script's effects", Logged},
+	{OldDataKept, "old-data-kept", "a full resynchronisation is loaded over the data that a replica has, which is not emptied",
+		[]string{replicated}, "divergence", "a partition in which the old master takes writes", Replicated},
 	{FunctionsNotRewritten, "functions-not-rewritten", "a rewritten base has no libraries of functions",
-		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "any crash after a rewrite"},
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "any crash after a rewrite", Logged},
 }
 
 // Replicated reports whether the bug shows only among several servers: it is

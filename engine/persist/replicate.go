@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -97,9 +98,9 @@ func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
 		return rdb.Place{}, err
 	}
 	m.log(Notice, "MASTER <-> REPLICA sync: Loading DB in memory")
-	m.loading = true
+	m.loading, m.merging = true, m.o.Bugs.Has(bugs.OldDataKept)
 	_, err := m.loadSnapshot(c.Dbfilename)
-	m.loading = false
+	m.loading, m.merging = false, false
 	if err == ErrStopped {
 		return rdb.Place{}, err
 	}

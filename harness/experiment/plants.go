@@ -28,7 +28,7 @@ type Plants struct {
 // Plant describes one of them.
 type Plant struct {
 	Name  string // what --plant takes
-	Where string // engine, disk, harness, client, judge
+	Where string // engine and which kind of bug it is there; disk, harness, client, judge
 	Doc   string
 	Must  string // what a run must say: an anomaly, or the verdict unknown
 	Set   func(p *Plants)
@@ -62,7 +62,7 @@ func AllPlants() []Plant {
 		if b.Replicated() {
 			continue
 		}
-		all = append(all, Plant{b.Name, "engine", b.Doc + " (" + b.Under + ")", b.Anomaly,
+		all = append(all, Plant{b.Name, "engine, " + string(b.Kind), b.Doc + " (" + b.Under + ")", b.Anomaly,
 			func(p *Plants) { p.Engine |= b.Bit }})
 	}
 	return append(all, OutsidePlants...)

@@ -96,6 +96,7 @@ var huntedBy = []struct {
 	{bugs.ExpiredServed, "partition", 0, []string{"resurrection"}},
 	{bugs.VoteTwice, "candidates", 3, []string{"two-leaders"}},
 	{bugs.OldMasterForgotten, "partition", 0, []string{"two-masters"}},
+	{bugs.OldDataKept, "partition", 0, []string{"divergence", "liveness"}},
 }
 
 // hunt runs a schedule with a bug until it is found, and returns after how many seeds.
