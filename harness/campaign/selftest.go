@@ -220,8 +220,9 @@ func tornTwice(m *product.Mode, d *seeding.Draws) *plan.Plan {
 // SelftestLine is what became of one plant.
 type SelftestLine struct {
 	Plant   experiment.Plant
-	Found   bool
-	Tries   int
+	Found   bool   // in each round
+	Tries   int    // the median of the rounds
+	Most    int    // of any round
 	Anomaly string // as it was reported, or the verdict with its reason
 	By      string // which checker or audit raised it
 	Mode    string
@@ -231,16 +232,17 @@ type SelftestLine struct {
 // maxTries bounds the experiments for one plant.
 const maxTries = 4000
 
-// Selftest looks for every planted fault and calls each with what became of
+// Selftest looks for every planted fault so many times, each time with other experiments,
+// and calls each with what became of
 // it, in order; then it runs clean experiments and reports the first alarm.
-func Selftest(ctx context.Context, seed uint64, clean int, each func(SelftestLine)) (cleanRuns int, alarm string, err error) {
+func Selftest(ctx context.Context, seed uint64, rounds, clean int, each func(SelftestLine)) (cleanRuns int, alarm string, err error) {
 	s := experiment.NewSimulator()
 	defer s.Close()
 	for _, p := range experiment.AllPlants() {
 		if ctx.Err() != nil {
 			return 0, "", ctx.Err()
 		}
-		line, err := lookFor(ctx, s, p, seed)
+		line, err := lookOften(ctx, s, p, seed, rounds)
 		if err != nil {
 			return 0, "", err
 		}
@@ -290,6 +292,20 @@ func (r *recipe) experiment(m *product.Mode, plants experiment.Plants, seed uint
 		x.Plan = experiment.GeneratePlan(m, x.Crash, x.Seed)
 	}
 	return x
+}
+
+// lookOften looks for one plant in rounds, until one does not find it.
+func lookOften(ctx context.Context, s *experiment.Simulator, p experiment.Plant, seed uint64, rounds int) (line SelftestLine, err error) {
+	var tries []int
+	for n := range rounds {
+		if line, err = lookFor(ctx, s, p, seed+uint64(n)); err != nil || !line.Found {
+			return line, err
+		}
+		tries = append(tries, line.Tries)
+	}
+	slices.Sort(tries)
+	line.Tries, line.Most = tries[len(tries)/2], tries[len(tries)-1]
+	return line, nil
 }
 
 // lookFor runs experiments with one plant until it is found.
