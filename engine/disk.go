@@ -13,7 +13,13 @@ import (
 
 // Commands about the disk, and DEBUG.
 
-func cmdSave(s *Server, c *Session, _ [][]byte) { c.done("OK", s.mgr.Save()) }
+func cmdSave(s *Server, c *Session, _ [][]byte) {
+	err := s.mgr.Save()
+	if refused := (*persist.ReplyError)(nil); err != nil && !errors.As(err, &refused) {
+		err = persist.ErrFailed // why is in the log
+	}
+	c.done("OK", err)
+}
 
 func cmdBgsave(s *Server, c *Session, argv [][]byte) {
 	schedule := false

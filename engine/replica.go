@@ -199,16 +199,21 @@ func (s *Server) saveForReplicas(socket bool) {
 		s.repl.SaveBusy()
 		return
 	}
+	ok := false
 	if socket {
 		// The mark tells the end of the snapshot from its content by being unlikely.
 		mark := fmt.Sprintf("%016x%016x%08x", s.env.Uint64(), s.env.Uint64(), uint32(s.env.Uint64()))
-		s.transfer = &transfer{mark: mark, room: s.env.NewCond()}
+		s.transfer = &transfer{env: s.env, mark: mark, room: s.env.NewCond()}
 		s.transfer.put([]byte("$EOF:" + mark + "\r\n"))
-		s.mgr.SaveForReplicas(s.transfer)
+		ok = s.mgr.SaveForReplicas(s.transfer)
 	} else {
-		s.mgr.SaveForReplicas(nil)
+		ok = s.mgr.SaveForReplicas(nil)
 	}
-	s.repl.SaveStarted(s.env.Now(), socket, true)
+	if !ok {
+		s.warn("BGSAVE for replication failed")
+		s.transfer = nil
+	}
+	s.repl.SaveStarted(s.env.Now(), socket, ok)
 }
 
 // snapshotEnded is told by the persistence manager.

@@ -54,6 +54,8 @@ type Options struct {
 	// Memory returns the bytes the process uses; nil estimates it from the data,
 	// which is the same in every run.
 	Memory func() int64
+	// Spawn starts children that are processes of their own; nil: they are tasks.
+	Spawn persist.Spawn
 	// Yield lets the tasks that read connections have their turn while the main
 	// task loads data; nil: clients are not served before that has ended.
 	Yield func()
@@ -184,6 +186,7 @@ func New(o Options) *Server {
 		Known:    func(name []byte) bool { return findCommand(name) != nil },
 		Apply:    s.apply,
 		Pid:      o.Pid,
+		Spawn:    o.Spawn,
 
 		Place:         s.place,
 		Replica:       func() bool { return s.repl.Up != nil },

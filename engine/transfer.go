@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/torntail/torntail/faults/env"
+import (
+	"time"
+
+	"github.com/torntail/torntail/faults/env"
+)
 
 // pipeRoom is how many bytes a snapshot may be ahead of its slowest reader: a
 // pipe's capacity.
@@ -9,6 +13,7 @@ const pipeRoom = 64 << 10
 // transfer is a snapshot that goes to replicas while it is made. The child
 // writes it, the replicas' writer tasks read it, each at its own place.
 type transfer struct {
+	env     env.Env
 	mark    string
 	buf     []byte // from position start on
 	start   int64
@@ -21,10 +26,10 @@ type transfer struct {
 // Write is called by the child. It blocks while the slowest replica is too far
 // behind.
 func (t *transfer) Write(p []byte) (int, error) {
-	for len(t.buf) > pipeRoom && !t.broken && len(t.readers) > 0 {
-		t.room.Wait()
+	for len(t.buf) > pipeRoom && !t.broken && len(t.readers) > 0 && !t.env.Orphaned() {
+		t.room.WaitFor(time.Second)
 	}
-	if t.broken {
+	if t.broken || t.env.Orphaned() {
 		return 0, env.ErrClosed
 	}
 	t.put(p)

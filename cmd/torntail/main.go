@@ -117,10 +117,16 @@ func servesDisks(args []string) bool {
 	return slices.Contains(args, "--backend=block") || slices.Contains(args, "--backend") && slices.Contains(args, "block")
 }
 
+// calledAsServer reports whether the program goes by redis-server's name.
+func calledAsServer(path string) bool {
+	name := filepath.Base(path)
+	return name == "redis-server" || name == "redis-sentinel"
+}
+
 // run is main without the process: it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr}
-	if name := filepath.Base(args[0]); name == "redis-server" || name == "redis-sentinel" {
+	if calledAsServer(args[0]) {
 		args = append([]string{args[0], "server"}, args[1:]...)
 	}
 	var c cli

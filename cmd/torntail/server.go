@@ -35,6 +35,12 @@ called redis-server.`
 }
 
 func (c *serverCmd) Run(a *app) error {
+	if len(c.Args) == 1 && c.Args[0] == childFlag {
+		if code := listen.RunChild(os.Stdin, a.stdout); code != 0 {
+			return status(code)
+		}
+		return nil
+	}
 	args, planted, err := takePlant(c.Args)
 	if err != nil {
 		return usage(err)
@@ -61,11 +67,18 @@ func (c *serverCmd) Run(a *app) error {
 	if wd, err := os.Getwd(); err == nil {
 		file = config.AbsolutePath(wd, file)
 	}
-	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: a.stdout, Bugs: planted.Engine}); code != 0 {
+	child := []string{os.Args[0], "server", childFlag}
+	if calledAsServer(os.Args[0]) {
+		child = []string{os.Args[0], childFlag}
+	}
+	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: a.stdout, Bugs: planted.Engine, Child: child}); code != 0 {
 		return status(code)
 	}
 	return nil
 }
+
+// childFlag makes the program the child of a server that writes a snapshot.
+const childFlag = "--child"
 
 // takePlant takes --plant NAMES out of redis-server's arguments.
 func takePlant(args []string) (rest []string, p experiment.Plants, err error) {

@@ -31,6 +31,10 @@ func Reason(err error) string {
 		return "Not a directory"
 	case syscall.EEXIST:
 		return "File exists"
+	case syscall.EAGAIN:
+		return "Resource temporarily unavailable"
+	case syscall.ENOMEM:
+		return "Cannot allocate memory"
 	case syscall.EINVAL:
 		return "Invalid argument"
 	}

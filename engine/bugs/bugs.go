@@ -111,6 +111,14 @@ const (
 	FunctionsNotRewritten
 	// OldDataKept loads a full resynchronisation over the data that a replica has.
 	OldDataKept
+	// OrphanRenamesUnfinished lets a snapshot child that finds its parent dead give its
+	// file the final name as it is.
+	OrphanRenamesUnfinished
+	// OrphanInstallsBase lets a rewrite child that finds its parent dead put its file in
+	// the place of the present base, as if the logs before it had been left out.
+	OrphanInstallsBase
+	// KilledChildCounts takes a snapshot child that a signal ended for one that succeeded.
+	KilledChildCounts
 )
 
 // Bug describes one planted bug.
@@ -230,6 +238,12 @@ var registry = []Bug{
 		[]string{replicated}, "divergence", "a partition in which the old master takes writes", Replicated},
 	{FunctionsNotRewritten, "functions-not-rewritten", "a rewritten base has no libraries of functions",
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "hole", "any crash after a rewrite", Logged},
+	{OrphanRenamesUnfinished, "orphan-renames-unfinished", "a snapshot child that finds its parent dead renames what it has written so far",
+		[]string{"rdb"}, "unrecoverable", "SIGKILL of the server alone while a snapshot is written", Renamed},
+	{OrphanInstallsBase, "orphan-installs-base", "a rewrite child that finds its parent dead puts its base in the place of the old, and the logs stay",
+		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "silent-truncation", "SIGKILL of the server alone while a rewrite goes on", Renamed},
+	{KilledChildCounts, "killed-child-counts", "a snapshot whose child was killed counts as made",
+		[]string{"rdb"}, "late-sync", "any crash after a snapshot child was killed", Counted},
 }
 
 // Replicated reports whether the bug shows only among several servers: it is

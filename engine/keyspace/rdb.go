@@ -29,7 +29,10 @@ func (s *Snapshot) WriteRDB(out io.Writer, o rdb.WriteOptions) error {
 		}
 		w.Key(obj.rdbType(), key)
 		obj.saveRDB(&w.Encoder)
-		return w.Err()
+		if o.Written == nil || w.Err() != nil {
+			return w.Err()
+		}
+		return o.Written()
 	})
 	if err != nil {
 		return err

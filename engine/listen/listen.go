@@ -40,6 +40,9 @@ type Options struct {
 	Ready func(addrs []string)
 	// Stop, if not nil, ends the server as SIGTERM does.
 	Stop <-chan struct{}
+	// Child are the arguments, its name among them, with which this program calls RunChild:
+	// snapshots and rewrites are written by processes of their own. Nil: by tasks.
+	Child []string
 	// NoSignals leaves SIGTERM and SIGINT to the caller.
 	NoSignals bool
 }
@@ -170,6 +173,10 @@ func (r *runner) run(dir string) int {
 	// The main task of the engine is this goroutine.
 	r.env.Enter()
 	defer r.env.Leave()
+	var spawn persist.Spawn
+	if r.o.Child != nil {
+		spawn = r.spawn
+	}
 	r.server = engine.New(engine.Options{
 		Env:        world,
 		FS:         r.env.FS(osfs.New(dir)),
@@ -182,6 +189,7 @@ func (r *runner) run(dir string) int {
 		Memory:     heapInUse,
 		Chdir:      r.chdir,
 		Rebind:     r.rebind,
+		Spawn:      spawn,
 		Yield: func() {
 			r.env.Leave()
 			runtime.Gosched()

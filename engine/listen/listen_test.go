@@ -25,7 +25,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asServer) != "" {
+	switch {
+	case os.Getenv(asServer) == "":
+	case len(os.Args) == 2 && os.Args[1] == "--child":
+		os.Exit(listen.RunChild(os.Stdin, os.Stdout))
+	default:
 		os.Exit(beServer())
 	}
 	goleak.VerifyTestMain(m)

@@ -16,6 +16,8 @@ type logger struct {
 	mu  sync.Mutex // signals log from their own goroutine
 	w   io.Writer
 	cfg *config.Config
+	// child: it is one's log.
+	child bool
 }
 
 // openLog follows the logfile directive.
@@ -45,6 +47,14 @@ func severity(level byte) int {
 
 var levelWords = map[string]int{"debug": 0, "verbose": 1, "notice": 2, "warning": 3}
 
+// fromHandler writes a line as a signal handler does (redis 7.0.15 server.c
+// serverLogFromHandler).
+func (l *logger) fromHandler(msg string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(l.w, "%d:signal-handler (%d) %s\n", os.Getpid(), time.Now().Unix(), msg)
+}
+
 func (l *logger) line(level byte, msg string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,7 +63,10 @@ func (l *logger) line(level byte, msg string) {
 	}
 	// A log that cannot be written is no reason to stop serving.
 	role := 'M'
-	if l.cfg.SentinelMode {
+	switch {
+	case l.child:
+		role = 'C'
+	case l.cfg.SentinelMode:
 		role = 'X'
 	}
 	fmt.Fprintf(l.w, "%d:%c %s %c %s\n", os.Getpid(), role, time.Now().Format("02 Jan 2006 15:04:05.000"), level, msg)

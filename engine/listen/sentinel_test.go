@@ -40,7 +40,7 @@ func beServer() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return listen.Run(listen.Options{Config: cfg, ConfigFile: file, Output: os.Stdout})
+	return listen.Run(listen.Options{Config: cfg, ConfigFile: file, Output: os.Stdout, Child: []string{os.Args[0], "--child"}})
 }
 
 // member is a server or a Sentinel of a cluster, in a process of its own.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
@@ -24,13 +26,15 @@ const (
 type child struct {
 	kind    childKind
 	pid     int
-	started int64 // Unix seconds
-	task    env.Task
+	started int64    // Unix seconds
+	task    env.Task // nil: it is a process of its own
+	process Process
 	data    *keyspace.Snapshot
 	sink    io.Writer // a snapshot for replicas goes there, not to a file; nil: to the file
 	forSync bool      // replicas wait for it
 	killed  bool      // SIGUSR1 was sent: stop at the next system call
 	exited  bool      // it came to its own end; otherwise a signal ended it
+	signal  int       // the one that did
 	err     error
 	lines   []logLine // what it logged; the parent passes it on
 }
@@ -40,8 +44,14 @@ type logLine struct {
 	text  string
 }
 
-// errKilled ends a child at its next system call after SIGUSR1.
-var errKilled = errors.New("killed by signal 10")
+// A child's end that is not an error of the disk. Who ends so removes nothing: the
+// parent does, if there is one.
+var (
+	errKilled     = errors.New("killed by signal 10")             // at its next system call after SIGUSR1
+	errUnreported = errors.New("failed reporting info to parent") // whose end it is
+)
+
+func cutOff(err error) bool { return errors.Is(err, errKilled) || errors.Is(err, errUnreported) }
 
 func (c *child) log(level byte, format string, a ...any) {
 	c.lines = append(c.lines, logLine{level, fmt.Sprintf(format, a...)})
@@ -49,36 +59,113 @@ func (c *child) log(level byte, format string, a ...any) {
 
 func (m *Manager) childIs(k childKind) bool { return m.child != nil && m.child.kind == k }
 
-// fork starts a child that runs work on the data as it is now.
-func (m *Manager) fork(kind childKind, name string, work func(*child) error) {
+// fork starts a child that runs a job on the data as it is now: work in a task of
+// this environment's, or the same by a process of its own. It fails as fork(2) does.
+func (m *Manager) fork(kind childKind, name string, j snapshotJob, sink io.Writer) error {
+	c := &child{kind: kind, started: m.unix(), sink: sink, signal: 9}
+	if m.o.Spawn == nil {
+		c.pid = m.pid + m.children + 1
+	}
+	c.data = m.o.Keyspace.Snapshot()
+	var err error
+	if m.o.Spawn != nil {
+		c.process, err = m.o.Spawn(&Work{j, kind, sink != nil, c.data}, sink)
+	} else {
+		j = j.in(c)
+		c.task, err = m.o.Env.Fork(name, func() {
+			c.err = j.run(kind, sink, c.data)
+			c.exited = true
+		})
+	}
+	if err != nil {
+		c.data.Release()
+		return err
+	}
 	m.children++
-	c := &child{kind: kind, pid: m.pid + m.children, started: m.unix(), data: m.o.Keyspace.Snapshot()}
+	if c.process != nil {
+		c.pid = c.process.Pid()
+	}
 	m.child = c
-	c.task = m.o.Env.Fork(name, func() {
-		c.err = work(c)
-		c.exited = true
-	})
+	return nil
 }
 
-// dawdle is how a child takes its time when rdb-key-save-delay says so (redis
-// 7.0.15 rdb.c rdbSaveKeyValuePair), all of it before the first key.
-func (m *Manager) dawdle(c *child, us int64) error {
-	const step = 10 * time.Millisecond
-	for left := time.Duration(us) * time.Microsecond * time.Duration(c.data.Len()); left > 0; left -= step {
-		if c.killed {
-			return errKilled
-		}
-		m.o.Env.Sleep(min(left, step))
+// run is the whole of a child's work.
+func (j *snapshotJob) run(kind childKind, sink io.Writer, data *keyspace.Snapshot) (err error) {
+	switch {
+	case sink != nil:
+		out := &output{sink: sink, c: j.c, pace: j.pacer()}
+		err = j.encodeRDB(out, data, out.pace.key)
+	case kind == rdbChild:
+		err = j.saveRDB(j.fill(data))
+	default:
+		err = j.rewrite(func(out *output) error { return j.encodeBase(out, data, out.pace.key) })
+	}
+	return j.farewell(err)
+}
+
+// rewrite writes a base for the parent to take.
+func (j *snapshotJob) rewrite(fill func(*output) error) error {
+	name := rewriteTempBg(j.pid)
+	if err := j.rewriteBase(name, fill); err != nil {
+		return err
+	}
+	j.log(Notice, "Successfully created the temporary AOF base file %s", name)
+	if j.bugs.Has(bugs.OrphanInstallsBase) && j.base != "" && j.env.Orphaned() {
+		_ = j.fs.Rename(name, j.base)
 	}
 	return nil
+}
+
+// farewell is a child's last word to its parent.
+func (j *snapshotJob) farewell(err error) error {
+	if err == nil && j.env.Orphaned() {
+		err = errUnreported
+	}
+	if errors.Is(err, errUnreported) {
+		j.log(Warning, "Child failed reporting info to parent, exiting. Broken pipe")
+	}
+	return err
+}
+
+func (c *child) done() bool {
+	if c.process == nil {
+		return c.task.Done()
+	}
+	ended, status, signal := c.process.Ended()
+	if ended && c.err == nil && !c.exited {
+		switch {
+		case signal != 0:
+			c.signal = signal
+		case status == ChildStopped:
+			c.err = errKilled
+		default:
+			c.exited = true
+			if status != 0 {
+				c.err = errors.New("exit status " + strconv.Itoa(status))
+			}
+		}
+	}
+	return ended
+}
+
+// stop sends SIGUSR1, which ends a child without its parent taking that for a failure.
+func (c *child) stop() {
+	c.killed = true
+	if c.process != nil {
+		c.process.Stop()
+	}
 }
 
 // killChild ends the child and waits for it, as a signal and waitpid do. A call
 // it is in the middle of ends first: a process in fsync does not die before.
 func (m *Manager) killChild() {
 	c := m.child
-	c.killed = true
-	c.task.Wait()
+	c.stop()
+	if c.process != nil {
+		c.process.Wait()
+	} else {
+		c.task.Wait()
+	}
 	m.reap()
 }
 
@@ -93,6 +180,64 @@ func (m *Manager) reap() *child {
 	return c
 }
 
+// reportKeys is after how many keys a child looks whether it is time to tell its parent
+// how far it is, and reportEvery how often it tells (redis 7.0.15 rdb.c rdbSaveDb).
+const (
+	reportKeys  = 1024
+	reportEvery = time.Second
+)
+
+// pacer is what is done for each key that has been written: rdb-key-save-delay is
+// waited for, and the parent is told.
+type pacer struct {
+	env   env.Env
+	c     *child // nil: no child's
+	child bool
+	delay time.Duration
+	bugs  bugs.Set
+
+	keys int64
+	owed time.Duration // of delays: waited for before the next call of the disk
+	told time.Duration
+}
+
+func (j *snapshotJob) pacer() pacer {
+	return pacer{env: j.env, c: j.c, child: j.c != nil || j.own, delay: time.Duration(j.cfg.RdbKeySaveDelay) * time.Microsecond, bugs: j.bugs}
+}
+
+// key is called behind each key.
+func (p *pacer) key() error {
+	p.owed += p.delay
+	n := p.keys
+	p.keys++
+	if !p.child || n%reportKeys != 0 {
+		return nil
+	}
+	if err := p.settle(); err != nil {
+		return err
+	}
+	if now := p.env.Now(); n == 0 || now-p.told >= reportEvery {
+		p.told = now
+		if p.env.Orphaned() {
+			return errUnreported
+		}
+	}
+	return nil
+}
+
+// settle waits for what is owed.
+func (p *pacer) settle() error {
+	const step = 10 * time.Millisecond
+	for ; p.owed > 0; p.owed -= step {
+		if p.c != nil && p.c.killed {
+			return errKilled
+		}
+		p.env.Sleep(min(p.owed, step))
+	}
+	p.owed = 0
+	return nil
+}
+
 // autoSync is after how many bytes a large file is pushed to the disk while it
 // is being written (REDIS_AUTOSYNC_BYTES).
 const autoSync = 4 << 20
@@ -100,17 +245,25 @@ const autoSync = 4 << 20
 // output is the file a snapshot is written to.
 type output struct {
 	f       vfs.File
-	c       *child // nil: written by the main thread
-	auto    bool   // *-incremental-fsync
+	sink    io.Writer // instead of the file
+	c       *child    // nil: in the main thread, or a process of its own
+	auto    bool      // *-incremental-fsync
 	written int64
+	pace    pacer
 }
 
 // dead reports that the writing child has been told to stop.
 func (o *output) dead() bool { return o.c != nil && o.c.killed }
 
 func (o *output) Write(p []byte) (int, error) {
+	if err := o.pace.settle(); err != nil {
+		return 0, err
+	}
 	if o.dead() {
 		return 0, errKilled
+	}
+	if o.sink != nil {
+		return o.sink.Write(p)
 	}
 	n, err := writeFull(o.f, p)
 	before := o.written / autoSync
@@ -128,7 +281,7 @@ func (o *output) Write(p []byte) (int, error) {
 
 // close syncs and closes the file.
 func (o *output) close(sync bool) error {
-	if o.dead() {
+	if err := o.pace.settle(); err != nil || o.dead() {
 		_ = o.f.Close()
 		return errKilled
 	}

@@ -28,14 +28,13 @@ func (m *Manager) Cron() error {
 		}
 	}
 	if m.child == nil && m.bgsaveScheduled && m.mayRetryBgsave() {
-		m.bgsaveScheduled = false
-		m.startBgsave()
+		m.bgsaveScheduled = !m.startBgsave()
 	}
 	return m.fatalError()
 }
 
 func (m *Manager) checkChild() {
-	if !m.child.task.Done() {
+	if !m.child.done() {
 		return
 	}
 	c := m.reap()

@@ -74,6 +74,8 @@ type Options struct {
 	Functions      func() []string
 	LoadFunction   func(code string, replace bool) (wrong string)
 	FlushFunctions func()
+	// Spawn starts children that are processes of their own; nil: they are tasks.
+	Spawn Spawn
 	// UsedMemory is what snapshots carry in their used-mem field; nil: 0.
 	UsedMemory func() int64
 }

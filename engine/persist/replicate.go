@@ -19,38 +19,26 @@ func (m *Manager) Busy() bool { return m.child != nil }
 
 // SaveForReplicas starts a snapshot that replicas wait for: to the snapshot
 // file, or to sink, which may block (rdbSaveBackground, rdbSaveToSlavesSockets).
-// Its end is told to Options.SnapshotEnded by Cron.
-func (m *Manager) SaveForReplicas(sink io.Writer) {
+// Its end is told to Options.SnapshotEnded by Cron. It reports whether a child
+// could be forked.
+func (m *Manager) SaveForReplicas(sink io.Writer) bool {
 	if sink == nil {
-		m.startBgsave()
+		if !m.startBgsave() {
+			return false
+		}
 		m.child.forSync = true
 		if m.o.Config.RdbDelSyncFiles { // else it may be wanted for something else
 			m.forReplicas = true
 		}
-		return
+		return true
 	}
-	j := m.job()
-	m.fork(rdbChild, "bgsave", func(c *child) error {
-		if err := m.dawdle(c, j.cfg.RdbKeySaveDelay); err != nil {
-			return err
-		}
-		return c.data.WriteRDB(&killableSink{c, sink}, j.options)
-	})
-	m.child.sink, m.child.forSync = sink, true
+	if err := m.fork(rdbChild, "bgsave", m.job(), sink); err != nil {
+		m.log(Warning, "Can't save in background: fork: %s", aof.Reason(err))
+		return false
+	}
+	m.child.forSync = true
 	m.log(Notice, "Background RDB transfer started by pid %d", m.child.pid)
-}
-
-// killableSink ends the child at its next write after a signal.
-type killableSink struct {
-	c    *child
-	sink io.Writer
-}
-
-func (k *killableSink) Write(p []byte) (int, error) {
-	if k.c.killed {
-		return 0, errKilled
-	}
-	return k.sink.Write(p)
+	return true
 }
 
 // StopReplicaSave ends a snapshot to a sink that nobody reads any more.
@@ -68,6 +56,8 @@ func (m *Manager) socketSaveDone(c *child) {
 		m.log(Notice, "Background RDB transfer terminated with success")
 	case errors.Is(c.err, errKilled):
 		m.log(Warning, "Background transfer terminated by signal 10")
+	case !c.exited:
+		m.log(Warning, "Background transfer terminated by signal %d", c.signal)
 	default:
 		m.log(Warning, "Background transfer error")
 	}

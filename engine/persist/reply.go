@@ -10,6 +10,8 @@ func (e *ReplyError) Error() string { return e.Text }
 var (
 	// ErrSaveInProgress: SAVE and BGSAVE while a snapshot is being written.
 	ErrSaveInProgress = &ReplyError{"Background save already in progress"}
+	// ErrFailed: BGSAVE, when no child could be forked.
+	ErrFailed = &ReplyError{""}
 	// ErrRewriteInProgress: BGREWRITEAOF while a rewrite runs.
 	ErrRewriteInProgress = &ReplyError{"Background append only file rewriting already in progress"}
 	// ErrOtherChild: BGSAVE while a rewrite runs.

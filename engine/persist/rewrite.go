@@ -1,7 +1,7 @@
 package persist
 
 import (
-	"errors"
+	"io"
 	"strconv"
 
 	"github.com/torntail/torntail/engine/aof"
@@ -17,7 +17,7 @@ func rewriteTempBg(pid int) string { return "temp-rewriteaof-bg-" + strconv.Itoa
 // rewriteBase writes a base under a temporary name, syncs it, and renames it
 // to name (rewriteAppendOnlyFile). The directory is synced by whoever writes
 // the manifest next.
-func (j *snapshotJob) rewriteBase(name string, data *keyspace.Snapshot) error {
+func (j *snapshotJob) rewriteBase(name string, fill func(*output) error) error {
 	temp := rewriteTemp(j.pid)
 	f, err := j.fs.Open(temp, vfs.WriteOnly|vfs.Create|vfs.Truncate)
 	if err != nil {
@@ -25,26 +25,15 @@ func (j *snapshotJob) rewriteBase(name string, data *keyspace.Snapshot) error {
 		return err
 	}
 	failed := func(err error) error {
-		if errors.Is(err, errKilled) {
+		if cutOff(err) {
 			return err
 		}
 		j.log(Warning, "Write error writing append only file on disk: %s", aof.Reason(err))
 		_ = j.fs.Remove(temp)
 		return err
 	}
-	out := &output{f: f, c: j.c, auto: j.cfg.AofRewriteIncrementalFsync}
-	if j.cfg.AofUseRdbPreamble {
-		o := j.options
-		o.Place = rdb.Place{} // a log stands in no history
-		o.AOFBase = true
-		if j.bugs.Has(bugs.FunctionsNotRewritten) {
-			o.Functions = nil
-		}
-		err = data.WriteRDB(out, o)
-	} else {
-		err = j.writeCommands(out, data)
-	}
-	if err != nil {
+	out := &output{f: f, c: j.c, auto: j.cfg.AofRewriteIncrementalFsync, pace: j.pacer()}
+	if err := fill(out); err != nil {
 		_ = f.Close()
 		return failed(err)
 	}
@@ -60,8 +49,23 @@ func (j *snapshotJob) rewriteBase(name string, data *keyspace.Snapshot) error {
 	return nil
 }
 
+// encodeBase writes a base; key is called for each key that was.
+func (j *snapshotJob) encodeBase(out io.Writer, data *keyspace.Snapshot, key func() error) error {
+	if !j.cfg.AofUseRdbPreamble {
+		return j.writeCommands(out, data, key)
+	}
+	o := j.options
+	o.Written = key
+	o.Place = rdb.Place{} // a log stands in no history
+	o.AOFBase = true
+	if j.bugs.Has(bugs.FunctionsNotRewritten) {
+		o.Functions = nil
+	}
+	return data.WriteRDB(out, o)
+}
+
 // writeCommands writes a base as commands, through a buffer of the size of stdio's.
-func (j *snapshotJob) writeCommands(out *output, data *keyspace.Snapshot) error {
+func (j *snapshotJob) writeCommands(out io.Writer, data *keyspace.Snapshot, written func() error) error {
 	const chunk = 4096
 	var buf []byte
 	if j.cfg.AofTimestampEnabled {
@@ -89,7 +93,10 @@ func (j *snapshotJob) writeCommands(out *output, data *keyspace.Snapshot) error 
 			buf = aof.AppendSelect(buf, db)
 		}
 		buf = aof.AppendKey(buf, key, o, expireAtMs)
-		return drain(buf, len(buf)%chunk)
+		if err := drain(buf, len(buf)%chunk); err != nil {
+			return err
+		}
+		return written()
 	})
 	if err != nil {
 		return err
@@ -118,16 +125,11 @@ func (m *Manager) startRewrite() bool {
 		return false
 	}
 	m.rewrites++
-	j := m.job()
-	m.fork(aofChild, "rewrite", func(c *child) error {
-		in := j.in(c)
-		name := rewriteTempBg(c.pid)
-		if err := in.rewriteBase(name, c.data); err != nil {
-			return err
-		}
-		c.log(Notice, "Successfully created the temporary AOF base file %s", name)
-		return nil
-	})
+	if err := m.fork(aofChild, "rewrite", m.job(), nil); err != nil {
+		m.rewriteOK = false
+		m.log(Warning, "Can't rewrite append only file in background: fork: %s", aof.Reason(err))
+		return false
+	}
 	m.log(Notice, "Background append only file rewriting started by pid %d", m.child.pid)
 	m.rewriteScheduled = false
 	m.rewriteStarted = m.unix()
@@ -169,7 +171,7 @@ func (m *Manager) rewriteDone(c *child) {
 	case !c.exited:
 		m.rewriteOK = false
 		m.rewriteFails++
-		m.log(Warning, "Background AOF rewrite terminated by signal 9")
+		m.log(Warning, "Background AOF rewrite terminated by signal %d", c.signal)
 	default:
 		m.rewriteOK = false
 		m.rewriteFails++

@@ -2,6 +2,8 @@ package persist
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"strconv"
 
 	"github.com/torntail/torntail/engine/aof"
@@ -9,23 +11,32 @@ import (
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
+	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 )
 
 // snapshotJob is everything a snapshot needs, copied from the Manager so that a
 // child shares nothing with its parent.
 type snapshotJob struct {
+	env     env.Env
 	fs      vfs.FS
 	cfg     config.Config
 	bugs    bugs.Set
 	pid     int
 	options rdb.WriteOptions
 	log     func(level byte, format string, a ...any)
-	c       *child // nil: in the main thread
+	base    string // the present base of the append-only file
+	c       *child // nil: in the main thread, or
+	own     bool   // in a process of its own
+}
+
+// logger logs what is formatted.
+func logger(log func(level byte, msg string)) func(level byte, format string, a ...any) {
+	return func(level byte, format string, a ...any) { log(level, fmt.Sprintf(format, a...)) }
 }
 
 func (m *Manager) job() snapshotJob {
-	j := snapshotJob{fs: m.o.FS, cfg: *m.o.Config, bugs: m.o.Bugs, pid: m.pid, log: m.log}
+	j := snapshotJob{env: m.o.Env, fs: m.o.FS, cfg: *m.o.Config, bugs: m.o.Bugs, pid: m.pid, log: m.log}
 	j.options = rdb.WriteOptions{Compress: j.cfg.RdbCompression, Checksum: j.cfg.RdbChecksum, Created: m.unix()}
 	if m.o.UsedMemory != nil {
 		j.options.UsedMem = m.o.UsedMemory()
@@ -39,6 +50,9 @@ func (m *Manager) job() snapshotJob {
 	if m.o.Place != nil {
 		j.options.Place = m.o.Place()
 	}
+	if m.manifest != nil && m.manifest.Base != nil {
+		j.base = m.aofPath(m.manifest.Base.Name)
+	}
 	return j
 }
 
@@ -48,8 +62,20 @@ func (j snapshotJob) in(c *child) snapshotJob {
 	return j
 }
 
+// encodeRDB writes a snapshot of the data; key is called for each key that was.
+func (j *snapshotJob) encodeRDB(w io.Writer, data *keyspace.Snapshot, key func() error) error {
+	o := j.options
+	o.Written = key
+	return data.WriteRDB(w, o)
+}
+
+// fill has the data written to a file.
+func (j *snapshotJob) fill(data *keyspace.Snapshot) func(*output) error {
+	return func(out *output) error { return j.encodeRDB(out, data, out.pace.key) }
+}
+
 // saveRDB is rdbSave: temporary file, fsync, rename, sync of the directory.
-func (j *snapshotJob) saveRDB(data *keyspace.Snapshot) error {
+func (j *snapshotJob) saveRDB(fill func(*output) error) error {
 	temp := "temp-" + strconv.Itoa(j.pid) + ".rdb"
 	f, err := j.fs.Open(temp, vfs.WriteOnly|vfs.Create|vfs.Truncate)
 	if err != nil {
@@ -57,16 +83,19 @@ func (j *snapshotJob) saveRDB(data *keyspace.Snapshot) error {
 		return err
 	}
 	failed := func(step string, err error) error {
-		if errors.Is(err, errKilled) {
-			return err // the dead write no log and unlink nothing; the parent does
+		if cutOff(err) {
+			return err
 		}
 		j.log(Warning, "Write error saving DB on disk(%s): %s", step, aof.Reason(err))
 		_ = j.fs.Remove(temp)
 		return err
 	}
-	out := &output{f: f, c: j.c, auto: j.cfg.RdbSaveIncrementalFsync}
-	if err := data.WriteRDB(out, j.options); err != nil {
+	out := &output{f: f, c: j.c, auto: j.cfg.RdbSaveIncrementalFsync, pace: j.pacer()}
+	if err := fill(out); err != nil {
 		_ = f.Close()
+		if j.bugs.Has(bugs.OrphanRenamesUnfinished) && errors.Is(err, errUnreported) {
+			_ = j.fs.Rename(temp, j.cfg.Dbfilename)
+		}
 		return failed("rdbSaveRio", err)
 	}
 	late := j.bugs.Has(bugs.SnapshotRenameBeforeSync)
@@ -103,7 +132,7 @@ func (m *Manager) saveNow() error {
 	m.saves++
 	data := m.o.Keyspace.Snapshot()
 	j := m.job()
-	err := j.saveRDB(data)
+	err := j.saveRDB(j.fill(data))
 	data.Release()
 	if err != nil {
 		return err
@@ -135,23 +164,24 @@ func (m *Manager) BGSave(schedule, inExec bool) (string, error) {
 		m.bgsaveScheduled = true
 		return "Background saving scheduled", nil
 	}
-	m.startBgsave()
+	if !m.startBgsave() {
+		return "", ErrFailed
+	}
 	return "Background saving started", nil
 }
 
-func (m *Manager) startBgsave() {
+// startBgsave is rdbSaveBackground. It reports whether a child could be forked.
+func (m *Manager) startBgsave() bool {
 	m.saves++
 	m.dirtyBeforeBgsave = m.dirty
 	m.lastBgsaveTry = m.unix()
-	j := m.job()
-	m.fork(rdbChild, "bgsave", func(c *child) error {
-		if err := m.dawdle(c, j.cfg.RdbKeySaveDelay); err != nil {
-			return err
-		}
-		in := j.in(c)
-		return in.saveRDB(c.data)
-	})
+	if err := m.fork(rdbChild, "bgsave", m.job(), nil); err != nil {
+		m.bgsaveOK = false
+		m.log(Warning, "Can't save in background: fork: %s", aof.Reason(err))
+		return false
+	}
 	m.log(Notice, "Background saving started by pid %d", m.child.pid)
+	return true
 }
 
 // bgsaveDone is backgroundSaveDoneHandlerDisk.
@@ -169,8 +199,8 @@ func (m *Manager) bgsaveDone(c *child) {
 	case errors.Is(c.err, errKilled): // not an error: somebody asked for it
 		m.log(Warning, "Background saving terminated by signal 10")
 		m.unlinkSnapshotTemp(c)
-	case !c.exited:
-		m.log(Warning, "Background saving terminated by signal 9")
+	case !c.exited && !m.o.Bugs.Has(bugs.KilledChildCounts):
+		m.log(Warning, "Background saving terminated by signal %d", c.signal)
 		m.unlinkSnapshotTemp(c)
 		m.bgsaveOK = false
 	case c.err != nil:
@@ -195,7 +225,7 @@ func (m *Manager) unlinkSnapshotTemp(c *child) {
 // notices the end.
 func (m *Manager) killBgsave() {
 	if m.childIs(rdbChild) {
-		m.child.killed = true
+		m.child.stop()
 	}
 }
 

@@ -86,7 +86,7 @@ func (m *Manager) openOnStart() error {
 		name := m.manifest.NewBase(c.Appendfilename, c.AofUseRdbPreamble)
 		data := m.o.Keyspace.Snapshot()
 		j := m.job()
-		err := j.rewriteBase(m.aofPath(name), data)
+		err := j.rewriteBase(m.aofPath(name), func(out *output) error { return j.encodeBase(out, data, out.pace.key) })
 		data.Release()
 		if err != nil {
 			return &LoadError{File: m.aofPath(name), Offset: -1, Msg: "Can't write the first AOF base file", Err: err}

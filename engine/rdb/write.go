@@ -17,6 +17,8 @@ type WriteOptions struct {
 	Hint      Hint     // what to say of each key's last use
 	Functions []string // the code of libraries
 	Clock     uint32   // by which it is reckoned, see keyspace.Object.Access
+
+	Written func() error // called for each key that has been encoded; an error ends it. Nil: nobody is told
 }
 
 // Hint says which hint about their use keys are written with, as the policy of

@@ -45,7 +45,11 @@ type Env interface {
 	// Fork starts a child process that shares no fate with its parent: a kill of
 	// the parent alone leaves it running (Redis's snapshot and rewrite children).
 	// What the child reads of the parent's memory must have been copied before.
-	Fork(name string, f func()) Task
+	// An error, such as ErrNoFork, means that there is no child.
+	Fork(name string, f func()) (Task, error)
+	// Orphaned reports whether the running task is of a child whose parent has
+	// ended: what the child would tell it fails, as a pipe without a reader does.
+	Orphaned() bool
 	// NewCond makes a condition the environment's tasks can wait on.
 	NewCond() Cond
 
@@ -96,6 +100,9 @@ type Conn interface {
 	LocalAddr() string
 	RemoteAddr() string
 }
+
+// ErrNoFork is fork(2) failing with EAGAIN.
+var ErrNoFork = errors.New("Resource temporarily unavailable")
 
 // Errors of the network seam. Implementations return these, possibly wrapped.
 var (

@@ -38,6 +38,16 @@ type Processes interface {
 	Resume(node string) (why string, err error)
 }
 
+// Children of servers can be killed alone.
+type Children interface {
+	KillChildren(node string) (why string, err error)
+}
+
+// Forks of servers can be made to fail, or to fail no more.
+type Forks interface {
+	RefuseForks(node string, on bool) (why string, err error)
+}
+
 // Restarts are starts of a server on what its disk holds.
 type Restarts interface {
 	Restart(node string) (why string, err error)
@@ -115,6 +125,8 @@ type Need string
 // They are named for the interfaces.
 const (
 	NeedProcesses Need = "processes"
+	NeedChildren  Need = "child processes"
+	NeedForks     Need = "forks"
 	NeedRestarts  Need = "restarts"
 	NeedPower     Need = "power"
 	NeedClocks    Need = "clocks"
@@ -134,6 +146,8 @@ var needs = map[Need]struct {
 	otherwise string
 }{
 	NeedProcesses: {has[Processes], "there is no process to signal"},
+	NeedChildren:  {has[Children], "a child process cannot be told from the others"},
+	NeedForks:     {has[Forks], "a real kernel refuses no fork on demand"},
 	NeedRestarts:  {has[Restarts], "torntail does not start the servers"},
 	NeedPower:     {has[Power], "the power cannot be cut"},
 	NeedClocks:    {has[Clocks], "a real process reads the machine's own clock"},

@@ -214,6 +214,21 @@ func (p *Process) Children() []int {
 	return children
 }
 
+// KillChildren sends SIGKILL to the living children of a server that runs, and returns
+// how many there were.
+func (p *Process) KillChildren() (killed int) {
+	for _, pid := range p.Children() {
+		if p.Exited() {
+			break
+		}
+		witness.Saw(p.String(), "kill of its child %d", pid)
+		if syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed++
+		}
+	}
+	return killed
+}
+
 // ErrChildren means that a child outlived the time it was given.
 var ErrChildren = errors.New("child processes still run")
 

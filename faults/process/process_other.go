@@ -35,6 +35,7 @@ func (p *Process) Resume()                          {}
 func (p *Process) KillTree()                        {}
 func (p *Process) WaitTree()                        {}
 func (p *Process) Children() []int                  { return nil }
+func (p *Process) KillChildren() int                { return 0 }
 func (p *Process) WaitChildren(time.Duration) error { return nil }
 func (p *Process) Tail() string                     { return "" }
 func (p *Process) OutputDone()                      {}

@@ -22,6 +22,7 @@ type Node struct {
 	proc     *proc   // nil: no process runs
 	children []*proc // forked and still alive, in the order of their forks
 	off      bool    // since a power cut, until the next start
+	forkless bool    // no child can be forked
 	exited   func()
 
 	clock     time.Duration // what the wall clock is off by
@@ -136,6 +137,20 @@ func (n *Node) Kill(tree bool) {
 		}
 	})
 }
+
+// KillChildren is SIGKILL of the forked children alone; it returns how many there were.
+func (n *Node) KillChildren() (killed int) {
+	n.w.Outside(func() {
+		n.note("kill-children")
+		for ; len(n.children) > 0; killed++ {
+			n.children[0].die(closeByKernel)
+		}
+	})
+	return killed
+}
+
+// RefuseForks makes every fork fail from now on, or no more.
+func (n *Node) RefuseForks(on bool) { n.forkless = on }
 
 // PowerCut switches the machine off: all its processes end, nothing is sent to
 // their peers, and the disk becomes what the choice leaves of it.

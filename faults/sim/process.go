@@ -24,6 +24,7 @@ type proc struct {
 	w      *World
 	node   *Node
 	child  bool
+	parent *proc // of a child; it may be dead
 	dead   bool
 	paused bool
 	main   *task // its end is the process's; nil for an empty process (Node.Env)
@@ -150,13 +151,23 @@ func (p *proc) Go(name string, f func()) env.Task {
 }
 
 // Fork starts a child process with one task.
-func (p *proc) Fork(name string, f func()) env.Task {
-	p.owner("Fork")
+func (p *proc) Fork(name string, f func()) (env.Task, error) {
+	parent := p.owner("Fork")
 	n := p.node
+	if n.forkless {
+		return nil, env.ErrNoFork
+	}
 	c := n.newProc(true)
+	c.parent = parent
 	n.children = append(n.children, c)
 	c.main = p.w.newTask(c, name, f)
-	return c.main
+	return c.main, nil
+}
+
+// Orphaned reports whether the running task is of a child whose parent has ended.
+func (p *proc) Orphaned() bool {
+	o := p.owner("Orphaned")
+	return o.child && o.parent.dead
 }
 
 // NewCond makes a condition.

@@ -143,6 +143,21 @@ var recipes = map[string]func(r recipe) recipe{
 		r.beside, r.crashes = true, []string{"kill"}
 		return r
 	},
+	"orphan-renames-unfinished": func(r recipe) recipe {
+		r.plan, r.crashes = orphaned("BGSAVE", 50*time.Millisecond), []string{"kill"}
+		r.directives = slowChild
+		return r
+	},
+	"orphan-installs-base": func(r recipe) recipe {
+		r.plan, r.crashes, r.workload = orphaned("BGREWRITEAOF", 200*time.Millisecond), []string{"kill"}, "lists"
+		r.directives = slowChild
+		return r
+	},
+	"killed-child-counts": func(r recipe) recipe {
+		r.plan, r.crashes, r.rate, r.span = childKilled, []string{"kill"}, 0.3, 60*time.Second
+		r.directives = slowChild
+		return r
+	},
 	"deadlines-forgotten":    func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
 	"deadlines-restarted":    func(r recipe) recipe { r.crashes, r.workload = []string{"kill"}, "mixed"; return r },
 	"shutdown-saves-unasked": func(r recipe) recipe { r.crashes = []string{"term"}; return r },
@@ -159,6 +174,28 @@ func afterRewrite(m *product.Mode, d *seeding.Draws) *plan.Plan {
 	return &plan.Plan{Statements: []plan.Statement{
 		experiment.At(t, &plan.Do{Node: experiment.Server, Args: []string{"BGREWRITEAOF"}}),
 		{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(0, 200*time.Millisecond)}, Action: experiment.PowerCut(d)},
+	}}
+}
+
+// slowChild has a child take 20 ms for each key.
+var slowChild = []product.Directive{{Name: "rdb-key-save-delay", Value: "20000"}}
+
+// orphaned kills the server alone while a child of it works.
+func orphaned(command string, within time.Duration) func(*product.Mode, *seeding.Draws) *plan.Plan {
+	return func(m *product.Mode, d *seeding.Draws) *plan.Plan {
+		return &plan.Plan{Statements: []plan.Statement{
+			experiment.At(d.Between(m.Period, m.Span), &plan.Do{Node: experiment.Server, Args: []string{command}}),
+			{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(0, within)}, Action: &plan.Kill{Node: experiment.Server}},
+		}}
+	}
+}
+
+// childKilled kills a snapshot child alone, and the server later.
+func childKilled(m *product.Mode, d *seeding.Draws) *plan.Plan {
+	return &plan.Plan{Statements: []plan.Statement{
+		experiment.At(d.Between(m.Period, m.Span/2), &plan.Do{Node: experiment.Server, Args: []string{"BGSAVE"}}),
+		{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(0, 50*time.Millisecond)}, Action: &plan.KillChild{Node: experiment.Server}},
+		{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(5*time.Second, 15*time.Second)}, Action: &plan.Kill{Node: experiment.Server}},
 	}}
 }
 

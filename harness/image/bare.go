@@ -210,7 +210,8 @@ func (e *bareEnv) Go(_ string, f func()) env.Task {
 	return bareTask{}
 }
 
-func (e *bareEnv) Fork(name string, f func()) env.Task { return e.Go(name, f) }
+func (e *bareEnv) Fork(name string, f func()) (env.Task, error) { return e.Go(name, f), nil }
+func (e *bareEnv) Orphaned() bool                               { return false }
 
 type bareTask struct{}
 

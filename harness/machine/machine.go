@@ -53,6 +53,7 @@ const (
 type Machine interface {
 	plan.System
 	plan.Processes
+	plan.Children
 	plan.Commands
 	// What conduct.World wants of the world in which plans strike the machine, but for
 	// Strike; conducted by a Conductor.

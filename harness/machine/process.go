@@ -279,7 +279,7 @@ type clientEnv struct {
 }
 
 // Fork starts a client's task, as Go does.
-func (c clientEnv) Fork(name string, f func()) env.Task { return c.Go(name, f) }
+func (c clientEnv) Fork(name string, f func()) (env.Task, error) { return c.Go(name, f), nil }
 
 func (c clientEnv) Go(name string, f func()) env.Task {
 	t := c.Env.Go(name, f)
@@ -663,6 +663,14 @@ func (p *Process) Kill(_ string, tree bool) (why string, err error) {
 	l.redis.Kill(tree)
 	p.finish(l)
 	return "", nil
+}
+
+// KillChildren implements plan.Children.
+func (p *Process) KillChildren(string) (why string, err error) {
+	if why = p.isDown(); why == "" && p.Redis().KillChildren() == 0 {
+		why = noChild
+	}
+	return why, nil
 }
 
 // isDown is why a statement about a running server misses; "" when it runs.

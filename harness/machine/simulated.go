@@ -527,6 +527,23 @@ func (m *Simulated) Kill(_ string, tree bool) (why string, err error) {
 	return why, nil
 }
 
+// noChild is why a statement about a child misses.
+const noChild = "no child process was running"
+
+// KillChildren implements plan.Children.
+func (m *Simulated) KillChildren(string) (why string, err error) {
+	if why = m.isDown(); why == "" && m.node.KillChildren() == 0 {
+		why = noChild
+	}
+	return why, nil
+}
+
+// RefuseForks implements plan.Forks.
+func (m *Simulated) RefuseForks(_ string, on bool) (why string, err error) {
+	m.node.RefuseForks(on)
+	return "", nil
+}
+
 // Terminate implements plan.Processes.
 func (m *Simulated) Terminate(string) (why string, err error) {
 	if why = m.isDown(); why == "" {

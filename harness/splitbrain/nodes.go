@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
@@ -118,6 +119,21 @@ func (n *Nodes) Kill(name string, tree bool) (why string, err error) {
 // Terminate implements plan.Processes.
 func (n *Nodes) Terminate(name string) (why string, err error) {
 	return n.end(name, func(m machine.Machine) (string, error) { return m.Terminate(name) })
+}
+
+// KillChildren implements plan.Children.
+func (n *Nodes) KillChildren(name string) (why string, err error) {
+	return n.strike(name, func(m machine.Machine) (string, error) { return m.KillChildren(name) })
+}
+
+// RefuseForks implements plan.Forks.
+func (n *Nodes) RefuseForks(name string, on bool) (why string, err error) {
+	return n.strike(name, func(m machine.Machine) (string, error) {
+		if f, ok := m.(plan.Forks); ok {
+			return f.RefuseForks(name, on)
+		}
+		return "a real kernel refuses no fork on demand", nil
+	})
 }
 
 // Pause implements plan.Processes.

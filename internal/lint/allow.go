@@ -46,6 +46,7 @@ var fence = Tables{
 		{"faults/vfs/osfs", "vfs.FS on the real disk"},
 		{"faults/process", "real servers"},
 		{"engine/listen", "the engine as a real server"},
+		{"engine/persist.RunChild", "is a process that a real server has started"},
 		{"harness/cluster", "a cluster of real servers, conducted like a simulated one"},
 		{"harness/mount", "the fault disk for servers that others start, ruled by the same plans"},
 		{"harness/conduct.Desk", "conducts the plans of what stays, on the clock of the real machine"},

@@ -82,7 +82,10 @@ func (e *Env) Go(name string, f func()) env.Task {
 // Fork implements env.Env. A real child process would outlive a kill of this
 // one; a goroutine does not. What the seam promises to the child, a private
 // copy of what it reads, is the caller's to keep in both worlds.
-func (e *Env) Fork(name string, f func()) env.Task { return e.Go(name, f) }
+func (e *Env) Fork(name string, f func()) (env.Task, error) { return e.Go(name, f), nil }
+
+// Orphaned implements env.Env: a goroutine does not outlive its process.
+func (e *Env) Orphaned() bool { return false }
 
 type task struct {
 	env   *Env

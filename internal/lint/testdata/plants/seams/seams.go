@@ -44,7 +44,7 @@ func main(e env.Env, fs vfs.FS) {
 }
 
 func helper(e env.Env) {
-	child := e.Fork("child", func() {
+	child, _ := e.Fork("child", func() {
 		_ = os.Remove("x") // want use: os.Remove
 	})
 	child.Wait()
