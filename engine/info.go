@@ -104,6 +104,8 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	s.infoPersistence(t)
 	s.infoStats(t)
 	s.infoReplication(t)
+	s.infoCPU(t)
+	t.named("Modules")
 	s.infoCommandStats(t)
 	s.infoErrorStats(t)
 	if t.section("Cluster") {
@@ -116,10 +118,16 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 func (s *Server) infoClients(t *infoText) {
 	if t.section("Clients") {
 		t.number("connected_clients", int64(len(s.sessions)))
-		t.number("cluster_connections", 0)
 		t.number("maxclients", s.cfg.Maxclients)
 		t.number("blocked_clients", int64(len(s.waiting)+len(s.held)))
-		t.number("tracking_clients", 0)
+		timed := int64(0)
+		for _, c := range s.sessions {
+			if c.blocked != nil && c.blocked.deadline != 0 {
+				timed++
+			}
+		}
+		t.number("clients_in_timeout_table", timed)
+		t.constants("Clients")
 	}
 }
 
@@ -131,7 +139,6 @@ func (s *Server) infoServer(t *infoText) {
 	t.text("redis_version", RedisVersion)
 	t.text("redis_mode", s.mode())
 	t.text("server_name", "torntail")
-	t.text("multiplexing_api", "torntail")
 	t.number("arch_bits", 64)
 	t.number("process_id", int64(s.o.Pid))
 	t.text("run_id", s.runid())
@@ -141,8 +148,10 @@ func (s *Server) infoServer(t *infoText) {
 	t.number("uptime_in_days", up/86400)
 	t.number("hz", min(max(s.cfg.Hz, 1), 500))
 	t.number("configured_hz", s.cfg.Hz)
+	t.number("lru_clock", int64(s.clock))
 	t.text("executable", "torntail")
 	t.text("config_file", s.o.ConfigFile)
+	t.constants("Server")
 	if s.ending.until != 0 {
 		t.number("shutdown_in_milliseconds", max(0, (s.ending.until-s.env.Now()).Milliseconds()))
 	}
@@ -162,7 +171,9 @@ func (s *Server) infoPersistence(t *infoText) {
 	}
 	p := s.mgr.Info()
 	t.flag("loading", s.loading)
-	t.number("async_loading", 0)
+	t.text("current_fork_perc", fmt.Sprintf("%.2f", p.Percent()))
+	t.number("current_save_keys_processed", p.KeysSaved)
+	t.number("current_save_keys_total", p.KeysToSave)
 	t.number("rdb_changes_since_last_save", p.Changes)
 	t.flag("rdb_bgsave_in_progress", p.BgsaveInProgress)
 	t.number("rdb_last_save_time", p.LastSave)
@@ -189,8 +200,26 @@ func (s *Server) infoPersistence(t *infoText) {
 		t.number("aof_pending_bio_fsync", p.PendingBioFsync)
 		t.number("aof_delayed_fsync", p.DelayedFsync)
 	}
+	t.constants("Persistence")
 	if s.loading {
 		s.infoLoading(t)
+	}
+}
+
+// infoCPU tells of the process; a simulated one takes no time.
+func (s *Server) infoCPU(t *infoText) {
+	if !t.section("CPU") {
+		return
+	}
+	var u Usage
+	if s.o.Usage != nil {
+		u = s.o.Usage()
+	}
+	for _, f := range []struct {
+		name  string
+		spent time.Duration
+	}{{"sys", u.Sys}, {"user", u.User}, {"sys_children", u.SysChildren}, {"user_children", u.UserChildren}, {"sys_main_thread", u.Sys}, {"user_main_thread", u.User}} {
+		t.text("used_cpu_"+f.name, fmt.Sprintf("%.6f", f.spent.Seconds()))
 	}
 }
 
@@ -200,8 +229,14 @@ func (s *Server) infoStats(t *infoText) {
 	}
 	t.number("total_connections_received", s.stats.connections)
 	t.number("total_commands_processed", s.stats.commands)
-	t.number("total_net_input_bytes", s.stats.input)
-	t.number("total_net_output_bytes", s.stats.output)
+	t.number("instantaneous_ops_per_sec", s.perSecond(0))
+	t.number("total_net_input_bytes", s.stats.input-s.stats.replicationInput)
+	t.number("total_net_output_bytes", s.stats.output-s.stats.replicationOutput)
+	t.number("total_net_repl_input_bytes", s.stats.replicationInput)
+	t.number("total_net_repl_output_bytes", s.stats.replicationOutput)
+	for i, name := range [...]string{"input", "output", "input_repl", "output_repl"} {
+		t.text("instantaneous_"+name+"_kbps", fmt.Sprintf("%.2f", float64(s.perSecond(1+i))/1024))
+	}
 	t.number("rejected_connections", s.stats.rejected)
 	t.number("sync_full", s.repl.FullSyncs)
 	t.number("sync_partial_ok", s.repl.PartialOK)
@@ -211,7 +246,6 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("expired_time_cap_reached_count", s.cycles.timeouts)
 	t.number("expire_cycle_cpu_milliseconds", s.cycles.took.Milliseconds())
 	t.number("evicted_keys", s.stats.evicted)
-	t.number("evicted_clients", 0) // see maxmemory-clients
 	over := time.Duration(0)
 	if s.evicting.over != 0 {
 		over = s.env.Now() - s.evicting.over
@@ -220,8 +254,17 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("current_eviction_exceeded_time", over.Milliseconds())
 	t.number("keyspace_hits", s.stats.hits)
 	t.number("keyspace_misses", s.stats.misses)
-	t.number("migrate_cached_sockets", 0) // each MIGRATE has a connection of its own
+	t.number("pubsub_channels", int64(len(s.pubsub.channels)))
+	t.number("pubsub_patterns", int64(len(s.pubsub.patterns)))
+	t.number("pubsubshard_channels", int64(len(s.pubsub.shards)))
+	forks, took := s.mgr.Forks()
+	t.number("latest_fork_usec", took.Microseconds())
+	t.number("total_forks", forks)
+	t.number("slave_expires_tracked_keys", int64(len(s.expiring.keys)))
 	t.number("total_error_replies", s.stats.errors)
+	t.number("total_reads_processed", s.stats.reads)
+	t.number("total_writes_processed", s.stats.writes)
+	t.constants("Stats")
 }
 
 func (s *Server) infoKeyspace(t *infoText) {

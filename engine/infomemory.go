@@ -78,10 +78,8 @@ func (s *Server) infoMemory(t *infoText) {
 	stream, beyond := s.streamMemory()
 	t.number("mem_replication_backlog", stream-beyond)
 	t.number("mem_total_replication_buffers", stream)
-	t.number("mem_clients_slaves", 0)
 	t.number("mem_clients_normal", clientMemory*int64(len(s.sessions)))
 	t.number("mem_aof_buffer", s.mgr.Buffered())
 	s.infoScripts(t)
-	t.text("mem_allocator", "go")
-	t.number("lazyfree_pending_objects", 0)
+	t.constants("Memory")
 }

@@ -301,6 +301,8 @@ func (c *Session) sendReplica() {
 func (c *Session) writeOut(b []byte) int {
 	_, err := c.wire.Write(b)
 	c.s.stats.output += int64(len(b))
+	c.s.stats.replicationOutput += int64(len(b))
+	c.s.stats.writes++
 	if err != nil && !c.dead {
 		c.kill()
 	}

@@ -54,6 +54,8 @@ type Options struct {
 	// Memory returns the bytes the process uses; nil estimates it from the data,
 	// which is the same in every run.
 	Memory func() int64
+	// Usage is the CPU time that the process and its children have taken; nil: none is.
+	Usage func() Usage
 	// Spawn starts children that are processes of their own; nil: they are tasks.
 	Spawn persist.Spawn
 	// Yield lets the tasks that read connections have their turn while the main
@@ -66,6 +68,9 @@ type Options struct {
 	// simulation of many short lives reuse memory.
 	Keyspace *keyspace.Keyspace
 }
+
+// Usage is CPU time.
+type Usage struct{ Sys, User, SysChildren, UserChildren time.Duration }
 
 // Server is one incarnation of the server. All its methods are for tasks of
 // its environment.
@@ -131,8 +136,10 @@ type Server struct {
 	exiting     bool
 	exitCode    int
 
-	stats stats
-	runID string
+	stats   stats
+	rates   rates
+	sampled time.Duration // when they were last taken
+	runID   string
 }
 
 // stats are the counters of INFO and of CONFIG RESETSTAT.
@@ -151,6 +158,9 @@ type stats struct {
 	byCode       map[string]int64 // of errors
 	input        int64            // bytes
 	output       int64            // bytes
+	// Of these, those of replication.
+	replicationInput, replicationOutput int64
+	reads, writes                       int64 // calls
 }
 
 // New makes a server that has not touched its disk yet.
@@ -337,6 +347,7 @@ func (s *Server) cron() error {
 		return nil
 	}
 	s.tickClock()
+	s.sampleRates()
 	if s.pauses.until != 0 && s.env.Now() >= s.pauses.until {
 		s.endPause()
 	}

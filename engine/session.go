@@ -226,6 +226,7 @@ func (c *Session) finish() (reply []byte) {
 		return nil
 	}
 	c.s.stats.output += int64(len(c.out))
+	c.s.stats.writes++
 	return c.out
 }
 
@@ -273,7 +274,10 @@ func (c *Session) kill() {
 }
 
 // Received counts bytes that came from the client, for INFO.
-func (c *Session) Received(n int) { c.s.stats.input += int64(n) }
+func (c *Session) Received(n int) {
+	c.s.stats.input += int64(n)
+	c.s.stats.reads++
+}
 
 // Sent says that the reply is out, and lets go of a large buffer.
 func (c *Session) Sent() {

@@ -217,6 +217,7 @@ func (l *link) fill() error {
 		return errUnwanted
 	}
 	l.s.stats.input += int64(n)
+	l.s.stats.replicationInput += int64(n)
 	l.s.repl.Heard(l.s.env.Now())
 	if err == io.EOF {
 		return errors.New("Connection lost")
@@ -385,6 +386,7 @@ func (l *link) follow() error {
 			}
 			gate.Added(n)
 			s.stats.input += int64(n)
+			s.stats.replicationInput += int64(n)
 			s.repl.ReadFrom(s.env.Now(), n)
 			continue
 		}

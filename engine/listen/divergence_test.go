@@ -320,3 +320,20 @@ func TestReplicaLoads(t *testing.T) {
 		})
 	}
 }
+
+// INFO has every field of redis-server's, those that never change among them.
+func TestInfoHasEveryField(t *testing.T) {
+	t.Parallel()
+	fields := map[string][]string{}
+	for name, start := range servers {
+		p := start(t, t.TempDir()).listens()
+		for line := range strings.Lines(p.do("INFO", "everything")) {
+			field, _, ok := strings.Cut(line, ":")
+			if ok && !strings.HasPrefix(field, "latency_percentiles_usec_") && !strings.HasPrefix(field, "cmdstat_") {
+				fields[name] = append(fields[name], field)
+			}
+		}
+	}
+	require.NotEmpty(t, fields["redis"])
+	require.Subset(t, fields["engine"], fields["redis"])
+}

@@ -190,6 +190,7 @@ func (r *runner) run(dir string) int {
 		Chdir:      r.chdir,
 		Rebind:     r.rebind,
 		Spawn:      spawn,
+		Usage:      usage,
 		Yield: func() {
 			r.env.Leave()
 			runtime.Gosched()
@@ -277,6 +278,19 @@ func (r *runner) loadAndServe(addrs []string) int {
 		r.o.Ready(addrs)
 	}
 	return r.server.Run()
+}
+
+// usage is what INFO tells of the CPU.
+func usage() (u engine.Usage) {
+	spent := func(who int, sys, user *time.Duration) {
+		var r syscall.Rusage
+		if syscall.Getrusage(who, &r) == nil {
+			*sys, *user = time.Duration(r.Stime.Nano()), time.Duration(r.Utime.Nano())
+		}
+	}
+	spent(syscall.RUSAGE_SELF, &u.Sys, &u.User)
+	spent(syscall.RUSAGE_CHILDREN, &u.SysChildren, &u.UserChildren)
+	return u
 }
 
 // heapInUse is INFO's used_memory.

@@ -35,6 +35,7 @@ type child struct {
 	killed  bool      // SIGUSR1 was sent: stop at the next system call
 	exited  bool      // it came to its own end; otherwise a signal ended it
 	signal  int       // the one that did
+	saved   int64     // keys, as it last told
 	err     error
 	lines   []logLine // what it logged; the parent passes it on
 }
@@ -66,6 +67,7 @@ func (m *Manager) fork(kind childKind, name string, j snapshotJob, sink io.Write
 	if m.o.Spawn == nil {
 		c.pid = m.pid + m.children + 1
 	}
+	began := m.o.Env.Now()
 	c.data = m.o.Keyspace.Snapshot()
 	var err error
 	if m.o.Spawn != nil {
@@ -82,6 +84,7 @@ func (m *Manager) fork(kind childKind, name string, j snapshotJob, sink io.Write
 		return err
 	}
 	m.children++
+	m.forkTook = m.o.Env.Now() - began
 	if c.process != nil {
 		c.pid = c.process.Pid()
 	}
@@ -220,6 +223,9 @@ func (p *pacer) key() error {
 		p.told = now
 		if p.env.Orphaned() {
 			return errUnreported
+		}
+		if p.c != nil {
+			p.c.saved = p.keys
 		}
 	}
 	return nil

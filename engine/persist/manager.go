@@ -115,6 +115,7 @@ type Manager struct {
 
 	child    *child
 	children int
+	forkTook time.Duration // the last of them
 
 	rewriteScheduled  bool
 	rewriteStarted    int64
@@ -188,6 +189,8 @@ type Info struct {
 	LastBgsaveSec     int64 // -1: none yet
 	CurrentBgsaveSec  int64 // -1: none
 	Saves             int64
+	KeysSaved         int64 // by the child, as it last told
+	KeysToSave        int64 // by the child
 	LastLoadExpired   int64
 	LastLoadKeys      int64
 	AofEnabled        bool
@@ -288,6 +291,9 @@ func (m *Manager) WriteRefusal() string {
 	return "MISCONF Errors writing to the AOF file: " + aof.Reason(err)
 }
 
+// Percent is how much of its work the child has done.
+func (i *Info) Percent() float64 { return 100 * float64(i.KeysSaved) / float64(max(i.KeysToSave, 1)) }
+
 // Info returns INFO's persistence fields.
 func (m *Manager) Info() Info {
 	now := m.unix()
@@ -320,11 +326,17 @@ func (m *Manager) Info() Info {
 	if i.BgsaveInProgress {
 		i.CurrentBgsaveSec = now - m.child.started
 	}
+	if m.child != nil {
+		i.KeysSaved, i.KeysToSave = m.child.saved, int64(m.child.data.Len())
+	}
 	if i.RewriteInProgress {
 		i.CurrentRewriteSec = now - m.rewriteStarted
 	}
 	return i
 }
+
+// Forks is how many children there were, and how long it took to fork the last.
+func (m *Manager) Forks() (n int64, took time.Duration) { return int64(m.children), m.forkTook }
 
 // Close ends the background threads once their queues are empty, as the end of
 // the process does, and waits for them.
