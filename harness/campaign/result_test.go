@@ -95,14 +95,18 @@ func TestExcusedRunsAreInNoOtherFigure(t *testing.T) {
 	tally.add(&experiment.Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 2, Window: time.Second, Recovery: machine.ByItself})
 	tally.add(&experiment.Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 9, Window: time.Hour, Recovery: machine.RefusedToStart,
 		Excused: true, Findings: []string{"F3"}, Anomalies: []experiment.Anomaly{{Name: "unrecoverable"}}})
-	tally.finish(2, nil)
-	require.Equal(t, 2, r.Struck)
-	require.Equal(t, int64(20), r.Acknowledged)
+	tally.add(&experiment.Outcome{Struck: true, InPlay: true, Verdict: result.Holds, Acked: 10, Lost: 9, Window: time.Hour, Recovery: machine.Repaired,
+		Excused: true, Damaged: true, Findings: []string{"F4"}, Anomalies: []experiment.Anomaly{{Name: "phantom"}}})
+	tally.finish(3, nil)
+	require.Equal(t, 3, r.Struck)
+	require.Equal(t, 1, r.Compared, "of the others nothing was compared with what is promised")
+	require.Equal(t, &result.Damage{Crashes: 1}, r.Damage)
+	require.Equal(t, int64(30), r.Acknowledged)
 	require.Equal(t, int64(2), r.Lost)
 	require.Equal(t, 1000.0, r.LossWindow.Max)
 	require.Empty(t, r.Anomalies)
-	require.Equal(t, map[string]int{"F3": 1}, r.Findings)
-	require.Equal(t, result.Recovery{ByItself: 1, Refused: 1}, r.Recovery)
+	require.Equal(t, map[string]int{"F3": 1, "F4": 1}, r.Findings)
+	require.Equal(t, result.Recovery{ByItself: 1, Repaired: 1, Refused: 1}, r.Recovery)
 }
 
 // TestFiguresOfNothing: where nothing struck there is no rate, and what holds without a

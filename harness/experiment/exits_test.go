@@ -6,9 +6,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker"
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -81,5 +84,34 @@ func TestHowAServerEndsByItself(t *testing.T) {
 		}
 		require.NotNil(t, end, row.name)
 		require.Equal(t, result.OwnEnd{How: row.want, Why: row.why, Runs: 1}, *end, row.name)
+	}
+}
+
+// ended is a machine whose server has ended so.
+type ended struct {
+	machine.Machine
+	exit machine.Exit
+}
+
+func (e ended) Exit() machine.Exit { return e.exit }
+
+// TestTheFirstEndIsJudged: how a server ends by itself in a later life says nothing of how it
+// ended in the first, and what it promises about a process that ends is asked of one life.
+func TestTheFirstEndIsJudged(t *testing.T) {
+	m, err := redis.ModeByName("always")
+	require.NoError(t, err)
+	killed := machine.Exit{Words: "killed by signal 9", Outside: true}
+	for lives, outside := range map[int]string{1: "the server was killed by signal 9", 2: ""} {
+		r := Runner{m: ended{exit: killed}, hist: &history.History{Epochs: make([]history.Epoch, lives)}, out: new(Outcome)}
+		r.noteExit(history.Exited, nil)
+		require.Equal(t, outside, r.out.Outside, "%d", lives)
+
+		asked := 0
+		o := &Outcome{History: r.hist, Recovery: machine.ByItself}
+		new(judging).exited(&Experiment{Mode: m, Crash: MustCrash("kill")}, o, &result.OwnEnd{How: result.EndRight}, func(*history.History, contract.Contract) checker.Judgement {
+			asked++
+			return checker.Judgement{}
+		})
+		require.Equal(t, 2-lives, asked)
 	}
 }

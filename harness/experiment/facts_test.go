@@ -178,15 +178,15 @@ func TestFactsOfSnapshots(t *testing.T) {
 	b.call(disk.OpCreate, "temp-7.rdb", 0)      // at 1 ms, announced at 0.9 ms
 	b.call(disk.OpFsync, "temp-7.rdb", 0)       // 2
 	r := b.call(disk.OpRename, "temp-7.rdb", 0) // 3
-	r.Path2 = "dump.rdb"
-	b.call(disk.OpDirSync, ".", 0)                // 4
+	r.Path2, r.Return = "dump.rdb", 4*time.Millisecond
+	b.call(disk.OpDirSync, ".", 0)                // 4: at the instant at which the rename returns
 	b.call(disk.OpCreate, "temp-8.rdb", 0)        // 5: SAVE, nothing announced
 	b.call(disk.OpFsync, "temp-8.rdb", 0).Err = 5 // 6
 	var f facts
 	var e history.Epoch
 	f.read(redis.Store, b.log, []time.Duration{900 * time.Microsecond}, &e)
 	require.Equal(t, []history.Snapshot{
-		{Fork: 900 * time.Microsecond, Began: time.Millisecond, Renamed: 3*time.Millisecond + ms500, Durable: 4*time.Millisecond + ms500},
+		{Fork: 900 * time.Microsecond, Began: time.Millisecond, Renamed: 4 * time.Millisecond, Durable: 4*time.Millisecond + ms500},
 		{Fork: 5 * time.Millisecond, Began: 5 * time.Millisecond, Renamed: history.Never, Durable: history.Never},
 	}, e.Snapshots)
 }
@@ -295,6 +295,8 @@ func TestFactsOfASingleLog(t *testing.T) {
 	require.True(t, f.signs(&m, time.Minute).DraftTookOver, "write 6 is not synced")
 
 	b.call(disk.OpFdatasync, theLog, 6) // 8
+	f.read(old, b.log, nil, &e)
+	require.False(t, f.signs(&m, time.Minute).DraftTookOver, "all that it held is synced, and no more")
 	b.call(disk.OpWrite, theLog, 0)     // 9
 	b.call(disk.OpFdatasync, theLog, 9) // 10
 	e = history.Epoch{}
@@ -304,6 +306,31 @@ func TestFactsOfASingleLog(t *testing.T) {
 	require.False(t, f.signs(&m, time.Minute).DraftTookOver)
 	require.Equal(t, "in write temp-rewriteaof-bg-#.aof #2 since 0s", crashPoint(old, b.log, 4*time.Millisecond))
 	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #4", crashPoint(old, b.log, time.Minute))
+}
+
+// TestADraftThatIsSyncedFirst: a server that syncs a rewritten log before it takes the log's
+// name looks like one of F8 to whoever sees a loss, and is not.
+func TestADraftThatIsSyncedFirst(t *testing.T) {
+	const theLog, draft = "appendonly.aof", "temp-rewriteaof-bg-7.aof"
+	old := redis.Of("redis", "6.0.16")
+	var b logBuilder
+	b.call(disk.OpCreate, theLog, 0)
+	b.call(disk.OpWrite, theLog, 0) // 2: the only one
+	b.call(disk.OpCreate, draft, 0)
+	b.call(disk.OpWrite, draft, 0) // 4
+	b.call(disk.OpFdatasync, draft, 4)
+	b.call(disk.OpRename, draft, 0).Path2 = theLog
+	b.inos[theLog] = b.inos[draft]
+	var f facts
+	var e history.Epoch
+	f.read(old, b.log, nil, &e)
+	require.False(t, f.signs(&product.Mode{AOF: true}, time.Minute).DraftTookOver)
+	require.Zero(t, f.unsynced(8*time.Millisecond, false))
+
+	b.call(disk.OpFdatasync, theLog, 4)
+	e = history.Epoch{}
+	f.read(old, b.log, nil, &e)
+	require.Equal(t, 2*time.Millisecond+ms500, e.LogSyncs[0].Covers, "what the file before had is in it")
 }
 
 // TestTheLogOfRedis7IsSeveralFiles: its rewrites sync directories and remove files, and plans
