@@ -115,3 +115,17 @@ func TestTheFirstEndIsJudged(t *testing.T) {
 		require.Equal(t, 2-lives, asked)
 	}
 }
+
+// TestEachReplyIsOnRecord: one more on record than was read, or one less of the clients', is
+// torntail's own failure.
+func TestEachReplyIsOnRecord(t *testing.T) {
+	o := &Outcome{History: &history.History{Ops: []history.Op{{Outcome: history.OK}, {Outcome: history.Unknown}, {Client: 1, Outcome: history.Failed}}}}
+	for want, read := range map[string]replies{
+		"": {all: 2, clients: 1, of: 1},
+		"the record has 2 operations with a reply, but only 1 replies were read": {all: 1, clients: 1, of: 1},
+		"2 replies were read, but the record has only 1 operations with one":     {all: 3, clients: 2, of: 1},
+		"3 replies were read, but the record has only 2 operations with one":     {all: 3, clients: 3, of: 2},
+	} {
+		require.Equal(t, want, audit(o, 0, read))
+	}
+}
