@@ -1,16 +1,17 @@
 package contract
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/torntail/torntail/internal/bounded"
+	"github.com/torntail/torntail/internal/yamlform"
 )
 
 // FileVersion is the version of the contract file that this package reads.
@@ -85,7 +86,7 @@ func (s *savePointInWords) UnmarshalYAML(n *yaml.Node) error {
 
 // Load reads the contract file at path.
 func Load(path string) (*File, error) {
-	b, err := os.ReadFile(path)
+	b, err := bounded.Text(path, "a contract")
 	if err != nil {
 		return nil, fmt.Errorf("read contract: %w", err)
 	}
@@ -99,10 +100,8 @@ func Load(path string) (*File, error) {
 // Parse reads a contract file. Unknown fields, modes and words are errors that
 // name the line or the rule, and what is allowed there.
 func Parse(text []byte) (*File, error) {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
 	var f File
-	if err := dec.Decode(&f); err != nil {
+	if err := yamlform.Decode(text, &f); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, errors.New("empty: want \"contract: 1\" and rules")
 		}

@@ -5,11 +5,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	files "github.com/torntail/torntail/internal/bounded"
 )
 
 const (
@@ -26,32 +27,8 @@ const (
 	maxWindow = 128 << 20
 )
 
-// openRegular opens a file of which the end will come: nothing that waits for
-// somebody else, and nothing endless.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is %s: a history is read from a regular file", path, fileKind(info.Mode()))
-	}
-	return os.Open(path)
-}
-
-func fileKind(m fs.FileMode) string {
-	switch {
-	case m.IsDir():
-		return "a directory"
-	case m&fs.ModeNamedPipe != 0:
-		return "a pipe"
-	case m&fs.ModeSocket != 0:
-		return "a socket"
-	case m&fs.ModeDevice != 0:
-		return "a device"
-	}
-	return "not a file"
-}
+// openRegular opens a file of which the end will come.
+func openRegular(path string) (*os.File, error) { return files.Open(path, "a history") }
 
 // source is the text of a history: decompressed, and not longer than it may be.
 type source struct {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -227,13 +226,5 @@ func TestSize(t *testing.T) {
 func TestTheMemoryThatNobodyGave(t *testing.T) {
 	for given, want := range map[int64]int64{-1: DefaultMemory, 0: DefaultMemory, 1: 1, 1 << 20: 1 << 20} {
 		require.Equal(t, budget{left: want, most: want}, newBudget(given))
-	}
-}
-
-// TestWhatIsNoFileIsCalledByItsName.
-func TestWhatIsNoFileIsCalledByItsName(t *testing.T) {
-	for mode, want := range map[fs.FileMode]string{fs.ModeDir: "a directory", fs.ModeNamedPipe: "a pipe", fs.ModeSocket: "a socket", fs.ModeDevice: "a device",
-		fs.ModeDevice | fs.ModeCharDevice: "a device", fs.ModeIrregular: "not a file"} {
-		require.Equal(t, want, fileKind(mode|0o644), "%s", mode)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/model"
@@ -58,7 +59,7 @@ func loadFound(path string) (found, error) {
 			}
 		}
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.Read(path, "a result", bounded.Results)
 	if err != nil {
 		return nil, fmt.Errorf("load report: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/conduct"
 	"github.com/torntail/torntail/harness/mount"
+	"github.com/torntail/torntail/internal/bounded"
 )
 
 type mountCmd struct {
@@ -242,7 +243,11 @@ func (c *faultCmd) Run(a *app) error {
 		return usage(errors.New("fault: want a plan, or --clear"))
 	}
 	text := c.Plan
-	if b, err := os.ReadFile(text); err == nil {
+	if _, err := os.Stat(text); err == nil {
+		b, err := bounded.Text(text, "a plan")
+		if err != nil {
+			return usage(err)
+		}
 		text = string(b)
 	}
 	if _, err := conduct.ParseFaults(text); err != nil {

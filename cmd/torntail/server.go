@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/engine/listen"
 	"github.com/torntail/torntail/faults/vfs/osfs"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -60,7 +61,7 @@ func (c *serverCmd) Run(a *app) error {
 	if sentinel {
 		conf.MakeSentinel()
 	}
-	file, err := conf.ParseArgs(args, os.ReadFile)
+	file, err := conf.ParseArgs(args, readConf())
 	if err != nil {
 		return usage(err)
 	}
@@ -79,6 +80,21 @@ func (c *serverCmd) Run(a *app) error {
 
 // childFlag makes the program the child of a server that writes a snapshot.
 const childFlag = "--child"
+
+// mostConfs is how many files a redis.conf may be made of: one that includes itself twice
+// would be without end, however deep includes may nest.
+const mostConfs = 1000
+
+// readConf reads the files of one redis.conf.
+func readConf() func(name string) ([]byte, error) {
+	n := 0
+	return func(name string) ([]byte, error) {
+		if n++; n > mostConfs {
+			return nil, fmt.Errorf("more than %d files are included", mostConfs)
+		}
+		return bounded.Read(name, "a redis.conf", bounded.ByHand)
+	}
+}
 
 // takePlant takes --plant NAMES out of redis-server's arguments.
 func takePlant(args []string) (rest []string, p experiment.Plants, err error) {

@@ -23,6 +23,7 @@ import (
 	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/harness/until"
 	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
@@ -333,7 +334,7 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 // sentinelLines reads the lines of a sentinel.conf that say how a master is watched; left
 // are the others.
 func sentinelLines(path string) (list []splitbrain.Directive, left []string, err error) {
-	text, err := os.ReadFile(path)
+	text, err := bounded.Text(path, "a sentinel.conf")
 	if err != nil {
 		return nil, nil, err
 	}

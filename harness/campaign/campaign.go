@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -28,7 +28,7 @@ func ReadPlan(text, path string) (*plan.Plan, error) {
 	if strings.HasPrefix(strings.TrimSpace(text), "plan ") {
 		return plan.Parse(text)
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.Text(path, "a plan")
 	if err != nil {
 		return nil, fmt.Errorf("neither a plan (first line \"plan 1\") nor a file: %w", err)
 	}

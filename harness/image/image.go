@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/bounded"
 )
 
 // CrashImage is what a crash left, as files that a real server can be started on.
@@ -114,6 +115,10 @@ func (f *File) write(name string, was *File) error {
 	return errors.Join(err, host.Close())
 }
 
+// largestFile is how long a file of a crash image may be, in bytes: an experiment's logs
+// and snapshots have some megabytes.
+const largestFile = 1 << 30
+
 // ReadCrashImage reads what WriteTo has written.
 func ReadCrashImage(dir string, m *product.Mode) (*CrashImage, error) {
 	c := &CrashImage{}
@@ -127,7 +132,7 @@ func ReadCrashImage(dir string, m *product.Mode) (*CrashImage, error) {
 		}
 		f := File{Path: filepath.ToSlash(rel), Dir: e.IsDir()}
 		if !f.Dir {
-			f.Data, err = os.ReadFile(name)
+			f.Data, err = bounded.Read(name, "a file of a crash image", largestFile)
 		}
 		c.Files = append(c.Files, f)
 		return err

@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
@@ -130,7 +131,7 @@ func Load(dir string) (*Saved, error) {
 	if err := inside.Tree(dir); errors.Is(err, inside.ErrNotFollowed) {
 		return nil, err
 	}
-	data, err := os.ReadFile(path)
+	data, err := bounded.Read(path, "a saved failure", bounded.Results)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
 	}
@@ -143,7 +144,7 @@ func Load(dir string) (*Saved, error) {
 	if s.Schema != Schema {
 		return nil, fmt.Errorf("%s: schema %d: this torntail reads schema %d", path, s.Schema, Schema)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, planFile))
+	text, err := bounded.Text(filepath.Join(dir, planFile), "a plan")
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a replay directory: %w", dir, err)
 	}

@@ -1,12 +1,14 @@
 package splitbrain
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/torntail/torntail/internal/bounded"
+	"github.com/torntail/torntail/internal/yamlform"
 )
 
 // file is a scenario as a YAML file has it: what a user writes, and what a run is
@@ -22,14 +24,12 @@ const fileVersion = 1
 // ReadFile reads a scenario's file. name stands in errors.
 func ReadFile(name string, r io.Reader) (Options, error) {
 	fail := func(err error) (Options, error) { return Options{}, fmt.Errorf("%s: %w", name, err) }
-	text, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(r, bounded.ByHand+1))
 	if err != nil {
 		return fail(err)
 	}
 	var f file
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil {
+	if err := yamlform.Decode(text, &f); err != nil {
 		return fail(err)
 	}
 	if f.Version != fileVersion {

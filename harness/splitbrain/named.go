@@ -2,11 +2,11 @@ package splitbrain
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/spelling"
 )
 
@@ -70,7 +70,7 @@ var Scenarios = []Named{
 // ends in .yaml or .yml, or has a slash.
 func Find(name, path string) (n Named, err error) {
 	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, '/') {
-		f, err := os.Open(path)
+		f, err := bounded.Open(path, "a scenario")
 		if err != nil {
 			return n, err
 		}

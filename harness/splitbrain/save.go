@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/internal/jsonform"
 )
@@ -73,7 +74,7 @@ func Load(dir string) (*Scenario, *Report, error) {
 		return nil, nil, err
 	}
 	path := filepath.Join(dir, ScenarioFile)
-	f, err := os.Open(path)
+	f, err := bounded.Open(path, "a scenario")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +88,7 @@ func Load(dir string) (*Scenario, *Report, error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	path = filepath.Join(dir, ReportFile)
-	text, err := os.ReadFile(path)
+	text, err := bounded.Read(path, "a split brain", bounded.Results)
 	if err != nil {
 		return nil, nil, err
 	}

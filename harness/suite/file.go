@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/harness/yamlnode"
+	"github.com/torntail/torntail/internal/bounded"
 )
 
 // Version is the version of the suite file that this package reads.
@@ -60,7 +60,7 @@ func (r SeedRule) Of(now time.Time, random func() uint64) uint64 {
 
 // Load reads a suite file.
 func Load(path string) (*File, error) {
-	text, err := os.ReadFile(path)
+	text, err := bounded.Text(path, "a suite")
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -361,7 +362,7 @@ func (r *Record) missing(k, n int) {
 
 // read reads JSON that has no field which is not known.
 func read(path string, v any) error {
-	data, err := os.ReadFile(path)
+	data, err := bounded.Read(path, "the record of a suite", bounded.Results)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/yamlnode"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -52,7 +53,7 @@ func IsFile(target string) (path string, ok bool) {
 
 // Load reads a target file.
 func Load(path string) (*Target, error) {
-	text, err := os.ReadFile(path)
+	text, err := bounded.Text(path, "a target")
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +199,7 @@ func tlsOf(n *yamlnode.Node) (*tls.Config, error) {
 		return nil, n.Wrong("cert and key belong together")
 	}
 	conf := &tls.Config{ServerName: text["server-name"], RootCAs: x509.NewCertPool()}
-	pem, err := os.ReadFile(n.Relative(text["ca"]))
+	pem, err := bounded.Read(n.Relative(text["ca"]), "a certificate", bounded.ByHand)
 	if err != nil {
 		return nil, fields["ca"].At(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/torntail/torntail/internal/spelling"
+	"github.com/torntail/torntail/internal/yamlform"
 )
 
 // Mistake is something in a file that cannot be obeyed.
@@ -36,14 +37,14 @@ type Node struct {
 // Parse is the root of a YAML document. empty says what is expected in one that
 // has nothing in it.
 func Parse(file string, text []byte, empty string) (*Node, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if len(doc.Content) == 0 {
+	root, err := yamlform.Node(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", file, err)
+	case root == nil:
 		return nil, &Mistake{file, 1, 1, "empty: want " + empty}
 	}
-	return (&Node{file, doc.Content[0]}).resolve(), nil
+	return (&Node{file, root}).resolve(), nil
 }
 
 func (n *Node) resolve() *Node {

@@ -57,6 +57,7 @@ var fence = Tables{
 		{"harness/explore.enumerator", "as the explorer"},
 		{"cmd/torntail.checkAOFCmd", "prints what is found in a file on the real disk"},
 		{"cmd/torntail.directiveNames", "lists names for the shell"},
+		{"cmd/torntail.readConf", "reads the files of a redis.conf from the real disk"},
 	},
 
 	Allowed: []Allowed{
@@ -111,7 +112,6 @@ var fence = Tables{
 		{"faults/sim.coroutine.run", "recover runtime/debug.Stack", "reports a task's panic, or ends the unwinding of a killed one"},
 		{"faults/sim.World.line", "os.File.Write", "the trace may go to a file: nothing of it comes back"},
 		{"engine/aof.check.say", "os.File.Write", "the report goes to the terminal where a user asked for the check"},
-		{"engine/config.Config.parseFile", "os.ReadFile", "the reader that a real server hands in; the world's reads the world's disk"},
 		{"harness/explore.again.cut", "harness/explore.enumerator.choices harness/explore.explorer.add", "hands a crash image to the explorer while the recovery stands still"},
 		{"harness/claims.computer.cutAtCall", "sync/atomic.Int64.Add", "counts calls on real servers too, where several goroutines make them"},
 		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as cutAtCall"},

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 
 	"github.com/torntail/torntail/internal/atomicfile"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/jsonform"
 )
 
@@ -73,7 +73,7 @@ func Parse(data []byte) (*Report, error) {
 
 // Load reads a file that Save wrote.
 func Load(path string) (*Report, error) {
-	data, err := os.ReadFile(path)
+	data, err := bounded.Read(path, "a result", bounded.Results)
 	if err != nil {
 		return nil, fmt.Errorf("load report: %w", err)
 	}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/spelling"
 )
 
@@ -49,6 +49,10 @@ func (store) Check(d product.Directive) error {
 
 // maxIncludes bounds how deep includes nest, so that a file that includes itself is an error.
 const maxIncludes = 16
+
+// mostIncludes bounds how many there are: one that includes itself twice would be without
+// end, however deep they may nest.
+const mostIncludes = 1000
 
 // described ends what is said of a directive that a target file can carry out.
 const described = "; leave the line out, or describe the server in a target file (docs/targets.md)"
@@ -89,6 +93,7 @@ func notAlone(name, value string) string {
 
 // conf is what a redis.conf says.
 type conf struct {
+	included int // files, so far
 	product.Conf
 	own   []string                        // names of lines that an experiment decides on itself
 	unfit func(name, value string) string // why a line is not taken
@@ -128,7 +133,7 @@ func readConf(file string, foreign bool, c conf) (_ *product.Conf, err error) {
 }
 
 func (c *conf) read(file string, foreign bool, depth int) error {
-	text, err := os.ReadFile(file)
+	text, err := bounded.Text(file, "a redis.conf")
 	if err != nil {
 		return err
 	}
@@ -145,6 +150,9 @@ func (c *conf) read(file string, foreign bool, depth int) error {
 		if name == "include" && len(args) == 1 {
 			if depth == maxIncludes {
 				return fail("includes nest too deep")
+			}
+			if c.included++; c.included > mostIncludes {
+				return fail(fmt.Sprintf("more than %d files are included", mostIncludes))
 			}
 			if err := c.read(args[0], foreign, depth+1); err != nil {
 				return fmt.Errorf("%s:%d: include: %w", file, i+1, err)
