@@ -97,8 +97,9 @@ prove-directives: ## no false alarm of the correct engine over EXPERIMENTS exper
 		$(CURDIR)/bin/prove-directives.test -test.timeout 5h -test.v -test.run 'TestNoFalseAlarmWhateverIsSet'
 
 # What could hold up the machine, were it broken: nothing of it is in the tests.
-prove-hardening: ## real disks under a limit of 60 MiB of memory
+prove-hardening: ## hostile inputs, and what they cost; real disks under a limit of 60 MiB of memory
 	@scripts/setup --tests
+	TORNTAIL_TABLE=$(CURDIR)/docs/proof/hostile.md $(GO) test -count=1 -timeout 30m -run 'TestHostile' ./cmd/torntail
 	TORNTAIL_HARDENING=1 $(GO) test -count=1 -timeout 30m -v -run 'TestHardening' ./cmd/torntail
 	$(GO) test -count=1 -v -run 'Disks|Memory' ./faults/guard
 

@@ -105,7 +105,7 @@ func Parse(text []byte) (*File, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, errors.New("empty: want \"contract: 1\" and rules")
 		}
-		return nil, plain(err)
+		return nil, err
 	}
 	if f.Version != FileVersion {
 		return nil, fmt.Errorf("\"contract: %d\" is not a version this program reads: want \"contract: %d\"", f.Version, FileVersion)
@@ -120,25 +120,6 @@ func Parse(text []byte) (*File, error) {
 	}
 	f.Text = text
 	return &f, nil
-}
-
-// plain takes the Go type names out of yaml's messages: the reader of a
-// contract file knows the file, not this package.
-func plain(err error) error {
-	var te *yaml.TypeError
-	if !errors.As(err, &te) {
-		return err
-	}
-	for i, m := range te.Errors {
-		if j := strings.Index(m, " in type "); j >= 0 {
-			m = m[:j] + " here"
-		}
-		if j := strings.LastIndex(m, " into "); j >= 0 {
-			m = m[:j] + " here"
-		}
-		te.Errors[i] = m
-	}
-	return errors.New(strings.Join(te.Errors, "; "))
 }
 
 func (r *Rule) check() error {

@@ -190,8 +190,15 @@ func helpFor(err error) string {
 
 // oneLine is an error as one line that a terminal can show, whatever it quotes.
 func oneLine(err error) string {
-	return wording.Clean(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " / "), false)
+	line := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " / ")
+	if len(line) > longestError {
+		line = line[:longestError/2] + " ... " + line[len(line)-longestError/2:]
+	}
+	return wording.Clean(line, false)
 }
+
+// longestError is how many bytes of an error are shown: it may quote what somebody made.
+const longestError = 1000
 
 // interruptible returns a context that the first Ctrl-C (or SIGTERM, or the end of the
 // terminal) ends, so that what is known so far can be reported; the exit status is that

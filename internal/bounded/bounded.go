@@ -4,6 +4,7 @@ package bounded
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -58,13 +59,17 @@ func Read(path, what string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	tooLong := fmt.Errorf("%s has more than %s: %s has no more", path, size(most), what)
+	if info, err := f.Stat(); err != nil || info.Size() > most {
+		return nil, cmp.Or(err, tooLong)
+	}
 	// It may grow while it is read, and what calls itself a file in /proc has no size.
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > most {
-		return nil, fmt.Errorf("%s has more than %s: %s has no more", path, size(most), what)
+		return nil, tooLong
 	}
 	return data, nil
 }

@@ -91,5 +91,24 @@ func Decode(text []byte, into any) error {
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	return d.Decode(into)
+	return plain(d.Decode(into))
+}
+
+// plain takes the Go type names out of yaml's messages: the reader of a
+// file knows the file, not this program.
+func plain(err error) error {
+	var te *yaml.TypeError
+	if !errors.As(err, &te) {
+		return err
+	}
+	for i, m := range te.Errors {
+		if j := strings.Index(m, " in type "); j >= 0 {
+			m = m[:j] + " here"
+		}
+		if j := strings.LastIndex(m, " into "); j >= 0 {
+			m = m[:j] + " here"
+		}
+		te.Errors[i] = m
+	}
+	return errors.New(strings.Join(te.Errors, "; "))
 }

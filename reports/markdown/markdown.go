@@ -32,7 +32,7 @@ func Write(w io.Writer, r *model.Report) error {
 	if r.ElapsedS > 0 {
 		took = ", took " + wording.Duration(r.ElapsedS*1000)
 	}
-	fmt.Fprintf(&b, "\n<sub>torntail %s, seed %d%s: %s</sub>\n", text(r.Torntail), r.Seed, took, code(r.Command))
+	fmt.Fprintf(&b, "\ntorntail %s, seed %d%s: %s\n", text(r.Torntail), r.Seed, took, code(r.Command))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write Markdown: %w", err)
 	}

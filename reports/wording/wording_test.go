@@ -78,6 +78,9 @@ func TestClean(t *testing.T) {
 		"\x1b[31m\x00\x7f":   `\x1b[31m\x00\x7f`,
 		"\xff\xfe":           `\xff\xfe`,
 		"\u2028\u202e\ufffd": `\u{2028}\u{202e}\u{fffd}`,
+		"::error::x":         `\x3a:error::x`,
+		"a ::b":              "a ::b",
+		"a##[b]":             `a\x23#[b]`,
 	} {
 		if got := Clean(in, false); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
@@ -85,5 +88,8 @@ func TestClean(t *testing.T) {
 	}
 	if got := Clean("a\nb\tc", true); got != "a\nb\\x09c" {
 		t.Errorf("%q", got)
+	}
+	if got, want := Clean("a\n\n  ::add-mask::b\n::", true), "a\n\n  \\x3a:add-mask::b\n\\x3a:"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
