@@ -14,11 +14,16 @@ import (
 	"github.com/torntail/torntail/reports/result"
 )
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	Clean bool `help:"Remove what a torntail has left that was killed together with its watchdog, and do nothing else."`
+}
 
 func (c *doctorCmd) Help() string {
-	return `Exit status 0 when everything works, 5 when something is missing. Example:
-  torntail doctor`
+	return `Exit status 0 when everything works, 5 when something is missing. --clean removes process
+groups, mounts, loop devices, sockets and temporary directories that a torntail registered,
+if neither it nor its watchdog lives; exit status 5 if some cannot be removed. Examples:
+  torntail doctor
+  torntail doctor --clean`
 }
 
 // examination is one thing a machine can or cannot do.
@@ -98,6 +103,13 @@ func fileSystem(kind string) (string, error) {
 }
 
 func (c *doctorCmd) Run(a *app) error {
+	if c.Clean {
+		if !clean(a.stdout) {
+			return status(result.ExitEnvironment)
+		}
+		return nil
+	}
+	sayLeft(a.stdout)
 	missing := 0
 	for _, e := range examinations {
 		found, err := e.look()

@@ -152,6 +152,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "torntail: %s (%s)\n", err, helpFor(err))
 		return result.ExitUsage
 	}
+	switch strings.Fields(k.Command())[0] {
+	case "doctor", "server", "check-aof", "version": // the second and third are redis's own tools to others
+	default:
+		sayLeft(stderr)
+	}
 	err = k.Run()
 	var s status
 	var f *failure

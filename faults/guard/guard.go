@@ -63,9 +63,10 @@ const (
 
 // Guard registers things with the watchdog. It is safe for concurrent use.
 type Guard struct {
-	mu   sync.Mutex
-	pipe io.WriteCloser
-	next uint64
+	mu     sync.Mutex
+	pipe   io.WriteCloser
+	ledger *ledger
+	next   uint64
 }
 
 var (
@@ -84,18 +85,20 @@ func Default() (*Guard, error) {
 	if !mainCalled {
 		return nil, ErrNoMain
 	}
-	pipe, err := startWatchdog()
+	l := newLedger()
+	pipe, err := startWatchdog(l)
 	if err != nil {
 		return nil, fmt.Errorf("start the clean-up watchdog: %w", err)
 	}
-	defaultGuard = &Guard{pipe: pipe}
+	defaultGuard = &Guard{pipe: pipe, ledger: l}
 	return defaultGuard, nil
 }
 
 // Group registers a process group. release is called when no process of it is
 // left; until then its number cannot be given to somebody else.
 func (g *Guard) Group(pgid int) (release func()) {
-	return g.register(kindGroup, strconv.Itoa(pgid), "")
+	st, _ := ReadStat(pgid) // when it began: the number may be somebody else's one day
+	return g.register(kindGroup, strconv.Itoa(pgid), strconv.FormatUint(st.Start, 10))
 }
 
 // Mount registers a FUSE mount that other processes can see. conn is the
@@ -123,19 +126,23 @@ func (g *Guard) register(k kind, number, path string) func() {
 	defer g.mu.Unlock()
 	g.next++
 	id := g.next
-	fmt.Fprintln(g.pipe, entry{id: id, kind: k, number: number, path: path})
+	e := entry{id: id, kind: k, number: number, path: path}
+	fmt.Fprintln(g.pipe, e)
+	g.ledger.add(e)
 	var once sync.Once
 	return func() {
 		once.Do(func() {
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			fmt.Fprintf(g.pipe, "- %d\n", id)
+			g.ledger.remove(id)
 		})
 	}
 }
 
 // entry is one registered thing. On the pipe it is a line "+ ID KIND NUMBER
-// PATH" with the path quoted, and "- ID" takes it back.
+// PATH" with the path quoted, and "- ID" takes it back. Of a group the path is when its
+// leader began.
 type entry struct {
 	id     uint64
 	kind   kind

@@ -10,6 +10,6 @@ import (
 // itself again and again.
 func TestAWatchdogStartsNoWatchdog(t *testing.T) {
 	t.Setenv(envWatchdog, "1")
-	_, err := startWatchdog()
+	_, err := startWatchdog(nil)
 	require.ErrorContains(t, err, "guard.Main")
 }

@@ -48,6 +48,7 @@ type Stat struct {
 	State  byte // 'R' 'S' 'D' 'T' 'Z' ... (proc(5))
 	Parent int
 	Group  int
+	Start  uint64 // in clock ticks since the machine's start
 }
 
 func (s Stat) alive() bool { return s.State != 'Z' && s.State != 'X' }
@@ -83,12 +84,13 @@ func readStat(path string) (Stat, bool) {
 	// The name in parentheses may itself hold spaces and parentheses.
 	_, rest, ok := cutLast(string(data), ") ")
 	fields := strings.Fields(rest)
-	if !ok || len(fields) < 3 {
+	if !ok || len(fields) < 20 {
 		return Stat{}, false
 	}
 	parent, err1 := strconv.Atoi(fields[1])
 	group, err2 := strconv.Atoi(fields[2])
-	return Stat{State: fields[0][0], Parent: parent, Group: group}, err1 == nil && err2 == nil
+	start, err3 := strconv.ParseUint(fields[19], 10, 64)
+	return Stat{State: fields[0][0], Parent: parent, Group: group, Start: start}, err1 == nil && err2 == nil && err3 == nil
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {

@@ -20,7 +20,7 @@ const settle = 10 * time.Second
 
 // startWatchdog starts this binary again as the watchdog and returns the write
 // end of its pipe.
-func startWatchdog() (io.WriteCloser, error) {
+func startWatchdog(l *ledger) (io.WriteCloser, error) {
 	if os.Getenv(envWatchdog) != "" {
 		// This is a watchdog itself, of a program that does not let it be one: it would
 		// start another, which would start another.
@@ -37,6 +37,10 @@ func startWatchdog() (io.WriteCloser, error) {
 	cmd.Env = append(os.Environ(), envWatchdog+"=1")
 	cmd.Dir = "/"
 	cmd.Stdin = r
+	if l != nil {
+		cmd.Env = append(cmd.Env, envLedger+"="+l.f.Name())
+		cmd.ExtraFiles = []*os.File{l.f}
+	}
 	// Its own session: a Ctrl-C on the terminal must reach torntail alone, or
 	// the watchdog would be gone before it is needed. No output: whoever reads
 	// our own would otherwise wait for the watchdog too.
@@ -54,7 +58,18 @@ func startWatchdog() (io.WriteCloser, error) {
 func watch(in io.Reader) int {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	live := map[uint64]entry{}
-	lines := bufio.NewScanner(in)
+	keep(live, bufio.NewScanner(in))
+	if err := cleanUp(sorted(live)); err != nil {
+		return 1 // and the ledger tells the next torntail
+	}
+	if path := os.Getenv(envLedger); path != "" {
+		os.Remove(path)
+	}
+	return 0
+}
+
+// keep keeps the list.
+func keep(live map[uint64]entry, lines *bufio.Scanner) {
 	for lines.Scan() {
 		e, remove, err := parseLine(lines.Text())
 		switch {
@@ -65,15 +80,16 @@ func watch(in io.Reader) int {
 			live[e.id] = e
 		}
 	}
+}
+
+// sorted are the entries as they were registered.
+func sorted(live map[uint64]entry) []entry {
 	left := make([]entry, 0, len(live))
 	for _, e := range live {
 		left = append(left, e)
 	}
 	sort.Slice(left, func(i, j int) bool { return left[i].id < left[j].id })
-	if err := cleanUp(left); err != nil {
-		return 1
-	}
-	return 0
+	return left
 }
 
 // cleanUp ends and removes the entries in the order that cannot hang: processes
