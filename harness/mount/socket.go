@@ -1,6 +1,7 @@
 package mount
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,24 +20,55 @@ import (
 // mount has an entry in a directory of the user's: the socket itself, or a
 // symbolic link to it where the user named another place.
 
-// SocketDir is that directory, made if it is missing. A directory that others
-// can write to is refused: they could put their own socket there.
+// SocketDir is that directory, made if it is missing. One that others can write to is
+// passed over: they could put their own socket there. So somebody who takes its name, in
+// a directory for temporary files that all share, costs a longer name and nothing else.
 func SocketDir() (string, error) {
-	dir := filepath.Join(os.TempDir(), "torntail-"+strconv.Itoa(os.Geteuid()))
+	names := socketDirs()
+	for _, dir := range names {
+		if oursAlone(dir) == nil {
+			return dir, nil
+		}
+	}
+	var why error
+	for _, dir := range names {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			why = cmp.Or(why, err)
+		} else if err = oursAlone(dir); err != nil {
+			why = cmp.Or(why, err)
+		} else {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("the directory of control sockets: %w", why)
+}
+
+// mostSquatted is how many names others may have taken.
+const mostSquatted = 100
+
+// socketDirs are the names that it may have, in the order in which they are tried.
+func socketDirs() []string {
 	if run := os.Getenv("XDG_RUNTIME_DIR"); run != "" {
-		dir = filepath.Join(run, "torntail")
+		return []string{filepath.Join(run, "torntail")}
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("the directory of control sockets: %w", err)
+	first := filepath.Join(os.TempDir(), "torntail-"+strconv.Itoa(os.Geteuid()))
+	names := []string{first}
+	for i := range mostSquatted {
+		names = append(names, first+"-"+strconv.Itoa(i+1))
 	}
+	return names
+}
+
+// oursAlone says what keeps a directory from being this user's alone.
+func oursAlone(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return "", fmt.Errorf("the directory of control sockets: %w", err)
+		return err
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || info.Mode().Perm()&0o022 != 0 || ok && int(owner.Uid) != os.Geteuid() {
-		return "", fmt.Errorf("the directory of control sockets, %s, is not this user's alone", dir)
+		return fmt.Errorf("%s is not this user's alone", dir)
 	}
-	return dir, nil
+	return nil
 }
 
 // entryOf is the entry of a mount point. Its name is short: the path of a
