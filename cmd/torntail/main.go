@@ -158,6 +158,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		sayLeft(stderr)
 	}
 	err = k.Run()
+	sayLarge(stderr)
 	var s status
 	var f *failure
 	interrupted := 0

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/target"
@@ -59,7 +60,7 @@ func (f *outputFlags) directory(started time.Time) (dir string, undo func(), err
 	}
 	_, missing := os.Stat(dir)
 	if f.Out == "" {
-		missing = fs.ErrNotExist // it was made just now
+		missing, rootUsed = fs.ErrNotExist, true // it was made just now
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", nil, fmt.Errorf("--out: %w", err)
@@ -78,6 +79,34 @@ func (f *outputFlags) directory(started time.Time) (dir string, undo func(), err
 			os.Remove(outRoot)
 		}
 	}, nil
+}
+
+// rootUsed: this command's results are below outRoot.
+var rootUsed bool
+
+// muchOutput is from which size on, in bytes, outRoot is told to be large.
+const muchOutput = 1 << 30
+
+// sayLarge says that outRoot has become large, and what makes it smaller. Nothing is
+// deleted unasked.
+func sayLarge(w io.Writer) {
+	if !rootUsed {
+		return
+	}
+	size := int64(0)
+	filepath.WalkDir(outRoot, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil // what cannot be read is not counted
+		}
+		if info, err := e.Info(); err == nil {
+			size += info.Size()
+		}
+		return nil
+	})
+	if size > muchOutput {
+		fmt.Fprintf(w, "torntail: the results in %s have %s; this removes those that are older than a week: find %s -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -r {} +\n",
+			outRoot, history.Size(size), outRoot)
+	}
 }
 
 // freshDir makes dir, or dir-2, dir-3 and so on if that is there already.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ type topologyUpCmd struct {
 	Timing    string   `help:"quick: Sentinels act within seconds; conf: their own defaults; default quick." placeholder:"NAME"`
 	Quorum    int      `help:"Sentinels that must agree; default the majority." placeholder:"N"`
 	Directive []string `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
+	Password  bool     `help:"Servers and Sentinels want a password, drawn now and printed with the addresses: for machines that others use, too."`
 }
 
 func (c *topologyUpCmd) Help() string {
@@ -48,6 +50,9 @@ func (c *topologyUpCmd) Run(a *app) error {
 	o, err := flags.options()
 	if err != nil {
 		return usage(err)
+	}
+	if c.Password {
+		o.Password = rand.Text()
 	}
 	s, err := splitbrain.New(o)
 	if err != nil {

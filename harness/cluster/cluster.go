@@ -74,6 +74,9 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 			c.Close()
 		}
 	}()
+	if s.Password != "" {
+		c.rig.Enter(s.Password)
+	}
 	c.acks.servers, c.acks.upTo = s.Topology.ServerNames(), map[[2]string]int64{}
 	c.env = c.rig.Env(splitbrain.Admin, o.Seed)
 	c.rig.Shared = c.env

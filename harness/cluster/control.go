@@ -220,6 +220,9 @@ func (c *Cluster) Environment() string {
 		fmt.Fprintf(&b, "export TORNTAIL_SENTINELS=%s\n", strings.Join(sentinels, ","))
 	}
 	fmt.Fprintf(&b, "export TORNTAIL_MASTER_NAME=%s\n", splitbrain.Master)
+	if c.s.Password != "" {
+		fmt.Fprintf(&b, "export TORNTAIL_PASSWORD=%s\n", c.s.Password)
+	}
 	return b.String()
 }
 

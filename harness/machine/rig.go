@@ -102,6 +102,16 @@ func NewRig(s product.Store, binary string, open func(clock func() time.Duration
 	return r, nil
 }
 
+// Enter makes clients of the servers give a password, which they want.
+func (r *Rig) Enter(password string) {
+	s := process.Server{}
+	if r.server != nil {
+		s = *r.server
+	}
+	s.Password = password
+	r.server = &s
+}
+
 // Allow lets servers that are started from now on write below one more directory.
 func (r *Rig) Allow(dir string) error {
 	r.mu.Lock()

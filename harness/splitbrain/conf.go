@@ -56,6 +56,10 @@ func (s *Scenario) serverConf(f *redisconf.File, i int, n Network) {
 	if of := s.Topology.MasterOf(i); of != "" {
 		f.Line("replicaof", n.Address(of).args()...)
 	}
+	if s.Password != "" {
+		f.Directive("requirepass", s.Password)
+		f.Directive("masterauth", s.Password)
+	}
 	for _, d := range s.ServerDirectives(Server(i)) {
 		f.Directive(d.Name, d.Value)
 	}
@@ -74,6 +78,11 @@ func (s *Scenario) sentinelConf(f *redisconf.File, i int, n Network) {
 	f.Linef("sentinel announce-ip %s", at.Host)
 	f.Linef("sentinel announce-port %d", at.Port)
 	f.Line("sentinel monitor", append(append([]string{Master}, n.Address(Server(0)).args()...), strconv.Itoa(s.Quorum))...)
+	if s.Password != "" {
+		f.Directive("requirepass", s.Password)
+		f.Linef("sentinel sentinel-pass %s", s.Password)
+		f.Linef("sentinel auth-pass %s %s", Master, s.Password)
+	}
 	f.Linef("sentinel down-after-milliseconds %s %d", Master, s.Timing.DownAfter.Milliseconds())
 	f.Linef("sentinel failover-timeout %s %d", Master, s.Timing.FailoverTimeout.Milliseconds())
 	f.Linef("sentinel parallel-syncs %s %d", Master, s.ParallelSyncs())
