@@ -160,7 +160,7 @@ func (r *Redis) pings(conn net.Conn, pid int) (version string, ok bool) {
 	if _, err := conn.Write(append(command("PING"), command("INFO", "server")...)); err != nil {
 		return "", false
 	}
-	answers := bufio.NewReader(conn)
+	answers := bufio.NewReader(io.LimitReader(conn, mostInfo))
 	line, err := answers.ReadString('\n')
 	if err != nil || strings.HasPrefix(line, "-LOADING") {
 		return "", false
@@ -175,6 +175,9 @@ func (r *Redis) pings(conn net.Conn, pid int) (version string, ok bool) {
 	return info["redis_version"], true
 }
 
+// mostInfo is how many bytes a starting server may answer.
+const mostInfo = 1 << 20
+
 // readInfo reads the bulk reply of INFO; nil when the server answers otherwise.
 func readInfo(answers *bufio.Reader) map[string]string {
 	head, err := answers.ReadString('\n')
@@ -182,7 +185,7 @@ func readInfo(answers *bufio.Reader) map[string]string {
 		return nil
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
-	if err != nil || n < 0 || n > 1<<20 {
+	if err != nil || n < 0 || n > mostInfo {
 		return nil
 	}
 	body := make([]byte, n)

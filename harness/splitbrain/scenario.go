@@ -59,13 +59,13 @@ type Options struct {
 	// MISCONF, OOM), and for how long at a stretch none is taken. nil: no limit.
 	MaxRefused    *int           `yaml:"max_refused,omitempty"`
 	MaxRefusedFor *time.Duration `yaml:"max_refused_for,omitempty"`
-	// Mode is how all servers keep their data, by the name of a mode of torntail run; "": an
-	// append-only file without fsync. Each says more of single servers.
-	Mode string `yaml:"mode,omitempty"`
 	// Password is what servers and Sentinels want from everybody, each other included; "":
 	// none. It is no part of a saved scenario.
-	Password string         `yaml:"-"`
-	Each     []NodeSettings `yaml:"nodes,omitempty"`
+	Password string `yaml:"-"`
+	// Mode is how all servers keep their data, by the name of a mode of torntail run; "": an
+	// append-only file without fsync. Each says more of single servers.
+	Mode string         `yaml:"mode,omitempty"`
+	Each []NodeSettings `yaml:"nodes,omitempty"`
 	// Directives and Sentinel are what the user adds to redis.conf and, for the
 	// master that is watched, to sentinel.conf ("down-after-milliseconds", "5000").
 	Directives []Directive `yaml:"redis,omitempty"`

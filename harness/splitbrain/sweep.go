@@ -92,6 +92,9 @@ type Cell struct {
 	Reports  []*Report `json:"reports"`
 }
 
+// mostCells is how many combinations there may be: each is a run of some seconds.
+const mostCells = 10_000
+
 // Cells are all combinations: the first sweep's values in turn, for each the second's.
 func Cells(o Options, sweeps []Sweep) ([]*Cell, error) {
 	type partial struct {
@@ -100,6 +103,9 @@ func Cells(o Options, sweeps []Sweep) ([]*Cell, error) {
 	}
 	list := []partial{{nil, o}}
 	for _, s := range sweeps {
+		if len(list)*len(s.Values) > mostCells {
+			return nil, fmt.Errorf("sweep %s: more than %d combinations", s.Name, mostCells)
+		}
 		var next []partial
 		for _, p := range list {
 			for _, v := range s.Values {
