@@ -16,6 +16,7 @@ EXPERIMENTS ?= 1000000
 CLAUSE_CRASHES ?= 1000
 DEFECTS     ?= 12
 ENDS        ?= 300
+SOAK        ?= 30
 # checker/exhaustive is a part of the tests.
 PACKAGES    ?= $$($(GO) list ./checker/... | grep -v /exhaustive$$)
 # Pinned, so that a new release of the linter is a change like any other.
@@ -23,7 +24,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-directives prove-hardening prove-ends mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +108,10 @@ prove-hardening: ## hostile inputs, and what they cost; real disks under a limit
 prove-ends: ## ENDS commands are ended in all ways at drawn moments: what is left before and after torntail doctor --clean
 	@scripts/setup --tests
 	TORNTAIL_ENDS=$(ENDS) TORNTAIL_TABLE=$(CURDIR)/docs/proof/ends.md $(GO) test -count=1 -timeout 4h -v -run 'TestForcedEnds' ./cmd/torntail
+
+prove-soak: ## what a process holds that works for SOAK minutes, by minute, does not grow
+	@scripts/setup --tests
+	TORNTAIL_SOAK=$(SOAK) TORNTAIL_TABLE=$(CURDIR)/docs/proof/soak.md $(GO) test -count=1 -timeout 4h -v -run 'TestSoak' ./cmd/torntail
 
 prove-transactions: ## checker/transactions against slower judges on TRANSACTIONS random histories each; each planted wrong rule is found
 	TORNTAIL_HISTORIES=$(TRANSACTIONS) TORNTAIL_PLANTS=all $(GO) test -count=1 -timeout 1h -v -run 'Agree|Planted|Complete|Bank' ./checker/transactions

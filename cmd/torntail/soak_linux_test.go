@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/mount"
+	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/workloads"
+)
+
+// holding is what a process holds, in the order of soakColumns.
+type holding [5]float64
+
+var soakColumns = [len(holding{})]string{"memory, MiB", "descriptors", "goroutines", "threads", "temporary files"}
+
+// held is what this process holds now. Memory is what it keeps when all garbage has been
+// given back.
+func held(temp string) (f holding) {
+	debug.FreeOSMemory()
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		n, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+		switch name {
+		case "VmRSS":
+			f[0] = n / 1024
+		case "Threads":
+			f[3] = n
+		}
+	}
+	fds, _ := os.ReadDir("/proc/self/fd")
+	f[1], f[2] = float64(len(fds)), float64(runtime.NumGoroutine())
+	filepath.WalkDir(temp, func(string, os.DirEntry, error) error { f[4]++; return nil })
+	return f
+}
+
+// soaking are the loops that go on side by side, each a round of it.
+func soaking(t *testing.T) map[string]func(ctx context.Context, round int) error {
+	everysec, err := redis.ModeByName("everysec")
+	require.NoError(t, err)
+	power, err := experiment.CrashByName("power")
+	require.NoError(t, err)
+	server, err := clusterServer("redis-server")
+	require.NoError(t, err)
+	scenario := func(o splitbrain.Options) *splitbrain.Scenario {
+		s, err := splitbrain.New(o)
+		require.NoError(t, err)
+		return s
+	}
+	named, err := splitbrain.Find("aphyr-2013", "")
+	require.NoError(t, err)
+	split := scenario(named.Options)
+	stays := scenario(splitbrain.Options{Clients: 1})
+	dir := t.TempDir()
+	return map[string]func(context.Context, int) error{
+		"run": func(ctx context.Context, round int) error {
+			backend, done, err := openTarget("redis-server", "fuse")
+			if err != nil {
+				return err
+			}
+			defer done()
+			k := &campaign.Campaign{Modes: []product.Mode{everysec}, Crashes: []*experiment.CrashKind{power}, Workload: workloads.Default(),
+				Personality: "ext4", Profile: "cloud-ssd", Seed: uint64(round), Runs: 2, Workers: 1}
+			_, err = k.Run(ctx, backend)
+			return err
+		},
+		"mount": func(_ context.Context, round int) error {
+			m, err := mount.Open(mount.Options{Dir: dir, Seed: uint64(round)})
+			if err != nil {
+				return err
+			}
+			// Whoever serves a file system does not use it: others write.
+			out, err := exec.Command("sh", "-c", `cd "$0" && for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=f$i bs=64k count=16 conv=fsync 2>&1 || exit 1; done`, dir).CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, out)
+			}
+			if _, cerr := control.Call(m.Socket(), "power-cut", "keep", "none"); err == nil {
+				err = cerr
+			}
+			if cerr := m.Close(); err == nil {
+				err = cerr
+			}
+			return err
+		},
+		"topology": func(ctx context.Context, round int) error {
+			up, err := cluster.Up(ctx, stays, cluster.Options{Server: server.Rig, Seed: uint64(round), Anybody: true, Host: true})
+			if err != nil {
+				return err
+			}
+			return up.Close()
+		},
+		"splitbrain": func(ctx context.Context, round int) error {
+			_, err := cluster.Run(ctx, split, cluster.Options{Server: server.Rig, Seed: uint64(round)})
+			return err
+		},
+	}
+}
+
+// TestSoak runs experiments, mounts, topologies and split brains in one process, side by side,
+// for TORNTAIL_SOAK minutes: what it holds in the last third is at most 2 % above what it held
+// in the second sixth to the half.
+func TestSoak(t *testing.T) {
+	minutes, _ := strconv.Atoi(os.Getenv("TORNTAIL_SOAK"))
+	if minutes == 0 {
+		t.Skip("for make prove-soak")
+	}
+	needs.Program(t, "redis-server")
+	needs.Working(t, fusefs.Available())
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("XDG_RUNTIME_DIR", temp)
+	ctx, stop := context.WithTimeout(context.Background(), time.Duration(minutes)*time.Minute)
+	defer stop()
+	var all sync.WaitGroup
+	rounds, failed := map[string]*atomic.Int64{}, new(atomic.Int64)
+	for name, round := range soaking(t) {
+		n := new(atomic.Int64)
+		rounds[name] = n
+		all.Go(func() {
+			for i := 1; ctx.Err() == nil; i++ {
+				// On a machine with much else to do a server may not start in its time.
+				if err := round(ctx, i); err != nil && ctx.Err() == nil {
+					t.Logf("%s, round %d: %v", name, i, err)
+					failed.Add(1)
+					continue
+				}
+				n.Add(1)
+			}
+		})
+	}
+	var table []holding
+	var text strings.Builder
+	fmt.Fprintf(&text, "# Soak\n\nWritten by `make prove-soak`: in one process, side by side, experiments with power cuts of a\nreal server, mounted disks, topologies and split brains, for %d minutes. Means of each minute,\nsampled every two seconds, after a collection of garbage.\n\n| minute | %s |\n|--:|--:|--:|--:|--:|--:|\n",
+		minutes, strings.Join(soakColumns[:], " | "))
+	for m := range minutes {
+		var sum holding
+		n := 0.0
+		for end := time.Now().Add(time.Minute); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(2 * time.Second) {
+			for i, v := range held(temp) {
+				sum[i] += v
+			}
+			n++
+		}
+		fmt.Fprintf(&text, "| %d |", m+1)
+		for i := range sum {
+			sum[i] /= max(n, 1)
+			fmt.Fprintf(&text, " %.1f |", sum[i])
+		}
+		text.WriteString("\n")
+		table = append(table, sum)
+	}
+	all.Wait()
+	text.WriteString("\nRounds:")
+	for _, name := range []string{"run", "mount", "topology", "splitbrain"} {
+		require.Positive(t, rounds[name].Load(), name)
+		fmt.Fprintf(&text, " %s %d", name, rounds[name].Load())
+	}
+	fmt.Fprintf(&text, "; failed, of all, %d.\n", failed.Load())
+	t.Log(text.String())
+	if path := os.Getenv("TORNTAIL_TABLE"); path != "" {
+		require.NoError(t, os.WriteFile(path, []byte(text.String()), 0o644))
+	}
+	mean := func(list []holding, i int) (sum float64) {
+		for _, f := range list {
+			sum += f[i] / float64(len(list))
+		}
+		return sum
+	}
+	if minutes < 6 {
+		return
+	}
+	for i, what := range soakColumns {
+		before, after := mean(table[minutes/6:minutes/2], i), mean(table[minutes-minutes/3:], i)
+		require.LessOrEqual(t, after, before*1.02, "%s: %.1f, then %.1f", what, before, after)
+	}
+}
