@@ -158,11 +158,7 @@ func (s *Server) writeRefusal(c *Session, cmd *command) string {
 		if !c.master {
 			return refusal
 		}
-		if cmd.flags&ping == 0 {
-			// The replica can no longer be what its master believes it is.
-			s.warn("Replica was unable to write command to disk.")
-			s.exiting, s.exitCode = true, 1
-		}
+		s.appliesUnwritten(cmd)
 		return ""
 	}
 	switch {
@@ -174,6 +170,24 @@ func (s *Server) writeRefusal(c *Session, cmd *command) string {
 		return errReadOnly
 	}
 	return ""
+}
+
+// unwrittenEvery is how often a replica says in its log that it cannot write what it applies.
+const unwrittenEvery = 10 * time.Second
+
+// appliesUnwritten is what a replica does about a command of its master that it cannot
+// write to disk (redis 7.0.15 server.c processCommand).
+func (s *Server) appliesUnwritten(cmd *command) {
+	if !s.cfg.ReplicaIgnoreDiskWriteErrors && cmd.flags&ping == 0 {
+		// The replica can no longer be what its master believes it is.
+		s.warn("Replica was unable to write command to disk.")
+		s.exiting, s.exitCode = true, 1
+		return
+	}
+	if now := s.env.Now(); s.unwritten == 0 || now >= s.unwritten+unwrittenEvery {
+		s.unwritten = now
+		s.warn("Replica is applying a command even though it is unable to write to disk.")
+	}
 }
 
 // staleRefusal is "", or why a replica without a link answers nothing.

@@ -132,7 +132,8 @@ type Server struct {
 	nextCron    time.Duration
 	started     time.Duration
 	ending      ending
-	attacked    int64 // when HTTP was last told of in the log, Unix seconds
+	attacked    int64         // when HTTP was last told of in the log, Unix seconds
+	unwritten   time.Duration // when appliesUnwritten told of it last
 	exiting     bool
 	exitCode    int
 

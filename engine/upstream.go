@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/front"
 	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -256,19 +257,39 @@ func (l *link) receive() error {
 	}
 	var size int64
 	var mark []byte
+	to, diskless := "to disk", l.disklessLoad()
+	if diskless {
+		to = "to parser"
+	}
 	switch {
 	case strings.HasPrefix(head, "$EOF:") && len(head) == 5+40:
 		mark = []byte(head[5:])
-		s.notice("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to disk")
+		s.notice("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF " + to)
 	case strings.HasPrefix(head, "$"):
 		if size, err = strconv.ParseInt(head[1:], 10, 63); err != nil || size < 0 {
 			return fmt.Errorf("Bad protocol from MASTER: a snapshot of %q bytes", head[1:])
 		}
-		s.notice(fmt.Sprintf("MASTER <-> REPLICA sync: receiving %d bytes from master to disk", size))
+		s.notice(fmt.Sprintf("MASTER <-> REPLICA sync: receiving %d bytes from master %s", size, to))
 	case strings.HasPrefix(head, "-"):
 		return fmt.Errorf("MASTER aborted replication with an error: %s", head[1:])
 	default:
 		return fmt.Errorf("Bad protocol from MASTER, the first byte is not '$' (we received '%.64s'), are you sure the host and port are right?", head)
+	}
+	if diskless {
+		var data received
+		if err := l.copySnapshot(&data, size, mark); err != nil {
+			return err
+		}
+		err = errUnwanted
+		l.tell(func() {
+			if s.cfg.ReplDisklessLoad == "swapdb" { // what there is stays if that cannot take its place
+				if err = s.mgr.CheckReceived(data.bytes); err != nil {
+					return
+				}
+			}
+			err = l.load(func() (rdb.Place, error) { return s.mgr.LoadReceived(data.bytes) })
+		})
+		return err
 	}
 	temp := s.mgr.TempSync()
 	f, err := s.o.FS.Open(temp, vfs.ReadWrite|vfs.Create|vfs.Truncate)
@@ -281,11 +302,44 @@ func (l *link) receive() error {
 		return err
 	}
 	err = errUnwanted
-	l.tell(func() { err = l.load(temp, f) })
+	l.tell(func() { err = l.load(func() (rdb.Place, error) { return s.mgr.LoadFromMaster(temp, f) }) })
 	if err != nil {
 		_ = s.o.FS.Remove(temp)
 	}
 	return err
+}
+
+// disklessLoad reports whether the snapshot does not pass through a file (redis 7.0.15
+// replication.c useDisklessLoad).
+func (l *link) disklessLoad() bool {
+	switch l.s.cfg.ReplDisklessLoad {
+	case "swapdb":
+		return true
+	case "on-empty-db":
+		return l.s.ks.Len() == 0
+	}
+	return false
+}
+
+// inbound is where a snapshot is received: a file, or memory.
+type inbound interface {
+	io.Writer
+	SyncRange(off, n int64) error
+	Truncate(size int64) error
+}
+
+// received is one in memory. redis-server parses what it receives at once, and answers
+// LOADING meanwhile; here it is parsed when it is there.
+type received struct{ bytes []byte }
+
+func (r *received) Write(p []byte) (int, error) {
+	r.bytes = append(r.bytes, p...)
+	return len(p), nil
+}
+func (*received) SyncRange(_, _ int64) error { return nil }
+func (r *received) Truncate(size int64) error {
+	r.bytes = r.bytes[:size]
+	return nil
 }
 
 // receivedPerSync is after how many bytes what was received is pushed to the disk,
@@ -295,7 +349,7 @@ const receivedPerSync = 8 << 20
 
 // copySnapshot writes what the master sends to the file: size bytes, or all up
 // to a mark that is not part of it.
-func (l *link) copySnapshot(f vfs.File, size int64, mark []byte) error {
+func (l *link) copySnapshot(f inbound, size int64, mark []byte) error {
 	var total, synced int64
 	var tail []byte // the last bytes, where the mark may be
 	for mark != nil || total < size {
@@ -333,7 +387,7 @@ func (l *link) copySnapshot(f vfs.File, size int64, mark []byte) error {
 }
 
 // load makes the received snapshot the data of this server. It runs in the main task.
-func (l *link) load(temp string, f vfs.File) error {
+func (l *link) load(into func() (rdb.Place, error)) error {
 	s := l.s
 	if !s.mgr.AOFOff() {
 		s.mgr.DisableAOF()
@@ -349,7 +403,7 @@ func (l *link) load(temp string, f vfs.File) error {
 	}
 	s.flushFunctions()
 	s.loading = true
-	place, err := s.mgr.LoadFromMaster(temp, f)
+	place, err := into()
 	s.loading = false
 	if l.closed { // while the disk worked, somebody told this server to follow another
 		return errUnwanted

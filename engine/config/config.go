@@ -93,9 +93,12 @@ type Config struct {
 	ReplicaOf               string // "host port" of the configuration file; "" for a master
 	Masterauth              string
 	Masteruser              string
-	RdbDelSyncFiles         bool
-	BindSourceAddr          string
-	OutputLimits            OutputLimits
+	ReplDisklessLoad        string
+	// ReplicaIgnoreDiskWriteErrors has a replica go on when it cannot write what its master sends.
+	ReplicaIgnoreDiskWriteErrors bool
+	RdbDelSyncFiles              bool
+	BindSourceAddr               string
+	OutputLimits                 OutputLimits
 
 	// Server.
 	Dir                                     string // as given; the server's vfs.FS is rooted there
@@ -161,6 +164,7 @@ var defaults = Config{
 
 	ActiveExpireEffort:     1,
 	MaxmemoryPolicy:        "noeviction",
+	ReplDisklessLoad:       "disabled",
 	MaxmemorySamples:       5,
 	MaxmemoryTenacity:      10,
 	ReplicaIgnoreMaxmemory: true,

@@ -337,3 +337,73 @@ func TestInfoHasEveryField(t *testing.T) {
 	require.NotEmpty(t, fields["redis"])
 	require.Subset(t, fields["engine"], fields["redis"])
 }
+
+// A replica that takes its master's snapshot from memory has no file of it, and what
+// cannot take the place of its data leaves these alone (swapdb).
+func TestDisklessLoad(t *testing.T) {
+	for _, k := range []kind{engineKind, redisKind} {
+		for _, c := range []struct {
+			how             string
+			had, fromMemory bool // keys before, which may decide
+		}{
+			{"disabled", false, false},
+			{"on-empty-db", false, true},
+			{"on-empty-db", true, false},
+			{"swapdb", true, true},
+		} {
+			for _, diskless := range []string{"yes", "no"} { // at the master
+				t.Run(fmt.Sprintf("%s, %s, keys before %v, diskless %s", k.name, c.how, c.had, diskless), func(t *testing.T) {
+					t.Parallel()
+					m := redisKind.start(t, "--repl-diskless-sync", diskless)
+					load(m, "k", 200)
+					m.do("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)")
+					r := k.start(t, "--repl-diskless-load", c.how)
+					if c.had {
+						r.do("SET", "mine", "v")
+					}
+					r.follow(m)
+					converge(m, r)
+					file := filepath.Join(strings.Split(r.do("CONFIG", "GET", "dir"), "\n")[1], "dump.rdb")
+					if c.fromMemory {
+						assert.NoFileExists(t, file)
+						assert.Contains(t, r.log(), "to parser")
+					} else {
+						assert.FileExists(t, file)
+						assert.Contains(t, r.log(), "to disk")
+					}
+					assert.Equal(t, "", r.do("GET", "mine"))
+					assert.Contains(t, r.do("FUNCTION", "LIST"), "lib")
+				})
+			}
+		}
+	}
+}
+
+// A replica that cannot write what its master sends ends, unless it is told to go on.
+func TestReplicaThatCannotWrite(t *testing.T) {
+	for _, k := range []kind{engineKind, redisKind} {
+		for ignore, says := range map[string]string{
+			"no":  "Replica was unable to write command to disk.",
+			"yes": "Replica is applying a command even though it is unable to write to disk.",
+		} {
+			t.Run(k.name+", replica-ignore-disk-write-errors "+ignore, func(t *testing.T) {
+				t.Parallel()
+				m := redisKind.start(t)
+				r := k.start(t, "--repl-diskless-load", "swapdb", "--save", "3600 1", "--replica-ignore-disk-write-errors", ignore)
+				r.follow(m)
+				converge(m, r)
+				dir := strings.Split(r.do("CONFIG", "GET", "dir"), "\n")[1]
+				require.NoError(t, os.Mkdir(filepath.Join(dir, "dump.rdb"), 0o755))
+				r.do("BGSAVE")
+				r.eventually("it has failed", func() bool { return r.info("rdb_last_bgsave_status") == "err" })
+				m.do("SET", "k", "v")
+				r.eventually("it says so", func() bool { return strings.Contains(r.log(), says) })
+				if ignore == "yes" {
+					converge(m, r)
+					assert.Equal(t, "v", r.do("GET", "k"))
+					r.do("CONFIG", "SET", "save", "") // else it does not end before it has saved
+				}
+			})
+		}
+	}
+}

@@ -3,6 +3,7 @@ package persist
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"syscall"
@@ -45,7 +46,7 @@ func (m *Manager) loadSnapshot(name string) (found bool, err error) {
 // readRDB puts a snapshot into the keyspace. Keys that have expired are left
 // out, except in the base of an append-only file, whose later commands may
 // assume them, and on a replica, whose master decides (rdbLoadRioWithLoadingCtx). An error is a *LoadError.
-func (m *Manager) readRDB(file string, f vfs.File, size int64, base bool) (end int64, err error) {
+func (m *Manager) readRDB(file string, f io.ReaderAt, size int64, base bool) (end int64, err error) {
 	c := m.o.Config
 	now := m.o.Env.Wall().UnixMilli()
 	m.loadedKeys, m.loadedOld = 0, 0

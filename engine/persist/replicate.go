@@ -1,12 +1,14 @@
 package persist
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strconv"
 
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/keyspace"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -102,6 +104,39 @@ func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
 	}
 	m.removeReceived()
 	return m.loadedPlace, nil
+}
+
+// LoadReceived is LoadFromMaster without a file (repl-diskless-load).
+func (m *Manager) LoadReceived(data []byte) (rdb.Place, error) {
+	m.killBgsave()
+	m.log(Notice, "MASTER <-> REPLICA sync: Loading DB in memory")
+	m.loading, m.merging = true, m.o.Bugs.Has(bugs.OldDataKept)
+	m.beginProgress()
+	m.progress.total = int64(len(data))
+	_, err := m.readRDB("", bytes.NewReader(data), int64(len(data)), false)
+	m.loading, m.merging = false, false
+	if err == ErrStopped {
+		return rdb.Place{}, err
+	}
+	if err != nil {
+		m.log(Warning, "Failed trying to load the MASTER synchronization DB from socket: %s", err)
+		m.emptyData()
+		return rdb.Place{}, err
+	}
+	m.dirty++ // nothing was saved
+	return m.loadedPlace, nil
+}
+
+// CheckReceived reports whether LoadReceived would succeed, and changes nothing.
+func (m *Manager) CheckReceived(data []byte) error {
+	var r rdb.Reader
+	_, err := keyspace.LoadRDB(&r, "", bytes.NewReader(data), int64(len(data)), rdb.ReadOptions{Checksum: m.o.Config.RdbChecksum, Databases: keyspace.Databases,
+		Aux: func(string, string) {}, Function: func(string) string { return "" }}, &m.o.Config.Limits, func(*rdb.Entry, keyspace.Object) error { return nil })
+	if err != nil {
+		m.log(Warning, "Failed trying to load the MASTER synchronization DB from socket: %s", err)
+		m.log(Notice, "MASTER <-> REPLICA sync: Discarding temporary DB in background")
+	}
+	return err
 }
 
 // removeReceived removes a master's snapshot, once it was read, where nothing is to

@@ -106,8 +106,8 @@ var settled = map[string]string{
 	"lazyfree-lazy-user-del":      "no workload sets what is past its time at once",
 	"busy-reply-threshold":        "no workload has a script that takes long",
 	"maxmemory-eviction-tenacity": "evicting takes no simulated time",
-	"replica-ignore-maxmemory":    replicas,
-	"lfu-decay-time":              "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
+	"replica-ignore-maxmemory":    replicas, "repl-diskless-load": replicas, "replica-ignore-disk-write-errors": replicas,
+	"lfu-decay-time": "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
 }
 
 const (
