@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/vfs"
 )
 
@@ -92,5 +93,73 @@ func TestOthersHaveTheirTurnWhileDataAreLoaded(t *testing.T) {
 			require.ErrorIs(t, err, ErrStopped)
 			require.Len(t, seen, 2)
 		}
+	}
+}
+
+// What cannot be opened, asked or read ends the start with redis-server's words, and nothing that
+// was not loaded whole is served.
+func TestWhatCannotBeReadEndsTheStart(t *testing.T) {
+	set := func(key string) string { return "*3\r\n$3\r\nSET\r\n$1\r\n" + key + "\r\n$1\r\nv\r\n" }
+	for _, c := range []struct {
+		name  string
+		lines []string
+		files map[string]string // besides a directory "appendonlydir"; a name that ends in a slash is a directory
+		kind  disk.OpKind
+		part  string
+		want  string // "": the start succeeds
+		keys  int
+	}{
+		{"whole", nil, nil, 0, "", "", 1},
+		{"a file that is not opened", nil, nil, disk.OpOpen, ".1.incr.aof", "Fatal error: can't open the append log file a.1.incr.aof for reading: Input/output error", 0},
+		{"a file whose size is not known", nil, nil, disk.OpStat, ".1.incr.aof", "Unable to obtain the AOF file a.1.incr.aof length. stat: Input/output error", 0},
+		{"a file that is not read", nil, nil, disk.OpRead, ".1.incr.aof", "Unrecoverable error reading the append only file a.1.incr.aof: Input/output error", 0},
+		{"a manifest that is not opened", nil, nil, disk.OpOpen, "manifest", "Fatal error: can't open the AOF manifest file appendonlydir/a.manifest for reading: Input/output error", 0},
+		{"a file that is missing", nil, map[string]string{"a.manifest": "file b seq 1 type i\n"}, 0, "", "Unable to obtain the AOF file b length. stat: No such file or directory", 0},
+		{"a directory in a file's place", nil, map[string]string{"a.manifest": "file b seq 1 type i\n", "b/": ""}, 0, "", "Unrecoverable error reading the append only file b: Is a directory", 0},
+		{"a cut file that is not the last", nil, map[string]string{"a.manifest": "file 1 seq 1 type i\nfile 2 seq 2 type i\n", "1": set("a") + set("b")[:20], "2": set("c")}, 0, "", "Fatal error: the truncated file is not the last file", 0},
+		{"a cut file that is not cut back", nil, map[string]string{"a.manifest": "file 1 seq 1 type i\n", "1": set("a") + set("b")[:20]}, disk.OpTruncate, "1", "Unexpected end of file reading the append only file 1. You can: ", 0},
+		{"a cut file", nil, map[string]string{"a.manifest": "file 1 seq 1 type i\n", "1": set("a") + set("b")[:20]}, 0, "", "", 1},
+		{"a cut file that must be whole", []string{"aof-load-truncated no"}, map[string]string{"a.manifest": "file 1 seq 1 type i\n", "1": set("a") + set("b")[:20]}, 0, "", "Unexpected end of file reading the append only file 1. You can: ", 0},
+		{"EXEC alone", nil, map[string]string{"a.manifest": "file 1 seq 1 type i\n", "1": "*1\r\n$4\r\nEXEC\r\n" + set("a")}, 0, "", "", 1},
+		{"an old file that is taken over", nil, map[string]string{"a.manifest": "", "../a": set("a") + set("b")}, 0, "", "", 2},
+		{"an old file that is taken over again", nil, map[string]string{"a.manifest": "file a seq 1 type b\n", "../a": set("a") + set("b")}, 0, "", "", 2},
+		{"an old file beside newer ones", nil, map[string]string{"a.manifest": "file 1 seq 1 type i\n", "1": set("c"), "../a": set("a") + set("b")}, 0, "", "", 1},
+		{"an old file that was taken over", nil, map[string]string{"a.manifest": "file a seq 1 type b\n", "a": set("c"), "../a": set("a") + set("b")}, 0, "", "", 1},
+		{"an old file that is not moved", nil, map[string]string{"a.manifest": "", "../a": set("a")}, disk.OpRename, "a", "Error trying to ", 0},
+		{"a snapshot that is not opened", []string{"appendonly no"}, nil, disk.OpOpen, "dump.rdb", "Fatal error loading the DB: Input/output error. Exiting.", 0},
+		{"a snapshot that is a directory", []string{"appendonly no", "dbfilename appendonlydir"}, nil, 0, "", "Short read or OOM", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRoom(t)
+			if c.files == nil {
+				c.files = map[string]string{"a.manifest": "file a.1.incr.aof seq 1 type i\n", "a.1.incr.aof": set("a"), "../dump.rdb": "REDIS0010"}
+			}
+			r.run(nil, func(s *server) {
+				fs := s.o.FS
+				require.NoError(t, fs.Mkdir("appendonlydir"))
+				for name, content := range c.files {
+					if dir, is := strings.CutSuffix(name, "/"); is {
+						require.NoError(t, fs.Mkdir("appendonlydir/"+dir))
+					} else if above, is := strings.CutPrefix(name, "../"); is {
+						require.NoError(t, vfs.WriteFile(fs, above, []byte(content)))
+					} else if content != "" {
+						require.NoError(t, vfs.WriteFile(fs, "appendonlydir/"+name, []byte(content)))
+					}
+				}
+			})
+			on := true
+			r.hook = failing(&on, c.kind, c.part)
+			r.run(append([]string{"appendonly yes", "appendfilename a"}, c.lines...), func(s *server) {
+				err := s.Load()
+				if c.want == "" {
+					require.NoError(t, err)
+					require.Equal(t, c.keys, s.ks.Len())
+					return
+				}
+				var refused *LoadError
+				require.ErrorAs(t, err, &refused)
+				require.True(t, s.logged(c.want) || strings.Contains(err.Error(), c.want), "%v %q", err, s.lines)
+			})
+		})
 	}
 }
