@@ -265,6 +265,36 @@ func TestDamagedStreamsAreRefused(t *testing.T) {
 		_, err := load(rdb.TypeStream2, []byte(damaged))
 		require.ErrorContains(t, err, c.want)
 	}
+	// A node that is there twice.
+	require.Equal(t, byte(16), whole[1])
+	require.Less(t, whole[18], byte(64), "the length of the first node")
+	first := whole[1 : 19+int(whole[18])]
+	_, err := load(rdb.TypeStream2, []byte(string(rune(whole[0]+1))+first+whole[1:]))
+	require.ErrorContains(t, err, "Listpack re-added with existing key")
+
+	// Groups of a stream without entries.
+	const (
+		empty = "\x00\x00\x00\x01\x00\x00\x00\x00\x01" // no nodes; its identifiers
+		group = "\x01g\x00\x01\x01"                    // the name, the last identifier, how many were read
+		time  = "\x01\x02\x03\x04\x05\x06\x07\x00"
+	)
+	id := func(n byte) string { return strings.Repeat("\x00", 15) + string(rune(n)) }
+	pending := func(n byte) string { return id(n) + time + "\x01" }
+	for _, c := range []struct{ form, want string }{
+		{empty + "\x02" + group + "\x00\x00" + strings.Replace(group, "g", "h", 1) + "\x00\x00", ""},
+		{empty + "\x02" + group + "\x00\x00" + group + "\x00\x00", "Duplicated consumer group name g"},
+		{empty + "\x01" + group + "\x02" + pending(1) + pending(2) + "\x02\x01a" + time + "\x01" + id(1) + "\x01b" + time + "\x01" + id(2), ""},
+		{empty + "\x01" + group + "\x02" + pending(1) + pending(1) + "\x01\x01a" + time + "\x01" + id(1), "Duplicated global PEL entry loading stream consumer group"},
+		{empty + "\x01" + group + "\x01" + pending(1) + "\x02\x01a" + time + "\x01" + id(1) + "\x01b" + time + "\x01" + id(1), "Duplicated consumer PEL entry"},
+		{empty + "\x01" + group + "\x02" + pending(1) + pending(2) + "\x01\x01a" + time + "\x01" + id(1), "Stream CG PEL entry without consumer"},
+	} {
+		_, err := load(rdb.TypeStream2, []byte(c.form))
+		if c.want == "" {
+			require.NoError(t, err, "%q", c.form)
+		} else {
+			require.ErrorContains(t, err, c.want)
+		}
+	}
 }
 
 // A snapshot of a large stream that is written meanwhile costs what is touched.
