@@ -141,3 +141,28 @@ func TestTheListOfWhatExpiresIsTidied(t *testing.T) {
 	}))
 	require.Len(t, seen, 400, "each once")
 }
+
+// A database that was emptied, or a keyspace that was, is as a new one: the same keys come in
+// the same order, on which simulations rely.
+func TestAnEmptiedDatabaseIsAsANewOne(t *testing.T) {
+	order := func(db *keyspace.DB) (keys []string) {
+		for n := range 200 {
+			key := []byte(fmt.Sprint(n))
+			db.Set(key, keyspace.StringObject(nil))
+			db.SetExpire(key, 7)
+		}
+		require.Equal(t, 150, db.VisitExpiring(150, func(key string, _ int64) { keys = append(keys, key) }))
+		db.NoteTTL(100)
+		return keys
+	}
+	ks := keyspace.New()
+	want := order(ks.DB(0))
+	for range 2 {
+		require.Equal(t, 200, ks.DB(0).Flush())
+		require.Zero(t, ks.DB(0).Expires())
+		require.Zero(t, ks.DB(0).AvgTTL())
+		require.Equal(t, want, order(ks.DB(0)))
+		ks.Reset()
+		require.Equal(t, want, order(ks.DB(0)))
+	}
+}

@@ -50,6 +50,26 @@ func TestWhatIsLoadedIsTold(t *testing.T) {
 	})
 }
 
+// How many keys of a snapshot were loaded, and how many were left out because they have
+// expired, is told of each loading anew.
+func TestWhatHasExpiredIsCounted(t *testing.T) {
+	r := newRoom(t)
+	r.run(nil, func(s *server) {
+		require.NoError(t, s.Load())
+		require.NoError(t, s.turn("SET a 1", "SET b 2 PXAT 1", "SET c 3 PXAT 2", "SET d 4 PXAT 99999999999999"))
+		require.NoError(t, s.Save())
+	})
+	r.run(nil, func(s *server) {
+		require.NoError(t, s.Load())
+		require.True(t, s.logged("Done loading RDB, keys loaded: 2, keys expired: 2."), "%q", s.lines)
+		require.NoError(t, s.Save())
+		s.ks.FlushAll()
+		s.lines = nil
+		require.NoError(t, s.Load())
+		require.True(t, s.logged("Done loading RDB, keys loaded: 2, keys expired: 0."), "%q", s.lines)
+	})
+}
+
 // Others have their turn each time that loading-process-events-interval-bytes were read,
 // and at each 1,024th command of an append-only file; who refuses ends the loading.
 func TestOthersHaveTheirTurnWhileDataAreLoaded(t *testing.T) {
