@@ -29,6 +29,8 @@ var aclCommands = []entry{
 	{name: "acl|dryrun", run: aclDryrun},
 	{name: "acl|setuser", run: aclRefuse},
 	{name: "acl|deluser", run: aclRefuse},
+	{name: "acl|load", run: aclFileless},
+	{name: "acl|save", run: aclFileless},
 	{name: "acl|help", run: help("ACL",
 		"CAT [<category>]", "    List all commands that belong to <category>, or all command categories", "    when no category is specified.",
 		"DRYRUN <username> <command> [<arg> ...]", "    Returns whether the user can execute the given command without executing the command.",
@@ -42,6 +44,12 @@ var aclCommands = []entry{
 // aclRefuse refuses what would change who there is.
 func aclRefuse(_ *Server, c *Session, argv [][]byte) {
 	c.error("ERR ACL " + string(argv[1]) + " is not carried out by this server")
+}
+
+// aclFileless answers what is about a file of users: there is none.
+func aclFileless(_ *Server, c *Session, _ [][]byte) {
+	c.error("ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE " +
+		"(assuming you have a Redis configuration file set) in order to store users in the Redis configuration.")
 }
 
 // passwordHash is the default user's, as ACL shows it; "" without one.

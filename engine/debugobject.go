@@ -9,8 +9,14 @@ import (
 var memoryCommands = []entry{
 	{name: "memory|usage", run: cmdMemoryUsage},
 	{name: "memory|purge", run: func(_ *Server, c *Session, _ [][]byte) { c.ok() }},
+	{name: "memory|stats", run: cmdMemoryStats},
+	{name: "memory|doctor", run: cmdMemoryDoctor},
+	{name: "memory|malloc-stats", run: func(_ *Server, c *Session, _ [][]byte) { c.bulkText("Stats not supported for the current allocator") }},
 	{name: "memory|help", run: help("MEMORY",
+		"DOCTOR", "    Return memory problems reports.",
+		"MALLOC-STATS", "    Return internal statistics report from the memory allocator.",
 		"PURGE", "    Attempt to purge dirty pages for reclamation by the allocator.",
+		"STATS", "    Return information about the memory usage of the server.",
 		"USAGE <key> [SAMPLES <count>]", "    Return memory in bytes used by <key> and its value. Nested values are", "    sampled up to <count> times (default: 5, 0 means sample all).")},
 }
 

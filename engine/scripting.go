@@ -624,13 +624,11 @@ func (r replier) Array(n int) { r.c.array(n) }
 // infoScripts is what INFO says of scripts and functions: how many there are, and about
 // what they take.
 func (s *Server) infoScripts(t *infoText) {
-	var cached, functions, scriptBytes, functionBytes int64
+	var cached, functions int64
 	if e := s.scripting.engine; e != nil {
-		cached, functions, scriptBytes = int64(e.Scripts()), int64(e.Functions()), e.ScriptMemory()
-		for _, l := range e.List() {
-			functionBytes += int64(len(l.Code)) + functionOverhead*int64(1+len(l.Functions))
-		}
+		cached, functions = int64(e.Scripts()), int64(e.Functions())
 	}
+	scriptBytes, functionBytes := s.scriptMemory()
 	vm := int64(0)
 	if s.scripting.engine != nil {
 		vm = interpreterBytes
@@ -648,6 +646,18 @@ func (s *Server) infoScripts(t *infoText) {
 	t.number("used_memory_functions", functionBytes)
 	t.number("used_memory_scripts", scriptBytes+functionBytes)
 	t.text("used_memory_scripts_human", humanBytes(scriptBytes+functionBytes))
+}
+
+// scriptMemory is about what cached scripts, and functions, take.
+func (s *Server) scriptMemory() (scripts, functions int64) {
+	e := s.scripting.engine
+	if e == nil {
+		return 0, 0
+	}
+	for _, l := range e.List() {
+		functions += int64(len(l.Code)) + functionOverhead*int64(1+len(l.Functions))
+	}
+	return e.ScriptMemory(), functions
 }
 
 // functionOverhead is about what a library or function takes beside its code.

@@ -197,10 +197,16 @@ func (k *Keyspace) weigh() {
 func (k *Keyspace) Overhead() (n int64) {
 	for i := range k.dbs {
 		if db := &k.dbs[i]; len(db.index) > 0 {
-			n += db.keys + tableBytes(len(db.index)) + int64(db.expires)*entryBytes + tableBytes(db.expires)
+			main, expires := db.Overhead()
+			n += main + expires
 		}
 	}
 	return n
+}
+
+// Overhead is that of one database: of its keys, and of those among them that expire.
+func (db *DB) Overhead() (main, expires int64) {
+	return db.keys + tableBytes(len(db.index)), int64(db.expires)*entryBytes + tableBytes(db.expires)
 }
 
 // Bytes is what the data take; see Overhead.

@@ -407,3 +407,25 @@ func TestReplicaThatCannotWrite(t *testing.T) {
 		}
 	}
 }
+
+// MEMORY and ACL answer in redis-server's words where these do not depend on the allocator.
+func TestToldOfMemory(t *testing.T) {
+	told := map[string][]string{}
+	for _, k := range []kind{engineKind, redisKind} {
+		p := k.start(t)
+		p.do("SET", "k", "v")
+		p.do("SELECT", "3")
+		p.do("SET", "k", "v", "EX", "100")
+		for i, word := range strings.Split(p.do("MEMORY", "STATS"), "\n") {
+			if _, err := strconv.ParseFloat(word, 64); err != nil {
+				told[k.name] = append(told[k.name], fmt.Sprint(i, word))
+			}
+		}
+		told[k.name] = append(told[k.name], p.do("MEMORY", "DOCTOR"), p.do("MEMORY", "HELP"))
+		for _, sub := range []string{"LOAD", "SAVE"} {
+			_, err := p.c.Do("ACL", sub)
+			told[k.name] = append(told[k.name], fmt.Sprint(err))
+		}
+	}
+	assert.Equal(t, told["redis"], told["engine"])
+}
