@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/torntail/torntail/engine/persist"
+
 // killFilter is what CLIENT KILL selects by. Its zero value selects everybody.
 type killFilter struct {
 	id          int64
@@ -92,4 +94,20 @@ func (f *killFilter) parse(argv [][]byte) string {
 		}
 	}
 	return ""
+}
+
+// closeIdle closes the connections of clients from which no command came for too long;
+// replicas, who waits, and who listens to others are left alone (redis 7.0.15 timeout.c
+// clientsCronHandleTimeout).
+func (s *Server) closeIdle() {
+	if s.cfg.Timeout == 0 {
+		return
+	}
+	now := s.env.Wall().Unix()
+	for _, c := range s.sessions {
+		if c.replica == nil && !c.master && !c.dead && c.blocked == nil && !c.busy && c.subscribed() == 0 && now-c.active > s.cfg.Timeout {
+			s.o.Log(persist.Verbose, "Closing idle client")
+			c.kill()
+		}
+	}
 }

@@ -349,6 +349,7 @@ func (s *Server) cron() error {
 	}
 	s.tickClock()
 	s.sampleRates()
+	s.closeIdle()
 	if s.pauses.until != 0 && s.env.Now() >= s.pauses.until {
 		s.endPause()
 	}

@@ -93,6 +93,7 @@ type Config struct {
 	ReplicaOf               string // "host port" of the configuration file; "" for a master
 	Masterauth              string
 	Masteruser              string
+	Timeout                 int64 // seconds after which idle clients are closed; 0: never
 	ReplDisklessLoad        string
 	// ReplicaIgnoreDiskWriteErrors has a replica go on when it cannot write what its master sends.
 	ReplicaIgnoreDiskWriteErrors bool

@@ -185,7 +185,7 @@ var table = []*directive{
 	inertInt("tcp-backlog", "511", 0, maxInt).immutably(),
 	inertInt("tcp-keepalive", "300", 0, maxInt),
 	inertEnum("tls-auth-clients", "yes", "no", "yes", "optional"),
-	inertInt("timeout", "0", 0, maxInt),
+	integer("timeout", 0, maxInt, func(c *Config) *int64 { return &c.Timeout }),
 	inertText("tls-ca-cert-dir", ""),
 	inertText("tls-ca-cert-file", ""),
 	inertText("tls-cert-file", ""),

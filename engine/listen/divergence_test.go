@@ -429,3 +429,28 @@ func TestToldOfMemory(t *testing.T) {
 	}
 	assert.Equal(t, told["redis"], told["engine"])
 }
+
+// Idle clients are closed; who waits or listens is not.
+func TestIdleClientsAreClosed(t *testing.T) {
+	for _, k := range []kind{engineKind, redisKind} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			p := k.start(t)
+			waits, err := net.Dial("tcp", p.addr)
+			require.NoError(t, err)
+			defer waits.Close()
+			_, err = waits.Write([]byte("BLPOP list 0\r\n"))
+			require.NoError(t, err)
+			idle, err := net.Dial("tcp", p.addr)
+			require.NoError(t, err)
+			defer idle.Close()
+			_, err = idle.Write([]byte("PING\r\n"))
+			require.NoError(t, err)
+			p.eventually("all are there", func() bool { return p.info("blocked_clients") == "1" && p.info("connected_clients") == "3" })
+			p.do("CONFIG", "SET", "timeout", "1")
+			p.eventually("one is closed", func() bool { return p.info("connected_clients") == "2" })
+			require.Equal(t, "1", p.info("blocked_clients"))
+			p.do("RPUSH", "list", "v")
+		})
+	}
+}

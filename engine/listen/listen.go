@@ -64,7 +64,7 @@ func Run(o Options) int {
 		log.line(persist.Notice, "Configuration loaded")
 	}
 	for _, name := range o.Config.Ignored() {
-		log.line(persist.Warning, "The directive '"+name+"' has no effect on this server")
+		log.line(persist.Warning, "The directive '"+name+"' has no effect on this server: "+config.Why(name))
 	}
 	dir, err := workingDirectory(o.Config.Dir)
 	if err != nil {

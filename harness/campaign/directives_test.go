@@ -88,7 +88,7 @@ var settled = map[string]string{
 	"enable-debug-command": clients, "enable-protected-configs": clients, "proto-max-bulk-len": clients,
 	"client-query-buffer-limit": clients, "client-output-buffer-limit": clients, "databases": clients,
 	"loglevel": telling, "logfile": telling, "latency-monitor-threshold": telling,
-	"slowlog-log-slower-than": telling, "slowlog-max-len": telling,
+	"slowlog-log-slower-than": telling, "slowlog-max-len": telling, "timeout": clients,
 	"repl-backlog-size": replicas, "repl-backlog-ttl": replicas, "repl-timeout": replicas, "repl-ping-replica-period": replicas,
 	"repl-diskless-sync": replicas, "repl-diskless-sync-delay": replicas, "repl-diskless-sync-max-replicas": replicas,
 	"min-replicas-to-write": replicas, "min-replicas-max-lag": replicas, "replica-read-only": replicas,
