@@ -169,6 +169,32 @@ func readAll(data []byte) (cmds []string, valid int64, err error) {
 	}
 }
 
+// A file that has become shorter since it was asked for its size ends where it ends.
+func TestAFileThatBecomesShorter(t *testing.T) {
+	const set = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n"
+	for _, commands := range []int{1, 3, 20_000} {
+		for _, cut := range []int{0, 5} {
+			data := []byte(strings.Repeat(set, commands))
+			data = data[:len(data)-cut]
+			var r Reader
+			r.Reset("a.aof", bytes.NewReader(data), 0, int64(len(data))+100_000)
+			n := 0
+			var err error
+			for ; err == nil; n++ {
+				_, err = r.Next()
+			}
+			if cut == 0 {
+				require.Equal(t, io.EOF, err)
+				require.Equal(t, commands, n-1)
+				require.EqualValues(t, len(data), r.Offset())
+			} else {
+				require.ErrorIs(t, err, ErrTruncated)
+				require.Equal(t, commands-1, n-1)
+			}
+		}
+	}
+}
+
 func TestEndsOfFiles(t *testing.T) {
 	const ok = "*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n"
 	for _, c := range []struct {

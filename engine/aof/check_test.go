@@ -61,7 +61,7 @@ func checkCases(t *testing.T) []checkCase {
 		// Annotations, cut and whole, longer than the line that is read.
 		"#", "#\n", "#\r\n" + set, set + "#TS:1", "#" + strings.Repeat("x", 1021) + "\n" + set, "#" + strings.Repeat("x", 1022) + "\n" + set, "#" + strings.Repeat("x", 1023) + "\n" + set, "#" + strings.Repeat("x", 2100) + "\n" + set, set + "#TS:1\r\n*", multi + "#TS:1\r\n" + set + exec,
 		// What a preamble is and is not.
-		"REDI", "REDIS", "REDIS0010", base, base + exec, base + multi + set, "#\nfile x seq 1 type b\n", "file", "fil", "#no newline", "# " + strings.Repeat("c", 5000) + "\nfile x seq 1 type i\n",
+		"REDI", "REDIS", "REDIS00", "REDIS001", "REDIS0010", base, base + exec, base + multi + set, "#\nfile x seq 1 type b\n", "file", "fil", "#no newline", "# " + strings.Repeat("c", 5000) + "\nfile x seq 1 type i\n",
 	} {
 		cases = append(cases, checkCase{fmt.Sprintf("text %d (%.40q)", i, text), map[string]string{"f.aof": text}, "f.aof"})
 	}

@@ -236,3 +236,18 @@ func TestHintsAreReadBack(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 }
+
+// OBJECT ENCODING of strings: numbers that are written so, short ones, and what was changed in
+// place.
+func TestEncodingsOfStrings(t *testing.T) {
+	short, long := []byte(strings.Repeat("x", 44)), []byte(strings.Repeat("x", 45))
+	for _, c := range []struct {
+		o    keyspace.Object
+		want string
+	}{
+		{keyspace.StringObject([]byte("12")), "int"}, {keyspace.StringObject([]byte("012")), "embstr"}, {keyspace.StringObject(short), "embstr"}, {keyspace.StringObject(long), "raw"},
+		{keyspace.TextObject([]byte("12")), "embstr"}, {keyspace.TextObject(long), "raw"}, {keyspace.RawObject([]byte("12")), "raw"}, {keyspace.RawObject(short), "raw"}, {keyspace.RawObject(long), "raw"},
+	} {
+		require.Equal(t, c.want, c.o.Encoding(), "%s", c.o.Str)
+	}
+}

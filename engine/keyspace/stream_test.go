@@ -3,6 +3,7 @@ package keyspace_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -335,4 +336,69 @@ func TestEntriesThatAreTooLarge(t *testing.T) {
 	require.False(t, keyspace.TooLarge(nil))
 	require.False(t, keyspace.TooLarge(fields))
 	require.True(t, keyspace.TooLarge(append(fields, []byte("x"))))
+}
+
+// The identifiers beside another, and that there are none before the first and after the last.
+func TestNeighboursOfIdentifiers(t *testing.T) {
+	type ID = keyspace.StreamID
+	for _, c := range []struct {
+		id, next, previous ID
+		last, first        bool
+	}{
+		{ID{}, ID{Seq: 1}, keyspace.MaxStreamID, false, true},
+		{ID{Seq: 1}, ID{Seq: 2}, ID{}, false, false},
+		{ID{Ms: 1}, ID{Ms: 1, Seq: 1}, ID{Seq: math.MaxUint64}, false, false},
+		{ID{Ms: 1, Seq: math.MaxUint64}, ID{Ms: 2}, ID{Ms: 1, Seq: math.MaxUint64 - 1}, false, false},
+		{keyspace.MaxStreamID, ID{}, ID{Ms: math.MaxUint64, Seq: math.MaxUint64 - 1}, true, false},
+	} {
+		next, ok := c.id.Next()
+		require.Equal(t, !c.last, ok)
+		require.Equal(t, c.next, next)
+		previous, ok := c.id.Previous()
+		require.Equal(t, !c.first, ok)
+		require.Equal(t, c.previous, previous)
+	}
+}
+
+// How far a group has read, and what it lacks, beside a count of all entries that there were;
+// unknown only where entries were deleted, or the stream cannot tell.
+func TestWhatAGroupLacks(t *testing.T) {
+	s := keyspace.New().DB(0).NewStream([]byte("k"))
+	id := func(n uint64) keyspace.StreamID { return keyspace.StreamID{Ms: n} }
+	require.Zero(t, s.ReadUpTo(id(5)))
+	g := s.NewGroup([]byte("g"), keyspace.StreamID{}, 0)
+	lag := func(want int64, known bool) {
+		t.Helper()
+		got, ok := s.Lag(g)
+		require.Equal(t, known, ok)
+		if known {
+			require.Equal(t, want, got)
+		}
+	}
+	lag(0, true)
+	for n := range uint64(10) {
+		s.Append(id(n+1), [][]byte{[]byte("f"), []byte("v")})
+	}
+	lag(10, true)
+	require.EqualValues(t, 1, s.ReadUpTo(id(1)))
+	require.EqualValues(t, 0, s.ReadUpTo(id(0)))
+	require.EqualValues(t, 10, s.ReadUpTo(id(10)))
+	require.Equal(t, int64(keyspace.UnknownRead), s.ReadUpTo(id(5)))
+	require.Equal(t, int64(keyspace.UnknownRead), s.ReadUpTo(id(11)))
+	for n := range uint64(4) {
+		s.Deliver(g, id(n+1))
+		require.EqualValues(t, n+1, g.Read)
+		lag(int64(9-n), true)
+	}
+	s.Delete([]keyspace.StreamID{id(2)}) // behind the group: it has been read
+	lag(6, true)
+	s.Deliver(g, id(5))
+	require.EqualValues(t, 5, g.Read)
+	s.Delete([]keyspace.StreamID{id(8)}) // before it: how many are left cannot be told
+	lag(0, false)
+	s.Deliver(g, id(6))
+	require.Equal(t, int64(keyspace.UnknownRead), g.Read)
+	s.Deliver(g, id(10)) // the last one
+	require.EqualValues(t, 10, g.Read)
+	lag(0, true)
 }
