@@ -13,6 +13,7 @@ type sighting struct {
 	id      string
 	content [2]string
 	known   bool
+	found   bool // only after the crash: whether clients' replies have an order does not hang on it
 }
 
 // mostChoices bounds how many choices of IDs are tried for one transaction. Where
@@ -88,18 +89,11 @@ func (p *Problem) sightings() []sighting {
 	added := map[of]bool{}
 	anew := p.beginAnew(place)
 	seen := []sighting{}
+	afterCrash := false
 	see := func(key int32, id string, content [2]string, known bool) {
-		if id == "" || id[0] == '*' {
-			return
-		}
-		i := slices.IndexFunc(seen, func(s sighting) bool {
-			return s.key == key && s.id == id && (!anew[key] || s.known == known && s.content == content)
-		})
-		switch {
-		case i < 0:
-			seen = append(seen, sighting{key, id, content, known})
-		case known:
-			seen[i].content, seen[i].known = content, true
+		s := sighting{key, id, content, known, afterCrash}
+		if id != "" && id[0] != '*' && !slices.Contains(seen, s) {
+			seen = append(seen, s)
 		}
 	}
 	entries := func(key int32, flat []string) {
@@ -151,10 +145,11 @@ func (p *Problem) sightings() []sighting {
 		}
 	}
 	for i := range p.Keys {
-		for _, body := range []string{p.Keys[i].Found.body, p.Keys[i].Initial} {
+		for k, body := range []string{p.Keys[i].Initial, p.Keys[i].Found.body} {
 			if _, body = split(body); body == absent || body[0] != typeStream {
 				continue
 			}
+			afterCrash = k == 1
 			s := unpackStream(body)
 			entries(int32(i), s.flat())
 			for k := range s.groups {
@@ -164,7 +159,13 @@ func (p *Problem) sightings() []sighting {
 			}
 		}
 	}
-	seen = slices.DeleteFunc(seen, func(s sighting) bool { return added[of{s.key, s.id}] })
+	told := map[of]bool{} // what such an ID has, unless the stream begins anew
+	for _, s := range seen {
+		if s.known && !s.found && !anew[s.key] {
+			told[of{s.key, s.id}] = true
+		}
+	}
+	seen = slices.DeleteFunc(seen, func(s sighting) bool { return added[of{s.key, s.id}] || !s.known && told[of{s.key, s.id}] })
 	slices.SortStableFunc(seen, func(a, b sighting) int {
 		switch {
 		case a.known == b.known:
