@@ -220,25 +220,12 @@ func (p pairs) reply(c *Session) {
 func (c *Session) doc(cmd *command, docs map[string]*spec.Doc) {
 	d := docs[cmd.fullName]
 	var p pairs
-	p.text(c, "summary", d.Summary)
 	p.text(c, "since", d.Since)
 	p.text(c, "group", d.Group)
-	p.text(c, "complexity", d.Complexity)
 	if len(d.DocFlags) > 0 {
 		p.add("doc_flags", func() { c.statuses(d.DocFlags) })
 	}
 	p.text(c, "deprecated_since", d.DeprecatedSince)
-	p.text(c, "replaced_by", d.ReplacedBy)
-	if len(d.History) > 0 {
-		p.add("history", func() {
-			c.set(len(d.History))
-			for _, change := range d.History {
-				c.array(len(change))
-				c.bulkText(change[0])
-				c.bulkText(change[1])
-			}
-		})
-	}
 	if len(d.Arguments) > 0 {
 		p.add("arguments", func() { c.docArguments(d.Arguments) })
 	}
@@ -266,7 +253,6 @@ func (c *Session) docArguments(args []spec.Argument) {
 		if a.Token != nil {
 			p.add("token", func() { c.bulkText(*a.Token) })
 		}
-		p.text(c, "summary", a.Summary)
 		p.text(c, "since", a.Since)
 		p.text(c, "deprecated_since", a.DeprecatedSince)
 		if len(a.Flags) > 0 {

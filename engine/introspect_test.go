@@ -33,7 +33,8 @@ func toldBy(reply string, known map[string]bool) map[string][]string {
 	return told
 }
 
-// documentedBy is the same of COMMAND DOCS.
+// documentedBy is the same of COMMAND DOCS, without its sentences (summaries, complexities,
+// history, what replaces a command), which are Redis's own: the engine has none.
 func documentedBy(reply string, known map[string]bool) map[string][]string {
 	told := map[string][]string{}
 	pairs := elements(reply)
@@ -45,7 +46,14 @@ func documentedBy(reply string, known map[string]bool) map[string][]string {
 		fields := elements(pairs[i+1])
 		var out []string
 		for f := 0; f+1 < len(fields); f += 2 {
-			if payload(fields[f]) != "subcommands" {
+			switch payload(fields[f]) {
+			case "summary", "complexity", "history", "replaced_by":
+				continue
+			case "arguments":
+				out = append(out, fields[f], argumentsIn(fields[f+1]))
+				continue
+			case "subcommands":
+			default:
 				out = append(out, fields[f]+fields[f+1])
 				continue
 			}
@@ -59,6 +67,25 @@ func documentedBy(reply string, known map[string]bool) map[string][]string {
 		told[name] = out
 	}
 	return told
+}
+
+// argumentsIn are the arguments of a command in COMMAND DOCS, without their summaries.
+func argumentsIn(reply string) string {
+	var b strings.Builder
+	for _, argument := range elements(reply) {
+		fields := elements(argument)
+		for f := 0; f+1 < len(fields); f += 2 {
+			switch payload(fields[f]) {
+			case "summary":
+			case "arguments":
+				b.WriteString(argumentsIn(fields[f+1]))
+			default:
+				b.WriteString(fields[f] + fields[f+1])
+			}
+		}
+		b.WriteString(";")
+	}
+	return b.String()
 }
 
 // What COMMAND tells of the commands that both have, subcommands and documentation

@@ -1,5 +1,5 @@
 // Package spec holds what redis-server 7.0.15 says of its commands: arity,
-// flags, ACL categories, where the keys are, and the documentation. The files
+// flags, ACL categories, where the keys are, and the facts of the documentation. The files
 // beside it are recorded from redis-server by this package's test, which holds
 // them against it.
 package spec
@@ -66,24 +66,17 @@ func (s *Search) Number(name string) int {
 	return 0
 }
 
-// Doc is a command's entry in COMMAND DOCS. Its sentences are Redis's own
-// (LICENSE.redis).
+// Doc is a command's entry in COMMAND DOCS, without what is prose there (summary,
+// complexity, history, what replaces it): that text is Redis's own.
 type Doc struct {
 	Name            string     `json:"name"`
-	Summary         string     `json:"summary,omitempty"`
 	Since           string     `json:"since,omitempty"`
 	Group           string     `json:"group"`
-	Complexity      string     `json:"complexity,omitempty"`
 	DocFlags        []string   `json:"doc_flags,omitempty"`
 	DeprecatedSince string     `json:"deprecated_since,omitempty"`
-	ReplacedBy      string     `json:"replaced_by,omitempty"`
-	History         []Change   `json:"history,omitempty"`
 	Arguments       []Argument `json:"arguments,omitempty"`
 	Sub             []*Doc     `json:"sub,omitempty"`
 }
-
-// Change is what became different in a version: the version, and a sentence.
-type Change [2]string
 
 // Argument is an argument in COMMAND DOCS.
 type Argument struct {
@@ -91,7 +84,6 @@ type Argument struct {
 	Type            string     `json:"type"`
 	KeySpec         *int       `json:"key_spec_index,omitempty"`
 	Token           *string    `json:"token,omitempty"`
-	Summary         string     `json:"summary,omitempty"`
 	Since           string     `json:"since,omitempty"`
 	DeprecatedSince string     `json:"deprecated_since,omitempty"`
 	Flags           []string   `json:"flags,omitempty"`

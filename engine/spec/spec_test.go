@@ -126,16 +126,7 @@ func doc(name string, t table) *Doc {
 	d := &Doc{Name: name}
 	t.each(func(name string, v any) {
 		switch name {
-		case "summary":
-			d.Summary = v.(string)
-		case "complexity":
-			d.Complexity = v.(string)
-		case "replaced_by":
-			d.ReplacedBy = v.(string)
-		case "history":
-			for _, change := range v.([]any) {
-				d.History = append(d.History, Change(words(change)))
-			}
+		case "summary", "complexity", "replaced_by", "history": // prose, not facts
 		case "since":
 			d.Since = v.(string)
 		case "group":
@@ -171,8 +162,7 @@ func arguments(v any) (out []Argument) {
 			case "token":
 				s := v.(string)
 				a.Token = &s
-			case "summary":
-				a.Summary = v.(string)
+			case "summary": // prose
 			case "since":
 				a.Since = v.(string)
 			case "deprecated_since":
