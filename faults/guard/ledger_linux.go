@@ -177,7 +177,9 @@ func (l *Left) read() (live map[uint64]entry, boot string) {
 		l.Pid, _ = strconv.Atoi(head[1])
 		boot, l.here = head[3], head[4] == pidSpace()
 	}
-	keep(live, lines)
+	for lines.Scan() {
+		note(live, lines.Text())
+	}
 	return live, boot
 }
 

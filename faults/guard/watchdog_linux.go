@@ -53,12 +53,12 @@ func startWatchdog(l *ledger) (io.WriteCloser, error) {
 	return w, nil
 }
 
-// watch is the watchdog: it keeps the list until the pipe ends, then cleans up
-// what is still on it. It returns the exit status.
+// watch is the watchdog: it keeps the list until the pipe ends, or nothing can come of it
+// any more, then cleans up what is still on it. It returns the exit status.
 func watch(in io.Reader) int {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	live := map[uint64]entry{}
-	keep(live, bufio.NewScanner(in))
+	keep(live, lines(in), os.Getppid())
 	if err := cleanUp(sorted(live)); err != nil {
 		return 1 // and the ledger tells the next torntail
 	}
@@ -68,17 +68,52 @@ func watch(in io.Reader) int {
 	return 0
 }
 
-// keep keeps the list.
-func keep(live map[uint64]entry, lines *bufio.Scanner) {
-	for lines.Scan() {
-		e, remove, err := parseLine(lines.Text())
-		switch {
-		case err != nil: // cut off in the middle by the writer's death
-		case remove:
-			delete(live, e.id)
-		default:
-			live[e.id] = e
+// lines are the lines of the pipe, as they come.
+func lines(in io.Reader) <-chan string {
+	c := make(chan string)
+	go func() {
+		defer close(c)
+		for s := bufio.NewScanner(in); s.Scan(); {
+			c <- s.Text()
 		}
+	}()
+	return c
+}
+
+// ownerSeen is how often the watchdog looks whether its owner lives.
+const ownerSeen = time.Second
+
+// keep keeps the list until the owner is dead. Mostly the pipe's end tells. It has none
+// while a thread of the owner lives, and one that asks its own file system for something,
+// as it is killed, waits in state D for an answer that nobody gives, until the watchdog
+// aborts that file system.
+func keep(live map[uint64]entry, lines <-chan string, owner int) {
+	look := time.NewTicker(ownerSeen)
+	defer look.Stop()
+	for {
+		select {
+		case line, more := <-lines:
+			if !more {
+				return
+			}
+			note(live, line)
+		case <-look.C:
+			if st, ok := ReadStat(owner); owner > 1 && (!ok || !st.alive() || Killed(owner)) {
+				return
+			}
+		}
+	}
+}
+
+// note changes the list as a line says.
+func note(live map[uint64]entry, line string) {
+	e, remove, err := parseLine(line)
+	switch {
+	case err != nil: // cut off in the middle by the writer's death
+	case remove:
+		delete(live, e.id)
+	default:
+		live[e.id] = e
 	}
 }
 
