@@ -165,7 +165,7 @@ func TestInterruptedCommandsReportWhatIsKnown(t *testing.T) {
 			`1 as expected, 2 unknown`, `(?m)^  engine/no/kill/registers/ext4: not all runs were done: interrupted$`, "result.json"},
 		{"splitbrain --runs 100000 --out out", "out/run002", syscall.SIGINT, result.ExitInterrupted,
 			`(?m)^\d+ runs: \d+ converged`, ``, "result.json"},
-		{"selftest", "", syscall.SIGHUP, 129, `(?m)^skip-every-50th-fsync +engine`, `(?m)^interrupted$`, ""},
+		{"selftest --clean 100000000", "", syscall.SIGHUP, 129, `(?m)^skip-every-50th-fsync +engine`, `(?m)^interrupted$`, ""},
 	}
 	if _, err := exec.LookPath("redis-server"); err == nil {
 		list = append(list, command{"policies --target ./server --mode always,no --rounds 1000 --round 100ms --restart 0 --keys 10 --crash kill --out out", "starts/3", syscall.SIGINT, result.ExitInterrupted,
