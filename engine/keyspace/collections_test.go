@@ -234,6 +234,46 @@ func TestListsAgainstSlices(t *testing.T) {
 	})
 }
 
+// What an earlier snapshot holds is kept when a later one is made of a list that is shorter
+// by then, and what the later one holds when the list had grown.
+func TestTwoSnapshotsOfAList(t *testing.T) {
+	for _, grows := range []bool{false, true} {
+		ks := keyspace.New()
+		db, key := ks.DB(0), []byte("k")
+		l := db.NewList(key)
+		for _, v := range "abcdef" {
+			l.PushBack([]byte(string(v)))
+		}
+		first := ks.Snapshot()
+		want := []string{"abcdef", "abc"}
+		l = db.EditList(key)
+		if grows {
+			l.PushBack([]byte("g"))
+			l.PushBack([]byte("h"))
+			want[1] = "abcdefgh"
+		} else {
+			l.Trim(0, 3)
+		}
+		second := ks.Snapshot()
+		l = db.EditList(key)
+		l.PopBack()
+		l.PopBack()
+		for _, v := range "uvwxyz" {
+			l.PushBack([]byte(string(v)))
+		}
+		for i, s := range []*keyspace.Snapshot{first, second} {
+			got := ""
+			require.NoError(t, s.Each(func(_ int, _ string, o *keyspace.Object, _ int64) error {
+				for n := range o.List().Len() {
+					got += string(o.List().At(n))
+				}
+				return nil
+			}))
+			require.Equal(t, want[i], got, "snapshot %d, grows %v", i, grows)
+		}
+	}
+}
+
 // A queue that never empties does not grow.
 func TestAQueueStaysSmall(t *testing.T) {
 	ks := keyspace.New()

@@ -3,6 +3,7 @@ package keyspace_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -140,6 +141,23 @@ func TestTheListOfWhatExpiresIsTidied(t *testing.T) {
 		seen[key]++
 	}))
 	require.Len(t, seen, 400, "each once")
+}
+
+// Each key that expires is listed by itself, in whatever order they were given their time.
+func TestNeighboursThatExpireAreListed(t *testing.T) {
+	for _, step := range []int{1, 63} {
+		db := keyspace.New().DB(0)
+		key := func(n int) []byte { return []byte(strconv.Itoa(n * step % 64)) }
+		for n := range 64 {
+			db.Set([]byte(strconv.Itoa(n)), keyspace.StringObject(nil))
+		}
+		for n := range 64 {
+			require.True(t, db.SetExpire(key(n), 5))
+		}
+		seen := map[string]bool{}
+		db.VisitExpiring(64, func(key string, _ int64) { seen[key] = true })
+		require.Len(t, seen, 64)
+	}
 }
 
 // A database that was emptied, or a keyspace that was, is as a new one: the same keys come in

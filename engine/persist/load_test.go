@@ -47,6 +47,17 @@ func TestWhatIsLoadedIsTold(t *testing.T) {
 	r.run([]string{"appendonly yes"}, func(s *server) {
 		require.NoError(t, s.Load())
 		require.Equal(t, []string{"Reading RDB base file on AOF loading..."}, loading(s))
+		require.NoError(t, s.turn("SET d 4"))
+	})
+	r.run([]string{"appendonly yes"}, func(s *server) {
+		require.NoError(t, s.Load())
+		var files []string
+		for _, l := range s.lines {
+			if what, _, found := strings.Cut(l, " appendonly.aof."); found && strings.HasPrefix(what, "* DB loaded from ") {
+				files = append(files, what)
+			}
+		}
+		require.Equal(t, []string{"* DB loaded from base file", "* DB loaded from incr file"}, files)
 	})
 }
 
@@ -182,4 +193,10 @@ func TestWhatCannotBeReadEndsTheStart(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A child of which nothing is known has done nothing of its work yet.
+func TestPercentOfNothing(t *testing.T) {
+	require.Zero(t, (&Info{}).Percent())
+	require.InDelta(t, 25.0, (&Info{KeysSaved: 1, KeysToSave: 4}).Percent(), 1e-9)
 }
