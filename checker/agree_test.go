@@ -52,6 +52,9 @@ var shapes = map[string]exhaustive.Shape{
 		{Name: "set and read", Kinds: []history.Kind{history.Write, history.Read}},
 		{Name: "set and deleted", Kinds: []history.Kind{history.Write, history.Delete}},
 	}},
+	"removals": {Least: 6, Most: 9, Keys: 1, Crashes: 3, Lies: 4, Twins: true, Families: []exhaustive.Family{
+		{Name: "list from which is removed", Kinds: []history.Kind{history.Push, history.Push, history.Push, history.ListRemove, history.ReadList, history.Pop}},
+	}},
 	"queues-and-strings": of(exhaustive.Shape{Least: 5, Most: 9, Keys: 1, Crashes: 3, Lies: 2, Queues: true, Families: []exhaustive.Family{
 		{Name: "first in, first out", Kinds: []history.Kind{history.Push, history.Pop}},
 		{Name: "string", Kinds: []history.Kind{history.StringAppend, history.StringAppend, history.Write, history.Read, history.Delete}},
@@ -141,6 +144,13 @@ func TestTiedStreamsAgreeWithEveryOrder(t *testing.T) {
 func TestQueuesAndStringsAgreeWithEveryOrder(t *testing.T) {
 	var seen tally
 	checks(t, histories(t)/2, func(t *rapid.T) { seen.compare(t, shapes["queues-and-strings"], false) })
+}
+
+// TestRemovalsAgreeWithEveryOrder is about lists that have an element more than once, of
+// which one is removed: from which end, only those tell that stay.
+func TestRemovalsAgreeWithEveryOrder(t *testing.T) {
+	var seen tally
+	checks(t, histories(t)/4, func(t *rapid.T) { seen.compare(t, shapes["removals"], false) })
 }
 
 // TestStacksAgreeWithEveryOrder is about lists that are pushed to and popped from
