@@ -145,7 +145,7 @@ mutants-engine: ## the same for the engine's files (RDB, append-only file, persi
 	@mkdir -p bin
 	$(GO) run ./internal/mutants -short -packages "./engine ./engine/keyspace ./engine/rdb ./engine/aof ./engine/persist" \
 		-files '/(keyspace|rdb|aof|persist)/|engine/(string|list|popping|hash|set|sorted|streams|stream[a-z]+ing|streamgroups|streaminfo|bit|geo|h(yper|ll)|longdouble|lcs|sorting)[a-z]*\.go' \
-		-tests "./engine/rdb ./engine/aof ./engine/keyspace ./engine/persist ./engine" -count $(MUTANTS) -log bin/mutants-engine-$$(git rev-parse HEAD)
+		-tests "./engine/rdb ./engine/aof ./engine/keyspace ./engine/persist ./engine ./engine/listen" -count $(MUTANTS) -log bin/mutants-engine-$$(git rev-parse HEAD)
 
 explore: ## every crash state: the engine in each mode on each disk; planted bugs, beside sampled power cuts; redis-server
 	@scripts/setup
