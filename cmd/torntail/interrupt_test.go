@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -170,6 +171,11 @@ func TestInterruptedCommandsReportWhatIsKnown(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err == nil {
 		list = append(list, command{"policies --target ./server --mode always,no --rounds 1000 --round 100ms --restart 0 --keys 10 --crash kill --out out", "starts/3", syscall.SIGINT, result.ExitInterrupted,
 			`(?m)^(always|no) +\d`, `turns were taken: interrupted`, "result.json"})
+	}
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup, which those that are started would take over
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGHUP)
+		t.Cleanup(func() { signal.Ignore(syscall.SIGHUP) })
 	}
 	for _, c := range list {
 		t.Run(strings.Fields(c.args)[0], func(t *testing.T) {
