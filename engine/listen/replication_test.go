@@ -106,7 +106,13 @@ func (p *peer) eventually(what string, ok func() bool) {
 
 func (p *peer) follow(master *peer) {
 	p.t.Helper()
-	p.do("REPLICAOF", "127.0.0.1", master.port)
+	p.eventually("it has loaded what it had, and follows", func() bool {
+		_, err := p.c.Do("REPLICAOF", "127.0.0.1", master.port)
+		if err != nil {
+			require.ErrorContains(p.t, err, "LOADING")
+		}
+		return err == nil
+	})
 }
 
 // catchUp waits until a replica is where its master is.
