@@ -44,7 +44,7 @@ func (s *Server) findFor(c *Session, key []byte, force bool) *keyspace.Object {
 		}
 		s.propagateAs(c, 0, deletion(s.cfg.LazyfreeLazyExpire), key)
 		if n := len(s.ops); n > 0 {
-			s.ops[n-1].unasked = true
+			s.ops[n-1].everywhere = true
 		}
 		return nil
 	}

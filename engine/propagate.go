@@ -12,8 +12,9 @@ type op struct {
 	argv [][]byte
 	// replicasOnly: not for the log (redis 7.0.15 PROPAGATE_REPL); logOnly: for nobody else.
 	replicasOnly, logOnly bool
-	// unasked: the deletion of a key whose time is over, which goes everywhere.
-	unasked bool
+	// everywhere: whatever a script says (redis.set_repl): the deletion of a key whose time is
+	// over, and what a command has propagated beside itself or instead (alsoPropagate).
+	everywhere bool
 }
 
 // Words of rewritten commands.
@@ -54,6 +55,15 @@ func (s *Server) propagateAs(c *Session, changes int, argv ...[]byte) {
 	n := len(s.opArgs)
 	s.opArgs = append(s.opArgs, argv...)
 	s.propagate(c, changes, s.opArgs[n:len(s.opArgs):len(s.opArgs)])
+}
+
+// propagateBeside is propagateAs for what redis gives to alsoPropagate with both of its
+// destinations, past what a script allows.
+func (s *Server) propagateBeside(c *Session, changes int, argv ...[]byte) {
+	s.propagateAs(c, changes, argv...)
+	if !s.loading {
+		s.ops[len(s.ops)-1].everywhere = true
+	}
 }
 
 // deletion is the word for a deletion that the server makes on its own accord or in

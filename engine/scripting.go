@@ -314,7 +314,7 @@ func (s *Server) restrictEffects(first, repl int) {
 	kept := s.ops[:first]
 	for _, o := range s.ops[first:] {
 		switch {
-		case o.unasked:
+		case o.everywhere:
 		case repl == 0, repl == script.AOF && o.replicasOnly:
 			continue
 		case repl == script.AOF:

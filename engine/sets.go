@@ -165,7 +165,11 @@ func cmdSpop(s *Server, c *Session, argv [][]byte) {
 		v := []byte(m.At(s.drawn(m.Len())))
 		m.Delete(v)
 		c.bulk(v)
-		s.propagateAs(c, 1, wordSrem, key, v)
+		if counted {
+			s.propagateBeside(c, 1, wordSrem, key, v)
+		} else {
+			s.propagateAs(c, 1, wordSrem, key, v)
+		}
 	}
 	s.dropEmpty(c, key, m.Len())
 	s.touch(c.db, key)

@@ -198,7 +198,7 @@ func (s *Server) readStreamAfter(c *Session, key []byte, after keyspace.StreamID
 	g := log.EditGroup(r.group)
 	consumer, created := s.consumer(c, key, g, r.consumer)
 	if created && r.noAck {
-		s.propagateAs(c, 0, wordXgroup, wordCreateconsumer, key, r.group, r.consumer)
+		s.propagateBeside(c, 0, wordXgroup, wordCreateconsumer, key, r.group, r.consumer)
 	}
 	if history {
 		s.readHistory(c, log, g, consumer, from, count)
@@ -319,12 +319,12 @@ var (
 
 // propagateClaim logs that an entry is pending, and how far the group has come.
 func (s *Server) propagateClaim(c *Session, key, group []byte, g *keyspace.Group, p *keyspace.Pending, id []byte) {
-	s.propagateAs(c, 0, wordXclaim, key, group, []byte(p.Consumer), wordZero, id,
+	s.propagateBeside(c, 0, wordXclaim, key, group, []byte(p.Consumer), wordZero, id,
 		wordTime, strconv.AppendInt(nil, p.DeliveredMs, 10), wordRetrycount, strconv.AppendUint(nil, p.Deliveries, 10),
 		wordForce, wordJustid, wordLastid, g.Last.Bytes())
 }
 
 // propagateGroup logs how far a group has come.
 func (s *Server) propagateGroup(c *Session, key, group []byte, g *keyspace.Group) {
-	s.propagateAs(c, 0, wordXgroup, wordSetid, key, group, g.Last.Bytes(), wordEntriesread, strconv.AppendInt(nil, g.Read, 10))
+	s.propagateBeside(c, 0, wordXgroup, wordSetid, key, group, g.Last.Bytes(), wordEntriesread, strconv.AppendInt(nil, g.Read, 10))
 }
