@@ -161,6 +161,8 @@ var edges = map[string][]string{
 		`XADD s 5-5 f v`, `XADD s 6-0 f v`, `XSETID s 6-0`, `XSETID s 5-9`, `XSETID s 6-1`, `XSETID s 6-0`, `XSETID s 7-0 ENTRIESADDED 2 MAXDELETEDID 7-0`, `XSETID s 7-0 ENTRIESADDED 1 MAXDELETEDID 0-0`, `XSETID s 7-0 ENTRIESADDED 2 MAXDELETEDID 7-1`, `XINFO STREAM s`,
 		`ZADD a 1 x 2 y`, `ZADD b 3 x`, `ZDIFFSTORE d 2 a b LIMIT 1`, `ZUNIONSTORE d 2 a b LIMIT 1`, `ZINTERSTORE d 2 a b LIMIT 1`, `ZDIFF 2 a b LIMIT 1`, `ZUNION 2 a b LIMIT 1`, `ZINTER 2 a b LIMIT 1`, `ZINTERCARD 2 a b LIMIT 1`, `ZINTERCARD 2 a b LIMIT 0`, `ZINTERCARD 2 a b LIMIT -1`, `ZINTERCARD 2 a b WEIGHTS 1 2`, `ZDIFFSTORE d 2 a b WEIGHTS 1 2`, `ZDIFFSTORE d 2 a b AGGREGATE MIN`, `ZDIFFSTORE d 2 a b WITHSCORES`, `ZUNIONSTORE d 2 a b WITHSCORES`,
 		`SET k "\x00\x80\x00\xff\x7f"`, `BITPOS k 1 3 -1 BIT`, `BITPOS k 1 1 12 BIT`, `BITPOS k 1 9 23 BIT`, `BITPOS k 1 9 -1 BIT`, `BITPOS k 0 25 -1 BIT`, `BITPOS k 0 26 33 BIT`, `BITPOS k 0 24 31 BIT`, `BITPOS k 0 33 -1 BIT`, `BITPOS k 1 17 22 BIT`, `BITPOS k 1 5 8 BIT`, `BITPOS k 1 5 7 BIT`, `BITPOS k 0 27 32 BIT`,
+		`SET k "\x00\x01\x00\xfe"`, `BITPOS k 1`, `BITPOS k 1 0 -1 BIT`, `BITPOS k 1 8 15 BIT`, `BITPOS k 0 24 31 BIT`, `BITPOS k 0 3 3`, `BITPOS k 1 16 -1 BIT`,
+		`RPUSH l 1 2 3`, `MSET w_1-> 3 w_2-> 2 w_3-> 1 w_1 1 w_2 3 w_3 2`, `SORT l BY w_*->`, `SORT l BY w_*-> GET w_*->`, `SORT l GET w_*->f`, `SORT l BY w_*->f`, `SORT l BY w_* GET # GET w_*->`,
 	},
 	"what scripts keep to themselves": {
 		`XADD s 1-1 f v`, `XADD s 2-2 f v`, `XADD s 3-3 f v`, `XGROUP CREATE s g 0`, `RPUSH l a b c d`,
