@@ -75,7 +75,6 @@ type interp struct {
 	state  *lua.State
 	run    *Run     // nil: none
 	load   *Library // that is being loaded; nil: none
-	killed bool
 }
 
 // nullPointer is cjson.null.

@@ -102,6 +102,8 @@ type Conn interface {
 }
 
 // ErrNoFork is fork(2) failing with EAGAIN.
+//
+//lint:ignore ST1005 it stands in logs as the C library says it
 var ErrNoFork = errors.New("Resource temporarily unavailable")
 
 // Errors of the network seam. Implementations return these, possibly wrapped.

@@ -132,6 +132,7 @@ func open(path string) (*server, error) {
 			return nil, err
 		}
 	case err != nil:
+		//lint:ignore ST1005 redis's words
 		return nil, fmt.Errorf("Bad file format reading the append only file: make a backup of your AOF file, then use ./redis-check-aof --fix <filename>: %w", err)
 	}
 	if _, err := f.Seek(good, io.SeekStart); err != nil {
