@@ -119,10 +119,10 @@ type Seen struct {
 	CutFiles int  `json:"cut_files,omitempty"` // files that were cut at rest
 	finding.Signs
 	CrashPoint string `json:"crash_point,omitempty"` // where in a rewrite or snapshot the crash struck
+	// FromSync is what had asked for the snapshot that a server came back with which keeps nothing.
+	FromSync string `json:"from_sync,omitempty"`
 	// Exit is how the first life ended that nobody had struck, FailedCall the first call of it
 	// that the disk failed.
-	// FromSync is what had asked for the snapshot that a server came back with which keeps nothing.
-	FromSync   string `json:"from_sync,omitempty"`
 	Exit       string `json:"exit,omitempty"`
 	FailedCall string `json:"failed_call,omitempty"`
 	Refusal    string `json:"refusal,omitempty"` // the error that a write after the restart got
