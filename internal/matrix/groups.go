@@ -21,7 +21,8 @@ type group struct {
 //go:embed testdata/claims.yaml testdata/plans
 var testdata embed.FS
 
-// names are what a binary lists, in its order.
+// names are what a binary lists, in its order; of plants, those of clusters as
+// "splitbrain NAME".
 func names(binary, what string) ([]string, error) {
 	out, err := exec.Command(binary, "list", what).Output()
 	if err != nil {
@@ -29,7 +30,10 @@ func names(binary, what string) ([]string, error) {
 	}
 	var list []string
 	for line := range strings.Lines(string(out)) {
-		if name, _, ok := strings.Cut(line, " "); ok && name != "" {
+		if name, about, ok := strings.Cut(line, " "); ok && name != "" {
+			if what == "plants" && strings.HasPrefix(strings.TrimSpace(about), "engine, for splitbrain:") {
+				name = "splitbrain " + name
+			}
 			list = append(list, name)
 		}
 	}
@@ -178,6 +182,10 @@ func (l lists) splitbrain(sample bool) (groups []group) {
 func (l lists) planted(sample bool) (groups []group) {
 	for i, p := range l.plants {
 		if sample && i%9 != 1 {
+			continue
+		}
+		if name, ok := strings.CutPrefix(p, "splitbrain "); ok {
+			groups = append(groups, group{name: "planted/" + name, again: true, args: []string{"splitbrain", "aphyr-2013", "--plant", name, "--runs", "2"}})
 			continue
 		}
 		groups = append(groups, group{name: "planted/" + p, again: true,

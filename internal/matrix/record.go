@@ -181,6 +181,7 @@ const mostAgain = 6
 func say(binary, dir string, args []string) ([]byte, error) {
 	c := exec.Command(binary, args...)
 	c.Dir = dir
+	c.Env = append(os.Environ(), "TMPDIR="+dir) // what others on the machine have left is none of ours
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	var exit *exec.ExitError
