@@ -12,6 +12,7 @@ import (
 // number is an entry of a sequence in tests; tag is not a part of its order.
 type number struct{ n, tag int }
 
+//lint:ignore U1000 the order of sorted
 func (a number) before(b number) bool { return a.n < b.n }
 
 // A sequence is what a sorted slice is, whatever is put in and taken out, its copies

@@ -81,8 +81,7 @@ type (
 	stmt  interface{}
 	block struct {
 		stmts []stmt
-		vars  []*variable // declared here, in order
-		end   int         // line
+		end   int // line
 	}
 	localStmt struct {
 		vars  []*variable

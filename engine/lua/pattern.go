@@ -17,7 +17,6 @@ type matcher struct {
 	level    int
 	caps     [maxCaptures]struct{ start, n int }
 	err      error
-	steps    int
 }
 
 func (m *matcher) fail(format string, a ...any) int {

@@ -96,7 +96,6 @@ type Thread struct {
 
 	status   status
 	started  bool
-	resumer  *Thread
 	goCalls  int     // Go functions that were called since it was resumed and have called back
 	transfer []Value // what yield and resume hand over
 }
@@ -387,7 +386,6 @@ var (
 	metaNewIndex = &Str{s: "__newindex"}
 	metaCall     = &Str{s: "__call"}
 	metaConcat   = &Str{s: "__concat"}
-	metaLen      = &Str{s: "__len"}
 	metaUnm      = &Str{s: "__unm"}
 	metaEq       = &Str{s: "__eq"}
 	metaLt       = &Str{s: "__lt"}

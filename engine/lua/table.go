@@ -26,8 +26,9 @@ type node struct {
 
 // The errors of keys.
 var (
-	errNilKey   = errors.New("table index is nil")
-	errNaNKey   = errors.New("table index is NaN")
+	errNilKey = errors.New("table index is nil")
+	errNaNKey = errors.New("table index is NaN")
+	//lint:ignore ST1005 redis-server words it so
 	errReadOnly = errors.New("Attempt to modify a readonly table")
 )
 

@@ -60,6 +60,7 @@ func OpenFunctionPayload(p []byte) (codes []string, err error) {
 			return nil, errors.New("given type is not a function")
 		}
 		if !d.OK() {
+			//lint:ignore ST1005 redis-server words it so
 			return nil, errors.New("Failed loading library data")
 		}
 	}
