@@ -34,7 +34,25 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "redis-server" || os.Getenv(asTorntail) != "" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"torntail": main, "torntail-seen": seen})
+	testscript.Main(inOwnTemp{m}, map[string]func(){"torntail": main, "torntail-seen": seen})
+}
+
+// inOwnTemp runs the tests with a directory for temporary files of their own: what other
+// torntails on the machine have left is told by none of theirs, and theirs leave nothing
+// there that others would tell.
+type inOwnTemp struct{ *testing.M }
+
+func (m inOwnTemp) Run() int {
+	dir, err := os.MkdirTemp("", "tt") // short: paths of sockets are in it
+	if err == nil {
+		err = os.Setenv("TMPDIR", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	return m.M.Run()
 }
 
 // asTorntail in the environment makes the test binary torntail itself.
