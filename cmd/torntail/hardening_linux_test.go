@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,8 +32,7 @@ func hardening(t *testing.T) {
 func TestHardeningBlocksUnderAMemoryLimit(t *testing.T) {
 	hardening(t)
 	needs.Program(t, "redis-server")
-	dir, limit := memoryCgroup(t)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, limit), []byte(strconv.Itoa(60<<20)), 0o644))
+	dir := needs.MemoryCgroup(t, 60<<20)
 	torntail, err := exec.LookPath("torntail")
 	require.NoError(t, err)
 	temp, work := t.TempDir(), t.TempDir()
@@ -124,22 +122,4 @@ func loops(t *testing.T) (used []string) {
 	}
 	slices.Sort(used)
 	return used
-}
-
-// memoryCgroup is a new memory cgroup, which goes with the test, and the name of its limit.
-func memoryCgroup(t *testing.T) (dir, limit string) {
-	t.Helper()
-	err := error(syscall.ENOENT)
-	for _, where := range [][2]string{{"/sys/fs/cgroup", "memory.max"}, {"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}} {
-		if dir, err = os.MkdirTemp(where[0], "torntail-test-"); err != nil {
-			continue
-		}
-		if _, err = os.Stat(filepath.Join(dir, where[1])); err == nil {
-			t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
-			return dir, where[1]
-		}
-		os.Remove(dir)
-	}
-	needs.Working(t, err)
-	return "", ""
 }

@@ -246,9 +246,7 @@ version: [./server, --version]
 // memoryLimit is a line of shell after which a process has too little memory to start.
 func memoryLimit(t *testing.T) string {
 	t.Helper()
-	dir, limit := memoryCgroup(t)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, limit), []byte("4096"), 0o644))
-	return `outside "echo $$ >` + dir + `/cgroup.procs"`
+	return `outside "echo $$ >` + needs.MemoryCgroup(t, 4096) + `/cgroup.procs"`
 }
 
 // brokenRun runs torntail on a server whose fifth and later starts do something else first.

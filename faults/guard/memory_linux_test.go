@@ -91,8 +91,7 @@ func TestWhoServesDisksIsKnownToTheKernel(t *testing.T) {
 // TestALimitOfMemoryIsSeen that would let torntail wait for itself; in a cgroup below another
 // that is limited, too.
 func TestALimitOfMemoryIsSeen(t *testing.T) {
-	dir, limit := memoryCgroup(t)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, limit), []byte("62914560"), 0o644))
+	dir := needs.MemoryCgroup(t, 60<<20)
 	below := filepath.Join(dir, "below")
 	require.NoError(t, os.Mkdir(below, 0o755))
 	defer os.Remove(below)
@@ -106,21 +105,3 @@ func TestALimitOfMemoryIsSeen(t *testing.T) {
 
 // envRoom makes the test binary say whether it has room for disks.
 const envRoom = "GUARD_TEST_ROOM"
-
-// memoryCgroup is a new memory cgroup and the name of its limit.
-func memoryCgroup(t *testing.T) (dir, limit string) {
-	t.Helper()
-	err := error(nil)
-	for _, where := range [][2]string{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
-		if dir, err = os.MkdirTemp(where[0], "torntail-test-"); err != nil {
-			continue
-		}
-		if _, err = os.Stat(filepath.Join(dir, where[1])); err == nil {
-			t.Cleanup(func() { require.NoError(t, os.Remove(dir)) })
-			return dir, where[1]
-		}
-		os.Remove(dir)
-	}
-	needs.Working(t, err)
-	return "", ""
-}
