@@ -194,7 +194,7 @@ func TestAServerThatAlwaysEndsHasAnEnd(t *testing.T) {
 		"$T run --target ./server --mode always --plan kill.plan --runs 4 --workers 1 --out out; code=$?; echo $(ls starts | wc -l) starts; exit $code")
 	require.Equal(t, result.ExitViolated, code, "%s\n%s", errs, out)
 	require.Regexp(t, `killed\s+by\s+signal\s+(6|11)`, out) // redis-server's own report of an abort has been seen to fault
-	require.Regexp(t, `(?m)^\d?\d starts$`, out) // 12 runs at most, of 5 lives
+	require.Regexp(t, `(?m)^\d?\d starts$`, out)            // 12 runs at most, of 5 lives
 }
 
 // TestInterruptedAtEachStage: Ctrl-C reaches torntail while a server starts, serves, is
