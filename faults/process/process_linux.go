@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,9 @@ type Process struct {
 	pid     int
 	release func() // takes the process group off the watchdog's list
 	output  *lineReader
+	mark    string                 // in the environment of all that it starts
+	world   string                 // the mount namespace of torntail's servers; "": they have none
+	behind  atomic.Pointer[behind] // nil: it is the server itself
 
 	done chan struct{} // closed when the server itself has ended
 	exit Exit
@@ -68,9 +72,8 @@ func Start(s Spec) (*Process, error) {
 		}
 		s.Env = append([]string{"PWD=" + work, "TMPDIR=" + work}, s.Env...)
 	}
-	if s.Env != nil {
-		cmd.Env = append(os.Environ(), s.Env...)
-	}
+	m := newMark()
+	cmd.Env = append(append(os.Environ(), s.Env...), m)
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	space.Do(func() { err = cmd.Start() })
@@ -78,7 +81,10 @@ func Start(s Spec) (*Process, error) {
 		r.Close()
 		return nil, fmt.Errorf("start %s: %w", s.Path, err)
 	}
-	p := &Process{cmd: cmd, pid: cmd.Process.Pid, done: make(chan struct{})}
+	p := &Process{cmd: cmd, pid: cmd.Process.Pid, mark: m, done: make(chan struct{})}
+	if space.Private() {
+		p.world = worldOf(p.pid)
+	}
 	p.release = watchdog.Group(p.pid)
 	witness.Saw(p.String(), "start %s %q", s.Path, s.Args)
 	p.output = readLines(r, s.Clock, s.Output)
@@ -156,11 +162,23 @@ func (p *Process) Kill(tree bool) {
 		p.signalTree(syscall.SIGKILL)
 		return
 	}
+	if b := p.behind.Load(); b != nil {
+		b.killScripts(p.pid)
+		b.send(syscall.SIGKILL)
+		return
+	}
 	p.signal(syscall.SIGKILL)
 }
 
 // Term sends SIGTERM, which asks Redis for an orderly shutdown.
-func (p *Process) Term() { p.signal(syscall.SIGTERM) }
+func (p *Process) Term() {
+	if b := p.behind.Load(); b != nil {
+		witness.Saw(p.String(), "%v to process %d", syscall.SIGTERM, b.pid)
+		b.send(syscall.SIGTERM)
+		return
+	}
+	p.signal(syscall.SIGTERM)
+}
 
 // Pause stops the whole tree with SIGSTOP.
 func (p *Process) Pause() { p.signalTree(syscall.SIGSTOP) }
@@ -214,10 +232,19 @@ func (p *Process) Children() []int {
 	return children
 }
 
+// forked are the living children of the server itself.
+func (p *Process) forked() []int {
+	b := p.behind.Load()
+	if b == nil {
+		return p.Children()
+	}
+	return slices.DeleteFunc(p.Children(), func(pid int) bool { return pid == b.pid || slices.Contains(b.above, pid) })
+}
+
 // KillChildren sends SIGKILL to the living children of a server that runs, and returns
 // how many there were.
 func (p *Process) KillChildren() (killed int) {
-	for _, pid := range p.Children() {
+	for _, pid := range p.forked() {
 		if p.Exited() {
 			break
 		}

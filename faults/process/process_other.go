@@ -25,6 +25,9 @@ func Kind(string) (version, product string, err error) { return "", "", ErrUnsup
 func VersionOf([]string) (string, error) { return "", ErrUnsupported }
 
 func (p *Process) Pid() int                         { return 0 }
+func (p *Process) Serves() int                      { return 0 }
+func (p *Process) Wrapped() bool                    { return false }
+func (p *Process) Outlived() bool                   { return false }
 func (p *Process) Done() <-chan struct{}            { return nil }
 func (p *Process) Exited() bool                     { return true }
 func (p *Process) Wait() Exit                       { return Exit{} }

@@ -74,7 +74,7 @@ type Redis struct {
 	Addr    string        // host:port it listens on
 	Version string        // as INFO says; "" when it does not say
 	Took    time.Duration // from the start of the process to the first answer
-	other   int           // a child of the process that answers in its place; 0: none
+	why     string        // it will never be ready; "": it may
 }
 
 // StartError means that the server ended, or said nothing, before it was ready.
@@ -85,8 +85,8 @@ type StartError struct {
 	Exited bool // false: it runs but did not answer in time
 	Exit   Exit
 	Output string // its last lines
-	// Other, when not 0, is the child of it that answered in its place.
-	Other int
+	// Why is what keeps torntail from using a server that was there; "": it was not.
+	Why string
 }
 
 // shownLines is how many of a server's last lines its StartError has.
@@ -97,8 +97,8 @@ func (e *StartError) Error() string {
 	switch {
 	case e.Exited:
 		how = e.Exit.String()
-	case e.Other != 0:
-		how = fmt.Sprintf("its child %d answers in its place: a script must exec the server", e.Other)
+	case e.Why != "":
+		how = e.Why
 	}
 	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
 	lines = lines[max(0, len(lines)-shownLines):]
@@ -106,7 +106,7 @@ func (e *StartError) Error() string {
 }
 
 // Silent reports whether it ran until the time was over, and nobody answered.
-func (e *StartError) Silent() bool { return !e.Exited && e.Other == 0 }
+func (e *StartError) Silent() bool { return !e.Exited && e.Why == "" }
 
 // portTaken reports whether the server ended because somebody else had its port.
 func (e *StartError) portTaken() bool {

@@ -3,6 +3,7 @@ package process
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -73,16 +74,31 @@ func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
 	r := &Redis{Process: p, Addr: net.JoinHostPort(s.Addr, strconv.Itoa(port))}
 	if err := r.await(ctx, s); err != nil {
 		ended := p.Exited()
+		if ended && r.why == "" && p.Wait().Code == 0 { // as a daemon's parent and a script that does not wait
+			r.why = r.leftBehind()
+		}
 		p.KillTree()
 		p.WaitTree()
 		p.OutputDone() // the reason stands in the last lines
 		if !errors.Is(err, errNotReady) {
 			return nil, fmt.Errorf("start %s: %w", path, err)
 		}
-		return nil, &StartError{Path: path, Exited: ended, Exit: p.Wait(), Output: p.Tail(), Other: r.other}
+		return nil, &StartError{Path: path, Exited: ended && r.why == "", Exit: p.Wait(), Output: p.Tail(), Why: r.why}
 	}
 	r.Took = time.Since(began)
 	return r, nil
+}
+
+// leftBehind is what is wrong with a process that has ended before the server has; "":
+// nothing is left of it. What has left its group is killed.
+func (r *Redis) leftBehind() string {
+	switch {
+	case r.killEscaped():
+		return "it became a daemon: it must stay in the foreground"
+	case len(r.Children()) > 0:
+		return "the process that was started has ended and left the server behind: it must end with the server"
+	}
+	return ""
 }
 
 // freePort asks the kernel for a port nobody listens on. Between this and the
@@ -115,18 +131,21 @@ func (r *Redis) await(ctx context.Context, s RedisSpec) error {
 		if r.probe(ctx, s, deadline) {
 			return nil
 		}
-		if r.other != 0 || time.Now().After(deadline) {
+		if r.why != "" || time.Now().After(deadline) {
 			return errNotReady
 		}
 		timer.Reset(probeEvery)
 	}
 }
 
-// probe asks once. The process id that a server tells rules out that another has our
-// port and answers in its place.
+// probe asks once. The process id that a server tells, or the process that has the port,
+// rules out that another has our port and answers in its place.
 func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool {
 	conn, err := s.dial(r.Addr)
 	if err != nil {
+		if why := hopeless(err); why != "" && r.isOurs(0) {
+			r.why = why
+		}
 		return false
 	}
 	defer conn.Close()
@@ -144,35 +163,99 @@ func (r *Redis) probe(ctx context.Context, s RedisSpec, deadline time.Time) bool
 		case <-answered:
 		}
 	}()
-	ready := r.pings
 	if s.Server != nil && s.Server.Ready != nil {
-		ready = s.Server.Ready
+		version, ok := s.Server.Ready(conn, r.Pid())
+		r.Version = version
+		return ok
 	}
-	version, ok := ready(conn, r.Pid())
-	r.Version = version
-	return ok
+	a := ask(conn, s.Server != nil && s.Server.PingAlone)
+	if !a.answered || !r.isOurs(a.pid) {
+		return false
+	}
+	r.why, r.Version = a.wrong, a.version
+	return r.why == ""
 }
 
-// pings is Server.Ready of Redis. It is satisfied by any answer but LOADING: a server that
-// wants a password or refuses with MISCONF is up. A child of the process that was started
-// must not answer in its place: signals would not reach the server.
-func (r *Redis) pings(conn net.Conn, pid int) (version string, ok bool) {
-	if _, err := conn.Write(append(command("PING"), command("INFO", "server")...)); err != nil {
-		return "", false
+// port is where it listens.
+func (r *Redis) port() int {
+	_, port, _ := net.SplitHostPort(r.Addr) // made here
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// isOurs reports whether the server that says it has that process id, or does not say (0), is
+// the process that was started or one that this has started, and notes which.
+func (r *Redis) isOurs(pid int) bool {
+	if pid == r.Pid() {
+		return true
 	}
-	answers := bufio.NewReader(io.LimitReader(conn, mostInfo))
-	line, err := answers.ReadString('\n')
-	if err != nil || strings.HasPrefix(line, "-LOADING") {
-		return "", false
-	}
-	info := readInfo(answers)
-	if its, ok := info["process_id"]; ok && its != strconv.Itoa(pid) {
-		if n, err := strconv.Atoi(its); err == nil && slices.Contains(r.Children(), n) {
-			r.other = n
+	members := append(r.Children(), r.Pid())
+	if !slices.Contains(members, pid) { // not told, or that of another namespace
+		if pid = listener(r.port(), members); pid == 0 && r.killEscaped() {
+			r.why = "it became a daemon: it must stay in the foreground"
 		}
-		return "", false
 	}
-	return info["redis_version"], true
+	return pid != 0 && r.serving(pid)
+}
+
+// answers is what a server said that was asked whether it serves.
+type answers struct {
+	answered bool // by somebody who is not loading
+	version  string
+	pid      int    // that it tells; 0: none
+	wrong    string // why it cannot be used; "": it can
+}
+
+// ask asks a server of Redis's kin. It is satisfied by any answer but LOADING: one that
+// refuses with MISCONF is up.
+func ask(conn net.Conn, pingAlone bool) (a answers) {
+	asked := command("PING")
+	if !pingAlone {
+		asked = append(asked, command("INFO", "server")...)
+	}
+	if _, err := conn.Write(asked); err != nil {
+		return a
+	}
+	in := bufio.NewReader(io.LimitReader(conn, mostInfo))
+	line, err := in.ReadString('\n')
+	switch {
+	case err != nil && !strings.HasPrefix(line, tlsAlert) || strings.HasPrefix(line, "-LOADING"):
+		return a
+	case strings.HasPrefix(line, "-NOAUTH"):
+		return answers{answered: true, wrong: "it wants a password, which the target does not have (" + short(strings.TrimSpace(line)) + ")"}
+	case !strings.ContainsRune(respTypes, rune(line[0])):
+		return answers{answered: true, wrong: "it answers PING with " + short(strings.TrimSpace(line)) + ", which is not RESP"}
+	}
+	a.answered = true
+	if pingAlone {
+		return a
+	}
+	info := readInfo(in)
+	a.version = info["redis_version"]
+	a.pid, _ = strconv.Atoi(info["process_id"])
+	return a
+}
+
+const (
+	// respTypes are the first bytes of replies (RESP3 specification).
+	respTypes = "+-:$*_#,(!=%~>"
+	// tlsAlert is the type byte of the record with which a server answers what is not TLS
+	// (RFC 8446, 5.1).
+	tlsAlert = "\x15"
+)
+
+// hopeless is why a connection that failed will fail again; "": it may not.
+func hopeless(err error) string {
+	var denied *DeniedError
+	var record tls.RecordHeaderError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &denied):
+		return denied.Error()
+	case errors.As(err, &record), errors.As(err, &certificate):
+		return err.Error()
+	}
+	return ""
 }
 
 // mostInfo is how many bytes a starting server may answer.

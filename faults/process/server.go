@@ -32,6 +32,8 @@ type Server struct {
 	// version is what it says of itself, or "". nil: PING, which anything but LOADING answers,
 	// and INFO.
 	Ready func(c net.Conn, pid int) (version string, ok bool)
+	// PingAlone: the server has no INFO, and is asked PING and nothing else.
+	PingAlone bool
 	// Rename maps commands, in upper case, to what the server calls them.
 	Rename map[string]string
 }
@@ -100,11 +102,19 @@ func (s *Server) authenticate(c net.Conn) error {
 		}
 		line = append(line, one[0])
 	}
-	if line[0] != '+' {
-		return fmt.Errorf("AUTH: the server answers %q", strings.TrimSpace(string(line)))
+	switch text := strings.TrimSpace(string(line)); {
+	case strings.HasPrefix(text, "-LOADING"):
+		return fmt.Errorf("AUTH: %s", text)
+	case line[0] != '+':
+		return &DeniedError{text}
 	}
 	return nil
 }
+
+// DeniedError is a server's answer to a password that it does not take.
+type DeniedError struct{ Answer string }
+
+func (e *DeniedError) Error() string { return fmt.Sprintf("AUTH: the server answers %q", e.Answer) }
 
 // command is a command as RESP.
 func command(words ...string) []byte {

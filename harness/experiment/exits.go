@@ -43,7 +43,10 @@ func (r *Runner) noteExit(how history.EventKind, log []disk.Record) {
 		r.out.Outside = "the server was " + exit.Words
 		return
 	}
-	r.out.Exit, r.out.FailedCall = exit.Words, failedCall(log)
+	r.out.FailedCall = failedCall(log)
+	if !exit.Hidden {
+		r.out.Exit = exit.Words
+	}
 }
 
 // endsServer reports whether a plan has a statement that ends the server in an orderly way,

@@ -271,6 +271,8 @@ type Exit struct {
 	// Outside: by a signal that a program does not give itself, or because one has asked it to
 	// that torntail did not send, or for lack of memory; of the server it says nothing.
 	Outside bool
+	// Hidden: the exit is that of a script, and what ended the server behind it is not known.
+	Hidden bool
 }
 
 // account is what every machine remembers of what became of it.

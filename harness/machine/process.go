@@ -324,7 +324,7 @@ func (p *Process) Start(ctx context.Context) (err error) {
 	p.life, p.gone = l, false
 	p.mu.Unlock()
 	p.Begin(func() { p.awaitExit(l) })
-	p.Begin(func() { l.waits.watch(redis.Pid(), p.rig.Clock, l.dead) })
+	p.Begin(func() { l.waits.watch(redis.Serves(), p.rig.Clock, l.dead) })
 	if s := p.rig.space(); s != nil && !s.Confined() {
 		p.Begin(func() { p.lookElsewhere(l) })
 	}
@@ -454,6 +454,9 @@ func (p *Process) Strike(plan.Trigger) (end func(), ok bool) {
 // awaitExit ends the life of a server that exits by itself.
 func (p *Process) awaitExit(l *life) {
 	exit := l.redis.Wait()
+	if l.redis.Wrapped() {
+		exit = ofScript(exit, l.redis.Outlived())
+	}
 	close(l.dead)
 	if !p.claim(l) {
 		return
@@ -464,6 +467,7 @@ func (p *Process) awaitExit(l *life) {
 		l.redis.AwaitOutput(lastLinesLimit) // what it has said at last tells who has asked
 	}
 	p.exit = exitOf(exit, l.redis.Tail(), p.asked(l))
+	p.exit.Hidden = l.redis.Wrapped() && exit.Signal == 0
 	if host, ok := p.disk.(hostDir); ok && p.exit.Words != "" {
 		if full := host.full(); full != nil { // redis 7.0.15 speaks of a short write, not of why
 			p.exit.Outside, p.exit.Words = true, fmt.Sprintf("left without a disk (%v): %s", full, p.exit.Words)
@@ -472,6 +476,19 @@ func (p *Process) awaitExit(l *life) {
 	// Replies that were under way arrive still, and were sent before the end.
 	p.hearsOf(l, how, exit.At, true)
 	p.finish(l)
+}
+
+// ofScript is the exit of a script as one of the server that it has waited for: shells end
+// with 128 and the number of the signal that has ended their child (POSIX, sh, exit status).
+// Of one that went on when the server had ended nothing is known.
+func ofScript(e process.Exit, outlived bool) process.Exit {
+	const signalled, last = 128, 64
+	if outlived {
+		e.Signal, e.Code = 0, -1
+	} else if e.Code > signalled && e.Code <= signalled+last {
+		e.Signal, e.Code = syscall.Signal(e.Code-signalled), -1
+	}
+	return e
 }
 
 // ownSignals are those by which a program ends that has gone wrong.

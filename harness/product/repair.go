@@ -18,7 +18,7 @@ import (
 // exited, or crashed. One that was killed, or did not answer in time, may have
 // lacked memory or CPU.
 func Refused(e *process.StartError) bool {
-	if !e.Exited {
+	if !e.Exited || e.Exit.Code == killedChild {
 		return false
 	}
 	switch e.Exit.Signal {
@@ -27,6 +27,9 @@ func Refused(e *process.StartError) bool {
 	}
 	return false
 }
+
+// killedChild is how a shell ends whose child was killed: 128 and SIGKILL.
+const killedChild = 128 + int(syscall.SIGKILL)
 
 // ErrHangs means that a repair tool did not end in time: it has not said whether the files
 // can be repaired.
