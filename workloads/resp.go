@@ -3,6 +3,7 @@ package workloads
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/redcon"
@@ -10,8 +11,36 @@ import (
 	"github.com/torntail/torntail/checker/history"
 )
 
-// RESP is the protocol of Redis and its kin, as a Protocol.
-type RESP struct{}
+// RESP is the protocol of Redis and its kin, as a Protocol. The zero RESP is Redis's.
+type RESP struct {
+	// Listing is how keys are listed; "": KEYS.
+	Listing Listing
+	// Without is what the server does not have of Abilities, each followed by a blank.
+	Without string
+}
+
+// Listing is how the keys of a server are listed.
+type Listing string
+
+const (
+	ByScan Listing = "scan" // SCAN
+	// OfClients: the server cannot list any; those are read that the workload has. A key that
+	// nobody wrote is not seen.
+	OfClients Listing = "known"
+)
+
+// Abilities are what a server may lack that workloads need, with their operations.
+var Abilities = []struct {
+	Name  string
+	kinds []history.Kind
+}{
+	{"strings", []history.Kind{history.Read, history.Write}},
+	{"lists", []history.Kind{history.ReadList, history.Append}},
+	{"sets", []history.Kind{history.ReadSet, history.SetAdd}},
+	{"hashes", []history.Kind{history.ReadHash, history.HashSet}},
+	{"transactions", []history.Kind{history.Txn}},
+	{"expiry", []history.Kind{history.Expire}},
+}
 
 // command is how RESP asks for a kind of operation.
 type command struct {
@@ -32,7 +61,12 @@ var commands = [history.LastKind + 1]command{
 }
 
 // Has implements Protocol.
-func (RESP) Has(k history.Kind) bool {
+func (p RESP) Has(k history.Kind) bool {
+	for _, a := range Abilities {
+		if slices.Contains(a.kinds, k) && strings.Contains(p.Without, a.Name+" ") {
+			return false
+		}
+	}
 	return commands[k].ask != nil || k == history.Txn || k == history.Expire
 }
 

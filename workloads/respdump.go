@@ -13,24 +13,32 @@ import (
 )
 
 // Dump implements Protocol: it reads the whole of database 0.
-func (RESP) Dump(c *Conn, read history.Kind, r *Run, timeout time.Duration) (keys []history.KV, err error) {
-	reply, err := c.Do(timeout, "KEYS", "*")
+func (p RESP) Dump(c *Conn, read history.Kind, r *Run, timeout time.Duration) (keys []history.KV, err error) {
+	switch p.Listing {
+	case ByScan:
+		keys, err = r.scan(c, timeout)
+	case OfClients:
+		for _, key := range r.keys[:r.spec.Keys] {
+			keys = append(keys, history.KV{Key: key})
+		}
+	default:
+		var reply redcon.RESP
+		if reply, err = c.Do(timeout, "KEYS", "*"); err == nil && reply.Type != redcon.Array {
+			err = fmt.Errorf("the server answered %q, want an array", reply.Raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dump: KEYS: %w", err)
+		}
+		keys = r.named(reply, make([]history.KV, 0, reply.Count))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("dump: KEYS: %w", err)
+		return nil, err
 	}
-	if reply.Type != redcon.Array {
-		return nil, fmt.Errorf("dump: KEYS answered %q, want an array", reply.Raw)
-	}
-	keys = make([]history.KV, 0, reply.Count)
-	reply.ForEach(func(key redcon.RESP) bool {
-		keys = append(keys, history.KV{Key: r.Key(key.Data)})
-		return true
-	})
 	sort.Slice(keys, func(i, j int) bool { return keys[i].Key < keys[j].Key })
 	const batch = 256 // commands sent at once, so that neither side's socket buffer can fill up
 	for from := 0; from < len(keys); from += batch {
 		to := min(from+batch, len(keys))
-		if err := r.dumpKeys(c, timeout, keys[from:to], read); err != nil {
+		if err := r.dumpKeys(c, timeout, keys[from:to], read, p.Listing); err != nil {
 			return nil, err
 		}
 		if err := dumpDeadlines(c, timeout, keys[from:to]); err != nil {
@@ -40,12 +48,53 @@ func (RESP) Dump(c *Conn, read history.Kind, r *Run, timeout time.Duration) (key
 	return slices.DeleteFunc(keys, func(kv history.KV) bool { return kv.Key == expired }), nil
 }
 
+// named adds the keys of a reply.
+func (r *Run) named(reply redcon.RESP, keys []history.KV) []history.KV {
+	reply.ForEach(func(key redcon.RESP) bool {
+		keys = append(keys, history.KV{Key: r.Key(key.Data)})
+		return true
+	})
+	return keys
+}
+
+// mostScans bounds the round trips of a SCAN whose cursor never comes back to 0.
+const mostScans = 1_000_000
+
+// scan lists the keys with SCAN, which may tell of one more than once.
+func (r *Run) scan(c *Conn, timeout time.Duration) (keys []history.KV, err error) {
+	cursor := "0"
+	for range mostScans {
+		reply, err := c.Do(timeout, "SCAN", cursor, "COUNT", "1000")
+		if err != nil {
+			return nil, fmt.Errorf("dump: SCAN: %w", err)
+		}
+		if reply.Type != redcon.Array || reply.Count != 2 {
+			return nil, fmt.Errorf("dump: SCAN: the server answered %q, want a cursor and keys", reply.Raw)
+		}
+		first := true
+		reply.ForEach(func(part redcon.RESP) bool {
+			if first {
+				cursor, first = string(part.Data), false
+			} else {
+				keys = r.named(part, keys)
+			}
+			return true
+		})
+		if cursor == "0" {
+			byName := func(a, b history.KV) int { return strings.Compare(a.Key, b.Key) }
+			slices.SortFunc(keys, byName)
+			return slices.CompactFunc(keys, func(a, b history.KV) bool { return a.Key == b.Key }), nil
+		}
+	}
+	return nil, fmt.Errorf("dump: SCAN: its cursor is not back at 0 after %d replies", mostScans)
+}
+
 // expired stands for a key that was there when the keys were listed, and had
 // expired when it was read. No key has this name.
 const expired = "\x00expired"
 
 // dumpKeys reads the values of some keys in one round trip.
-func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read history.Kind) error {
+func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read history.Kind, listing Listing) error {
 	c.Deadline(timeout)
 	for i := range keys {
 		RESP{}.Ask(c, &history.Op{Kind: read, Key: keys[i].Key}, 0)
@@ -76,9 +125,12 @@ func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read h
 			return fmt.Errorf("dump of key %q: PTTL: %w", keys[i].Key, err)
 		}
 		switch ms := ttl.Int(); {
-		case ms == -1: // it does not expire
-		case ms == -2 && value.Type == redcon.Bulk && value.Data == nil:
+		case listing == OfClients && isAbsent(value), ms == -2 && value.Type == redcon.Bulk && value.Data == nil:
 			keys[i].Key = expired
+		case ttl.Type == redcon.Error && !slices.Contains(r.does.sends, history.Expire): // no key was told to
+		case ttl.Type == redcon.Error:
+			return fmt.Errorf("dump of key %q: PTTL: the server answered %q", keys[i].Key, ttl.Raw)
+		case ms == -1: // it does not expire
 		default: // -2: it has expired since its value was read
 			keys[i].TTL = time.Duration(max(ms, 1)) * time.Millisecond
 		}
@@ -89,6 +141,11 @@ func (r *Run) dumpKeys(c *Conn, timeout time.Duration, keys []history.KV, read h
 		}
 	}
 	return nil
+}
+
+// isAbsent reports whether a reply is that to a read of a key that is not there.
+func isAbsent(value redcon.RESP) bool {
+	return value.Type == redcon.Bulk && value.Data == nil || value.Type == redcon.Array && value.Count <= 0
 }
 
 // dumpDeadlines reads when the keys among some expire that do. A server that does

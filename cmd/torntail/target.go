@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -162,6 +163,16 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 // findServer finds the real server that a target is, and asks it for its version.
 func findServer(name string) (*target.Server, error) {
 	s, err := target.Find(name)
+	if err == nil {
+		err = s.Try(context.Background())
+	}
+	var trial *target.TrialError
+	if errors.As(err, &trial) {
+		if lacksNothing := strings.Contains(strings.ToLower(trial.Text), syscall.EROFS.Error()); takenAway(err) && !lacksNothing {
+			return nil, environment(err)
+		}
+		return nil, usage(err) // a directory that it may not write to is one that it was not told
+	}
 	var missing *target.MissingError
 	switch {
 	case errors.As(err, &missing) && missing.Err != nil:

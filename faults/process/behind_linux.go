@@ -183,8 +183,11 @@ func worldOf(pid int) string {
 }
 
 // listener is the process among some that listens at a port; 0: none of them.
-func listener(port int, among []int) int {
-	sockets := map[string]bool{}
+func listener(port int, among []int) int { return listening(among)[port] }
+
+// listening are the ports at which some processes listen, and which of them does.
+func listening(among []int) map[int]int {
+	sockets := map[string]int{}
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -197,11 +200,12 @@ func listener(port int, among []int) int {
 				continue
 			}
 			_, digits, _ := strings.Cut(f[1], ":")
-			if n, err := strconv.ParseUint(digits, 16, 16); err == nil && int(n) == port {
-				sockets["socket:["+f[9]+"]"] = true
+			if n, err := strconv.ParseUint(digits, 16, 16); err == nil {
+				sockets["socket:["+f[9]+"]"] = int(n)
 			}
 		}
 	}
+	ports := map[int]int{}
 	for _, pid := range among {
 		dir := "/proc/" + strconv.Itoa(pid) + "/fd/"
 		fds, err := os.ReadDir(dir)
@@ -209,10 +213,12 @@ func listener(port int, among []int) int {
 			continue // it has ended
 		}
 		for _, fd := range fds {
-			if to, err := os.Readlink(dir + fd.Name()); err == nil && sockets[to] {
-				return pid
+			if to, err := os.Readlink(dir + fd.Name()); err == nil {
+				if port, ok := sockets[to]; ok {
+					ports[port] = pid
+				}
 			}
 		}
 	}
-	return 0
+	return ports
 }

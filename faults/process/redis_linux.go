@@ -56,13 +56,17 @@ func (s RedisSpec) startOnce(ctx context.Context) (*Redis, error) {
 		port = free
 	}
 	began := time.Now()
-	path, args, release, err := s.expand(s.Addr, port)
+	path, args, environ, release, err := s.expand(s.Addr, port)
 	if err != nil {
 		return nil, err
 	}
 	defer release() // it has been read when the server answers
+	dir := ""
+	if s.Server != nil && s.Server.InDir {
+		dir = s.Dir
+	}
 	p, err := Start(Spec{
-		Path: path, Args: args,
+		Path: path, Args: args, Env: environ, Dir: dir,
 		Output: s.Output, Clock: s.Clock, Space: s.Space,
 	})
 	if err != nil {
@@ -131,7 +135,11 @@ func (r *Redis) await(ctx context.Context, s RedisSpec) error {
 		if r.probe(ctx, s, deadline) {
 			return nil
 		}
-		if r.why != "" || time.Now().After(deadline) {
+		if r.why == "" && time.Now().After(deadline) {
+			r.why = r.elsewhere()
+			return errNotReady
+		}
+		if r.why != "" {
 			return errNotReady
 		}
 		timer.Reset(probeEvery)
@@ -181,6 +189,18 @@ func (r *Redis) port() int {
 	_, port, _ := net.SplitHostPort(r.Addr) // made here
 	n, _ := strconv.Atoi(port)
 	return n
+}
+
+// elsewhere is where a server listens that does not do so where it was told to; "": nowhere.
+func (r *Redis) elsewhere() string {
+	members := append(r.Children(), r.Pid())
+	if listener(r.port(), members) != 0 {
+		return "" // there, and it does not answer
+	}
+	for port := range listening(members) { // any order: one is enough
+		return fmt.Sprintf("it listens at port %d, where it was told %d", port, r.port())
+	}
+	return ""
 }
 
 // isOurs reports whether the server that says it has that process id, or does not say (0), is

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +24,15 @@ type Server struct {
 	// arguments, "--name value"; without it and {{conf}} they are not passed on.
 	// Empty: Binary with redis-server's own arguments.
 	Command []string
+	// Sentinel is the command line of a Sentinel; nil: it is not known.
+	Sentinel []string
 	// Directives come after those of redis-server's own way, before the experiment's.
 	Directives []Directive
+
+	// Env are variables of its environment, NAME=VALUE, in which the templates of Command
+	// stand for the same. InDir: it is started in the directory where its data are kept.
+	Env   []string
+	InDir bool
 
 	User, Password string
 	TLS            *tls.Config
@@ -205,24 +213,27 @@ func (s RedisSpec) dial(addr string) (net.Conn, error) {
 
 // expand makes the command line of a server with a template. release removes the
 // configuration file that it may need, once the server has read it.
-func (s RedisSpec) expand(addr string, port int) (path string, args []string, release func(), err error) {
+func (s RedisSpec) expand(addr string, port int) (path string, args, environ []string, release func(), err error) {
 	release = func() {}
 	if s.Server == nil || len(s.Server.Command) == 0 {
 		if s.Server != nil {
 			s.Directives = append(append([]Directive(nil), s.Server.Directives...), s.Directives...)
 		}
-		return s.Binary, s.args(addr, port), release, nil
+		return s.Binary, s.args(addr, port), nil, release, nil
 	}
 	list := append(append([]Directive(nil), s.Server.Directives...), s.Directives...)
-	conf := ""
-	if strings.Contains(strings.Join(s.Server.Command, " "), "{{conf}}") {
+	conf := s.Config
+	if conf == "" && strings.Contains(strings.Join(s.Server.Command, " "), "{{conf}}") {
 		if conf, err = writeConf(list); err != nil {
-			return "", nil, release, err
+			return "", nil, nil, release, err
 		}
 		release = func() { os.Remove(conf) }
 	}
 	fill := strings.NewReplacer("{{port}}", strconv.Itoa(port), "{{addr}}", addr, "{{dir}}", s.Dir, "{{conf}}", conf)
-	for _, w := range s.Server.Command {
+	for _, v := range s.Server.Env {
+		environ = append(environ, fill.Replace(v))
+	}
+	for _, w := range s.commandOf() {
 		if w != "{{directives}}" {
 			args = append(args, fill.Replace(w))
 			continue
@@ -231,7 +242,20 @@ func (s RedisSpec) expand(addr string, port int) (path string, args []string, re
 			args = append(append(args, "--"+d.Name), d.Args...)
 		}
 	}
-	return args[0], args[1:], release, nil
+	if s.Server.InDir && strings.Contains(args[0], "/") {
+		if args[0], err = filepath.Abs(args[0]); err != nil {
+			return "", nil, nil, release, err
+		}
+	}
+	return args[0], args[1:], environ, release, nil
+}
+
+// commandOf is the command line of what is started, of a Sentinel its own.
+func (s RedisSpec) commandOf() []string {
+	if s.Sentinel {
+		return s.Server.Sentinel
+	}
+	return s.Server.Command
 }
 
 // writeConf writes directives as a configuration file.

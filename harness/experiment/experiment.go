@@ -454,6 +454,9 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
 	r.askedFor(epoch)
 	product.Children(&r.x.Mode, r.heard.Worked, at, epoch)
+	if r.out.Blind == "" {
+		r.out.Blind = blind(&r.x.Mode, log, &r.heard, epoch, r.acked())
+	}
 	rootSynced := r.out.RootSynced
 	r.out.Signs, r.out.Unsynced = r.facts.signs(&r.x.Mode, at), r.facts.unsynced(at, midway)
 	r.out.RootSynced = r.out.RootSynced || rootSynced
@@ -461,6 +464,14 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	if r.heard.Working {
 		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)
 	}
+}
+
+// acked is how many operations were acknowledged, while there has been one life alone.
+func (r *Runner) acked() int {
+	if len(r.hist.Epochs) > 1 {
+		return 0
+	}
+	return r.rec.Acked()
 }
 
 // askedFor says of the snapshots of a life which of them a replica or a command had asked for.

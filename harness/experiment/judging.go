@@ -115,6 +115,10 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		}
 		return
 	}
+	if o.Blind != "" {
+		o.Verdict, o.Why = result.Unknown, o.Blind
+		return
+	}
 	if f := finding.Drowning(x.Mode.Store.Findings(), o.asFindingsSee(x)); f != nil {
 		o.Findings = append(o.Findings, f.Name)
 		o.excuse()

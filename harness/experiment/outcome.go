@@ -65,6 +65,10 @@ type Outcome struct {
 	Findings  []string // known findings this run shows
 	Excused   bool     // one of them explains all that went wrong; the run is in no other figure
 
+	// Blind is why what the run shows cannot be held against what the mode promises: what is
+	// said of the server does not fit what was seen of it; "": it fits.
+	Blind string
+
 	// Damaged: the plan has damaged files at rest, beside what the crash kind does. What is
 	// missing is no loss of the crash's.
 	Damaged bool

@@ -335,7 +335,7 @@ func (p *Process) Start(ctx context.Context) (err error) {
 // writes where it has no business.
 func (p *Process) lookElsewhere(l *life) {
 	for {
-		if files := p.rig.space().Elsewhere(l.redis.Pid()); len(files) > 0 {
+		if files := p.rig.Elsewhere(l.redis.Pid()); len(files) > 0 {
 			p.fail(fmt.Errorf("%s writes to %s, outside of torntail's own directory", p.rig.Binary, strings.Join(files, ", ")))
 			l.redis.KillTree()
 			return

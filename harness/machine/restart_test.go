@@ -133,7 +133,7 @@ func TestARepairThatHangsIsEnded(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, rig.Allow(dir))
 	pid := filepath.Join(dir, "pid")
-	rig.Describe(nil, 0, []string{program(t, "echo $$ > "+pid+".new; mv "+pid+".new "+pid+"; exec sleep 1000")}, nil)
+	rig.Describe(&Description{Repair: []string{program(t, "echo $$ > "+pid+".new; mv "+pid+".new "+pid+"; exec sleep 1000")}})
 	ctx, cancel := context.WithCancelCause(context.Background())
 	gone := errors.New("nobody waits")
 	go func() {

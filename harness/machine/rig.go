@@ -36,9 +36,8 @@ type Rig struct {
 	// together; else each has its own.
 	Shared *osenv.Env
 	server *process.Server
-	within time.Duration // until it must answer, and its repair tool have ended; 0: the defaults
-	repair []string      // command that repairs what a crash left (product.RunRepair); nil: there is none
-	modes  []string      // that the server has; nil: all
+	repair []string     // command that repairs what a crash left (product.RunRepair); nil: there is none
+	told   *Description // nil: it is a store's own server
 	start  time.Time
 
 	mu     sync.Mutex
@@ -140,20 +139,74 @@ func (r *Rig) space() *guard.Space {
 	return r.spaces[len(r.spaces)-1]
 }
 
-// Describe says how a server is started and entered that is not redis-server's
-// kin: before the first machine. repair is a command in which {{dir}} and
-// {{manifest}} stand for where its files are; nil: there is none. modes: the
-// others are n/a; nil: it has all.
-func (r *Rig) Describe(server *process.Server, within time.Duration, repair, modes []string) {
-	r.server, r.within, r.repair, r.modes = server, within, repair, modes
+// Description is what somebody says of a server that is not a store's own.
+type Description struct {
+	Server *process.Server // how it is started and entered
+	Within time.Duration   // until it must answer, and its repair tool have ended; 0: the defaults
+	// Repair is a command in which {{dir}} stands for where its files are; nil: there is none.
+	Repair []string
+	Modes  []string // that it has; nil: all
+	// Fixed: the directives of an experiment do not reach it.
+	Fixed bool
+	// NoLog and NoSnapshot are why modes that rest on a log, or on snapshots, cannot be
+	// judged; "": they can.
+	NoLog, NoSnapshot string
 }
+
+// Elsewhere are files outside of torntail's own directory that a server's processes, which may
+// write there, have open for writing.
+func (r *Rig) Elsewhere(pid int) []string {
+	if s := r.space(); s != nil && !s.Confined() {
+		return s.Elsewhere(pid)
+	}
+	return nil
+}
+
+// Describe says what is known of a server: before the first machine.
+func (r *Rig) Describe(d *Description) { r.server, r.repair, r.told = d.Server, d.Repair, d }
 
 // LacksMode is why a mode cannot be tested; "" when it can.
 func (r *Rig) LacksMode(m *product.Mode) string {
-	if r.modes == nil || slices.Contains(r.modes, m.Name) {
-		return r.Store.Lacks(m)
+	if d := r.told; d != nil {
+		switch {
+		case d.Modes != nil && !slices.Contains(d.Modes, m.Name):
+			return fmt.Sprintf("%s has no mode %s", r.Called(), m.Name)
+		case m.AOF && d.NoLog != "":
+			return d.NoLog
+		case m.RDB && d.NoSnapshot != "":
+			return d.NoSnapshot
+		case d.Fixed:
+			if more := beyond(m); more != "" {
+				return fmt.Sprintf("%s does not reach it: its command has no {{directives}} and no {{conf}}", more)
+			}
+		}
 	}
-	return fmt.Sprintf("%s has no mode %s", r.Called(), m.Name)
+	return r.Store.Lacks(m)
+}
+
+// beyond is a directive of a mode that the preset of its name does not have as it is; "":
+// there is none.
+func beyond(m *product.Mode) string {
+	preset, err := product.ModeByName(m.Store, m.Name)
+	if err != nil {
+		return "mode " + m.Name
+	}
+	preset = m.Store.On(preset)
+	for _, d := range m.Directives {
+		if !preset.States(d.Name) || preset.Get(d.Name) != m.Get(d.Name) {
+			return d.String()
+		}
+	}
+	return ""
+}
+
+// within is how long a server may take until it answers, and its repair tool until it has
+// ended; 0: the defaults.
+func (r *Rig) within() time.Duration {
+	if r.told == nil {
+		return 0
+	}
+	return r.told.Within
 }
 
 // Called is what reports call the server.
@@ -201,7 +254,7 @@ func (r *Rig) Launch(ctx context.Context, dir string, directives []product.Direc
 
 // launch starts a server. All of harness does so here.
 func (r *Rig) launch(ctx context.Context, s process.RedisSpec) (*process.Redis, error) {
-	s.Binary, s.Server, s.Within, s.Clock, s.Space = r.Binary, r.server, r.within, r.Clock, r.space()
+	s.Binary, s.Server, s.Within, s.Clock, s.Space = r.Binary, r.server, cmp.Or(s.Within, r.within()), r.Clock, r.space()
 	redis, err := process.StartRedis(ctx, s)
 	var start *process.StartError
 	if errors.As(err, &start) && product.Refused(start) {
@@ -267,5 +320,5 @@ func (r *Rig) Repair(ctx context.Context, dir string) (fixed bool, said string, 
 	if r.repair == nil {
 		return false, "", nil
 	}
-	return product.RunRepair(ctx, r.repair, dir, r.space(), r.Clock, r.within)
+	return product.RunRepair(ctx, r.repair, dir, r.space(), r.Clock, r.within())
 }

@@ -184,6 +184,16 @@ type Upkeep interface {
 	Repair(binary string) []string
 }
 
+// Told is a Store that knows its servers by somebody's word alone.
+type Told interface {
+	// Told reports whether it does: then what is not seen of a server, such as a write to
+	// its log, may be called otherwise there.
+	Told() bool
+}
+
+// Owner is a Store that has directives on which an experiment decides.
+type Owner interface{ Owns(directive string) bool }
+
 // TellsEvictions is a Store whose servers tell of each key that they evict.
 type TellsEvictions interface {
 	// HearEvictions asks for word of each, on a connection that is used for nothing else.

@@ -24,6 +24,9 @@ type Server struct {
 	// Origin is the package that it comes from and its hash; "": not out of an archive.
 	Origin    string
 	Described *Target // what a file says of it; nil: it is started as redis-server is
+
+	noLog, noSnapshot string        // what Try found
+	asked             time.Duration // so long it took to say its version
 }
 
 // MissingError says that a target is not on this machine.
@@ -52,10 +55,12 @@ func Find(name string) (*Server, error) {
 		if err := t.Available(); err != nil {
 			return nil, &MissingError{Text: err.Error()}
 		}
+		began := time.Now()
 		if s.Version, err = process.VersionOf(t.Version); err != nil {
-			return nil, fmt.Errorf("target %s: %w", name, err)
+			return nil, fmt.Errorf("target %s: version: %w", name, err)
 		}
-		s.Described = t
+		s.asked = time.Since(began)
+		s.Described, s.Store = t, t.Store
 		return s, nil
 	}
 	if result.Archived(name) {
@@ -98,7 +103,8 @@ func (s *Server) Rig(open func(clock func() time.Duration) (machine.Disks, error
 	rig.Name, rig.Version, rig.Origin = s.Name, s.Version, s.Origin
 	if t := s.Described; t != nil {
 		rig.Version = ""
-		rig.Describe(&t.Server, t.Within, t.Repair, t.Modes)
+		rig.Describe(&machine.Description{Server: &t.Server, Within: t.Within, Repair: t.Repair, Modes: t.Modes, Fixed: t.Fixed(),
+			NoLog: s.noLog, NoSnapshot: s.noSnapshot})
 	}
 	return rig, nil
 }

@@ -34,7 +34,9 @@ import (
 
 func TestMain(m *testing.M) {
 	guard.Main()
-	os.Exit(m.Run())
+	status := m.Run()
+	removeBuilt()
+	os.Exit(status)
 }
 
 func TestMistakes(t *testing.T) {
@@ -47,17 +49,35 @@ func TestMistakes(t *testing.T) {
 		"target: 1\ncommand: [a]":            "x.yaml:2:10: no {{port}} in the command",
 		"target: 1\ncommand: []":             "x.yaml:2:10: an empty list, where at least one word of a command is expected",
 		"target: 1\ncommand: [a, '{{prt}}']": `x.yaml:2:14: "{{prt}}" has a template that is not known here: want {{port}}, {{addr}}`,
-		"target: 1\ncommand: [a, '-p {{port}}', 'x{{directives}}']":            "{{directives}} becomes several words and must stand alone",
-		"target: 1\ncommand: [a, '{{port}}']\nrename: {KEY: A}":                `field "KEY" is not known: did you mean "KEYS"?`,
-		"target: 1\ncommand: [a, '{{port}}']\nrename: {KEYS: ''}":              `x.yaml:3:16: KEYS: "" is no name of a command; torntail needs KEYS`,
-		"target: 1\ncommand: [a, '{{port}}']\nuser: me":                        "x.yaml:3:7: a user without a password",
-		"target: 1\ncommand: [a, '{{port}}']\nmodes: [alway]":                  `x.yaml:3:9: mode "alway" is not known: did you mean "always"?`,
-		"target: 1\ncommand: [a, '{{port}}']\nwithin: 5":                       `x.yaml:3:9: "5", where a duration is expected`,
-		"target: 1\ncommand: [a, '{{port}}']\ntls: {cert: a}":                  "x.yaml:3:6: no ca: want the file",
-		"target: 1\ncommand: [a, '{{port}}']\ntls: {ca: nowhere.pem}":          "x.yaml:3:11: open nowhere.pem",
-		"target: 1\ncommand: [a, '{{port}}']\ntls: {ca: a, cert: b}":           "x.yaml:3:6: cert and key belong together",
-		"target: 1\ncommand: [a, '{{port}}']\ndirectives: [requirepass]":       `x.yaml:3:14: "requirepass": want a line of redis.conf`,
-		"target: 1\ncommand: [a, '{{port}}']\nrepair: [fix, '{{directives}}']": "has a template that is not known here: want {{dir}}, {{manifest}}",
+		"target: 1\ncommand: [a, '-p {{port}}', 'x{{directives}}']": "{{directives}} becomes several words and must stand alone",
+		"target: 1\ncommand: [a, '{{port}}']\nrename: {KEY: A}":     `field "KEY" is not known: did you mean "KEYS"?`,
+		"target: 1\ncommand: [a, '{{port}}']\nrename: {KEYS: ''}":   `x.yaml:3:16: KEYS: "" is no name of a command; torntail needs KEYS`,
+		"target: 1\ncommand: [a, '{{port}}']":                       "x.yaml:2:10: no {{dir}} in the command: the server must be told where its files belong",
+		good + "user: me":                                           "x.yaml:3:7: a user without a password",
+		good + "log: '*.aof'":                                       `x.yaml:3:6: "*.aof": want the name of a file below {{dir}}`,
+		good + "snapshot: /x":                                       `x.yaml:3:11: "/x": want the name of a file below {{dir}}`,
+		good + "lacks: [a b]":                                       `x.yaml:3:9: "a b": want the name of a directive`,
+		good + "dump: keyz":                                         `x.yaml:3:7: way to list keys "keyz" is not known: did you mean "keys"?`,
+		good + "ready: pin":                                         `x.yaml:3:8: readiness "pin" is not known: did you mean "ping"?`,
+		good + "types: [string]":                                    `x.yaml:3:9: type "string" is not known: did you mean "strings"?`,
+		good + "says: x":                                            `x.yaml:3:7: "x", where a mapping with snapshot, rewrite, ended and sync is expected`,
+		good + "says: {snapshot: ''}":                               `x.yaml:3:18: "": want the beginning of a message`,
+		good + "directory: env 1X":                                  `x.yaml:3:12: "env 1X": want argument`,
+		good + "failover: raft":                                     `x.yaml:3:11: way of failing over "raft" is not known: want one of sentinel, none`,
+		good + "within: 11m":                                        "x.yaml:3:9: 11m0s: want at most 10m0s",
+		good + "directives: [hz 5, dir /x]":                         "x.yaml:3:20: torntail decides on dir itself",
+		good + "rename: {GET: x, SET: x}":                           `GET and SET are both called "x"`,
+		good + "store: walcache\nlog: x":                            "x.yaml:4:6: log is said of Redis's kin, and not of walcache",
+		"target: 1\ncommand: [a, '{{port}}', '{{dir}}']":            "x.yaml:2:10: neither {{directives}} nor {{conf}} in the command: the settings of a mode do not reach the server",
+		"target: 1\ncommand: [a, '{{port}}', '{{dir}}']\nmodes: always\ndirectives: [hz 5]": "the directives of this file do not reach the server",
+		"target: 1\ncommand: [a, '{{port}}', '{{dir}}', --daemonize, 'yes', '{{conf}}']":    "x.yaml:2:10: daemonize yes: the server must stay in the foreground",
+		"target: 1\ncommand: [a, '{{port}}']\nmodes: [alway]":                               `x.yaml:3:9: mode "alway" is not known: did you mean "always"?`,
+		"target: 1\ncommand: [a, '{{port}}']\nwithin: 5":                                    `x.yaml:3:9: "5", where a duration is expected`,
+		"target: 1\ncommand: [a, '{{port}}']\ntls: {cert: a}":                               "x.yaml:3:6: no ca: want the file",
+		"target: 1\ncommand: [a, '{{port}}']\ntls: {ca: nowhere.pem}":                       "x.yaml:3:11: open nowhere.pem",
+		"target: 1\ncommand: [a, '{{port}}']\ntls: {ca: a, cert: b}":                        "x.yaml:3:6: cert and key belong together",
+		"target: 1\ncommand: [a, '{{port}}']\ndirectives: [requirepass]":                    `x.yaml:3:14: "requirepass": want a line of redis.conf`,
+		"target: 1\ncommand: [a, '{{port}}']\nrepair: [fix, '{{directives}}']":              "has a template that is not known here: want {{dir}}, {{manifest}}, {{log}}",
 	} {
 		_, err := target.Parse("x.yaml", []byte(text))
 		if assert.Error(t, err, text) {
@@ -65,6 +85,9 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// good is the beginning of a file that is.
+const good = "target: 1\ncommand: [a, '{{port}}', '{{dir}}', '{{conf}}']\n"
 
 // The examples are read; those that nobody has tried say so.
 func TestExamples(t *testing.T) {
@@ -92,7 +115,7 @@ func crash(t *testing.T, x *target.Target, mode string) result.Result {
 	rig, err := machine.NewRig(x.Store, x.Path, machine.HostDirs(""))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rig.Close()) }()
-	rig.Describe(&x.Server, x.Within, x.Repair, x.Modes)
+	rig.Describe(&machine.Description{Server: &x.Server, Within: x.Within, Repair: x.Repair, Modes: x.Modes})
 	m, err := redis.ModeByName(mode)
 	require.NoError(t, err)
 	kill, err := experiment.CrashByName("kill")
@@ -198,7 +221,7 @@ func certificates(t *testing.T) string {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte("target: 1\ncommand: [a, '{{port}}', '{{directives}}']\nrename: {KEYS: x}\nwithin: 3s"))
+	f.Add([]byte("target: 1\ncommand: [a, '{{port}}', '{{dir}}', '{{directives}}']\nrename: {KEYS: x}\nwithin: 3s"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if x, err := target.Parse("x.yaml", text); err == nil && len(x.Server.Command) == 0 {
 			t.Fatal("a target without a command")

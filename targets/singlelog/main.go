@@ -6,8 +6,10 @@
 //	torntail run --target ./old-server --mode always,everysec,no,none
 //	torntail run --target ./old-server --mode everysec --crash power-in-rewrite --directive plant=rename-before-sync
 //
-// It has strings alone (SET, GET, DEL, KEYS, TYPE, PTTL), BGREWRITEAOF, which is done at once, and
-// no snapshots. Called *-check-aof it cuts the end off a log that is not whole.
+// It has strings alone (SET, GET, DEL, KEYS, SCAN, TYPE, PTTL), BGREWRITEAOF, which is done at
+// once, and no snapshots. Called *-check-aof it cuts the end off a log that is not whole. As an
+// example of stranger ones it may lack commands (--without INFO KEYS PTTL), keep its log under
+// another name (--appendfilename) and where $DATA_DIR says, and want a password (--requirepass).
 package main
 
 import (
@@ -15,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
@@ -29,13 +32,13 @@ import (
 
 const (
 	version = "3.2.12"
-	logName = "appendonly.aof"
 	longest = 1 << 20 // bytes of an argument
 )
 
 // known are its directives, with their defaults.
 var known = map[string]string{"port": "6379", "bind": "127.0.0.1", "dir": ".", "daemonize": "no", "logfile": "", "appendonly": "no", "appendfsync": "everysec", "save": "",
-	"auto-aof-rewrite-percentage": "0", "no-appendfsync-on-rewrite": "no", "aof-load-truncated": "yes", "hz": "10", "plant": ""}
+	"auto-aof-rewrite-percentage": "0", "no-appendfsync-on-rewrite": "no", "aof-load-truncated": "yes", "hz": "10", "plant": "",
+	"appendfilename": "appendonly.aof", "requirepass": "", "without": ""}
 
 func main() {
 	if strings.HasSuffix(filepath.Base(os.Args[0]), "-check-aof") {
@@ -45,8 +48,11 @@ func main() {
 		fmt.Printf("Redis server v=%s sha=00000000:0 malloc=libc bits=64 build=0\n", version)
 		return
 	}
+	if dir := os.Getenv("DATA_DIR"); dir != "" {
+		known["dir"] = dir
+	}
 	configure(os.Args[1:])
-	s, err := open(filepath.Join(known["dir"], logName))
+	s, err := open(filepath.Join(known["dir"], known["appendfilename"]))
 	if err != nil {
 		say("%v", err)
 		os.Exit(1)
@@ -307,12 +313,23 @@ func (s *server) rewrite() error {
 func (s *server) serve(conn net.Conn) {
 	defer conn.Close()
 	in, out := bufio.NewReader(conn), bufio.NewWriter(conn)
+	entered := known["requirepass"] == ""
 	for {
 		words, _, err := command(in)
 		if err != nil || len(words) == 0 {
 			return
 		}
-		answer, err := s.answer(words)
+		var answer string
+		switch is := strings.EqualFold(words[0], "AUTH") && len(words) == 2; {
+		case is && words[1] == known["requirepass"]:
+			entered, answer = true, "+OK\r\n"
+		case is:
+			answer = "-ERR invalid password\r\n"
+		case !entered:
+			answer = "-NOAUTH Authentication required.\r\n"
+		default:
+			answer, err = s.answer(words)
+		}
 		if err != nil {
 			say("%v", err)
 			os.Exit(1)
@@ -336,6 +353,10 @@ func (s *server) answer(words []string) (string, error) {
 		value, have = s.values[words[1]]
 	}
 	switch {
+	case slices.Contains(strings.Fields(known["without"]), name):
+	case name == "SCAN": // all at once
+		keys := slices.Sorted(maps.Keys(s.values))
+		return "*2\r\n" + bulk("0") + encode(keys...), nil
 	case name == "PING":
 		return "+PONG\r\n", nil
 	case name == "INFO":

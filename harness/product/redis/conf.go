@@ -21,6 +21,9 @@ var Own = []string{
 	"appendfilename", "appenddirname", "dbfilename", "replicaof", "slaveof", "cluster-enabled", "protected-mode",
 }
 
+// Owns implements product.Owner.
+func (store) Owns(directive string) bool { return slices.Contains(Own, directive) }
+
 func decided(name string) error { return fmt.Errorf("torntail decides on %s itself", name) }
 
 // Check implements product.Store.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/workloads"
 )
 
 // Kin is what a server does otherwise than redis-server 7 that keeps its data as Redis does.
@@ -19,6 +20,37 @@ type Kin struct {
 	// Without are the directives that it does not have, in lower case, each followed by a
 	// blank. A server refuses to start with one that it does not know.
 	Without string
+	// Words are what its log says; nil: Redis's.
+	Words *Words
+	// Speaks is what it can of the protocol.
+	Speaks workloads.RESP
+	// Told: all this is somebody's word, and what is not seen of it is not known.
+	Told bool
+}
+
+// Words are the beginnings of messages in a server's log that tell something, instead of
+// Redis's. Without any the log tells nothing.
+type Words struct {
+	Snapshot string   // a child was forked that writes a snapshot
+	Rewrite  string   // one was that rewrites the log
+	Ended    []string // either has ended
+	Sync     string   // a snapshot comes next that is for a replica
+}
+
+// says is what a message tells.
+func (w *Words) says(msg string) product.Said {
+	begins := func(with string) bool { return with != "" && strings.HasPrefix(msg, with) }
+	switch {
+	case begins(w.Snapshot):
+		return product.SnapshotForked
+	case begins(w.Rewrite):
+		return product.RewriteBegan
+	case begins(w.Sync):
+		return product.SyncWritten
+	case slices.ContainsFunc(w.Ended, begins):
+		return product.ChildEnded
+	}
+	return product.Nothing
 }
 
 // singleLog is the log of servers before 7.0, as they call it if nobody says otherwise.
@@ -50,7 +82,10 @@ func Of(name, version string) product.Store {
 }
 
 // With is the store of a server that does some things otherwise.
-func With(k Kin) product.Store { return store{kin: k} }
+func With(k Kin) product.Store { return store{RESP: k.Speaks, kin: k} }
+
+// Told implements product.Told.
+func (s store) Told() bool { return s.kin.Told }
 
 func number(version string) (major, minor int, ok bool) {
 	parts := strings.SplitN(version, ".", 3)
@@ -73,6 +108,14 @@ func (s store) Lacks(m *product.Mode) string {
 			return "the server has no directive " + d.Name
 		}
 	}
+	if w := s.kin.Words; w != nil {
+		switch {
+		case m.RDB && w.Snapshot == "":
+			return "it is not known what its log says when a snapshot begins (says, snapshot)"
+		case m.Get("no-appendfsync-on-rewrite") == "yes" && (w.Snapshot == "" || w.Rewrite == "" || len(w.Ended) == 0):
+			return "it is not known what its log says when a rewrite or a snapshot begins and ends (says)"
+		}
+	}
 	return ""
 }
 
@@ -81,13 +124,17 @@ func (s store) without(directive string) bool {
 }
 
 // unneeded reports whether a directive that a mode states is what servers do that do not
-// have it: they write a log of commands alone. In a mode without a log those of logs say
-// nothing.
+// have it: they write a log of commands alone, sync it whatever goes on, rewrite it when they
+// are asked to, and make no snapshots. In a mode without a log those of logs say nothing.
 func unneeded(m *product.Mode, d product.Directive) bool {
 	switch d.Name {
-	case "aof-use-rdb-preamble":
+	case "aof-use-rdb-preamble", "no-appendfsync-on-rewrite":
 		return d.Value == "no" || !m.AOF
-	case "aof-load-truncated":
+	case "auto-aof-rewrite-percentage":
+		return d.Value == "0" || !m.AOF
+	case "save":
+		return d.Value == ""
+	case "aof-load-truncated", "appendonly", "appendfsync":
 		return !m.AOF
 	}
 	return false

@@ -37,7 +37,10 @@ var says = []struct {
 }
 
 // Says implements product.Store.
-func (store) Says(msg string) (what product.Said, file string) {
+func (s store) Says(msg string) (what product.Said, file string) {
+	if s.kin.Words != nil {
+		return s.kin.Words.says(msg), ""
+	}
 	// aof.c loadSingleAppendOnlyFile
 	if _, rest, ok := strings.Cut(msg, "!!! Truncating the AOF "); ok {
 		file, _, _ = strings.Cut(rest, " ")
@@ -49,9 +52,9 @@ func (store) Says(msg string) (what product.Said, file string) {
 			return product.BaseRefused, file + ".base.rdb"
 		}
 	}
-	for _, s := range says {
-		if strings.HasPrefix(msg, s.begins) {
-			return s.what, ""
+	for _, w := range says {
+		if strings.HasPrefix(msg, w.begins) {
+			return w.what, ""
 		}
 	}
 	return product.Nothing, ""
