@@ -21,6 +21,7 @@ import (
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/internal/runtimedeath"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
@@ -89,6 +90,10 @@ func (s status) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 func main() {
 	guard.Main()
 	blocklog.Main()
+	if err := runtimedeath.ExitWith(result.ExitInternal); err != nil {
+		fmt.Fprintln(os.Stderr, "torntail:", err)
+		os.Exit(result.ExitInternal)
+	}
 	// The search is short-lived garbage around a small live heap: collecting it
 	// four times less often costs little memory.
 	debug.SetGCPercent(400)

@@ -67,6 +67,7 @@ var floors = []struct {
 	{"internal/yamlform", 1},
 	{"internal/jsonform", 0},
 	{"internal/quantile", 0},
+	{"internal/runtimedeath", 0},
 	{"internal/redisconf", 0},
 	{"internal/seeding", 0},
 	{"internal/spelling", 0},
