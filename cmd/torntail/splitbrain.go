@@ -182,10 +182,13 @@ func splitbrainBackend(name, planted string) (b splitbrain.Backend, done func(),
 // clusterServer finds a server of which there are to be several, and Sentinels.
 func clusterServer(name string) (*target.Server, error) {
 	s, err := findServer(name)
-	if err == nil && s.Described != nil {
-		err = usage(fmt.Errorf("target %s: a target file does not say how a Sentinel is started; want the path of the server's binary", name))
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	if why := s.Alone(); why != "" {
+		return nil, usage(fmt.Errorf("target %s: it cannot be one of several that Sentinels watch: %s", name, why))
+	}
+	return s, nil
 }
 
 // clusterPlants are plants, and the bugs that show only among several servers.

@@ -221,7 +221,10 @@ func (s RedisSpec) expand(addr string, port int) (path string, args, environ []s
 		}
 		return s.Binary, s.args(addr, port), nil, release, nil
 	}
-	list := append(append([]Directive(nil), s.Server.Directives...), s.Directives...)
+	list := s.Directives
+	if s.Config == "" { // in which they are
+		list = append(append([]Directive(nil), s.Server.Directives...), s.Directives...)
+	}
 	conf := s.Config
 	if conf == "" && strings.Contains(strings.Join(s.Server.Command, " "), "{{conf}}") {
 		if conf, err = writeConf(list); err != nil {

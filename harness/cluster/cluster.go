@@ -96,6 +96,7 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 	for _, name := range slices.Concat(s.Topology.ServerNames(), s.Topology.SentinelNames()) {
 		n := &splitbrain.Node{Machine: c.rig.Machine(), Name: name, Announced: c.end(name).Listen.String(), Reached: c.end(name).Target.String()}
 		setup := s.Setup(name, c)
+		setup.Mode.Store = c.rig.Store
 		setup.Listen, setup.Profile, setup.Personality = n.Reached, "nvme", "ext4"
 		setup.Seed = seeding.Derive(o.Seed, uint64(len(c.All)))
 		if c.onFaultDisks {

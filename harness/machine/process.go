@@ -110,6 +110,11 @@ func (p *Process) Reset(s *Setup) (err error) {
 	}
 	var f redisconf.File
 	f.Line("dir", p.disk.Dir())
+	if p.rig.server != nil && !s.Sentinel { // the server's own come first, so that the machine's win
+		for _, d := range p.rig.server.Directives {
+			f.Line(d.Name, d.Args...)
+		}
+	}
 	if p.disk.Ours() != nil { // not through its mount, which this process serves
 		s.Conf = f.String() + s.Conf
 		var failed error
@@ -360,7 +365,11 @@ func (p *Process) launch(ctx context.Context) (*process.Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.rig.launch(ctx, process.RedisSpec{Addr: listen.Addr().String(), Port: int(listen.Port()), Config: p.confFile(), Sentinel: p.setup.Sentinel, Output: p.onLine})
+	spec := process.RedisSpec{Addr: listen.Addr().String(), Port: int(listen.Port()), Config: p.confFile(), Sentinel: p.setup.Sentinel, Output: p.onLine}
+	if p.rig.told != nil {
+		spec.Dir = p.disk.Dir()
+	}
+	return p.rig.launch(ctx, spec)
 }
 
 // onLine follows the server's log: "PID:ROLE DD Mon YYYY HH:MM:SS.mmm LEVEL text".

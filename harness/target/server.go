@@ -94,6 +94,19 @@ func Find(name string) (*Server, error) {
 	return s, nil
 }
 
+// Alone is why the server cannot be one of several that Sentinels watch; "": it can.
+func (s *Server) Alone() string {
+	switch {
+	case s.Store.Name() != redis.Store.Name():
+		return "it is " + s.Store.Name() + ", which has no Sentinels"
+	case redis.Without(s.Store, redis.SourceAddr):
+		return "it has no " + redis.SourceAddr + " (Redis has it since 7.0), by which the proxies between servers know whose connection is whose"
+	case s.Described != nil:
+		return s.Described.alone()
+	}
+	return ""
+}
+
 // Rig is for servers of that kind on disks.
 func (s *Server) Rig(open func(clock func() time.Duration) (machine.Disks, error)) (*machine.Rig, error) {
 	rig, err := machine.NewRig(s.Store, s.Binary, open)

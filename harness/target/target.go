@@ -199,6 +199,31 @@ func (t *Target) Fixed() bool {
 	return !strings.Contains(all, "{{directives}}") && !strings.Contains(all, "{{conf}}")
 }
 
+// alone is why it cannot be one of several that Sentinels watch; "": it can. Each server gets
+// a configuration file that the Sentinels have it rewrite, and all speak to each other as
+// Redis's do.
+func (t *Target) alone() string {
+	s := &t.Server
+	has := func(command []string, template string) bool { return strings.Contains(strings.Join(command, " "), template) }
+	switch {
+	case t.NoFailover != "":
+		return t.NoFailover
+	case !has(s.Command, "{{conf}}"):
+		return "no {{conf}} in its command: each server has a configuration file"
+	case s.Password != "", s.TLS != nil:
+		return "servers and Sentinels do not give each other its password or certificates (torntail topology up --password draws one)"
+	case len(s.Rename) > 0:
+		return "Sentinels send commands under their own names (rename)"
+	case s.PingAlone:
+		return "Sentinels ask for INFO (ready)"
+	case s.Sentinel == nil:
+		return `it is not known how a Sentinel is started: want for example sentinel: [some-server, "{{conf}}", --sentinel, --port, "{{port}}", --bind, "{{addr}}"]`
+	case !has(s.Sentinel, "{{conf}}"), !has(s.Sentinel, "{{port}}"):
+		return "want {{conf}} and {{port}} in the command of its Sentinel"
+	}
+	return ""
+}
+
 // noCommand is what is wrong with a file that does not say how the server is started.
 const noCommand = `no command: want for example command: [some-server, --port, "{{port}}", --dir, "{{dir}}", "{{directives}}"]`
 

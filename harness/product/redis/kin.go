@@ -56,13 +56,15 @@ func (w *Words) says(msg string) product.Said {
 // singleLog is the log of servers before 7.0, as they call it if nobody says otherwise.
 const singleLog = "appendonly.aof"
 
-// since are directives that torntail's modes state, with the first version that has them.
+// since are directives that torntail's modes and clusters state, with the first version that
+// has them.
 var since = []struct {
 	major, minor int
 	directive    string
 }{
 	{2, 8, "aof-load-truncated"},
 	{4, 0, "aof-use-rdb-preamble"},
+	{7, 0, SourceAddr},
 }
 
 // Of is the store of a server's product and version, by what it answers to --version. All
@@ -117,6 +119,15 @@ func (s store) Lacks(m *product.Mode) string {
 		}
 	}
 	return ""
+}
+
+// SourceAddr is the directive by which a server says who it is to a proxy in its way.
+const SourceAddr = "bind-source-addr"
+
+// Without reports whether a store's server does not have a directive.
+func Without(s product.Store, directive string) bool {
+	its, ok := s.(store)
+	return ok && its.without(directive)
 }
 
 func (s store) without(directive string) bool {
