@@ -204,7 +204,9 @@ func (t *Target) Fixed() bool {
 // Redis's do.
 func (t *Target) alone() string {
 	s := &t.Server
-	has := func(command []string, template string) bool { return strings.Contains(strings.Join(command, " "), template) }
+	has := func(command []string, template string) bool {
+		return strings.Contains(strings.Join(command, " "), template)
+	}
 	switch {
 	case t.NoFailover != "":
 		return t.NoFailover
