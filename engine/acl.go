@@ -1,124 +1,169 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
+
+	"github.com/torntail/torntail/engine/acl"
 )
 
-// aclCommands tell of the one user there is, who may do everything. What would make
-// others, and what is only about those, is refused by its name.
 var aclCommands = []entry{
-	{name: "acl|whoami", run: func(_ *Server, c *Session, _ [][]byte) { c.bulkText("default") }},
-	{name: "acl|users", run: func(_ *Server, c *Session, _ [][]byte) {
-		c.array(1)
-		c.bulkText("default")
+	{name: "acl|whoami", run: func(_ *Server, c *Session, _ [][]byte) {
+		if c.user == nil {
+			c.null()
+			return
+		}
+		c.bulkText(c.user.Name)
+	}},
+	{name: "acl|users", run: func(s *Server, c *Session, _ [][]byte) {
+		all := s.users.All()
+		c.array(len(all))
+		for _, u := range all {
+			c.bulkText(u.Name)
+		}
 	}},
 	{name: "acl|list", run: func(s *Server, c *Session, _ [][]byte) {
-		password := "nopass"
-		if hash := s.passwordHash(); hash != "" {
-			password = "#" + hash
+		lines := s.users.Lines()
+		c.array(len(lines))
+		for _, line := range lines {
+			c.bulkText(line)
 		}
-		c.array(1)
-		c.bulkText("user default on " + password + " ~* &* +@all")
 	}},
 	{name: "acl|getuser", run: aclGetuser},
 	{name: "acl|cat", run: aclCat},
 	{name: "acl|genpass", run: aclGenpass},
 	{name: "acl|dryrun", run: aclDryrun},
-	{name: "acl|setuser", run: aclRefuse},
-	{name: "acl|deluser", run: aclRefuse},
-	{name: "acl|load", run: aclFileless},
-	{name: "acl|save", run: aclFileless},
+	{name: "acl|setuser", run: aclSetuser},
+	{name: "acl|deluser", run: aclDeluser},
+	{name: "acl|load", run: aclLoad},
+	{name: "acl|save", run: aclSave},
+	{name: "acl|log", run: aclLog},
 	{name: "acl|help", run: help("ACL",
 		"CAT [<category>]", "    List all commands that belong to <category>, or all command categories", "    when no category is specified.",
+		"DELUSER <username> [<username> ...]", "    Delete a list of users.",
 		"DRYRUN <username> <command> [<arg> ...]", "    Returns whether the user can execute the given command without executing the command.",
 		"GETUSER <username>", "    Get the user's details.",
 		"GENPASS [<bits>]", "    Generate a secure 256-bit user password. The optional `bits` argument can", "    be used to specify a different size.",
 		"LIST", "    Show users details in config file format.",
+		"LOAD", "    Reload users from the ACL file.",
+		"LOG [<count> | RESET]", "    Show the ACL log entries.",
+		"SAVE", "    Save the current config to the ACL file.",
+		"SETUSER <username> <attribute> [<attribute> ...]", "    Create or modify a user with the specified attributes.",
 		"USERS", "    List all the registered usernames.",
 		"WHOAMI", "    Return the current connection username.")},
 }
 
-// aclRefuse refuses what would change who there is.
-func aclRefuse(_ *Server, c *Session, argv [][]byte) {
-	c.error("ERR ACL " + string(argv[1]) + " is not carried out by this server")
-}
+// newChannels says whether who is new may use every channel.
+func (s *Server) newChannels() bool { return s.cfg.AclPubsubDefault == "allchannels" }
 
-// aclFileless answers what is about a file of users: there is none.
-func aclFileless(_ *Server, c *Session, _ [][]byte) {
-	c.error("ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE " +
-		"(assuming you have a Redis configuration file set) in order to store users in the Redis configuration.")
-}
-
-// passwordHash is the default user's, as ACL shows it; "" without one.
-func (s *Server) passwordHash() string {
-	if s.cfg.Requirepass == "" {
-		return ""
+// aclSetuser follows redis 7.0.15 acl.c aclCommand. Who listens to a channel that his
+// user loses is disconnected.
+func aclSetuser(s *Server, c *Session, argv [][]byte) {
+	name := string(argv[2])
+	if !acl.GoodName(name) {
+		c.error("ERR Usernames can't contain spaces or null characters")
+		return
 	}
-	sum := sha256.Sum256([]byte(s.cfg.Requirepass))
-	return hex.EncodeToString(sum[:])
+	rules := make([]string, 0, len(argv)-3)
+	for _, a := range argv[3:] {
+		rules = append(rules, string(a))
+	}
+	u, may, err := s.users.Set(name, rules, s.newChannels())
+	if err != nil {
+		c.error("ERR " + oneLine(err.Error()))
+		return
+	}
+	if may != nil {
+		denied := func(names subscriptions, patterns bool) bool {
+			return slices.ContainsFunc(names, func(n string) bool { return !may(n, patterns) })
+		}
+		for _, o := range slices.Clone(s.sessions) {
+			if o.user == u && o.class() == pubsubClient && (denied(o.patterns, true) || denied(o.channels, false) || denied(o.shards, false)) {
+				o.kill()
+			}
+		}
+	}
+	c.ok()
+}
+
+func aclDeluser(s *Server, c *Session, argv [][]byte) {
+	for _, name := range argv[2:] {
+		if string(name) == "default" {
+			c.error("ERR The 'default' user cannot be removed")
+			return
+		}
+	}
+	deleted := int64(0)
+	for _, name := range argv[2:] {
+		if u := s.users.Remove(string(name)); u != nil {
+			s.endSessionsOf(u, c)
+			deleted++
+		}
+	}
+	c.int(deleted)
+}
+
+// endSessionsOf disconnects a user who is no more; asker, who has asked for that, gets his
+// answer first.
+func (s *Server) endSessionsOf(u *acl.User, asker *Session) {
+	for _, o := range slices.Clone(s.sessions) {
+		switch {
+		case o.user != u:
+		case o == asker:
+			o.user, o.authed, o.closing = s.users.Default, false, true
+		default:
+			o.user, o.authed = s.users.Default, false
+			o.kill()
+		}
+	}
 }
 
 func aclGetuser(s *Server, c *Session, argv [][]byte) {
-	if string(argv[2]) != "default" {
+	u := s.users.Find(string(argv[2]))
+	if u == nil {
 		c.null()
 		return
 	}
-	flags, passwords := []string{"on", "nopass"}, []string(nil)
-	if hash := s.passwordHash(); hash != "" {
-		flags, passwords = flags[:1], []string{hash}
-	}
 	c.mapOf(6)
 	c.bulkText("flags")
-	c.set(len(flags))
-	for _, f := range flags {
+	c.set(len(u.Flags()))
+	for _, f := range u.Flags() {
 		c.bulkText(f)
 	}
 	c.bulkText("passwords")
-	c.array(len(passwords))
-	for _, p := range passwords {
+	c.array(len(u.Passwords()))
+	for _, p := range u.Passwords() {
 		c.bulkText(p)
 	}
-	for _, field := range [][2]string{{"commands", "+@all"}, {"keys", "~*"}, {"channels", "&*"}} {
-		c.bulkText(field[0])
-		c.bulkText(field[1])
+	permissions := u.Permissions()
+	describe := func(p acl.Permissions) {
+		for _, field := range [][2]string{{"commands", p.Commands}, {"keys", p.Keys}, {"channels", p.Channels}} {
+			c.bulkText(field[0])
+			c.bulkText(field[1])
+		}
 	}
+	describe(permissions[0])
 	c.bulkText("selectors")
-	c.array(0)
+	c.array(len(permissions) - 1)
+	for _, p := range permissions[1:] {
+		c.mapOf(3)
+		describe(p)
+	}
 }
 
-// aclCategories are in the order of redis 7.0.15 acl.c ACLCommandCategories.
-var aclCategories = []string{"keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream",
-	"pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting"}
-
-func aclCat(s *Server, c *Session, argv [][]byte) {
-	switch {
-	case len(argv) > 3:
-		c.error("ERR unknown subcommand or wrong number of arguments for '" + string(argv[1]) + "'. Try ACL HELP.")
-		return
-	case len(argv) == 2:
-		c.array(len(aclCategories))
-		for _, name := range aclCategories {
-			c.bulkText(name)
+func aclCat(_ *Server, c *Session, argv [][]byte) {
+	names := acl.Categories
+	switch len(argv) {
+	case 2:
+	case 3:
+		var ok bool
+		if names, ok = acl.In(string(argv[2])); !ok {
+			c.error("ERR Unknown category '" + clip(argv[2], 128) + "'")
+			return
 		}
+	default:
+		c.wrongSubcommand(argv)
 		return
-	case !slices.Contains(aclCategories, lower(argv[2])):
-		c.error("ERR Unknown category '" + string(argv[2]) + "'")
-		return
-	}
-	var names []string
-	has := func(cmd *command) {
-		if slices.Contains(cmd.spec.Categories, "@"+lower(argv[2])) {
-			names = append(names, cmd.fullName)
-		}
-	}
-	for _, cmd := range s.commands() {
-		has(cmd)
-		for _, sub := range cmd.sub {
-			has(sub)
-		}
 	}
 	c.array(len(names))
 	for _, n := range names {
@@ -131,6 +176,10 @@ const mostPasswordBits = 4096
 
 func aclGenpass(s *Server, c *Session, argv [][]byte) {
 	bits := int64(256)
+	if len(argv) > 3 {
+		c.wrongSubcommand(argv)
+		return
+	}
 	if len(argv) == 3 {
 		var ok bool
 		if bits, ok = c.intArg(argv[2]); !ok {
@@ -148,23 +197,66 @@ func aclGenpass(s *Server, c *Session, argv [][]byte) {
 	c.bulk(digits[:(bits+3)/4])
 }
 
-// aclDryrun follows redis 7.0.15 acl.c aclCommand: the one user may do everything
-// that there is.
+// aclDryrun follows redis 7.0.15 acl.c aclCommand.
 func aclDryrun(s *Server, c *Session, argv [][]byte) {
-	if string(argv[2]) != "default" {
-		c.error("ERR User '" + string(argv[2]) + "' not found")
+	u := s.users.Find(string(argv[2]))
+	if u == nil {
+		c.error("ERR User '" + clip(argv[2], len(argv[2])) + "' not found")
 		return
 	}
-	cmd := findCommand(argv[3])
-	if cmd != nil && len(argv) > 4 && len(cmd.sub) > 0 {
-		cmd = cmd.findSub(argv[4])
-	}
+	args := argv[3:]
+	cmd := lookup(args)
 	switch {
 	case cmd == nil || !s.has(cmd):
-		c.error("ERR Command '" + string(argv[3]) + "' not found")
-	case !cmd.arityOK(len(argv) - 3):
+		c.error("ERR Command '" + clip(args[0], len(args[0])) + "' not found")
+		return
+	case !cmd.arityOK(len(args)):
 		c.error("ERR wrong number of arguments for '" + cmd.fullName + "' command")
-	default:
+		return
+	}
+	const denied = "This user has no permissions to "
+	switch why, at := u.Check(cmd.request(args)); why {
+	case acl.Allowed:
 		c.ok()
+	case acl.DeniedCommand:
+		c.bulkText(denied + "run the '" + cmd.fullName + "' command")
+	case acl.DeniedKey:
+		c.bulkText(denied + "access the '" + clip(args[at], len(args[at])) + "' key")
+	default:
+		c.bulkText(denied + "access the '" + clip(args[at], len(args[at])) + "' channel")
+	}
+}
+
+func aclLog(s *Server, c *Session, argv [][]byte) {
+	count := int64(10)
+	switch {
+	case len(argv) > 3:
+		c.wrongSubcommand(argv)
+		return
+	case len(argv) == 3 && same(argv[2], "reset"):
+		s.denied.Entries = nil
+		c.ok()
+		return
+	case len(argv) == 3:
+		var ok bool
+		if count, ok = c.intArg(argv[2]); !ok {
+			return
+		}
+	}
+	entries := s.denied.Entries[:min(max(count, 0), int64(len(s.denied.Entries)))]
+	now := s.env.Wall().UnixMilli()
+	c.array(len(entries))
+	for _, e := range entries {
+		c.mapOf(7)
+		c.bulkText("count")
+		c.int(e.Count)
+		for _, field := range [][2]string{{"reason", e.Reason.String()}, {"context", string(e.Context)}, {"object", e.Object}, {"username", e.User}} {
+			c.bulkText(field[0])
+			c.bulkText(field[1])
+		}
+		c.bulkText("age-seconds")
+		c.double(float64(now-e.At) / 1000)
+		c.bulkText("client-info")
+		c.bulkText(e.Client)
 	}
 }

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/torntail/torntail/engine/persist"
+import (
+	"github.com/torntail/torntail/engine/acl"
+	"github.com/torntail/torntail/engine/persist"
+)
 
 // killFilter is what CLIENT KILL selects by. Its zero value selects everybody.
 type killFilter struct {
@@ -8,6 +11,7 @@ type killFilter struct {
 	addr, laddr string
 	class       class
 	byClass     bool
+	user        *acl.User // nil: whoever
 	spareSelf   bool
 }
 
@@ -17,6 +21,7 @@ func (f *killFilter) selects(c, self *Session) bool {
 		f.addr != "" && c.remote != f.addr,
 		f.laddr != "" && c.local != f.laddr,
 		f.byClass && c.class() != f.class,
+		f.user != nil && c.user != f.user,
 		f.spareSelf && c == self:
 		return false
 	}
@@ -31,7 +36,7 @@ func clientKill(s *Server, c *Session, argv [][]byte) {
 	f := killFilter{spareSelf: !old}
 	if old {
 		f.addr = string(argv[2])
-	} else if msg := f.parse(argv[2:]); msg != "" {
+	} else if msg := f.parse(argv[2:], s.users); msg != "" {
 		c.error(msg)
 		return
 	}
@@ -58,7 +63,7 @@ func clientKill(s *Server, c *Session, argv [][]byte) {
 }
 
 // parse reads "<filter> <value>" pairs and returns the error to answer.
-func (f *killFilter) parse(argv [][]byte) string {
+func (f *killFilter) parse(argv [][]byte, users *acl.Users) string {
 	for ; len(argv) > 0; argv = argv[2:] {
 		if len(argv) == 1 {
 			return errSyntax
@@ -82,7 +87,7 @@ func (f *killFilter) parse(argv [][]byte) string {
 		case same(name, "laddr"):
 			f.laddr = string(value)
 		case same(name, "user"):
-			if string(value) != "default" {
+			if f.user = users.Find(string(value)); f.user == nil {
 				return "ERR No such user '" + string(value) + "'"
 			}
 		case same(name, "skipme") && same(value, "yes"):

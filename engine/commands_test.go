@@ -139,7 +139,7 @@ func TestCommands(t *testing.T) {
 			GET k -> nil
 			@9 GET k -> -NOAUTH Authentication required.
 			@9 AUTH wrong -> -WRONGPASS invalid username-password pair or user is disabled.
-			@9 HELLO 3 -> -NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time
+			@9 HELLO 3 -> -NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time
 			@9 AUTH secret -> +OK
 			@9 GET k -> nil
 			CONFIG SET requirepass "" -> +OK

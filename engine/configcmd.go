@@ -168,6 +168,9 @@ func (s *Server) applyConfig(old *config.Config) (name, why string) {
 		}
 		s.evicting.unfinished = true
 	}
+	if s.cfg.Requirepass != old.Requirepass {
+		s.users.Default.SetPassword(s.cfg.Requirepass)
+	}
 	s.watchKeyspace()
 	s.tickClock()
 	return "", ""
@@ -178,13 +181,24 @@ func configRewrite(s *Server, c *Session, _ [][]byte) {
 		c.error("ERR The server is running without a config file")
 		return
 	}
-	if err := s.rewriteConfig(func(r *config.Rewriter) {}); err != nil {
+	if err := s.rewriteConfig(s.rewriteUsers); err != nil {
 		s.warn("CONFIG REWRITE failed: " + err.Error())
 		c.error("ERR Rewriting config file: " + err.Error())
 		return
 	}
 	s.o.Log(persist.Warning, "CONFIG REWRITE executed with success.")
 	c.ok()
+}
+
+// rewriteUsers says who the users are, unless a file of their own does (redis 7.0.15
+// config.c rewriteConfigUserOption).
+func (s *Server) rewriteUsers(r *config.Rewriter) {
+	if s.cfg.Aclfile == "" {
+		for _, line := range s.users.Lines() {
+			r.Line("user", line, true)
+		}
+	}
+	r.Done("user")
 }
 
 // rewriteConfig makes the configuration file say what the configuration is,

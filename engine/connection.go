@@ -3,6 +3,8 @@ package engine
 import (
 	"strconv"
 	"strings"
+
+	"github.com/torntail/torntail/engine/acl"
 )
 
 // connectionCommands are those about the connection itself.
@@ -51,7 +53,7 @@ func cmdReset(s *Server, c *Session, _ [][]byte) {
 	s.unmonitor(c)
 	c.db, c.resp, c.name, c.noEvict = 0, 2, nil, false
 	c.replies = replyOn
-	c.authed = s.cfg.Requirepass == ""
+	c.logout()
 	c.status("RESET")
 }
 
@@ -61,23 +63,32 @@ func cmdAuth(s *Server, c *Session, argv [][]byte) {
 	switch {
 	case len(argv) > 3:
 		c.error(errSyntax)
-	case len(argv) == 2 && s.cfg.Requirepass == "":
+	case len(argv) == 2 && s.users.Default.NoPass():
 		c.error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
-	case len(argv) == 2 && s.login(c, "default", string(argv[1])),
-		len(argv) == 3 && s.login(c, string(argv[1]), string(argv[2])):
+	case len(argv) == 2 && s.login(c, argv[0], "default", argv[1]),
+		len(argv) == 3 && s.login(c, argv[0], string(argv[1]), argv[2]):
 		c.ok()
 	default:
 		c.error(errWrongPass)
 	}
 }
 
-// login checks a password; there is one user.
-func (s *Server) login(c *Session, user, password string) bool {
-	if user != "default" || s.cfg.Requirepass != "" && password != s.cfg.Requirepass {
+// login makes a session a user's, if the password is. command is what ACL LOG names
+// otherwise.
+func (s *Server) login(c *Session, command []byte, name string, password []byte) bool {
+	u := s.users.Find(name)
+	if u == nil || !u.Passes(password) {
+		s.noteDenied(c, acl.DeniedAuth, c.context(), string(command), name)
 		return false
 	}
-	c.authed = true
+	c.user, c.authed = u, true
 	return true
+}
+
+// logout makes the session that of somebody who has not said who he is.
+func (c *Session) logout() {
+	c.user = c.s.users.Default
+	c.authed = c.user.Open()
 }
 
 // cmdHello follows redis 7.0.15 networking.c helloCommand.
@@ -100,7 +111,7 @@ func cmdHello(s *Server, c *Session, argv [][]byte) {
 	for i := 2; i < len(argv); i++ {
 		switch {
 		case same(argv[i], "auth") && i+2 < len(argv):
-			if !s.login(c, string(argv[i+1]), string(argv[i+2])) {
+			if !s.login(c, argv[0], string(argv[i+1]), argv[i+2]) {
 				c.error(errWrongPass)
 				return
 			}
@@ -117,7 +128,7 @@ func cmdHello(s *Server, c *Session, argv [][]byte) {
 		}
 	}
 	if !c.authed {
-		c.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
+		c.error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
 	}
 	if named {
@@ -349,7 +360,11 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 		last = c.lastCmd.fullName
 	}
 	field("cmd", last)
-	field("user", "default")
+	user := "(superuser)"
+	if c.user != nil {
+		user = c.user.Name
+	}
+	field("user", user)
 	number("redir", -1)
 	b.WriteString("resp=" + strconv.Itoa(c.resp) + "\n")
 }

@@ -110,12 +110,16 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 			"in the configuration file, and then restart the server.")
 		return
 	}
-	if !c.authed && cmd.flags&noAuth == 0 {
+	if cmd.flags&noAuth == 0 && c.Stranger() {
 		s.reject(c, cmd, errNoAuth)
 		return
 	}
 	if c.multi && cmd.flags&noMulti != 0 {
 		s.reject(c, cmd, "ERR Command not allowed inside a transaction")
+		return
+	}
+	if refusal := s.permissionRefusal(c, cmd, argv); refusal != "" {
+		s.reject(c, cmd, refusal)
 		return
 	}
 	flags := s.flagsOf(cmd, argv)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/engine/script"
 	"github.com/torntail/torntail/engine/spec"
@@ -223,6 +224,7 @@ func (s *Server) execute(c *Session, argv [][]byte, keys int, flags script.Flags
 	r.Resp, r.Repl = 2, script.AOF|script.Replicas
 	r.Replay = replier{c}
 	sc := s.scripting.client
+	sc.user = c.user
 	sc.db, sc.resp, sc.master, sc.loader, sc.wrote = c.db, 2, c.master, c.loader, false
 	s.scripting.run = r
 	s.now() // the clock stands still for a script
@@ -354,6 +356,9 @@ func (s *Server) commandRefusal(r *scriptRun, cmd *command, argv [][]byte) strin
 	if s.repl.Up != nil && !s.repl.LinkUp() && !s.cfg.ReplicaServeStaleData && cmd.flags&staleToo == 0 {
 		return "Can not execute the command on a stale replica"
 	}
+	if refusal := s.scriptPermission(r.caller, cmd, argv); refusal != "" {
+		return refusal
+	}
 	writes := cmd.flags&write != 0
 	if r.readOnly && (writes || cmd.flags&replicates != 0) {
 		return "Write commands are not allowed from read-only scripts."
@@ -398,10 +403,18 @@ func knownElsewhere(argv [][]byte) bool {
 	return false
 }
 
-// MayRun: there are no users but one.
+// MayRun is redis.acl_check_cmd.
 func (v scriptServer) MayRun(_ *script.Run, argv [][]byte) (may, known bool) {
 	cmd := lookup(argv)
-	return true, cmd != nil && v.s.has(cmd)
+	if cmd == nil || !v.s.has(cmd) {
+		return false, false
+	}
+	user := v.s.scripting.run.caller.user
+	if user == nil {
+		return true, true
+	}
+	why, _ := user.Check(cmd.request(argv))
+	return why == acl.Allowed, true
 }
 
 // Log writes what redis.log says.

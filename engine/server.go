@@ -17,6 +17,7 @@ package engine
 import (
 	"time"
 
+	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/front"
@@ -45,6 +46,9 @@ type Options struct {
 	// Chdir goes to another working directory, named as seen from the present one, and
 	// returns its file system and its absolute path; nil: there is one only.
 	Chdir func(dir string) (vfs.FS, string, error)
+	// Reach returns the file system below a directory, by its absolute path, outside of FS:
+	// where aclfile may be. Nil: nothing outside is reached.
+	Reach func(dir string) (vfs.FS, error)
 	// Rebind listens on the configuration's port and addresses instead of the former;
 	// nil: they are what they were at the start.
 	Rebind func() error
@@ -88,6 +92,8 @@ type Server struct {
 	turnAt   int        // which of them is executed
 	sessions []*Session // connected, by id
 	nextID   int64
+	users    *acl.Users
+	denied   acl.Log
 	loader   *Session // executes the commands of an append-only file
 
 	// Of the current command.
@@ -181,6 +187,8 @@ func New(o Options) *Server {
 	s.started = s.env.Now()
 	s.tickClock()
 	s.firstClock = s.clock
+	s.users = acl.New()
+	s.users.Default.SetPassword(s.cfg.Requirepass)
 	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
 	s.repl = replication.New(replication.Options{Config: s.cfg, Bugs: o.Bugs, Log: s.o.Log, Random: s.env.Uint64})
 	var progress func() bool
@@ -221,6 +229,9 @@ func New(o Options) *Server {
 func (s *Server) Load() error {
 	if s.cfg.SentinelMode {
 		return s.startSentinel()
+	}
+	if err := s.loadUsers(); err != nil {
+		return err
 	}
 	s.followConfigured()
 	if !s.cfg.AppendOnly {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/redcon"
 
+	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/faults/env"
 )
 
@@ -39,8 +40,9 @@ type Session struct {
 	resp    int     // protocol version, 2 or 3
 	db      int
 	authed  bool
-	loader  bool // executes an append-only file
-	script  bool // executes the commands of scripts
+	user    *acl.User // nil: one who may do everything, as who executes a log
+	loader  bool      // executes an append-only file
+	script  bool      // executes the commands of scripts
 	noEvict bool
 	monitor bool // it is shown all commands
 	lastCmd *command
@@ -108,8 +110,8 @@ func (s *Server) Open(wire Transport) (c *Session, refusal string) {
 		s: s, id: s.nextID, wire: wire, remote: wire.RemoteAddr(), local: wire.LocalAddr(),
 		created: unix, active: unix, resp: 2,
 		answered: s.env.NewCond(),
-		authed:   s.cfg.Requirepass == "",
 	}
+	c.logout()
 	s.nextID++
 	s.sessions = append(s.sessions, c)
 	return c, ""
@@ -117,7 +119,7 @@ func (s *Server) Open(wire Transport) (c *Session, refusal string) {
 
 // Stranger reports whether the client has yet to authenticate itself (redis
 // 7.0.15 networking.c authRequired).
-func (c *Session) Stranger() bool { return !c.authed }
+func (c *Session) Stranger() bool { return !c.authed && !c.s.users.Default.Open() }
 
 // Add puts a command into the batch. argv itself may be reused afterwards, its
 // elements not before Execute has returned.

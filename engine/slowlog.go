@@ -131,6 +131,10 @@ func disclosed(cmd *command, argv [][]byte) [][]byte {
 				hide(i + 1)
 			}
 		}
+	case "acl|setuser":
+		for i := 2; i < len(argv); i++ {
+			hide(i)
+		}
 	case "migrate":
 		for i := 6; i+1 < len(argv); i++ {
 			switch {

@@ -26,7 +26,8 @@ type sortOptions struct {
 	unsorted     bool // BY has no star: there is nothing to sort by
 }
 
-func (c *Session) sortOptions(args [][]byte, readOnly bool) (o sortOptions, ok bool) {
+// readsAll says whether the user may read every key, as BY and GET do.
+func (c *Session) sortOptions(args [][]byte, readOnly, readsAll bool) (o sortOptions, ok bool) {
 	o.count = -1
 	for ; len(args) > 0; args = args[1:] {
 		switch left := len(args) - 1; {
@@ -50,8 +51,16 @@ func (c *Session) sortOptions(args [][]byte, readOnly bool) (o sortOptions, ok b
 		case same(args[0], "by") && left >= 1:
 			o.by = args[1]
 			o.unsorted = o.unsorted || bytes.IndexByte(o.by, '*') < 0
+			if !readsAll && bytes.IndexByte(o.by, '*') >= 0 {
+				c.error("ERR BY option of SORT denied due to insufficient ACL permissions.")
+				return o, false
+			}
 			args = args[1:]
 		case same(args[0], "get") && left >= 1:
+			if !readsAll {
+				c.error("ERR GET option of SORT denied due to insufficient ACL permissions.")
+				return o, false
+			}
 			o.get = append(o.get, args[1])
 			args = args[1:]
 		default:
@@ -71,7 +80,7 @@ type sortElement struct {
 
 // sort follows redis 7.0.15 sort.c sortCommandGeneric.
 func (s *Server) sort(c *Session, argv [][]byte, readOnly bool) {
-	o, ok := c.sortOptions(argv[2:], readOnly)
+	o, ok := c.sortOptions(argv[2:], readOnly, c.user == nil || c.user.ReadsAll(lookup(argv).request(argv)))
 	if !ok {
 		return
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 
+	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/engine/spec"
 )
 
@@ -59,6 +60,7 @@ type command struct {
 	run   handler
 	sub   []*command
 	spec  *spec.Command
+	acl   int // see acl.ID
 	// arbitraryKeys: the keys it deletes because they have expired are no
 	// transaction (CMD_TOUCHES_ARBITRARY_KEYS).
 	arbitraryKeys bool
@@ -135,7 +137,7 @@ func init() {
 
 // addCommand puts a command into the table, and the command whose subcommand it is.
 func addCommand(e entry, known map[string]*spec.Command) *command {
-	cmd := &command{name: e.name, fullName: e.name, arity: e.arity, flags: e.flags, run: e.run, spec: known[e.name]}
+	cmd := &command{name: e.name, fullName: e.name, arity: e.arity, flags: e.flags, run: e.run, spec: known[e.name], acl: acl.ID(e.name)}
 	if cmd.spec == nil {
 		cmd.spec = &spec.Command{Name: e.name, Arity: e.arity, Flags: []string{"admin"}}
 	}

@@ -141,6 +141,10 @@ func cmdExec(s *Server, c *Session, _ [][]byte) {
 	c.array(len(c.queue))
 	for _, q := range c.queue {
 		c.lastCmd = q.cmd
+		if refusal := s.queuedRefusal(c, &q); refusal != "" {
+			c.error(refusal)
+			continue
+		}
 		s.call(c, q.cmd, q.argv)
 	}
 	s.inExec = false

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/engine/keyspace"
 )
 
@@ -120,12 +121,17 @@ type Config struct {
 
 	LatencyMonitorThreshold int64 // ms; 0: nothing is sampled
 	Requirepass             string
-	EnableDebugCommand      string // no, local, yes
-	EnableProtectedConfigs  string // no, local, yes
-	ProtoMaxBulkLen         int64  // bytes
-	ClientQueryBufferLimit  int64  // bytes
-	Loglevel                string
-	Logfile                 string
+	// Users are those of the configuration file; Aclfile is another file that has them.
+	Users                  []acl.Declaration
+	Aclfile                string
+	AcllogMaxLen           int64
+	AclPubsubDefault       string // which channels new users have: resetchannels, allchannels
+	EnableDebugCommand     string // no, local, yes
+	EnableProtectedConfigs string // no, local, yes
+	ProtoMaxBulkLen        int64  // bytes
+	ClientQueryBufferLimit int64  // bytes
+	Loglevel               string
+	Logfile                string
 
 	// SentinelMode makes the server a Sentinel; Sentinel is the file's lines for it.
 	SentinelMode bool
@@ -197,6 +203,8 @@ var defaults = Config{
 	Maxclients:             10000,
 	SlowlogLogSlowerThan:   10000,
 	SlowlogMaxLen:          128,
+	AcllogMaxLen:           128,
+	AclPubsubDefault:       "resetchannels",
 	EnableDebugCommand:     "no",
 	EnableProtectedConfigs: "no",
 	ProtoMaxBulkLen:        512 << 20,

@@ -3,7 +3,6 @@ package config
 // inertReasons are why directives that the engine takes have no effect on it: a production
 // redis.conf starts, and is told once of each that it changes.
 var inertReasons = map[string]string{
-	"acl-pubsub-default": oneUser, "aclfile": oneUser, "acllog-max-len": oneUser,
 	"active-defrag-cycle-max": runtimes, "active-defrag-cycle-min": runtimes, "active-defrag-ignore-bytes": runtimes,
 	"active-defrag-max-scan-fields": runtimes, "active-defrag-threshold-lower": runtimes, "active-defrag-threshold-upper": runtimes,
 	"activedefrag": runtimes, "jemalloc-bg-thread": runtimes, "disable-thp": runtimes,
@@ -41,7 +40,6 @@ var inertReasons = map[string]string{
 }
 
 const (
-	oneUser    = "there is one user"
 	runtimes   = "memory is the runtime's"
 	processors = "processors are the system's to share out"
 	noCluster  = "there is no Redis Cluster"

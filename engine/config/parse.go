@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/torntail/torntail/engine/acl"
 )
 
 // ParseError is a line that cannot be obeyed. Its text is what redis-server
@@ -68,6 +70,12 @@ func (c *Config) parseFile(name string, read func(string) ([]byte, error), depth
 			}
 			continue
 		}
+		if isWord(argv[0], "user") && len(argv) > 1 {
+			if why := c.addUser(argv); why != "" {
+				return fail(why)
+			}
+			continue
+		}
 		if isWord(argv[0], "sentinel") && len(argv) > 1 {
 			if !c.SentinelMode {
 				return fail(errNotSentinel.Error())
@@ -120,11 +128,27 @@ func (c *Config) ParseArgs(args []string, read func(name string) ([]byte, error)
 		if strings.EqualFold(argv[0], "save") {
 			argv = splitSave(argv)
 		}
+		if isWord(argv[0], "user") && len(argv) > 1 {
+			if why := c.addUser(argv); why != "" {
+				return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: why}
+			}
+			continue
+		}
 		if err := c.Set(argv[0], argv[1:]...); err != nil {
 			return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: err.Error()}
 		}
 	}
 	return file, nil
+}
+
+// addUser takes a line "user name rules..."; why is what is wrong with it.
+func (c *Config) addUser(argv []string) (why string) {
+	d, blamed, err := acl.Declare(argv, c.Users, c.AclPubsubDefault == "allchannels")
+	if err != nil {
+		return "Error in user declaration '" + blamed + "': " + err.Error()
+	}
+	c.Users = append(slices.Clip(c.Users), d)
+	return ""
 }
 
 // splitSave allows --save "3600 1 300 10" as one argument.

@@ -104,10 +104,11 @@ var table = []*directive{
 		get: func(c *Config) string { return c.NotifyEvents.text() },
 		set: func(c *Config, args []string) error { return c.NotifyEvents.set(args) }},
 
+	enum("acl-pubsub-default", func(c *Config) *string { return &c.AclPubsubDefault }, "allchannels", "resetchannels"),
+	text("aclfile", func(c *Config) *string { return &c.Aclfile }).immutably(),
+	integer("acllog-max-len", 0, math.MaxInt64, func(c *Config) *int64 { return &c.AcllogMaxLen }),
+
 	// Without effect from here on.
-	inertEnum("acl-pubsub-default", "resetchannels", "allchannels", "resetchannels"),
-	inertText("aclfile", "").immutably(),
-	inertInt("acllog-max-len", "128", 0, math.MaxInt64),
 	inertInt("active-defrag-cycle-max", "25", 1, 99),
 	inertInt("active-defrag-cycle-min", "1", 1, 99),
 	inertMemory("active-defrag-ignore-bytes", "104857600"),

@@ -189,6 +189,7 @@ func (r *runner) run(dir string) int {
 		Memory:     heapInUse,
 		Chdir:      r.chdir,
 		Rebind:     r.rebind,
+		Reach:      func(dir string) (vfs.FS, error) { return r.env.FS(osfs.New(dir)), nil },
 		Spawn:      spawn,
 		Usage:      usage,
 		Yield: func() {

@@ -23,9 +23,10 @@ import (
 // process is a server in a process of its own, which signals reach.
 type process struct {
 	peer
-	dir  string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when it has ended
+	dir    string
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when it has ended
+	errors string        // the file of what it says elsewhere than in its log
 }
 
 // servers start redis-server and the engine as processes.
@@ -45,11 +46,20 @@ func startProcess(t *testing.T, real bool, dir string, args []string) *process {
 	p := &process{dir: dir, done: make(chan struct{})}
 	p.peer = peer{t: t, port: freePort(t), log: func() string { return readFile(filepath.Join(dir, "log")) }}
 	p.addr = "127.0.0.1:" + p.port
-	p.cmd = exec.Command(program, append([]string{"--port", p.port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--enable-debug-command", "yes",
-		"--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "log")}, args...)...)
+	var file []string // of the configuration, which stands first
+	if len(args) > 0 && !strings.HasPrefix(args[0], "--") {
+		file, args = args[:1], args[1:]
+	}
+	p.cmd = exec.Command(program, append(append(file, "--port", p.port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--enable-debug-command", "yes",
+		"--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "log")), args...)...)
 	if !real {
 		p.cmd.Env = append(os.Environ(), asServer+"=1")
 	}
+	p.errors = filepath.Join(t.TempDir(), "errors")
+	errors, err := os.Create(p.errors) // no pipe: a child that outlives it would hold that open
+	require.NoError(t, err)
+	defer errors.Close()
+	p.cmd.Stderr = errors
 	companion.Start(t, p.cmd)
 	go func() {
 		_ = p.cmd.Wait() // its state says how it ended
