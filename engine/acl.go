@@ -205,7 +205,7 @@ func aclDryrun(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	args := argv[3:]
-	cmd := lookup(args)
+	cmd := s.lookupCommand(args)
 	switch {
 	case cmd == nil || !s.has(cmd):
 		c.error("ERR Command '" + clip(args[0], len(args[0])) + "' not found")

@@ -168,6 +168,12 @@ func (s *Server) applyConfig(old *config.Config) (name, why string) {
 		}
 		s.evicting.unfinished = true
 	}
+	if s.cfg.Hz != old.Hz {
+		s.cfg.Hz = config.BoundHz(s.cfg.Hz)
+	}
+	if s.cfg.ReplBacklogSize != old.ReplBacklogSize { // redis 7.0.15 replication.c resizeReplicationBacklog
+		s.cfg.ReplBacklogSize = max(s.cfg.ReplBacklogSize, leastBacklog)
+	}
 	if s.cfg.Requirepass != old.Requirepass {
 		s.users.Default.SetPassword(s.cfg.Requirepass)
 	}
@@ -175,6 +181,9 @@ func (s *Server) applyConfig(old *config.Config) (name, why string) {
 	s.tickClock()
 	return "", ""
 }
+
+// leastBacklog is redis 7.0.15 CONFIG_REPL_BACKLOG_MIN_SIZE.
+const leastBacklog = 16 << 10
 
 func configRewrite(s *Server, c *Session, _ [][]byte) {
 	if s.o.ConfigFile == "" {

@@ -82,7 +82,7 @@ func (c *Session) pushing(f func()) {
 }
 
 func (s *Server) processOne(c *Session, argv [][]byte) {
-	cmd := findCommand(argv[0])
+	cmd := s.findCommand(argv[0])
 	if cmd == nil && (same(argv[0], "host:") || same(argv[0], "post")) {
 		s.crossProtocol(c)
 		return
@@ -257,7 +257,7 @@ func clip(b []byte, n int) string {
 
 // apply executes a command of an append-only file: no checks, no reply.
 func (s *Server) apply(db int, argv [][]byte) {
-	cmd := findCommand(argv[0])
+	cmd := s.findCommand(argv[0])
 	if cmd != nil && cmd.sub != nil && len(argv) > 1 {
 		cmd = cmd.findSub(argv[1])
 	}

@@ -11,7 +11,7 @@ import (
 // commandGetKeys follows redis 7.0.15 server.c getKeysSubcommandImpl.
 func (s *Server) commandGetKeys(c *Session, argv [][]byte, withFlags bool) {
 	args := argv[2:]
-	cmd := findCommand(args[0])
+	cmd := s.findCommand(args[0])
 	if cmd != nil && len(cmd.sub) > 0 && len(args) > 1 {
 		cmd = cmd.findSub(args[1])
 	}

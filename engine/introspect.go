@@ -53,7 +53,7 @@ func commandInfo(s *Server, c *Session, argv [][]byte) {
 // commandByName finds what "get" or "config|get" names; nil when there is no such command.
 func (s *Server) commandByName(name []byte) *command {
 	top, sub, isSub := strings.Cut(string(name), "|")
-	cmd := findCommand([]byte(top))
+	cmd := s.findCommand([]byte(top))
 	if cmd == nil || !s.has(cmd) {
 		return nil
 	}

@@ -281,7 +281,7 @@ func (v scriptServer) Call(r *script.Run, argv [][]byte) (reply []byte, refusal 
 	s := v.s
 	run, sc := s.scripting.run, s.scripting.client
 	sc.resp = r.Resp
-	cmd := lookup(argv)
+	cmd := s.lookupCommand(argv)
 	if cmd != nil && !s.has(cmd) {
 		cmd = nil
 	}
@@ -329,10 +329,10 @@ func (s *Server) restrictEffects(first, repl int) {
 	s.ops = kept
 }
 
-// lookup finds a command, or the subcommand that its second word says; nil when there
+// lookupCommand finds a command, or the subcommand that its second word says; nil when there
 // is none (redis 7.0.15 server.c lookupCommand).
-func lookup(argv [][]byte) *command {
-	cmd := findCommand(argv[0])
+func (s *Server) lookupCommand(argv [][]byte) *command {
+	cmd := s.findCommand(argv[0])
 	if cmd != nil && cmd.sub != nil && len(argv) > 1 {
 		return cmd.findSub(argv[1])
 	}
@@ -343,7 +343,7 @@ func lookup(argv [][]byte) *command {
 // a dash when it has a code of its own.
 func (s *Server) commandRefusal(r *scriptRun, cmd *command, argv [][]byte) string {
 	switch {
-	case cmd == nil && knownElsewhere(argv):
+	case cmd == nil && s.names == nil && knownElsewhere(argv):
 		return errNotFromScript
 	case cmd == nil:
 		return "Unknown Redis command called from script"
@@ -405,7 +405,7 @@ func knownElsewhere(argv [][]byte) bool {
 
 // MayRun is redis.acl_check_cmd.
 func (v scriptServer) MayRun(_ *script.Run, argv [][]byte) (may, known bool) {
-	cmd := lookup(argv)
+	cmd := v.s.lookupCommand(argv)
 	if cmd == nil || !v.s.has(cmd) {
 		return false, false
 	}

@@ -92,6 +92,7 @@ type Server struct {
 	turnAt   int        // which of them is executed
 	sessions []*Session // connected, by id
 	nextID   int64
+	names    map[string]*command // what clients call commands; nil: their own names
 	users    *acl.Users
 	denied   acl.Log
 	loader   *Session // executes the commands of an append-only file
@@ -187,6 +188,7 @@ func New(o Options) *Server {
 	s.started = s.env.Now()
 	s.tickClock()
 	s.firstClock = s.clock
+	s.nameCommands()
 	s.users = acl.New()
 	s.users.Default.SetPassword(s.cfg.Requirepass)
 	s.loader = &Session{s: s, loader: true, authed: true, resp: 2}
@@ -202,7 +204,7 @@ func New(o Options) *Server {
 		Keyspace: s.ks,
 		Log:      s.o.Log,
 		Bugs:     o.Bugs,
-		Known:    func(name []byte) bool { return findCommand(name) != nil },
+		Known:    func(name []byte) bool { return s.findCommand(name) != nil },
 		Apply:    s.apply,
 		Pid:      o.Pid,
 		Spawn:    o.Spawn,
@@ -316,12 +318,12 @@ func (s *Server) Run() int {
 // whose process goes on.
 func (s *Server) Close() { s.mgr.Close() }
 
-// period is the time between two calls of cron; redis 7.0.15 bounds hz to [1, 500].
+// period is the time between two calls of cron.
 func (s *Server) period() time.Duration {
 	if s.sentinel != nil {
 		return s.sentinel.period
 	}
-	return time.Second / time.Duration(min(max(s.cfg.Hz, 1), 500))
+	return time.Second / time.Duration(config.BoundHz(s.cfg.Hz))
 }
 
 // fatal ends the server the way an unrecoverable write error does: status 1,

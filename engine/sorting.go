@@ -80,7 +80,7 @@ type sortElement struct {
 
 // sort follows redis 7.0.15 sort.c sortCommandGeneric.
 func (s *Server) sort(c *Session, argv [][]byte, readOnly bool) {
-	o, ok := c.sortOptions(argv[2:], readOnly, c.user == nil || c.user.ReadsAll(lookup(argv).request(argv)))
+	o, ok := c.sortOptions(argv[2:], readOnly, c.user == nil || c.user.ReadsAll(s.lookupCommand(argv).request(argv)))
 	if !ok {
 		return
 	}

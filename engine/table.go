@@ -108,6 +108,29 @@ func findCommand(name []byte) *command {
 	return commands[string(buf[:len(name)])]
 }
 
+// nameCommands follows rename-command.
+func (s *Server) nameCommands() {
+	names := s.cfg.Names()
+	if names == nil {
+		return
+	}
+	s.names = make(map[string]*command)
+	for name, cmd := range names { // any order: a map is filled
+		if c := commands[cmd]; c != nil {
+			s.names[name] = c
+		}
+	}
+	s.names["sentinel"] = commands["sentinel"]
+}
+
+// findCommand looks a command up by the name that clients use, in any case.
+func (s *Server) findCommand(name []byte) *command {
+	if s.names == nil {
+		return findCommand(name)
+	}
+	return s.names[lower(name)]
+}
+
 func init() {
 	known := make(map[string]*spec.Command)
 	for _, c := range spec.Commands() {
@@ -202,8 +225,18 @@ var serverCommands = []entry{
 
 // commands are those this server has.
 func (s *Server) commands() (list []*command) {
+	var gone map[*command]bool
+	if s.names != nil {
+		gone = make(map[*command]bool)
+		for _, cmd := range commandList {
+			gone[cmd] = true
+		}
+		for _, cmd := range s.names { // any order: a map is filled
+			gone[cmd] = false
+		}
+	}
 	for _, cmd := range commandList {
-		if s.has(cmd) {
+		if s.has(cmd) && !gone[cmd] {
 			list = append(list, cmd)
 		}
 	}

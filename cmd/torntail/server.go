@@ -61,7 +61,7 @@ func (c *serverCmd) Run(a *app) error {
 	if sentinel {
 		conf.MakeSentinel()
 	}
-	file, err := conf.ParseArgs(args, readConf())
+	file, err := conf.ParseArgs(args, listen.Matching(readConf()))
 	if err != nil {
 		return usage(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/words"
 )
 
 // Fsync is the value of appendfsync.
@@ -133,6 +134,9 @@ type Config struct {
 	Loglevel               string
 	Logfile                string
 
+	// Renamed are the commands that have another name, or none.
+	Renamed []Renaming
+
 	// SentinelMode makes the server a Sentinel; Sentinel is the file's lines for it.
 	SentinelMode bool
 	Sentinel     []SentinelLine
@@ -224,8 +228,13 @@ func (c *Config) Set(name string, args ...string) error {
 	if d == nil {
 		return &UnknownError{Name: name}
 	}
-	if !d.multi && len(args) != 1 {
+	switch {
+	case !d.multi && len(args) != 1:
 		return errWrongCount
+	case d.multi && len(args) == 1 && args[0] != "": // so that --save "1 1 2 2" works
+		if words, err := words.Split(args[0]); err == nil {
+			args = words
+		}
 	}
 	return d.set(c, args)
 }

@@ -20,14 +20,21 @@ type directive struct {
 	set       func(*Config, []string) error
 	// written is a value as CONFIG REWRITE writes it; nil writes what get returns.
 	written func(string) string
-	// lines are its lines, for a directive of several; nil is one of get's.
-	lines func(*Config) []string
+	// nullable: the empty value is none (redis 7.0.15 EMPTY_STRING_IS_NULL).
+	nullable bool
+	// lines is what CONFIG REWRITE says, for a directive of several lines; nil: what get does.
+	lines func(*Config) []saying
 }
 
 // immutably, protectedly, secretly and named change a directive while the table is built.
-func (d *directive) immutably() *directive       { d.immutable = true; return d }
-func (d *directive) protectedly() *directive     { d.protected = true; return d }
-func (d *directive) secretly() *directive        { d.hidden = true; return d }
+func (d *directive) immutably() *directive   { d.immutable = true; return d }
+func (d *directive) protectedly() *directive { d.protected = true; return d }
+func (d *directive) secretly() *directive    { d.hidden = true; return d }
+func (d *directive) orEmpty() *directive     { d.nullable = false; return d }
+func (d *directive) writing(f func(string) string) *directive {
+	d.written = f
+	return d
+}
 func (d *directive) named(old string) *directive { d.alias = old; return d }
 
 func boolean(name string, field func(*Config) *bool) *directive {
@@ -128,9 +135,10 @@ func parseEnum(s string, words []string) (string, error) {
 
 func text(name string, field func(*Config) *string) *directive {
 	return &directive{
-		name:    name,
-		written: Quote,
-		get:     func(c *Config) string { return *field(c) },
+		name:     name,
+		written:  Quote,
+		nullable: true,
+		get:      func(c *Config) string { return *field(c) },
 		set: func(c *Config, args []string) error {
 			*field(c) = args[0]
 			return nil
@@ -140,7 +148,7 @@ func text(name string, field func(*Config) *string) *directive {
 
 // fileName is a name inside the working directory.
 func fileName(name string, field func(*Config) *string) *directive {
-	d := text(name, field)
+	d := text(name, field).orEmpty()
 	d.set = func(c *Config, args []string) error {
 		if args[0] == "" {
 			return fmt.Errorf("%s can't be empty", name)
@@ -211,13 +219,72 @@ func inertEnum(name, def string, words ...string) *directive {
 
 func inertText(name, def string) *directive {
 	d := inert(name, def, nil)
-	d.written = Quote
+	d.written, d.nullable = Quote, true
 	return d
 }
 
 func inertList(name, def string) *directive {
 	d := inert(name, def, nil)
 	d.multi = true
+	return d
+}
+
+// octal is a number of permissions (redis 7.0.15 config.c OCTAL_CONFIG).
+func octal(s string) (string, error) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	switch {
+	case err != nil:
+		return "", reason("argument couldn't be parsed as an octal number")
+	case n > 0o777:
+		return "", reason("argument must be between 0 and 777 inclusive")
+	}
+	return strconv.FormatUint(n, 8), nil
+}
+
+// memoryOrPercent is a number of bytes or a share, "5%" (redis 7.0.15 config.c
+// PERCENT_CONFIG).
+func memoryOrPercent(s string) (string, error) {
+	if n, err := parseMemory(s); err == nil {
+		return strconv.FormatInt(n, 10), nil
+	}
+	digits, isShare := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	switch {
+	case !isShare || err != nil || n < 0:
+		return "", reason("argument must be a memory or percent value")
+	case n > 100:
+		return "", reason("percentage argument must be less or equal to 100")
+	}
+	return strconv.FormatInt(n, 10) + "%", nil
+}
+
+// percentiles is a list of numbers from 0 to 100, which CONFIG REWRITE always writes.
+func percentiles(name, def string) *directive {
+	d := inertList(name, def)
+	set := d.set
+	d.set = func(c *Config, args []string) error {
+		if len(args) == 1 && args[0] == "" {
+			args = nil
+		}
+		numbers := make([]string, 0, len(args))
+		for _, a := range args {
+			f, err := strconv.ParseFloat(a, 64)
+			switch {
+			case err != nil:
+				return reason("Invalid latency-tracking-info-percentiles parameters")
+			case f < 0 || f > 100:
+				return reason("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+			}
+			numbers = append(numbers, strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(f, 'f', 6, 64), "0"), "."))
+		}
+		return set(c, numbers)
+	}
+	d.lines = func(c *Config) []saying {
+		if value := d.get(c); value != "" {
+			return []saying{{value, true}}
+		}
+		return []saying{{`""`, true}}
+	}
 	return d
 }
 

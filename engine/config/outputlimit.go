@@ -17,6 +17,17 @@ func (l *OutputLimits) text() string {
 		l.Replica.Hard, l.Replica.Soft, l.Replica.Seconds, l.Pubsub.Hard, l.Pubsub.Soft, l.Pubsub.Seconds)
 }
 
+// outputLines is a line for each kind of client.
+func (c *Config) outputLines() (lines []saying) {
+	for _, l := range []struct {
+		kind     string
+		now, was OutputLimit
+	}{{"normal", c.OutputLimits.Normal, defaults.OutputLimits.Normal}, {"replica", c.OutputLimits.Replica, defaults.OutputLimits.Replica}, {"pubsub", c.OutputLimits.Pubsub, defaults.OutputLimits.Pubsub}} {
+		lines = append(lines, saying{fmt.Sprintf("%s %s %s %d", l.kind, memoryText(l.now.Hard), memoryText(l.now.Soft), l.now.Seconds), l.now != l.was})
+	}
+	return lines
+}
+
 // set changes the kinds that are named and leaves the others (redis 7.0.15
 // config.c setConfigOutputBufferLimitOption).
 func (l *OutputLimits) set(args []string) error {

@@ -53,42 +53,61 @@ func (c *Config) parseFile(name string, read func(string) ([]byte, error), depth
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		fail := func(why string) error { return &ParseError{File: name, Line: i + 1, Text: line, Why: why} }
 		argv, err := SplitArgs(line)
-		if err != nil {
-			return fail("Unbalanced quotes in configuration line")
-		}
-		if len(argv) == 0 {
+		if err == nil && len(argv) == 0 {
 			continue
 		}
-		if strings.EqualFold(argv[0], "include") && len(argv) == 2 {
-			if depth == maxInclude {
-				return fail("too many nested include lines")
-			}
-			if err := c.parseFile(argv[1], read, depth+1); err != nil {
+		why := "Unbalanced quotes in configuration line"
+		if err == nil {
+			if why, err = c.obey(argv, i+1, read, depth); err != nil {
 				return err
 			}
-			continue
 		}
-		if isWord(argv[0], "user") && len(argv) > 1 {
-			if why := c.addUser(argv); why != "" {
-				return fail(why)
-			}
-			continue
-		}
-		if isWord(argv[0], "sentinel") && len(argv) > 1 {
-			if !c.SentinelMode {
-				return fail(errNotSentinel.Error())
-			}
-			c.Sentinel = append(slices.Clip(c.Sentinel), SentinelLine{i + 1, argv[1:]})
-			continue
-		}
-		if err := c.Set(argv[0], argv[1:]...); err != nil {
-			return fail(err.Error())
+		if why != "" {
+			return &ParseError{File: name, Line: i + 1, Text: line, Why: why}
 		}
 	}
+	c.settle()
 	return nil
 }
+
+// settle is what redis-server does at the end of each file (redis 7.0.15 config.c
+// loadServerConfigFromString).
+func (c *Config) settle() { c.Hz = BoundHz(c.Hz) }
+
+// BoundHz is hz within the bounds that the directive itself does not have.
+func BoundHz(hz int64) int64 { return min(max(hz, 1), 500) }
+
+// obey carries out a line. why is what is wrong with it; an error is one of a file that it
+// includes.
+func (c *Config) obey(argv []string, number int, read func(string) ([]byte, error), depth int) (why string, err error) {
+	switch name := strings.ToLower(argv[0]); {
+	case name == "include" && len(argv) == 2:
+		if depth == maxInclude {
+			return "too many nested include lines", nil
+		}
+		return "", c.parseFile(argv[1], read, depth+1)
+	case name == "user" && len(argv) > 1:
+		return c.addUser(argv), nil
+	case name == "rename-command" && len(argv) == 3:
+		return c.rename(argv[1], argv[2]), nil
+	case name == "sentinel" && len(argv) > 1:
+		if !c.SentinelMode {
+			return errNotSentinel.Error(), nil
+		}
+		c.Sentinel = append(slices.Clip(c.Sentinel), SentinelLine{number, argv[1:]})
+		return "", nil
+	case slices.Contains(formerDirectives, name) && len(argv) == 2:
+		return "", nil
+	}
+	if err := c.Set(argv[0], argv[1:]...); err != nil {
+		return err.Error(), nil
+	}
+	return "", nil
+}
+
+// formerDirectives are taken and mean nothing (redis 7.0.15 config.c deprecated_configs).
+var formerDirectives = []string{"list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"}
 
 // ParseArgs obeys redis-server's own command line: [redis.conf] [--directive
 // value ...]. A name and its value may be one argument ("--port 7000"), and
@@ -128,16 +147,15 @@ func (c *Config) ParseArgs(args []string, read func(name string) ([]byte, error)
 		if strings.EqualFold(argv[0], "save") {
 			argv = splitSave(argv)
 		}
-		if isWord(argv[0], "user") && len(argv) > 1 {
-			if why := c.addUser(argv); why != "" {
-				return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: why}
-			}
-			continue
+		why, err := c.obey(argv, n, read, 0)
+		if err != nil {
+			return file, err
 		}
-		if err := c.Set(argv[0], argv[1:]...); err != nil {
-			return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: err.Error()}
+		if why != "" {
+			return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: why}
 		}
 	}
+	c.settle()
 	return file, nil
 }
 

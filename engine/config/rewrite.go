@@ -22,11 +22,11 @@ type Rewriter struct {
 // NewRewriter reads the file as it is; nil when there is none.
 func NewRewriter(old []byte) *Rewriter {
 	r := &Rewriter{at: make(map[string][]int), done: make(map[string]bool)}
-	text := strings.TrimRight(string(old), "\n")
-	if text == "" {
+	if len(old) == 0 {
 		return r
 	}
-	for _, line := range strings.Split(text, "\n") {
+	// What is behind the last line end is a line too: a new line stands below an empty one.
+	for _, line := range strings.Split(string(old), "\n") {
 		line = strings.Trim(line, " \t\r\n")
 		if line == signature {
 			r.tail = true
@@ -77,7 +77,7 @@ func (r *Rewriter) Line(option, line string, force bool) {
 		return
 	}
 	if !r.tail {
-		r.lines = append(r.lines, "", signature)
+		r.lines = append(r.lines, signature)
 		r.tail = true
 	}
 	r.lines = append(r.lines, line)
@@ -89,18 +89,17 @@ func (r *Rewriter) Done(option string) { r.done[option] = true }
 
 // Bytes is the new file.
 func (r *Rewriter) Bytes() []byte {
-	gone := make(map[int]bool)
-	for option, at := range r.at { // any order: each drops its own lines
+	for option, at := range r.at { // any order: each empties its own lines
 		if r.done[option] {
 			for _, i := range at {
-				gone[i] = true
+				r.lines[i] = ""
 			}
 		}
 	}
 	var b []byte
-	empty := true
-	for i, line := range r.lines {
-		if gone[i] || line == "" && empty {
+	empty := false
+	for _, line := range r.lines {
+		if line == "" && empty {
 			continue // of several empty lines one remains
 		}
 		empty = line == ""
@@ -109,51 +108,69 @@ func (r *Rewriter) Bytes() []byte {
 	return b
 }
 
+// saying is what CONFIG REWRITE says of a directive: a line's text behind the name. Unless
+// it is forced the line is only written where the file has one.
+type saying struct {
+	text   string
+	forced bool
+}
+
 // RewriteInto says everything the configuration holds.
 func (c *Config) RewriteInto(r *Rewriter) {
 	for _, d := range table {
-		value := d.get(c)
-		changed := value != d.get(&defaults)
-		if !changed && len(r.at[d.name]) == 0 {
-			r.Done(d.name) // a default that the file does not mention: no line
-			continue
-		}
-		for _, text := range d.texts(c, value) {
-			r.Line(d.name, d.name+" "+text, changed)
+		for _, say := range d.says(c) {
+			r.Line(d.name, d.name+" "+say.text, say.forced)
 		}
 		r.Done(d.name)
 	}
 }
 
-// texts are what stands behind the name in the directive's lines.
-func (d *directive) texts(c *Config, value string) []string {
-	switch {
-	case d.lines != nil:
+// says is all that is said of a directive; nothing of one that is as if it were not there.
+func (d *directive) says(c *Config) []saying {
+	if d.lines != nil {
 		return d.lines(c)
+	}
+	value, def := d.get(c), d.get(&defaults)
+	forced := value != def
+	switch {
+	case value == "" && d.nullable:
+		return nil
 	case d.written != nil:
-		return []string{d.written(value)}
-	case value == "" && d.get(&defaults) == "":
-		return nil // no line says it best
+		value = d.written(value)
 	}
-	words := strings.Split(value, " ")
-	for i, w := range words {
-		if strings.ContainsFunc(w, func(c rune) bool { return c < '!' || c > '~' || c == '"' || c == '\'' || c == '\\' }) || w == "" {
-			words[i] = Quote(w)
-		}
-	}
-	return []string{strings.Join(words, " ")}
+	return []saying{{value, forced}}
 }
 
-// saveLines is one line a save point.
-func (c *Config) saveLines() (lines []string) {
+// saveLines is one line a save point, always (redis 7.0.15 config.c
+// rewriteConfigSaveOption).
+func (c *Config) saveLines() (lines []saying) {
+	if c.SentinelMode {
+		return nil
+	}
 	for _, p := range c.Save {
-		lines = append(lines, strconv.FormatInt(p.Seconds, 10)+" "+strconv.FormatInt(p.Changes, 10))
+		lines = append(lines, saying{strconv.FormatInt(p.Seconds, 10) + " " + strconv.FormatInt(p.Changes, 10), true})
 	}
 	if lines == nil {
-		return []string{`""`}
+		return []saying{{`""`, true}}
 	}
 	return lines
 }
+
+// bindLines: the default is no line, even where the file has one.
+func (c *Config) bindLines() []saying {
+	switch value := strings.Join(c.Bind, " "); value {
+	case strings.Join(defaults.Bind, " "):
+		return nil
+	case "":
+		return []saying{{`""`, true}}
+	default:
+		return []saying{{value, true}}
+	}
+}
+
+// dirLines always names the directory, by its absolute path; in a world that has none such
+// it is as in the file.
+func (c *Config) dirLines() []saying { return []saying{{Quote(c.Dir), c.Dir != defaults.Dir}} }
 
 // Quote is a value as SplitArgs reads it back (redis 7.0.15 sds.c sdscatrepr).
 func Quote(s string) string {
@@ -188,13 +205,17 @@ func memoryLine(value string) string {
 	if err != nil {
 		return value
 	}
+	return memoryText(n)
+}
+
+func memoryText(n int64) string {
 	for _, u := range []struct {
 		size int64
 		name string
 	}{{1 << 30, "gb"}, {1 << 20, "mb"}, {1 << 10, "kb"}} {
-		if n > 0 && n%u.size == 0 {
+		if n != 0 && n%u.size == 0 {
 			return strconv.FormatInt(n/u.size, 10) + u.name
 		}
 	}
-	return value
+	return strconv.FormatInt(n, 10)
 }

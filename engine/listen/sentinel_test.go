@@ -35,7 +35,7 @@ func beServer() int {
 	if sentinel {
 		cfg.MakeSentinel()
 	}
-	file, err := cfg.ParseArgs(args, os.ReadFile)
+	file, err := cfg.ParseArgs(args, listen.Matching(os.ReadFile))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -57,7 +57,6 @@ var fence = Tables{
 		{"harness/explore.enumerator", "as the explorer"},
 		{"cmd/torntail.checkAOFCmd", "prints what is found in a file on the real disk"},
 		{"cmd/torntail.directiveNames", "lists names for the shell"},
-		{"cmd/torntail.readConf", "reads the files of a redis.conf from the real disk"},
 	},
 
 	Allowed: []Allowed{
