@@ -15,10 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/internal/needs"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // endless are commands that go on for longer than anybody waits here.
@@ -27,7 +29,7 @@ var endless = []string{
 	"run --target redis-server --runs 100000 --workers 2 --quiet",
 	"run --target redis-server --disk host --crash kill --runs 100000 --workers 2 --quiet",
 	"run --target redis-server --backend block --runs 100000 --workers 2 --mode always,everysec --crash power --quiet",
-	"explore --mode always --commands 100000 --quiet",
+	"explore --mode always --personality all --bound 5 --quiet",
 	"explore --target redis-server --mode always --quiet",
 	"explore --target redis-server --backend block --mode always --images 100000 --quiet",
 	"splitbrain --runs 100000 --quiet",
@@ -69,6 +71,8 @@ var endings = []ending{
 	{"SIGQUIT", signals(syscall.SIGQUIT)},
 	{"SIGABRT", signals(syscall.SIGABRT)},
 	{"SIGSEGV", signals(syscall.SIGSEGV)},
+	{"a panic in a goroutine", signals(syscall.SIGUSR1)},
+	{"a fatal error of the Go runtime", signals(syscall.SIGUSR2)},
 	{"SIGKILL", signals(syscall.SIGKILL)},
 	{"stopped, then SIGKILL", signals(syscall.SIGSTOP, syscall.SIGKILL)},
 	{"the watchdog first, then SIGTERM", func(torntail, watchdog int) {
@@ -157,6 +161,10 @@ func settled(work, temp string) []string {
 	return left
 }
 
+// begun is how long a command takes at most until its own end has a status of its own: until
+// then the Go runtime's is 2.
+const begun = 200 * time.Millisecond
+
 // TestForcedEnds ends TORNTAIL_ENDS commands in all ways, at moments that are drawn: what is
 // left afterwards is counted by kind, and after doctor --clean there is nothing.
 func TestForcedEnds(t *testing.T) {
@@ -165,7 +173,7 @@ func TestForcedEnds(t *testing.T) {
 		t.Skip("for make prove-ends")
 	}
 	needs.Program(t, "redis-server")
-	torntail, err := exec.LookPath("torntail")
+	torntail, err := exec.LookPath("torntail-mortal") // which dies of itself when it is asked to
 	require.NoError(t, err)
 	draw := rand.New(rand.NewPCG(1, uint64(count)))
 	before, ends, codes := map[string]map[string]int{}, map[string]int{}, map[string]map[int]int{}
@@ -180,7 +188,8 @@ func TestForcedEnds(t *testing.T) {
 		cmd.Dir, cmd.Env = work, append(os.Environ(), "WORK="+work, "TMPDIR="+temp, "XDG_RUNTIME_DIR="+temp)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		require.NoError(t, cmd.Start())
-		time.Sleep(time.Duration(draw.IntN(4000)) * time.Millisecond)
+		after := time.Duration(draw.IntN(4000)) * time.Millisecond
+		time.Sleep(after)
 		if command == "mount m" {
 			writer := exec.Command("sh", "-c", "cd m && while echo x >>f; do :; done")
 			writer.Dir = work
@@ -203,6 +212,9 @@ func TestForcedEnds(t *testing.T) {
 			before[way.name], codes[way.name] = map[string]int{}, map[int]int{}
 		}
 		codes[way.name][cmd.ProcessState.ExitCode()]++
+		if after > begun {
+			assert.NotEqual(t, result.ExitUsage, cmd.ProcessState.ExitCode(), "%s, %s: nothing was wrong with the input", command, way.name)
+		}
 		for _, kind := range left {
 			before[way.name][kind]++
 		}

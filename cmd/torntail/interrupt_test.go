@@ -56,8 +56,13 @@ func startUnder(t *testing.T, args ...string) *under {
 
 func startIn(t *testing.T, work string, args ...string) *under {
 	t.Helper()
+	return startProgram(t, "torntail", work, args...)
+}
+
+func startProgram(t *testing.T, program, work string, args ...string) *under {
+	t.Helper()
 	u := &under{work: work, temp: t.TempDir()}
-	u.Cmd = exec.Command("torntail", args...)
+	u.Cmd = exec.Command(program, args...)
 	u.Dir = u.work
 	u.Env = append(os.Environ(), "WORK="+u.work, "TMPDIR="+u.temp)
 	u.Stdout, u.Stderr = &u.out, &u.errs

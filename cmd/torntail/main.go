@@ -12,15 +12,18 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/guard"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/internal/runtimedeath"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
@@ -167,8 +170,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var s status
 	var f *failure
 	interrupted := 0
-	if n := a.signal.Load(); n != 0 {
-		interrupted = 128 + int(n)
+	if s := syscall.Signal(a.signal.Load()); deadly(s) {
+		interrupted = result.ExitInternal
+	} else if s != 0 {
+		interrupted = 128 + int(s)
 	}
 	switch {
 	case err == nil:
@@ -176,16 +181,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &s):
 		return cmp.Or(interrupted, int(s))
 	case errors.As(err, &f):
-		fmt.Fprintln(stderr, "torntail:", oneLine(f.err))
+		sayWhy(stderr, f.err)
 		return f.status
 	case interrupted != 0 && errors.Is(err, context.Canceled):
 		return interrupted
 	}
-	fmt.Fprintln(stderr, "torntail:", oneLine(err))
+	sayWhy(stderr, err)
 	if takenAway(err) {
 		return result.ExitEnvironment
 	}
 	return result.ExitInternal
+}
+
+// sayWhy says why a command has failed; of a bug of torntail's also where it is.
+func sayWhy(w io.Writer, err error) {
+	fmt.Fprintln(w, "torntail:", oneLine(err))
+	var p *experiment.PanicError
+	if errors.As(err, &p) {
+		w.Write(p.Stack)
+	}
 }
 
 // helpFor names the command whose --help explains a mistake on the command line.
@@ -211,14 +225,24 @@ func oneLine(err error) string {
 // longestError is how many bytes of an error are shown: it may quote what somebody made.
 const longestError = 1000
 
+// deadlySignals are those with which Go tells of a mistake of its own, or of the machine's.
+// Somebody else who sends one, such as a service manager that has waited too long, wants
+// torntail to end, and to know where it was.
+var deadlySignals = []os.Signal{syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGBUS, syscall.SIGILL, syscall.SIGFPE, syscall.SIGTRAP, syscall.SIGSYS}
+
+func deadly(s os.Signal) bool { return slices.Contains(deadlySignals, s) }
+
 // interruptible returns a context that the first Ctrl-C (or SIGTERM, or the end of the
 // terminal) ends, so that what is known so far can be reported; the exit status is that
-// of a program which the signal ended. The second one ends torntail as if nothing
-// watched: servers, mounts and directories are the watchdog's then.
+// of a program which the signal ended. A deadly signal does the same once it has had the
+// stacks of all goroutines printed; the status is that of torntail's own failure. The second
+// signal ends torntail as if nothing watched: servers, mounts and directories are the
+// watchdog's then.
 func (a *app) interruptible() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, deadlySignals...)
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
@@ -227,7 +251,12 @@ func (a *app) interruptible() (ctx context.Context, stop func()) {
 		case s := <-signals:
 			signal.Stop(signals)
 			a.signal.Store(int32(s.(syscall.Signal)))
-			fmt.Fprintln(a.stderr, "\ntorntail: interrupted; what is known so far follows (again: end at once)")
+			by := "interrupted"
+			if deadly(s) {
+				pprof.Lookup("goroutine").WriteTo(a.stderr, 2)
+				by = "ended by " + unix.SignalName(s.(syscall.Signal))
+			}
+			fmt.Fprintf(a.stderr, "\ntorntail: %s; what is known so far follows (again: end at once)\n", by)
 			cancel()
 		case <-ctx.Done():
 		}

@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "redis-server" || os.Getenv(asTorntail) != "" {
 		main()
 	}
-	testscript.Main(inOwnTemp{m}, map[string]func(){"torntail": main, "torntail-seen": seen})
+	testscript.Main(inOwnTemp{m}, map[string]func(){"torntail": main, "torntail-seen": seen, "torntail-mortal": mortal})
 }
 
 // inOwnTemp runs the tests with a directory for temporary files of their own: what other
@@ -73,6 +75,20 @@ func seen() {
 		defer mu.Unlock()
 		events.Encode(e)
 	})
+	main()
+}
+
+// mortal is torntail with two planted bugs: SIGUSR1 makes a goroutine panic, SIGUSR2 the
+// runtime find a mistake that nobody can recover.
+func mortal() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		if <-asked == syscall.SIGUSR1 {
+			panic("a planted bug")
+		}
+		new(sync.Mutex).Unlock()
+	}()
 	main()
 }
 

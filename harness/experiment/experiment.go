@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -101,11 +102,34 @@ func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
 	if x.Asked {
 		r.out.Unstruck = unstruck(x.Plan, r.Given.Report())
 	}
+	if err := r.judge(x); err != nil {
+		return nil, fmt.Errorf("seed %d: %w", x.Seed, err)
+	}
+	return r.out, nil
+}
+
+// PanicError says that a judge panicked: a bug of torntail's, which says nothing about the
+// server. No lock is held and nothing runs while it judges, so that the experiments before
+// can be told of all the same.
+type PanicError struct {
+	Value any
+	Stack []byte // at the panic
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("judging panicked: %v", e.Value) }
+
+// judge judges what came back.
+func (r *Runner) judge(x *Experiment) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
 	r.judging.run(x, r.out)
 	if x.Witness {
 		r.out.AskWitness()
 	}
-	return r.out, nil
+	return nil
 }
 
 // mostExits is how often a server may end by itself in one experiment. One that always does
