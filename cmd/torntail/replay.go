@@ -25,6 +25,7 @@ type replayCmd struct {
 	Dir       string   `arg:"" help:"The directory of a saved failure, as printed in a report." placeholder:"DIR"`
 	Directive []string `help:"Override a directive, NAME=VALUE, to try a remedy." placeholder:"N=V" sep:"none"`
 	Target    string   `help:"The server to run, where it was a path: a saved failure starts no program that it names." placeholder:"TARGET"`
+	Then      []string `help:"With --target: the versions that start after it." placeholder:"TARGETS"`
 	Trace     string   `help:"Write every event of the simulated world here." placeholder:"FILE"`
 }
 
@@ -76,7 +77,14 @@ func (c *replayCmd) Run(a *app) error {
 
 // target is what is run: what the file names, if it may be named there, or --target.
 func (c *replayCmd) target(saved string) (string, error) {
-	switch {
+	if c.Target != "" {
+		c.Target = result.Then(append([]string{c.Target}, c.Then...)...)
+	}
+	switch was, is := len(result.Versions(saved)), len(result.Versions(c.Target)); {
+	case len(c.Then) > 0 && c.Target == "":
+		return "", errors.New("--then goes with --target")
+	case c.Target != "" && was != is:
+		return "", fmt.Errorf("--target %s: %s was run on %d versions (%s), and not %d", c.Target, c.Dir, was, saved, is)
 	case (saved == "engine") != (c.Target == "engine") && c.Target != "":
 		return "", fmt.Errorf("--target %s: %s was run on %s", c.Target, c.Dir, saved)
 	case c.Target != "":

@@ -57,6 +57,7 @@ func canHave(s product.Store, w workloads.Spec) error {
 type runCmd struct {
 	targetFlags   `group:"What is tested"`
 	workloadFlags `group:"What clients do"`
+	Then          []string      `help:"Another version that starts on what the first has left after its crash; one more starts on what that has rewritten." placeholder:"TARGETS" group:"What is tested"`
 	Mode          []string      `help:"Persistence modes (torntail list modes); default always,everysec,no,rdb,hybrid,none." placeholder:"LIST" group:"Which experiments"`
 	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync, or that of --plan." placeholder:"LIST" group:"Which experiments"`
 	Directive     []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"Which experiments"`
@@ -79,11 +80,13 @@ func (c *runCmd) Help() string {
 	return `Examples:
   torntail run
   torntail run --target redis-server
+  torntail run --target redis-7.0 --then redis-8.0 --mode hybrid
   torntail run --mode everysec --crash power --runs 1000 --profile hdd
   torntail run --mode always --plant skip-every-50th-fsync`
 }
 
 func (c *runCmd) Run(a *app) error {
+	c.Target = result.Then(append([]string{c.Target}, c.Then...)...)
 	k, notes, err := c.campaign()
 	if err != nil {
 		return usage(err)

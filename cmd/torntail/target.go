@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,14 @@ func (f *targetFlags) check() error {
 // backendOf is where a target runs; name is what --backend asks for, or "".
 func backendOf(target, name string) (plan.Backend, error) {
 	b := plan.Process
+	if versions := result.Versions(target); len(versions) > 1 {
+		for _, version := range versions {
+			if _, err := backendOf(version, name); err != nil || version == "engine" {
+				return b, cmp.Or(err, errors.New("--then is for real servers: the engine runs in simulation, where there are no other versions"))
+			}
+		}
+		target = versions[0]
+	}
 	if target == "engine" {
 		b = plan.Sim
 	} else if near := nearest(target, result.Targets); near != "" && !slices.Contains(result.Targets, target) {
@@ -108,9 +117,12 @@ func openTarget(name, disk string) (b campaign.Backend, done func(), err error) 
 	if name == "engine" {
 		return campaign.Simulation(), func() {}, nil
 	}
-	rig, v, err := openRig(name, disk)
-	switch {
-	case err != nil:
+	open := openRig
+	if versions := result.Versions(name); len(versions) > 1 {
+		open = func(_, disk string) (*machine.Rig, string, error) { return openVersions(versions, disk) }
+	}
+	rig, v, err := open(name, disk)
+	if err != nil {
 		return b, nil, err
 	}
 	return campaign.RealServer(rig, v), func() { rig.Close() }, nil
@@ -125,6 +137,41 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	rig, err := openOn(found, disk)
+	return rig, found.Version, err
+}
+
+// openVersions is openRig for servers that follow each other on the same files.
+func openVersions(names []string, disk string) (_ *machine.Rig, version string, err error) {
+	found := make([]*target.Server, len(names))
+	said := make([]string, len(names))
+	for i, name := range names {
+		if name == "engine" {
+			return nil, "", usage(errors.New("--then: the engine runs in simulation, where there are no other versions"))
+		}
+		if found[i], err = findServer(name); err != nil {
+			return nil, "", err
+		}
+		if why := found[i].Apart(found[0]); why != "" {
+			return nil, "", usage(fmt.Errorf("--then %s: %s", name, why))
+		}
+		said[i] = found[i].Version
+	}
+	rig, err := openOn(found[0], disk)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, next := range found[1:] {
+		if err := rig.Follow(next.Rig); err != nil {
+			return nil, "", errors.Join(environment(err), rig.Close())
+		}
+	}
+	rig.Name = result.Then(names...)
+	return rig, result.Then(said...), nil
+}
+
+// openOn prepares a disk for a server.
+func openOn(found *target.Server, disk string) (*machine.Rig, error) {
 	if disk == "" {
 		disk = faultDisk
 	}
@@ -133,11 +180,11 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 	switch {
 	case block:
 		if err := errors.Join(blocklog.Available(), blocklog.AvailableFS(fs.Kind)); err != nil {
-			return nil, "", environment(fmt.Errorf("the block backend: %w", err))
+			return nil, environment(fmt.Errorf("the block backend: %w", err))
 		}
 	case kind.Available != nil:
 		if err := kind.Available(); err != nil {
-			return nil, "", environment(err)
+			return nil, environment(err)
 		}
 	}
 	open := machine.BlockDisks(fs)
@@ -148,20 +195,23 @@ func openRig(name, disk string) (*machine.Rig, string, error) {
 	var refused *blocklog.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return nil, "", usage(fmt.Errorf("--fs %s: %s; dmesg may say why", fs, refused.Why))
+		return nil, usage(fmt.Errorf("--fs %s: %s; dmesg may say why", fs, refused.Why))
 	case err != nil:
-		return nil, "", environment(fmt.Errorf("the disk: %w", err))
+		return nil, environment(fmt.Errorf("the disk: %w", err))
 	}
 	if err := guard.CanConfine(); err != nil {
 		onlyLooked.Do(func() {
 			fmt.Fprintf(os.Stderr, "torntail: %v: servers are not kept from writing outside of torntail's own directory, it is only looked for\n", err)
 		})
 	}
-	return rig, found.Version, nil
+	return rig, nil
 }
 
 // findServer finds the real server that a target is, and asks it for its version.
 func findServer(name string) (*target.Server, error) {
+	if len(result.Versions(name)) > 1 {
+		return nil, usage(fmt.Errorf("target %q: versions follow each other in run and in the matrix of a suite alone", name))
+	}
 	s, err := target.Find(name)
 	if err == nil {
 		err = s.Try(context.Background())

@@ -132,10 +132,25 @@ func (r real) Rig() *machine.Rig   { return r.rig }
 func (r real) NewRunner() (*experiment.Runner, error) {
 	return experiment.NewRunner(r.rig.Machine()), nil
 }
-func (real) Together(m *product.Mode) bool           { return m.Rate > 0 }
-func (real) Runs() int                               { return realRuns }
-func (r real) Suit(m product.Mode) product.Mode      { return r.rig.Store.On(m.InRealTime()) }
-func (r real) LacksMode(m *product.Mode) string      { return r.rig.LacksMode(m) }
+func (real) Together(m *product.Mode) bool      { return m.Rate > 0 }
+func (real) Runs() int                          { return realRuns }
+func (r real) Suit(m product.Mode) product.Mode { return r.rig.Store.On(m.InRealTime()) }
+func (r real) LacksMode(m *product.Mode) string {
+	for i, version := range r.rig.Versions() {
+		its := m
+		if i > 0 {
+			on := version.Store.On(*m)
+			its = &on
+		}
+		if why := version.LacksMode(its); why != "" {
+			if i > 0 {
+				why = version.Called() + ": " + why
+			}
+			return why
+		}
+	}
+	return ""
+}
 func (real) Lacks(*experiment.CrashKind) string      { return "" }
 func (real) Adapt(p *plan.Plan, _ uint64) *plan.Plan { return p }
 

@@ -52,6 +52,9 @@ type Runner struct {
 
 	evicted evictions
 
+	// before and now are what the version that has crashed, and the one after it, found.
+	before, now *found
+
 	// The experiment under way.
 	x       *Experiment
 	out     *Outcome
@@ -159,8 +162,11 @@ func (r *Runner) plot(ctx context.Context) error {
 		if exits > mostExits {
 			return nil
 		}
-		if !r.read() || !r.Given.CrashPending() {
+		if !r.read() {
 			return nil
+		}
+		if r.takeFound(); !r.Given.CrashPending() {
+			return r.handOn(ctx)
 		}
 	}
 }
@@ -183,6 +189,7 @@ func (r *Runner) prepare(x *Experiment) {
 	r.heard.Reset()
 	r.evicted = evictions{heard: r.evicted.heard[:0], sent: r.evicted.sent[:0]}
 	r.commands, r.commandReplies, r.flushes, r.saves = 0, 0, r.flushes[:0], r.saves[:0]
+	r.before, r.now = nil, nil
 	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
@@ -303,7 +310,24 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 			return false, err
 		}
 	}
-	got, err := machine.Recover(ctx, r.m, &r.x.Mode, r.event)
+	r.before = nil
+	s := r.followed()
+	if s != nil {
+		if r.before, err = r.handOver(ctx, s); err != nil {
+			r.lose(err.Error(), err)
+			return false, nil
+		}
+	}
+	tell := r.event
+	if s != nil {
+		tell = func(kind history.EventKind, text string) {
+			if text != "" {
+				text = s.Version() + ": " + text
+			}
+			r.event(kind, text)
+		}
+	}
+	got, err := machine.Recover(ctx, r.m, &r.x.Mode, tell)
 	switch {
 	case machine.Silent(err):
 		r.lose("after the restart: "+err.Error(), err)
@@ -315,7 +339,11 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	if got.How == machine.RefusedToStart || got.How == machine.Repaired {
 		r.found(got.Stray)
 	}
+	if r.before != nil {
+		r.now = &found{by: s.Version(), how: got.How, why: got.Refusal}
+	}
 	if got.How == machine.RefusedToStart {
+		r.takeFound()
 		return false, nil
 	}
 	r.out.Took = r.m.Took()
@@ -336,6 +364,17 @@ func (r *Runner) read() bool {
 		}
 	}
 	return err == nil
+}
+
+// takeFound takes what the version that has come back found less than the one that crashed.
+func (r *Runner) takeFound() {
+	if r.before == nil {
+		return
+	}
+	if n := len(r.hist.States); n > 0 {
+		r.now.state = r.hist.States[n-1]
+	}
+	r.out.Unread = r.now.unread(r.before, "has left after its crash")
 }
 
 // lose gives a run up, and says whether what ended it came from outside: a start that a
@@ -369,7 +408,14 @@ func (r *Runner) dump() error {
 	state.Node, state.Epoch = Server, len(r.hist.Epochs)
 	r.hist.States = append(r.hist.States, state)
 	if r.x.Mode.AOF && !r.out.NULBytes {
-		if err := r.m.Files(func(fsys vfs.FS) { r.found(r.x.Mode.Store.Stray(fsys)) }); err != nil {
+		err := r.m.Files(func(fsys vfs.FS) {
+			stray := r.x.Mode.Store.Stray(fsys)
+			if s, ok := r.m.(successors); ok && len(stray) == 0 {
+				stray = s.Store().Stray(fsys) // another version may keep its log elsewhere
+			}
+			r.found(stray)
+		})
+		if err != nil {
 			return err
 		}
 	}

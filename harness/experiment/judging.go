@@ -163,6 +163,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 	if o.Findings = append(o.Findings, names...); excused {
 		o.excuse()
 	}
+	o.takeUnread()
 }
 
 // take takes what the judges counted and found.

@@ -130,6 +130,8 @@ type Seen struct {
 	Exit       string `json:"exit,omitempty"`
 	FailedCall string `json:"failed_call,omitempty"`
 	Refusal    string `json:"refusal,omitempty"` // the error that a write after the restart got
+	// Unread is what another version of the server could not read that was left to it.
+	Unread *Unread `json:"unread,omitempty"`
 }
 
 // unstruck are the statements of a plan that did not strike. A restart is not among

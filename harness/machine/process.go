@@ -40,12 +40,13 @@ import (
 // Locks, in the order in which they may be taken: the exclusion of Env, the
 // disk's, mu. Watch.Call is called under the disk's.
 type Process struct {
-	rig   *Rig
-	setup *Setup
-	mode  *product.Mode
-	env   *osenv.Env
-	disk  Disk
-	syncs func(*disk.Call) time.Duration
+	rig    *Rig
+	serves *Rig // of the version that serves now; nil: the first
+	setup  *Setup
+	mode   *product.Mode
+	env    *osenv.Env
+	disk   Disk
+	syncs  func(*disk.Call) time.Duration
 
 	tasks []env.Task // of clients; under Env's exclusion
 
@@ -92,7 +93,7 @@ func (p *Process) Reset(s *Setup) (err error) {
 	if err != nil {
 		return err
 	}
-	p.setup, p.mode = s, s.Mode
+	p.setup, p.mode, p.serves = s, s.Mode, nil
 	if p.env = p.rig.Shared; p.env == nil {
 		p.env = p.rig.Env("c1", seeding.Derive(s.Seed, 6))
 	}
@@ -359,7 +360,7 @@ const lookEvery = 20 * time.Millisecond
 // launch starts the server's process.
 func (p *Process) launch(ctx context.Context) (*process.Redis, error) {
 	if p.setup.Conf == "" {
-		return p.rig.Launch(ctx, p.disk.Dir(), p.mode.Directives, p.onLine)
+		return p.of().Launch(ctx, p.disk.Dir(), p.on(p.mode).Directives, p.onLine)
 	}
 	listen, err := netip.ParseAddrPort(p.setup.Listen)
 	if err != nil {
@@ -379,7 +380,7 @@ func (p *Process) onLine(l process.Line) {
 	if p.setup.Watch.Says == nil {
 		return
 	}
-	at, msg, ok := p.rig.Store.Line(l.Text)
+	at, msg, ok := p.of().Store.Line(l.Text)
 	if !ok {
 		return
 	}
@@ -390,7 +391,7 @@ func (p *Process) onLine(l process.Line) {
 
 // Repair implements Machine.
 func (p *Process) Repair(ctx context.Context) (fixed bool, said string, err error) {
-	p.outside(func() { fixed, said, err = p.rig.Repair(ctx, p.disk.Dir()) })
+	p.outside(func() { fixed, said, err = p.repair(ctx) })
 	return fixed, said, err
 }
 

@@ -29,15 +29,18 @@ type Rig struct {
 	Name string
 	// Origin is the package that it comes from and its hash; "": not out of an archive.
 	Origin string
-	// Version is the server's, where it is the store's own; "": nobody knows.
-	Version string
-	Disks   Disks
+	// Version is the server's, where it is the store's own; "": nobody knows. Full is what it
+	// is called, with what it says of its version; "": Called.
+	Version, Full string
+	Disks         Disks
 	// Shared, when not nil, is the environment of all machines, which are driven
 	// together; else each has its own.
 	Shared *osenv.Env
 	server *process.Server
 	repair []string     // command that repairs what a crash left (product.RunRepair); nil: there is none
 	told   *Description // nil: it is a store's own server
+	next   *Rig         // of the version that starts on what this one has left; nil: none does
+	aside  Disks        // where versions are started on copies; nil: there is one version
 	start  time.Time
 
 	mu     sync.Mutex
@@ -215,6 +218,12 @@ func (r *Rig) Called() string { return cmp.Or(r.Name, r.Binary) }
 // Close takes the disks away.
 func (r *Rig) Close() error {
 	err := r.Disks.Close()
+	if r.aside != nil {
+		err = errors.Join(err, r.aside.Close())
+	}
+	if r.next != nil {
+		err = errors.Join(err, r.next.Close())
+	}
 	for _, s := range r.spaces {
 		err = errors.Join(err, s.Close())
 	}

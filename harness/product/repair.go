@@ -73,15 +73,24 @@ func RunRepair(ctx context.Context, command []string, dir string, space *guard.S
 	}
 }
 
-// LastWords is the last line that a server wrote before it gave up, without its time.
+// LastWords is the last line that a server wrote before it gave up, without its time; and, if
+// it said so before, that a file is of a later version than it reads.
 func LastWords(s Store, e *process.StartError) string {
-	lines := strings.Split(strings.TrimSpace(e.Output), "\n")
-	last := lines[len(lines)-1]
-	if _, msg, ok := s.Line(last); ok {
-		last = msg
+	last, format := "", ""
+	for line := range strings.Lines(strings.TrimSpace(e.Output)) {
+		last = strings.TrimRight(line, "\n")
+		if _, msg, ok := s.Line(last); ok {
+			last = msg
+		}
+		if what, _ := s.Says(last); what == FormatRefused {
+			format = last
+		}
 	}
-	if last == "" {
+	switch {
+	case last == "":
 		return e.Error()
+	case format != "" && format != last:
+		return format + "; " + last
 	}
 	return last
 }

@@ -161,6 +161,8 @@ const (
 	TailCut    // the torn tail of a file was cut off at the start
 	// BaseRefused: the repair tool calls a snapshot at the beginning of the log no log.
 	BaseRefused
+	// FormatRefused: a file is of a later version than the server reads.
+	FormatRefused
 	// SyncWritten: a snapshot is written to the disk next for a replica, which asked for a
 	// full synchronisation.
 	SyncWritten

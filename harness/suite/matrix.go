@@ -134,8 +134,10 @@ func names[T any](list []T, name func(T) string) []string {
 // runs the suite only.
 var targets = yamlnode.Each("target", func(n *Node) (string, error) {
 	t, err := n.Text()
-	if err == nil && (t == "" || strings.ContainsAny(t, " \t\n")) {
-		err = n.Wrong("target %q: want engine, redis-server, or the path of a server or a target.yaml", t)
+	for _, version := range result.Versions(t) {
+		if err == nil && (version == "" || strings.ContainsAny(version, " \t\n")) {
+			err = n.Wrong("target %q: want engine, redis-server, or the path of a server or a target.yaml; or several that follow each other on the same files, such as redis-7.0 then redis-8.0", t)
+		}
 	}
 	return t, err
 })
@@ -262,7 +264,11 @@ func parseMatrix(f *File, n *Node) (cells []Cell, err error) {
 
 // targetName is what a target is called in the names of cells.
 func targetName(target string) string {
-	return strings.TrimSuffix(filepath.Base(target), ".yaml")
+	var names []string
+	for _, version := range result.Versions(target) {
+		names = append(names, strings.TrimSuffix(filepath.Base(version), ".yaml"))
+	}
+	return strings.Join(names, "-then-")
 }
 
 // crashRunner runs the crash experiments of one cell.

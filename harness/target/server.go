@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"strings"
@@ -94,6 +95,25 @@ func Find(name string) (*Server, error) {
 	return s, nil
 }
 
+// Apart is why a server cannot start on what another has left, or clients of that not go on
+// with it; "": it can.
+func (s *Server) Apart(other *Server) string {
+	entry := func(s *Server) process.Server {
+		if s.Described == nil {
+			return process.Server{}
+		}
+		return s.Described.Server
+	}
+	a, b := entry(s), entry(other)
+	switch {
+	case s.Store.Name() != other.Store.Name():
+		return fmt.Sprintf("it is %s, which reads no files of %s", s.Store.Name(), other.Store.Name())
+	case a.User != b.User, a.Password != b.Password, (a.TLS == nil) != (b.TLS == nil), !maps.Equal(a.Rename, b.Rename):
+		return "clients enter it in another way than " + other.Name + ", and the same ones go on with it: want the same user, password, tls and rename"
+	}
+	return ""
+}
+
 // Alone is why the server cannot be one of several that Sentinels watch; "": it can.
 func (s *Server) Alone() string {
 	switch {
@@ -113,7 +133,7 @@ func (s *Server) Rig(open func(clock func() time.Duration) (machine.Disks, error
 	if err != nil {
 		return nil, err
 	}
-	rig.Name, rig.Version, rig.Origin = s.Name, s.Version, s.Origin
+	rig.Name, rig.Version, rig.Full, rig.Origin = s.Name, s.Version, s.Name+" ("+s.Version+")", s.Origin
 	if t := s.Described; t != nil {
 		rig.Version = ""
 		rig.Describe(&machine.Description{Server: &t.Server, Within: t.Within, Repair: t.Repair, Modes: t.Modes, Fixed: t.Fixed(),

@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/product/walcache"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // Stores are the kinds of servers that torntail knows, the usual one first. Another is a
@@ -37,7 +38,9 @@ func storeNames() (names []string) {
 
 // StoreOf is the kind of server that a target is: what its file says, or the store whose
 // servers' binaries have that name. Of what nobody knows it is the first.
+// Of several that follow each other it is the first's.
 func StoreOf(target string) product.Store {
+	target = result.Versions(target)[0]
 	if path, ok := IsFile(target); ok {
 		if t, err := Load(path); err == nil {
 			return t.Store

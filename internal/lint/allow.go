@@ -52,6 +52,7 @@ var fence = Tables{
 		{"harness/conduct.Desk", "conducts the plans of what stays, on the clock of the real machine"},
 		{"harness/machine.Process...", "machines with a real server, driven and struck as a simulated one: one for each kind of disk"},
 		{"harness/machine.clientEnv", "env.Env for the clients of a real server"},
+		{"harness/machine.aside", "a copy of files on which a version of a real server is started"},
 		{"harness/image.directory", "a crash image that a real server is started on"},
 		{"harness/explore.explorer", "looks at a simulated run from outside while it stands still, and changes nothing in it"},
 		{"harness/explore.enumerator", "as the explorer"},

@@ -355,8 +355,21 @@ var Targets = []string{"engine", "redis-server", "valkey-server"}
 
 // Named reports whether a target is one that a file of results may name; "" is the engine.
 func Named(target string) bool {
+	if versions := Versions(target); len(versions) > 1 {
+		return !slices.ContainsFunc(versions, func(t string) bool { return !Named(t) })
+	}
 	return target == "" || slices.Contains(Targets, target) || Archived(target)
 }
+
+// then stands between targets that follow each other on the same files.
+const then = " then "
+
+// Versions are the targets that follow each other on the same files, of "redis-7.0 then
+// redis-8.0"; most targets are one.
+func Versions(target string) []string { return strings.Split(target, then) }
+
+// Then is the target of several that follow each other.
+func Then(targets ...string) string { return strings.Join(targets, then) }
 
 // archived matches the names of servers that torntail itself has unpacked.
 var archived = regexp.MustCompile(`^(redis|valkey)-[0-9]+(\.[0-9]+){1,2}$`)

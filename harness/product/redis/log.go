@@ -33,6 +33,7 @@ var says = []struct {
 	{"Background AOF rewrite finished successfully", product.ChildEnded},
 	{"Background AOF rewrite terminated with error", product.ChildEnded},
 	{"Background AOF rewrite terminated by signal", product.ChildEnded},
+	{"Can't handle RDB format version", product.FormatRefused},          // rdb.c rdbLoadRioWithLoadingCtx
 	{"Starting BGSAVE for SYNC with target: disk", product.SyncWritten}, // replication.c startBgsaveForReplication
 }
 
