@@ -27,6 +27,7 @@ type Run struct {
 	until    time.Duration // end of the span; Never when there is none
 	begun    int           // operations started
 	replies  int           // replies to operations read, whatever the record says
+	dialed   int           // connections of clients
 	beside   beside
 }
 
@@ -56,7 +57,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 	}
 	r.does = workloads[spec.Name]
 	r.spec, r.addr, r.protocol, r.env, r.rec = spec, addr, p, e, rec
-	r.stopped, r.begun, r.replies, r.until = false, 0, 0, history.Never
+	r.stopped, r.begun, r.replies, r.dialed, r.until = false, 0, 0, 0, history.Never
 	r.beside.next, r.beside.sent, r.beside.ahead = 0, 0, 0
 	r.pause = e.NewCond()
 	if spec.Span > 0 {
@@ -100,6 +101,37 @@ func (r *Run) Clients() []*Client { return r.clients[:r.spec.Clients] }
 // read and not where outcomes are recorded, so that one can be held against the other.
 func (r *Run) Replies() int { return r.replies }
 
+// Keys are the names of the keys that the clients use.
+func (r *Run) Keys() []string { return r.keys[:r.spec.Keys] }
+
+// Dialed is how many connections clients have asked for.
+func (r *Run) Dialed() int { return r.dialed }
+
+// readAtOnce is how many reads are sent at once.
+const readAtOnce = 256
+
+// ReadAll has the first client read every key, when all have ended.
+func (r *Run) ReadAll() error {
+	c := r.clients[0]
+	r.dialed++
+	if err := c.conn.Dial(r.env, r.addr); err != nil {
+		return err
+	}
+	defer c.conn.Close()
+	c.pending = c.pending[:0]
+	if r.spec.Timeout > 0 {
+		c.conn.Deadline(r.spec.Timeout)
+	}
+	for i, key := range r.Keys() {
+		if c.read(key); i%readAtOnce == readAtOnce-1 {
+			if err := c.exchange(); err != nil {
+				return err
+			}
+		}
+	}
+	return c.exchange()
+}
+
 // Stop tells the clients to end after the replies they wait for. Before the
 // first Resume there are none.
 func (r *Run) Stop() {
@@ -117,6 +149,7 @@ func (r *Run) over() bool {
 // or the connection fails, never retry.
 func (c *Client) Run() {
 	r := c.run
+	r.dialed++
 	if c.Err = c.conn.Dial(r.env, r.addr); c.Err != nil {
 		return
 	}

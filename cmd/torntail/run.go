@@ -12,6 +12,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/guest"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/redis"
@@ -58,6 +59,7 @@ type runCmd struct {
 	targetFlags   `group:"What is tested"`
 	workloadFlags `group:"What clients do"`
 	Then          []string      `help:"Another version that starts on what the first has left after its crash; one more starts on what that has rewritten." placeholder:"TARGETS" group:"What is tested"`
+	Disposable    bool          `help:"With --target HOST:PORT, an empty server that runs already on this machine: its data may be written to." group:"What is tested"`
 	Mode          []string      `help:"Persistence modes (torntail list modes); default always,everysec,no,rdb,hybrid,none." placeholder:"LIST" group:"Which experiments"`
 	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync, or that of --plan." placeholder:"LIST" group:"Which experiments"`
 	Directive     []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"Which experiments"`
@@ -86,6 +88,12 @@ func (c *runCmd) Help() string {
 }
 
 func (c *runCmd) Run(a *app) error {
+	if guest.Is(c.Target) {
+		return c.visit(a)
+	}
+	if c.Disposable {
+		return usage(errors.New("--disposable is said of a server that runs already: --target HOST:PORT"))
+	}
 	c.Target = result.Then(append([]string{c.Target}, c.Then...)...)
 	k, notes, err := c.campaign()
 	if err != nil {

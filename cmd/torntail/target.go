@@ -21,6 +21,7 @@ import (
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/guest"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
@@ -28,7 +29,7 @@ import (
 
 // targetFlags say what is tested and on which disk.
 type targetFlags struct {
-	Target      string `default:"engine" help:"engine, redis-server, a name of torntail servers, the path of a server binary, or a target.yaml that describes one; default ${default}." placeholder:"TARGET"`
+	Target      string `default:"engine" help:"engine, redis-server, a name of torntail servers, the path of a server binary, a target.yaml that describes one, or HOST:PORT of one that runs (run alone); default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine), process (real servers on the fault disk) or block (real servers on a real file system, as root); sim or process follows from the target." placeholder:"NAME"`
 	FS          string `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options, such as ext4,data=writeback; default ${default}." placeholder:"FS"`
 	Disk        string `default:"fuse" enum:"${disks}" help:"Where a real server writes: ${disks_about}; default ${default}." placeholder:"${disks_hint}"`
@@ -211,6 +212,9 @@ func openOn(found *target.Server, disk string) (*machine.Rig, error) {
 func findServer(name string) (*target.Server, error) {
 	if len(result.Versions(name)) > 1 {
 		return nil, usage(fmt.Errorf("target %q: versions follow each other in run and in the matrix of a suite alone", name))
+	}
+	if guest.Is(name) {
+		return nil, usage(fmt.Errorf("target %s: a server that runs already is for run alone (%s)", name, notOwned))
 	}
 	s, err := target.Find(name)
 	if err == nil {

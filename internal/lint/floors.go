@@ -48,6 +48,7 @@ var floors = []struct {
 	{"harness/conduct", 42},
 	{"harness/machine", 43},
 	{"harness/cluster", 45},
+	{"harness/guest", 45},
 	{"harness/simcluster", 45},
 	{"harness/experiment", 45},
 	{"harness", 40}, // nothing stands there itself; a package below it has a row of its own
