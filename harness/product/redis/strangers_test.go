@@ -16,6 +16,7 @@ import (
 var doors = map[string]string{
 	"bind-source-addr": "an address", "replica-announce-ip": "an address", "replica-announce-port": "an address",
 	"enable-debug-command": "who may command", "enable-protected-configs": "who may command",
+	"acl-pubsub-default": "who may command", "aclfile": "who may command", "acllog-max-len": "who may command",
 	"masterauth": "who may command", "masteruser": "who may command", "requirepass": "who may command",
 }
 
