@@ -16,8 +16,19 @@ import (
 	"github.com/torntail/torntail/faults/vfs"
 )
 
+// sentWire keeps what a session with a stream is sent.
+type sentWire struct {
+	wire
+	text []byte
+}
+
+func (r *sentWire) Write(p []byte) (int, error) {
+	r.text = append(r.text, p...)
+	return len(p), nil
+}
+
 // inSimulation runs a server on a simulated disk and gives a client's commands to it; then,
-// if not nil, is called at once after them.
+// if not nil, is called at once after them. What is no reply is the last of what it returns.
 func inSimulation(t *testing.T, seed uint64, d *disk.Disk, then func(), directives [][2]string, commands ...string) (replies []string) {
 	w := sim.New(sim.Options{Seed: seed})
 	defer w.Close()
@@ -33,7 +44,8 @@ func inSimulation(t *testing.T, seed uint64, d *disk.Disk, then func(), directiv
 			return
 		}
 		e.Go("main", func() { srv.Run() })
-		s, _ := srv.Open(wire{})
+		sent := &sentWire{}
+		s, _ := srv.Open(sent)
 		for _, line := range commands {
 			argv, err := config.SplitArgs(line)
 			must(err)
@@ -47,6 +59,9 @@ func inSimulation(t *testing.T, seed uint64, d *disk.Disk, then func(), directiv
 		}
 		if then != nil {
 			then()
+		}
+		if e.Sleep(time.Second); len(sent.text) > 0 {
+			replies = append(replies, string(sent.text))
 		}
 	})
 	require.NoError(t, w.Run(time.Minute))

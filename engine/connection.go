@@ -51,6 +51,7 @@ func cmdReset(s *Server, c *Session, _ [][]byte) {
 	s.discard(c)
 	s.unsubscribeAll(c)
 	s.unmonitor(c)
+	s.untrack(c)
 	c.db, c.resp, c.name, c.noEvict = 0, 2, nil, false
 	c.replies = replyOn
 	c.logout()
@@ -224,49 +225,26 @@ var clientCommands = []entry{
 	{name: "client|pause", run: clientPause},
 	{name: "client|unpause", run: clientUnpause},
 	{name: "client|tracking", run: clientTracking},
-	{name: "client|trackinginfo", run: func(_ *Server, c *Session, _ [][]byte) {
-		c.mapOf(3)
-		c.bulkText("flags")
-		c.set(1)
-		c.bulkText("off")
-		c.bulkText("redirect")
-		c.int(-1)
-		c.bulkText("prefixes")
-		c.array(0)
-	}},
-	{name: "client|getredir", run: func(_ *Server, c *Session, _ [][]byte) { c.int(-1) }},
-	{name: "client|caching", run: func(_ *Server, c *Session, _ [][]byte) {
-		c.error("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
-	}},
+	{name: "client|trackinginfo", run: clientTrackingInfo},
+	{name: "client|getredir", run: func(_ *Server, c *Session, _ [][]byte) { c.int(c.redirection()) }},
+	{name: "client|caching", run: clientCaching},
 	{name: "client|help", run: help("CLIENT",
+		"CACHING (YES|NO)", "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+		"GETREDIR", "    Return the client ID we are redirecting to when tracking is enabled.",
 		"GETNAME", "    Return the name of the current connection.",
 		"ID", "    Return the ID of the current connection.",
 		"INFO", "    Return information about the current client connection.",
 		"KILL <ip:port>", "    Kill connection made from <ip:port>.",
-		"KILL <option> <value> [<option> <value> [...]]", "    Kill connections. Options are:",
-		"    * ADDR (<ip:port>|<unixsocket>:0)", "      Kill connections made from the specified address",
-		"    * LADDR (<ip:port>|<unixsocket>:0)", "      Kill connections made to specified local address",
-		"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Kill connections by type.",
-		"    * USER <username>", "      Kill connections authenticated by <username>.",
-		"    * SKIPME (YES|NO)", "      Skip killing current connection (default: yes).",
-		"LIST [options ...]", "    Return information about client connections. Options:",
-		"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Return clients of specified type.",
-		"NO-EVICT (ON|OFF)", "    Accepted without effect: clients are never evicted.",
+		"KILL <option> <value> [<option> <value> [...]]", "    Kill connections. Options are:", "    * ADDR (<ip:port>|<unixsocket>:0)", "      Kill connections made from the specified address", "    * LADDR (<ip:port>|<unixsocket>:0)", "      Kill connections made to specified local address", "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Kill connections by type.", "    * USER <username>", "      Kill connections authenticated by <username>.", "    * SKIPME (YES|NO)", "      Skip killing current connection (default: yes).",
+		"LIST [options ...]", "    Return information about client connections. Options:", "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)", "      Return clients of specified type.",
+		"UNPAUSE", "    Stop the current client pause, resuming traffic.",
+		"PAUSE <timeout> [WRITE|ALL]", "    Suspend all, or just write, clients for <timeout> milliseconds.",
 		"REPLY (ON|OFF|SKIP)", "    Control the replies sent to the current connection.",
+		"SETNAME <name>", "    Assign the name <name> to the current connection.",
 		"UNBLOCK <clientid> [TIMEOUT|ERROR]", "    Unblock the specified blocked client.",
-		"SETNAME <name>", "    Assign the name <name> to the current connection.")},
-}
-
-// clientTracking can only turn off what never is on: keys are not invalidated.
-func clientTracking(_ *Server, c *Session, argv [][]byte) {
-	switch {
-	case same(argv[2], "off") && len(argv) == 3:
-		c.ok()
-	case same(argv[2], "on"), same(argv[2], "off"):
-		c.error("ERR CLIENT TRACKING is not carried out by this server")
-	default:
-		c.error(errSyntax)
-	}
+		"TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]", "         [OPTIN] [OPTOUT] [NOLOOP]", "    Control server assisted client side caching.",
+		"TRACKINGINFO", "    Report tracking status for the current connection.",
+		"NO-EVICT (ON|OFF)", "    Protect current client connection from eviction.")},
 }
 
 func clientList(s *Server, c *Session, argv [][]byte) {
@@ -365,6 +343,6 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 		user = c.user.Name
 	}
 	field("user", user)
-	number("redir", -1)
+	number("redir", c.redirection())
 	b.WriteString("resp=" + strconv.Itoa(c.resp) + "\n")
 }

@@ -141,6 +141,7 @@ func (s *Server) debugLoad(c *Session, done string, load func() error) {
 	for db := range keyspace.Databases {
 		s.touchAll(db)
 	}
+	s.invalidateAll()
 	s.loading = true
 	err := load()
 	s.loading = false

@@ -123,7 +123,11 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		return
 	}
 	flags := s.flagsOf(cmd, argv)
-	if refusal := s.memoryRefusal(c, cmd, flags); refusal != "" {
+	refusal := s.memoryRefusal(c, cmd, flags)
+	if s.tracker.clients > 0 {
+		s.limitTracked()
+	}
+	if refusal != "" {
 		s.reject(c, cmd, refusal)
 		return
 	}
@@ -158,11 +162,19 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		c.status("QUEUED")
 		return
 	}
+	s.tracker.current = c
 	s.call(c, cmd, argv)
 	s.propagatePending(c)
 	c.offset = s.repl.Offset
 	if len(s.waiters.ready) > 0 && s.scripting.run == nil {
 		s.serveReady()
+	}
+	if len(s.tracker.pending) > 0 {
+		s.tellPending()
+	}
+	s.tracker.current = nil
+	if t := c.tracking; t != nil && !c.multi && !strings.HasPrefix(cmd.fullName, "client|") {
+		t.caching = false
 	}
 	s.replicate()
 }
@@ -184,7 +196,13 @@ func (s *Server) call(c *Session, cmd *command, argv [][]byte) {
 	s.stats.commands++
 	s.stats.failedSince() // of the one before
 	begin := s.env.Now()
+	acting := s.tracker.acting
+	s.tracker.acting = c
+	s.tracker.depth++
 	cmd.run(s, c, argv)
+	s.tracker.depth--
+	s.tracker.acting = acting
+	s.remember(c, cmd, argv)
 	took := s.env.Now() - begin
 	one := s.stats.of(cmd)
 	one.calls++

@@ -188,7 +188,7 @@ func (s *Server) evictKey(db int, name string) {
 	key := []byte(name)
 	s.ks.DB(db).Delete(key)
 	s.stats.evicted++
-	s.touch(db, key)
+	s.touchAsNobody(db, key)
 	s.notify(config.EvictedEvents, "evicted", db, key)
 	if s.o.Evicted != nil {
 		if settled := s.o.Evicted(db, key); settled != nil {

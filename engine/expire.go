@@ -35,7 +35,7 @@ func (s *Server) findFor(c *Session, key []byte, force bool) *keyspace.Object {
 			return nil
 		}
 		s.stats.expired++
-		s.touch(c.db, key)
+		s.touchAsNobody(c.db, key)
 		db.Delete(key)
 		s.notify(config.ExpiredEvents, "expired", c.db, key)
 		if s.bugs.Has(bugs.ExpiryLoggedBehind) {
@@ -107,7 +107,7 @@ func (s *Server) isExpired(db int, key []byte) bool {
 // expireActively deletes a key that is past its time, whom no command has asked for.
 func (s *Server) expireActively(db int, key []byte) {
 	s.stats.expired++
-	s.touch(db, key)
+	s.touchAsNobody(db, key)
 	s.ks.DB(db).Delete(key)
 	s.notify(config.ExpiredEvents, "expired", db, key)
 	s.feedDeletion(db, key, s.cfg.LazyfreeLazyExpire)

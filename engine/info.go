@@ -119,6 +119,7 @@ func (s *Server) infoClients(t *infoText) {
 	if t.section("Clients") {
 		t.number("connected_clients", int64(len(s.sessions)))
 		t.number("maxclients", s.cfg.Maxclients)
+		t.number("tracking_clients", int64(s.tracker.clients))
 		t.number("blocked_clients", int64(len(s.waiting)+len(s.held)))
 		timed := int64(0)
 		for _, c := range s.sessions {
@@ -246,6 +247,9 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("expired_time_cap_reached_count", s.cycles.timeouts)
 	t.number("expire_cycle_cpu_milliseconds", s.cycles.took.Milliseconds())
 	t.number("evicted_keys", s.stats.evicted)
+	t.number("tracking_total_keys", int64(len(s.tracker.keys)))
+	t.number("tracking_total_items", int64(s.tracker.items))
+	t.number("tracking_total_prefixes", int64(len(s.tracker.prefixes)))
 	over := time.Duration(0)
 	if s.evicting.over != 0 {
 		over = s.env.Now() - s.evicting.over

@@ -177,6 +177,7 @@ func cmdFlushdb(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	s.touchAll(c.db)
+	s.invalidateAll()
 	s.signalDatabase(c.db)
 	n := s.ks.DB(c.db).Flush()
 	s.propagate(c, n, argv)
@@ -191,6 +192,7 @@ func cmdFlushall(s *Server, c *Session, argv [][]byte) {
 		s.touchAll(db)
 		s.signalDatabase(db)
 	}
+	s.invalidateAll()
 	s.mgr.AddDirty(s.flushAll())
 	if !s.loading {
 		s.mgr.FlushAll()

@@ -122,6 +122,7 @@ type Server struct {
 	sentinel  *watcher // makes the server a Sentinel; nil: it is none
 	watched   map[watchKey][]*Session
 	pubsub    pubsub
+	tracker   tracker
 	pushed    []*Session // with something to send once the turn ends
 	monitors  []*Session
 	slow      []slowEntry // the latest last
@@ -296,6 +297,7 @@ func (s *Server) Run() int {
 			s.activeExpire(true)
 		}
 		s.checkWaiting()
+		s.broadcastInvalid()
 		if err := s.mgr.BeforeSleep(writers); err != nil {
 			return s.fatal(err)
 		}
@@ -361,6 +363,9 @@ func (s *Server) cron() error {
 		return nil
 	}
 	s.tickClock()
+	if s.tracker.clients > 0 {
+		s.limitTracked()
+	}
 	s.sampleRates()
 	s.closeIdle()
 	if s.pauses.until != 0 && s.env.Now() >= s.pauses.until {

@@ -33,21 +33,22 @@ type Session struct {
 	onAnswer func(reply []byte, more bool) // see OnAnswer; nil: Execute waits
 	dead     bool                          // the server has ended, or CLIENT KILL struck
 
-	out     []byte  // replies of the batch
-	stream  *stream // set once the session is sent more than replies
-	inTurn  bool    // its batch belongs to the current turn of Run
-	closing bool    // close once out is sent
-	resp    int     // protocol version, 2 or 3
-	db      int
-	authed  bool
-	user    *acl.User // nil: one who may do everything, as who executes a log
-	loader  bool      // executes an append-only file
-	script  bool      // executes the commands of scripts
-	noEvict bool
-	monitor bool // it is shown all commands
-	lastCmd *command
-	replies replyMode
-	pushes  []byte // of the current command, while replies are off
+	out      []byte  // replies of the batch
+	stream   *stream // set once the session is sent more than replies
+	inTurn   bool    // its batch belongs to the current turn of Run
+	closing  bool    // close once out is sent
+	resp     int     // protocol version, 2 or 3
+	db       int
+	authed   bool
+	user     *acl.User // nil: one who may do everything, as who executes a log
+	loader   bool      // executes an append-only file
+	script   bool      // executes the commands of scripts
+	noEvict  bool
+	tracking *tracking // CLIENT TRACKING; nil: off
+	monitor  bool      // it is shown all commands
+	lastCmd  *command
+	replies  replyMode
+	pushes   []byte // of the current command, while replies are off
 
 	multi bool
 	queue []queued
@@ -301,6 +302,7 @@ func (c *Session) Close() {
 	s.replicaGone(c)
 	s.unsubscribeAll(c)
 	s.unmonitor(c)
+	s.untrack(c)
 	if c.stream != nil {
 		c.stream.wake.Signal()
 	}
@@ -318,23 +320,40 @@ func (c *Session) String() string { return "id=" + strconv.FormatInt(c.id, 10) +
 // flagLetters are the flags of CLIENT LIST.
 func (c *Session) flagLetters() string {
 	var b []byte
-	if c.multi {
-		b = append(b, 'x')
-	}
-	if c.monitor {
+	switch {
+	case c.isReplica() && c.monitor:
+		b = append(b, 'O')
+	case c.isReplica():
+		b = append(b, 'S')
+	case c.monitor:
 		b = append(b, 'O')
 	}
 	if c.subscribed() > 0 {
 		b = append(b, 'P')
 	}
-	if c.isReplica() {
-		b = append(b, 'S')
+	if c.multi {
+		b = append(b, 'x')
 	}
 	if c.blocked != nil {
 		b = append(b, 'b')
 	}
+	if t := c.tracking; t != nil {
+		b = append(b, 't')
+		if t.broken {
+			b = append(b, 'R')
+		}
+		if t.bcast {
+			b = append(b, 'B')
+		}
+	}
+	if c.dirtyCAS {
+		b = append(b, 'd')
+	}
 	if c.closing {
 		b = append(b, 'c')
+	}
+	if c.noEvict {
+		b = append(b, 'e')
 	}
 	if len(b) == 0 {
 		return "N"

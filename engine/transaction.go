@@ -209,6 +209,9 @@ func (s *Server) unwatchAll(c *Session) {
 // while the key's old state can still be told from a deletion of what had
 // expired before (redis 7.0.15 multi.c touchWatchedKey).
 func (s *Server) touch(db int, key []byte) {
+	if s.tracker.clients > 0 {
+		s.invalidate(key, s.tracker.acting, true)
+	}
 	if len(s.watched) == 0 {
 		return
 	}
@@ -216,6 +219,14 @@ func (s *Server) touch(db int, key []byte) {
 	for _, c := range append([]*Session(nil), s.watched[k]...) {
 		s.touchOne(c, k, s.isExpired(db, key))
 	}
+}
+
+// touchAsNobody is touch for a key that expires or is evicted, whosoever command meets it.
+func (s *Server) touchAsNobody(db int, key []byte) {
+	acting := s.tracker.acting
+	s.tracker.acting = nil
+	s.touch(db, key)
+	s.tracker.acting = acting
 }
 
 // touchOne marks one session's transaction as failed, unless all that happens

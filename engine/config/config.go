@@ -123,9 +123,11 @@ type Config struct {
 	LatencyMonitorThreshold int64 // ms; 0: nothing is sampled
 	Requirepass             string
 	// Users are those of the configuration file; Aclfile is another file that has them.
-	Users                  []acl.Declaration
-	Aclfile                string
-	AcllogMaxLen           int64
+	Users        []acl.Declaration
+	Aclfile      string
+	AcllogMaxLen int64
+	// TrackingTableMaxKeys bounds what is known of who has read what; 0: nothing does.
+	TrackingTableMaxKeys   int64
 	AclPubsubDefault       string // which channels new users have: resetchannels, allchannels
 	EnableDebugCommand     string // no, local, yes
 	EnableProtectedConfigs string // no, local, yes
@@ -208,6 +210,7 @@ var defaults = Config{
 	SlowlogLogSlowerThan:   10000,
 	SlowlogMaxLen:          128,
 	AcllogMaxLen:           128,
+	TrackingTableMaxKeys:   1000000,
 	AclPubsubDefault:       "resetchannels",
 	EnableDebugCommand:     "no",
 	EnableProtectedConfigs: "no",

@@ -36,7 +36,6 @@ var inertReasons = map[string]string{
 	"tls-client-cert-file": noTLS, "tls-client-key-file": noTLS, "tls-client-key-file-pass": noTLS, "tls-cluster": noTLS, "tls-dh-params-file": noTLS,
 	"tls-key-file": noTLS, "tls-key-file-pass": noTLS, "tls-port": noTLS, "tls-prefer-server-ciphers": noTLS, "tls-protocols": noTLS, "tls-replication": noTLS,
 	"tls-session-cache-size": noTLS, "tls-session-cache-timeout": noTLS, "tls-session-caching": noTLS,
-	"tracking-table-max-keys": "CLIENT TRACKING is refused",
 }
 
 const (

@@ -108,6 +108,7 @@ var table = []*directive{
 
 	enum("acl-pubsub-default", func(c *Config) *string { return &c.AclPubsubDefault }, "allchannels", "resetchannels"),
 	text("aclfile", func(c *Config) *string { return &c.Aclfile }).immutably().orEmpty(),
+	integer("tracking-table-max-keys", 0, math.MaxInt64, func(c *Config) *int64 { return &c.TrackingTableMaxKeys }),
 	integer("acllog-max-len", 0, math.MaxInt64, func(c *Config) *int64 { return &c.AcllogMaxLen }),
 
 	// Without effect from here on.
@@ -208,7 +209,6 @@ var table = []*directive{
 	inertInt("tls-session-cache-size", "20480", 0, maxInt),
 	inertInt("tls-session-cache-timeout", "300", 0, maxInt),
 	inertBool("tls-session-caching", "yes"),
-	inertInt("tracking-table-max-keys", "1000000", 0, math.MaxInt64),
 	inertText("unixsocket", "").immutably(),
 	inert("unixsocketperm", "0", octal).immutably(),
 }

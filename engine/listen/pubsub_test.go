@@ -113,7 +113,7 @@ func readFrame(w *strings.Builder, r *bufio.Reader) error {
 		return err
 	case '%':
 		n *= 2
-	case '*', '>':
+	case '*', '>', '~':
 	default:
 		return nil
 	}
