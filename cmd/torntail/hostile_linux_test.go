@@ -84,6 +84,7 @@ var readers = []struct{ what, file, command, good string }{
 	{"saved failure", "experiment.json", "replay DIR", `{"schema":1`},
 	{"suite's record", "suite.json", "merge DIR --out OUT", `{"schema":1`},
 	{"history", "history.jsonl", "check FILE", `{"format":1}` + "\n"},
+	{"record", "record", "image FILE DIR/left", "torntail disk log 1\n"},
 }
 
 // hostiles is the table: each kind of file in the ways in which any can be hostile, and what

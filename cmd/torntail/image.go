@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/mount"
+	"github.com/torntail/torntail/internal/bounded"
 )
 
 type imageCmd struct {
@@ -40,7 +41,7 @@ func (c *imageCmd) Run(a *app) error {
 			return usage(fmt.Errorf("--keep: %w", err))
 		}
 	}
-	f, err := os.Open(c.Record)
+	f, err := bounded.Open(c.Record, "a record")
 	if err != nil {
 		return usage(err)
 	}
