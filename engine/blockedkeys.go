@@ -177,7 +177,7 @@ func (s *Server) serveKey(k watchKey) {
 		}
 		if o == nil || o.Kind != w.kind {
 			if w.lost != nil {
-				s.noteSlow(c, c.lastCmd, c.blockedCommand(), c.blocked.took)
+				s.noteUnblocked(c)
 				s.answer(c, func() { w.lost(key) })
 			}
 			continue
@@ -185,7 +185,7 @@ func (s *Server) serveKey(k watchKey) {
 		served := false
 		reply := s.replyOf(c, func() { served = w.serve(key, o) })
 		if served {
-			s.noteSlow(c, c.lastCmd, c.blockedCommand(), c.blocked.took)
+			s.noteUnblocked(c)
 			s.answerText(c, reply)
 		}
 		s.propagatePending(c)
@@ -248,7 +248,7 @@ func clientUnblock(s *Server, c *Session, argv [][]byte) {
 		c.int(0)
 		return
 	}
-	s.noteSlow(o, o.lastCmd, o.blockedCommand(), o.blocked.took)
+	s.noteUnblocked(o)
 	s.answer(o, func() {
 		switch {
 		case byError:

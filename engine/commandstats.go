@@ -14,6 +14,7 @@ type commandStats struct {
 	rejected int64         // before they were executed
 	failed   int64         // executed, and answered with an error
 	took     time.Duration // all of them
+	times    histogram
 }
 
 // of is what is counted of a command.

@@ -214,6 +214,7 @@ func (s *Server) call(c *Session, cmd *command, argv [][]byte) {
 	if c.blocked != nil {
 		c.blocked.took = took // it is not over yet
 	} else {
+		s.noteTime(one, took)
 		s.noteSlow(c, cmd, argv, took)
 	}
 	s.feedMonitors(c, cmd, argv)

@@ -108,6 +108,7 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	t.named("Modules")
 	s.infoCommandStats(t)
 	s.infoErrorStats(t)
+	s.infoLatencyStats(t)
 	if t.section("Cluster") {
 		t.number("cluster_enabled", 0)
 	}

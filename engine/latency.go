@@ -33,13 +33,13 @@ var latencyCommands = []entry{
 		}
 	}},
 	{name: "latency|history", run: func(s *Server, c *Session, argv [][]byte) {
-		i := slices.IndexFunc(s.spikes, func(e *spikes) bool { return e.event == string(argv[2]) })
-		if i < 0 {
+		e := s.spikesOf(argv[2])
+		if e == nil {
 			c.array(0)
 			return
 		}
-		c.array(len(s.spikes[i].samples))
-		for _, sample := range s.spikes[i].samples {
+		c.array(len(e.samples))
+		for _, sample := range e.samples {
 			c.array(2)
 			c.int(sample.unix)
 			c.int(sample.ms)
@@ -48,14 +48,20 @@ var latencyCommands = []entry{
 	{name: "latency|reset", run: func(s *Server, c *Session, argv [][]byte) {
 		before := len(s.spikes)
 		s.spikes = slices.DeleteFunc(s.spikes, func(e *spikes) bool {
-			return len(argv) == 2 || slices.ContainsFunc(argv[2:], func(a []byte) bool { return string(a) == e.event })
+			return len(argv) == 2 || slices.ContainsFunc(argv[2:], func(a []byte) bool { return same(a, e.event) })
 		})
 		c.int(int64(before - len(s.spikes)))
 	}},
+	{name: "latency|graph", run: latencyGraph},
+	{name: "latency|doctor", run: latencyDoctor},
+	{name: "latency|histogram", run: latencyHistogram},
 	{name: "latency|help", run: help("LATENCY",
+		"DOCTOR", "    Return a human readable latency analysis report.",
+		"GRAPH <event>", "    Return an ASCII latency graph for the <event> class.",
 		"HISTORY <event>", "    Return time-latency samples for the <event> class.",
 		"LATEST", "    Return the latest latency samples for all events.",
-		"RESET [<event> ...]", "    Reset latency data of one or more <event> classes.", "    (default: reset all data for all event classes)")},
+		"RESET [<event> ...]", "    Reset latency data of one or more <event> classes.", "    (default: reset all data for all event classes)",
+		"HISTOGRAM [COMMAND ...]", "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.", "    If no commands are specified then all histograms are replied.")},
 }
 
 // noteSpike samples a command that took as long as the configuration wants to hear of.
@@ -68,12 +74,12 @@ func (s *Server) noteSpike(cmd *command, took time.Duration) {
 	if cmd.spec.Has("fast") {
 		event = "fast-command"
 	}
-	i := slices.IndexFunc(s.spikes, func(e *spikes) bool { return e.event == event })
-	if i < 0 {
-		i = len(s.spikes)
-		s.spikes = append(s.spikes, &spikes{event: event})
+	e := s.spikesOf([]byte(event))
+	if e == nil {
+		e = &spikes{event: event}
+		s.spikes = append(s.spikes, e)
 	}
-	e, unix := s.spikes[i], s.env.Wall().Unix()
+	unix := s.env.Wall().Unix()
 	e.max = max(e.max, ms)
 	if n := len(e.samples); n > 0 && e.samples[n-1].unix == unix {
 		e.samples[n-1].ms = max(e.samples[n-1].ms, ms)

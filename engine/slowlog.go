@@ -97,6 +97,12 @@ func (s *Server) noteSlow(c *Session, cmd *command, argv [][]byte, took time.Dur
 	}
 }
 
+// noteUnblocked is for a command that has waited, once it is over.
+func (s *Server) noteUnblocked(c *Session) {
+	s.noteTime(s.stats.of(c.lastCmd), c.blocked.took)
+	s.noteSlow(c, c.lastCmd, c.blockedCommand(), c.blocked.took)
+}
+
 // disclosed is a command as it may be shown to others: without passwords (redis
 // 7.0.15 networking.c redactClientCommandArgument and its callers).
 func disclosed(cmd *command, argv [][]byte) [][]byte {

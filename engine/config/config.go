@@ -121,6 +121,8 @@ type Config struct {
 	ShutdownTimeout                     int64 // seconds to wait for replicas; 0: none
 
 	LatencyMonitorThreshold int64 // ms; 0: nothing is sampled
+	LatencyTracking         bool
+	LatencyPercentiles      string // numbers that INFO latencystats tells
 	Requirepass             string
 	// Users are those of the configuration file; Aclfile is another file that has them.
 	Users        []acl.Declaration
@@ -210,6 +212,8 @@ var defaults = Config{
 	SlowlogLogSlowerThan:   10000,
 	SlowlogMaxLen:          128,
 	AcllogMaxLen:           128,
+	LatencyTracking:        true,
+	LatencyPercentiles:     "50 99 99.9",
 	TrackingTableMaxKeys:   1000000,
 	AclPubsubDefault:       "resetchannels",
 	EnableDebugCommand:     "no",

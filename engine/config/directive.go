@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -259,33 +260,35 @@ func memoryOrPercent(s string) (string, error) {
 }
 
 // percentiles is a list of numbers from 0 to 100, which CONFIG REWRITE always writes.
-func percentiles(name, def string) *directive {
-	d := inertList(name, def)
-	set := d.set
-	d.set = func(c *Config, args []string) error {
-		if len(args) == 1 && args[0] == "" {
-			args = nil
-		}
-		numbers := make([]string, 0, len(args))
-		for _, a := range args {
-			f, err := strconv.ParseFloat(a, 64)
-			switch {
-			case err != nil:
-				return reason("Invalid latency-tracking-info-percentiles parameters")
-			case f < 0 || f > 100:
-				return reason("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+func percentiles(name string, field func(*Config) *string) *directive {
+	return &directive{
+		name: name, multi: true,
+		get: func(c *Config) string { return *field(c) },
+		set: func(c *Config, args []string) error {
+			if len(args) == 1 && args[0] == "" {
+				args = nil
 			}
-			numbers = append(numbers, strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(f, 'f', 6, 64), "0"), "."))
-		}
-		return set(c, numbers)
+			numbers := make([]string, 0, len(args))
+			for _, a := range args {
+				f, err := strconv.ParseFloat(a, 64)
+				switch {
+				case err != nil || math.IsNaN(f):
+					return reason("Invalid latency-tracking-info-percentiles parameters")
+				case f < 0 || f > 100:
+					return reason("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+				}
+				numbers = append(numbers, strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(f, 'f', 6, 64), "0"), "."))
+			}
+			*field(c) = strings.Join(numbers, " ")
+			return nil
+		},
+		lines: func(c *Config) []saying {
+			if value := *field(c); value != "" {
+				return []saying{{value, true}}
+			}
+			return []saying{{`""`, true}}
+		},
 	}
-	d.lines = func(c *Config) []saying {
-		if value := d.get(c); value != "" {
-			return []saying{{value, true}}
-		}
-		return []saying{{`""`, true}}
-	}
-	return d
 }
 
 var (

@@ -20,7 +20,6 @@ var inertReasons = map[string]string{
 	"enable-module-command": "there are no modules",
 	"ignore-warnings":       "it does not warn of what that is about",
 	"io-threads":            "one loop serves all clients", "io-threads-do-reads": "one loop serves all clients",
-	"latency-tracking": "what commands take is summed up and not kept by percentiles", "latency-tracking-info-percentiles": "what commands take is summed up and not kept by percentiles",
 	"lazyfree-lazy-server-del": freed, "lazyfree-lazy-user-flush": freed, "replica-lazy-flush": freed,
 	"list-compress-depth": "nodes of lists are not compressed in memory, and never were in files",
 	"maxmemory-clients":   "clients are not evicted",
