@@ -34,9 +34,6 @@ func (s *Server) runBatch(c *Session) (wrote bool) {
 // executedForMaster passes on what the last command of the master's stream was,
 // transactions whole, and drops the reply nobody waits for.
 func (s *Server) executedForMaster(c *Session) {
-	if len(c.out) > 0 && c.out[0] == '-' {
-		s.warn("== CRITICAL == This replica is sending an error to its master: '" + string(c.out[1:len(c.out)-2]) + "' after processing the command '" + c.lastName() + "'")
-	}
 	c.out = c.out[:0]
 	if c.multi {
 		return
@@ -285,7 +282,7 @@ func (s *Server) apply(db int, argv [][]byte) {
 	}
 	s.nowMs = 0
 	c := s.loader
-	c.db = db
+	c.db, c.lastCmd = db, cmd
 	cmd.run(s, c, argv)
 	c.out = c.out[:0]
 	s.ops, s.opArgs = s.ops[:0], s.opArgs[:0]

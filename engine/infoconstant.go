@@ -52,7 +52,6 @@ var constantFields = []struct{ section, name, value, why string }{
 	{"Stats", "active_defrag_key_misses", "0", "activedefrag has no effect"},
 	{"Stats", "total_active_defrag_time", "0", "activedefrag has no effect"},
 	{"Stats", "current_active_defrag_time", "0", "activedefrag has no effect"},
-	{"Stats", "unexpected_error_replies", "0", "an error for a master or from an append-only file ends in the log"},
 	{"Stats", "dump_payload_sanitizations", "0", "RESTORE examines every payload in full"},
 	{"Stats", "io_threaded_reads_processed", "0", "io-threads has no effect"},
 	{"Stats", "io_threaded_writes_processed", "0", "io-threads has no effect"},

@@ -31,6 +31,9 @@ func (c *Session) boolean(b bool) {
 // error replies an error. msg begins with its code: "ERR ...".
 func (c *Session) error(msg string) {
 	c.s.stats.failure(msg)
+	if c.master || c.loader {
+		c.s.unexpectedError(c, msg)
+	}
 	c.out = redcon.AppendError(c.out, msg)
 }
 

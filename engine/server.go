@@ -161,6 +161,7 @@ type stats struct {
 	hits        int64
 	misses      int64
 	errors      int64
+	unexpected  int64 // of errors, those that no client was sent
 	// errorsBefore is how many there were when failedSince was last called.
 	errorsBefore int64
 	byCommand    map[*command]*commandStats
@@ -207,6 +208,7 @@ func New(o Options) *Server {
 		Bugs:     o.Bugs,
 		Known:    func(name []byte) bool { return s.findCommand(name) != nil },
 		Apply:    s.apply,
+		Stopped:  func() bool { return s.exiting },
 		Pid:      o.Pid,
 		Spawn:    o.Spawn,
 

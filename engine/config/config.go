@@ -141,6 +141,10 @@ type Config struct {
 	// Renamed are the commands that have another name, or none.
 	Renamed []Renaming
 
+	// PropagationErrorBehavior is what becomes of a server that a command of its master or of
+	// its log is an error to: ignore, panic, panic-on-replicas.
+	PropagationErrorBehavior string
+
 	// SentinelMode makes the server a Sentinel; Sentinel is the file's lines for it.
 	SentinelMode bool
 	Sentinel     []SentinelLine
@@ -203,15 +207,18 @@ var defaults = Config{
 	ReplicaPriority:       100,
 	OutputLimits:          OutputLimits{Replica: OutputLimit{256 << 20, 64 << 20, 60}, Pubsub: OutputLimit{32 << 20, 8 << 20, 60}},
 
-	Dir:                    ".",
-	Port:                   6379,
-	Bind:                   []string{"*", "-::*"},
-	Hz:                     10,
-	Databases:              16,
-	Maxclients:             10000,
-	SlowlogLogSlowerThan:   10000,
-	SlowlogMaxLen:          128,
-	AcllogMaxLen:           128,
+	Dir:                  ".",
+	Port:                 6379,
+	Bind:                 []string{"*", "-::*"},
+	Hz:                   10,
+	Databases:            16,
+	Maxclients:           10000,
+	SlowlogLogSlowerThan: 10000,
+	SlowlogMaxLen:        128,
+	AcllogMaxLen:         128,
+
+	PropagationErrorBehavior: "ignore",
+
 	LatencyTracking:        true,
 	LatencyPercentiles:     "50 99 99.9",
 	TrackingTableMaxKeys:   1000000,

@@ -106,6 +106,7 @@ var table = []*directive{
 		get: func(c *Config) string { return c.NotifyEvents.text() },
 		set: func(c *Config, args []string) error { return c.NotifyEvents.set(args) }},
 
+	enum("propagation-error-behavior", func(c *Config) *string { return &c.PropagationErrorBehavior }, "ignore", "panic", "panic-on-replicas"),
 	enum("acl-pubsub-default", func(c *Config) *string { return &c.AclPubsubDefault }, "allchannels", "resetchannels"),
 	text("aclfile", func(c *Config) *string { return &c.Aclfile }).immutably().orEmpty(),
 	integer("tracking-table-max-keys", 0, math.MaxInt64, func(c *Config) *int64 { return &c.TrackingTableMaxKeys }),
@@ -165,7 +166,6 @@ var table = []*directive{
 	inertList("oom-score-adj-values", "0 200 800"),
 	inertText("pidfile", "").immutably(),
 	inertText("proc-title-template", "{title} {listen-addr} {server-mode}").orEmpty(),
-	inertEnum("propagation-error-behavior", "ignore", "ignore", "panic", "panic-on-replicas"),
 	inertBool("protected-mode", "yes"),
 	inertBool("repl-disable-tcp-nodelay", "no"),
 	enum("repl-diskless-load", func(c *Config) *string { return &c.ReplDisklessLoad }, "disabled", "on-empty-db", "swapdb"),

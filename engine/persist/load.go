@@ -307,6 +307,9 @@ func (l *fileLoader) run() error {
 			return errUnknown
 		}
 		l.execute(argv)
+		if l.m.o.Stopped != nil && l.m.o.Stopped() {
+			return ErrStopped
+		}
 		if l.m.o.Config.AofLoadTruncated {
 			l.valid = l.r.Offset()
 		}

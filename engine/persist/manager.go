@@ -47,6 +47,9 @@ type Options struct {
 	Known func(name []byte) bool
 	// Apply executes commands of an append-only file.
 	Apply Apply
+	// Stopped reports whether a command of an append-only file has ended the server, which
+	// touches nothing any more: ErrStopped. nil: none does.
+	Stopped func() bool
 	// Pid names temporary files; children get the numbers after it. 0: drawn from
 	// the clock, so that a restarted server does not meet its predecessor's files.
 	Pid int

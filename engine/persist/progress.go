@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ErrStopped ends a loading that Options.Progress did not want to go on.
+// ErrStopped ends a loading that Options.Progress or Stopped did not want to go on.
 var ErrStopped = errors.New("the loading was stopped")
 
 // commandsPerProgress is after how many commands of an append-only file others

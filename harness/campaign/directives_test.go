@@ -100,6 +100,7 @@ var settled = map[string]string{
 	"zset-max-listpack-entries": types, "zset-max-listpack-value": types, "stream-node-max-bytes": types,
 	"stream-node-max-entries": types, "hll-sparse-max-bytes": types,
 	"active-expire-effort":        "no workload has more expiring keys than one step of the cycle looks at",
+	"propagation-error-behavior":  "no log is made that is an error to load",
 	"set-max-intset-entries":      "no workload has sets of integers",
 	"list-max-listpack-size":      "DEBUG OBJECT alone tells it",
 	"notify-keyspace-events":      "no workload subscribes",

@@ -31,7 +31,7 @@ var deciding = strings.Fields(`
 	zset-max-listpack-entries zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value
 	hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries
 	maxclients timeout tcp-keepalive client-output-buffer-limit client-query-buffer-limit proto-max-bulk-len
-	notify-keyspace-events loglevel latency-monitor-threshold slowlog-log-slower-than slowlog-max-len
+	notify-keyspace-events loglevel latency-monitor-threshold latency-tracking latency-tracking-info-percentiles tracking-table-max-keys slowlog-log-slower-than slowlog-max-len
 	min-replicas-to-write min-replicas-max-lag min-slaves-to-write min-slaves-max-lag
 	repl-backlog-size repl-backlog-ttl repl-timeout repl-ping-replica-period repl-ping-slave-period
 	repl-disable-tcp-nodelay repl-diskless-load repl-diskless-sync repl-diskless-sync-delay repl-diskless-sync-max-replicas
