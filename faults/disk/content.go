@@ -192,6 +192,16 @@ func (c *content) end() int64 {
 	return 0
 }
 
+// nextData is where bytes are present from off on, maxSize when none are.
+func (c *content) nextData(off int64) int64 {
+	for i := int(off / chunkSize); i < len(c.chunks); i++ {
+		if k := c.chunks[i]; k != nil && off < int64(i)*chunkSize+int64(len(k.b)) {
+			return max(off, int64(i)*chunkSize)
+		}
+	}
+	return maxSize
+}
+
 // endWithin is where the bytes that are present before limit end.
 func (c *content) endWithin(limit int64) int64 {
 	for i := min(len(c.chunks), int((limit+chunkSize-1)/chunkSize)) - 1; i >= 0; i-- {

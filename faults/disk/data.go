@@ -18,6 +18,20 @@ func (d *Disk) Read(ino Ino, off int64, p []byte) (int, syscall.Errno) {
 	return n.vol.read(p, off, n.vol.size), 0
 }
 
+// NextData finds the first byte at or behind off that may be other than zero; what lies
+// before it is a hole, however long. False when none comes any more. EISDIR, ESTALE.
+func (d *Disk) NextData(ino Ino, off int64) (at int64, ok bool, e syscall.Errno) {
+	n, e := d.get(ino)
+	switch {
+	case e != 0:
+		return 0, false, e
+	case n.dir:
+		return 0, false, syscall.EISDIR
+	}
+	at = n.vol.nextData(off)
+	return at, at < n.vol.size, 0
+}
+
 // file finds a file that is to be changed.
 func (d *Disk) file(ino Ino) (*inode, syscall.Errno) {
 	n, e := d.get(ino)

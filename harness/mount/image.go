@@ -94,11 +94,14 @@ func (w *imageWriter) name(path string, ino disk.Ino) error {
 	if a.Links > 1 && !a.Dir {
 		w.names[ino] = path
 	}
-	if !a.Dir {
+	if e.Kind == "file" {
 		return w.file(e, ino)
 	}
 	if err := w.header(e); err != nil {
 		return err
+	}
+	if !a.Dir {
+		return nil
 	}
 	entries, errno := w.d.ReadDir(ino)
 	if errno != 0 {
@@ -116,12 +119,38 @@ func (w *imageWriter) name(path string, ino disk.Ino) error {
 	return nil
 }
 
+// extents gives f each extent of a file that is not all zeroes, in order. A file may be a
+// hole of a terabyte: nothing is read of that.
+func extents(d *disk.Disk, ino disk.Ino, buf []byte, f func(off int64, data []byte) error) error {
+	unit := int64(len(buf))
+	for off := int64(0); ; off += unit {
+		at, more, errno := d.NextData(ino, off)
+		if errno == 0 && !more {
+			return nil
+		}
+		n := 0
+		if off = at / unit * unit; errno == 0 {
+			n, errno = d.Read(ino, off, buf)
+		}
+		if errno != 0 {
+			return errno
+		}
+		if !zeroes(buf[:n]) {
+			if err := f(off, buf[:n]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // file writes an entry with the extents of its file that are not zeroes.
 func (w *imageWriter) file(e *imageEntry, ino disk.Ino) error {
-	for off := int64(0); off < e.Size; off += extentSize {
-		if n, _ := w.d.Read(ino, off, w.buf); !zeroes(w.buf[:n]) {
-			e.Extents = append(e.Extents, imageExtent{off, int64(n)})
-		}
+	err := extents(w.d, ino, w.buf, func(off int64, data []byte) error {
+		e.Extents = append(e.Extents, imageExtent{off, int64(len(data))})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.Path, err)
 	}
 	if err := w.header(e); err != nil {
 		return err

@@ -3,6 +3,8 @@ package mount
 import (
 	"bufio"
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,45 @@ func TestImageIsReadAsItWasWritten(t *testing.T) {
 		require.Error(t, readImage(bufio.NewReader(bytes.NewReader(damaged)), disk.New(disk.Options{}), began), "byte %d", at)
 		require.Error(t, readImage(bufio.NewReader(bytes.NewReader(b.Bytes()[:at])), disk.New(disk.Options{}), began), "cut at %d", at)
 	}
+}
+
+// TestHolesAreNotRead: a file of a terabyte with a few bytes in it is saved, and made on the
+// host, without a look at what is not there (which would take minutes).
+func TestHolesAreNotRead(t *testing.T) {
+	d := disk.New(disk.Options{})
+	f, err := d.FS(nil).Open("f", vfs.ReadWrite|vfs.Create)
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(1<<40))
+	for _, at := range []int64{7, extentSize - 1, 5 << 30, 1<<40 - 3} {
+		_, err := f.WriteAt([]byte("two"), at)
+		require.NoError(t, err)
+	}
+	ino, errno := d.Find("f")
+	require.Zero(t, errno)
+	var found []int64
+	buf := make([]byte, extentSize)
+	require.NoError(t, extents(d, ino, buf, func(off int64, data []byte) error {
+		require.Contains(t, string(data), "o")
+		found = append(found, off)
+		return nil
+	}))
+	require.Equal(t, []int64{0, extentSize, 5 << 30, 1<<40 - extentSize}, found)
+	var image bytes.Buffer
+	require.NoError(t, writeImage(&image, d, time.Unix(0, 0)))
+	require.Less(t, image.Len(), 5<<20)
+
+	dir := filepath.Join(t.TempDir(), "left")
+	require.NoError(t, WriteTree(d, dir, time.Unix(0, 0)))
+	host, err := os.Open(filepath.Join(dir, "f"))
+	require.NoError(t, err)
+	defer host.Close()
+	info, err := host.Stat()
+	require.NoError(t, err)
+	require.EqualValues(t, 1<<40, info.Size())
+	last := make([]byte, 4)
+	_, err = host.ReadAt(last, 1<<40-4)
+	require.NoError(t, err)
+	require.Equal(t, "\x00two", string(last))
 }
 
 func FuzzReadImage(f *testing.F) {

@@ -199,15 +199,14 @@ func (t *tree) file(path string, ino disk.Ino, size int64) error {
 	if err != nil {
 		return err
 	}
-	err = f.Truncate(size)
-	for off := int64(0); off < size && err == nil; off += int64(len(t.buf)) {
-		n, errno := t.d.Read(ino, off, t.buf)
-		switch {
-		case errno != 0:
-			err = fmt.Errorf("%s: %w", path, errno)
-		case !zeroes(t.buf[:n]):
-			_, err = f.WriteAt(t.buf[:n], off)
-		}
+	if err = f.Truncate(size); err == nil {
+		err = extents(t.d, ino, t.buf, func(off int64, data []byte) error {
+			_, err := f.WriteAt(data, off)
+			return err
+		})
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
