@@ -318,9 +318,9 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	number("psub", int64(len(c.patterns)))
 	number("ssub", int64(len(c.shards)))
 	number("multi", multi)
-	number("qbuf", 0)
+	number("qbuf", c.input)
 	number("qbuf-free", 0)
-	number("argv-mem", 0)
+	number("argv-mem", c.batch)
 	number("multi-mem", 0)
 	number("rbs", int64(cap(c.out)))
 	number("rbp", int64(cap(c.out)))
@@ -331,7 +331,7 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	}
 	number("oll", 0)
 	number("omem", unsent)
-	number("tot-mem", int64(cap(c.out)))
+	number("tot-mem", c.memory())
 	field("events", "r")
 	last := "NULL"
 	if c.lastCmd != nil {

@@ -28,6 +28,9 @@ func (s *Server) runBatch(c *Session) (wrote bool) {
 		c.next++
 		begin = end
 	}
+	if c.next == len(c.ends) {
+		c.batch = 0
+	}
 	return c.wrote
 }
 
@@ -120,6 +123,9 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		return
 	}
 	flags := s.flagsOf(cmd, argv)
+	if s.evictClients(c) {
+		return
+	}
 	refusal := s.memoryRefusal(c, cmd, flags)
 	if s.tracker.clients > 0 {
 		s.limitTracked()

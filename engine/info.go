@@ -248,6 +248,7 @@ func (s *Server) infoStats(t *infoText) {
 	t.number("expired_time_cap_reached_count", s.cycles.timeouts)
 	t.number("expire_cycle_cpu_milliseconds", s.cycles.took.Milliseconds())
 	t.number("evicted_keys", s.stats.evicted)
+	t.number("evicted_clients", s.stats.evictedClients)
 	t.number("unexpected_error_replies", s.stats.unexpected)
 	t.number("tracking_total_keys", int64(len(s.tracker.keys)))
 	t.number("tracking_total_items", int64(s.tracker.items))

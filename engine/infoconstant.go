@@ -44,7 +44,6 @@ var constantFields = []struct{ section, name, value, why string }{
 	{"Persistence", "aof_last_cow_size", "0", "as current_cow_peak"},
 	{"Persistence", "module_fork_in_progress", "0", "no modules"},
 	{"Persistence", "module_fork_last_cow_size", "0", "no modules"},
-	{"Stats", "evicted_clients", "0", "maxmemory-clients has no effect"},
 	{"Stats", "migrate_cached_sockets", "0", "each MIGRATE has a connection of its own"},
 	{"Stats", "active_defrag_hits", "0", "activedefrag has no effect"},
 	{"Stats", "active_defrag_misses", "0", "activedefrag has no effect"},

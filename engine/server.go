@@ -158,10 +158,12 @@ type stats struct {
 	commands    int64
 	expired     int64
 	evicted     int64
-	hits        int64
-	misses      int64
-	errors      int64
-	unexpected  int64 // of errors, those that no client was sent
+	// evictedClients were disconnected for what they took.
+	evictedClients int64
+	hits           int64
+	misses         int64
+	errors         int64
+	unexpected     int64 // of errors, those that no client was sent
 	// errorsBefore is how many there were when failedSince was last called.
 	errorsBefore int64
 	byCommand    map[*command]*commandStats
@@ -309,6 +311,7 @@ func (s *Server) Run() int {
 			c.release()
 		}
 		s.sendPushed()
+		s.evictClients(nil)
 		if len(s.turn) == 0 {
 			continue
 		}
@@ -369,6 +372,7 @@ func (s *Server) cron() error {
 		s.limitTracked()
 	}
 	s.sampleRates()
+	s.sampleClients()
 	s.closeIdle()
 	if s.pauses.until != 0 && s.env.Now() >= s.pauses.until {
 		s.endPause()

@@ -33,22 +33,25 @@ type Session struct {
 	onAnswer func(reply []byte, more bool) // see OnAnswer; nil: Execute waits
 	dead     bool                          // the server has ended, or CLIENT KILL struck
 
-	out      []byte  // replies of the batch
-	stream   *stream // set once the session is sent more than replies
-	inTurn   bool    // its batch belongs to the current turn of Run
-	closing  bool    // close once out is sent
-	resp     int     // protocol version, 2 or 3
-	db       int
-	authed   bool
-	user     *acl.User // nil: one who may do everything, as who executes a log
-	loader   bool      // executes an append-only file
-	script   bool      // executes the commands of scripts
-	noEvict  bool
-	tracking *tracking // CLIENT TRACKING; nil: off
-	monitor  bool      // it is shown all commands
-	lastCmd  *command
-	replies  replyMode
-	pushes   []byte // of the current command, while replies are off
+	out     []byte  // replies of the batch
+	stream  *stream // set once the session is sent more than replies
+	inTurn  bool    // its batch belongs to the current turn of Run
+	closing bool    // close once out is sent
+	resp    int     // protocol version, 2 or 3
+	db      int
+	authed  bool
+	user    *acl.User // nil: one who may do everything, as who executes a log
+	loader  bool      // executes an append-only file
+	script  bool      // executes the commands of scripts
+	noEvict bool
+	// input is what was received and is no whole command yet, batch what the batch takes; bytes.
+	input, batch int64
+	sampled      int64     // see sampleClients
+	tracking     *tracking // CLIENT TRACKING; nil: off
+	monitor      bool      // it is shown all commands
+	lastCmd      *command
+	replies      replyMode
+	pushes       []byte // of the current command, while replies are off
 
 	multi bool
 	queue []queued
@@ -132,6 +135,8 @@ func (c *Session) Add(argv [][]byte) {
 // AddAll parses commands as a front.Gate returns them. An error means that
 // redcon disagrees with the gate about what a command is.
 func (c *Session) AddAll(commands []byte) error {
+	c.batch = int64(len(commands))
+	c.input = max(c.input-c.batch, 0)
 	for len(commands) > 0 {
 		n := len(c.args)
 		complete, argv, _, rest, err := redcon.ReadNextCommand(commands, c.args[n:])
@@ -225,6 +230,7 @@ func (c *Session) Blocked() bool { return c.blocked != nil }
 func (c *Session) finish() (reply []byte) {
 	clear(c.args)
 	c.args, c.ends = c.args[:0], c.ends[:0]
+	c.batch = 0
 	if c.stream != nil {
 		return nil
 	}
@@ -280,6 +286,8 @@ func (c *Session) kill() {
 func (c *Session) Received(n int) {
 	c.s.stats.input += int64(n)
 	c.s.stats.reads++
+	c.input += int64(n)
+	c.s.evictClients(nil)
 }
 
 // Sent says that the reply is out, and lets go of a large buffer.

@@ -47,6 +47,7 @@ func (c *Session) enqueue(cmd *command, argv [][]byte, f flags) {
 		n += len(a)
 	}
 	c.queue = append(c.queue, queued{cmd, c.queuedArgs[first:len(c.queuedArgs):len(c.queuedArgs)], f})
+	c.batch = max(c.batch-int64(n), 0) // it is the transaction's now
 	c.s.queuedBytes += int64(n + queuedOverhead)
 }
 

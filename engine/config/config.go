@@ -66,6 +66,7 @@ type Config struct {
 	ActiveExpireEffort     int64 // 1 to 10
 	Maxmemory              int64 // bytes; 0: no limit
 	MaxmemoryPolicy        string
+	MaxmemoryClients       int64 // bytes; below 0: so many hundredths of Maxmemory; 0: no limit
 	MaxmemorySamples       int64
 	MaxmemoryTenacity      int64 // 0 to 100: how long evicting may keep a command waiting
 	ReplicaIgnoreMaxmemory bool

@@ -28,14 +28,10 @@ type directive struct {
 }
 
 // immutably, protectedly, secretly and named change a directive while the table is built.
-func (d *directive) immutably() *directive   { d.immutable = true; return d }
-func (d *directive) protectedly() *directive { d.protected = true; return d }
-func (d *directive) secretly() *directive    { d.hidden = true; return d }
-func (d *directive) orEmpty() *directive     { d.nullable = false; return d }
-func (d *directive) writing(f func(string) string) *directive {
-	d.written = f
-	return d
-}
+func (d *directive) immutably() *directive       { d.immutable = true; return d }
+func (d *directive) protectedly() *directive     { d.protected = true; return d }
+func (d *directive) secretly() *directive        { d.hidden = true; return d }
+func (d *directive) orEmpty() *directive         { d.nullable = false; return d }
 func (d *directive) named(old string) *directive { d.alias = old; return d }
 
 func boolean(name string, field func(*Config) *bool) *directive {
@@ -242,21 +238,35 @@ func octal(s string) (string, error) {
 	return strconv.FormatUint(n, 8), nil
 }
 
-// memoryOrPercent is a number of bytes or a share, "5%" (redis 7.0.15 config.c
-// PERCENT_CONFIG).
-func memoryOrPercent(s string) (string, error) {
-	if n, err := parseMemory(s); err == nil {
-		return strconv.FormatInt(n, 10), nil
+// memoryOrPercent is a number of bytes or a share, "5%", which is held as a negative number
+// (redis 7.0.15 config.c PERCENT_CONFIG).
+func memoryOrPercent(name string, field func(*Config) *int64) *directive {
+	return &directive{
+		name:    name,
+		written: memoryLine,
+		get: func(c *Config) string {
+			if n := *field(c); n < 0 {
+				return strconv.FormatInt(-n, 10) + "%"
+			}
+			return strconv.FormatInt(*field(c), 10)
+		},
+		set: func(c *Config, args []string) error {
+			if n, err := parseMemory(args[0]); err == nil {
+				*field(c) = n
+				return nil
+			}
+			digits, isShare := strings.CutSuffix(args[0], "%")
+			n, err := strconv.ParseInt(digits, 10, 64)
+			switch {
+			case !isShare || err != nil || n < 0:
+				return reason("argument must be a memory or percent value")
+			case n > 100:
+				return reason("percentage argument must be less or equal to 100")
+			}
+			*field(c) = -n
+			return nil
+		},
 	}
-	digits, isShare := strings.CutSuffix(s, "%")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	switch {
-	case !isShare || err != nil || n < 0:
-		return "", reason("argument must be a memory or percent value")
-	case n > 100:
-		return "", reason("percentage argument must be less or equal to 100")
-	}
-	return strconv.FormatInt(n, 10) + "%", nil
 }
 
 // percentiles is a list of numbers from 0 to 100, which CONFIG REWRITE always writes.

@@ -22,7 +22,6 @@ var inertReasons = map[string]string{
 	"io-threads":            "one loop serves all clients", "io-threads-do-reads": "one loop serves all clients",
 	"lazyfree-lazy-server-del": freed, "lazyfree-lazy-user-flush": freed, "replica-lazy-flush": freed,
 	"list-compress-depth": "nodes of lists are not compressed in memory, and never were in files",
-	"maxmemory-clients":   "clients are not evicted",
 	"oom-score-adj":       "the machine's memory is left to it", "oom-score-adj-values": "the machine's memory is left to it",
 	"proc-title-template": "a program keeps its title", "set-proc-title": "a program keeps its title",
 	"protected-mode":           "it listens on loopback addresses alone",

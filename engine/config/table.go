@@ -93,6 +93,7 @@ var table = []*directive{
 
 	integer("active-expire-effort", 1, 10, func(c *Config) *int64 { return &c.ActiveExpireEffort }),
 	memory("maxmemory", func(c *Config) *int64 { return &c.Maxmemory }),
+	memoryOrPercent("maxmemory-clients", func(c *Config) *int64 { return &c.MaxmemoryClients }),
 	integer("maxmemory-samples", 1, maxInt, func(c *Config) *int64 { return &c.MaxmemorySamples }),
 	integer("maxmemory-eviction-tenacity", 0, 100, func(c *Config) *int64 { return &c.MaxmemoryTenacity }),
 	boolean("replica-ignore-maxmemory", func(c *Config) *bool { return &c.ReplicaIgnoreMaxmemory }).named("slave-ignore-maxmemory"),
@@ -161,7 +162,6 @@ var table = []*directive{
 	boolean("lazyfree-lazy-user-del", func(c *Config) *bool { return &c.LazyfreeLazyUserDel }),
 	inertBool("lazyfree-lazy-user-flush", "no"),
 	inertInt("list-compress-depth", "0", 0, maxInt),
-	inert("maxmemory-clients", "0", memoryOrPercent).writing(memoryLine),
 	inertEnum("oom-score-adj", "no", "no", "yes", "relative", "absolute"),
 	inertList("oom-score-adj-values", "0 200 800"),
 	inertText("pidfile", "").immutably(),

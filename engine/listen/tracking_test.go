@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"net"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -122,11 +121,7 @@ func playTracking(t *testing.T, addr, scene string) (log []string) {
 		c := clients[n]
 		argv, err := config.SplitArgs(here.Replace(text))
 		require.NoError(t, err)
-		send := "*" + strconv.Itoa(len(argv)) + "\r\n"
-		for _, a := range argv {
-			send += "$" + strconv.Itoa(len(a)) + "\r\n" + a + "\r\n"
-		}
-		_, err = c.Write([]byte(send))
+		_, err = c.Write([]byte(resp(argv...)))
 		require.NoError(t, err)
 		for {
 			f := frame(c)

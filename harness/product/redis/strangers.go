@@ -30,7 +30,7 @@ var deciding = strings.Fields(`
 	list-max-listpack-size list-max-ziplist-size list-compress-depth set-max-intset-entries
 	zset-max-listpack-entries zset-max-listpack-value zset-max-ziplist-entries zset-max-ziplist-value
 	hll-sparse-max-bytes stream-node-max-bytes stream-node-max-entries
-	maxclients timeout tcp-keepalive client-output-buffer-limit client-query-buffer-limit proto-max-bulk-len
+	maxclients maxmemory-clients timeout tcp-keepalive client-output-buffer-limit client-query-buffer-limit proto-max-bulk-len
 	notify-keyspace-events loglevel latency-monitor-threshold latency-tracking latency-tracking-info-percentiles tracking-table-max-keys slowlog-log-slower-than slowlog-max-len
 	min-replicas-to-write min-replicas-max-lag min-slaves-to-write min-slaves-max-lag
 	repl-backlog-size repl-backlog-ttl repl-timeout repl-ping-replica-period repl-ping-slave-period
