@@ -24,6 +24,7 @@ type Run struct {
 	stopped  bool
 	pause    env.Cond      // where clients wait for their next arrival; Stop wakes them
 	span     time.Duration // of this life; 0: no end
+	began    time.Duration // this life
 	until    time.Duration // end of the span; Never when there is none
 	begun    int           // operations started
 	replies  int           // replies to operations read, whatever the record says
@@ -59,7 +60,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 	r.spec, r.addr, r.protocol, r.env, r.rec = spec, addr, p, e, rec
 	r.stopped, r.begun, r.replies, r.dialed, r.until = false, 0, 0, 0, history.Never
 	r.beside.next, r.beside.sent, r.beside.ahead = 0, 0, 0
-	r.pause = e.NewCond()
+	r.pause, r.began = e.NewCond(), e.Now()
 	if spec.Span > 0 {
 		r.until = e.Now() + spec.Span
 	}
@@ -72,7 +73,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 // another span; what they write stays unique over all lives.
 func (r *Run) Resume(e env.Env, span time.Duration) {
 	r.env, r.stopped, r.span, r.until = e, false, span, history.Never
-	r.pause = e.NewCond()
+	r.pause, r.began = e.NewCond(), e.Now()
 	if span > 0 {
 		r.until = e.Now() + span
 	}
@@ -156,9 +157,19 @@ func (c *Client) Run() {
 	defer c.conn.Close()
 	next := r.env.Now()
 	for !r.over() {
-		if r.spec.Rate > 0 {
-			next += c.gap()
-			if wait := next - r.env.Now(); wait > 0 {
+		rate, left := r.rate()
+		if rate == Silent {
+			r.pause.WaitFor(left)
+			next = r.env.Now()
+			continue
+		}
+		if rate > 0 {
+			next += c.gap(rate)
+			if wait := next - r.env.Now(); wait > left {
+				r.pause.WaitFor(left)
+				next = r.env.Now()
+				continue
+			} else if wait > 0 {
 				r.pause.WaitFor(wait)
 			} else {
 				next = r.env.Now() // behind: a client does not hurry to catch up
@@ -180,11 +191,30 @@ func (c *Client) Run() {
 	}
 }
 
+// rate is what is asked for now, and for how long from now.
+func (r *Run) rate() (rate float64, left time.Duration) {
+	if len(r.spec.Phases) == 0 {
+		return r.spec.Rate, history.Never
+	}
+	round := time.Duration(0)
+	for _, p := range r.spec.Phases {
+		round += p.For
+	}
+	into := (r.env.Now() - r.began) % round
+	for _, p := range r.spec.Phases {
+		if into < p.For {
+			return p.Rate, p.For - into
+		}
+		into -= p.For
+	}
+	panic("unreachable: a phase begins before the round is over")
+}
+
 // gap draws the time to this client's next operation: exponential, so that the
 // arrivals of all clients together form a Poisson stream of the asked rate.
-func (c *Client) gap() time.Duration {
+func (c *Client) gap(rate float64) time.Duration {
 	r := c.run
-	mean := float64(r.spec.Clients) * float64(r.spec.Pipeline) / r.spec.Rate
+	mean := float64(r.spec.Clients) * float64(r.spec.Pipeline) / rate
 	u := (float64(r.env.Uint64()>>11) + 1) / (1 << 53)
 	return time.Duration(-math.Log(u) * mean * float64(time.Second))
 }

@@ -24,10 +24,22 @@ type Spec struct {
 	// LongLife: of the keys that expire, half live so long, and the others a second
 	// or two. 0: all live up to 20 s.
 	LongLife time.Duration `json:",omitempty"`
+	// Phases, when there are any, are what Rate is in turn, from the beginning of each life
+	// of the server and over again.
+	Phases []Phase `json:",omitempty"`
 	// Beside: one more client sends every writing command to keys of all types.
 	Beside  bool          `json:",omitempty"`
 	Timeout time.Duration // how long a client waits for a reply before it calls it unknown and gives up
 }
+
+// Phase is a stretch of time in which clients write at one rate.
+type Phase struct {
+	For  time.Duration
+	Rate float64 // operations a second of all clients together; 0: as fast as replies come; Silent: none
+}
+
+// Silent is the rate of clients that send nothing.
+const Silent = -1
 
 // A workload is what draws the next operation of a client.
 type workload struct {
@@ -107,6 +119,10 @@ func (s Spec) Check() error {
 		return fmt.Errorf("pipeline %d: want 1 to 10000", s.Pipeline)
 	case s.Rate < 0:
 		return fmt.Errorf("rate %g: want 0 (closed loop) or more operations a second", s.Rate)
+	case slices.ContainsFunc(s.Phases, func(p Phase) bool {
+		return p.For < time.Millisecond || p.Rate < 0 && p.Rate != Silent
+	}):
+		return fmt.Errorf("phases %v: want each at least 1 ms long, with a rate of 0 (closed loop), more, or %d (silence)", s.Phases, Silent)
 	case s.Ops < 0 || s.Span < 0:
 		return fmt.Errorf("operations %d, span %s: want 0 (no limit) or more", s.Ops, s.Span)
 	}
