@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/checker/linear"
 	"github.com/torntail/torntail/checker/verdict"
@@ -48,8 +49,9 @@ func (j *Judge) durableAcross(e *epoch) {
 		return
 	}
 	inner := Judge{Options: j.Options}
+	inner.Options.Lives = nil
 	one, places := j.asOneLife(first, e)
-	out := inner.Judge(one, *j.c)
+	out := inner.Judge(one, j.acrossBy(first, e))
 	var instead []anomaly.Anomaly
 	switch {
 	case out.Verdict == verdict.Holds:
@@ -77,6 +79,25 @@ func (j *Judge) durableAcross(e *epoch) {
 	j.out.WindowPessimistic = max(j.out.WindowPessimistic, out.WindowPessimistic)
 	j.out.Censored = j.out.Censored || out.Censored
 	j.note(acrossNote)
+}
+
+// acrossBy is the contract of lives that are judged as one. The page cache is one for all
+// of them: where they were to write it down by rules of their own, what came back need only
+// be a prefix.
+func (j *Judge) acrossBy(first int, e *epoch) contract.Contract {
+	c := *j.c
+	if j.Options.Lives == nil {
+		return c
+	}
+	for n := first; n < e.number; n++ {
+		life := j.h.Epochs[n]
+		life.How = e.life.How
+		if its := j.Options.Lives(n, &life); its != nil && (its.Level != c.Level || its.Keeps != c.Keeps || its.AllFrom != c.AllFrom) {
+			c.Level, c.Keeps, c.MaxWindow, c.MaxLost, c.AllFrom = contract.Buffered, contract.KeepsNothing, -1, -1, 0
+			c.SyncWithin, c.DurableWithin, c.SavePoints = 0, 0, nil
+		}
+	}
+	return c
 }
 
 // asOneLife is the history of the lives from first to e's as one, and where its operations

@@ -33,7 +33,8 @@ type component struct {
 	kept bool
 	// undecided: a search about it did not end.
 	undecided bool
-	listed    bool // see eachOp
+	fruitless int64 // steps of searches for losses that came to no answer
+	listed    bool  // see eachOp
 }
 
 func (c *component) names(j *Judge) []string {

@@ -118,7 +118,10 @@ func (j *Judge) fromSync(e *epoch) bool {
 	life.Snapshots = slices.DeleteFunc(slices.Clone(life.Snapshots), func(s history.Snapshot) bool { return s.For == "" })
 	last := -1 // the last that may be in place
 	for i := range life.Snapshots {
-		if s := &life.Snapshots[i]; s.Renamed <= life.Ended {
+		// A child that outlives its killed server gives a small snapshot its name (redis 7.0.15
+		// rdb.c rdbSaveBackground: it ends when it cannot report, after the rename).
+		orphan := life.How == history.ProcessKill && i == len(life.Snapshots)-1 && len(e.after.Keys) > 0
+		if s := &life.Snapshots[i]; s.Renamed <= life.Ended || orphan {
 			last = i
 		} else if !life.DiskSeen {
 			j.unknown(DiskLog, fmt.Sprintf("a snapshot was made at %s (%s), and nobody saw whether it was in place: what came back may be from it", s.Began, s.For))

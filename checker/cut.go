@@ -161,6 +161,8 @@ func (j *Judge) lose(c *component, spans []durability.Span, cut *durability.Cut)
 			inside[i], outside[i] = false, true
 		case min(int64(op.Return), int64(p.Crash)) < earliest:
 			inside[i], outside[i] = true, false
+		case c.fruitless > mostFruitless:
+			outside[i] = true // nobody knows
 		default:
 			before, after := j.sides(c, i, earliest, latest)
 			if !inside[i] && !after {
@@ -205,7 +207,7 @@ func (j *Judge) askWhere(c *component, spans []durability.Span, inside, outside 
 			j.mark(c, &r, spans, inside, outside)
 			return
 		case linear.Unknown:
-			if !c.undecided {
+			if c.fruitless += r.Steps; !c.undecided {
 				c.undecided = true
 				j.gaveUp(c, r)
 			}
@@ -213,6 +215,10 @@ func (j *Judge) askWhere(c *component, spans []durability.Span, inside, outside 
 		}
 	}
 }
+
+// mostFruitless is how many steps of searches without an answer are taken for the losses of
+// one component.
+const mostFruitless = 5_000_000
 
 // mark notes on which side of the cut an order has each operation, when its cut
 // can lie in one of spans.

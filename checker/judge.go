@@ -83,6 +83,9 @@ type Options struct {
 	// Limits bound the searches of the general judge: Limits.Timeout is the time
 	// that each may take.
 	Limits linear.Limits
+	// Lives, when not nil, says under which contract a life is judged that is not under
+	// Judge's own; nil of one: it is. Reports are about Judge's own.
+	Lives func(n int, life *history.Epoch) *contract.Contract
 	// PlantHasty gives the judge of registers a wrong rule (zones.Registers), for
 	// torntail's test of itself.
 	PlantHasty bool
@@ -162,12 +165,24 @@ func (j *Judge) epochs() {
 		j.epoch(&epoch{life: &endless, to: len(h.Ops), before: stateOf(h, 0)})
 		return
 	}
-	from := 0
+	from, own := 0, j.c
 	for i := range h.Epochs {
+		j.c = j.contractOf(i, own)
 		e := j.life(h, i, from)
 		from = e.to
 		j.epoch(&e)
 	}
+	j.c = own
+}
+
+// contractOf is the contract of a life.
+func (j *Judge) contractOf(n int, own *contract.Contract) *contract.Contract {
+	if j.Options.Lives != nil {
+		if c := j.Options.Lives(n, &j.h.Epochs[n]); c != nil {
+			return c
+		}
+	}
+	return own
 }
 
 // endless is the life of a server that did not crash.

@@ -266,3 +266,11 @@ type History struct {
 	States []State  // one after each restart, in order: States[i] was found at the start of epoch i+1
 	Beside []Beside // in order of At; none: there was no such client
 }
+
+// During reports whether an instant is in life n, or between the one before and it.
+func (h *History) During(n int, at time.Duration) bool {
+	if len(h.Epochs) == 0 {
+		return true
+	}
+	return (n == 0 || at > h.Epochs[n-1].Ended) && at <= h.Epochs[n].Ended
+}

@@ -19,46 +19,20 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 )
 
 // settings are the directives of one server that have an effect on the engine, and values
-// of each.
-var settings = map[string][]string{
-	"aof-load-truncated":            {"yes", "no"},
-	"aof-use-rdb-preamble":          {"yes", "no"},
-	"aof-rewrite-incremental-fsync": {"yes", "no"},
-	"aof-disable-auto-gc":           {"yes"},
-	"aof-timestamp-enabled":         {"yes"},
-	"no-appendfsync-on-rewrite":     {"yes"},
-	"auto-aof-rewrite-percentage":   {"1", "20", "100"},
-	"auto-aof-rewrite-min-size":     {"100", "1kb", "10kb"},
-	"save":                          {"", "1 1", "1 100", "3 2 1 50"},
-	"rdbcompression":                {"no"},
-	"rdbchecksum":                   {"no"},
-	"rdb-key-save-delay":            {"100", "20000"},
-	"rdb-save-incremental-fsync":    {"no"},
-	"stop-writes-on-bgsave-error":   {"no"},
-	"hz":                            {"1", "2", "100", "500"},
-	"hash-max-listpack-entries":     {"0", "3"},
-	"hash-max-listpack-value":       {"2"},
-	"maxmemory-policy":              {"allkeys-lfu", "volatile-lru", "allkeys-random", "volatile-ttl"},
-	"maxmemory":                     {"930kb", "960kb", "962kb", "1gb"},
-	"maxmemory-samples":             {"1", "100"},
-	"lazyfree-lazy-eviction":        {"yes", "no"},
-	"lazyfree-lazy-expire":          {"yes", "no"},
-}
-
-// along are directives without which one has no effect: they are drawn along with it.
-var along = map[string][]string{
-	"auto-aof-rewrite-percentage": {"auto-aof-rewrite-min-size"},
-	"auto-aof-rewrite-min-size":   {"auto-aof-rewrite-percentage"},
-	"maxmemory-policy":            {"maxmemory"},
-	"maxmemory-samples":           {"maxmemory", "maxmemory-policy"},
-	"lazyfree-lazy-eviction":      {"maxmemory", "maxmemory-policy"},
-	"rdb-save-incremental-fsync":  {"rdbcompression"},
-}
+// of each; along are those without which one has no effect: they are drawn along with it.
+var settings, along = func() (values, with map[string][]string) {
+	values, with = map[string][]string{}, map[string][]string{}
+	for _, t := range redis.Store.Settings() {
+		values[t.Name], with[t.Name] = t.Values, t.With
+	}
+	return values, with
+}()
 
 // wants are directives that have an effect in other experiments than most: what makes one
 // of those of it, and in which part of the experiments that have the directive.
@@ -184,9 +158,9 @@ func TestNoFalseAlarmWhateverIsSet(t *testing.T) {
 		require.NoError(t, lines.Err())
 	}
 	b := Simulation()
-	pool, err := newPool(b, b.Parallel(nil))
+	pool, err := NewPool(b, b.Parallel(nil))
 	require.NoError(t, err)
-	defer pool.close()
+	defer pool.Close()
 	for all.To < total {
 		s := whateverIsSet(t, pool, all.To, min(total, all.To+stretchLength))
 		take(s)
@@ -207,10 +181,10 @@ func TestNoFalseAlarmWhateverIsSet(t *testing.T) {
 func nothing(*experiment.Experiment) {}
 
 // whateverIsSet makes the experiments from one number to another.
-func whateverIsSet(t *testing.T, pool *pool, from, to int) stretch {
+func whateverIsSet(t *testing.T, pool *Pool, from, to int) stretch {
 	draw := newDrawing(t)
 	s := stretch{From: from, To: to, Why: map[string]int{}}
-	err := pool.run(context.Background(), Simulation().Parallel(nil), to-from, func(n int) *experiment.Experiment {
+	err := pool.Run(context.Background(), Simulation().Parallel(nil), to-from, func(n int) *experiment.Experiment {
 		number := uint64(from + n)
 		d := seeding.NewDraws(seeding.Derive(draw.Seed, number, 1))
 		var set []product.Directive

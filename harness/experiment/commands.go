@@ -1,8 +1,10 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,22 +140,33 @@ var (
 // turn of the loop writes and syncs, whatever was before). While the log is being switched
 // off and on again nothing but a prefix is promised: the new log counts from the end of its
 // first rewrite (aof.c startAppendOnly).
-func moved(c contract.Contract, x *Experiment, h *history.History, slack time.Duration) (contract.Contract, error) {
+//
+// What is set is forgotten with the life in which it was: the server starts again with the
+// settings of its file.
+func moved(c contract.Contract, x *Experiment, h *history.History, n int, slack time.Duration) (contract.Contract, error) {
 	order := byKill
 	if x.Crash.Power {
 		order = byPower
 	}
 	mode := x.Mode
 	from := time.Duration(0)
+	undue := false // it is not known when snapshots are due
 	for i := range h.Events {
 		e := &h.Events[i]
+		if e.Kind == history.FaultStruck && h.During(n, e.At) && strings.Contains(e.Text, ": refuse-fork ") {
+			undue = true // after a failed fork it looks again when 5 s are over (redis 7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY)
+		}
 		name, value, _ := strings.Cut(e.Text, " ")
 		value = strings.ToLower(value)
 		switch {
-		case e.Kind != history.ConfigChange || len(h.Epochs) > 0 && e.At > h.Epochs[0].Ended:
+		case e.Kind != history.ConfigChange || !h.During(n, e.At):
 		case name == "appendonly":
 			c.Level, c.Keeps, c.SyncWithin, c.SavePoints, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, 0, nil, -1, -1
 			return c, nil
+		case name == "hz" || name == "save":
+			// When snapshots are due, and how often the server looks, are other questions now.
+			undue = true
+			mode = mode.With([]product.Directive{{Name: "hz", Value: slowest(mode.Get("hz"), value, name)}})
 		case name == "no-appendfsync-on-rewrite" && value == "yes" && mode.AOF:
 			mode = mode.With([]product.Directive{{Name: name, Value: value}})
 		case name == "appendfsync" && mode.AOF && slices.Contains(order, value):
@@ -169,10 +182,31 @@ func moved(c contract.Contract, x *Experiment, h *history.History, slack time.Du
 			continue
 		}
 	}
-	if len(mode.Directives) == len(x.Mode.Directives) && from == 0 {
-		return c, nil
+	var err error
+	if len(mode.Directives) > len(x.Mode.Directives) || from > 0 {
+		c, err = contractOf(&mode, x.Crash, x.Personality, x.Contract, slack)
+		c.AllFrom = from
 	}
-	c, err := contractOf(&mode, x.Crash, x.Personality, x.Contract, slack)
-	c.AllFrom = from
+	if undue {
+		c.SavePoints = nil
+	}
 	return c, err
+}
+
+// slowest is the hz of a server that looks less often of two; "": not stated.
+func slowest(is, set, directive string) string {
+	a, errA := strconv.Atoi(cmp.Or(is, "10")) // redis.conf: hz 10
+	b, errB := strconv.Atoi(set)
+	if directive != "hz" || errA != nil || errB != nil || a <= b {
+		return is
+	}
+	return set
+}
+
+// flushes reports whether a plan deletes all keys.
+func flushes(p *plan.Plan) bool {
+	return slices.ContainsFunc(p.Statements, func(s plan.Statement) bool {
+		do, ok := s.Action.(*plan.Do)
+		return ok && len(do.Args) > 0 && (strings.EqualFold(do.Args[0], "flushall") || strings.EqualFold(do.Args[0], "flushdb"))
+	})
 }

@@ -139,7 +139,7 @@ func (j *judging) exited(x *Experiment, o *Outcome, exit *result.OwnEnd, judge f
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Exited),
 			fmt.Sprintf("at %s the server ended by itself, and no call to its disk had failed: %s", o.History.Epochs[0].Ended, exit.Why)})
 	}
-	if o.Recovery == machine.NotRestarted || len(o.History.Epochs) > 1 {
+	if o.Recovery == machine.NotRestarted || len(o.History.Epochs) > 1 || o.StartFailed != "" {
 		return
 	}
 	c, err := contractOf(&x.Mode, MustCrash("kill"), x.Personality, x.Contract, j.slack)
@@ -151,4 +151,34 @@ func (j *judging) exited(x *Experiment, o *Outcome, exit *result.OwnEnd, judge f
 		o.Verdict, o.Why, o.Struck = result.Violated, "", true
 		o.take(&verdict)
 	}
+}
+
+// diskFault is a statement of a plan by which the disk failed a server that was started: it is
+// in place then, or has struck meanwhile. "": there is none.
+func diskFault(p *plan.Plan, before, after []plan.StatementReport) string {
+	for i := range after {
+		s := &p.Statements[i]
+		switch s.Action.(type) {
+		case *plan.ReadOnly, *plan.Full:
+			if after[i].Struck && (s.Span.IsZero() || after[i].State == plan.Placed) {
+				return after[i].Text
+			}
+		case *plan.Fail, *plan.Short, *plan.Stall, *plan.Slow:
+			if after[i].Hits > before[i].Hits {
+				return after[i].Text
+			}
+		}
+	}
+	return ""
+}
+
+// endedMeanwhile is a statement of a plan that ends lives and has struck between two reports.
+// "": there is none.
+func endedMeanwhile(p *plan.Plan, before, after []plan.StatementReport) string {
+	for i := range after {
+		if plan.EndsLife(p.Statements[i].Action) && after[i].Struck && !before[i].Struck {
+			return after[i].Text
+		}
+	}
+	return ""
 }

@@ -66,7 +66,8 @@ type Runner struct {
 	// it was in. stray are the stray bytes that the log had then.
 	hadFile, hadDir bool
 	stray           product.Stray
-	over            bool // the life is
+	over            bool               // the life is
+	pauses          []history.Interval // of the server, by the plan
 
 	// recording, when not nil, gets the first life of the server, after which there is no other.
 	recording *Recording
@@ -128,6 +129,12 @@ func (r *Runner) judge(x *Experiment) (err error) {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
+	if x.Accounted && r.Given != nil {
+		r.out.Statements = r.Given.Report()
+		for i := range r.out.Statements {
+			r.out.Statements[i].At += r.began
+		}
+	}
 	r.judging.run(x, r.out)
 	if x.Witness {
 		r.out.AskWitness()
@@ -190,6 +197,7 @@ func (r *Runner) prepare(x *Experiment) {
 	r.evicted = evictions{heard: r.evicted.heard[:0], sent: r.evicted.sent[:0]}
 	r.commands, r.commandReplies, r.flushes, r.saves = 0, 0, r.flushes[:0], r.saves[:0]
 	r.before, r.now = nil, nil
+	r.pauses = r.pauses[:0]
 	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
@@ -260,7 +268,7 @@ func (r *Runner) settle() (goOn bool, err error) {
 	}
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	epoch.How, epoch.Ended = r.m.Down()
-	epoch.Waits = r.m.Waits()
+	epoch.Waits = r.stopped(r.m.Waits(), epoch)
 	r.takeEvictions(epoch)
 	if r.recording != nil {
 		return false, r.recording.take(r)
@@ -297,7 +305,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	if how, _ := r.m.Down(); how == history.PowerCut && r.hadFile {
 		err := r.m.Files(func(fsys vfs.FS) {
 			file, dir := product.Missing(fsys, &r.x.Mode)
-			r.out.WholeAOFVanished, r.out.DataVanished = dir && r.hadDir, file && !dir
+			r.out.WholeAOFVanished, r.out.DataVanished = r.out.WholeAOFVanished || dir && r.hadDir, r.out.DataVanished || file && !dir
 		})
 		if err != nil {
 			return false, err
@@ -327,7 +335,12 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 			r.event(kind, text)
 		}
 	}
+	reports := r.Given.Report()
 	got, err := machine.Recover(ctx, r.m, &r.x.Mode, tell)
+	if again := endedMeanwhile(r.x.Plan, reports, r.Given.Report()); again != "" && (err != nil && machine.Silent(err) || err == nil && got.How == machine.RefusedToStart) {
+		r.out.Why = "the plan struck the server again before it served: " + again
+		return false, nil
+	}
 	switch {
 	case machine.Silent(err):
 		r.lose("after the restart: "+err.Error(), err)
@@ -335,12 +348,15 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	case err != nil:
 		return false, err
 	}
-	r.out.Recovery, r.out.BaseRefused = got.How, saysBaseRefused(r.x.Mode.Store, got.Tool)
+	r.out.Recovery, r.out.BaseRefused = got.How, r.out.BaseRefused || saysBaseRefused(r.x.Mode.Store, got.Tool)
 	if got.How == machine.RefusedToStart || got.How == machine.Repaired {
 		r.found(got.Stray)
 	}
 	if r.before != nil {
 		r.now = &found{by: s.Version(), how: got.How, why: got.Refusal}
+	}
+	if got.How != machine.ByItself {
+		r.out.StartFailed = diskFault(r.x.Plan, reports, r.Given.Report())
 	}
 	if got.How == machine.RefusedToStart {
 		r.takeFound()
@@ -407,6 +423,13 @@ func (r *Runner) dump() error {
 	}
 	state.Node, state.Epoch = Server, len(r.hist.Epochs)
 	r.hist.States = append(r.hist.States, state)
+	if r.x.Mode.AOF && r.heard.TailCut {
+		if err := r.m.Files(func(fsys vfs.FS) {
+			r.out.OpenTransaction = r.out.OpenTransaction || r.x.Mode.Store.OpenTransaction(fsys)
+		}); err != nil {
+			return err
+		}
+	}
 	if r.x.Mode.AOF && !r.out.NULBytes {
 		err := r.m.Files(func(fsys vfs.FS) {
 			stray := r.x.Mode.Store.Stray(fsys)
@@ -436,8 +459,8 @@ func (r *Runner) takeHeard(e *history.Epoch) {
 
 // found takes where stray bytes are in the log of the server that has come back.
 func (r *Runner) found(stray product.Stray) {
-	r.out.NULBytes = len(stray) > 0
-	r.out.NULBytesSynced = len(r.stray) > 0 || r.facts.durable(stray)
+	r.out.NULBytes = r.out.NULBytes || len(stray) > 0
+	r.out.NULBytesSynced = r.out.NULBytesSynced || len(r.stray) > 0 || r.facts.durable(stray)
 }
 
 // event puts something that happens now on record.
@@ -510,6 +533,7 @@ func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
 		r.stray = r.x.Mode.Store.Stray(before.FS(nil))
 	}
 	had := r.out.Dropped // when the power was cut before
+	r.out.DroppedElse = r.out.DroppedElse || droppedElse(r.x.Mode.Store, before)
 	r.takeFacts(before.Log(), at, midway)
 	r.out.Dropped = had || dropped(r.x.Mode.Store, before)
 	r.out.before = before.Hash()
@@ -527,9 +551,7 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	if r.out.Blind == "" {
 		r.out.Blind = blind(&r.x.Mode, log, &r.heard, epoch, r.acked())
 	}
-	rootSynced := r.out.RootSynced
-	r.out.Signs, r.out.Unsynced = r.facts.signs(&r.x.Mode, at), r.facts.unsynced(at, midway)
-	r.out.RootSynced = r.out.RootSynced || rootSynced
+	r.out.Signs, r.out.Unsynced = r.out.Signs.With(r.facts.signs(&r.x.Mode, at)), r.facts.unsynced(at, midway)
 	r.out.InFsync = syncInFlight(log, at)
 	if r.heard.Working {
 		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)
@@ -618,5 +640,34 @@ func (b blow) Done(t plan.Trigger, why string, err error) {
 	if why != "" || errors.Is(err, plan.ErrNotYet) {
 		return
 	}
-	b.r.m.Exclusively(func() { b.r.event(history.FaultStruck, t.Statement.String()) })
+	b.r.m.Exclusively(func() {
+		b.r.event(history.FaultStruck, t.Statement.String())
+		if _, is := t.Statement.Action.(*plan.Pause); is {
+			b.r.paused(t.End)
+		}
+	})
+}
+
+// paused notes that a plan has stopped the server, or let it go on.
+func (r *Runner) paused(over bool) {
+	now := r.m.Now()
+	if !over {
+		r.pauses = append(r.pauses, history.Interval{From: now, To: history.Never})
+		return
+	}
+	for i := range r.pauses {
+		r.pauses[i].To = min(r.pauses[i].To, now)
+	}
+}
+
+// stopped adds to the stretches in which the server waited for a processor those of a life
+// in which it was stopped: it had no time then.
+func (r *Runner) stopped(waits []history.Wait, e *history.Epoch) []history.Wait {
+	for _, p := range r.pauses {
+		if from, to := max(p.From, e.Began), min(p.To, e.Ended); from < to {
+			waits = append(waits, history.Wait{From: from, To: to, By: to - from})
+		}
+	}
+	slices.SortStableFunc(waits, func(a, b history.Wait) int { return cmp.Compare(a.From, b.From) })
+	return waits
 }

@@ -42,6 +42,18 @@ type facts struct {
 	turned time.Duration
 	// lag is how much later than it is asked for a sync may enter: 0 in simulation.
 	lag time.Duration
+	// closing: a sync of a file that the server has left is in flight. One thread does these, one
+	// after the other (redis 7.0.15 bio.c BIO_CLOSE_FILE), so that others wait behind it.
+	closing bool
+	// refused: the disk did not take what was last to be written to the log.
+	refused bool
+	// gap: what was written after a part had been taken back begins behind the end of the file
+	// (redis 7.0.15 aof.c openNewIncrAofForAppend opens without O_APPEND). cutIno is the file
+	// that was cut last and not written since, cutTo its length; wroteAt is where the last write began.
+	gap            bool
+	cutIno         disk.Ino
+	cutTo, wroteAt int64
+	unable         int // place among the stretches in which the server was blocked of the last in which it was so
 	// carries: where the disk commits one thing it commits all that came before,
 	// data included (see commitsCarryData).
 	carries bool
@@ -58,7 +70,9 @@ type logFile struct {
 	// inFlight are the bytes that only syncs cover that had not returned.
 	inFlight int64
 	since    time.Duration // entry of the first of them
-	failed   bool          // a sync of it has; what that was to make durable no later one does
+	// syncing: one of its syncs is in flight, behind which the next has to wait.
+	syncing bool
+	failed  bool // a sync of it has; what that was to make durable no later one does
 	// end is where the last write ends, before where the one before it does, and durable
 	// where the last that a returned sync covers.
 	end, before, durable int64
@@ -81,7 +95,15 @@ func (o *owed) sync(c *disk.Call) {
 
 // open reports whether at an instant the sync is asked for and has not returned, or is
 // what comes next. What nobody asks for is not open for long.
-func (o *owed) open(at, lag time.Duration) bool { return o.is && (o.asked || at-lag <= o.since) }
+//
+// Between the two the server opens the directory, which is not in the disk's log.
+func (o *owed) open(at, lag time.Duration) bool {
+	return o.is && (o.asked || at-max(lag, opensDirectory) <= o.since)
+}
+
+// opensDirectory is how long a server takes at most between a rename and the sync of its
+// directory where nobody waits for a processor.
+const opensDirectory = 2 * time.Millisecond
 
 // read fills in one epoch of a store's server from the calls in log. forks are the instants
 // at which the server said it forked a snapshot child, in order.
@@ -91,6 +113,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 		c := &log[i]
 		role := s.Role(c.Path)
 		if role == product.TheLog {
+			f.closing = f.closing || c.Kind.IsSync() && c.Return == disk.Never && len(f.logs) > 0 && f.logs[len(f.logs)-1].ino != c.Ino
 			f.follow(c)
 		}
 		f.redraft(c, role, e)
@@ -99,6 +122,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 		}
 		f.switching(&c.Call, role)
 		f.inRoot(&c.Call, role)
+		f.taken(&c.Call, role, e)
 		switch {
 		case c.Kind == disk.OpWrite && role == product.TheLog:
 			if c.Err == 0 {
@@ -132,6 +156,36 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 				}
 			}
 		}
+	}
+}
+
+// taken notes whether the disk takes what is written to the log. What it took in part the
+// server takes back (redis 7.0.15 aof.c flushAppendOnlyFile: ftruncate after a short write).
+//
+// While it cannot write it does not sync either (it returns there, and tries again), so that
+// it counts as blocked.
+func (f *facts) taken(c *disk.Call, role product.Role, e *history.Epoch) {
+	was := f.refused
+	switch {
+	case role != product.TheLog:
+	case c.Kind == disk.OpWrite:
+		f.refused = c.Err != 0
+		f.gap = f.gap || c.Err == 0 && c.Ino == f.cutIno && c.Off > f.cutTo
+		if c.Err == 0 {
+			f.cutIno, f.wroteAt = 0, c.Off
+		}
+	case c.Kind == disk.OpTruncate && c.Err == 0:
+		if n := len(e.LogWrites); n > 0 && c.Len <= f.wroteAt {
+			e.LogWrites, f.ids = e.LogWrites[:n-1], f.ids[:len(f.ids)-1]
+		}
+		f.refused, f.cutIno, f.cutTo = true, c.Ino, c.Len
+	}
+	switch {
+	case f.refused && !was:
+		e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: history.Never})
+		f.unable = len(e.Blocked) - 1
+	case was && !f.refused:
+		e.Blocked[f.unable].To = c.Return
 	}
 }
 
@@ -184,6 +238,7 @@ func (f *facts) follow(c *disk.Record) {
 		f.logs[i].failed = true
 	case c.Kind.IsSync() && i < len(f.logs):
 		w := &f.logs[i]
+		w.syncing = c.Return == disk.Never
 		if c.Return != disk.Never {
 			if w.synced = max(w.synced, c.Covers); c.Covers == w.written {
 				w.durable = w.end
@@ -314,7 +369,7 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 		renamed = &f.snapshot
 	}
 	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
-		RenameUnsynced: renamed.open(at, f.lag), RootSynced: f.rootSynced, DraftTookOver: f.tookOver()}
+		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, Gap: f.gap, RootSynced: f.rootSynced, DraftTookOver: f.tookOver()}
 }
 
 // tookOver reports whether a rewritten log has its name, and no returned sync has made
@@ -327,6 +382,11 @@ func (f *facts) tookOver() bool {
 // dropped reports whether a file of a store's log on a disk holds what a failed sync has dropped.
 func dropped(s product.Store, d *disk.Disk) bool {
 	return slices.ContainsFunc(d.Dropped(), func(path string) bool { return s.Role(path) == product.TheLog })
+}
+
+// droppedElse reports whether another file of a store does.
+func droppedElse(s product.Store, d *disk.Disk) bool {
+	return slices.ContainsFunc(d.Dropped(), func(path string) bool { return s.Role(path) != product.TheLog })
 }
 
 // durable reports whether stray bytes stand where a returned sync covers what was appended.
@@ -364,7 +424,7 @@ func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 // durable, and before it writes to that (redis 7.0.15 aof.c openNewIncrAofForAppend).
 func (f *facts) oldLogUnsynced(at time.Duration) bool {
 	for i := 0; i+1 < len(f.logs); i++ {
-		if w := &f.logs[i]; !w.failed && w.written > w.synced && (w.asked == w.written || at-f.lag <= f.turned) {
+		if w := &f.logs[i]; !w.failed && w.written > w.synced && (w.asked == w.written || w.syncing || f.closing || at-f.lag <= f.turned) {
 			return true
 		}
 	}

@@ -139,7 +139,8 @@ func TestFactsOfNames(t *testing.T) {
 		c.call(&b) // over at 2.5 ms
 		require.True(t, signs(2*time.Millisecond+ms500).RenameUnsynced, c.name)
 		require.Equal(t, c.mode.AOF, signs(2*time.Millisecond+ms500).ManifestAhead, c.name)
-		require.Zero(t, signs(2*time.Millisecond+ms500+1), "%s: nobody has asked for the sync", c.name)
+		require.True(t, signs(2*time.Millisecond+ms500+opensDirectory).RenameUnsynced, "%s: the directory is opened first", c.name)
+		require.Zero(t, signs(2*time.Millisecond+ms500+opensDirectory+1), "%s: nobody has asked for the sync", c.name)
 		asked := b.call(disk.OpDirSync, c.dir, 0)
 		asked.Return = disk.Never
 		require.True(t, signs(time.Minute).RenameUnsynced, c.name)
@@ -340,4 +341,65 @@ func TestTheLogOfRedis7IsSeveralFiles(t *testing.T) {
 	require.True(t, isSingle(redis.Of("redis", "6.0.16")))
 	m := redis.Store.Modes()[0]
 	require.Contains(t, callsOfRewrite(&m), "dirsync")
+}
+
+// TestFactsOfSyncsThatWait: a file that the server has left is synced by a thread that does one
+// after the other, behind whatever sync of it is in flight.
+func TestFactsOfSyncsThatWait(t *testing.T) {
+	const one, two, three = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof", "appendonlydir/appendonly.aof.3.incr.aof"
+	always := mode(t, "everysec")
+	signs := func(b *logBuilder) finding.Signs {
+		var f facts
+		f.read(redis.Store, b.log, nil, new(history.Epoch))
+		return f.signs(&always, time.Minute)
+	}
+	var b logBuilder
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0)
+	b.call(disk.OpFdatasync, one, 0) // of nothing: it entered before the write had returned
+	b.call(disk.OpCreate, two, 0)
+	b.call(disk.OpWrite, two, 0)
+	require.False(t, signs(&b).OldIncrUnsynced, "nobody has asked for the sync")
+	b.log[2].Return = disk.Never
+	require.True(t, signs(&b).OldIncrUnsynced, "it waits behind the one in flight")
+
+	b = logBuilder{}
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0)
+	b.call(disk.OpCreate, two, 0)
+	b.call(disk.OpWrite, two, 0)
+	b.call(disk.OpUnlink, one, 0)
+	b.call(disk.OpCreate, three, 0)
+	b.call(disk.OpWrite, three, 0)
+	require.False(t, signs(&b).OldIncrUnsynced)
+	b.call(disk.OpFdatasync, one, 2).Return = disk.Never
+	require.True(t, signs(&b).OldIncrUnsynced, "the sync of the second waits behind that of the first, which has no name any more")
+}
+
+// TestFactsOfWritesThatAreTakenBack: what the disk took in part had not to survive, and while
+// the server cannot write it is blocked.
+func TestFactsOfWritesThatAreTakenBack(t *testing.T) {
+	const one = "appendonlydir/appendonly.aof.1.incr.aof"
+	var b logBuilder
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0)           // 0 to 100
+	b.call(disk.OpWrite, one, 0).Off = 100 // short
+	b.call(disk.OpTruncate, one, 0).Len = 100
+	read := func() (f facts, e history.Epoch) {
+		f.read(redis.Store, b.log, nil, &e)
+		return f, e
+	}
+	f, e := read()
+	require.Len(t, e.LogWrites, 1)
+	require.True(t, f.refused)
+	require.Equal(t, []history.Interval{{From: 4 * time.Millisecond, To: history.Never}}, e.Blocked)
+	b.call(disk.OpWrite, one, 0).Err = syscall.ENOSPC
+	b.call(disk.OpWrite, one, 0).Off = 100
+	f, e = read()
+	require.Len(t, e.LogWrites, 2)
+	require.False(t, f.refused || f.gap)
+	require.Equal(t, []history.Interval{{From: 4 * time.Millisecond, To: 6*time.Millisecond + ms500}}, e.Blocked)
+	b.log[len(b.log)-1].Off = 140
+	f, _ = read()
+	require.True(t, f.gap, "it was written behind the end of the file")
 }

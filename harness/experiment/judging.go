@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -124,7 +125,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		o.excuse()
 		return
 	}
-	if c, err = moved(c, x, o.History, j.slack); err != nil {
+	if c, err = moved(c, x, o.History, 0, j.slack); err != nil {
 		o.Verdict, o.Why = result.Unknown, err.Error()
 		return
 	}
@@ -138,7 +139,24 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		c.AllowRepair, c.AllowRefusal = true, true
 		x.Contract.Recovers(&c, x.Mode.Name, x.Crash.contract())
 	}
+	if o.Damaged && o.CutFiles > 1 && x.Mode.AOF {
+		// The server can tell a cut tail of the last file of its log; what is missing from
+		// one before it is a hole that nobody promises to see.
+		o.Verdict, o.Why = result.Unknown, fmt.Sprintf("%d files were cut at rest, and a server can tell what is missing from the last of its log alone", o.CutFiles)
+		return
+	}
+	if o.StartFailed != "" {
+		o.Verdict, o.Why = result.Unknown, "the server would not start, for its disk failed it: "+o.StartFailed
+		return
+	}
 	j.judge.Options.PlantHasty = x.Plants.HastyJudge
+	j.judge.Options.Lives, j.judge.Options.Limits.Steps = nil, 0
+	if x.Accounted {
+		j.judge.Options.Limits.Steps = huntedSteps
+	}
+	if len(o.History.Epochs) > 1 && j.contract == nil && !o.Damaged {
+		j.judge.Options.Lives = j.lives(x, o.History)
+	}
 	verdict := judge(o.History, c)
 	o.judgement, o.contract = &verdict, c
 	o.Verdict, o.Why = result.Verdict(verdict.Verdict), ""
@@ -156,7 +174,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		o.Verdict = result.Violated
 	}
 	if x.Workload.Beside {
-		o.takeBeside()
+		o.takeBeside(x)
 	}
 	o.InPlay = inPlay(x, o)
 	names, excused := finding.Shown(x.Mode.Store.Findings(), o.asFindingsSee(x))
@@ -164,6 +182,42 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		o.excuse()
 	}
 	o.takeUnread()
+}
+
+// huntedSteps bounds each search of an experiment that is one of very many: what takes longer
+// is unknown.
+const huntedSteps = 300_000
+
+// lives gives the contract of each life of a run by what ended it and by what was set in it;
+// a life that ends as the experiment's crash does, with nothing set, is judged by its own.
+func (j *judging) lives(x *Experiment, h *history.History) func(n int, life *history.Epoch) *contract.Contract {
+	return func(n int, life *history.Epoch) *contract.Contract {
+		other := *x
+		switch life.How {
+		case history.PowerCut:
+			other.Crash = PowerLoss()
+		case history.Terminated:
+			other.Crash = OrderlyEnd()
+		case history.ProcessKill, history.Exited: // what a server has written before it ends by itself is written
+			other.Crash = MustCrash("kill")
+		default:
+			return nil
+		}
+		if other.Crash.Ends == x.Crash.Ends && n == 0 {
+			return nil
+		}
+		if other.Crash.Ends == x.Crash.Ends {
+			other.Crash = x.Crash.Plainly()
+		}
+		c, err := contractOf(&x.Mode, other.Crash, x.Personality, x.Contract, j.slack)
+		if err == nil {
+			c, err = moved(c, &other, h, n, j.slack)
+		}
+		if err != nil {
+			return nil // what cannot be read of the mode is said of the first life
+		}
+		return &c
+	}
 }
 
 // take takes what the judges counted and found.
@@ -179,7 +233,7 @@ func (o *Outcome) take(v *checker.Judgement) {
 
 // asFindingsSee is what known findings see of a run.
 func (o *Outcome) asFindingsSee(x *Experiment) *finding.Run {
-	r := &finding.Run{Power: x.Crash.Power, Personality: x.Personality, Signs: o.Signs, Postponed: o.Postponed, History: o.History, FromSync: o.FromSync,
+	r := &finding.Run{Power: x.Crash.Power || slices.ContainsFunc(o.History.Epochs, func(e history.Epoch) bool { return e.How == history.PowerCut }), Personality: x.Personality, Signs: o.Signs, Postponed: o.Postponed, History: o.History, FromSync: o.FromSync,
 		ByItself: o.Recovery == machine.ByItself, Repaired: o.Recovery == machine.Repaired, Refused: o.Recovery == machine.RefusedToStart}
 	if o.Verdict == result.Violated {
 		for _, a := range o.Anomalies {
@@ -286,7 +340,13 @@ func syncInFlight(log []disk.Record, at time.Duration) bool {
 // takeBeside holds what came back of the keys of the client beside the workload against
 // the states that its commands had left by then: it must be one of them, whatever the mode
 // promises.
-func (o *Outcome) takeBeside() {
+//
+// The server deletes of them what its memory has no room for, FLUSHALL deletes them all, and
+// while it takes no writes it takes none of them either: of none of that is word on record.
+func (o *Outcome) takeBeside(x *Experiment) {
+	if p, err := x.Mode.Store.Policy(&x.Mode); err != nil || p.Evicts || flushes(x.Plan) || o.RefusedWrites > 0 {
+		return
+	}
 	for i := range o.History.States {
 		if s := &o.History.States[i]; !workloads.BesideLeft(o.History.Beside, s.Began, s.Beside) {
 			o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Hole),

@@ -37,6 +37,8 @@ type Experiment struct {
 	Asked bool
 	// Witness: porcupine judges the run as well.
 	Witness bool
+	// Accounted: the outcome says what became of each statement of the plan.
+	Accounted bool
 }
 
 // Outcome is what one experiment showed.
@@ -102,6 +104,12 @@ type Outcome struct {
 
 	Seen
 
+	// Statements are what became of each statement of a plan that is accounted for, with
+	// instants of the history's clock.
+	Statements []plan.StatementReport
+	// Reached are the shapes that a hunt saw in the run.
+	Reached []string
+
 	History *history.History // the runner's own; good until its next run
 	Cut     disk.Cut
 
@@ -129,7 +137,9 @@ type Seen struct {
 	// that the disk failed.
 	Exit       string `json:"exit,omitempty"`
 	FailedCall string `json:"failed_call,omitempty"`
-	Refusal    string `json:"refusal,omitempty"` // the error that a write after the restart got
+	// StartFailed is the fault of a disk that was in place as a start was refused.
+	StartFailed string `json:"start_failed,omitempty"`
+	Refusal     string `json:"refusal,omitempty"` // the error that a write after the restart got
 	// Unread is what another version of the server could not read that was left to it.
 	Unread *Unread `json:"unread,omitempty"`
 }

@@ -15,11 +15,13 @@ type Heard struct {
 	// Syncs are the instants at which a snapshot was announced that is for a replica.
 	Syncs   []time.Duration
 	Worked  []history.Interval // when one went on, at most the last of them still
+	TailCut bool               // the torn tail of a log was cut off at the start
 	Working bool               // a snapshot or rewrite has begun and is not over, its hand-over included
 }
 
 func (l *Heard) Reset() {
 	l.Forks, l.Syncs, l.Worked, l.Working = l.Forks[:0], l.Syncs[:0], l.Worked[:0], false
+	l.TailCut = false
 }
 
 // Line takes one message of a store's log and the time it was written, or a time before that.
@@ -34,6 +36,8 @@ func (l *Heard) Line(s Store, at time.Duration, msg string) {
 		l.Working = true
 	case ChildEnded:
 		l.Working = false
+	case TailCut:
+		l.TailCut = true
 	}
 	switch n := len(l.Worked) - 1; {
 	case l.Working && !before:

@@ -15,6 +15,9 @@ import (
 // because a stranger says so. Another store embeds it, and has what it has.
 type Plain struct{}
 
+// OpenTransaction implements Store: it has no transactions.
+func (Plain) OpenTransaction(vfs.FS) bool { return false }
+
 func (Plain) Findings() []*finding.Finding                    { return nil }
 func (Plain) Stray(vfs.FS) Stray                              { return nil }
 func (Plain) HoldsCommands([]byte) bool                       { return false }

@@ -66,11 +66,21 @@ type Keeping interface {
 	// On is the mode as the server has it: with the store's own understanding of files,
 	// and without what it does not know.
 	On(m Mode) Mode
+	// Settings are directives that have an effect on what it keeps, as experiments draw
+	// them, by name.
+	Settings() []Setting
 	// Check says what is wrong with a directive that somebody asks for.
 	Check(d Directive) error
 	// ReadConf reads a configuration file. foreign says that the server may know
 	// directives that torntail does not.
 	ReadConf(file string, foreign bool) (*Conf, error)
+}
+
+// Setting is a directive, and values of it that make a difference.
+type Setting struct {
+	Name   string
+	Values []string
+	With   []string // settings without which it has no effect: they are drawn along with it
 }
 
 // Policy is what plans and contracts ask of a mode's directives.
@@ -109,6 +119,8 @@ type Files interface {
 	// disk held before (disk.OldBytesText), where the size of an append survived and its
 	// data did not.
 	Stray(fsys vfs.FS) Stray
+	// OpenTransaction reports whether a log ends within a transaction that has begun.
+	OpenTransaction(fsys vfs.FS) bool
 	// HoldsCommands reports whether blocks of a disk carry a part of a log.
 	HoldsCommands(block []byte) bool
 	// BetweenLogs reports whether a rewrite has gone on to the next log and not ended,

@@ -57,7 +57,25 @@ type Signs struct {
 	Dropped          bool `json:"dropped,omitempty"`            // a file of the log held what a failed sync had dropped, and nobody had written again
 	DraftTookOver    bool `json:"draft_took_over,omitempty"`    // a rewritten log, which is one file, had its name, and no returned sync covered all that it held then
 	BaseRefused      bool `json:"base_refused,omitempty"`       // the repair tool called the snapshot at the beginning of the log no log
+	DroppedElse      bool `json:"dropped_else,omitempty"`       // so did another of its files
+	OpenTransaction  bool `json:"open_transaction,omitempty"`   // the server had cut the tail of its log and left a transaction open in it
+	WriteRefused     bool `json:"write_refused,omitempty"`      // the disk had not taken what was last to be written to the log
+	Gap              bool `json:"gap,omitempty"`                // the log was cut after a short write, and written on behind where it had ended
 	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest had just been renamed, the sync of its directory had not returned
+}
+
+// With are the signs of two lives of a server, of which the later one began on what the
+// earlier had left.
+func (s Signs) With(t Signs) Signs {
+	return Signs{
+		WholeAOFVanished: s.WholeAOFVanished || t.WholeAOFVanished, RootSynced: s.RootSynced || t.RootSynced && !s.WholeAOFVanished, // too late
+		DataVanished: s.DataVanished || t.DataVanished, RenameUnsynced: s.RenameUnsynced || t.RenameUnsynced,
+		NULBytes: s.NULBytes || t.NULBytes, NULBytesSynced: s.NULBytesSynced || t.NULBytesSynced,
+		OldIncrUnsynced: s.OldIncrUnsynced || t.OldIncrUnsynced, Dropped: s.Dropped || t.Dropped,
+		DraftTookOver: s.DraftTookOver || t.DraftTookOver, BaseRefused: s.BaseRefused || t.BaseRefused,
+		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, Gap: s.Gap || t.Gap,
+		ManifestAhead: s.ManifestAhead || t.ManifestAhead,
+	}
 }
 
 // Drowning returns the first of the known findings because of which a run cannot be

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/torntail/torntail/faults/vfs"
@@ -115,6 +116,35 @@ func (s store) Stray(fsys vfs.FS) product.Stray {
 		}
 	}
 	return found
+}
+
+// OpenTransaction implements product.Store. No client of torntail writes such words into a value.
+func (s store) OpenTransaction(fsys vfs.FS) bool {
+	last := s.kin.Log
+	if last == "" {
+		names, err := fsys.List(AOFDir)
+		if err != nil {
+			return false
+		}
+		newest := int64(-1)
+		for _, name := range names {
+			if n := sequence(name); isIncr(name) && n > newest {
+				last, newest = path.Join(AOFDir, name), n
+			}
+		}
+	}
+	data, err := vfs.ReadFile(fsys, last)
+	return err == nil && bytes.LastIndex(data, []byte("*1\r\n$5\r\nMULTI\r\n")) > bytes.LastIndex(data, []byte("*1\r\n$4\r\nEXEC\r\n"))
+}
+
+// sequence is the number in the name of a file of the log; -1: there is none.
+func sequence(name string) int64 {
+	for _, part := range strings.Split(name, ".") {
+		if n, err := strconv.ParseInt(part, 10, 64); err == nil {
+			return n
+		}
+	}
+	return -1
 }
 
 // preamble is the length of the snapshot at the beginning of a single log (aof-use-rdb-preamble

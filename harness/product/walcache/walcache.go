@@ -81,6 +81,9 @@ func (store) Policy(m *product.Mode) (product.Policy, error) {
 	return product.Policy{Fsync: m.Get(sync)}, nil
 }
 
+// Settings implements product.Store: there is nothing to set.
+func (store) Settings() []product.Setting { return nil }
+
 func (store) Check(d product.Directive) error {
 	switch {
 	case d.Name == sync && !slices.Contains(syncs, d.Value):

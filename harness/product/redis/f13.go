@@ -1,0 +1,46 @@
+package redis
+
+import (
+	"slices"
+
+	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/harness/product/finding"
+	"github.com/torntail/torntail/reports/result"
+)
+
+// f13: what a start loads nobody syncs before something is written. It names the cause and
+// excuses nothing.
+func init() {
+	register(finding.Finding{
+		Finding: result.Finding{
+			Name:  "F13",
+			Title: "a server that is started after a kill does not sync what it has loaded, and a later power cut takes it",
+			Text: "A process kill leaves what was written in the page cache. The server that is started on it takes it for durable " +
+				"(aof.c: a load sets aof_fsync_offset to the size of the file): under everysec nothing is synced before the next write, however long that takes, and a power " +
+				"cut until then reaches back behind the restart.",
+		},
+		Cause: func(r *finding.Run) bool {
+			return r.Power && len(r.Anomalies) > 0 && r.History != nil && loadedUnsynced(r.History)
+		},
+	})
+}
+
+// loadedUnsynced reports whether a life that a power cut ended had begun on writes that no
+// sync of the life before had covered, and none of its own.
+func loadedUnsynced(h *history.History) bool {
+	for i := 1; i < len(h.Epochs); i++ {
+		if h.Epochs[i].How != history.PowerCut {
+			continue
+		}
+		for n := i - 1; n >= 0 && (h.Epochs[n].How == history.ProcessKill || h.Epochs[n].How == history.Exited); n-- {
+			before := &h.Epochs[n]
+			synced := func(s history.DiskSync) bool { return !s.Failed && s.Return <= h.Epochs[i].Ended }
+			if w := len(before.LogWrites); w > 0 && !slices.ContainsFunc(before.LogSyncs, func(s history.DiskSync) bool {
+				return synced(s) && s.Covers >= before.LogWrites[w-1].Return
+			}) && !slices.ContainsFunc(h.Epochs[i].LogSyncs, synced) {
+				return true
+			}
+		}
+	}
+	return false
+}
