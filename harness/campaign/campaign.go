@@ -122,12 +122,12 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 		}
 	}
 	groups, n := c.groups(cells, b)
-	pool, err := newPool(b, n)
+	pool, err := NewPool(b, n)
 	if err != nil {
 		c.giveUp(cells, err)
 		return results, err
 	}
-	defer pool.close()
+	defer pool.Close()
 	end, left := time.Now().Add(c.For), c.applicable(cells)
 	count := counter{tell: c.Progress, at: Progress{Total: c.Runs * left}}
 	for _, group := range groups {
@@ -237,7 +237,7 @@ func (c *Campaign) applicable(cells []*cell) int {
 // runCell runs experiments of one pair until enough crashes have struck, with
 // For until the deadline. The outcomes are counted in the order of their
 // numbers, so that the result does not depend on which worker was faster.
-func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, deadline time.Time, take func(*experiment.Experiment, *experiment.Outcome) error) error {
+func (c *Campaign) runCell(ctx context.Context, b Backend, p *Pool, cell *cell, deadline time.Time, take func(*experiment.Experiment, *experiment.Outcome) error) error {
 	enough := func() bool {
 		if c.For > 0 {
 			// However little time there is: a pair that was never tried says nothing.
@@ -253,7 +253,7 @@ func (c *Campaign) runCell(ctx context.Context, b Backend, p *pool, cell *cell, 
 		}
 		first := next
 		next += batch
-		err := p.run(ctx, workers, batch, func(i int) *experiment.Experiment {
+		err := p.Run(ctx, workers, batch, func(i int) *experiment.Experiment {
 			return c.on(b, c.Experiment(cell.mode, cell.crash, uint64(first+i)))
 		}, func(x *experiment.Experiment, o *experiment.Outcome) error {
 			// Counted in order, so that where a pair ends depends on nothing else.
@@ -349,18 +349,24 @@ func (c *Campaign) keep(x *experiment.Experiment, o *experiment.Outcome, res *re
 	return nil
 }
 
-// pool is the runners of a campaign, which the pairs that run at the same time share.
-type pool struct {
+// Pool is the runners of a campaign, which the pairs that run at the same time share, or
+// those of experiments that somebody else draws.
+type Pool struct {
+	// Look, when not nil, is called with each outcome as it comes, on any goroutine, while its
+	// history is there for certain.
+	Look func(x *experiment.Experiment, o *experiment.Outcome)
+
 	all  []*experiment.Runner
 	idle chan *experiment.Runner
 }
 
-func newPool(b Backend, n int) (*pool, error) {
-	p := &pool{idle: make(chan *experiment.Runner, n)}
+// NewPool makes n runners on a backend.
+func NewPool(b Backend, n int) (*Pool, error) {
+	p := &Pool{idle: make(chan *experiment.Runner, n)}
 	for range n {
 		r, err := b.NewRunner()
 		if err != nil {
-			p.close()
+			p.Close()
 			return nil, err
 		}
 		p.all = append(p.all, r)
@@ -369,13 +375,14 @@ func newPool(b Backend, n int) (*pool, error) {
 	return p, nil
 }
 
-func (p *pool) close() {
+// Close ends what is left of the last experiments.
+func (p *Pool) Close() {
 	for _, r := range p.all {
 		r.Close()
 	}
 }
 
-// run runs experiments 0 to n-1, at most so many at a time as there are
+// Run runs experiments 0 to n-1, at most so many at a time as there are
 // workers, and gives the outcomes to take, in the order of their numbers and on
 // one goroutine at a time. A worker goes on to its next experiment without
 // waiting for its turn, unless the outcome is one to keep: its history lives in
@@ -384,7 +391,7 @@ func (p *pool) close() {
 // A worker takes a runner before it begins an experiment, never after: so an
 // outcome that waits for its turn with a runner in hand waits only for
 // experiments that have runners too.
-func (p *pool) run(ctx context.Context, workers, n int, make func(i int) *experiment.Experiment, take func(*experiment.Experiment, *experiment.Outcome) error) error {
+func (p *Pool) Run(ctx context.Context, workers, n int, make func(i int) *experiment.Experiment, take func(*experiment.Experiment, *experiment.Outcome) error) error {
 	q := queue{n: n, take: take, ready: map[int]ran{}}
 	q.turn.L = &q.mu
 	var wg sync.WaitGroup
@@ -399,7 +406,7 @@ func (p *pool) run(ctx context.Context, workers, n int, make func(i int) *experi
 }
 
 // one runs the next experiment of a queue; false when there is none.
-func (p *pool) one(ctx context.Context, q *queue, make func(i int) *experiment.Experiment) bool {
+func (p *Pool) one(ctx context.Context, q *queue, make func(i int) *experiment.Experiment) bool {
 	r := <-p.idle
 	defer func() { p.idle <- r }()
 	i, ok := q.begin(ctx)
@@ -410,6 +417,9 @@ func (p *pool) one(ctx context.Context, q *queue, make func(i int) *experiment.E
 	o, err := r.Run(ctx, x)
 	if err != nil && ctx.Err() != nil {
 		o, err = nil, nil // given up
+	}
+	if o != nil && p.Look != nil {
+		p.Look(x, o)
 	}
 	q.end(i, ran{x, o, err})
 	return true

@@ -266,13 +266,13 @@ func BenchmarkCycle(b *testing.B) {
 	for _, workers := range []int{1, 4, 8} {
 		b.Run("target=redis-server/workers="+strconv.Itoa(workers), func(b *testing.B) {
 			rig := newRig(b)
-			p, err := newPool(RealServer(rig, ""), workers)
+			p, err := NewPool(RealServer(rig, ""), workers)
 			require.NoError(b, err)
-			defer p.close()
+			defer p.Close()
 			b.ReportAllocs()
 			b.ResetTimer()
 			began := time.Now()
-			err = p.run(context.Background(), workers, b.N, func(i int) *experiment.Experiment { return cycleExperiment(b, i) },
+			err = p.Run(context.Background(), workers, b.N, func(i int) *experiment.Experiment { return cycleExperiment(b, i) },
 				func(x *experiment.Experiment, o *experiment.Outcome) error {
 					if !o.Struck || o.Acked < 99 || o.Verdict != result.Holds {
 						b.Errorf("struck %v, %d acknowledged, %s: %s %v", o.Struck, o.Acked, o.Verdict, o.Why, o.Anomalies)

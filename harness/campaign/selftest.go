@@ -424,12 +424,12 @@ func silent(ctx context.Context, seed uint64, total int) (runs int, alarm string
 	}
 	b := Simulation()
 	workers := b.Parallel(nil)
-	pool, err := newPool(b, workers)
+	pool, err := NewPool(b, workers)
 	if err != nil {
 		return 0, "", err
 	}
-	defer pool.close()
-	err = pool.run(ctx, workers, total, func(n int) *experiment.Experiment {
+	defer pool.Close()
+	err = pool.Run(ctx, workers, total, func(n int) *experiment.Experiment {
 		x := *pairs[n%len(pairs)]
 		x.Seed = seeding.Derive(seed, hashName("clean"), uint64(n))
 		x.Plan = experiment.GeneratePlan(&x.Mode, x.Crash, x.Seed)

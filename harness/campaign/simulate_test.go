@@ -115,12 +115,12 @@ func TestNoFalseAlarm(t *testing.T) {
 	total := seeds(t, 1500)
 	b := Simulation()
 	workers := b.Parallel(nil)
-	pool, err := newPool(b, workers)
+	pool, err := NewPool(b, workers)
 	require.NoError(t, err)
-	defer pool.close()
+	defer pool.Close()
 	struck, lost, unknown := 0, 0, 0
 	counts := map[string]int{}
-	err = pool.run(context.Background(), workers, total, func(n int) *experiment.Experiment {
+	err = pool.Run(context.Background(), workers, total, func(n int) *experiment.Experiment {
 		p := list[n%len(list)]
 		x := c.Experiment(&c.Modes[p[0]], c.Crashes[p[1]], uint64(n))
 		x.Personality = personalities[n/len(list)%len(personalities)]

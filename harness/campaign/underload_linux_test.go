@@ -108,10 +108,10 @@ func (r *record) judge(t *testing.T, under burden, what string, b Backend, list 
 		return
 	}
 	workers := min(len(list), b.Parallel(&list[0].Mode))
-	pool, err := newPool(b, workers)
+	pool, err := NewPool(b, workers)
 	require.NoError(t, err)
-	defer pool.close()
-	require.NoError(t, pool.run(context.Background(), workers, len(list), func(n int) *experiment.Experiment { return list[n] },
+	defer pool.Close()
+	require.NoError(t, pool.Run(context.Background(), workers, len(list), func(n int) *experiment.Experiment { return list[n] },
 		func(x *experiment.Experiment, o *experiment.Outcome) error {
 			j := judged{Burden: under.name, What: what, Crash: x.Crash.Name, Seed: x.Seed, Struck: o.Struck, Verdict: o.Verdict, Why: o.Why}
 			if o.Distrust != "" {

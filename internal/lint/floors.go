@@ -59,6 +59,7 @@ var floors = []struct {
 	{"harness/policies", 48},
 	{"harness/shrink", 48},
 	{"harness/claims", 48},
+	{"harness/hunt", 49},
 	{"harness/suite", 49},
 	{"cmd", 50},
 	{"targets", 0}, // servers to be tested; they import nothing of torntail
