@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/torntail/torntail/faults/blocklog"
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
@@ -279,8 +280,12 @@ func lostOutside(broken error, results []result.Result) error {
 }
 
 // takenAway reports whether an error is the environment's: it had no room, no
-// descriptors or no memory left, killed a server, or lost its program.
+// descriptors or no memory left, killed a server, lost its program, or lets nothing be mounted.
 func takenAway(err error) bool {
+	var denied *fusefs.MountError
+	if errors.As(err, &denied) {
+		return true
+	}
 	var refusal *process.StartError
 	if errors.As(err, &refusal) {
 		if refusal.Exited && refusal.Exit.Signal == syscall.SIGKILL {

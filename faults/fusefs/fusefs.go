@@ -76,6 +76,15 @@ type PointError struct {
 func (e *PointError) Error() string { return fmt.Sprintf("cannot mount at %s: %v", e.Dir, e.Err) }
 func (e *PointError) Unwrap() error { return e.Err }
 
+// MountError is why this machine lets nothing be mounted.
+type MountError struct {
+	Dir string
+	Err error
+}
+
+func (e *MountError) Error() string { return fmt.Sprintf("cannot mount at %s: %v", e.Dir, e.Err) }
+func (e *MountError) Unwrap() error { return e.Err }
+
 // Why a directory is no mount point.
 var (
 	ErrNotEmpty = errors.New("the directory is not empty")

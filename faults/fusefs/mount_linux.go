@@ -38,7 +38,7 @@ func mountAt(dir string, o Options) (*attachment, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cannot mount at %s: %w", dir, err)
+		return nil, &MountError{dir, err}
 	}
 	return a, nil
 }
