@@ -63,6 +63,10 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 		{name: "what was written and taken back had not to survive", mode: "everysec", rate: 100, span: 3 * time.Second,
 			plan: "at 300ms: full n1 1000 for 1.5s\nat 2.5s: power-cut n1 keep none", verdict: result.Holds},
 
+		{name: "no snapshot is begun while a rewrite goes on", mode: "rdb", rate: 10, span: 9 * time.Second,
+			plan: "at 1.9s: slow fsync(temp-rewriteaof*) 3s\nat 2s: do n1 BGREWRITEAOF\nat 8s: kill n1", verdict: result.Holds},
+		{name: "of what was taken back a power cut takes nothing", mode: "everysec", rate: 100, span: 4 * time.Second,
+			plan: "at 1.1s: full n1 10\nat 2.95s: power-cut n1 keep none", verdict: result.Holds},
 		{name: "a server that is struck while it starts", mode: "none",
 			plan: "at n1 open(*)#1 after 500ms: kill n1\nat 700ms: kill n1", verdict: result.Unknown},
 
@@ -98,6 +102,7 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 				x := &experiment.Experiment{Mode: m, Crash: crash, Workload: w, Personality: cmp.Or(c.personality, "ext4"), Profile: "cloud-ssd", Seed: seed, Plan: p}
 				o, err := s.Run(x, nil)
 				require.NoError(t, err)
+				require.Empty(t, o.Distrust)
 				if c.seeds > 0 && o.Verdict != c.verdict {
 					continue
 				}

@@ -547,7 +547,7 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	r.facts.carries = commitsCarryData(r.x.Personality)
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
 	r.askedFor(epoch)
-	product.Children(&r.x.Mode, r.heard.Worked, at, epoch)
+	product.Children(&r.x.Mode, r.heard.Worked, r.heard.Rewrote, at, epoch)
 	if r.out.Blind == "" {
 		r.out.Blind = blind(&r.x.Mode, log, &r.heard, epoch, r.acked())
 	}

@@ -233,6 +233,7 @@ func (f *facts) follow(c *disk.Record) {
 		}
 	case c.Kind == disk.OpTruncate && i < len(f.logs) && c.Err == 0:
 		w := &f.logs[i]
+		w.bytes = max(0, w.bytes-max(0, w.end-c.Len)) // what was taken back can be lost no more
 		w.end, w.before, w.durable = min(w.end, c.Len), min(w.before, c.Len), min(w.durable, c.Len)
 	case c.Kind.IsSync() && i < len(f.logs) && c.Err != 0:
 		f.logs[i].failed = true

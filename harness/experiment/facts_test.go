@@ -391,6 +391,7 @@ func TestFactsOfWritesThatAreTakenBack(t *testing.T) {
 	}
 	f, e := read()
 	require.Len(t, e.LogWrites, 1)
+	require.EqualValues(t, 100, f.unsynced(time.Second, false))
 	require.True(t, f.refused)
 	require.Equal(t, []history.Interval{{From: 4 * time.Millisecond, To: history.Never}}, e.Blocked)
 	b.call(disk.OpWrite, one, 0).Err = syscall.ENOSPC

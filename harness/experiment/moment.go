@@ -42,6 +42,7 @@ type watched struct {
 	hist    *history.History
 	log     []disk.Record // of the life under way
 	forks   []time.Duration
+	rewrote []history.Interval // when rewrites alone did
 	worked  []history.Interval // when rewrites and snapshots went on
 	facts   *facts
 	judging *judging
@@ -85,7 +86,7 @@ func (r *Runner) watch(kind MomentKind, c *disk.Call, ack int) {
 	}
 	m := &r.moment
 	d := r.disk()
-	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.heard.Forks, worked: r.heard.Worked, facts: &r.facts, judging: &r.judging}
+	of := watched{x: r.x, disk: d, hist: r.hist, log: d.Log()[r.logFrom:], forks: r.heard.Forks, worked: r.heard.Worked, rewrote: r.heard.Rewrote, facts: &r.facts, judging: &r.judging}
 	*m = Moment{of: of, Number: r.moments, At: r.m.Now(), Kind: kind, Call: c, Ack: ack, epoch: m.epoch, changes: m.changes}
 	r.moments++
 	r.watcher(m)
@@ -123,7 +124,7 @@ func (m *Moment) life() *history.Epoch {
 		*e = history.Epoch{Began: m.of.hist.Epochs[0].Began, Ended: m.At, How: history.PowerCut, DiskSeen: m.of.disk != nil,
 			LogWrites: e.LogWrites[:0], LogSyncs: e.LogSyncs[:0], Snapshots: e.Snapshots[:0], Blocked: e.Blocked[:0], ChildRunning: e.ChildRunning[:0]}
 		m.of.facts.read(m.of.x.Mode.Store, m.of.log, m.of.forks, e)
-		product.Children(&m.of.x.Mode, m.of.worked, m.At, e)
+		product.Children(&m.of.x.Mode, m.of.worked, m.of.rewrote, m.At, e)
 	}
 	return &m.epoch
 }

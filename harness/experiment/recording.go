@@ -28,8 +28,8 @@ type Recording struct {
 	facts  facts
 	// On a real file system there is the disk's log instead of a tape, and when
 	// rewrites and snapshots went on, as the server said.
-	Blocks *blocklog.Log
-	worked []history.Interval
+	Blocks          *blocklog.Log
+	worked, rewrote []history.Interval
 }
 
 // Record runs an experiment whose plan ends the server's life in an orderly way, on a
@@ -57,7 +57,7 @@ func (r *Recording) take(of *Runner) error {
 	if b, ok := of.m.(interface{ Log() *blocklog.Log }); ok {
 		r.Blocks = b.Log()
 	}
-	r.Hist, r.Ended, r.forks, r.worked = of.hist, at, slices.Clone(of.heard.Forks), slices.Clone(of.heard.Worked)
+	r.Hist, r.Ended, r.forks, r.worked, r.rewrote = of.hist, at, slices.Clone(of.heard.Forks), slices.Clone(of.heard.Worked), slices.Clone(of.heard.Rewrote)
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (w *playback) tell(kind MomentKind, at time.Duration, c *disk.Call, ack int
 	w.invokedBy(at)
 	d := w.player.Disk()
 	m := &w.moment
-	of := watched{x: w.r.X, disk: d, hist: w.hist, log: d.Log(), forks: w.forksBy(at), worked: w.r.worked, facts: &w.r.facts, judging: &w.r.judged}
+	of := watched{x: w.r.X, disk: d, hist: w.hist, log: d.Log(), forks: w.forksBy(at), worked: w.r.worked, rewrote: w.r.rewrote, facts: &w.r.facts, judging: &w.r.judged}
 	*m = Moment{of: of, Number: w.moments, At: at, Kind: kind, Call: c, Ack: ack, epoch: m.epoch, changes: m.changes}
 	w.moments++
 	w.f(m)

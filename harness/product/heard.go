@@ -15,13 +15,14 @@ type Heard struct {
 	// Syncs are the instants at which a snapshot was announced that is for a replica.
 	Syncs   []time.Duration
 	Worked  []history.Interval // when one went on, at most the last of them still
+	Rewrote []history.Interval // when it was a rewrite
 	TailCut bool               // the torn tail of a log was cut off at the start
 	Working bool               // a snapshot or rewrite has begun and is not over, its hand-over included
 }
 
 func (l *Heard) Reset() {
 	l.Forks, l.Syncs, l.Worked, l.Working = l.Forks[:0], l.Syncs[:0], l.Worked[:0], false
-	l.TailCut = false
+	l.TailCut, l.Rewrote = false, l.Rewrote[:0]
 }
 
 // Line takes one message of a store's log and the time it was written, or a time before that.
@@ -34,8 +35,12 @@ func (l *Heard) Line(s Store, at time.Duration, msg string) {
 		l.Syncs = append(l.Syncs, at)
 	case RewriteBegan:
 		l.Working = true
+		l.Rewrote = append(l.Rewrote, history.Interval{From: at, To: history.Never})
 	case ChildEnded:
 		l.Working = false
+		if n := len(l.Rewrote) - 1; n >= 0 {
+			l.Rewrote[n].To = min(l.Rewrote[n].To, at)
+		}
 	case TailCut:
 		l.TailCut = true
 	}
@@ -48,12 +53,17 @@ func (l *Heard) Line(s Store, at time.Duration, msg string) {
 }
 
 // Children adds to an epoch when children had run by an instant, in modes whose promise
-// depends on it: those that sync nothing meanwhile.
-func Children(m *Mode, worked []history.Interval, at time.Duration, e *history.Epoch) {
+// depends on it: those that sync nothing meanwhile, and those that begin no snapshot while
+// there is a rewrite.
+func Children(m *Mode, worked, rewrote []history.Interval, at time.Duration, e *history.Epoch) {
+	list := worked
 	if p, _ := m.Store.Policy(m); !p.NoSyncOnRewrite {
-		return
+		if !m.RDB {
+			return
+		}
+		list = rewrote
 	}
-	for _, w := range worked {
+	for _, w := range list {
 		if w.From > at {
 			break
 		}
