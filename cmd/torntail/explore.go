@@ -42,6 +42,7 @@ type exploreCmd struct {
 	Commands    int      `default:"500" help:"Commands in the recorded run; default ${default}." placeholder:"N" group:"What is explored"`
 	ValueSize   int      `default:"64" help:"Bytes of a value; default ${default}." placeholder:"N" group:"What is explored"`
 	Directive   []string `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"What is explored"`
+	Conf        string   `help:"A redis.conf to run under; without --mode its own persistence settings are the mode." placeholder:"FILE" group:"What is explored"`
 	Plant       string   `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"What is explored"`
 	Seed        uint64   `default:"1" help:"Seed of everything that is drawn; default ${default}." group:"What is explored"`
 	Bound       string   `default:"2" help:"Which states are tried at each moment: prefix, triad, 1, 2, 5 or all; default ${default}." placeholder:"BOUND" group:"How far"`
@@ -65,9 +66,12 @@ Examples:
 }
 
 func (c *exploreCmd) Run(a *app) error {
-	all, err := c.options()
+	all, notes, err := c.options()
 	if err != nil {
 		return usage(err)
+	}
+	for _, n := range notes {
+		fmt.Fprintln(a.stderr, n)
 	}
 	ctx, stop := a.interruptible()
 	defer stop()
@@ -107,69 +111,70 @@ func (c *exploreCmd) Run(a *app) error {
 
 // options checks the flags: one exploration for each mode and personality, or on a real
 // file system for each mode.
-func (c *exploreCmd) options() ([]*explore.Options, error) {
+func (c *exploreCmd) options() ([]*explore.Options, []string, error) {
 	backend, err := backendOf(c.Target, c.Backend)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	blocks := backend == plan.Block
 	fs, err := blocklog.ParseFS(c.FS)
 	if err != nil && blocks {
-		return nil, fmt.Errorf("--fs: %w", err)
+		return nil, nil, fmt.Errorf("--fs: %w", err)
 	}
 	switch {
 	case blocks && (c.Plant != "" || c.Double):
-		return nil, errors.New("--plant and --double do not go with --backend block")
+		return nil, nil, errors.New("--plant and --double do not go with --backend block")
 	case c.Images < 1:
-		return nil, errors.New("--images takes 1 or more")
+		return nil, nil, errors.New("--images takes 1 or more")
 	}
 	real := c.Target != "engine"
 	if real && c.Double {
-		return nil, errors.New("--double: recoveries of a real server are not recorded, so that they cannot be crashed again; want --target engine")
+		return nil, nil, errors.New("--double: recoveries of a real server are not recorded, so that they cannot be crashed again; want --target engine")
 	}
 	w := workloads.Default()
 	w.Name, w.ValueSize, w.Beside = c.Workload, c.ValueSize, c.Beside
 	if err := known("--workload", w.Name, workloadNames()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := w.Check(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if c.Commands < 1 || c.Commands > 100000 {
-		return nil, fmt.Errorf("--commands %d: want 1 to 100000", c.Commands)
+		return nil, nil, fmt.Errorf("--commands %d: want 1 to 100000", c.Commands)
 	}
 	if err := known("--profile", c.Profile, profileNames()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := known("--bound", c.Bound, namesOf(explore.Bounds, func(b *explore.Bound) string { return b.Name })); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	bound, err := explore.BoundByName(c.Bound)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	planted, err := plants(c.Plant)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if real && planted.Engine != 0 {
-		return nil, fmt.Errorf("--plant %s: bugs are planted in the embedded engine, and in the disk; want --target engine", c.Plant)
+		return nil, nil, fmt.Errorf("--plant %s: bugs are planted in the embedded engine, and in the disk; want --target engine", c.Plant)
 	}
 	if planted.ReopenUncrashed || planted.ClientLies {
-		return nil, fmt.Errorf("--plant %s: an exploration restarts no server and counts no replies, so that it cannot have this fault", c.Plant)
+		return nil, nil, fmt.Errorf("--plant %s: an exploration restarts no server and counts no replies, so that it cannot have this fault", c.Plant)
 	}
 	store := target.StoreOf(c.Target)
 	if err := canHave(store, w); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	more, err := directives(store, c.Directive)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	modes, personalities := c.Mode, c.Personality
-	if len(modes) == 0 {
-		modes = modesOnDisk(store)
+	modes, notes, err := modesUnder(store, c.Conf, real, c.Mode, modesOnDisk(store))
+	if err != nil {
+		return nil, nil, err
 	}
+	personalities := c.Personality
 	switch {
 	case blocks:
 		bound, personalities = explore.Sample, []string{fs.String()}
@@ -180,23 +185,19 @@ func (c *exploreCmd) options() ([]*explore.Options, error) {
 	for _, p := range personalities {
 		if !blocks {
 			if err := known("--personality", p, personalityNames()); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
-		for _, name := range modes {
-			m, err := mode(store, name)
-			if err != nil {
-				return nil, err
-			}
+		for _, m := range modes {
 			m = m.With(more)
 			if p, err := store.Policy(&m); err == nil && p.Evicts && real {
-				return nil, redis.ErrEvicts
+				return nil, nil, redis.ErrEvicts
 			}
 			all = append(all, &explore.Options{Mode: m, Personality: p, Profile: c.Profile, Workload: w, Commands: c.Commands,
 				Seed: c.Seed, Plants: planted, Bound: bound, Double: c.Double})
 		}
 	}
-	return all, nil
+	return all, notes, nil
 }
 
 // modesOnDisk are the modes that have something for a crash to take.

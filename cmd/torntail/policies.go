@@ -27,6 +27,7 @@ type policiesCmd struct {
 	Target      string        `help:"redis-server, engine, or the path of a server binary; default: redis-server where it and FUSE are there, else engine." placeholder:"TARGET" group:"What is tested"`
 	Mode        []string      `help:"Settings to compare (torntail list modes); default always,everysec,no,rdb,hybrid." placeholder:"LIST" group:"What is tested"`
 	Setting     []string      `help:"One more setting: a mode and directives on top of it, as 'MODE; NAME=VALUE; ...'; may be repeated." placeholder:"TEXT" sep:"none" group:"What is tested"`
+	Conf        string        `help:"One more setting: what a redis.conf says." placeholder:"FILE" group:"What is tested"`
 	Personality string        `default:"ext4" help:"What the fault disk promises about a power cut; default ${default}." placeholder:"NAME" group:"What is tested"`
 	Profile     string        `default:"cloud-ssd" help:"How long its syncs take while losses are measured; default ${default}." placeholder:"NAME" group:"What is tested"`
 	Dir         string        `help:"Where costs are measured: a directory on the disk in question; default: the working directory." placeholder:"DIR" group:"Costs"`
@@ -241,6 +242,16 @@ func (c *policiesCmd) settings() ([]setting, error) {
 			return nil, fmt.Errorf("--setting %q: want 'MODE; NAME=VALUE; ...': %w", text, err)
 		}
 		list = append(list, setting{strings.Join(parts, "; "), m.With(more)})
+	}
+	if c.Conf != "" {
+		under, notes, err := modesUnder(redis.Store, c.Conf, c.Target != "engine", nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range notes {
+			fmt.Fprintln(os.Stderr, n)
+		}
+		list = append(list, setting{filepath.Base(c.Conf), under[0]})
 	}
 	for i := range list {
 		for j := range i {

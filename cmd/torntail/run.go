@@ -263,21 +263,26 @@ func bearable(m *product.Mode, target string) error {
 // which of its lines torntail overrides.
 func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
 	store := target.StoreOf(c.Target)
+	return modesUnder(store, c.Conf, c.Target != "engine", c.Mode, store.DefaultModes())
+}
+
+// modesUnder are the modes that are named, on top of a configuration file if there is one, or
+// what the file itself amounts to; of neither, others.
+func modesUnder(store product.Store, file string, foreign bool, names, others []string) (list []product.Mode, notes []string, err error) {
 	var conf *product.Conf
-	if c.Conf != "" {
-		if conf, err = store.ReadConf(c.Conf, c.Target != "engine"); err != nil {
+	if file != "" {
+		if conf, err = store.ReadConf(file, foreign); err != nil {
 			return nil, nil, fmt.Errorf("--conf: %w", err)
 		}
 		for _, line := range conf.Overridden {
 			notes = append(notes, fmt.Sprintf("%s: overridden, torntail decides on %s itself", line, line.Name))
 		}
-		if len(c.Mode) == 0 {
-			return []product.Mode{conf.Mode}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", c.Conf, conf.Mode.Name)), nil
+		if len(names) == 0 {
+			return []product.Mode{conf.Mode}, append(notes, fmt.Sprintf("%s: keeps its data as mode %s does", file, conf.Mode.Name)), nil
 		}
 	}
-	names := c.Mode
 	if len(names) == 0 {
-		names = store.DefaultModes()
+		names = others
 	}
 	for _, name := range names {
 		m, err := mode(store, name)
@@ -288,7 +293,7 @@ func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
 			var lost []product.Directive
 			m, lost = conf.On(m)
 			for _, d := range lost {
-				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", c.Conf, d, m.Name, product.Directive{Name: d.Name, Value: m.Get(d.Name)}))
+				notes = append(notes, fmt.Sprintf("%s: %s: overridden, mode %s says %s", file, d, m.Name, product.Directive{Name: d.Name, Value: m.Get(d.Name)}))
 			}
 		}
 		list = append(list, m)
