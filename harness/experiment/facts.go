@@ -37,6 +37,10 @@ type facts struct {
 	took      disk.Ino
 	held      uint64 // call ID of the last write that was in it then; 0: none
 	inherited time.Duration
+	// named: that name is durable. synced: a sync of the file has returned since it has it,
+	// by the rename with that call ID.
+	named, synced bool
+	renamed       uint64
 	// turned is when the sync of the file before the last must have been asked for: when
 	// the index that names the last was durable, or the last was written to.
 	turned time.Duration
@@ -117,6 +121,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			f.follow(c)
 		}
 		f.redraft(c, role, e)
+		f.naming(c)
 		if f.carries && c.Kind.IsSync() && c.Kind != disk.OpSyncRange && c.Err == 0 {
 			f.carried(c.Return == disk.Never)
 		}
@@ -267,6 +272,7 @@ func (f *facts) redraft(c *disk.Record, role product.Role, e *history.Epoch) {
 			now.path = c.Path2
 		}
 		f.logs, f.draft, f.took, f.inherited = append(f.logs[:0], now), nil, now.ino, -1
+		f.named, f.synced, f.renamed = false, false, c.ID
 		f.held = now.written
 		if n := len(e.LogWrites); n > 0 {
 			f.inherited = e.LogWrites[n-1].Return
@@ -284,6 +290,18 @@ func (f *facts) redraft(c *disk.Record, role product.Role, e *history.Epoch) {
 	case c.Kind.IsSync() && f.draft != nil && c.Return != disk.Never:
 		f.draft.synced, f.draft.asked, f.draft.bytes, f.draft.durable = c.Covers, c.Covers, 0, f.draft.end
 	}
+}
+
+// naming keeps track of whether the name of a rewritten log that is one file is durable. A
+// sync of the directory makes it so, of the file (fsync on ext4, not fdatasync), and of what
+// was written later, where a commit carries all metadata before it.
+func (f *facts) naming(c *disk.Record) {
+	if f.took == 0 || c.Return == disk.Never || c.Err != 0 || !c.Kind.IsSync() && c.Kind != disk.OpDirSync {
+		return
+	}
+	ours := c.Ino == f.took
+	f.synced = f.synced || ours
+	f.named = f.named || f.carries || c.Kind == disk.OpDirSync && product.IsRoot(c.Path) || c.Kind == disk.OpFsync && ours || c.Covers > f.renamed
 }
 
 // covered is the return time of the last write that a sync of the log covers: in a file that
@@ -370,7 +388,8 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 		renamed = &f.snapshot
 	}
 	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
-		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, Gap: f.gap, RootSynced: f.rootSynced, DraftTookOver: f.tookOver()}
+		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, Gap: f.gap, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
+		NameUnsynced: f.took != 0 && f.synced && !f.named}
 }
 
 // tookOver reports whether a rewritten log has its name, and no returned sync has made

@@ -5,6 +5,7 @@
 //	go build -o old-server ./targets/singlelog && ln -s old-server old-check-aof
 //	torntail run --target ./old-server --mode always,everysec,no,none
 //	torntail run --target ./old-server --mode everysec --crash power-in-rewrite --directive plant=rename-before-sync
+//	torntail run --target ./old-server --mode everysec --crash power --directive plant=name-unsynced
 //
 // It has strings alone (SET, GET, DEL, KEYS, SCAN, TYPE, PTTL), BGREWRITEAOF, which is done at
 // once, and no snapshots. Called *-check-aof it cuts the end off a log that is not whole. As an
@@ -269,7 +270,7 @@ func (s *server) write(words []string) (int, error) {
 		return 0, err
 	}
 	if known["appendfsync"] == "always" {
-		return n, s.log.Sync()
+		return n, syscall.Fdatasync(int(s.log.Fd())) // as redis does on Linux
 	}
 	return n, nil
 }
@@ -298,7 +299,12 @@ func (s *server) rewrite() error {
 	if !early {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, os.Rename(draft, s.path), syncDir(s.path)); err != nil {
+	if err = errors.Join(err, os.Rename(draft, s.path)); err == nil && known["plant"] == "name-unsynced" {
+		err = syscall.Fdatasync(int(f.Fd())) // as redis does before 7.0
+	} else if err == nil {
+		err = syncDir(s.path)
+	}
+	if err != nil {
 		return err
 	}
 	old := s.log

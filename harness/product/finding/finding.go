@@ -56,6 +56,7 @@ type Signs struct {
 	OldIncrUnsynced  bool `json:"old_incr_unsynced,omitempty"`  // a rewrite had moved on, the sync of the old incr file was asked for and had not returned
 	Dropped          bool `json:"dropped,omitempty"`            // a file of the log held what a failed sync had dropped, and nobody had written again
 	DraftTookOver    bool `json:"draft_took_over,omitempty"`    // a rewritten log, which is one file, had its name, and no returned sync covered all that it held then
+	NameUnsynced     bool `json:"name_unsynced,omitempty"`      // such a log was synced since it had its name, and nothing had made the name durable
 	BaseRefused      bool `json:"base_refused,omitempty"`       // the repair tool called the snapshot at the beginning of the log no log
 	DroppedElse      bool `json:"dropped_else,omitempty"`       // so did another of its files
 	OpenTransaction  bool `json:"open_transaction,omitempty"`   // the server had cut the tail of its log and left a transaction open in it

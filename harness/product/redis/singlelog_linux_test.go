@@ -65,4 +65,19 @@ func TestASingleLogIsJudged(t *testing.T) {
 	require.Equal(t, result.Violated, r.Verdict, r.Why)
 	require.Positive(t, r.Anomalies["lost-write"])
 	require.Positive(t, r.Findings["F8"])
+	require.Zero(t, r.Findings["F17"])
+	// So does it where what was renamed is synced, and its name is not.
+	p, err := plan.Parse("plan 1\nat 300ms: do n1 BGREWRITEAOF\nat 400ms: power-cut n1 keep none\n")
+	require.NoError(t, err)
+	for plant, finding := range map[string]string{"name-unsynced": "F17", "": ""} {
+		m, err := product.ModeByName(server.Store, product.EverySecond)
+		require.NoError(t, err)
+		c := &campaign.Campaign{Modes: []product.Mode{m.With([]product.Directive{{Name: "plant", Value: plant}})}, Crashes: []*experiment.CrashKind{experiment.MustCrash("power")},
+			Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Runs: 2, Plan: p}
+		results, err := c.Run(t.Context(), campaign.RealServer(rig, server.Version))
+		require.NoError(t, err)
+		require.Equal(t, finding != "", results[0].Verdict == result.Violated, "%s: %s", plant, results[0].Why)
+		require.Equal(t, finding != "", results[0].Findings["F17"] > 0, plant)
+		require.Zero(t, results[0].Findings["F8"], plant)
+	}
 }
