@@ -95,6 +95,8 @@ func (f *found) unread(was *found, left string) *Unread {
 		return &Unread{anomaly.Unrecoverable, fmt.Sprintf("%s cannot read what %s %s, and the latter can: %s", f.by, was.by, left, f.why)}
 	case f.how == machine.Repaired && was.how == machine.ByItself:
 		return &Unread{anomaly.Unrecoverable, fmt.Sprintf("%s reads what %s %s only after a repair tool has run, and the latter without: %s", f.by, was.by, left, f.why)}
+	case was.how != machine.ByItself:
+		return nil // where a repair tool has cut, the other may have kept more
 	}
 	key := Lacks(&f.state, &was.state)
 	if key == "" {
