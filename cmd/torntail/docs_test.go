@@ -97,6 +97,9 @@ var runHere = []string{"run", "replay", "check", "shrink", "suite", "merge", "li
 var exceptions = map[string]string{
 	"run --target redis-server": "minutes on a real server; testdata/realserver.txtar and lacking.txtar run shorter ones",
 	"run --target redis-6.0":    "a server that has to be got; testdata/servers.txtar and oldserver.txtar",
+	"run --target redis-7.0":    "servers that have to be got; harness/target runs pairs of versions",
+	"run --target redis-8.0":    "servers that have to be got; harness/target runs pairs of versions",
+	"run --target 127.0.0.1":    "a server that runs already; testdata/guest.txtar",
 	"run --target valkey-9.1":   "a server that has to be got; testdata/servers.txtar",
 	"run --target targets/":     "a real server; testdata/target.txtar",
 	"run --target ./walcached":  "a real server, which has to be built; harness/product/walcache runs it",
@@ -106,6 +109,7 @@ var exceptions = map[string]string{
 	"suite suites/claims.yaml":  "minutes on a real server",
 	"suite suites/redis.yaml":   "minutes on a real server",
 	"suite suites/splitbrain":   "minutes on real servers",
+	"suite suites/versions":     "a quarter of an hour on servers that have to be got",
 	"merge shards/":             "what other machines have made",
 	"merge ../":                 "what other machines have made",
 }

@@ -188,11 +188,12 @@ func (r *Runner) rewritten(s successors) error {
 	return fmt.Errorf("%s was not over after %v", strings.Join(command, " "), rewriteLimit)
 }
 
-// takeUnread adds what another version could not read, which no known finding excuses.
+// takeUnread adds what another version could not read. No known finding excuses that, and what
+// looks like one is that.
 func (o *Outcome) takeUnread() {
 	if o.Unread == nil {
 		return
 	}
-	o.Verdict, o.Why, o.Excused = result.Violated, "", false
+	o.Verdict, o.Why, o.Excused, o.Findings = result.Violated, "", false, nil
 	o.Anomalies = append([]Anomaly{{string(o.Unread.Anomaly), o.Unread.Story}}, o.Anomalies...)
 }
