@@ -75,7 +75,7 @@ func (s Signs) With(t Signs) Signs {
 		OldIncrUnsynced: s.OldIncrUnsynced || t.OldIncrUnsynced, Dropped: s.Dropped || t.Dropped,
 		DraftTookOver: s.DraftTookOver || t.DraftTookOver, BaseRefused: s.BaseRefused || t.BaseRefused,
 		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, Gap: s.Gap || t.Gap,
-		ManifestAhead: s.ManifestAhead || t.ManifestAhead,
+		ManifestAhead: s.ManifestAhead || t.ManifestAhead, NameUnsynced: s.NameUnsynced || t.NameUnsynced,
 	}
 }
 

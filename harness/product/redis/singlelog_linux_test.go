@@ -77,7 +77,7 @@ func TestASingleLogIsJudged(t *testing.T) {
 		results, err := c.Run(t.Context(), campaign.RealServer(rig, server.Version))
 		require.NoError(t, err)
 		require.Equal(t, finding != "", results[0].Verdict == result.Violated, "%s: %s", plant, results[0].Why)
-		require.Equal(t, finding != "", results[0].Findings["F17"] > 0, plant)
+		require.Equal(t, finding != "", results[0].Findings["F17"] > 0, "%s: %v %v", plant, results[0].Findings, results[0].Failures)
 		require.Zero(t, results[0].Findings["F8"], plant)
 	}
 }
