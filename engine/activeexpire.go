@@ -70,7 +70,9 @@ func (s *Server) activeExpire(fast bool) {
 			}
 		}
 	}
-	c.took += s.env.Now() - began
+	took := s.env.Now() - began
+	c.took += took
+	s.sampleSpike("expire-cycle", took)
 	part := 0.0
 	if sampled > 0 {
 		part = float64(expired) / float64(sampled)

@@ -167,7 +167,10 @@ func (s *Server) serveReady() {
 func (s *Server) serveKey(k watchKey) {
 	key := []byte(k.key)
 	s.nowMs = 0 // the command may have taken its time
+	current := s.tracker.current
+	defer func() { s.tracker.current = current }()
 	for _, c := range slices.Clone(s.waiters.byKey[k]) {
+		s.tracker.current = c // it is told what it did behind its reply
 		w := c.blocked.wanted
 		// Looked up for each: the one before may have emptied it, or it expires.
 		o := s.find(c, key)
@@ -183,12 +186,20 @@ func (s *Server) serveKey(k watchKey) {
 			continue
 		}
 		served := false
+		acting := s.tracker.acting
+		s.tracker.acting = c
+		s.tracker.depth++
 		reply := s.replyOf(c, func() { served = w.serve(key, o) })
+		s.tracker.depth--
+		s.tracker.acting = acting
 		if served {
 			s.noteUnblocked(c)
 			s.answerText(c, reply)
 		}
 		s.propagatePending(c)
+		if len(s.tracker.pending) > 0 {
+			s.tellPending()
+		}
 	}
 }
 

@@ -190,7 +190,7 @@ func configRewrite(s *Server, c *Session, _ [][]byte) {
 		c.error("ERR The server is running without a config file")
 		return
 	}
-	if err := s.rewriteConfig(s.rewriteUsers); err != nil {
+	if err := s.rewriteConfig(s.rewriteUsers, false); err != nil {
 		s.warn("CONFIG REWRITE failed: " + err.Error())
 		c.error("ERR Rewriting config file: " + err.Error())
 		return
@@ -211,10 +211,10 @@ func (s *Server) rewriteUsers(r *config.Rewriter) {
 }
 
 // rewriteConfig makes the configuration file say what the configuration is,
-// and what more adds to it. On return without error that is durable: the new
+// and what more adds to it; all of it, or what differs from the defaults. On return without error that is durable: the new
 // content is synced under another name, takes the file's place, and the
 // directory is synced (redis 7.0.15 config.c rewriteConfigOverwriteFile).
-func (s *Server) rewriteConfig(more func(r *config.Rewriter)) error {
+func (s *Server) rewriteConfig(more func(r *config.Rewriter), all bool) error {
 	fsys, name := s.o.ConfigFS, path.Base(s.o.ConfigFile)
 	if fsys == nil {
 		return errors.New("the configuration file is out of reach")
@@ -224,6 +224,7 @@ func (s *Server) rewriteConfig(more func(r *config.Rewriter)) error {
 		return err
 	}
 	r := config.NewRewriter(old)
+	r.All = all
 	s.cfg.RewriteInto(r)
 	more(r)
 	temp := name + ".rewrite-" + strconv.Itoa(s.o.Pid) + ".tmp"

@@ -318,7 +318,7 @@ func (s *Server) describe(b *strings.Builder, c *Session) {
 	number("psub", int64(len(c.patterns)))
 	number("ssub", int64(len(c.shards)))
 	number("multi", multi)
-	number("qbuf", c.input)
+	number("qbuf", c.input+c.batch)
 	number("qbuf-free", 0)
 	number("argv-mem", c.batch)
 	number("multi-mem", 0)

@@ -92,6 +92,16 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		n, _ := parseInt(argv[2])
 		s.noExpire = n == 0
 		c.ok()
+	case sub == "pause-cron" && len(argv) == 3:
+		n, _ := parseInt(argv[2])
+		s.cronPaused = n != 0
+		c.ok()
+	case sub == "config-rewrite-force-all" && len(argv) == 2:
+		if err := s.rewriteConfig(s.rewriteUsers, true); err != nil {
+			c.error("ERR CONFIG-REWRITE-FORCE-ALL failed")
+			return
+		}
+		c.ok()
 	case sub == "loadaof":
 		s.expiring = expiring{}
 		s.debugLoad(c, "Append Only File loaded by DEBUG LOADAOF", s.mgr.LoadAOF)

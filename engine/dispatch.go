@@ -168,12 +168,12 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 	s.tracker.current = c
 	s.call(c, cmd, argv)
 	s.propagatePending(c)
+	if len(s.tracker.pending) > 0 {
+		s.tellPending()
+	}
 	c.offset = s.repl.Offset
 	if len(s.waiters.ready) > 0 && s.scripting.run == nil {
 		s.serveReady()
-	}
-	if len(s.tracker.pending) > 0 {
-		s.tellPending()
 	}
 	s.tracker.current = nil
 	if t := c.tracking; t != nil && !c.multi && !strings.HasPrefix(cmd.fullName, "client|") {

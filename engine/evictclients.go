@@ -38,14 +38,23 @@ func (c *Session) memory() int64 {
 			n += int64(len(a))
 		}
 	}
+	n += int64(watchMemory * len(c.watching))
+	if c.tracking != nil {
+		n += int64(prefixMemory * len(c.tracking.prefixes))
+	}
 	for _, names := range []subscriptions{c.channels, c.patterns, c.shards} {
 		n += int64(subscriptionMemory * len(names))
 	}
 	return n
 }
 
-// subscriptionMemory is about what redis-server takes for a session's knowledge of a channel.
-const subscriptionMemory = 24
+// What redis-server takes for a session's knowledge of a channel, a watched key, a prefix;
+// about.
+const (
+	subscriptionMemory = 40
+	watchMemory        = 80
+	prefixMemory       = 64
+)
 
 // sizeClass is a power of two, between those that redis-server tells clients apart by
 // (CLIENT_MEM_USAGE_BUCKET_MIN_LOG, MAX_LOG): of one class the oldest goes first.

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// spikes are the samples of one kind of event that took long: "command" or
-// "fast-command", as redis 7.0.15 latency.c keeps them. What else that watches, such
-// as forks and the log, is not sampled here.
+// spikes are the samples of one kind of event that took long: "command", "fast-command"
+// or "expire-cycle", as redis 7.0.15 latency.c keeps them. What else that watches, such as
+// forks and the log, is not sampled here.
 type spikes struct {
 	event   string
 	max     int64 // ms, of all there ever were
@@ -64,15 +64,20 @@ var latencyCommands = []entry{
 		"HISTOGRAM [COMMAND ...]", "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.", "    If no commands are specified then all histograms are replied.")},
 }
 
-// noteSpike samples a command that took as long as the configuration wants to hear of.
+// noteSpike samples a command.
 func (s *Server) noteSpike(cmd *command, took time.Duration) {
+	event := "command"
+	if s.cfg.LatencyMonitorThreshold > 0 && cmd.spec.Has("fast") {
+		event = "fast-command"
+	}
+	s.sampleSpike(event, took)
+}
+
+// sampleSpike samples what took as long as the configuration wants to hear of.
+func (s *Server) sampleSpike(event string, took time.Duration) {
 	ms := took.Milliseconds()
 	if s.cfg.LatencyMonitorThreshold == 0 || ms < s.cfg.LatencyMonitorThreshold {
 		return
-	}
-	event := "command"
-	if cmd.spec.Has("fast") {
-		event = "fast-command"
 	}
 	e := s.spikesOf([]byte(event))
 	if e == nil {

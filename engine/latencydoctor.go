@@ -117,6 +117,7 @@ func latencyDoctor(s *Server, c *Session, _ [][]byte) {
 	}
 	b.WriteString("\nI have a few advices for you:\n\n")
 	slow, slower := s.spikesOf([]byte("command")) != nil, s.cfg.SlowlogLogSlowerThan
+	expires := s.spikesOf([]byte("expire-cycle")) != nil
 	switch {
 	case !slow:
 	case slower < 0:
@@ -133,7 +134,10 @@ func latencyDoctor(s *Server, c *Session, _ [][]byte) {
 			"  4) Check with 'redis-cli --intrinsic-latency 100' what is the intrinsic latency in your system.\n" +
 			"  5) Check if the problem is allocator-related by recompiling Redis with MALLOC=libc, if you are using Jemalloc. However this may create fragmentation problems.\n")
 	}
-	if slow {
+	if expires && s.cfg.Hz < 100 {
+		b.WriteString("- In order to make the Redis keys expiring process more incremental, try to set the 'hz' configuration parameter to 100 using 'CONFIG SET hz 100'.\n")
+	}
+	if slow || expires {
 		b.WriteString("- Deleting, expiring or evicting (because of maxmemory policy) large objects is a blocking operation. If you have very large objects that are often deleted, expired, or evicted, try to fragment those objects into multiple smaller objects.\n")
 	}
 	c.verbatim(b.String())

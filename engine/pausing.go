@@ -72,10 +72,11 @@ func (s *Server) executeHeld() {
 	s.wake.Signal()
 }
 
-// mustPause reports whether a command has to wait for the end of a pause.
+// mustPause reports whether a command has to wait for the end of a pause. Those of the
+// master have to as well: a replica in a pause stays behind.
 func (s *Server) mustPause(c *Session, cmd *command, f flags) bool {
 	switch {
-	case !s.pauses.on(), c.isReplica(), c.master:
+	case !s.pauses.on(), c.isReplica():
 		return false
 	case s.pauses.all:
 		return true

@@ -119,7 +119,7 @@ func (w *watcher) save(lines []sentinel.Line) bool {
 		for _, o := range sentinel.Rewritten {
 			r.Done("sentinel " + o)
 		}
-	})
+	}, false)
 	if err != nil {
 		w.s.warn("WARNING: Sentinel was not able to save the new configuration on disk!!!: " + err.Error())
 		return false

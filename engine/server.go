@@ -137,6 +137,7 @@ type Server struct {
 	queuedBytes int64
 	peak        int64 // of used memory
 	noExpire    bool  // DEBUG SET-ACTIVE-EXPIRE 0
+	cronPaused  bool  // DEBUG PAUSE-CRON 1
 	nextCron    time.Duration
 	started     time.Duration
 	ending      ending
@@ -359,6 +360,9 @@ func (s *Server) exit(code int) int {
 
 // cron does what is due hz times a second (redis 7.0.15 server.c serverCron).
 func (s *Server) cron() error {
+	if s.cronPaused {
+		return nil
+	}
 	s.shutdownCron()
 	if s.exiting {
 		return nil

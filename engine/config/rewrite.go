@@ -17,6 +17,8 @@ type Rewriter struct {
 	at    map[string][]int // lines of an option that were not used yet
 	done  map[string]bool  // options of which everything has been said
 	tail  bool             // the signature is there
+	// All has every option said, defaults too (DEBUG CONFIG-REWRITE-FORCE-ALL).
+	All bool
 }
 
 // NewRewriter reads the file as it is; nil when there is none.
@@ -73,7 +75,7 @@ func (r *Rewriter) Line(option, line string, force bool) {
 		r.at[option] = at[1:]
 		return
 	}
-	if !force {
+	if !force && !r.All {
 		return
 	}
 	if !r.tail {

@@ -89,6 +89,7 @@ func TestRewrittenFileLikeRedis(t *testing.T) {
 		{"clients' memory, bytes", "maxmemory-clients 1mb\n", nil},
 		{"permissions", "unixsocketperm 700\n", nil},
 		{"every default", everyDirective(), nil},
+		{"everything", "hz 20\n# mine\n", []string{"DEBUG CONFIG-REWRITE-FORCE-ALL"}},
 		{"hz out of bounds", "hz 1000\n", nil},
 		{"hz out of bounds, set", "hz 20\n", []string{"CONFIG SET hz 0"}},
 	} {

@@ -39,6 +39,8 @@ var trackingScenes = map[string]string{
 		a CLIENT TRACKING ON|a GET k|b SET k 1|=|a GET k|a HELLO 3|b SET k 2|=|a CLIENT TRACKING maybe|a CLIENT TRACKING ON nosuch|a CLIENT TRACKING OFF x`,
 	"expired and evicted": `
 		a HELLO 3|a CLIENT TRACKING ON|b DEBUG SET-ACTIVE-EXPIRE 0|b SET k 1 PX 1|a GET k|b SET l 1|a GET l|b DEBUG SLEEP 0.01|b GET k|=|b SET k 1 PX 1|b DEBUG SLEEP 0.01|a GET k|b SET k 2|=|a GET l|b CONFIG SET maxmemory-policy allkeys-random|b CONFIG SET maxmemory 1|b PING|=|b CONFIG SET maxmemory 0|b SET k 1 PX 1|a CLIENT TRACKING OFF|a CLIENT TRACKING ON BCAST NOLOOP|b DEBUG SLEEP 0.01|a GET k|=`,
+	"unblocked": `
+		a HELLO 3|a CLIENT TRACKING ON|b RPUSH m x|a LRANGE m 0 -1|a LLEN l|~a BLMOVE l m LEFT LEFT 0|b RPUSH l v|=`,
 	"waiters": `
 		a HELLO 3|a CLIENT TRACKING ON|a LLEN l|b RPUSH l 1|=|a LLEN l|b LPOP l|=|a LRANGE l 0 -1|a RPUSH l 1 2|=|a LLEN l|b LMOVE l m LEFT LEFT|=`,
 }
@@ -117,13 +119,19 @@ func playTracking(t *testing.T, addr, scene string) (log []string) {
 			}
 			continue
 		}
-		n, text, _ := strings.Cut(line, " ")
+		waits := line[0] == '~' // is not answered before somebody else has done something
+		n, text, _ := strings.Cut(strings.TrimPrefix(line, "~"), " ")
 		c := clients[n]
 		argv, err := config.SplitArgs(here.Replace(text))
 		require.NoError(t, err)
 		_, err = c.Write([]byte(resp(argv...)))
 		require.NoError(t, err)
-		for {
+		for d := clients["c"]; waits; { // until it does
+			_, err := d.Write([]byte(resp("INFO", "clients")))
+			require.NoError(t, err)
+			waits = !strings.Contains(frame(d), "blocked_clients:1\r\n")
+		}
+		for line[0] != '~' {
 			f := frame(c)
 			note(n, f)
 			if c.gone || f[0] != '>' || strings.Contains(strings.ToLower(text), "subscribe") {
