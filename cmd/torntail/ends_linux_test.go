@@ -161,10 +161,6 @@ func settled(work, temp string) []string {
 	return left
 }
 
-// begun is how long a command takes at most until its own end has a status of its own: until
-// then the Go runtime's is 2.
-const begun = 200 * time.Millisecond
-
 // TestForcedEnds ends TORNTAIL_ENDS commands in all ways, at moments that are drawn: what is
 // left afterwards is counted by kind, and after doctor --clean there is nothing.
 func TestForcedEnds(t *testing.T) {
@@ -176,7 +172,7 @@ func TestForcedEnds(t *testing.T) {
 	torntail, err := exec.LookPath("torntail-mortal") // which dies of itself when it is asked to
 	require.NoError(t, err)
 	draw := rand.New(rand.NewPCG(1, uint64(count)))
-	before, ends, codes := map[string]map[string]int{}, map[string]int{}, map[string]map[int]int{}
+	before, ends, codes := map[string]map[string]int{}, map[string]int{}, map[string]map[string]int{}
 	bad := 0
 	for i := range count {
 		// Each command meets each ending in turn.
@@ -185,11 +181,10 @@ func TestForcedEnds(t *testing.T) {
 		require.NoError(t, os.Mkdir(filepath.Join(work, "m"), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(work, "s.yaml"), []byte(endlessSuite), 0o644))
 		cmd := exec.Command(torntail, strings.Fields(command)...)
-		cmd.Dir, cmd.Env = work, append(os.Environ(), "WORK="+work, "TMPDIR="+temp, "XDG_RUNTIME_DIR="+temp)
+		cmd.Dir, cmd.Env = work, append(os.Environ(), "WORK="+work, "TMPDIR="+temp, "XDG_RUNTIME_DIR="+temp, "BEGUN="+filepath.Join(work, "begun"))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		require.NoError(t, cmd.Start())
-		after := time.Duration(draw.IntN(4000)) * time.Millisecond
-		time.Sleep(after)
+		time.Sleep(time.Duration(draw.IntN(4000)) * time.Millisecond)
 		if command == "mount m" {
 			writer := exec.Command("sh", "-c", "cd m && while echo x >>f; do :; done")
 			writer.Dir = work
@@ -204,17 +199,22 @@ func TestForcedEnds(t *testing.T) {
 				watchdog = pid
 			}
 		}
+		_, err := os.Stat(filepath.Join(work, "begun"))
+		begun := err == nil
 		way.die(cmd.Process.Pid, watchdog)
 		cmd.Wait()
 		left := settled(work, temp)
 		ends[way.name]++
 		if before[way.name] == nil {
-			before[way.name], codes[way.name] = map[string]int{}, map[int]int{}
+			before[way.name], codes[way.name] = map[string]int{}, map[string]int{}
 		}
-		codes[way.name][cmd.ProcessState.ExitCode()]++
-		if after > begun {
+		code := strconv.Itoa(cmd.ProcessState.ExitCode())
+		if begun {
 			assert.NotEqual(t, result.ExitUsage, cmd.ProcessState.ExitCode(), "%s, %s: nothing was wrong with the input", command, way.name)
+		} else {
+			code += " before it had begun"
 		}
+		codes[way.name][code]++
 		for _, kind := range left {
 			before[way.name][kind]++
 		}
@@ -236,7 +236,7 @@ func TestForcedEnds(t *testing.T) {
 			kinds = append(kinds, fmt.Sprintf("%d %s", n, kind))
 		}
 		for code, n := range codes[way.name] {
-			statuses = append(statuses, fmt.Sprintf("%d (%d)", code, n))
+			statuses = append(statuses, fmt.Sprintf("%s (%d)", code, n))
 		}
 		sort.Strings(kinds)
 		sort.Strings(statuses)
