@@ -232,7 +232,7 @@ func TestASavedFailureSetsNoMoreThanDurability(t *testing.T) {
 // followed, neither to read what is there nor to write.
 func TestASavedFailureLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
-	s := fromStranger(t, "run-process")
+	var s *stranger
 	saved := func(dir string) []string {
 		files := []string{"experiment.json", "plan.txt", "history.jsonl", "contract.yaml", "picture.svg", "story.txt"}
 		if dir == strangersImage {

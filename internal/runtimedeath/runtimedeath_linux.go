@@ -9,13 +9,16 @@ import (
 	"unsafe"
 )
 
-// What the handler in assembly reads: the status, Go's handler of SIGABRT, and where it
-// stands itself.
+// What the handler in assembly reads: the status, and Go's handler of SIGABRT.
 var (
+	//lint:ignore U1000 the handler reads it
 	exitStatus uint32
-	goHandler  uintptr
-	handler    uintptr // set in assembly
+	//lint:ignore U1000 the handler reads it
+	goHandler uintptr
 )
+
+// handler is where that stands; it is set in assembly.
+var handler uintptr
 
 // action is the kernel's struct sigaction on these machines (rt_sigaction(2)).
 type action struct {

@@ -55,13 +55,12 @@ var deaths = []struct {
 	{"an unlock of what is not locked", "unlock of unlocked mutex", func() { new(sync.Mutex).Unlock() }},
 	{"a stack without end", "stack overflow", func() {
 		debug.SetMaxStack(1 << 20)
-		deeper(0)
+		println(deeper(0))
 	}},
 	{"no memory", "out of memory|address space collisions for -race", func() {
 		limit(syscall.RLIMIT_AS, 1<<30)
-		var all [][]byte
 		for {
-			all = append(all, make([]byte, 64<<20))
+			taken = append(taken, make([]byte, 64<<20))
 		}
 	}},
 	{"no threads", "newosproc|pthread_create failed", func() {
@@ -94,7 +93,14 @@ type worse struct{}
 
 func (worse) Error() string { panic("worse") }
 
-func deeper(n int) int { return deeper(n+1) + 1 }
+func deeper(n int) int {
+	if n < 0 {
+		return n
+	}
+	return deeper(n+1) + 1
+}
+
+var taken [][]byte
 
 func limit(what int, n uint64) { syscall.Setrlimit(what, &syscall.Rlimit{Cur: n, Max: n}) }
 
