@@ -398,6 +398,13 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, of *
 		// The child goes on until it has synced the directory (7.0.3 and later);
 		// only then does the server count the save as done.
 		since = s.Renamed
+		if s.Failed { // by the sync of the directory: it counts as a save that failed (7.0.3 rdb.c rdbSave)
+			since = max(since, s.Began+afterFailedSave-p.After)
+			if i == len(ep.Snapshots)-1 {
+				return late, late.Waited > 0
+			}
+			continue
+		}
 		if s.Durable <= ep.Ended {
 			since = max(since, s.Durable)
 		} else if i == len(ep.Snapshots)-1 {

@@ -182,6 +182,9 @@ func moved(c contract.Contract, x *Experiment, h *history.History, n int, slack 
 			continue
 		}
 	}
+	if p, _ := mode.Store.Policy(&mode); p.NoSyncOnRewrite {
+		from = 0 // "always" too leaves unsynced what a child delays
+	}
 	var err error
 	if len(mode.Directives) > len(x.Mode.Directives) || from > 0 {
 		c, err = contractOf(&mode, x.Crash, x.Personality, x.Contract, slack)

@@ -459,8 +459,11 @@ func (r *Runner) takeHeard(e *history.Epoch) {
 
 // found takes where stray bytes are in the log of the server that has come back.
 func (r *Runner) found(stray product.Stray) {
-	r.out.NULBytes = r.out.NULBytes || len(stray) > 0
-	r.out.NULBytesSynced = r.out.NULBytesSynced || len(r.stray) > 0 || r.facts.durable(stray)
+	if r.out.NULBytes {
+		return // those of a life before stay where they are
+	}
+	r.out.NULBytes = len(stray) > 0
+	r.out.NULBytesSynced = len(r.stray) > 0 || r.facts.durable(stray)
 }
 
 // event puts something that happens now on record.

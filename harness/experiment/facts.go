@@ -342,6 +342,8 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 		to = f.store.Role(c.Path2)
 	}
 	switch {
+	case c.Kind == disk.OpDirSync && c.Err != 0 && role.OfLog():
+		f.index.asked, f.ahead.asked = f.index.is, f.ahead.is // and is owed still
 	case c.Err != 0 || !role.OfLog() && !to.OfLog():
 	case c.Kind == disk.OpRename && (to == product.Index || to == product.TheLog && role == product.Draft):
 		if f.index.named(c.Return); f.fresh {
@@ -366,6 +368,8 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 // inRoot keeps track of what the server does in its own directory.
 func (f *facts) inRoot(c *disk.Call, role product.Role) {
 	switch {
+	case c.Kind == disk.OpDirSync && c.Err != 0 && product.IsRoot(c.Path):
+		f.snapshot.asked = f.snapshot.is
 	case c.Err != 0:
 	case c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
 		f.snapshot.sync(c)

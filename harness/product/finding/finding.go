@@ -71,7 +71,7 @@ func (s Signs) With(t Signs) Signs {
 	return Signs{
 		WholeAOFVanished: s.WholeAOFVanished || t.WholeAOFVanished, RootSynced: s.RootSynced || t.RootSynced && !s.WholeAOFVanished, // too late
 		DataVanished: s.DataVanished || t.DataVanished, RenameUnsynced: s.RenameUnsynced || t.RenameUnsynced,
-		NULBytes: s.NULBytes || t.NULBytes, NULBytesSynced: s.NULBytesSynced || t.NULBytesSynced,
+		NULBytes: s.NULBytes || t.NULBytes, NULBytesSynced: s.NULBytesSynced || t.NULBytesSynced && !s.NULBytes,
 		OldIncrUnsynced: s.OldIncrUnsynced || t.OldIncrUnsynced, Dropped: s.Dropped || t.Dropped,
 		DraftTookOver: s.DraftTookOver || t.DraftTookOver, BaseRefused: s.BaseRefused || t.BaseRefused,
 		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, Gap: s.Gap || t.Gap,

@@ -34,6 +34,9 @@ func loadedUnsynced(h *history.History) bool {
 		}
 		for n := i - 1; n >= 0 && (h.Epochs[n].How == history.ProcessKill || h.Epochs[n].How == history.Exited); n-- {
 			before := &h.Epochs[n]
+			if k := len(before.Snapshots); k > 0 && before.Snapshots[k-1].Renamed <= before.Ended && before.Snapshots[k-1].Durable > before.Ended {
+				return true // its name; nobody syncs the directory when it is loaded
+			}
 			synced := func(s history.DiskSync) bool { return !s.Failed && s.Return <= h.Epochs[i].Ended }
 			if w := len(before.LogWrites); w > 0 && !slices.ContainsFunc(before.LogSyncs, func(s history.DiskSync) bool {
 				return synced(s) && s.Covers >= before.LogWrites[w-1].Return

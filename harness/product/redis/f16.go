@@ -1,6 +1,9 @@
 package redis
 
 import (
+	"slices"
+
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -11,11 +14,20 @@ func init() {
 	register(finding.Finding{
 		Finding: result.Finding{
 			Name:  "F16",
-			Title: "an fsync that fails and says so only later leaves a manifest, base or snapshot without data under its name",
+			Title: "an fsync that fails and says so only later leaves a file without its data",
 			Text: "A file that replaces another (manifest, base of a rewrite, dump.rdb) is written, fsynced and renamed. Where the file system answers a failed fsync with " +
 				"success and tells of it at the next (ext4 with data=journal), or the server does not look at the answer, the name stands for a file whose data the disk does not " +
 				"have; a power cut leaves zeroes, and the server refuses to start.",
 		},
-		Cause: func(r *finding.Run) bool { return r.Power && r.DroppedElse && len(r.Anomalies) > 0 },
+		Cause: func(r *finding.Run) bool {
+			return r.Power && len(r.Anomalies) > 0 && (r.DroppedElse || r.Dropped && r.History != nil && !anyFailedSync(r.History))
+		},
+	})
+}
+
+// anyFailedSync reports whether the server was told that a sync of its log had failed.
+func anyFailedSync(h *history.History) bool {
+	return slices.ContainsFunc(h.Epochs, func(e history.Epoch) bool {
+		return slices.ContainsFunc(e.LogSyncs, func(s history.DiskSync) bool { return s.Failed })
 	})
 }

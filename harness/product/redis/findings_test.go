@@ -113,7 +113,14 @@ func TestShown(t *testing.T) {
 		{"a failed sync that broke nothing", finding.Run{Signs: dropped, Power: true, History: lives(failed, good)}, "", false},
 		{"a failed sync after which writes were taken", finding.Run{Signs: dropped, Power: true, Anomalies: append(lost, anomaly.Refused), History: lives(failed, good)}, "", false},
 		{"a failed sync, and a kill", finding.Run{Signs: dropped, Anomalies: lost, History: lives(failed, good)}, "", false},
-		{"no failed sync", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(good, good)}, "", false},
+		{"a failed sync that nobody was told of", finding.Run{Signs: dropped, Power: true, Anomalies: lost, History: lives(good, good)}, "F16", false},
+		{"one of another file", finding.Run{Signs: finding.Signs{DroppedElse: true}, Power: true, Anomalies: lost, History: lives(good, good)}, "F16", false},
+		{"the same, and a kill", finding.Run{Signs: finding.Signs{DroppedElse: true}, Anomalies: lost, History: lives(good, good)}, "", false},
+		{"a transaction that was left open, in a second life", finding.Run{Signs: finding.Signs{OpenTransaction: true}, Anomalies: lost, History: &history.History{Epochs: make([]history.Epoch, 2)}}, "F12", false},
+		{"in the first", finding.Run{Signs: finding.Signs{OpenTransaction: true}, Anomalies: lost, History: &history.History{Epochs: make([]history.Epoch, 1)}}, "", false},
+		{"a write that the disk did not take", finding.Run{Signs: finding.Signs{WriteRefused: true}, Anomalies: lost}, "F14", false},
+		{"nothing lost by it", finding.Run{Signs: finding.Signs{WriteRefused: true, Gap: true}}, "", false},
+		{"a gap in the log", finding.Run{Signs: finding.Signs{Gap: true}, Anomalies: lost}, "F15", false},
 	} {
 		names, excused := finding.Shown(findings, &c.run)
 		require.Equal(t, c.want, strings.Join(names, " "), c.name)
