@@ -63,6 +63,11 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 		{name: "what was written and taken back had not to survive", mode: "everysec", rate: 100, span: 3 * time.Second,
 			plan: "at 300ms: full n1 1000 for 1.5s\nat 2.5s: power-cut n1 keep none", verdict: result.Holds},
 
+		{name: "a save whose directory cannot be synced has failed, and is tried again after 5 s", mode: "rdb", rate: 10, span: 9 * time.Second,
+			plan: "at 2.5s: fail dirsync(*) EIO for 1 calls\nat 8.4s: kill n1", verdict: result.Holds},
+		{name: "always keeps not what a child delays", mode: "everysec", rate: 100, span: 3 * time.Second,
+			directives: []product.Directive{{Name: "no-appendfsync-on-rewrite", Value: "yes"}, {Name: "rdb-key-save-delay", Value: "20000"}},
+			plan:       "at 1s: do n1 CONFIG SET appendfsync always\nat 2s: do n1 BGREWRITEAOF\nat 2.2s: power-cut n1 keep none", verdict: result.Holds},
 		{name: "no snapshot is begun while a rewrite goes on", mode: "rdb", rate: 10, span: 9 * time.Second,
 			plan: "at 1.9s: slow fsync(temp-rewriteaof*) 3s\nat 2s: do n1 BGREWRITEAOF\nat 8s: kill n1", verdict: result.Holds},
 		{name: "of what was taken back a power cut takes nothing", mode: "everysec", rate: 100, span: 4 * time.Second,
