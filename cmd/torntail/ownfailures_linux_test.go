@@ -111,14 +111,14 @@ func TestTakenAwayInMidRun(t *testing.T) {
 			result.ExitUnknown, "", `  term +0/1 +0 +0 .*unknown\n    no crash struck: the crash did not strike`},
 		{"the server is slow to load", `[ $n = 1 ] && sleep 1`, "", "exec $T run --target ./server --disk host --mode always --crash kill --runs 1 --workers 1 --out out",
 			result.ExitHolds, "", `  kill +1 .*holds`},
-		{"the server is too slow to load", `[ $n = 1 ] && sleep 100`, "within: 3s", "exec $T run --target t.yaml --disk host --mode always --crash kill --runs 1 --workers 1 --out out",
+		{"the server is too slow to load", `[ $n = 2 ] && sleep 100`, "within: 3s", "exec $T run --target t.yaml --disk host --mode always --crash kill --runs 1 --workers 1 --out out",
 			result.ExitHolds, "", `  kill +1/2 .*holds`},
 		{"the server's own words cannot be read", `printf '\033[31m\377\000\n'; exec >&- 2>&-`, "", "exec $T run --target ./server --disk host --mode always --crash kill --runs 2 --workers 1 --out out",
 			result.ExitHolds, "", `  kill +2 .*holds`},
 		{"the server's last words are no text", `printf '\033[31m\377\000\n'; [ $n = 4 ] && exit 1`, "", "exec $T" + onHost,
 			result.ExitInternal, `\x1b[31m\xff`, `  kill +[1-9](/\d)? .*unknown`},
 		{"the server is not the process that was started", `[ $n = 4 ] && { redis-server "$@" & wait; }`, "", "exec $T" + onHost,
-			result.ExitEnvironment, "a script must exec the server", `  kill +[1-9](/\d)? .*unknown`},
+			result.ExitHolds, "", `  kill +4 .*holds`}, // who listens on the port is found, and struck
 		{"another torntail writes into the directory", "", "", "mkdir out; flock out " + "$T" + onHost,
 			result.ExitUsage, "--out: another torntail writes into out", ""},
 	} {
@@ -178,8 +178,12 @@ matrix:
 			}
 			line := "cat >t.yaml <<'END'\n" + targetFile + "within: 1s\nEND\ncat >s.yaml <<'END'\n" + suite + "END\nexec $T " + args + " --out out"
 			code, out, errs := brokenCommand(t, "kill -STOP $$", line)
-			require.Equal(t, result.ExitEnvironment, code, "%s\n%s", errs, out)
-			require.Contains(t, errs, "did not answer in time")
+			want := result.ExitEnvironment
+			if strings.HasPrefix(args, "suite") {
+				want = result.ExitUnknown // which goes on with its other targets, and says why nothing is known of this
+			}
+			require.Equal(t, want, code, "%s\n%s", errs, out)
+			require.Regexp(t, `did not answer within`, errs+out)
 			require.NotRegexp(t, `\bviolated\b`, out+errs)
 		})
 	}

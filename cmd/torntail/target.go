@@ -223,6 +223,10 @@ func findServer(name string) (*target.Server, error) {
 	}
 	var trial *target.TrialError
 	if errors.As(err, &trial) {
+		var start *process.StartError
+		if errors.As(err, &start) && start.Silent() {
+			return nil, environment(err) // see asUsage
+		}
 		if lacksNothing := strings.Contains(strings.ToLower(trial.Text), syscall.EROFS.Error()); takenAway(err) && !lacksNothing {
 			return nil, environment(err)
 		}
