@@ -142,6 +142,18 @@ func (r *Runner) judge(x *Experiment) (err error) {
 	return nil
 }
 
+// Observer is shown what a run leaves behind, for whoever is to look into it afterwards. It
+// is called one call at a time, and must keep nothing that it is shown but copies.
+type Observer interface {
+	// Left is shown what the server is about to be started on, after each crash.
+	Left(fsys vfs.FS)
+	// Event is told what goes on the record as it happens, and what the server says.
+	Event(at time.Duration, kind history.EventKind, text string)
+	Says(at time.Duration, text string)
+	// Tool is told what the store's repair tool said.
+	Tool(said string)
+}
+
 // mostExits is how often a server may end by itself in one experiment. One that always does
 // would go on for ever: the crash that is waited for may have missed it while it was down.
 const mostExits = 3
@@ -312,6 +324,11 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 		}
 	}
 	r.heard.Reset()
+	if seen := r.x.Observer; seen != nil {
+		if err := r.m.Files(seen.Left); err != nil {
+			return false, err
+		}
+	}
 	r.event(history.Restarted, "")
 	if r.tellsEvictions() != nil {
 		if err := r.m.Configure(unlimited(&r.x.Mode)); err != nil {
@@ -347,6 +364,9 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 		return false, nil
 	case err != nil:
 		return false, err
+	}
+	if r.x.Observer != nil && got.Said != "" {
+		r.x.Observer.Tool(got.Said)
 	}
 	r.out.Recovery, r.out.BaseRefused = got.How, r.out.BaseRefused || saysBaseRefused(r.x.Mode.Store, got.Tool)
 	if got.How == machine.RefusedToStart || got.How == machine.Repaired {
@@ -468,7 +488,14 @@ func (r *Runner) found(stray product.Stray) {
 
 // event puts something that happens now on record.
 func (r *Runner) event(kind history.EventKind, text string) {
-	r.hist.Events = append(r.hist.Events, history.Event{At: r.m.Now(), Kind: kind, Node: Server, Text: text})
+	r.happened(history.Event{At: r.m.Now(), Kind: kind, Node: Server, Text: text})
+}
+
+func (r *Runner) happened(e history.Event) {
+	r.hist.Events = append(r.hist.Events, e)
+	if r.x.Observer != nil {
+		r.x.Observer.Event(e.At, e.Kind, e.Text)
+	}
 }
 
 // onAck is told of each acknowledgement.
@@ -496,7 +523,7 @@ func (r *Runner) onDown(how history.EventKind, at time.Duration, late bool) {
 		r.rec.Seal()
 	}
 	r.run.Stop()
-	r.hist.Events = append(r.hist.Events, history.Event{At: at, Kind: how, Node: Server})
+	r.happened(history.Event{At: at, Kind: how, Node: Server})
 }
 
 // onEvicted puts the server's own deletion of a key on record, with exactly the time at
@@ -518,7 +545,12 @@ func (r *Runner) onEvicted(key string) (settled func()) {
 const evictor = 1 << 20
 
 // onSays is told what the server writes into its log.
-func (r *Runner) onSays(at time.Duration, msg string) { r.heard.Line(r.x.Mode.Store, at, msg) }
+func (r *Runner) onSays(at time.Duration, msg string) {
+	r.heard.Line(r.x.Mode.Store, at, msg)
+	if r.x.Observer != nil {
+		r.x.Observer.Says(at, msg)
+	}
+}
 
 func (r *Runner) onExit() { r.watch(MomentExit, nil, 0) }
 

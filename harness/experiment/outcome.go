@@ -39,6 +39,9 @@ type Experiment struct {
 	Witness bool
 	// Accounted: the outcome says what became of each statement of the plan.
 	Accounted bool
+	// Observer, when not nil, is shown what the run leaves behind. It changes nothing in it,
+	// and is not saved.
+	Observer Observer
 }
 
 // Outcome is what one experiment showed.

@@ -102,7 +102,8 @@ func (b *bareImage) Start(context.Context) error {
 }
 
 func (b *bareImage) Repair(ctx context.Context) (fixed bool, said string, err error) {
-	return b.engine.Fix(ctx, &b.env, b.image.FS(b.gate)) == nil, "", nil
+	_, failed := b.engine.Fix(ctx, &b.env, b.image.FS(b.gate))
+	return failed == nil, "", nil
 }
 
 func (b *bareImage) Files(f func(fsys vfs.FS)) error {

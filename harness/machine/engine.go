@@ -79,11 +79,11 @@ func (p *Engine) Main(e env.Env, fs vfs.FS) error {
 	return nil
 }
 
-// Fix is the engine's repair tool, as an operator runs it.
-func (p *Engine) Fix(_ context.Context, e env.Env, fs vfs.FS) error {
+// Fix is the engine's repair tool, as an operator runs it; said is what it prints.
+func (p *Engine) Fix(_ context.Context, e env.Env, fs vfs.FS) (said string, err error) {
 	c, err := p.Config(fs)
 	if err != nil {
-		return err
+		return "", err
 	}
 	return redis.FixAOF(fs, c, e)
 }

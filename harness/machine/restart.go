@@ -40,6 +40,8 @@ type Return struct {
 	// Tool is the last of what the repair tool said that did not mend it; "": it did, or
 	// was not called.
 	Tool string
+	// Said is all that the repair tool said; "": it was not called, or keeps silent.
+	Said string
 }
 
 // Recover starts a server on what a crash left, as an operator would: if it refuses,
@@ -68,7 +70,13 @@ func Recover(ctx context.Context, s Startable, m *product.Mode, tell func(kind h
 	if err := s.Files(func(fsys vfs.FS) { r.Stray = m.Store.Stray(fsys) }); err != nil {
 		return r, err
 	}
-	if fixed, said, err := s.Repair(ctx); err != nil || !fixed {
+	fixed, said, err := s.Repair(ctx)
+	if r.Said = said; said == "" {
+		if s, keeps := s.(interface{ ToolSaid() string }); keeps {
+			r.Said = s.ToolSaid()
+		}
+	}
+	if err != nil || !fixed {
 		r.Tool = said
 		return r, err
 	}

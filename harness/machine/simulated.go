@@ -58,6 +58,9 @@ type Simulated struct {
 	termed bool   // asked to terminate
 	midway bool   // of the strike under way
 	said   string // the server's last line
+	// toolSaid is what the repair tool said, which is no word of a store's to be understood:
+	// the engine's own files are known better.
+	toolSaid string
 	account
 	uncrashed *disk.Disk // the disk before the cut, for the plant that reopens it
 }
@@ -321,14 +324,17 @@ func (m *Simulated) Start(context.Context) error {
 // Repair implements Machine: the tool is a process of the machine, too.
 func (m *Simulated) Repair(ctx context.Context) (fixed bool, said string, err error) {
 	failed := errors.New("the tool did not end")
-	m.exited = false
-	m.node.Start(func(e env.Env, fs vfs.FS) { failed = m.engine.Fix(ctx, e, fs) })
+	m.exited, m.toolSaid = false, ""
+	m.node.Start(func(e env.Env, fs vfs.FS) { m.toolSaid, failed = m.engine.Fix(ctx, e, fs) })
 	for from := m.env.Now(); !m.exited && m.env.Now()-from < StartLimit; {
 		m.wake.WaitFor(StartLimit)
 	}
 	m.hurry()
 	return failed == nil, "", nil
 }
+
+// ToolSaid is what the repair tool said when it was called last.
+func (m *Simulated) ToolSaid() string { return m.toolSaid }
 
 // hurry ends a process that has had its time, so that another can be started.
 func (m *Simulated) hurry() {

@@ -15,18 +15,18 @@ import (
 )
 
 // FixAOF is the engine's redis-check-aof --fix, as an operator would run it
-// after the server has refused to start.
-func FixAOF(fsys vfs.FS, conf *config.Config, e env.Env) error {
+// after the server has refused to start; said is what it prints.
+func FixAOF(fsys vfs.FS, conf *config.Config, e env.Env) (said string, err error) {
 	var report strings.Builder
-	err := aof.Check(aof.CheckOptions{
+	err = aof.Check(aof.CheckOptions{
 		FS: fsys, Path: path.Join(conf.Appenddirname, conf.Appendfilename+".manifest"),
 		Fix: true, Confirm: func(string) bool { return true },
 		Out: &report, NowMs: e.Wall().UnixMilli(),
 	})
 	if err != nil {
-		return fmt.Errorf("check-aof --fix: %w", err)
+		err = fmt.Errorf("check-aof --fix: %w", err)
 	}
-	return nil
+	return report.String(), err
 }
 
 // repairTool is the path of the tool that belongs to a server binary:
