@@ -7,6 +7,7 @@ import (
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 )
 
 // An edit makes an experiment simpler. The experiment is a copy whose plan's statements are
@@ -19,6 +20,86 @@ type move func(f *failure) []edit
 // moves are all of them, in the order in which they are made: what makes runs
 // short comes first, for it makes the others cheap.
 var moves = []move{dropStatements, sooner, fewerOperations, fewerClients, fewerKeys, plainerWorkload, plainerCrash, plainerInstants, plainerChoices, smallerValues}
+
+// dropping are the moves for real servers, of which a search makes few.
+var dropping = []move{fewerLives, dropStatements, fewerSettings, steadier, fewerClients, plainerWorkload}
+
+// moves are those that the options allow.
+func (o *Options) moves() []move {
+	switch {
+	case o.Real:
+		return dropping
+	case o.Drawn:
+		return append([]move{fewerLives, fewerSettings, steadier}, moves...)
+	}
+	return moves
+}
+
+// fewerLives ends the plan with an earlier end of a life.
+func fewerLives(f *failure) (list []edit) {
+	for i := range len(f.x.Plan.Statements) - 1 {
+		if plan.EndsLife(f.x.Plan.Statements[i].Action) {
+			list = append(list, func(y *experiment.Experiment) { y.Plan.Statements = y.Plan.Statements[:i+1] })
+		}
+	}
+	return list
+}
+
+// settings are the places of directives that a mode has beside the preset's own.
+func settings(x *experiment.Experiment) (places []int) {
+	own, err := product.ModeByName(x.Mode.Store, x.Mode.Name)
+	if err != nil {
+		return nil
+	}
+	for i, d := range x.Mode.Directives {
+		if !slices.Contains(own.Directives, d) {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// fewerSettings leaves out all directives that the preset of the mode has not, or one.
+func fewerSettings(f *failure) (list []edit) {
+	places := settings(f.x)
+	without := func(gone []int) edit {
+		return func(y *experiment.Experiment) {
+			var kept []product.Directive
+			for i, d := range y.Mode.Directives {
+				if !slices.Contains(gone, i) {
+					kept = append(kept, d)
+				}
+			}
+			y.Mode.Directives = kept
+		}
+	}
+	if len(places) > 1 {
+		list = append(list, without(places))
+	}
+	for _, i := range places {
+		list = append(list, without([]int{i}))
+	}
+	return list
+}
+
+// steadier lets clients write without phases, or with one less, and no client beside them.
+func steadier(f *failure) (list []edit) {
+	w := &f.x.Workload
+	if len(w.Phases) > 0 {
+		list = append(list, func(y *experiment.Experiment) { y.Workload.Phases = nil })
+	}
+	for i := range w.Phases {
+		if len(w.Phases) > 1 {
+			list = append(list, func(y *experiment.Experiment) {
+				y.Workload.Phases = slices.Delete(slices.Clone(y.Workload.Phases), i, i+1)
+			})
+		}
+	}
+	if w.Beside {
+		list = append(list, func(y *experiment.Experiment) { y.Workload.Beside = false })
+	}
+	return list
+}
 
 // edited is a copy of an experiment with an edit made.
 func edited(x *experiment.Experiment, e edit) *experiment.Experiment {

@@ -1,6 +1,7 @@
 package shrink
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func Saved(dir, into, torntail string, o Options) (*Result, error) {
 	sim := experiment.NewSimulator()
 	defer sim.Close()
 	want := Of(from)
-	r, err := Shrink(sim, x, want, o)
+	r, err := Shrink(context.Background(), sim.Runner, x, want, o)
 	if err != nil {
 		return nil, err
 	}

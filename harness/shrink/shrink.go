@@ -12,6 +12,7 @@
 package shrink
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,6 +47,18 @@ func many(n int, what string) string {
 type Options struct {
 	Tries int // experiments in all: 20000
 	Seeds int // experiments for one proposal: 6
+	// Drawn: settings beyond the mode's own, phases of clients and later lives were drawn and
+	// nobody asked for them, so that they may go as well.
+	Drawn bool
+	// Real: the experiments are those of real servers, which are seconds each and not the
+	// same twice. Only moves that leave something out are made, and each proposal, the
+	// experiment itself too, is tried again under its own seed. What is small is what Better
+	// has been told.
+	Real bool
+	// Shows is what counts as the same failure; nil: the outcome shows what is wanted.
+	Shows func(o *experiment.Outcome) bool
+	// Better is told of each smaller failure, while its history is there.
+	Better func(x *experiment.Experiment, o *experiment.Outcome) error
 	// Progress is told of each smaller failure.
 	Progress func(tries int, size Size)
 }
@@ -64,17 +77,28 @@ type Result struct {
 // ErrGone means that the experiment does not show the anomaly in the first place.
 var ErrGone = errors.New("the failure does not happen again")
 
+// Runner runs an experiment; the history of what comes of it is good until the next.
+type Runner interface {
+	Run(ctx context.Context, x *experiment.Experiment) (*experiment.Outcome, error)
+}
+
 // Shrink looks for a smaller experiment that shows the anomaly, or the finding,
-// of that name.
-func Shrink(s *experiment.Simulator, x *experiment.Experiment, want string, o Options) (*Result, error) {
+// of that name. When ctx ends it gives what it has.
+func Shrink(ctx context.Context, s Runner, x *experiment.Experiment, want string, o Options) (*Result, error) {
 	if o.Tries == 0 {
 		o.Tries = 20000
 	}
 	if o.Seeds == 0 {
 		o.Seeds = 6
 	}
-	t := &search{sim: s, want: want, options: o}
+	if o.Shows == nil {
+		o.Shows = func(out *experiment.Outcome) bool { return out.Shows(want) }
+	}
+	t := &search{ctx: ctx, runner: s, options: o}
 	best, ok, err := t.run(x)
+	for n := 1; o.Real && !ok && err == nil && n < o.Seeds && t.left(); n++ {
+		best, ok, err = t.run(x)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,10 +109,10 @@ func Shrink(s *experiment.Simulator, x *experiment.Experiment, want string, o Op
 	whole := false
 	for !whole && t.left() {
 		whole = true
-		for _, move := range moves {
+		for _, move := range o.moves() {
 			for t.left() {
 				smaller, err := t.smaller(best, move)
-				if err != nil {
+				if err != nil && ctx.Err() == nil {
 					return nil, err
 				}
 				if smaller == nil {
@@ -106,17 +130,18 @@ func Shrink(s *experiment.Simulator, x *experiment.Experiment, want string, o Op
 }
 
 type search struct {
-	sim     *experiment.Simulator
-	want    string
+	ctx     context.Context
+	runner  Runner
 	options Options
 	tries   int
 }
 
-func (t *search) left() bool { return t.tries < t.options.Tries }
+func (t *search) left() bool { return t.tries < t.options.Tries && t.ctx.Err() == nil }
 
 // failure is an experiment that shows the anomaly.
 type failure struct {
 	x      *experiment.Experiment
+	o      *experiment.Outcome // its history is the runner's own
 	size   Size
 	weight weight
 }
@@ -124,14 +149,14 @@ type failure struct {
 // run runs an experiment and reports whether it shows the anomaly.
 func (t *search) run(x *experiment.Experiment) (*failure, bool, error) {
 	t.tries++
-	o, err := t.sim.Run(x, nil)
+	o, err := t.runner.Run(t.ctx, x)
 	if err != nil {
 		return nil, false, err
 	}
-	if !o.Shows(t.want) {
+	if !t.options.Shows(o) {
 		return nil, false, nil
 	}
-	f := &failure{x: x, size: sizeOf(x, o.History)}
+	f := &failure{x: x, o: o, size: sizeOf(x, o.History)}
 	f.weight = weigh(x, f.size)
 	return f, true, nil
 }
@@ -141,6 +166,13 @@ func (t *search) run(x *experiment.Experiment) (*failure, bool, error) {
 func (t *search) smaller(best *failure, move move) (*failure, error) {
 	for _, e := range move(best) {
 		x := edited(best.x, e)
+		if t.options.Drawn { // which crash it is follows from the plan
+			kind, err := experiment.KindOf(x.Plan)
+			if err != nil {
+				continue
+			}
+			x.Crash = kind
+		}
 		for _, seed := range t.seeds(best.x.Seed) {
 			if !t.left() {
 				return nil, nil
@@ -152,7 +184,10 @@ func (t *search) smaller(best *failure, move move) (*failure, error) {
 				return nil, err
 			}
 			if ok && f.weight.less(best.weight) {
-				return f, nil
+				if t.options.Better != nil {
+					err = t.options.Better(f.x, f.o)
+				}
+				return f, err
 			}
 		}
 	}
@@ -162,6 +197,9 @@ func (t *search) smaller(best *failure, move move) (*failure, error) {
 // seeds are those that a proposal is tried under: the failure's own, and small ones.
 func (t *search) seeds(own uint64) []uint64 {
 	list := []uint64{own}
+	if t.options.Real {
+		return slices.Repeat(list, t.options.Seeds)
+	}
 	for n := uint64(1); len(list) < t.options.Seeds; n++ {
 		if n != own {
 			list = append(list, n)
@@ -191,39 +229,48 @@ func sizeOf(x *experiment.Experiment, h *history.History) Size {
 }
 
 // weight orders failures: what comes first matters most.
-type weight [10]float64
+type weight [11]float64
 
 func (w weight) less(v weight) bool { return slices.Compare(w[:], v[:]) < 0 }
 
 // weigh is how much there is to understand in a failure: first of what there is
 // to count, then of what there is to read.
 func weigh(x *experiment.Experiment, s Size) weight {
-	w := weight{float64(s.Faults), float64(s.Operations), float64(x.Workload.Clients), float64(x.Workload.Keys)}
+	w := weight{float64(s.Faults), drawn(x), float64(s.Operations), float64(x.Workload.Clients), float64(x.Workload.Keys)}
 	var when, span float64
 	for i := range x.Plan.Statements {
 		st := &x.Plan.Statements[i]
-		w[4] += complexity(st)
+		w[5] += complexity(st)
 		when += st.At.Time.Seconds()
 		span += float64(st.At.N)
 	}
 	if x.Workload.ReadRatio > 0 {
-		w[5]++
+		w[6]++
 	}
 	if x.Workload.Name != "registers" {
-		w[5]++
+		w[6]++
 	}
 	if x.Workload.Pipeline > 1 {
-		w[5]++
+		w[6]++
 	}
 	if x.Crash.When == experiment.InSync {
-		w[5]++
+		w[6]++
 	}
-	w[6], w[7] = when, span
+	w[7], w[8] = when, span
 	for i := range x.Plan.Statements {
-		w[8] += float64(len(x.Plan.Statements[i].String()))
+		w[9] += float64(len(x.Plan.Statements[i].String()))
 	}
-	w[9] = float64(x.Workload.ValueSize)
+	w[10] = float64(x.Workload.ValueSize)
 	return w
+}
+
+// drawn is how much there is beside a mode's own settings and steady clients.
+func drawn(x *experiment.Experiment) float64 {
+	n := len(settings(x)) + len(x.Workload.Phases)
+	if x.Workload.Beside {
+		n++
+	}
+	return float64(n)
 }
 
 // complexity is how much a statement asks of its reader.

@@ -64,7 +64,7 @@ func TestShrinks(t *testing.T) {
 		t.Run(c.plant+" under "+c.mode, func(t *testing.T) {
 			x, anomaly := failing(t, sim, c.mode, c.crash, c.plant, c.workload)
 			before := x.Plan.String()
-			r, err := Shrink(sim, x, anomaly, Options{})
+			r, err := Shrink(t.Context(), sim.Runner, x, anomaly, Options{})
 			require.NoError(t, err)
 			t.Logf("%d experiments\n%s", r.Tries, r.Describe(anomaly))
 			assert.LessOrEqual(t, r.After.Faults, 3)
@@ -75,7 +75,7 @@ func TestShrinks(t *testing.T) {
 			o, err := sim.Run(r.Experiment, nil)
 			require.NoError(t, err)
 			assert.True(t, o.Shows(anomaly), "the small one shows the same anomaly: %s", o.Why)
-			again, err := Shrink(sim, x, anomaly, Options{})
+			again, err := Shrink(t.Context(), sim.Runner, x, anomaly, Options{})
 			require.NoError(t, err)
 			assert.Equal(t, r.Describe(anomaly), again.Describe(anomaly), "the same failure, the same result")
 		})
@@ -87,15 +87,15 @@ func TestShrinkSaysWhatItCannotDo(t *testing.T) {
 	sim := experiment.NewSimulator()
 	defer sim.Close()
 	x, anomaly := failing(t, sim, "always", "power-in-fsync", "reply-before-fsync", "registers")
-	_, err := Shrink(sim, x, "hole", Options{})
+	_, err := Shrink(t.Context(), sim.Runner, x, "hole", Options{})
 	require.ErrorIs(t, err, ErrGone)
-	r, err := Shrink(sim, x, anomaly, Options{Tries: 2})
+	r, err := Shrink(t.Context(), sim.Runner, x, anomaly, Options{Tries: 2})
 	require.NoError(t, err)
 	assert.False(t, r.Whole)
 	assert.Contains(t, r.Describe(anomaly), "experiments ran out")
 	clean := *x
 	clean.Plants = experiment.Plants{}
-	_, err = Shrink(sim, &clean, anomaly, Options{})
+	_, err = Shrink(t.Context(), sim.Runner, &clean, anomaly, Options{})
 	require.ErrorIs(t, err, ErrGone)
 }
 
@@ -105,7 +105,7 @@ func TestGoTestRuns(t *testing.T) {
 	sim := experiment.NewSimulator()
 	defer sim.Close()
 	x, anomaly := failing(t, sim, "always", "power-in-fsync", "reply-before-fsync", "registers")
-	r, err := Shrink(sim, x, anomaly, Options{})
+	r, err := Shrink(t.Context(), sim.Runner, x, anomaly, Options{})
 	require.NoError(t, err)
 	mended := *r.Experiment
 	mended.Plants = experiment.Plants{}
@@ -150,7 +150,7 @@ func BenchmarkShrink(b *testing.B) {
 	b.ReportAllocs()
 	tries := 0
 	for b.Loop() {
-		r, err := Shrink(sim, x, anomaly, Options{})
+		r, err := Shrink(b.Context(), sim.Runner, x, anomaly, Options{})
 		require.NoError(b, err)
 		tries += r.Tries
 	}
