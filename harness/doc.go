@@ -26,6 +26,7 @@
 //	explore      every crash state of one run, instead of a sample of them
 //	claims       what tutorials say of Redis, measured
 //	policies     what persistence settings cost
+//	hunt         a search for what nobody has named, and a dossier of each finding
 //	suite        a YAML file of all of these, as a nightly job runs it
 //
 // An experiment comes this way:

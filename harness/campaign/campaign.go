@@ -391,6 +391,8 @@ func (p *Pool) Close() {
 // A worker takes a runner before it begins an experiment, never after: so an
 // outcome that waits for its turn with a runner in hand waits only for
 // experiments that have runners too.
+//
+// make may return nil: then that is the end, and so it must be for all later numbers.
 func (p *Pool) Run(ctx context.Context, workers, n int, make func(i int) *experiment.Experiment, take func(*experiment.Experiment, *experiment.Outcome) error) error {
 	q := queue{n: n, take: take, ready: map[int]ran{}}
 	q.turn.L = &q.mu
@@ -414,6 +416,10 @@ func (p *Pool) one(ctx context.Context, q *queue, make func(i int) *experiment.E
 		return false
 	}
 	x := make(i)
+	if x == nil {
+		q.endBefore(i)
+		return false
+	}
 	o, err := r.Run(ctx, x)
 	if err != nil && ctx.Err() != nil {
 		o, err = nil, nil // given up
@@ -452,6 +458,13 @@ func (q *queue) begin(ctx context.Context) (int, bool) {
 	}
 	q.next++
 	return q.next - 1, true
+}
+
+// endBefore says that there is no experiment of that number, nor a later one.
+func (q *queue) endBefore(i int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.n = min(q.n, i)
 }
 
 func (q *queue) end(i int, r ran) {

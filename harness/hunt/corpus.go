@@ -81,8 +81,19 @@ func (c *corpus) save(x *experiment.Experiment) error {
 	return atomicfile.WriteBytes(filepath.Join(c.dir, fmt.Sprintf("%016x%s", h.Sum64(), corpusExt)), append(text, '\n'))
 }
 
+// CorpusError is what is wrong with a corpus that a hunt was to begin with.
+type CorpusError struct{ Err error }
+
+func (e *CorpusError) Error() string { return "corpus: " + e.Err.Error() }
+func (e *CorpusError) Unwrap() error { return e.Err }
+
 // load reads the experiments of a corpus, which may be anybody's work, by name.
 func (c *corpus) load(s *Space) (list []*experiment.Experiment, err error) {
+	defer func() {
+		if err != nil {
+			err = &CorpusError{err}
+		}
+	}()
 	if c.dir == "" {
 		return nil, nil
 	}

@@ -28,8 +28,12 @@ type Finding struct {
 	Shown int    `json:"shown,omitempty"`
 	Tried int    `json:"tried,omitempty"`
 	Dir   string `json:"dir,omitempty"` // of its dossier
+	// Shrunk is the smallest failure that it was shrunk to, if it was.
+	Shrunk *result.Shrunk `json:"shrunk,omitempty"`
 
-	x *experiment.Experiment // the smallest that showed it
+	x    *experiment.Experiment // the smallest that showed it
+	o    *experiment.Outcome    // of that, without its history
+	left *evidence              // by that
 }
 
 // Confirmed reports whether it is more than something seen once.
@@ -37,6 +41,18 @@ func (f *Finding) Confirmed() bool { return f.Tried == 0 || 2*f.Shown > f.Tried 
 
 // New reports whether it is not known.
 func (f *Finding) New() bool { return f.Known == "" }
+
+// shows reports whether an outcome is of this finding: the same anomaly and, of a new one,
+// no known cause for it; exactly: the same signs as well.
+func (f *Finding) shows(o *experiment.Outcome, exactly bool) bool {
+	switch {
+	case f.Known != "" && f.Known != Listed:
+		return slices.Contains(o.Findings, f.Known) && anomalyOf(o) == f.Anomaly
+	case o.Verdict != result.Violated || len(o.Findings) > 0 || anomalyOf(o) != f.Anomaly:
+		return false
+	}
+	return !exactly || f.o == nil || o.Recovery == f.o.Recovery && slices.Equal(signs(o), signs(f.o))
+}
 
 // shown are the findings that a run shows: one for what breaks the contract, and one for
 // each known finding that is counted beside the verdict or excuses the run.

@@ -11,13 +11,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -33,6 +37,8 @@ type Hunt struct {
 	Corpus      string        // a directory; "": none
 	Replay      bool          // only what the corpus has is run
 	Known       []string      // fingerprints of findings that are known
+	Dir         string        // a dossier of each finding is made in it; "": none
+	Torntail    string        // the version that dossiers name
 	// Until, when not nil, ends the hunt when it is true of a finding.
 	Until func(f *Finding) bool
 	// Progress is told how far it is, Found of each finding as it is first seen. Nil is silent.
@@ -42,6 +48,7 @@ type Hunt struct {
 
 // Progress is how far a hunt is.
 type Progress struct {
+	What                            string // "hunting", and what is done with what was found
 	Experiments, Shapes, New, Known int
 	SinceShape                      time.Duration // since the last new shape
 }
@@ -86,8 +93,8 @@ type Struck struct {
 	Struck int    `json:"struck"`
 }
 
-// round is how many experiments are drawn before their outcomes are looked at, for each
-// worker in simulation; of real ones no more than are running.
+// round is how many experiments are drawn in simulation before their outcomes are looked at,
+// however many workers there are.
 const round = 64
 
 // Run hunts until its end, or ctx's. An error is torntail's own or the environment's; what
@@ -101,12 +108,12 @@ func (h *Hunt) Run(ctx context.Context, b campaign.Backend) (*Result, error) {
 	if workers == 0 {
 		workers = h.Space.workers(b)
 	}
-	t := &tally{h: h, began: time.Now(), kinds: map[string]*Struck{}, why: map[string]int{}, found: map[string]*Finding{},
+	t := &tally{h: h, b: b, workers: workers, began: time.Now(), dirs: map[string]int{}, kinds: map[string]*Struck{}, why: map[string]int{}, found: map[string]*Finding{},
 		corpus: corpus{dir: h.Corpus, reached: map[shape]int{}}}
 	t.result = &Result{Schema: Schema, Target: b.Target, Version: b.Version, Backend: b.Name, Seed: h.Seed, Guide: h.Guide, Started: t.began.UTC()}
 	first, err := t.corpus.load(h.Space)
 	if err != nil {
-		return nil, fmt.Errorf("corpus: %w", err)
+		return nil, err
 	}
 	pool, err := campaign.NewPool(b, workers)
 	if err != nil {
@@ -118,38 +125,74 @@ func (h *Hunt) Run(ctx context.Context, b campaign.Backend) (*Result, error) {
 			o.Reached = append(o.Reached, string(s))
 		}
 	}
-	size := round
 	if h.Space.Real {
-		size = workers
+		err = t.always(ctx, g, pool, first)
+	} else {
+		err = t.rounds(ctx, g, pool, first)
 	}
-	for n := 0; !t.over(ctx, n, first); {
-		list := t.next(g, n, size, &first)
-		err = pool.Run(ctx, workers, len(list), func(i int) *experiment.Experiment { return list[i] }, t.take)
-		if n += len(list); errors.Is(err, errDone) {
-			err = nil
-		}
-		if err != nil {
-			break
-		}
+	t.result.ElapsedS = time.Since(t.began).Seconds()
+	if err != nil { // what there is is told, and nothing more is tried
+		gone, stop := context.WithCancel(ctx)
+		stop()
+		_ = t.dossiers(gone, pool)
+	} else {
+		err = t.dossiers(ctx, pool)
 	}
 	t.finish(ctx)
 	return t.result, err
 }
 
+// rounds runs one round of simulated experiments after the other.
+func (t *tally) rounds(ctx context.Context, g guide, pool *campaign.Pool, first []*experiment.Experiment) (err error) {
+	for n := 0; err == nil && !t.over(ctx, n, first); {
+		list := t.next(g, n, round, &first)
+		n += len(list)
+		err = pool.Run(ctx, t.workers, len(list), func(i int) *experiment.Experiment { return list[i] }, t.take)
+	}
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
+// always lets each worker go on to an experiment that follows from what is known by then:
+// real ones are seconds each, and not of one length.
+func (t *tally) always(ctx context.Context, g guide, pool *campaign.Pool, first []*experiment.Experiment) error {
+	var mu sync.Mutex // of all that is drawn from and counted
+	err := pool.Run(ctx, t.workers, math.MaxInt, func(i int) *experiment.Experiment {
+		mu.Lock()
+		defer mu.Unlock()
+		if t.over(ctx, i, first) {
+			return nil
+		}
+		return t.next(g, i, 1, &first)[0]
+	}, func(x *experiment.Experiment, o *experiment.Outcome) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return t.take(x, o)
+	})
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	return err
+}
+
 // Schema is the version of a hunt's result on file.
 const Schema = 1
 
-// workers is how many experiments run side by side.
+// workers is how many experiments run side by side. Real servers wait most of the time.
 func (s *Space) workers(b campaign.Backend) int {
 	if !s.Real {
 		return b.Parallel(nil)
 	}
-	return b.Parallel(&s.Modes[0])
+	paced := product.Mode{Rate: operations}
+	return max(1, b.Parallel(&paced)/2)
 }
 
 // tally is a hunt under way.
 type tally struct {
 	h      *Hunt
+	b      campaign.Backend
 	began  time.Time
 	corpus corpus
 	found  map[string]*Finding
@@ -158,25 +201,29 @@ type tally struct {
 	result *Result
 	shaped time.Time // when the last new shape was reached
 	done   bool      // Until is met
+
+	workers int
+	dirs    map[string]int // dossiers by the beginning of their names
 }
 
 func (t *tally) over(ctx context.Context, n int, first []*experiment.Experiment) bool {
 	switch {
-	case ctx.Err() != nil || t.done:
+	case ctx.Err() != nil || t.done, t.h.For > 0 && time.Since(t.began) >= t.h.For:
 		return true
 	case len(first) > 0:
 		return false
-	case t.h.Replay:
-		return true
-	case t.h.Experiments > 0:
-		return n >= t.h.Experiments
 	}
-	return time.Since(t.began) >= t.h.For
+	return t.h.Replay || t.h.Experiments > 0 && n >= t.h.Experiments
 }
 
 // next are the experiments of the next round: first those of the corpus, then drawn ones, of
 // which a guide has half be changed ones.
 func (t *tally) next(g guide, n, size int, first *[]*experiment.Experiment) (list []*experiment.Experiment) {
+	defer func() {
+		for _, x := range list {
+			t.suit(x)
+		}
+	}()
 	if len(*first) > 0 {
 		size = min(size, len(*first))
 		list, *first = (*first)[:size], (*first)[size:]
@@ -191,20 +238,29 @@ func (t *tally) next(g guide, n, size int, first *[]*experiment.Experiment) (lis
 		d := seeding.NewDraws(seeding.Derive(seed, 3))
 		if g == nil || len(t.corpus.entries) == 0 || d.Below(2) == 0 {
 			list = append(list, t.h.Space.Draw(seed))
-			list[i].Accounted = true
 			continue
 		}
 		of, other := t.corpus.entries[g.choose(&t.corpus, d)].x, t.corpus.entries[g.choose(&t.corpus, d)].x
 		list = append(list, t.h.Space.Mutate(of, other, seed))
-		list[i].Accounted = true
 	}
 	return list
+}
+
+// suit makes an experiment ready to be run: it has what the server knows of its mode, and an
+// observer where it cannot be run again exactly.
+func (t *tally) suit(x *experiment.Experiment) {
+	x.Accounted = true
+	if rig := t.b.Rig(); rig != nil {
+		x.Mode = rig.Store.On(x.Mode)
+		x.Observer = new(evidence)
+	}
 }
 
 // take counts one outcome.
 func (t *tally) take(x *experiment.Experiment, o *experiment.Outcome) error {
 	r := t.result
 	r.Experiments++
+	defer func() { x.Observer = nil }() // the corpus may keep the experiment
 	t.mapped(x, o)
 	switch {
 	case o.Distrust != "":
@@ -238,23 +294,31 @@ func (t *tally) take(x *experiment.Experiment, o *experiment.Outcome) error {
 		t.shaped = time.Now()
 	}
 	for _, f := range shown(x, o) {
-		t.add(f)
-	}
-	if t.h.Progress != nil {
-		p := Progress{Experiments: r.Experiments, Shapes: len(t.corpus.reached), SinceShape: time.Since(t.shaped)}
-		for _, f := range t.found { // any order: counted
-			if f.New() {
-				p.New++
-			} else {
-				p.Known++
-			}
+		if err := t.add(f, o); err != nil {
+			return fmt.Errorf("dossier: %w", err)
 		}
-		t.h.Progress(p)
 	}
+	t.tell("hunting")
 	if t.done {
 		return errDone
 	}
 	return nil
+}
+
+// tell tells how far it is.
+func (t *tally) tell(what string) {
+	if t.h.Progress == nil {
+		return
+	}
+	p := Progress{What: what, Experiments: t.result.Experiments, Shapes: len(t.corpus.reached), SinceShape: time.Since(t.shaped)}
+	for _, f := range t.found { // any order: counted
+		if f.New() {
+			p.New++
+		} else {
+			p.Known++
+		}
+	}
+	t.h.Progress(p)
 }
 
 // errDone ends a round when Until is met.
@@ -266,29 +330,35 @@ func missed(o *experiment.Outcome) bool {
 	return slices.ContainsFunc(o.Statements, func(s plan.StatementReport) bool { return !s.Struck })
 }
 
-// add counts a finding.
-func (t *tally) add(f Finding) {
+// add counts a finding, and keeps the first and the smallest that shows it.
+func (t *tally) add(f Finding, o *experiment.Outcome) (err error) {
 	have := t.found[f.Fingerprint]
 	if have == nil {
 		have = &f
 		have.First, have.AfterS = t.result.Experiments, time.Since(t.began).Seconds()
 		if have.Known == "" && slices.Contains(t.h.Known, f.Fingerprint) {
-			have.Known = "in the list of known findings"
+			have.Known = Listed
 		}
 		t.found[f.Fingerprint] = have
+		err = t.keep(have, o)
 		if t.h.Found != nil {
 			t.h.Found(have)
 		}
 	} else {
 		have.Runs++
 		if smaller(f.x, have.x) {
-			have.x, have.Plan, have.Story, have.Mode, have.Disk = f.x, f.Plan, f.Story, f.Mode, f.Disk
+			have.x, have.Plan, have.Story, have.Mode, have.Disk, have.Anomaly = f.x, f.Plan, f.Story, f.Mode, f.Disk, f.Anomaly
+			err = t.keep(have, o)
 		}
 	}
 	t.done = t.done || t.h.Until != nil && t.h.Until(have)
+	return err
 }
 
-// map_ counts which kinds of statements were drawn, and which struck.
+// Listed is what a finding is known as that only the reader's own list has.
+const Listed = "in the list of known findings"
+
+// mapped counts which kinds of statements were drawn, and which struck.
 func (t *tally) mapped(x *experiment.Experiment, o *experiment.Outcome) {
 	seen := map[string]bool{}
 	for i := range x.Plan.Statements {
@@ -323,22 +393,8 @@ func kindOfWhy(why string) string {
 // finish makes the result of what was counted.
 func (t *tally) finish(ctx context.Context) {
 	r := t.result
-	r.ElapsedS, r.Corpus, r.Shapes, r.Interrupted = time.Since(t.began).Seconds(), len(t.corpus.entries), len(t.corpus.reached), ctx.Err() != nil
-	for _, f := range t.found { // any order: sorted below
-		r.Findings = append(r.Findings, f)
-	}
-	slices.SortFunc(r.Findings, func(a, b *Finding) int {
-		if a.New() != b.New() {
-			if a.New() {
-				return -1
-			}
-			return 1
-		}
-		if a.First != b.First {
-			return a.First - b.First
-		}
-		return strings.Compare(a.Fingerprint, b.Fingerprint)
-	})
+	r.Corpus, r.Shapes, r.Interrupted = len(t.corpus.entries), len(t.corpus.reached), ctx.Err() != nil
+	r.Findings = t.ordered()
 	for why, n := range t.why { // any order: sorted below
 		r.Why = append(r.Why, Counted{why, n})
 	}
@@ -354,12 +410,20 @@ func (t *tally) finish(ctx context.Context) {
 	slices.SortFunc(r.Map, func(a, b Struck) int { return strings.Compare(a.Kind, b.Kind) })
 }
 
-// ends reports whether a kind of the map ends lives.
-func (k *Struck) ends() bool {
-	for _, verb := range []string{"kill", "power-cut", "term"} {
-		if k.Kind == verb {
-			return true
+// ordered are the findings, new ones first, as they were found.
+func (t *tally) ordered() []*Finding {
+	list := slices.Collect(maps.Values(t.found)) // any order: sorted below
+	slices.SortFunc(list, func(a, b *Finding) int {
+		if a.New() != b.New() {
+			if a.New() {
+				return -1
+			}
+			return 1
 		}
-	}
-	return false
+		if a.First != b.First {
+			return a.First - b.First
+		}
+		return strings.Compare(a.Fingerprint, b.Fingerprint)
+	})
+	return list
 }

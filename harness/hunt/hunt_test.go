@@ -84,7 +84,7 @@ func TestAHuntIsRepeatedExactly(t *testing.T) {
 		r := run(t, &Hunt{Space: simulated("reply-before-fsync"), Seed: 7, Experiments: 150, Guide: "rare", Workers: workers})
 		r.ElapsedS, r.Started = 0, r.Started.Truncate(1<<62)
 		for _, f := range r.Findings {
-			f.AfterS, f.x = 0, nil
+			f.AfterS, f.x, f.o = 0, nil, nil
 		}
 		results = append(results, r)
 	}

@@ -20,6 +20,7 @@ type State struct {
 	For        time.Duration // 0: until Total is reached
 	Violations int
 	Unknown    int
+	More       string // what else there is to say, between share and rate
 }
 
 // Progress shows how far a long command is: one line that is redrawn on a
@@ -157,6 +158,9 @@ func progressLine(s State, elapsed time.Duration) string {
 	}
 	if s.Unknown > 0 {
 		parts = append(parts, fmt.Sprintf("%d unknown", s.Unknown))
+	}
+	if s.More != "" {
+		parts = append(parts, s.More)
 	}
 	if rate := float64(s.Done) / elapsed.Seconds(); s.Done > 0 && elapsed > 0 {
 		parts = append(parts, rateText(rate))

@@ -93,6 +93,9 @@ func (p *printer) wrap(indent, text string) {
 	}
 }
 
+// Fill is text in as few lines as it fits into, each behind the indent.
+func Fill(indent, text string) []string { return fill(indent, strings.Fields(text)) }
+
 // fill puts words into as few lines as they fit into, each behind the indent.
 func fill(indent string, words []string) []string {
 	var lines []string

@@ -71,7 +71,7 @@ func decides(d product.Directive) error {
 // asking are the commands beside those that read and write keys that a stranger's plan may
 // send: they keep data, or tell something. With a subcommand where only that one is meant.
 var asking = strings.Fields(`bgrewriteaof bgsave save lastsave shutdown flushall flushdb wait ping echo info role time dbsize client|pause
-	client|unpause config|get config|resetstat config|rewrite failover sentinel|failover`)
+	client|unpause debug|reload debug|loadaof config|get config|resetstat config|rewrite failover sentinel|failover`)
 
 // reaching are commands on keys that do more than that: they open a connection, or run a
 // script.
