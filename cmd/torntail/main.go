@@ -38,6 +38,7 @@ type cli struct {
 	Suite    suiteCmd    `cmd:"" help:"Run a YAML file of experiments and expectations, as a nightly job does."`
 	Merge    mergeCmd    `cmd:"" help:"Put the shards of a suite together."`
 	Explore  exploreCmd  `cmd:"" help:"Record one run, then judge every crash state that it could have left."`
+	Hunt     huntCmd     `cmd:"" help:"Search for durability bugs that nobody has named, and make a dossier of each."`
 	Policies policiesCmd `cmd:"" help:"Persistence settings side by side: what each costs and what it can lose; advice for stated limits."`
 	Report   reportCmd   `cmd:"" help:"Write the HTML, Markdown and JUnit reports of a saved result again."`
 	Replay   replayCmd   `cmd:"" help:"Run a saved failure again: exit 1 the same anomaly, 0 gone, 3 the trace differs."`

@@ -122,6 +122,7 @@ func TestScripts(t *testing.T) {
 			"status":       exitStatus,
 			"verdicts":     verdicts,
 			"same-figures": sameFigures,
+			"same-hunt":    sameHunt,
 			"freeport":     freePort,
 			"await-server": awaitServer,
 			"await-topology": func(ts *testscript.TestScript, _ bool, _ []string) {
