@@ -75,7 +75,8 @@ type Result struct {
 	Corpus      int        `json:"corpus"`        // experiments that reached something new
 	Shapes      int        `json:"shapes"`
 	Findings    []*Finding `json:"findings"`
-	Map         []Struck   `json:"map"` // kinds of faults and commands, and how often each struck
+	Map         []Struck   `json:"map"`                // kinds of faults and commands, and how often each struck
+	LeftOut     []string   `json:"left_out,omitempty"` // settings with which the server does not start
 	Interrupted bool       `json:"interrupted,omitempty"`
 }
 
@@ -108,7 +109,7 @@ func (h *Hunt) Run(ctx context.Context, b campaign.Backend) (*Result, error) {
 	if workers == 0 {
 		workers = h.Space.workers(b)
 	}
-	t := &tally{h: h, b: b, workers: workers, began: time.Now(), dirs: map[string]int{}, kinds: map[string]*Struck{}, why: map[string]int{}, found: map[string]*Finding{},
+	t := &tally{h: h, b: b, workers: workers, began: time.Now(), shaped: time.Now(), dirs: map[string]int{}, kinds: map[string]*Struck{}, why: map[string]int{}, found: map[string]*Finding{},
 		corpus: corpus{dir: h.Corpus, reached: map[shape]int{}}}
 	t.result = &Result{Schema: Schema, Target: b.Target, Version: b.Version, Backend: b.Name, Seed: h.Seed, Guide: h.Guide, Started: t.began.UTC()}
 	first, err := t.corpus.load(h.Space)
@@ -126,6 +127,9 @@ func (h *Hunt) Run(ctx context.Context, b campaign.Backend) (*Result, error) {
 		}
 	}
 	if h.Space.Real {
+		if err := t.leaveOut(ctx); err != nil {
+			return nil, err
+		}
 		err = t.always(ctx, g, pool, first)
 	} else {
 		err = t.rounds(ctx, g, pool, first)

@@ -84,6 +84,9 @@ func (r *Result) counts() (list []string) {
 		fmt.Sprintf("Wasted: %s (%s): the end did not strike as asked, another statement missed (%s), or there was nothing to lose.",
 			wording.Count(int64(r.Wasted)), wording.Share(r.Wasted, r.Experiments), wording.Count(int64(r.Missed))),
 		fmt.Sprintf("Shapes reached: %s, by %s that reached something new.", wording.Count(int64(r.Shapes)), wording.Times(r.Corpus, "experiment")))
+	if len(r.LeftOut) > 0 {
+		list = append(list, "Left out, for the server does not start with them: "+strings.Join(r.LeftOut, ", ")+".")
+	}
 	if r.Unknown > 0 {
 		list = append(list, fmt.Sprintf("Unknown: %s.", wording.Count(int64(r.Unknown))))
 	}
