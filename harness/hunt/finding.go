@@ -65,12 +65,20 @@ func shown(x *experiment.Experiment, o *experiment.Outcome) (list []Finding) {
 	}
 	for i := range list {
 		f := &list[i]
-		f.Runs, f.Plan, f.Mode, f.Disk, f.x = 1, x.Plan.String(), x.Mode.Name, x.Personality+", "+x.Profile, x
+		f.Runs, f.Plan, f.Mode, f.Disk, f.x = 1, x.Plan.String(), x.Mode.Name, diskOf(x), x
 		if len(o.Anomalies) > 0 {
 			f.Story = o.Anomalies[0].Story
 		}
 	}
 	return list
+}
+
+// diskOf says on which disk an experiment ran.
+func diskOf(x *experiment.Experiment) string {
+	if x.Personality == experiment.HostDisk {
+		return "the host's own disk"
+	}
+	return x.Personality + ", " + x.Profile
 }
 
 func anomalyOf(o *experiment.Outcome) string {
