@@ -137,6 +137,9 @@ func (s *Space) read(data []byte) (*experiment.Experiment, error) {
 	if err := f.Workload.Check(); err != nil {
 		return nil, err
 	}
+	if f.Span <= 0 {
+		return nil, fmt.Errorf("span_ns %d: want for how long clients write in one life, more than 0", f.Span)
+	}
 	i := slices.IndexFunc(s.Modes, func(m product.Mode) bool { return m.Name == f.Mode })
 	k, err := experiment.KindOf(p)
 	if err != nil {

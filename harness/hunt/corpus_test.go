@@ -51,11 +51,12 @@ func TestABadCorpusIsToldWithItsFile(t *testing.T) {
 		"{":            "unexpected end of JSON",
 		"{}":           `no "schema"`,
 		`{"schema":9}`: "schema 9 is newer",
+		`{"schema":1,"span_ns":0,"mode":"always","plan":"plan 1\nat 1s: kill n1\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`: "span_ns 0: want",
 		`{"schema":1}`: "plan",
-		`{"schema":1,"mode":"always","plan":"plan 1\nat 1s: kill n1\n","workload":{"Name":"nothing"}}`:                                                                                                                                `workload "nothing" is not known`,
-		`{"schema":1,"mode":"always","personality":"ext4","profile":"nvme","plan":"plan 1\nat 1s: slow fsync(*) 1ms\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`:                                            "nothing in it ends",
-		`{"schema":1,"mode":"always","personality":"ext4","profile":"nvme","plan":"plan 1\nat 1s: do n1 CONFIG SET dir /etc\nat 2s: kill n1\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`:                    "may come from anybody",
-		`{"schema":1,"mode":"always","personality":"ext4","profile":"nvme","directives":[{"Name":"loadmodule","Value":"/x.so"}],"plan":"plan 1\nat 2s: kill n1\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`: "may come from anybody",
+		`{"schema":1,"mode":"always","plan":"plan 1\nat 1s: kill n1\n","workload":{"Name":"nothing"}}`:                                                                                                                                                     `workload "nothing" is not known`,
+		`{"schema":1,"span_ns":1000000000,"mode":"always","personality":"ext4","profile":"nvme","plan":"plan 1\nat 1s: slow fsync(*) 1ms\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`:                                            "nothing in it ends",
+		`{"schema":1,"span_ns":1000000000,"mode":"always","personality":"ext4","profile":"nvme","plan":"plan 1\nat 1s: do n1 CONFIG SET dir /etc\nat 2s: kill n1\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`:                    "may come from anybody",
+		`{"schema":1,"span_ns":1000000000,"mode":"always","personality":"ext4","profile":"nvme","directives":[{"Name":"loadmodule","Value":"/x.so"}],"plan":"plan 1\nat 2s: kill n1\n","workload":{"Name":"registers","Clients":1,"Keys":1,"Pipeline":1}}`: "may come from anybody",
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "x"+corpusExt)
