@@ -333,7 +333,8 @@ func (j *Judge) measure(e *epoch, cut *durability.Cut) {
 	ended := int64(e.life.Ended)
 	if len(cut.Certain) > 0 {
 		out.WindowCertain = max(out.WindowCertain, time.Duration(max(0, ended-cut.FirstCertain)))
-		if cut.FirstCertain <= slices.Min(j.changes.Acked) {
+		// A life in which nothing but evictions was lost has no acknowledged write that they reach back to.
+		if len(j.changes.Acked) > 0 && cut.FirstCertain <= slices.Min(j.changes.Acked) {
 			out.Censored = true
 		}
 	}
