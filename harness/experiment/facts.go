@@ -51,6 +51,9 @@ type facts struct {
 	closing bool
 	// refused: the disk did not take what was last to be written to the log.
 	refused bool
+	// halfway: the sync of the directory failed after the index had got its name, which the
+	// server takes for an index that was not written.
+	halfway bool
 	// gap: what was written after a part had been taken back begins behind the end of the file
 	// (redis 7.0.15 aof.c openNewIncrAofForAppend opens without O_APPEND). cutIno is the file
 	// that was cut last and not written since, cutTo its length; wroteAt is where the last write began.
@@ -343,6 +346,7 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 	}
 	switch {
 	case c.Kind == disk.OpDirSync && c.Err != 0 && role.OfLog():
+		f.halfway = f.halfway || f.index.is
 		f.index.asked, f.ahead.asked = f.index.is, f.ahead.is // and is owed still
 	case c.Err != 0 || !role.OfLog() && !to.OfLog():
 	case c.Kind == disk.OpRename && (to == product.Index || to == product.TheLog && role == product.Draft):
@@ -392,7 +396,7 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 		renamed = &f.snapshot
 	}
 	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
-		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, Gap: f.gap, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
+		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, Gap: f.gap, Halfway: f.halfway, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
 		NameUnsynced: f.took != 0 && f.synced && !f.named}
 }
 

@@ -62,6 +62,7 @@ type Signs struct {
 	OpenTransaction  bool `json:"open_transaction,omitempty"`   // the server had cut the tail of its log and left a transaction open in it
 	WriteRefused     bool `json:"write_refused,omitempty"`      // the disk had not taken what was last to be written to the log
 	Gap              bool `json:"gap,omitempty"`                // the log was cut after a short write, and written on behind where it had ended
+	Halfway          bool `json:"halfway,omitempty"`            // the index had its name, and the sync of its directory failed
 	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest had just been renamed, the sync of its directory had not returned
 }
 
@@ -74,7 +75,7 @@ func (s Signs) With(t Signs) Signs {
 		NULBytes: s.NULBytes || t.NULBytes, NULBytesSynced: s.NULBytesSynced || t.NULBytesSynced && !s.NULBytes,
 		OldIncrUnsynced: s.OldIncrUnsynced || t.OldIncrUnsynced, Dropped: s.Dropped || t.Dropped,
 		DraftTookOver: s.DraftTookOver || t.DraftTookOver, BaseRefused: s.BaseRefused || t.BaseRefused,
-		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, Gap: s.Gap || t.Gap,
+		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, Gap: s.Gap || t.Gap, Halfway: s.Halfway || t.Halfway,
 		ManifestAhead: s.ManifestAhead || t.ManifestAhead, NameUnsynced: s.NameUnsynced || t.NameUnsynced,
 	}
 }

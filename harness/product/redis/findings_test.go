@@ -120,6 +120,8 @@ func TestShown(t *testing.T) {
 		{"in the first", finding.Run{Signs: finding.Signs{OpenTransaction: true}, Anomalies: lost, History: &history.History{Epochs: make([]history.Epoch, 1)}}, "", false},
 		{"a write that the disk did not take", finding.Run{Signs: finding.Signs{WriteRefused: true}, Anomalies: lost}, "F14", false},
 		{"nothing lost by it", finding.Run{Signs: finding.Signs{WriteRefused: true, Gap: true}}, "", false},
+		{"a log that the manifest does not call the last", finding.Run{Signs: finding.Signs{Halfway: true}, Anomalies: lost}, "F18", false},
+		{"nothing lost by that", finding.Run{Signs: finding.Signs{Halfway: true}}, "", false},
 		{"a gap in the log", finding.Run{Signs: finding.Signs{Gap: true}, Anomalies: lost}, "F15", false},
 	} {
 		names, excused := finding.Shown(findings, &c.run)
