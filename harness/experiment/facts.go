@@ -317,10 +317,11 @@ func (f *facts) covered(c *disk.Record, e *history.Epoch) time.Duration {
 	return at
 }
 
-// left reports whether the server has gone on from a file of the log to another.
+// left reports whether the server has gone on from a file of the log to another. One that is
+// not among those of this life, while others are, is of a life before, or has been removed.
 func (f *facts) left(ino disk.Ino) bool {
 	i := slices.IndexFunc(f.logs, func(w logFile) bool { return w.ino == ino })
-	return i >= 0 && i < len(f.logs)-1
+	return i < len(f.logs)-1
 }
 
 // carried notes a sync of anything, or a commit of the kernel's own: what was

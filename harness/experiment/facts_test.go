@@ -376,6 +376,26 @@ func TestFactsOfSyncsThatWait(t *testing.T) {
 	require.True(t, signs(&b).OldIncrUnsynced, "the sync of the second waits behind that of the first, which has no name any more")
 }
 
+// TestFactsOfALogOfALifeBefore: a file that nobody has written to in this life is left when
+// another is begun.
+func TestFactsOfALogOfALifeBefore(t *testing.T) {
+	const one, two = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof"
+	var b logBuilder
+	b.call(disk.OpFdatasync, one, 0)
+	b.call(disk.OpCreate, two, 0)
+	b.call(disk.OpFdatasync, one, 0)
+	b.call(disk.OpWrite, two, 0)
+	b.call(disk.OpFdatasync, two, 4)
+	var f facts
+	var e history.Epoch
+	f.read(redis.Store, b.log, nil, &e)
+	var left []bool
+	for _, s := range e.LogSyncs {
+		left = append(left, s.Left)
+	}
+	require.Equal(t, []bool{false, true, false}, left)
+}
+
 // TestFactsOfWritesThatAreTakenBack: what the disk took in part had not to survive, and while
 // the server cannot write it is blocked.
 func TestFactsOfWritesThatAreTakenBack(t *testing.T) {
