@@ -152,7 +152,7 @@ func WentOn(ep *history.Epoch, c *contract.Contract, ops []history.Op) (op int, 
 			}
 		}
 		for n := range ops {
-			if o := &ops[n]; o.Acked() && o.Writes() && o.Invoke > from && o.Return < until {
+			if o := &ops[n]; o.Acked() && o.Writes() && !o.Evicts() && o.Invoke > from && o.Return < until {
 				return n, s.Return
 			}
 		}

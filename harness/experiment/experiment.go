@@ -582,7 +582,7 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	r.facts.carries = commitsCarryData(r.x.Personality)
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
 	r.askedFor(epoch)
-	product.Children(&r.x.Mode, r.heard.Worked, r.heard.Rewrote, at, epoch)
+	product.Children(r.delaying(), r.heard.Worked, r.heard.Rewrote, at, epoch)
 	if r.out.Blind == "" {
 		r.out.Blind = blind(&r.x.Mode, log, &r.heard, epoch, r.acked())
 	}
@@ -591,6 +591,16 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	if r.heard.Working {
 		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)
 	}
+}
+
+// delaying is the mode, with what a command has set that lets children delay syncs.
+func (r *Runner) delaying() *product.Mode {
+	const name = "no-appendfsync-on-rewrite"
+	if slices.ContainsFunc(r.hist.Events, func(e history.Event) bool { return e.Kind == history.ConfigChange && e.Text == name+" yes" }) {
+		m := r.x.Mode.With([]product.Directive{{Name: name, Value: "yes"}})
+		return &m
+	}
+	return &r.x.Mode
 }
 
 // acked is how many operations were acknowledged, while there has been one life alone.

@@ -146,7 +146,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			}
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
 				Enter: c.Enter, Return: c.Return, Covers: f.covered(c, e), Failed: c.Err != 0, Left: f.left(c.Ino)})
-		case c.Kind.IsSync() && c.Return-c.Enter > longSync:
+		case (c.Kind.IsSync() || role != product.TheLog && c.Kind.Mutates()) && c.Return-c.Enter > longSync:
 			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
 		}
 		switch {
@@ -460,7 +460,7 @@ func (f *facts) oldLogUnsynced(at time.Duration) bool {
 	return false
 }
 
-// longSync is from when on a sync of another file than the log counts as one
+// longSync is from when on a call about another file than the log counts as one
 // that may have kept the main thread from its work.
 const longSync = 10 * time.Millisecond
 
