@@ -65,6 +65,11 @@ func TestOwnFailuresAreNotTheServers(t *testing.T) {
 const mounted = `for a; do case $a in */torntail-mount-*) m=${a%/*};; esac; done
 `
 
+// wrote is a function of shell that waits until the log of a server has something in it.
+const wrote = `for a; do [ "$before" = --dir ] && d=$a; before=$a; done
+wrote() { until [ -s "$d/appendonlydir/appendonly.aof.1.incr.aof" ]; do sleep 0.01; done; }
+`
+
 // TestTakenAwayInMidRun: what somebody takes from torntail while it runs, or from the
 // server, is named; the figures known so far are there, and nothing of it is a violation.
 // n is the number of the server's start: two of them are an experiment.
@@ -99,7 +104,7 @@ func TestTakenAwayInMidRun(t *testing.T) {
 			result.ExitEnvironment, "no space left on device", `  kill +[1-9]`},
 		{"the temporary directory fills up while clients write", `[ $n = 4 ] && { (sleep 0.1; exec ` + fills + `)& }`, "", small + onHost,
 			result.ExitEnvironment, "no space left on device", `  kill +[1-9]`},
-		{"the server is killed while clients write", `[ $n = 4 ] && { (sleep 0.1; kill -KILL $$)& }`, "", "exec $T" + onHost,
+		{"the server is killed while clients write", wrote + `[ $n = 4 ] && { (wrote; kill -KILL $$)& }`, "", "exec $T" + onHost,
 			result.ExitEnvironment, "runs were lost to something outside the server: the server was killed by signal 9", `  kill +4/\d .*holds`},
 		{"the server is killed before it has come back", `[ $n = 5 ] && kill -KILL $$`, "", "exec $T" + onHost,
 			result.ExitEnvironment, "runs were lost to something outside the server: after the restart: ./server did not start: killed by signal 9", `  kill +4/\d .*holds`},
