@@ -270,7 +270,7 @@ func (s *server) write(words []string) (int, error) {
 		return 0, err
 	}
 	if known["appendfsync"] == "always" {
-		return n, syscall.Fdatasync(int(s.log.Fd())) // as redis does on Linux
+		return n, syncData(s.log)
 	}
 	return n, nil
 }
@@ -300,7 +300,7 @@ func (s *server) rewrite() error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, os.Rename(draft, s.path)); err == nil && known["plant"] == "name-unsynced" {
-		err = syscall.Fdatasync(int(f.Fd())) // as redis does before 7.0
+		err = syncData(f) // as redis does before 7.0
 	} else if err == nil {
 		err = syncDir(s.path)
 	}
