@@ -267,8 +267,9 @@ func (t *tally) take(x *experiment.Experiment, o *experiment.Outcome) error {
 	defer func() { x.Observer = nil }() // the corpus may keep the experiment
 	t.mapped(x, o)
 	switch {
-	case o.Distrust != "":
-		return fmt.Errorf("seed %d: torntail itself: %s\n%s", x.Seed, o.Distrust, x.Plan)
+	case o.Distrust != "": // which says nothing of the server; a hunt goes on, and tells of it
+		r.Unknown++
+		t.why["torntail itself: "+kindOfWhy(o.Distrust)]++
 	case o.Verdict == result.Unknown:
 		r.Unknown++
 		t.why[kindOfWhy(o.Why)]++

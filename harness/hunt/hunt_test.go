@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -112,5 +113,22 @@ func TestWhatIsDrawnCanBeRun(t *testing.T) {
 		require.Equal(t, x.Plan.String(), s.Draw(seed).Plan.String())
 		check(s.Mutate(x, before, seed))
 		before = x
+	}
+}
+
+// TestWhatTorntailDistrustsIsUnknown: an audit that fails says nothing of the server, and ends no
+// hunt.
+func TestWhatTorntailDistrustsIsUnknown(t *testing.T) {
+	r := run(t, &Hunt{Space: simulated("cut-loses-nothing"), Seed: 1, Experiments: 150, Guide: Uniform})
+	require.Equal(t, 150, r.Experiments)
+	ours := 0
+	for _, w := range r.Why {
+		if strings.HasPrefix(w.Text, "torntail itself: the power cut took nothing") {
+			ours += w.Runs
+		}
+	}
+	require.Positive(t, ours)
+	for _, f := range r.Findings {
+		require.False(t, f.New(), "%s: %s", f.Fingerprint, f.Story)
 	}
 }
