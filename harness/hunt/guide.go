@@ -9,7 +9,7 @@ import (
 )
 
 // A guide says which of the plans that reached something new is changed next. Uniform
-// drawing, without one, is what each must beat (make prove-guidance).
+// drawing, without one, is what each must beat; that has not been measured yet.
 type guide interface {
 	// choose is the place of an entry of the corpus, which is not empty.
 	choose(c *corpus, d *seeding.Draws) int

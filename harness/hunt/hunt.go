@@ -329,8 +329,7 @@ func (t *tally) tell(what string) {
 // errDone ends a round when Until is met.
 var errDone = errors.New("what the hunt was for is found")
 
-// missed reports whether a statement struck nothing although its time had come: one whose
-// server was gone by then is no waste.
+// missed reports whether a statement struck nothing.
 func missed(o *experiment.Outcome) bool {
 	return slices.ContainsFunc(o.Statements, func(s plan.StatementReport) bool { return !s.Struck })
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/reports/result"
 )
 
 func simulated(plants string) *Space {
@@ -73,6 +74,13 @@ func TestPlantsAreFound(t *testing.T) {
 			require.NotEmpty(t, r.Findings, "nothing in %d experiments", r.Experiments)
 			f := r.Findings[0]
 			require.True(t, f.New(), "only what is known: %s", f.Fingerprint)
+			x := *f.x
+			x.Plants = experiment.Plants{}
+			s := experiment.NewSimulator()
+			defer s.Close()
+			o, err := s.Run(&x, nil)
+			require.NoError(t, err)
+			require.False(t, o.Verdict == result.Violated && len(o.Findings) == 0, "the clean engine shows it too: %v", o.Anomalies)
 			t.Logf("after %d: %s", f.First, f.Fingerprint)
 		})
 	}
