@@ -60,12 +60,33 @@ func startProcess(t *testing.T, real bool, dir string, args []string) *process {
 	require.NoError(t, err)
 	defer errors.Close()
 	p.cmd.Stderr = errors
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	companion.Start(t, p.cmd)
+	// A child that is ended with it still logs that, into the directory that is removed.
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.done
+		p.eventually("its children have ended", func() bool { return !groupLives(p.cmd.Process.Pid) })
+	})
 	go func() {
 		_ = p.cmd.Wait() // its state says how it ended
 		close(p.done)
 	}()
 	return p
+}
+
+// groupLives tells whether a process of a group still runs: the system tells its state and, two
+// words later, its group, behind the name in brackets (proc(5)).
+func groupLives(group int) bool {
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range all {
+		line := readFile(file)
+		words := strings.Fields(line[strings.LastIndex(line, ")")+1:])
+		if len(words) > 2 && words[2] == strconv.Itoa(group) && words[0] != "Z" {
+			return true
+		}
+	}
+	return false
 }
 
 // listens waits until it takes connections, and makes one.
@@ -122,7 +143,7 @@ func TestSignalsLikeRedis(t *testing.T) {
 		{"SIGTERM", []string{"--shutdown-timeout", "1"}, []syscall.Signal{syscall.SIGTERM}, false, 0},
 		{"no time to wait", []string{"--shutdown-timeout", "0"}, []syscall.Signal{syscall.SIGTERM}, false, 0},
 		{"SIGTERM, now and with a snapshot", []string{"--shutdown-on-sigterm", "save", "now", "--shutdown-timeout", "1000"}, []syscall.Signal{syscall.SIGTERM}, false, 0},
-		{"SIGINT, now", []string{"--shutdown-on-sigint", "nosave", "now", "--shutdown-timeout", "1000", "--save", "1 1"}, []syscall.Signal{syscall.SIGINT}, false, 0},
+		{"SIGINT, now", []string{"--shutdown-on-sigint", "nosave", "now", "--shutdown-timeout", "1000", "--save", "3600 1"}, []syscall.Signal{syscall.SIGINT}, false, 0},
 		{"SIGINT twice", []string{"--shutdown-timeout", "1000"}, []syscall.Signal{syscall.SIGINT, syscall.SIGINT}, true, 1},
 		{"SIGTERM, then SIGINT", []string{"--shutdown-timeout", "1000"}, []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}, true, 1},
 	} {

@@ -15,7 +15,8 @@ import (
 )
 
 // trackingScenes are what clients a to d send; behind a line "=" all that they were sent
-// is compared. $b is the number of client b.
+// is compared. $b is the number of client b. In a transaction time stands still, so that a
+// key with a millisecond to live is still read there.
 var trackingScenes = map[string]string{
 	"what was read": `
 		a HELLO 3|a CLIENT TRACKING ON|a CLIENT TRACKINGINFO|a CLIENT GETREDIR|b SET k 1|=|a GET k|b SET k 2|=|b SET k 3|=|a MGET k l m|b DEL l|b MSET k 1 m 2|=
@@ -38,7 +39,7 @@ var trackingScenes = map[string]string{
 	"RESP2, not redirected": `
 		a CLIENT TRACKING ON|a GET k|b SET k 1|=|a GET k|a HELLO 3|b SET k 2|=|a CLIENT TRACKING maybe|a CLIENT TRACKING ON nosuch|a CLIENT TRACKING OFF x`,
 	"expired and evicted": `
-		a HELLO 3|a CLIENT TRACKING ON|b DEBUG SET-ACTIVE-EXPIRE 0|b SET k 1 PX 1|a GET k|b SET l 1|a GET l|b DEBUG SLEEP 0.01|b GET k|=|b SET k 1 PX 1|b DEBUG SLEEP 0.01|a GET k|b SET k 2|=|a GET l|b CONFIG SET maxmemory-policy allkeys-random|b CONFIG SET maxmemory 1|b PING|=|b CONFIG SET maxmemory 0|b SET k 1 PX 1|a CLIENT TRACKING OFF|a CLIENT TRACKING ON BCAST NOLOOP|b DEBUG SLEEP 0.01|a GET k|=`,
+		a HELLO 3|a CLIENT TRACKING ON|b DEBUG SET-ACTIVE-EXPIRE 0|a MULTI|a SET k 1 PX 1|a GET k|a EXEC|b SET l 1|a GET l|b DEBUG SLEEP 0.01|b GET k|=|b SET k 1 PX 1|b DEBUG SLEEP 0.01|a GET k|b SET k 2|=|a GET l|b CONFIG SET maxmemory-policy allkeys-random|b CONFIG SET maxmemory 1|b PING|=|b CONFIG SET maxmemory 0|b SET k 1 PX 1|a CLIENT TRACKING OFF|a CLIENT TRACKING ON BCAST NOLOOP|b DEBUG SLEEP 0.01|a GET k|=`,
 	"unblocked": `
 		a HELLO 3|a CLIENT TRACKING ON|b RPUSH m x|a LRANGE m 0 -1|a LLEN l|~a BLMOVE l m LEFT LEFT 0|b RPUSH l v|=`,
 	"waiters": `
