@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/checker/contract"
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/experiment"
@@ -24,6 +25,8 @@ import (
 // On the host's own disk processes are killed, power cuts are n/a, and nothing is left.
 func TestHostDisk(t *testing.T) {
 	binary := needs.Program(t, "redis-server")
+	_, err := guard.Default() // whose list of what is left outlives the test
+	require.NoError(t, err)
 	t.Setenv("TMPDIR", t.TempDir())
 	rig, err := machine.NewRig(redis.Store, binary, machine.HostDirs(""))
 	require.NoError(t, err)
