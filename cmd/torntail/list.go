@@ -77,6 +77,7 @@ var lists = []struct {
 	{"scenarios", func(a *app) {
 		for _, s := range splitbrain.Scenarios {
 			row(a, s.Name, s.About)
+			row(a, "", "who meets it: "+s.Who)
 		}
 		for _, p := range splitbrain.Partitions {
 			row(a, "", "--partition "+p.Name+": "+p.About)

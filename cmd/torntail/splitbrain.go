@@ -38,7 +38,7 @@ type splitbrainCmd struct {
 	Directive    []string       `help:"A line of redis.conf as NAME=VALUE, or of one server's as n2:NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
 	Conf         string         `help:"A redis.conf whose lines the servers get; what torntail decides itself is printed." placeholder:"FILE" type:"existingfile" group:"What is tested"`
 	SentinelConf string         `help:"A sentinel.conf from which times, parallel-syncs and quorum are taken." placeholder:"FILE" type:"existingfile" group:"What is tested"`
-	Timing       string         `help:"quick: Sentinels act within seconds; conf: their own defaults and what --sentinel-conf says; default quick." placeholder:"NAME" group:"What is tested"`
+	Timing       string         `help:"quick: Sentinels act within seconds; announced: the same, and failovers that are asked for (SENTINEL FAILOVER) have the time to be announced; conf: their own defaults and what --sentinel-conf says; default quick." placeholder:"NAME" group:"What is tested"`
 	Quorum       int            `help:"Sentinels that must agree; default the majority." placeholder:"N" group:"What is tested"`
 	Partition    string         `help:"master-alone, master+replica, one-way, flap or clients-outside; default master-alone." placeholder:"NAME" group:"What breaks"`
 	CutAt        time.Duration  `help:"When the cut comes; default 1.5s." placeholder:"D" group:"What breaks"`

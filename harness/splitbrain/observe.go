@@ -266,8 +266,13 @@ const listenFor = 250 * time.Millisecond
 
 // listen records what a Sentinel announces.
 func (r *run) listen(node string) {
-	for !r.over {
+	for first := true; !r.over; first = false {
 		conn, err := dial(r.env, r.c.AdminAddr(node), adminLimit)
+		if err == nil && !first && len(r.s.Timing.Debug) > 0 {
+			// One that was started again has forgotten its periods; with its own it would take
+			// for dead whom it has not asked for as long as down-after says.
+			_, err = conn.Do(adminLimit, append([]string{"SENTINEL", "DEBUG"}, r.s.Timing.Debug...)...)
+		}
 		if err == nil {
 			_, err = conn.Do(adminLimit, "PSUBSCRIBE", "*")
 		}

@@ -86,6 +86,8 @@ type Report struct {
 	Trace     string         `json:"trace,omitempty"`     // simulation: the hash of everything that happened, hexadecimal
 	Struck    bool           `json:"struck"`              // every statement of the plan did
 	LeftDown  []string       `json:"left_down,omitempty"` // by the plan: the others are judged
+	// Returned: the first master was started again before anybody missed it, as was wanted.
+	Returned bool `json:"returned,omitempty"`
 	// Itself are those that nobody has ended, or that refused to start again, with their words.
 	Itself  map[string]string `json:"ended_by_itself,omitempty"`
 	Verdict result.Verdict    `json:"verdict"`
@@ -311,14 +313,18 @@ func (r *Report) judge(s *Scenario, o *Outcome, a *replication.Account, f *repli
 			r.unknown(fmt.Sprintf("%q did not strike: %s", st.Text, st.Why))
 		}
 	}
+	missing := s.Must.missing(o, a)
+	r.Returned = s.Must == MustRestart && missing == ""
 	switch {
 	case !o.Converged:
 		r.unknown(cmp.Or(o.Why, "not converged"))
 	case r.Acknowledged == 0:
 		r.unknown("no write was acknowledged")
+	case missing != "":
+		r.unknown(missing)
 	case r.Promotions == 0 && len(s.Plan.Statements) == 0:
 		r.unknown("nobody was promoted: the plan has no fault")
-	case r.Promotions == 0 && s.takesMaster():
+	case r.Promotions == 0 && s.Must == "" && s.takesMaster():
 		why := "the Sentinels never agreed that it was down"
 		if r.DetectMS >= 0 {
 			why = "the Sentinels agreed that it was down, and did not get another in its place"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -208,11 +209,32 @@ func TestTimelineShowsWhatWasLost(t *testing.T) {
 	}
 }
 
+func TestEveryScenarioSaysWhoMeetsIt(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/splitbrain.md")
+	require.NoError(t, err)
+	for _, n := range Scenarios {
+		require.NotEmpty(t, n.About, n.Name)
+		require.NotEmpty(t, n.Who, n.Name)
+		require.True(t, strings.Contains(string(doc), "`"+n.Name+"`"), "docs/splitbrain.md does not name %s", n.Name)
+	}
+}
+
+// TestARunWithoutItsIncidentIsUnknown, whatever was lost in it.
+func TestARunWithoutItsIncidentIsUnknown(t *testing.T) {
+	for must, want := range map[Must]string{MustPromote: "", MustRestart: "n2 was promoted in place of n1: a restart that somebody noticed", MustStale: "no former master was promoted again"} {
+		s, o := failedOver(t, Options{Must: must})
+		r := Judge(s, o)
+		require.Equal(t, want, r.Why, must)
+		require.Equal(t, want != "", r.Verdict == result.Unknown, must)
+	}
+	_, err := New(Options{Must: "some"})
+	require.EqualError(t, err, `must: unknown word "some": want promotion, restart or stale-promotion`)
+}
+
 func TestAScenarioIsSavedAndReadAgain(t *testing.T) {
 	for _, n := range Scenarios {
 		s, err := New(n.Options)
 		require.NoError(t, err, n.Name)
-		require.NoError(t, s.Check(System(anyCluster{})), n.Name)
 		var text bytes.Buffer
 		require.NoError(t, s.WriteFile(&text))
 		o, err := ReadFile("f", &text)

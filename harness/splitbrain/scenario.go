@@ -55,6 +55,8 @@ type Options struct {
 	Rate   float64      `yaml:"rate,omitempty"`          // writes a second, over all clients
 	Writes int          `yaml:"writes,omitempty"`        // at most, over all clients; 0: until Span
 	Wait   int          `yaml:"wait_replicas,omitempty"` // WAIT for so many replicas after each write; 0: none
+	// Must is what has to come of the plan: a run without it has shown nothing.
+	Must Must `yaml:"must,omitempty"`
 	// MaxRefused and MaxRefusedFor bound the writes that are refused for now (NOREPLICAS,
 	// MISCONF, OOM), and for how long at a stretch none is taken. nil: no limit.
 	MaxRefused    *int           `yaml:"max_refused,omitempty"`
@@ -135,6 +137,9 @@ func New(o Options) (*Scenario, error) {
 		if d < 0 {
 			return nil, fmt.Errorf("%v: want a time that is not negative", d)
 		}
+	}
+	if err := s.Must.check(); err != nil {
+		return nil, err
 	}
 	if err := s.checkPersistence(); err != nil {
 		return nil, err
@@ -253,7 +258,7 @@ func (s *Scenario) applySentinel() error {
 // sure, and a while in which two masters serve.
 func (s *Scenario) failoverTime() time.Duration {
 	d := s.Timing.DownAfter + 3*time.Second
-	if s.Timing.Name != "quick" {
+	if s.Timing.Name == "conf" {
 		d += 7 * time.Second // Sentinel's own periods are up to ten times as long
 	}
 	return d
@@ -261,10 +266,10 @@ func (s *Scenario) failoverTime() time.Duration {
 
 // demotionTime is how long after the heal the old master is turned into a replica.
 func (s *Scenario) demotionTime() time.Duration {
-	if s.Timing.Name == "quick" {
-		return 2 * time.Second
+	if s.Timing.Name == "conf" {
+		return 15 * time.Second
 	}
-	return 15 * time.Second
+	return 2 * time.Second
 }
 
 // Nodes are the names of all nodes that a plan may name.

@@ -65,7 +65,7 @@ func TestWhatAUserSaysOfAScenario(t *testing.T) {
 	for want, o := range map[string]Options{
 		`quorum 4: want 1 to the 3 Sentinels of topology 3+3`:                                                        {Quorum: 4},
 		`unknown partition "alone": want master-alone, master+replica, one-way, flap, clients-outside`:               {Partition: "alone"},
-		`unknown timing "slow": want quick or conf`:                                                                  {Timing: "slow"},
+		`unknown timing "slow": want quick, announced or conf`:                                                       {Timing: "slow"},
 		`unknown routing "x": want follow, sticky or both`:                                                           {Routing: "x"},
 		`2 clients are placed, 3 are asked for`:                                                                      {Clients: 3, Places: map[Side]int{Everywhere: 2}},
 		`sentinel directive "quorum" is not known: want down-after-milliseconds, failover-timeout or parallel-syncs`: {Sentinel: lines("quorum", "3")},

@@ -123,7 +123,7 @@ func (r *Report) WriteText(w io.Writer) {
 	line("%-28s %7s %6s %5s %9s %s", "clients", "number", "acked", "lost", "exposed", "lost/exposed s")
 	for _, e := range r.Exposure {
 		per := "-"
-		if e.Seconds > 0 {
+		if e.Seconds >= 0.01 { // of less a rate says nothing
 			per = fmt.Sprintf("%.1f", e.PerSecond)
 		}
 		line("%-28s %7d %6d %5d %8.2fs %s", e.Side, e.Clients, e.Acked, e.Lost, e.Seconds, per)
@@ -204,6 +204,12 @@ func (r *Report) verdict(line func(string, ...any)) {
 	switch r.Verdict {
 	case result.Holds:
 		switch {
+		case r.LostTo["disk"] == r.Lost && r.Lost > 0:
+			line("holds: %s; %s That is what the settings of", wording.Times(r.Lost, "acknowledged write")+" lost", explained(r.Lost))
+			line("the servers' persistence allow to be lost; the servers agree again.")
+		case r.Lost == 0 && r.Promotions == 0 && r.Returned:
+			line("holds: no acknowledged write was lost, for the master came back with all of them")
+			line("before anybody else was promoted.")
 		case r.Lost == 0 && r.Promotions == 0:
 			line("holds: no acknowledged write was lost, and the servers agree. The plan took no master")
 			line("away and nobody was promoted, so the run says nothing of failovers.")

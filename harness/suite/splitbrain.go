@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/cluster"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/yamlnode"
@@ -26,6 +27,7 @@ func init() { Register(Section{Name: "splitbrain", Parse: parseSplitbrain}) }
 // text, which leaves what the scenario says.
 type splitbrainBlock struct {
 	targets, partitions []string
+	modes               []string // of persistence
 	scenarios           []splitbrain.Options
 	topologies          []splitbrain.Topology
 	directives          []product.Directive
@@ -35,31 +37,40 @@ type splitbrainBlock struct {
 
 func parseSplitbrain(f *File, n *Node) (cells []Cell, err error) {
 	// Each scenario takes some seconds, whatever the machine: it is run once when nobody says.
-	b := splitbrainBlock{targets: []string{"redis-server"}, partitions: []string{""}, scenarios: make([]splitbrain.Options, 1),
+	b := splitbrainBlock{targets: []string{"redis-server"}, partitions: []string{""}, modes: []string{""}, scenarios: make([]splitbrain.Options, 1),
 		topologies: make([]splitbrain.Topology, 1), runs: 1}
 	if err := n.Read(
 		yamlnode.To("targets", &b.targets, targets),
 		yamlnode.To("scenarios", &b.scenarios, yamlnode.Each("scenario", scenario)),
 		yamlnode.To("topologies", &b.topologies, yamlnode.Each("topology", yamlnode.By(splitbrain.ParseTopology))),
 		yamlnode.To("partitions", &b.partitions, yamlnode.Each("partition", yamlnode.Word("partition", splitbrain.PartitionNames()))),
+		yamlnode.To("modes", &b.modes, yamlnode.Each("mode", yamlnode.Word("mode", clusterModes()))),
 		yamlnode.To("directives", &b.directives, clusterDirectives),
 		yamlnode.To("wait-replicas", &b.wait, yamlnode.Int(0)),
 		yamlnode.To("runs", &b.runs, yamlnode.Int(1)),
 		yamlnode.To("expect", &b.expect, parseExpectation)); err != nil {
 		return nil, err
 	}
-	all, err := combinations(n, len(b.targets), len(b.scenarios), len(b.topologies), len(b.partitions))
+	all, err := combinations(n, len(b.targets), len(b.scenarios), len(b.topologies), len(b.partitions), len(b.modes))
 	if err != nil {
 		return nil, err
 	}
 	for _, i := range all {
-		c, err := f.splitbrainCell(&b, b.targets[i[0]], b.scenarios[i[1]], b.topologies[i[2]], b.partitions[i[3]])
+		c, err := f.splitbrainCell(&b, b.targets[i[0]], b.scenarios[i[1]], b.topologies[i[2]], b.partitions[i[3]], b.modes[i[4]])
 		if err != nil {
 			return nil, n.At(err)
 		}
 		cells = append(cells, c)
 	}
 	return cells, nil
+}
+
+// clusterModes are the names of the ways in which a cluster's servers keep their data.
+func clusterModes() (names []string) {
+	for _, m := range redis.Store.Modes() {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 // clusterDirectives are lines of redis.conf that a cluster's servers may have.
@@ -73,11 +84,11 @@ func clusterDirectives(n *Node) ([]product.Directive, error) {
 	return list, err
 }
 
-func (f *File) splitbrainCell(b *splitbrainBlock, target string, o splitbrain.Options, topology splitbrain.Topology, partition string) (Cell, error) {
+func (f *File) splitbrainCell(b *splitbrainBlock, target string, o splitbrain.Options, topology splitbrain.Topology, partition, mode string) (Cell, error) {
 	if topology != (splitbrain.Topology{}) {
 		o.Topology = topology
 	}
-	o.Partition, o.Wait = cmp.Or(partition, o.Partition), cmp.Or(b.wait, o.Wait)
+	o.Partition, o.Wait, o.Mode = cmp.Or(partition, o.Partition), cmp.Or(b.wait, o.Wait), cmp.Or(mode, o.Mode)
 	o.Directives = slices.Concat(o.Directives, b.directives)
 	s, err := splitbrain.New(o)
 	if err != nil {
@@ -93,6 +104,9 @@ func (f *File) splitbrainCell(b *splitbrainBlock, target string, o splitbrain.Op
 	r := &splitbrainRunner{target: target, scenario: s, runs: b.runs}
 	at := map[string]string{"target": target, "mode": r.name(), "crash": r.fault(), "workload": "writes", "topology": s.Topology.String(), "partition": s.Partition}
 	parts := []string{targetName(target), "splitbrain", r.name(), s.Topology.String(), r.fault()}
+	if mode != "" {
+		parts = append(parts, mode)
+	}
 	for _, d := range b.directives {
 		parts = append(parts, d.Name+"="+d.Value)
 	}

@@ -33,6 +33,7 @@ splitbrain:
 - {targets: engine, partitions: [master-alone], runs: 2, expect: {min-lost: 1}}
 - {targets: engine, partitions: [master-alone], expect: {max-lost: 0}}
 - {targets: engine, partitions: [master-alone], wait-replicas: 1, directives: [min-replicas-max-lag 3]}
+- {targets: engine, scenarios: [fast-restart], modes: [none, always]}
 expect:
 - {topology: 3+3, partition: master-alone, outcome: holds}
 `))
@@ -41,13 +42,15 @@ expect:
 		"engine/splitbrain/cluster/3+3/master-alone: holds, at least 1 writes lost in some run",
 		"engine/splitbrain/cluster/3+3/master-alone#2: holds, at most 0 writes lost in a crash",
 		"engine/splitbrain/cluster/3+3/master-alone/min-replicas-max-lag=3/wait-1: holds",
+		"engine/splitbrain/fast-restart/3+3/plan/none: holds",
+		"engine/splitbrain/fast-restart/3+3/plan/always: holds",
 	}, names2(f))
 	dir := t.TempDir()
 	o := Options{Dir: dir, Seed: 1, Torntail: "test", Open: simulated, OpenCluster: simulatedCluster}
 	rec, err := f.Run(context.Background(), o)
 	require.NoError(t, err)
 	r := rec.Report().Results
-	require.Len(t, r, 3)
+	require.Len(t, r, 5)
 	assert.Equal(t, 2, r[0].Struck)
 	assert.Positive(t, r[0].Acknowledged)
 	assert.Positive(t, r[0].Lost)
@@ -55,6 +58,8 @@ expect:
 	assert.Equal(t, result.Violated, r[1].Expected.As)
 	assert.Contains(t, r[1].Expected.Why, "writes were lost")
 	assert.Equal(t, result.Holds, r[2].Verdict, r[2].Why)
+	assert.Positive(t, r[3].Lost, "a master that keeps nothing wipes its replicas")
+	assert.Zero(t, r[4].Lost, "one that keeps all gives it back")
 
 	o.Dir, o.OpenCluster = t.TempDir(), nil
 	rec, err = f.Run(context.Background(), o)
@@ -73,6 +78,7 @@ func TestClusterMistakes(t *testing.T) {
 		"topologies: many":                     "x.yaml:3:15: ",
 		"directives: [aof-disable-auto-gc no]": "x.yaml:3:15: torntail decides on aof-disable-auto-gc itself",
 		"scenario: aphyr-2013":                 `field "scenario" is not known: did you mean "scenarios"?`,
+		"modes: [allways]":                     `x.yaml:3:11: mode "allways" is not known: did you mean "always"?`,
 		"wait-replicas: -1":                    `x.yaml:3:18: "-1", where a whole number from 0 on`,
 		"expect: {min-lost: some}":             `x.yaml:3:22: "some", where a whole number`,
 	} {
