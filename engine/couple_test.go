@@ -390,6 +390,19 @@ func (p *couple) subscribe(t *testing.T) *listener {
 	return l
 }
 
+// track listens to which keys are touched: who tracks them is told, and transactions of
+// those who watch them fail.
+func (p *couple) track(t *testing.T) *listener {
+	l := p.listen(t, "HELLO", "3")
+	l.say("CLIENT", "TRACKING", "ON", "BCAST")
+	l.say("SUBSCRIBE", "__key:end")
+	for range 3 {
+		l.theirs.reply()
+	}
+	l.read = len(l.ours.until(func(all string) bool { return strings.HasSuffix(all, "__key:end\r\n:1\r\n") }))
+	return l
+}
+
 var fullSync = regexp.MustCompile(`^\+FULLRESYNC [^\n]*\n\n*\$(\d+)\r\n`)
 
 // follow listens as a replica does.

@@ -194,17 +194,18 @@ func changes(do func(...string) string) string {
 }
 
 // Commands at the edges of their rules answer as redis-server's do, in both
-// protocols, count as the same changes, tell the same events, send replicas the same
-// stream, and leave the same data.
+// protocols, count as the same changes, tell the same events, touch the same keys, send
+// replicas the same stream, and leave the same data.
 func TestEdgesLikeRedis(t *testing.T) {
 	both := startCouple(t, [2]string{"notify-keyspace-events", "AKE"})
 	for kind, lines := range edges {
 		for _, resp := range []string{"2", "3"} {
 			t.Run(kind+" in RESP"+resp, func(t *testing.T) {
 				theirs, ours := dial(t, both.redis.addr()), both.world.connect()
-				events, stream := both.subscribe(t), both.follow(t)
+				events, stream, forgotten := both.subscribe(t), both.follow(t), both.track(t)
 				defer events.end()
 				defer stream.end()
+				defer forgotten.end()
 				p := &pair{begun: time.Now()}
 				theirs.do("HELLO", resp)
 				ours.do("HELLO", resp)
@@ -233,6 +234,8 @@ func TestEdgesLikeRedis(t *testing.T) {
 				assert.Equal(t, commandsOf(want), commandsOf(got), "events")
 				want, got = stream.heard("mark.")
 				assert.Equal(t, timeless(commandsOf(want)), timeless(commandsOf(got)), "stream to a replica")
+				want, got = forgotten.heard("mark.")
+				assert.Equal(t, want, got, "keys that who tracks or watches them is told of")
 			})
 		}
 	}
