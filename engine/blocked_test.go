@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/torntail/torntail/engine/config"
 )
 
 // waiterDraws are commands of clients that wait.
@@ -194,4 +198,80 @@ func TestWaiterThatHangsUp(t *testing.T) {
 	a.close()
 	require.Equal(t, ":1\r\n", b.do("RPUSH", "l", "v"))
 	require.Equal(t, ":1\r\n", b.do("LLEN", "l"))
+}
+
+// streamFeeds are what may serve those who wait for streams.
+var streamFeeds = []string{
+	"XADD events0 7-1 f v", "XADD events0 7-6 f v", "XADD events0 9-1 f v", "XADD events1 7-5 f v; XADD events1 7-6 f v", "MULTI; XADD events0 9-1 f v; XADD events0 9-2 f v; XADD events1 9-3 g h; EXEC", "XADD new 9-1 f v", "MULTI; XADD events0 9-1 f v; XDEL events0 9-1; EXEC", "MULTI; XADD events0 9-1 f v; XADD events0 9-2 f v; XDEL events0 9-1; EXEC", "XADD events0 MAXLEN 0 9-1 f v",
+	"XSETID events0 9-1", "XGROUP DESTROY events0 g", "XGROUP DESTROY events0 g; XADD events0 9-1 f v", "DEL events0", "SET events0 x", "RENAME events0 other", "XADD d 9-1 f v; RENAME d events0", "XADD d 9-1 f v; XGROUP CREATE d g 0; RENAME d events0", "XADD d 9-1 f v; COPY d events0 REPLACE", "MULTI; DEL events0; XADD events0 9-1 f v; EXEC", "XGROUP SETID events0 g 8; XADD events0 7-9 f v; XADD events0 9-1 f v", "XGROUP CREATECONSUMER events0 g alice; XADD events0 9-1 f v; XADD events0 9-2 f v",
+}
+
+// Every command that waits, twice at once, meets everything that may serve it, or end its
+// wait: replies, events, and what replicas are sent are redis-server's.
+func TestEveryWaiterMeetsEveryFeed(t *testing.T) {
+	both := startCouple(t, [2]string{"notify-keyspace-events", "AKE"})
+	defer restoreFlags("rapid.checks")()
+	once := "1"
+	if testing.Short() {
+		once = "5" // of which rapid takes a fifth
+	}
+	require.NoError(t, flag.Set("rapid.checks", once))
+	for _, c := range []struct {
+		kind           string
+		waiters, feeds []string
+	}{
+		{"lists", []string{
+			"BLPOP a 0", "BRPOP a b 0", "BLMPOP 0 1 a LEFT", "BLMPOP 0 2 b a RIGHT COUNT 2", "BLMPOP 0 1 a left count 1", "BLMOVE a b LEFT LEFT 0", "BLMOVE a b right left 0", "BLMOVE a a RIGHT LEFT 0", "BLMOVE a c LEFT RIGHT 0", "BRPOPLPUSH a b 0", "BRPOPLPUSH a a 0",
+		}, []string{
+			"RPUSH a 1", "RPUSH a 1 2", "RPUSH a 1 2 3", "LPUSH b 1; LPUSH a 2", "RPUSHX a 1", "SET a x", "SET a x; DEL a; RPUSH a 1", "SADD c m; RPUSH a 1", "RPUSH c 0; RPUSH a 1; LRANGE c 0 -1",
+			"MULTI; RPUSH a 1; LPOP a; EXEC", "MULTI; RPUSH a 1; DEL a; SET a x; EXEC", "MULTI; RPUSH a 1; RPUSH b 2; EXEC", "MULTI; RPUSH b 2; RPUSH a 1; EXEC", "MULTI; SET a x; DEL a; RPUSH a 1 2; EXEC",
+			"RPUSH d 1 2; RENAME d a", "RPUSH d 1 2; COPY d a", "RPUSH d 2 1 3; SORT d STORE a", "RPUSH d 1; LMOVE d a LEFT LEFT", "RPUSH d 1; RPOPLPUSH d a", "RPUSH d 1; LMOVE d b LEFT LEFT; RPOPLPUSH b a", "FLUSHALL; RPUSH a 1", "RPUSH a 1; RPUSH a 2; LLEN a; LRANGE b 0 -1",
+			"SELECT 3; RPUSH a 1; SWAPDB 0 3; SELECT 0", "SELECT 3; RPUSH a 1; MOVE a 0; SELECT 0", "EVAL \"redis.call('rpush',KEYS[1],1,2)\" 1 a",
+		}},
+		{"sorted sets", []string{
+			"BZPOPMIN a 0", "BZPOPMAX a b 0", "BZMPOP 0 1 a MIN", "BZMPOP 0 2 b a MAX COUNT 2", "BZMPOP 0 1 a max count 1",
+		}, []string{
+			"ZADD a 1 x", "ZADD a 1 x 2 y", "ZADD a 1 x 2 y 3 z", "ZADD b 5 q; ZADD a 1 x", "ZADD a XX 1 x", "ZADD a INCR 1 x", "ZINCRBY a 1.5 x", "SET a x; DEL a; ZADD a 1 x", "MULTI; ZADD a 1 x; ZPOPMIN a; EXEC", "MULTI; ZADD a 1 x; ZADD b 2 y; EXEC", "ZADD d 1 x 2 y; RENAME d a", "ZADD d 1 x 2 y; COPY d a",
+			"ZADD d 1 x 2 y; ZUNIONSTORE a 1 d", "ZADD d 1 x 2 y; ZRANGESTORE a d 0 -1", "GEOADD a 1 1 x", "RPUSH a 1", "ZADD a inf x -inf y", "SELECT 3; ZADD a 1 x; SWAPDB 0 3; SELECT 0",
+		}},
+		{"streams", []string{
+			"XREAD BLOCK 0 STREAMS events0 $", "XREAD BLOCK 0 STREAMS events0 events0 8 5", "XREAD BLOCK 0 STREAMS new 0", "XREADGROUP GROUP g alice BLOCK 0 STREAMS events0 >", "XREADGROUP GROUP g bob COUNT 1 BLOCK 0 NOACK STREAMS events0 >",
+		}, append(slices.Clone(streamFeeds), "FLUSHALL", "FLUSHDB", "SELECT 3; XADD events0 9-1 f v; SWAPDB 0 3; SELECT 0")},
+		// Which of several streams is looked at first when all go is up to a hash table.
+		{"several streams", []string{
+			"XREAD BLOCK 0 COUNT 1 STREAMS events1 events0 $ $", "XREAD COUNT 0 BLOCK 0 STREAMS events0 events1 7 7-5", "XREADGROUP GROUP g bob BLOCK 0 COUNT 1 NOACK STREAMS events0 events1 > >", "XREADGROUP GROUP g carol COUNT 2 BLOCK 0 STREAMS events1 events0 > >",
+		}, streamFeeds},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			events, stream := both.subscribe(t), both.follow(t)
+			defer events.end()
+			defer stream.end()
+			p := both.dial(t)
+			defer p.close()
+			rapid.Check(t, func(rt *rapid.T) {
+				p.begin(rt, new([][]string), nil, "2")
+				for _, waiter := range c.waiters {
+					for _, feed := range c.feeds {
+						waits := drawn{argv: strings.Fields(waiter)}
+						s := &scene{waiters: []drawn{waits, waits}}
+						for line := range strings.SplitSeq(feed, "; ") {
+							argv, err := config.SplitArgs(line)
+							require.NoError(rt, err)
+							s.feed = append(s.feed, drawn{argv: argv})
+						}
+						*p.log = nil
+						p.ask("FLUSHALL")
+						s.play(t, p)
+						for _, do := range []func(...string) string{p.theirs.do, p.ours.do} {
+							do("PUBLISH", "__key:end", "mark.")
+						}
+						want, got := events.heard("mark.")
+						require.Equal(rt, commandsOf(want), commandsOf(got), "events of %q, fed with %q", waiter, feed)
+						want, got = stream.heard("mark.")
+						require.Equal(rt, timeless(commandsOf(want)), timeless(commandsOf(got)), "stream to a replica of %q, fed with %q", waiter, feed)
+					}
+				}
+			})
+		})
+	}
 }

@@ -256,11 +256,21 @@ func timeless(commands [][]string) [][]string {
 // otherWords take the place of every word of a command, one at a time.
 var otherWords = []string{"", "x", "-1", "0", "1", "3", "1.5", "(", "9223372036854775807", "-9223372036854775808", "wrong"}
 
-// varied are a command without its last words, with one more, and with each word
-// but the first another.
+// varied are a command without its last words, with one more, with each word but the
+// first another, left out, twice, and exchanged with the next.
 func varied(argv []string) (out [][]string) {
 	for n := 1; n < len(argv); n++ {
 		out = append(out, argv[:n])
+	}
+	for n := 1; n < len(argv); n++ {
+		out = append(out, slices.Delete(slices.Clone(argv), n, n+1), slices.Insert(slices.Clone(argv), n, argv[n]))
+		// At the end it is an option without a value.
+		out = append(out, append(slices.Clone(argv), argv[n]))
+		if n+1 < len(argv) && argv[n] != argv[n+1] {
+			v := slices.Clone(argv)
+			v[n], v[n+1] = v[n+1], v[n]
+			out = append(out, v)
+		}
 	}
 	out = append(out, append(slices.Clone(argv), "x"))
 	for n := 1; n < len(argv); n++ {

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -60,4 +61,59 @@ func TestDistancesLikeRedis(t *testing.T) {
 		}
 	}
 	assert.Zero(t, differ, "of %d", points*centers)
+}
+
+// What a search finds, and in which order, is what redis-server finds with its nine
+// squares: of all sizes, at the poles, at the date line, in long boxes.
+func TestSearchesFindWhatRedisFinds(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	rng := rand.New(rand.NewPCG(16, 4))
+	between := func(low, high float64) string { return fmt.Sprint(low + rng.Float64()*(high-low)) }
+	add := []string{"GEOADD", "g"}
+	for n := range 3000 {
+		long, lat := between(-180, 180), between(-85.05, 85.05)
+		switch n % 4 {
+		case 1: // a town
+			long, lat = between(10, 10.2), between(50, 50.2)
+		case 2: // at the date line
+			long, lat = fmt.Sprint(math.Remainder(180+rng.NormFloat64()*2, 360)), between(-20, 20)
+		case 3: // in the north
+			lat = between(60, 85)
+		}
+		add = append(add, long, lat, fmt.Sprint(n))
+	}
+	require.Equal(t, theirs.do(add...), ours.do(add...))
+	found := 0
+	for n := range 3000 {
+		search := []string{"GEOSEARCH", "g", "FROMLONLAT", between(-180, 180), between(-85, 85)}
+		switch n % 5 {
+		case 1:
+			search = append(search[:3], between(9.9, 10.3), between(49.9, 50.3))
+		case 2:
+			search = append(search[:3], []string{"-180", "180", "179.9", "-179.99"}[rng.IntN(4)], between(-20, 20))
+		case 3:
+			search = append(search[:3], between(-180, 180), between(60, 85))
+		case 4:
+			search = append(search[:2], "FROMMEMBER", fmt.Sprint(rng.IntN(3000)))
+		}
+		size := func() string { return fmt.Sprint(math.Exp(rng.Float64() * 17)) } // up to 24,000 km
+		if n%2 == 0 {
+			search = append(search, "BYRADIUS", size(), "m", "WITHHASH")
+		} else {
+			search = append(search, "BYBOX", size(), size(), "m", "WITHDIST")
+		}
+		switch rng.IntN(6) {
+		case 0:
+			search = append(search, "COUNT", fmt.Sprint(1+rng.IntN(20)), "ANY")
+		case 1:
+			search = append(search, "COUNT", fmt.Sprint(1+rng.IntN(20)))
+		case 2:
+			search = append(search, "DESC")
+		}
+		want, got := theirs.do(search...), ours.do(search...)
+		require.Equal(t, want, got, "%q", search)
+		found += len(elements(got))
+	}
+	assert.Greater(t, found, 10_000)
 }

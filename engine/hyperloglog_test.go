@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,4 +69,58 @@ func TestCountsOfAnyRegistersLikeRedis(t *testing.T) {
 		require.Equal(t, theirs.do("PFCOUNT", "h"), ours.do("PFCOUNT", "h"), "registers from %d to %d, and some of %d", low, high, odd)
 		assert.Equal(t, theirs.do("GET", "h"), ours.do("GET", "h"), fmt.Sprint(n)) // with the count in it
 	}
+}
+
+// A sparse HyperLogLog grows to its limit, byte by byte, and becomes a dense one with the
+// element that would make it longer, under every limit.
+func TestSparseHyperLogLogsGrowToTheirLimit(t *testing.T) {
+	both := startCouple(t)
+	theirs, ours := dial(t, both.redis.addr()), both.world.connect()
+	for limit := range 90 {
+		set := []string{"CONFIG", "SET", "hll-sparse-max-bytes", fmt.Sprint(limit)}
+		require.Equal(t, theirs.do(set...), ours.do(set...))
+		for n := range 40 {
+			key := fmt.Sprint("h", limit)
+			add := []string{"PFADD", key, fmt.Sprint(limit*7 + n*n)}
+			require.Equal(t, theirs.do(add...), ours.do(add...))
+			require.Equal(t, theirs.do("STRLEN", key), ours.do("STRLEN", key), "%q with a limit of %d", add, limit)
+		}
+	}
+	// In short runs an element takes a byte more, or two.
+	for _, run := range []struct {
+		byte
+		length int
+	}{{0x00, 1}, {0x01, 2}, {0x03, 4}, {0x80, 1}, {0x81, 2}, {0x83, 4}} {
+		const header = "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80"
+		hll := header + strings.Repeat(string([]byte{run.byte}), 16384/run.length)
+		for more := -1; more < 4; more++ {
+			for _, argv := range [][]string{{"CONFIG", "SET", "hll-sparse-max-bytes", fmt.Sprint(len(hll) + more)}, {"SET", "runs", hll}} {
+				require.Equal(t, theirs.do(argv...), ours.do(argv...))
+			}
+			for n := range 12 {
+				add := []string{"PFADD", "runs", fmt.Sprint(n)}
+				require.Equal(t, theirs.do(add...), ours.do(add...), "%q to runs of %d", add, run.length)
+				require.Equal(t, theirs.do("GET", "runs"), ours.do("GET", "runs"), "%q to runs of %d, limit %d more", add, run.length, more)
+			}
+		}
+	}
+	assert.Equal(t, theirs.do("DEBUG", "DIGEST"), ours.do("DEBUG", "DIGEST"))
+}
+
+// A run that is cut at its end is no HyperLogLog to anybody who gets there.
+func TestHyperLogLogsThatEndInHalfARun(t *testing.T) {
+	w := startWorld(t, "")
+	c := w.connect()
+	cut := "HYLL\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x7e\xff\x40"
+	for n := range 1000 {
+		c.do("SET", "cut", cut)
+		element := fmt.Sprint(n)
+		reply := c.do("PFADD", "cut", element)
+		if reply == "-INVALIDOBJ Corrupted HLL object detected\r\n" {
+			assert.Equal(t, fmt.Sprintf("$%d\r\n%s\r\n", len(cut), cut), c.do("GET", "cut"))
+			return
+		}
+		require.Equal(t, ":1\r\n", reply)
+	}
+	t.Fatal("none of the elements is behind the run that is cut")
 }
