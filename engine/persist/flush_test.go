@@ -129,6 +129,21 @@ func TestEverysecPostponesTheWriteBehindAnFsyncInFlight(t *testing.T) {
 	}
 }
 
+// Cron writes what was postponed, and leaves the rest to the turn's end, before which
+// nobody is answered.
+func TestCronWritesOnlyWhatWasPostponed(t *testing.T) {
+	r := newRoom(t)
+	r.run([]string{"appendonly yes"}, func(s *server) {
+		require.NoError(t, s.Load())
+		s.do(0, "SET a 1")
+		r.calls = nil
+		require.NoError(t, s.Cron())
+		require.Empty(t, r.calls)
+		require.NoError(t, s.BeforeSleep(1))
+		require.NotEmpty(t, r.calls)
+	})
+}
+
 func TestEverysecSyncsOnceMoreWhenIdle(t *testing.T) {
 	r := newRoom(t)
 	r.run([]string{"appendonly yes"}, func(s *server) {

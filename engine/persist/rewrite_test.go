@@ -330,3 +330,34 @@ func TestFailedSwitchOnIsTriedAgain(t *testing.T) {
 		require.Equal(t, 4, s.ks.Len())
 	})
 }
+
+// A rewrite writes all that waits to the old log first, also behind an fsync in flight: in
+// the new log it would be once more what the snapshot has.
+func TestRewriteWritesWhatWaitsForAnFsync(t *testing.T) {
+	r := newRoom(t)
+	r.hook = func(c *disk.Call) disk.Decision {
+		if isIncrSync(c) {
+			return disk.Decision{Delay: 5 * time.Second}
+		}
+		return disk.Decision{}
+	}
+	lines := []string{"appendonly yes", "auto-aof-rewrite-percentage 0"}
+	r.run(lines, func(s *server) {
+		require.NoError(t, s.Load())
+		require.NoError(t, s.idle(1100*time.Millisecond))
+		require.NoError(t, s.turn("RPUSH l 1"))
+		require.NoError(t, s.turn("RPUSH l 2"))
+		require.NotZero(t, s.Info().BufferLength, "it waits behind the fsync")
+		_, err := s.BGRewriteAOF(false)
+		require.NoError(t, err)
+		require.Zero(t, s.Info().BufferLength)
+		s.settle(t)
+		require.NoError(t, s.turn("RPUSH l 3"))
+		require.NoError(t, s.idle(20*time.Second))
+		require.NoError(t, s.Shutdown(SaveDefault, false))
+	})
+	r.run(lines, func(s *server) {
+		require.NoError(t, s.Load())
+		require.Equal(t, `0 "l" expire 0: ["1"] ["2"] ["3"]`, dump(s.ks))
+	})
+}

@@ -290,3 +290,21 @@ func TestLargeSnapshotsAreSyncedOnTheWay(t *testing.T) {
 		})
 	}
 }
+
+// What is not pushed to the disk on the way is not written (redis 7.0.15 rio.c
+// rioFileWrite): the snapshot fails.
+func TestLargeSnapshotThatIsNotSyncedOnTheWay(t *testing.T) {
+	r := newRoom(t)
+	bad := true
+	r.hook = failing(&bad, disk.OpSyncRange, "temp-")
+	r.run([]string{"rdbcompression no"}, func(s *server) {
+		require.NoError(t, s.Load())
+		for i := range 13 {
+			s.do(0, "SET k"+strings.Repeat("x", i)+" "+strings.Repeat("v", 1<<20))
+		}
+		require.ErrorIs(t, s.Save(), syscall.EIO)
+		require.NotContains(t, strings.Join(r.calls, "\n"), "rename")
+		bad = false
+		require.NoError(t, s.Save())
+	})
+}
