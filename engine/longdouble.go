@@ -121,10 +121,7 @@ func (v *longDouble) setText(text string) bool {
 		}
 	}
 	v.SetRat(r)
-	if r.Sign() == 0 {
-		if text[0] == '-' {
-			v.Neg(&v.Float)
-		}
+	if r.Sign() == 0 { // without a sign, which ld2string does not show
 		return true
 	}
 	if v.bound(); v.IsInf() {
