@@ -31,7 +31,7 @@ func (c *compressor) compress(dst, src []byte) ([]byte, bool) {
 	}
 	base := c.base + 1 // so that no live entry is 0
 	c.base += uint32(len(src)) + 1
-	start, limit := len(dst), len(dst)+len(src)-4
+	limit := len(dst) + len(src) - 4
 	lit := 0
 	i := 0
 	for i+2 < len(src) {
@@ -61,7 +61,7 @@ func (c *compressor) compress(dst, src []byte) ([]byte, bool) {
 		lit = i
 	}
 	dst = appendLiterals(dst, src[lit:])
-	return dst, len(dst) <= limit && len(dst) > start
+	return dst, len(dst) <= limit
 }
 
 func appendLiterals(dst, lit []byte) []byte {
