@@ -309,6 +309,52 @@ func TestFactsOfASingleLog(t *testing.T) {
 	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #4", crashPoint(old, b.log, time.Minute))
 }
 
+// TestTheNameOfASingleLog: the name of a rewritten log that is one file is durable with a sync
+// of its directory, an fsync (no fdatasync) of it, or what carries all that came before.
+func TestTheNameOfASingleLog(t *testing.T) {
+	const theLog, draft = "appendonly.aof", "temp-rewriteaof-bg-7.aof"
+	old := redis.Of("redis", "6.0.16")
+	for _, c := range []struct {
+		name    string
+		call    func(b *logBuilder)
+		carries bool
+		unnamed bool
+	}{
+		{"nothing", func(*logBuilder) {}, false, true},
+		{"a sync of its directory", func(b *logBuilder) { b.call(disk.OpDirSync, ".", 0) }, false, false},
+		{"one that fails", func(b *logBuilder) { b.call(disk.OpDirSync, ".", 0).Err = syscall.EIO }, false, true},
+		{"one that has not returned", func(b *logBuilder) { b.call(disk.OpDirSync, ".", 0).Return = disk.Never }, false, true},
+		{"a sync of another directory", func(b *logBuilder) { b.call(disk.OpDirSync, "else", 0) }, false, true},
+		{"fdatasync", func(b *logBuilder) { b.call(disk.OpFdatasync, theLog, 4) }, false, true},
+		{"fsync", func(b *logBuilder) { b.call(disk.OpFsync, theLog, 4) }, false, false},
+		{"fsync of another file", func(b *logBuilder) { b.call(disk.OpFsync, "else", 4) }, false, true},
+		{"what was written since is synced", func(b *logBuilder) {
+			b.call(disk.OpWrite, theLog, 0)
+			b.call(disk.OpFdatasync, theLog, uint64(len(b.log)))
+		}, false, false},
+		{"a commit of something else that carries all before it", func(b *logBuilder) { b.call(disk.OpFdatasync, "else", 4) }, true, false},
+		{"a write", func(b *logBuilder) { b.call(disk.OpWrite, theLog, 0) }, true, true},
+	} {
+		var b logBuilder
+		b.call(disk.OpCreate, theLog, 0)
+		b.call(disk.OpWrite, theLog, 0)
+		b.call(disk.OpCreate, draft, 0)
+		b.call(disk.OpWrite, draft, 0) // 4
+		b.call(disk.OpRename, draft, 0).Path2 = theLog
+		b.inos[theLog] = b.inos[draft]
+		b.call(disk.OpFdatasync, theLog, 4)
+		c.call(&b)
+		f := facts{}
+		f.read(old, b.log, nil, new(history.Epoch))
+		f.carries = c.carries
+		if c.carries { // of which only what comes after the log's own sync is asked for here
+			f.named = false
+			f.naming(&b.log[len(b.log)-1])
+		}
+		require.Equal(t, c.unnamed, f.signs(&product.Mode{AOF: true}, time.Minute).NameUnsynced, c.name)
+	}
+}
+
 // TestADraftThatIsSyncedFirst: a server that syncs a rewritten log before it takes the log's
 // name looks like one of F8 to whoever sees a loss, and is not.
 func TestADraftThatIsSyncedFirst(t *testing.T) {

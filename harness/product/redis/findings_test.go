@@ -67,6 +67,35 @@ func TestShown(t *testing.T) {
 		}
 		return h
 	}
+	// Lives that end at 10; what is written returns at 2 and 4.
+	life := func(how history.EventKind, writes bool, syncs ...history.DiskSync) history.Epoch {
+		e := history.Epoch{How: how, Ended: 10, LogSyncs: syncs}
+		if writes {
+			e.LogWrites = []history.DiskWrite{{Return: 2}, {Return: 4}}
+		}
+		return e
+	}
+	snapshot := func(renamed, durable time.Duration) history.Epoch {
+		e := life(history.ProcessKill, false)
+		e.Snapshots = []history.Snapshot{{Renamed: 1, Durable: 1}, {Renamed: renamed, Durable: durable}}
+		return e
+	}
+	covers := func(at, back time.Duration) history.DiskSync { return history.DiskSync{Covers: at, Return: back} }
+	killed, killedIdle, exited := life(history.ProcessKill, true), life(history.ProcessKill, false), life(history.Exited, true)
+	ordered, orderedIdle, cutBefore := life(history.Terminated, true), life(history.Terminated, false), life(history.PowerCut, true)
+	synced, halfSynced, syncedLater := life(history.ProcessKill, true, covers(4, 20)), life(history.ProcessKill, true, covers(2, 5)), life(history.ProcessKill, true, covers(4, 21))
+	failedSync := life(history.ProcessKill, true, history.DiskSync{Covers: 4, Return: 5, Failed: true})
+	nothing := history.Epoch{How: history.PowerCut, Ended: 20}
+	syncing, syncingStill := nothing, nothing
+	syncing.LogSyncs, syncingStill.LogSyncs = []history.DiskSync{covers(0, 20)}, []history.DiskSync{covers(0, history.Never)}
+	named, namedWhole, namedAfter, namedAtTheEnd := snapshot(9, 11), snapshot(9, 10), snapshot(11, history.Never), snapshot(10, history.Never)
+	namedAtTheEnd.Snapshots = namedAtTheEnd.Snapshots[1:]
+	single := killed
+	single.LogWrites = single.LogWrites[:1]
+	lived := func(all ...history.Epoch) finding.Run {
+		return finding.Run{Power: true, Anomalies: lost, History: &history.History{Epochs: all}}
+	}
+	loaded := func(before, after history.Epoch) finding.Run { return lived(before, after) }
 	for _, c := range []struct {
 		name    string
 		run     finding.Run
@@ -123,6 +152,28 @@ func TestShown(t *testing.T) {
 		{"a log that the manifest does not call the last", finding.Run{Signs: finding.Signs{Halfway: true}, Anomalies: lost}, "F18", false},
 		{"nothing lost by that", finding.Run{Signs: finding.Signs{Halfway: true}}, "", false},
 		{"a gap in the log", finding.Run{Signs: finding.Signs{Gap: true}, Anomalies: lost}, "F15", false},
+		{"what a start loaded, and a power cut", loaded(killed, nothing), "F13", false},
+		{"one write", loaded(single, nothing), "F13", false},
+		{"no power cut", finding.Run{Anomalies: lost, History: loaded(killed, nothing).History}, "", false},
+		{"nothing lost by the cut", finding.Run{Power: true, History: loaded(killed, nothing).History}, "", false},
+		{"the last write of the life before was synced", loaded(synced, nothing), "", false},
+		{"a write before the last was synced", loaded(halfSynced, nothing), "F13", false},
+		{"a sync of it came too late", loaded(syncedLater, nothing), "F13", false},
+		{"its sync failed", loaded(failedSync, nothing), "F13", false},
+		{"the loaded log was synced", loaded(killed, syncing), "", false},
+		{"its sync has not returned", loaded(killed, syncingStill), "F13", false},
+		{"a server that ended by itself", loaded(exited, nothing), "F13", false},
+		{"an orderly end", loaded(ordered, nothing), "", false},
+		{"a power cut before", loaded(cutBefore, nothing), "", false},
+		{"two kills before, and the first left something", lived(killed, killedIdle, nothing), "F13", false},
+		{"two kills before, and neither left something", lived(synced, killedIdle, nothing), "", false},
+		{"an orderly end between", lived(killed, orderedIdle, nothing), "", false},
+		{"a kill after all", lived(synced, killed), "", false},
+		{"one life", lived(killed), "", false},
+		{"the name of a snapshot that is not synced", loaded(named, syncing), "F13", false},
+		{"the name is synced as the life ends", loaded(namedWhole, syncing), "", false},
+		{"one that got its name after the end", loaded(namedAfter, syncing), "", false},
+		{"one that got its name at the end", loaded(namedAtTheEnd, syncing), "F13", false},
 	} {
 		names, excused := finding.Shown(findings, &c.run)
 		require.Equal(t, c.want, strings.Join(names, " "), c.name)
