@@ -182,12 +182,24 @@ func TestWhatIsNotReadIsRefusedByName(t *testing.T) {
 }
 
 func TestVersionsThatAreRead(t *testing.T) {
-	for head, ok := range map[string]bool{"REDIS0001": true, "REDIS0006": true, "REDIS0012": true, "REDIS0013": false, "VALKEY080": true, "VALKEY081": false, "VALKEX080": false} {
+	for head, ok := range map[string]bool{"REDIS0001": true, "REDIS0006": true, "REDIS0012": true, "REDIS0013": false, "VALKEY080": true, "VALKEY081": false, "VALKEX080": false,
+		"REDIS0000": false, "VALKEY000": false, "REDIS001x": false, "REDIS  12": false} {
 		data := head + "\xfe\x00\xf4\x05\x01\x00\x00\x01k\x01v\xff\x00\x00\x00\x00\x00\x00\x00\x00"
 		k, _, err := read([]byte(data))
 		require.Equal(t, ok, err == nil, "%s: %v", head, err)
 		if ok {
 			require.Equal(t, "v", string(k.DB(0).Get([]byte("k")).Str))
+		}
+	}
+}
+
+// Before version 5 there was no checksum behind the end.
+func TestFilesWithoutAChecksum(t *testing.T) {
+	for head, ok := range map[string]bool{"REDIS0001": true, "REDIS0004": true, "REDIS0005": false, "REDIS0010": false} {
+		_, end, err := read([]byte(head + "\xfe\x00\x00\x01k\x01v\xff"))
+		require.Equal(t, ok, err == nil, "%s: %v", head, err)
+		if ok {
+			require.EqualValues(t, 17, end)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -44,9 +45,13 @@ func write(t require.TestingT, k *keyspace.Keyspace, o rdb.WriteOptions) []byte 
 }
 
 func read(data []byte) (*keyspace.Keyspace, int64, error) {
+	return readFrom(bytes.NewReader(data), int64(len(data)))
+}
+
+func readFrom(from io.ReaderAt, size int64) (*keyspace.Keyspace, int64, error) {
 	k := keyspace.New()
 	var r rdb.Reader
-	end, err := keyspace.LoadRDB(&r, "dump.rdb", bytes.NewReader(data), int64(len(data)), rdb.ReadOptions{
+	end, err := keyspace.LoadRDB(&r, "dump.rdb", from, size, rdb.ReadOptions{
 		Checksum: true, Databases: keyspace.Databases,
 	}, &keyspace.DefaultLimits, func(e *rdb.Entry, o keyspace.Object) error {
 		if !k.DB(e.DB).Set(e.Key, o) {
@@ -131,6 +136,38 @@ func TestRandomKeyspacesAreReadBack(t *testing.T) {
 			t.Fatalf("read back\n%s\nfor\n%s", dump(got), dump(k))
 		}
 	})
+}
+
+// pieces is a file of which at most so many bytes are read at once.
+type pieces struct {
+	data []byte
+	most int
+}
+
+func (p pieces) ReadAt(b []byte, off int64) (int, error) {
+	if off >= int64(len(p.data)) {
+		return 0, io.EOF
+	}
+	return copy(b[:min(len(b), p.most)], p.data[off:]), nil
+}
+
+// A file may be read in pieces; where it has become shorter than it was, it ends early.
+func TestFilesAreReadInPieces(t *testing.T) {
+	k := mixed()
+	k.DB(0).Set([]byte("long"), keyspace.StringObject(bytes.Repeat([]byte("0123456789abcdef"), 40_000)))
+	data := write(t, k, rdb.WriteOptions{Checksum: true})
+	for _, most := range []int{7, 4096, 100_000} {
+		got, end, err := readFrom(pieces{data, most}, int64(len(data)))
+		require.NoError(t, err)
+		require.EqualValues(t, len(data), end)
+		require.Equal(t, dump(k), dump(got))
+	}
+	for _, p := range []pieces{{data, 0}, {data[:len(data)-1], 5000}, {data[:len(data)/2], 5000}, {data[:100], 5000}} {
+		var bad *rdb.Error
+		_, _, err := readFrom(p, int64(len(data)))
+		require.ErrorAs(t, err, &bad)
+		require.Equal(t, rdb.Short, bad.Kind, "%v", err)
+	}
 }
 
 func TestEveryCutIsAnError(t *testing.T) {

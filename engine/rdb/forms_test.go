@@ -80,12 +80,14 @@ func TestPackedFormsAreWhole(t *testing.T) {
 	listpack := string(l.Bytes())
 	require.Equal(t, 5, l.Count())
 	ziplist := "\x14\x00\x00\x00\x11\x00\x00\x00\x03\x00" + "\x00\x01a" + "\x03\x02bc" + "\x04\xf3" + "\xff"
+	// Behind an entry of 254 bytes or more its length takes five bytes.
+	long := "\x41\x01\x00\x00\x39\x01\x00\x00\x02\x00" + "\x00\x41\x2c" + strings.Repeat("l", 300) + "\xfe\x2f\x01\x00\x00\x01b" + "\xff"
 	zipmap := "\x02" + "\x01f\x01\x00v" + "\x02gg\x03\x02www??" + "\xff"
 	for name, c := range map[string]struct {
 		take func(dst [][]byte, p []byte) ([][]byte, int, string)
 		form string
 		want int
-	}{"listpack": {listpackElements, listpack, 5}, "ziplist": {ziplistElements, ziplist, 3}, "zipmap": {zipmapElements, zipmap, 4}} {
+	}{"listpack": {listpackElements, listpack, 5}, "ziplist": {ziplistElements, ziplist, 3}, "ziplist with a long entry": {ziplistElements, long, 2}, "zipmap": {zipmapElements, zipmap, 4}} {
 		elems, _, wrong := c.take([][]byte{[]byte("before")}, []byte(c.form))
 		require.Empty(t, wrong, name)
 		require.Len(t, elems, c.want+1, name)
