@@ -54,3 +54,36 @@ func TestWhatATransactionMovesIsThere(t *testing.T) {
 	out := (&Judge{Options: unhurried}).Judge(h, contract.Clients())
 	require.Equal(t, verdict.Holds, out.Verdict, "%s %v", out.Why, out.Anomalies)
 }
+
+// TestWhatWasAddedByAnInstant: a counter may have any value between all that was taken from it
+// and all that was added; of other keys, and of what is no number, nothing is said.
+func TestWhatWasAddedByAnInstant(t *testing.T) {
+	add := func(by string, at time.Duration) history.Op {
+		return history.Op{Kind: history.Incr, Key: "n", Value: by, Invoke: at, Return: at + 1}
+	}
+	failed := add("50", 1)
+	failed.Outcome = history.Failed
+	other := add("50", 1)
+	other.Key = "m"
+	read := history.Op{Kind: history.Read, Key: "n", Value: "7", Invoke: 1, Return: 2}
+	set := history.Op{Kind: history.Write, Key: "n", Value: "90", Invoke: 1, Return: 2}
+	ops := []history.Op{add("3", 1), add("-2", 5), add("4", 9), add("100", 10), failed, other, read}
+	ten := &history.State{Keys: []history.KV{{Key: "m", Value: "50"}, {Key: "n", Value: "10"}}}
+	for _, c := range []struct {
+		found  string
+		before *history.State
+		more   []history.Op
+		want   bool
+	}{
+		{"-2", nil, nil, true}, {"-3", nil, nil, false}, {"7", nil, nil, true}, {"8", nil, nil, false}, {"0", nil, nil, true},
+		{"8", ten, nil, true}, {"7", ten, nil, false}, {"17", ten, nil, true}, {"18", ten, nil, false},
+		{"90", nil, []history.Op{set}, true}, {"90", nil, []history.Op{add("x", 2)}, true}, {"90", nil, []history.Op{add("x", 20)}, false},
+		{"word", nil, nil, true},
+		{"90", &history.State{Keys: []history.KV{{Key: "n", Value: "word"}}}, nil, true},
+	} {
+		j := &Judge{h: &history.History{Ops: append([]history.Op{add("1000", 1)}, append(ops, c.more...)...)}}
+		e := &epoch{from: 1, to: len(j.h.Ops), before: c.before} // the first is of another life
+		require.Equal(t, c.want, j.addedBy(e, &history.KV{Key: "n", Value: c.found}, 9), "%s %v", c.found, c.more)
+	}
+	require.True(t, (&Judge{h: &history.History{}}).addedBy(&epoch{}, &history.KV{Key: "n", List: []string{"5"}, Value: "5"}, 9), "a list")
+}

@@ -127,12 +127,13 @@ rules:
 
 // TestNothingIsALimitAsWell: no loss at all may be what somebody wants.
 func TestNothingIsALimitAsWell(t *testing.T) {
-	f, err := contract.Parse([]byte("contract: 1\nrules:\n  - {max-loss-window: 0s, max-lost: 0, sync-within: 0s}\n"))
+	f, err := contract.Parse([]byte("contract: 1\nrules:\n  - {max-loss-window: 0s, max-lost: 0, max-refused: 0, sync-within: 0s}\n"))
 	require.NoError(t, err)
 	c, err := f.For("everysec", contract.Power, contract.Config{})
 	require.NoError(t, err)
 	require.Zero(t, c.MaxWindow)
 	require.Zero(t, c.MaxLost)
+	require.Zero(t, *c.MaxRefused)
 	require.Zero(t, c.SyncWithin)
 }
 
@@ -152,6 +153,9 @@ func TestFileErrors(t *testing.T) {
 		{"bad duration", "contract: 1\nrules:\n  - max-loss-window: soon", `line 3: "soon" is not a duration: want for example 250ms, 1s, 2m`},
 		{"negative duration", "contract: 1\nrules:\n  - max-loss-window: -1s", `"-1s" is not a duration`},
 		{"bad save point", "contract: 1\nrules:\n  - save: [\"5\"]", `line 3: "5" is not a save point: want "SECONDS CHANGES"`},
+		{"save point with more", "contract: 1\nrules:\n  - save: [\"5 1 x\"]", `line 3: "5 1 x" is not a save point`},
+		{"save point at once", "contract: 1\nrules:\n  - save: [\"0 1\"]", `line 3: "0 1" is not a save point`},
+		{"save point without a change", "contract: 1\nrules:\n  - save: [\"5 0\"]", `line 3: "5 0" is not a save point`},
 		{"negative refusals", "contract: 1\nrules:\n  - max-refused: -1", "rule 1: max-refused -1: want 0 or more"},
 		{"negative count", "contract: 1\nrules:\n  - max-lost: -1", "rule 1: max-lost -1: want 0 or more"},
 		{"not yaml", "contract: [", "did not find"},

@@ -150,6 +150,54 @@ func TestFactsOfNames(t *testing.T) {
 	}
 }
 
+// TestASyncOfADirectoryThatFails: it was asked for, and the name stays undecided; what else
+// fails there says nothing.
+func TestASyncOfADirectoryThatFails(t *testing.T) {
+	rdb := mode(t, "rdb")
+	for _, c := range []struct {
+		kind     disk.OpKind
+		path     string
+		unsynced bool
+	}{{disk.OpDirSync, ".", true}, {disk.OpDirSync, "else", false}, {disk.OpCreate, "temp-8.rdb", false}} {
+		var b logBuilder
+		b.call(disk.OpRename, "temp-7.rdb", 0).Path2 = "dump.rdb"
+		b.call(c.kind, c.path, 0).Err = syscall.EIO
+		var f facts
+		f.read(redis.Store, b.log, nil, new(history.Epoch))
+		require.Equal(t, finding.Signs{RenameUnsynced: c.unsynced}, f.signs(&rdb, time.Minute), "%s %s", c.kind, c.path)
+	}
+}
+
+// TestTheCrashPointInASnapshot: its calls are counted from the file that it begins with, and
+// what is written to the log meanwhile is none of them.
+func TestTheCrashPointInASnapshot(t *testing.T) {
+	const draft = "temp-7.rdb"
+	var b logBuilder
+	b.call(disk.OpWrite, draft, 0)  // 1: of one that began before the log of calls did
+	b.call(disk.OpDirSync, ".", 0)  // 2: of none
+	b.call(disk.OpCreate, draft, 0) // 3
+	b.call(disk.OpWrite, draft, 0)  // 4
+	b.call(disk.OpWrite, "appendonlydir/appendonly.aof.1.incr.aof", 0)
+	b.call(disk.OpDirSync, "appendonlydir", 0)         // 6
+	b.call(disk.OpFsync, draft, 4)                     // 7
+	b.call(disk.OpRename, draft, 0).Path2 = "dump.rdb" // 8
+	b.call(disk.OpDirSync, ".", 0)                     // 9
+	b.call(disk.OpCreate, "temp-8.rdb", 0)             // 10
+	for at, want := range map[time.Duration]string{
+		2*time.Millisecond + ms500:   "",
+		3 * time.Millisecond:         "in create temp-#.rdb #1 since 0s",
+		3*time.Millisecond + ms500:   "after create temp-#.rdb #1",
+		4*time.Millisecond + ms500:   "after write temp-#.rdb #2",
+		5*time.Millisecond + ms500:   "after write temp-#.rdb #2",
+		7*time.Millisecond + ms500/2: "in fsync temp-#.rdb #4 since 250µs",
+		8*time.Millisecond + ms500:   "after rename temp-#.rdb #5",
+		9*time.Millisecond + ms500:   "after dirsync . #6",
+		time.Minute:                  "after create temp-#.rdb #1",
+	} {
+		require.Equal(t, want, crashPoint(redis.Store, b.log, at), "%s", at)
+	}
+}
+
 // TestFactsOfStrayBytes: those where a returned sync covers the append are nobody's
 // unfinished one.
 func TestFactsOfStrayBytes(t *testing.T) {
