@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -78,4 +79,38 @@ func TestRefusedWritesAreCounted(t *testing.T) {
 			require.NotEmpty(t, v.Anomalies[0].Story)
 		}
 	}
+}
+
+// TestGoingOnInALaterLife: a write that is acknowledged after a failed sync is told by its own
+// number, in whatever life.
+func TestGoingOnInALaterLife(t *testing.T) {
+	const ms = time.Millisecond
+	op := func(id int, key string, at time.Duration) history.Op {
+		return history.Op{ID: id, Kind: history.Write, Key: key, Value: "v", Invoke: at, Return: at + ms, Outcome: history.OK}
+	}
+	write := func(at time.Duration) history.DiskWrite {
+		return history.DiskWrite{Enter: at, Return: at + ms/2, Bytes: 1}
+	}
+	sync := func(at time.Duration, failed bool) history.DiskSync {
+		return history.DiskSync{Enter: at, Return: at + ms/4, Covers: at - ms/2, Failed: failed}
+	}
+	h := &history.History{
+		Ops: []history.Op{op(0, "a", 10*ms), op(1, "b", 110*ms), op(2, "c", 120*ms)},
+		Epochs: []history.Epoch{
+			{Ended: 50 * ms, How: history.PowerCut, DiskSeen: true, LogWrites: []history.DiskWrite{write(10 * ms)}, LogSyncs: []history.DiskSync{sync(11*ms-ms/4, false)}},
+			{Began: 100 * ms, Ended: 200 * ms, How: history.PowerCut, DiskSeen: true, LogWrites: []history.DiskWrite{write(110 * ms), write(120 * ms)},
+				LogSyncs: []history.DiskSync{sync(111*ms-ms/4, false), sync(115*ms, true)}},
+		},
+		States: []history.State{
+			{Began: 60 * ms, At: 61 * ms, Epoch: 1, Keys: []history.KV{{Key: "a", Value: "v"}}},
+			{Began: 260 * ms, At: 261 * ms, Epoch: 2, Keys: []history.KV{{Key: "a", Value: "v"}, {Key: "b", Value: "v"}, {Key: "c", Value: "v"}}},
+		},
+	}
+	c, err := contract.For("always", contract.Power, contract.Config{Modelled: true})
+	require.NoError(t, err)
+	out := (&Judge{Options: unhurried}).Judge(h, c)
+	i := slices.IndexFunc(out.Anomalies, func(a anomaly.Anomaly) bool { return a.Name == anomaly.Refused })
+	require.GreaterOrEqual(t, i, 0, "%s %v", out.Why, out.Anomalies)
+	require.Equal(t, []int{2}, out.Anomalies[i].Ops)
+	require.Equal(t, "c", out.Anomalies[i].Key)
 }

@@ -355,6 +355,17 @@ func TestFactsOfASingleLog(t *testing.T) {
 	require.False(t, f.signs(&m, time.Minute).DraftTookOver)
 	require.Equal(t, "in write temp-rewriteaof-bg-#.aof #2 since 0s", crashPoint(old, b.log, 4*time.Millisecond))
 	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #4", crashPoint(old, b.log, time.Minute))
+	// The calls of the rewrite after that are counted anew, from its first file on.
+	b = logBuilder{}
+	b.call(disk.OpCreate, draft, 0)
+	b.call(disk.OpRename, draft, 0).Path2 = "temp-rewriteaof-7.aof"
+	b.call(disk.OpRename, draft, 0).Path2 = theLog
+	b.call(disk.OpWrite, draft, 0) // of one that is not known to have begun
+	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #2", crashPoint(old, b.log, 2*time.Millisecond+ms500))
+	require.Equal(t, "after rename temp-rewriteaof-bg-#.aof #3", crashPoint(old, b.log, time.Minute))
+	b.call(disk.OpCreate, draft, 0)
+	b.call(disk.OpCreate, draft, 0)
+	require.Equal(t, "after create temp-rewriteaof-bg-#.aof #2", crashPoint(old, b.log, time.Minute))
 }
 
 // TestTheNameOfASingleLog: the name of a rewritten log that is one file is durable with a sync
@@ -517,4 +528,15 @@ func TestFactsOfWritesThatAreTakenBack(t *testing.T) {
 	b.log[len(b.log)-1].Off = 140
 	f, _ = read()
 	require.True(t, f.gap, "it was written behind the end of the file")
+
+	// What is cut behind the last write was of no write of this life.
+	b = logBuilder{}
+	b.call(disk.OpTruncate, one, 0).Len = 0
+	b.call(disk.OpWrite, one, 0).Off = 100
+	b.call(disk.OpTruncate, one, 0).Len = 101
+	_, e = read()
+	require.Len(t, e.LogWrites, 1)
+	b.log[2].Len = 100
+	_, e = read()
+	require.Empty(t, e.LogWrites)
 }
