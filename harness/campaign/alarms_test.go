@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
@@ -28,6 +30,7 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 		rate             float64
 		span             time.Duration
 		beside           bool
+		plants           experiment.Plants
 		seeds            int // of which one at least must be as said; 0: each of five
 		verdict          result.Verdict
 		anomaly, finding string
@@ -82,6 +85,10 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 		{name: "a server that is struck while it starts", mode: "none",
 			plan: "at n1 open(*)#1 after 500ms: kill n1\nat 700ms: kill n1", verdict: result.Unknown},
 
+		{name: "what the second of two lives loses", mode: "always", span: 2 * time.Second, plants: experiment.Plants{Disk: disk.PlantIgnoreSync},
+			plan: "at 200ms: kill n1\nat +600ms: power-cut n1 keep none", verdict: result.Violated, anomaly: "lost-write"},
+		{name: "a late sync in the second of two lives", mode: "everysec", rate: 50, span: 6 * time.Second, plants: experiment.Plants{Engine: bugs.EverysecNeverSyncs},
+			plan: "at 200ms: kill n1\nat +5s: power-cut n1 keep all", verdict: result.Violated, anomaly: "late-sync"},
 		{name: "a torn transaction stays open", mode: "everysec", workload: "transactions", rate: 100, seeds: 40, span: 3 * time.Second,
 			plan:    "at 1.5s: kill n1\nat +886ms: power-cut n1 keep torn 168\nat +300ms: kill n1\nat +500ms: kill n1",
 			verdict: result.Violated, finding: "F12"},
@@ -114,7 +121,7 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 			w.Name, w.Rate, w.Phases, w.Beside = cmp.Or(c.workload, w.Name), m.Rate, c.phases, c.beside
 			as := 0
 			for seed := range uint64(cmp.Or(c.seeds, 5)) {
-				x := &experiment.Experiment{Mode: m, Crash: crash, Workload: w, Personality: cmp.Or(c.personality, "ext4"), Profile: "cloud-ssd", Seed: seed, Plan: p}
+				x := &experiment.Experiment{Mode: m, Crash: crash, Workload: w, Personality: cmp.Or(c.personality, "ext4"), Profile: "cloud-ssd", Seed: seed, Plan: p, Plants: c.plants}
 				o, err := s.Run(x, nil)
 				require.NoError(t, err)
 				require.Empty(t, o.Distrust)
