@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // log builds a disk log of calls to named files, one a millisecond.
@@ -178,7 +179,7 @@ func TestTheCrashPointInASnapshot(t *testing.T) {
 	b.call(disk.OpCreate, draft, 0) // 3
 	b.call(disk.OpWrite, draft, 0)  // 4
 	b.call(disk.OpWrite, "appendonlydir/appendonly.aof.1.incr.aof", 0)
-	b.call(disk.OpDirSync, "appendonlydir", 0)         // 6
+	b.call(disk.OpDirSync, "else", 0)                  // 6
 	b.call(disk.OpFsync, draft, 4)                     // 7
 	b.call(disk.OpRename, draft, 0).Path2 = "dump.rdb" // 8
 	b.call(disk.OpDirSync, ".", 0)                     // 9
@@ -189,9 +190,9 @@ func TestTheCrashPointInASnapshot(t *testing.T) {
 		3*time.Millisecond + ms500:   "after create temp-#.rdb #1",
 		4*time.Millisecond + ms500:   "after write temp-#.rdb #2",
 		5*time.Millisecond + ms500:   "after write temp-#.rdb #2",
-		7*time.Millisecond + ms500/2: "in fsync temp-#.rdb #4 since 250µs",
-		8*time.Millisecond + ms500:   "after rename temp-#.rdb #5",
-		9*time.Millisecond + ms500:   "after dirsync . #6",
+		7*time.Millisecond + ms500/2: "in fsync temp-#.rdb #3 since 250µs",
+		8*time.Millisecond + ms500:   "after rename temp-#.rdb #4",
+		9*time.Millisecond + ms500:   "after dirsync . #5",
 		time.Minute:                  "after create temp-#.rdb #1",
 	} {
 		require.Equal(t, want, crashPoint(redis.Store, b.log, at), "%s", at)
@@ -290,16 +291,135 @@ func TestWhatIsOfARewrite(t *testing.T) {
 	require.False(t, ofRewrite(&disk.Call{Kind: disk.OpMkdir}, product.LogDir))
 	require.False(t, ofRewrite(&disk.Call{Kind: disk.OpDirSync}, product.Other))
 	require.False(t, ofRewrite(&disk.Call{Kind: disk.OpWrite}, product.TheLog))
+	for _, k := range []disk.OpKind{disk.OpCreate, disk.OpUnlink} {
+		require.True(t, ofRewrite(&disk.Call{Kind: k}, product.TheLog))
+		require.False(t, ofRewrite(&disk.Call{Kind: k}, product.Other))
+	}
+	require.True(t, ofRewrite(&disk.Call{Kind: disk.OpWrite}, product.Draft))
+}
+
+// TestBytesThatNobodyHasSynced: they are counted from the first of them on, until the kernel
+// may have written them back by itself.
+func TestBytesThatNobodyHasSynced(t *testing.T) {
+	const one = "appendonlydir/appendonly.aof.1.incr.aof"
+	expire := disk.DefaultWriteBack.Expire
+	var b logBuilder
+	var f facts
+	read := func() { f.read(redis.Store, b.log, nil, new(history.Epoch)) }
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0)
+	b.call(disk.OpWrite, one, 0)
+	read()
+	require.EqualValues(t, 200, f.unsynced(2*time.Millisecond+expire-1, false))
+	require.Zero(t, f.unsynced(2*time.Millisecond+expire, false))
+	b.call(disk.OpFdatasync, one, 3)
+	b.call(disk.OpWrite, one, 0) // 5
+	read()
+	require.EqualValues(t, 100, f.unsynced(5*time.Millisecond+expire-1, false))
+	require.Zero(t, f.unsynced(5*time.Millisecond+expire, false))
+	b.call(disk.OpFdatasync, one, 3)
+	read()
+	require.EqualValues(t, 100, f.unsynced(10*time.Millisecond, false), "a sync that does not cover the last")
+	for end, want := range map[int64]int64{100: 100, 99: 99, 40: 40, 0: 0} { // all writes are to the beginning of the file
+		cut := b.call(disk.OpTruncate, one, 0)
+		cut.Len = end
+		read()
+		require.Equal(t, want, f.unsynced(10*time.Millisecond, false), "cut to %d", end)
+		b.log = b.log[:len(b.log)-1]
+	}
+}
+
+// TestTheDirectoryThatHoldsTheLogs: what was synced before the log's own directory was made
+// says nothing of that.
+func TestTheDirectoryThatHoldsTheLogs(t *testing.T) {
+	always := mode(t, "always")
+	var b logBuilder
+	var f facts
+	synced := func() bool {
+		f.read(redis.Store, b.log, nil, new(history.Epoch))
+		return f.signs(&always, time.Minute).RootSynced
+	}
+	b.call(disk.OpDirSync, ".", 0).Return = disk.Never
+	require.False(t, synced())
+	b.call(disk.OpDirSync, ".", 0)
+	require.True(t, synced())
+	b.call(disk.OpMkdir, "else", 0)
+	require.True(t, synced())
+	b.call(disk.OpMkdir, redis.AOFDir, 0)
+	require.False(t, synced())
+	b.call(disk.OpDirSync, redis.AOFDir, 0)
+	require.False(t, synced())
+	b.call(disk.OpDirSync, ".", 0)
+	require.True(t, synced())
+}
+
+// TestWhenTheManifestIsAhead: while its name and that of a file it speaks of, which is new,
+// wait for one sync; once that has returned the next manifest speaks of nothing new. From then
+// on the old log's sync is what comes next.
+func TestWhenTheManifestIsAhead(t *testing.T) {
+	const one, two = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof"
+	always := mode(t, "always")
+	var b logBuilder
+	var f facts
+	ahead := func(at time.Duration) bool {
+		f.read(redis.Store, b.log, nil, new(history.Epoch))
+		return f.signs(&always, at).ManifestAhead
+	}
+	manifest := func() {
+		b.call(disk.OpRename, "appendonlydir/temp-appendonly.aof.manifest", 0).Path2 = "appendonlydir/appendonly.aof.manifest"
+	}
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0)
+	b.call(disk.OpCreate, two, 0)
+	b.call(disk.OpWrite, "appendonlydir/temp-appendonly.aof.manifest", 0)
+	b.call(disk.OpRename, "appendonlydir/temp-rewriteaof-bg-6.aof", 0).Path2 = "appendonlydir/appendonly.aof.1.base.rdb"
+	manifest()
+	b.log[5].Err = syscall.EIO
+	require.False(t, ahead(6*time.Millisecond+ms500))
+	require.False(t, f.signs(&always, 6*time.Millisecond+ms500).RenameUnsynced, "neither a base nor a rename that fails gives the manifest its name")
+	b.log = b.log[:3]
+	manifest() // 4
+	b.call(disk.OpDirSync, ".", 0)
+	require.True(t, ahead(6*time.Millisecond), "it is another directory's sync")
+	b.log = b.log[:3]
+	b.call(disk.OpWrite, "appendonlydir/temp-appendonly.aof.manifest", 0)
+	manifest()
+	require.True(t, ahead(5*time.Millisecond+ms500), "what is written into it")
+	b.log = b.log[:3]
+	manifest() // 4
+	require.True(t, ahead(4*time.Millisecond+ms500))
+	dir := b.call(disk.OpDirSync, redis.AOFDir, 0) // 5
+	dir.Return = disk.Never
+	require.True(t, ahead(time.Minute))
+	require.True(t, f.oldLogUnsynced(time.Minute), "it comes next, once the index is durable")
+	dir.Return = 5*time.Millisecond + ms500
+	require.False(t, ahead(6*time.Millisecond))
+	require.True(t, f.oldLogUnsynced(5*time.Millisecond+ms500), "it is what comes next")
+	require.False(t, f.oldLogUnsynced(5*time.Millisecond+ms500+1), "it has not come")
+	manifest() // 6
+	require.False(t, ahead(6*time.Millisecond+ms500), "no file in it is new")
+	b.call(disk.OpRename, "appendonlydir/temp-rewriteaof-bg-7.aof", 0).Path2 = "appendonlydir/appendonly.aof.2.base.rdb" // 7
+	manifest()                                                                                                           // 8
+	require.True(t, ahead(8*time.Millisecond+ms500))
+	b.call(disk.OpUnlink, one, 0) // 9
+	manifest()                    // 10
+	require.False(t, ahead(10*time.Millisecond+ms500), "what was new is removed again, or what is gone was old")
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpDirSync, redis.AOFDir, 0)
+	manifest() // 13
+	require.False(t, ahead(13*time.Millisecond+ms500), "it was durable before")
+	require.False(t, f.halfway)
+	b.call(disk.OpDirSync, redis.AOFDir, 0).Err = syscall.EIO // 14
+	require.False(t, ahead(time.Minute))
+	require.True(t, f.halfway)
 }
 
 // TestStatementsThatDidNotStrike: all but a restart after a crash that did.
 func TestStatementsThatDidNotStrike(t *testing.T) {
 	p, err := plan.Parse("plan 1\nat 1s: kill n1\nat +1s: truncate n1 x by 7\nat +1s: restart n1\nat +1s: restart n1\n")
 	require.NoError(t, err)
-	reports := []plan.StatementReport{{Text: "kill", Struck: true}, {Text: "truncate"}, {Text: "restart"}, {Text: "again", Struck: true}}
-	list := unstruck(p, reports)
-	require.Len(t, list, 1)
-	require.Equal(t, "truncate", list[0].Statement)
+	reports := []plan.StatementReport{{Text: "kill", Struck: true}, {Text: "truncate", Why: "no file"}, {Text: "restart"}, {Text: "again", Struck: true}}
+	require.Equal(t, []result.Unstruck{{Statement: "truncate", Why: "no file", Runs: 1}}, unstruck(p, reports))
 	reports[0].Struck = false
 	require.Len(t, unstruck(p, reports), 3)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -26,4 +27,18 @@ func TestWhatAnOutcomeShows(t *testing.T) {
 	} {
 		require.Equal(t, c.want, c.o.Shows(c.name), "%s of %+v", c.name, c.o)
 	}
+}
+
+// What may be wanted again is a run that was violated, and one that shows a finding.
+func TestWhatIsKept(t *testing.T) {
+	require.True(t, (&Outcome{Verdict: result.Violated}).ToKeep())
+	require.True(t, (&Outcome{Verdict: result.Holds, Findings: []string{"F2"}}).ToKeep())
+	require.False(t, (&Outcome{Verdict: result.Holds}).ToKeep())
+	require.False(t, (&Outcome{Verdict: result.Unknown}).ToKeep())
+}
+
+// A history in which no server lived has nothing that another state could have come of.
+func TestNoLifeNoOtherOutcome(t *testing.T) {
+	_, err := (&Outcome{History: &history.History{}}).With(&Recovered{}, &Experiment{}, 0)
+	require.ErrorContains(t, err, "no life of the server")
 }
