@@ -169,6 +169,7 @@ func TestForcedEnds(t *testing.T) {
 		t.Skip("for make prove-ends")
 	}
 	needs.Program(t, "redis-server")
+	hearHangups(t)
 	torntail, err := exec.LookPath("torntail-mortal") // which dies of itself when it is asked to
 	require.NoError(t, err)
 	draw := rand.New(rand.NewPCG(1, uint64(count)))
@@ -202,7 +203,12 @@ func TestForcedEnds(t *testing.T) {
 		_, err := os.Stat(filepath.Join(work, "begun"))
 		begun := err == nil
 		way.die(cmd.Process.Pid, watchdog)
+		stuck := time.AfterFunc(3*time.Minute, func() { // only a hang takes so long
+			t.Errorf("%s, %s: it has not ended", command, way.name)
+			cmd.Process.Kill()
+		})
 		cmd.Wait()
+		stuck.Stop()
 		left := settled(work, temp)
 		ends[way.name]++
 		if before[way.name] == nil {
@@ -215,6 +221,7 @@ func TestForcedEnds(t *testing.T) {
 			code += " before it had begun"
 		}
 		codes[way.name][code]++
+		t.Logf("%d: %s, %s: exit status %s, left: %v", i+1, command, way.name, code, left)
 		for _, kind := range left {
 			before[way.name][kind]++
 		}

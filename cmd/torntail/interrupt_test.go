@@ -177,11 +177,7 @@ func TestInterruptedCommandsReportWhatIsKnown(t *testing.T) {
 		list = append(list, command{"policies --target ./server --mode always,no --rounds 1000 --round 100ms --restart 0 --keys 10 --crash kill --out out", "starts/3", syscall.SIGINT, result.ExitInterrupted,
 			`(?m)^(always|no) +\d`, `turns were taken: interrupted`, "result.json"})
 	}
-	if signal.Ignored(syscall.SIGHUP) { // as under nohup, which those that are started would take over
-		c := make(chan os.Signal, 1)
-		signal.Notify(c, syscall.SIGHUP)
-		t.Cleanup(func() { signal.Ignore(syscall.SIGHUP) })
-	}
+	hearHangups(t)
 	for _, c := range list {
 		t.Run(strings.Fields(c.args)[0], func(t *testing.T) {
 			t.Parallel()
@@ -210,6 +206,16 @@ func TestInterruptedCommandsReportWhatIsKnown(t *testing.T) {
 			}
 			require.Empty(t, leftover(u.work, u.temp))
 		})
+	}
+}
+
+// hearHangups has commands that a test starts hear SIGHUP, also under nohup, where they would
+// take over that it is ignored.
+func hearHangups(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGHUP)
+		t.Cleanup(func() { signal.Ignore(syscall.SIGHUP) })
 	}
 }
 
