@@ -2,6 +2,7 @@
 
 GO          ?= go
 FUZZTIME    ?= 20s
+FUZZPARALLEL ?= $(shell getconf _NPROCESSORS_ONLN)
 BENCHTIME   ?= 1s
 CLUSTER_SEEDS ?= 1000
 PROVE_SEEDS ?= 20000
@@ -156,12 +157,20 @@ explore: ## every crash state: the engine in each mode on each disk; planted bug
 
 # Go makes each input that reaches something new smaller first, in as many runs as the
 # square of its length, for up to a minute: of files of a kilobyte nothing else is tried then.
-fuzz: ## checkers against slower judges on HISTORIES random histories each, then each fuzz target for FUZZTIME
-	TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 60m -run 'Agree|PlantsAre' ./checker
-	@grep -rn --include='*_test.go' '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort -u | \
+# bin/fuzz-FUZZTIME-COMMIT remembers the targets that are done: what was interrupted is taken
+# up again.
+fuzz: ## checkers against slower judges on HISTORIES random histories each, then each fuzz target for FUZZTIME, in FUZZPARALLEL processes
+	@mkdir -p bin
+	@done=$(CURDIR)/bin/fuzz-$(FUZZTIME)-$$(git rev-parse HEAD); touch $$done; \
+	grep -qx "histories $(HISTORIES)" $$done || { \
+		TORNTAIL_HISTORIES=$(HISTORIES) $(GO) test -count=1 -timeout 60m -run 'Agree|PlantsAre' ./checker && echo "histories $(HISTORIES)" >>$$done || exit 1; \
+	}; \
+	grep -rn --include='*_test.go' '^func Fuzz' . | sed -E 's|^\./(.*)/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | sort -u | \
 	while read -r package target; do \
+		grep -qx "$$package $$target" $$done && continue; \
 		echo "$$package $$target"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x "./$$package" || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x -parallel $(FUZZPARALLEL) "./$$package" || exit 1; \
+		echo "$$package $$target" >>$$done; \
 	done
 
 redis-suite: ## Redis's own tests of types and keys against the engine: what passed before still passes
