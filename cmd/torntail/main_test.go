@@ -82,13 +82,13 @@ func seen() {
 // runtime find a mistake that nobody can recover. It makes the file that BEGUN names as it
 // begins: before that, what it ends with is the runtime's.
 func mortal() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
 	if path := os.Getenv("BEGUN"); path != "" {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
 		if <-asked == syscall.SIGUSR1 {
 			panic("a planted bug")
