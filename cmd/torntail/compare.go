@@ -85,11 +85,7 @@ func (c *compareCmd) Run(a *app) error {
 			return err
 		}
 	}
-	color := false
-	if f, ok := a.stdout.(*os.File); ok {
-		color = terminal.UseColor(f)
-	}
-	if err := terminal.WriteComparison(a.stdout, x, terminal.Options{Color: color, Quiet: c.Quiet}); err != nil {
+	if err := terminal.WriteComparison(a.stdout, x, terminal.Options{Color: coloured(a.stdout), Quiet: c.Quiet}); err != nil {
 		return err
 	}
 	if code := x.ExitCode(); code != result.ExitHolds {

@@ -26,6 +26,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/internal/runtimedeath"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/reports/wording"
 )
 
@@ -134,20 +135,23 @@ func calledAsServer(path string) bool {
 
 // run is main without the process: it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr}
+	out, said := terminal.NewShown(stdout, coloured(stdout)), terminal.NewShown(stderr, coloured(stderr))
+	defer out.Close()
+	defer said.Close()
+	a := &app{stdout: out, stderr: said}
 	if calledAsServer(args[0]) {
 		args = append([]string{args[0], "server"}, args[1:]...)
 	}
 	var c cli
 	code := -1
-	parser, err := kong.New(&c, kong.Name("torntail"), diskVars(), kong.Writers(stdout, stderr),
+	parser, err := kong.New(&c, kong.Name("torntail"), diskVars(), kong.Writers(a.stdout, a.stderr),
 		kong.Description("Which acknowledged writes are gone after this fault, how far back does the loss reach, and was that allowed?\n\n"+
 			"Exit status: "+result.ExitStatuses+".\n\n"+
 			"Examples:\n\n  torntail run\n  torntail run --target redis-server --mode always,everysec"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Exit(func(status int) { code = status }), kong.Bind(a))
 	if err != nil {
-		fmt.Fprintln(stderr, "torntail:", err)
+		fmt.Fprintln(a.stderr, "torntail:", err)
 		return result.ExitInternal
 	}
 	if len(args) < 2 {
@@ -158,16 +162,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code // --help has been printed
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "torntail: %s (%s)\n", err, helpFor(err))
+		fmt.Fprintf(a.stderr, "torntail: %s (%s)\n", err, helpFor(err))
 		return result.ExitUsage
 	}
 	switch strings.Fields(k.Command())[0] {
 	case "doctor", "server", "check-aof", "version": // the second and third are redis's own tools to others
 	default:
-		sayLeft(stderr)
+		sayLeft(a.stderr)
 	}
 	err = k.Run()
-	sayLarge(stderr)
+	sayLarge(a.stderr)
 	var s status
 	var f *failure
 	interrupted := 0
@@ -182,16 +186,30 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &s):
 		return cmp.Or(interrupted, int(s))
 	case errors.As(err, &f):
-		sayWhy(stderr, f.err)
+		sayWhy(a.stderr, f.err)
 		return f.status
 	case interrupted != 0 && errors.Is(err, context.Canceled):
 		return interrupted
 	}
-	sayWhy(stderr, err)
+	sayWhy(a.stderr, err)
 	if takenAway(err) {
 		return result.ExitEnvironment
 	}
 	return result.ExitInternal
+}
+
+// coloured reports whether what is printed to w is shown in colours.
+func coloured(w io.Writer) bool {
+	f, ok := unshown(w).(*os.File)
+	return ok && terminal.UseColor(f)
+}
+
+// unshown is where w prints to, for what is no text, and for what GitHub is to obey.
+func unshown(w io.Writer) io.Writer {
+	if s, ok := w.(*terminal.Shown); ok {
+		return s.Unwrap()
+	}
+	return w
 }
 
 // sayWhy says why a command has failed; of a bug of torntail's also where it is.

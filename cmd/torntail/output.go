@@ -199,11 +199,7 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if err != nil {
 		return err
 	}
-	color := false
-	if file, ok := table.(*os.File); ok {
-		color = terminal.UseColor(file)
-	}
-	if err := terminal.Write(table, r, terminal.Options{Color: color, Out: dir, Quiet: f.Quiet, Until: f.until, Findings: finding.Catalogue(target.Findings())}); err != nil {
+	if err := terminal.Write(table, r, terminal.Options{Color: coloured(table), Out: dir, Quiet: f.Quiet, Until: f.until, Findings: finding.Catalogue(target.Findings())}); err != nil {
 		return err
 	}
 	m, err := f.reports(table, foundRun{r}, dir)

@@ -120,7 +120,7 @@ func onGitHub(w io.Writer, m *model.Report) error {
 	if os.Getenv("GITHUB_ACTIONS") != "true" {
 		return nil
 	}
-	if err := github.Write(w, m); err != nil {
+	if err := github.Write(unshown(w), m); err != nil {
 		return err
 	}
 	path := os.Getenv("GITHUB_STEP_SUMMARY")

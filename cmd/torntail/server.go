@@ -37,7 +37,7 @@ called redis-server.`
 
 func (c *serverCmd) Run(a *app) error {
 	if len(c.Args) == 1 && c.Args[0] == childFlag {
-		if code := listen.RunChild(os.Stdin, a.stdout); code != 0 {
+		if code := listen.RunChild(os.Stdin, unshown(a.stdout)); code != 0 {
 			return status(code)
 		}
 		return nil
@@ -72,7 +72,7 @@ func (c *serverCmd) Run(a *app) error {
 	if calledAsServer(os.Args[0]) {
 		child = []string{os.Args[0], childFlag}
 	}
-	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: a.stdout, Bugs: planted.Engine, Child: child}); code != 0 {
+	if code := listen.Run(listen.Options{Config: conf, ConfigFile: file, Output: unshown(a.stdout), Bugs: planted.Engine, Child: child}); code != 0 {
 		return status(code)
 	}
 	return nil
