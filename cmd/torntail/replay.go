@@ -111,7 +111,8 @@ func (c *replayCmd) runOnce(a *app, x *experiment.Experiment, saved *saved.Saved
 	s := experiment.NewSimulator()
 	defer s.Close()
 	if c.Trace == "" {
-		return s.Run(x, nil)
+		o, err := s.Run(x, nil)
+		return o, asUsage(err)
 	}
 	f, err := os.Create(filepath.Clean(c.Trace))
 	if err != nil {
@@ -121,7 +122,7 @@ func (c *replayCmd) runOnce(a *app, x *experiment.Experiment, saved *saved.Saved
 	if cerr := f.Close(); err == nil && cerr != nil {
 		err = cerr
 	}
-	return o, err
+	return o, asUsage(err)
 }
 
 // diskOf is what --disk was for a backend, and backendFlag what --backend was.

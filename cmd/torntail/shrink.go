@@ -38,6 +38,9 @@ func (c *shrinkCmd) Run(a *app) error {
 	if err := saved.Trust(nil); err != nil {
 		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	}
+	if _, err := saved.Experiment(nil); err != nil {
+		return usage(fmt.Errorf("%s: %w", c.Dir, err))
+	}
 	if c.Tries < 1 {
 		return usage(fmt.Errorf("--tries %d: want 1 or more", c.Tries))
 	}
@@ -63,7 +66,7 @@ func (c *shrinkCmd) Run(a *app) error {
 	case errors.As(err, &real):
 		return usage(fmt.Errorf("%s: %w", c.Dir, err))
 	case err != nil:
-		return err
+		return asUsage(err)
 	}
 	fmt.Fprintln(a.stdout, r.Describe(shrink.Of(saved)))
 	if len(r.Stories) > 0 {

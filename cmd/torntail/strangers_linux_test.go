@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -365,5 +366,78 @@ func TestRecordsOfSuitesLeadNowhereElse(t *testing.T) {
 		s := fromStranger(t, names...)
 		s.plant("suite-shard-1/suite.json", `"n": 2`, shard)
 		s.run("merge", "suite-shard-1", "suite-shard-2", "--out", "merged")
+	}
+}
+
+// TestWhatAStrangerSaysIsNotObeyed: by no terminal, and by no job's log.
+func TestWhatAStrangerSaysIsNotObeyed(t *testing.T) {
+	t.Parallel()
+	const hostile = "\x1b[31m\u009b2J\r\n::error::x ##[group]y\u202e\a"
+	text, err := json.Marshal(hostile)
+	require.NoError(t, err)
+	s := fromStranger(t, "run-sim")
+	shown := func(args ...string) {
+		said, status := s.run(args...)
+		_, said, _ = strings.Cut(said, "\n") // what was asked for
+		require.NotContains(t, []int{2, 4}, status, said)
+		require.Contains(t, said, "31m")
+		require.Less(t, strings.IndexFunc(said, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }), 0, "%q", said)
+		require.NotRegexp(t, `(?m)^ *::|##\[`, said)
+	}
+	for _, field := range []string{"torntail", "trace"} {
+		s.plant(strangersSim+"/experiment.json", `"`+field+`": "`, `"`+field+`": `+string(text[:len(text)-1]))
+	}
+	shown("replay", strangersSim)
+	history, err := os.ReadFile(s.path(strangersSim + "/history.jsonl"))
+	require.NoError(t, err)
+	for _, name := range []string{"one", "\x1b[31m\n::error::x\xff"} {
+		s.write(filepath.Join("histories", name+".jsonl"), string(history))
+	}
+	shown("check", "histories")
+}
+
+// TestASavedFailureIsBounded: how long it lasts, and on what it says it was.
+func TestASavedFailureIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ dir, file, was, is, why string }{
+		{strangersSim, "experiment.json", `"personality": "ext4"`, `"personality": "x"`, `personality "x" is not known`},
+		{strangersSim, "experiment.json", `"profile": "cloud-ssd"`, `"profile": "x"`, `unknown latency profile "x"`},
+		{strangersSim, "experiment.json", `"span_ns": 7000000000`, `"span_ns": 7200000000000`, "it lasts for 2h0m0s: a simulated world is over after 1h0m0s"},
+		{strangersSim, "experiment.json", `"span_ns": 7000000000`, `"span_ns": 9000000000000000000`, "24h0m0s at most"},
+		{strangersSim, "experiment.json", `"span_ns": 7000000000`, `"span_ns": -1`, "24h0m0s at most"},
+		{strangersSim, "experiment.json", "\n}\n", "\n}\n{}\n", "a second value"},
+		{strangersSim, "plan.txt", "plan 1\n", "plan 1\nat 2h: do n1 PING\n", "it lasts for 2h0m0s"},
+		{strangersSim, "plan.txt", "plan 1\n", "plan 1\nat 900000h: do n1 PING\n", "a duration of at most 24h"},
+		{strangersProcess, "experiment.json", `"personality": "ext4"`, `"personality": "real ext4,journal_dev=5"`, "journal_dev=5 is none of those that decide what is durable"},
+		{strangersProcess, "experiment.json", `"personality": "ext4"`, `"personality": "real ext4,errors=panic"`, "would end the whole machine"},
+		{strangersProcess, "experiment.json", `"personality": "ext4"`, `"personality": "real fat"`, `file system "fat"`},
+	} {
+		s := fromStranger(t, strings.Split(c.dir, "/")[0])
+		s.plant(c.dir+"/"+c.file, c.was, c.is)
+		s.refused(c.why, "replay", c.dir)
+		if c.dir == strangersSim {
+			s.refused(c.why, "shrink", c.dir)
+		}
+	}
+}
+
+// TestACorpusLeadsNowhereElse: links in a corpus are followed neither to read nor to write.
+func TestACorpusLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
+	s := fromStranger(t)
+	hunt := []string{"hunt", "--experiments", "5", "--quiet", "--corpus"}
+	_, status := s.run(append(hunt, "corpus")...)
+	require.Equal(t, 0, status)
+	files, err := os.ReadDir(s.path("corpus"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, to := range []string{"outside/none", "outside/failure/page.html", "outside"} {
+		require.NoError(t, os.RemoveAll(s.path("theirs")))
+		require.NoError(t, os.Mkdir(s.path("theirs"), 0o755))
+		for _, f := range files { // those are the names that a hunt with this seed makes
+			s.link(filepath.Join("theirs", f.Name()), s.path(to))
+		}
+		s.refused("not followed", append(hunt, "theirs")...)
+		s.refused("not followed", append(hunt, "theirs", "--replay-corpus")...)
 	}
 }

@@ -247,10 +247,14 @@ func findServer(name string) (*target.Server, error) {
 // asUsage makes bad input of a server that will not start on an empty disk: it
 // does not like its directives, or is not what its --version says. One that the
 // environment did not let start says nothing about the input, and neither does one that
-// only kept silent: on a busy machine any server may.
+// only kept silent: on a busy machine any server may. An experiment that is too long for a
+// simulated world is bad input, too.
 func asUsage(err error) error {
 	var refusal *process.StartError
+	var long *experiment.TooLongError
 	switch {
+	case errors.As(err, &long):
+		return usage(err)
 	case takenAway(err), errors.As(err, &refusal) && refusal.Silent():
 		return environment(err)
 	case errors.As(err, &refusal):

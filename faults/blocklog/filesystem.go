@@ -26,6 +26,9 @@ func ParseFS(text string) (FS, error) {
 		if o == "" || strings.Trim(o, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=_-.:") != "" {
 			return FS{}, fmt.Errorf("file system %q: %q is no mount option", text, o)
 		}
+		if strings.HasSuffix(o, "=panic") {
+			return FS{}, fmt.Errorf("file system %q: with %s damage would end the whole machine", text, o)
+		}
 	}
 	return f, nil
 }
@@ -36,6 +39,26 @@ func (f FS) String() string { return strings.Join(append([]string{f.Kind}, f.Opt
 // Has reports whether one of the mount options is given.
 func (f FS) Has(options ...string) bool {
 	return slices.ContainsFunc(f.Options, func(o string) bool { return slices.Contains(options, o) })
+}
+
+// deciding are the mount options, up to their values, that have a part in what is durable,
+// and when, and in nothing else: none names a device, a user or a policy. ext4(5), xfs(5),
+// btrfs(5).
+var deciding = strings.Fields(`data data_err barrier nobarrier commit delalloc nodelalloc auto_da_alloc noauto_da_alloc
+	dioread_lock dioread_nolock journal_checksum nojournal_checksum journal_async_commit max_batch_time min_batch_time
+	discard nodiscard lazytime nolazytime
+	allocsize largeio nolargeio logbufs logbsize swalloc wsync
+	compress compress-force datacow nodatacow datasum nodatasum flushoncommit noflushoncommit max_inline
+	notreelog treelog ssd nossd ssd_spread nossd_spread`)
+
+// Unusual are the mount options that have a part in something else than what is durable.
+func (f FS) Unusual() (options []string) {
+	for _, o := range f.Options {
+		if name, _, _ := strings.Cut(o, "="); !slices.Contains(deciding, name) {
+			options = append(options, o)
+		}
+	}
+	return options
 }
 
 // Personality is the name of the disk model (faults/disk) that claims to say what

@@ -194,8 +194,15 @@ func (c *cursor) duration() (time.Duration, *Error) {
 	if err != nil || d < 0 || w[0] == '+' || w[0] == '-' {
 		return 0, c.expected(pos, "a duration, such as 200ms or 1.5s")
 	}
+	if d > longestDuration {
+		return 0, c.expected(pos, "a duration of at most 24h")
+	}
 	return d, nil
 }
+
+// longestDuration is the longest that a plan may name: as many statements as a plan can have,
+// one after the other, are still within what a time.Duration holds.
+const longestDuration = 24 * time.Hour
 
 // count reads a whole number of at least least.
 func (c *cursor) count(least int64, what string) (int64, *Error) {

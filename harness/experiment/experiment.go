@@ -95,6 +95,9 @@ func (r *Runner) Close() { r.m.Close() }
 // ctx's; what the server does is the outcome's. When it returns, no process, disk or
 // goroutine of the experiment is left. The outcome's history is good until the next Run.
 func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
+	if _, simulated := r.m.(*machine.Simulated); simulated && x.lasts() > machine.WorldLimit {
+		return nil, &TooLongError{x.lasts()}
+	}
 	r.prepare(x)
 	if err := r.m.Reset(&r.setup); err != nil {
 		return nil, err
@@ -110,6 +113,22 @@ func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
 		return nil, fmt.Errorf("seed %d: %w", x.Seed, err)
 	}
 	return r.out, nil
+}
+
+// lasts is for how long an experiment goes on at least, as it says itself.
+func (x *Experiment) lasts() time.Duration {
+	longest := x.Mode.Span
+	if x.Plan != nil {
+		longest = slices.Max(append(x.Plan.Instants(), longest))
+	}
+	return longest
+}
+
+// TooLongError is an experiment that a simulated world would not see the end of.
+type TooLongError struct{ Lasts time.Duration }
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("it lasts for %v: a simulated world is over after %v", e.Lasts, machine.WorldLimit)
 }
 
 // PanicError says that a judge panicked: a bug of torntail's, which says nothing about the

@@ -7,6 +7,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/disk"
+	"github.com/torntail/torntail/faults/sim"
 )
 
 // This file is what an experiment's disk may do, by the name of its personality: one of
@@ -31,6 +32,21 @@ func IsRealFS(personality string) (blocklog.FS, bool) {
 	}
 	fs, err := blocklog.ParseFS(text)
 	return fs, err == nil
+}
+
+// CheckPlace says what is wrong with the names of an experiment's disk and of its speed.
+func CheckPlace(personality, profile string) error {
+	if text, ok := strings.CutPrefix(personality, Measured); ok {
+		if _, err := blocklog.ParseFS(text); err != nil {
+			return err
+		}
+	} else if personality != HostDisk {
+		if _, err := disk.PersonalityByName(personality); err != nil {
+			return err
+		}
+	}
+	_, err := sim.ProfileByName(profile)
+	return err
 }
 
 // withoutModel reports whether the disk is none of our models.

@@ -18,6 +18,7 @@ import (
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/internal/bounded"
+	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/workloads"
 )
@@ -87,7 +88,9 @@ type CorpusError struct{ Err error }
 func (e *CorpusError) Error() string { return "corpus: " + e.Err.Error() }
 func (e *CorpusError) Unwrap() error { return e.Err }
 
-// load reads the experiments of a corpus, which may be anybody's work, by name.
+// load reads the experiments of a corpus, which may be anybody's work, by name. What in it
+// leads out of it is not followed: what is found is written there, under names that can be
+// foreseen.
 func (c *corpus) load(s *Space) (list []*experiment.Experiment, err error) {
 	defer func() {
 		if err != nil {
@@ -102,6 +105,9 @@ func (c *corpus) load(s *Space) (list []*experiment.Experiment, err error) {
 		return nil, os.MkdirAll(c.dir, 0o755)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := inside.Tree(c.dir); err != nil {
 		return nil, err
 	}
 	for _, f := range files {

@@ -244,13 +244,13 @@ func (m *Simulated) OnDisk(_ string, f func(*disk.Disk)) (why string, err error)
 // Disk is the server's disk as it is now.
 func (m *Simulated) Disk() *disk.Disk { return m.node.Disk() }
 
-// worldLimit bounds in virtual time how long a machine is driven: beyond it
+// WorldLimit bounds in virtual time how long a machine is driven: beyond it
 // something never ends.
-const worldLimit = time.Hour
+const WorldLimit = time.Hour
 
 // Drive implements Machine.
 func (m *Simulated) Drive(_ context.Context, f func() error) error {
-	return m.DriveFrom("c0", worldLimit, f)
+	return m.DriveFrom("c0", WorldLimit, f)
 }
 
 // DriveFrom is Drive from a machine of that name, for so long at most.

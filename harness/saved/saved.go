@@ -141,6 +141,9 @@ func Load(dir string) (*Saved, error) {
 	if err := dec.Decode(s); err != nil {
 		return nil, fmt.Errorf("%s: offset %d: %w", path, dec.InputOffset(), err)
 	}
+	if dec.More() {
+		return nil, fmt.Errorf("%s: offset %d: a second value: want one", path, dec.InputOffset())
+	}
 	if s.Schema != Schema {
 		return nil, fmt.Errorf("%s: schema %d: this torntail reads schema %d", path, s.Schema, Schema)
 	}
@@ -180,8 +183,14 @@ func (s *Saved) Trust(given []product.Directive) error {
 		}
 	}
 	s.Directives = kept
+	if fs, ok := experiment.IsRealFS(s.Personality); ok && len(fs.Unusual()) > 0 {
+		return &StrangerError{fmt.Errorf("personality %q: mount option %s is none of those that decide what is durable (torntail run --fs takes any)", s.Personality, fs.Unusual()[0])}
+	}
 	return TrustPlan(s.plan, store)
 }
+
+// longestSpan is for how long the clients of a file's experiment write at most.
+const longestSpan = 24 * time.Hour
 
 // StrangerError is why not all is done that a saved failure says.
 type StrangerError struct{ Why error }
@@ -214,6 +223,9 @@ func (s *Saved) Experiment(override []product.Directive) (*experiment.Experiment
 		return nil, err
 	}
 	m.Directives = s.Directives
+	if s.Span < 0 || s.Span > longestSpan {
+		return nil, fmt.Errorf("span_ns %d: clients write for %v at most in one life", s.Span, longestSpan)
+	}
 	if s.Span > 0 {
 		m.Span = s.Span
 	}
@@ -226,6 +238,9 @@ func (s *Saved) Experiment(override []product.Directive) (*experiment.Experiment
 	}
 	crash, err := experiment.CrashByName(s.Crash)
 	if err != nil {
+		return nil, err
+	}
+	if err := experiment.CheckPlace(s.Personality, s.Profile); err != nil {
 		return nil, err
 	}
 	return &experiment.Experiment{Mode: m.With(override), Crash: crash, Workload: s.Workload, Personality: s.Personality,
