@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -139,16 +140,19 @@ func (c *checkAOFCmd) Run(a *app) error {
 		}
 		return usage(err)
 	}
-	err := aof.Check(aof.CheckOptions{FS: osfs.New(dir), Path: name, Fix: c.Fix, Out: a.stdout, NowMs: time.Now().UnixMilli(),
+	said := new(bytes.Buffer) // the simulated world checks files, too, and prints to nothing else
+	err := aof.Check(aof.CheckOptions{FS: osfs.New(dir), Path: name, Fix: c.Fix, Out: said, NowMs: time.Now().UnixMilli(),
 		Confirm: func(prompt string) bool {
 			if c.Yes {
 				return true
 			}
-			fmt.Fprint(a.stdout, prompt)
+			said.WriteString(prompt)
+			said.WriteTo(a.stdout)
 			var answer string
 			fmt.Fscanln(os.Stdin, &answer)
 			return strings.HasPrefix(strings.ToLower(answer), "y")
 		}})
+	said.WriteTo(a.stdout)
 	if err != nil {
 		fmt.Fprintln(a.stdout, err)
 		return status(result.ExitViolated)

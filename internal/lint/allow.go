@@ -111,7 +111,6 @@ var fence = Tables{
 		{"faults/sim.World", "iter.Pull", "makes the coroutines of the tasks, resumes and ends them"},
 		{"faults/sim.coroutine.run", "recover runtime/debug.Stack", "reports a task's panic, or ends the unwinding of a killed one"},
 		{"faults/sim.World.line", "os.File.Write", "the trace may go to a file: nothing of it comes back"},
-		{"engine/aof.check.say", "os.File.Write", "the report goes to the terminal where a user asked for the check"},
 		{"harness/explore.again.cut", "harness/explore.enumerator.choices harness/explore.explorer.add", "hands a crash image to the explorer while the recovery stands still"},
 		{"harness/claims.computer.cutAtCall", "sync/atomic.Int64.Add", "counts calls on real servers too, where several goroutines make them"},
 		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as cutAtCall"},
