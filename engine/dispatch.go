@@ -58,7 +58,9 @@ func (c *Session) lastName() string {
 func (s *Server) process(c *Session, argv [][]byte) {
 	s.nowMs = 0
 	mark := len(c.out)
+	c.answering = true
 	s.processOne(c, argv)
+	c.answering = false
 	switch c.replies {
 	case replyOn:
 		return
@@ -72,11 +74,12 @@ func (s *Server) process(c *Session, argv [][]byte) {
 }
 
 // pushing keeps what f adds to the batch's replies whatever CLIENT REPLY says: it
-// is something the client is told, not an answer (CLIENT_PUSHING).
+// is something the client is told, not an answer (CLIENT_PUSHING). Another's command in
+// the same turn tells him so between his own, of which no answers are dropped then.
 func (c *Session) pushing(f func()) {
 	mark := len(c.out)
 	f()
-	if c.replies != replyOn {
+	if c.answering && c.replies != replyOn {
 		c.pushes = append(c.pushes, c.out[mark:]...)
 	}
 }

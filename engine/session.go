@@ -51,6 +51,7 @@ type Session struct {
 	monitor      bool      // it is shown all commands
 	lastCmd      *command
 	replies      replyMode
+	answering    bool   // a command is executed
 	pushes       []byte // of the current command, while replies are off
 
 	multi bool
