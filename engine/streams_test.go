@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/engine/rdb"
+	"github.com/torntail/torntail/faults/disk"
 )
 
 // streamDraws are compared with redis-server. No identifier is made from the
@@ -90,4 +93,20 @@ func TestNewerTypesAreNotRestored(t *testing.T) {
 		assert.Equal(t, want, ours.do("RESTORE", "k", "0", payload, "REPLACE"), "type %d", kind)
 		assert.Equal(t, kind == rdb.TypeStream2, want == "+OK\r\n", "type %d: %s", kind, want)
 	}
+}
+
+// An entry of now has the time of the server's clock, or comes right behind the last.
+func TestEntriesOfNow(t *testing.T) {
+	replies := inSimulation(t, 1, disk.New(disk.Options{}), nil, nil, "XADD s * f v", "XADD s * f v", "XADD s 9999999999999-7 f v", "XADD s * f v", "XLEN s")
+	var last [2]int64
+	for _, reply := range replies[:2] {
+		var id [2]int64
+		_, err := fmt.Sscanf(payload(reply), "%d-%d", &id[0], &id[1])
+		require.NoError(t, err, reply)
+		require.Equal(t, int64(1767225600), id[0]/1000, "the clock of the simulated world")
+		require.True(t, id[0] == last[0] && id[1] == last[1]+1 || id[0] > last[0] && id[1] == 0, "%d behind %d", id, last)
+		last = id
+	}
+	require.Equal(t, "9999999999999-8", payload(replies[3]))
+	require.Equal(t, ":4\r\n", replies[4])
 }
