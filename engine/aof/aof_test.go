@@ -64,6 +64,25 @@ func TestManifestNamesAreQuoted(t *testing.T) {
 	}
 }
 
+// A name is quoted if one of its bytes asks for it (redis 7.0.15 sds.c sdsneedsrepr), and
+// only then.
+func TestWhichManifestNamesAreQuoted(t *testing.T) {
+	require.Equal(t, `""`, string(appendName(nil, "")))
+	for c := range 256 {
+		name := "a" + string([]byte{byte(c)})
+		plain := c > ' ' && c <= '~' && !strings.ContainsRune(`\"'`, rune(c))
+		require.Equal(t, plain, string(appendName(nil, name)) == name, "%q", name)
+		if c == 0 || c == '/' {
+			continue // in no name
+		}
+		m := &Manifest{}
+		m.NewIncr(name)
+		back, err := ParseManifest("m", m.Append(nil))
+		require.NoError(t, err, "%q", name)
+		require.Equal(t, m.Incr, back.Incr, "%q", name)
+	}
+}
+
 func TestManifestErrors(t *testing.T) {
 	const base = "file b seq 1 type b\n"
 	for _, c := range []struct {

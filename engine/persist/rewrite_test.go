@@ -361,3 +361,36 @@ func TestRewriteWritesWhatWaitsForAnFsync(t *testing.T) {
 		require.Equal(t, `0 "l" expire 0: ["1"] ["2"] ["3"]`, dump(s.ks))
 	})
 }
+
+// So do DEBUG LOADAOF, the end of the server, and CONFIG SET appendonly no: what waits is
+// not lost.
+func TestWhatWaitsForAnFsyncIsWrittenFirst(t *testing.T) {
+	for name, action := range map[string]func(s *server) error{
+		"LOADAOF": func(s *server) error { return s.LoadAOF() }, "shutdown": func(s *server) error { return s.Shutdown(SaveDefault, false) },
+		"switched off": func(s *server) error { s.DisableAOF(); return nil },
+	} {
+		r := newRoom(t)
+		r.hook = func(c *disk.Call) disk.Decision {
+			if isIncrSync(c) {
+				return disk.Decision{Delay: 5 * time.Second}
+			}
+			return disk.Decision{}
+		}
+		lines := []string{"appendonly yes"}
+		const all = `0 "l" expire 0: ["1"] ["2"]`
+		r.run(lines, func(s *server) {
+			require.NoError(t, s.Load())
+			require.NoError(t, s.idle(1100*time.Millisecond))
+			require.NoError(t, s.turn("RPUSH l 1"))
+			require.NoError(t, s.turn("RPUSH l 2"))
+			require.NotZero(t, s.Info().BufferLength, "it waits behind the fsync")
+			require.NoError(t, action(s), name)
+			require.Equal(t, all, dump(s.ks), name)
+		})
+		r.hook = nil
+		r.run(lines, func(s *server) {
+			require.NoError(t, s.Load())
+			require.Equal(t, all, dump(s.ks), name)
+		})
+	}
+}
