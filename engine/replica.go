@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/engine/aof"
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/engine/rdb"
 	"github.com/torntail/torntail/engine/replication"
@@ -375,7 +376,7 @@ func (s *Server) restorePlace() {
 // restartLog brings back an append-only file that a synchronisation stopped
 // (restartAOFAfterSYNC).
 func (s *Server) restartLog() {
-	if !s.cfg.AppendOnly || !s.mgr.AOFOff() {
+	if !s.cfg.AppendOnly || !s.mgr.AOFOff() || s.bugs.Has(bugs.LogNotRestarted) {
 		return
 	}
 	for range 10 {

@@ -83,6 +83,12 @@ var lists = []struct {
 			row(a, "", "--partition "+p.Name+": "+p.About)
 		}
 	}},
+	{"schedules", func(a *app) {
+		row(a, splitbrain.AnySchedule, "each of those with faults, drawn as well")
+		for _, k := range splitbrain.Schedules {
+			row(a, k.Name, k.About)
+		}
+	}},
 	{"profiles", func(a *app) {
 		for _, name := range sim.ProfileNames() {
 			row(a, name, profileAbout(name))

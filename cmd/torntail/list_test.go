@@ -51,7 +51,8 @@ func TestListedNamesAreTaken(t *testing.T) {
 			}
 			return err
 		},
-		"profiles": func(name string) error { _, err := sim.ProfileByName(name); return err },
+		"schedules": func(name string) error { _, err := splitbrain.ScheduleOf(name, 1); return err },
+		"profiles":  func(name string) error { _, err := sim.ProfileByName(name); return err },
 		"personalities": func(name string) error {
 			_, err := disk.PersonalityByName(name)
 			return err

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +49,7 @@ type splitbrainCmd struct {
 	Lag          time.Duration  `help:"How far the replicas are behind until the cut." placeholder:"D" group:"What breaks"`
 	Plan         string         `help:"A fault plan instead of the partition, as text or a file; --span says how long clients write." placeholder:"PLAN" group:"What breaks"`
 	Span         time.Duration  `help:"With --plan: how long clients write; default 8s." placeholder:"D" group:"What breaks"`
+	Schedule     string         `help:"A scenario drawn anew from each seed, of a kind that torntail list schedules tells, or any; says all of what breaks, where, and whom it meets. Only runs that do not hold are saved." placeholder:"NAME" group:"What breaks"`
 	Scenario     string         `help:"The same as the argument." placeholder:"FILE" group:"What breaks"`
 	Clients      int            `help:"Clients; default 5." placeholder:"N" group:"Clients"`
 	Place        map[string]int `help:"Where they are: master=2,majority=2,everywhere=1." placeholder:"SIDE=N" mapsep:"," group:"Clients"`
@@ -57,7 +60,7 @@ type splitbrainCmd struct {
 	Runs         *int           `help:"Experiments, of each setting; default 1, with --until 20." placeholder:"N" group:"How many"`
 	Until        string         `help:"Run again and again, at most --runs times, until this holds, such as lost>0." placeholder:"COND" group:"How many"`
 	Sweep        []string       `help:"A setting and values to try, NAME=A,B,C; twice for a table of two. NAME is a directive, or down-after, failover-timeout, lag, cut-for, wait-replicas, quorum, clients, partition, routing, topology." placeholder:"N=A,B" sep:"none" group:"How many"`
-	Plant        string         `help:"Planted bugs of the engine, to see them found (torntail list plants)." placeholder:"NAMES" group:"What is tested"`
+	Plant        string         `help:"Planted bugs of the engine, to see them found (torntail list plants): where nothing says what breaks, by --schedule any, until a run is violated, in at most 2000." placeholder:"NAMES" group:"What is tested"`
 	Seed         uint64         `default:"1" help:"Seed of the first run; default ${default}." group:"How many"`
 	Out          string         `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
 	JSON         string         `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
@@ -74,16 +77,25 @@ and Sentinels behind proxies, which need redis-server, and FUSE for faults of di
   torntail splitbrain aphyr-2013 --target redis-server
   torntail splitbrain --partition master+replica --directive min-replicas-to-write=1
   torntail splitbrain --directive min-replicas-to-write=1 --sweep min-replicas-max-lag=0,1,3,10 --sweep down-after=500ms,5s
-  torntail splitbrain incident.yaml --until 'lost>0'`
+  torntail splitbrain incident.yaml --until 'lost>0'
+  torntail splitbrain --schedule any --runs 100
+  torntail splitbrain --plant vote-twice`
 }
 
-// mostRuns bounds --until when --runs is not given.
-const mostRuns = 20
+// mostRuns bounds --until when --runs is not given, and mostHunted the search for a planted bug.
+const (
+	mostRuns   = 20
+	mostHunted = 2000
+)
 
 func (c *splitbrainCmd) Run(a *app) error {
 	o, err := c.options()
 	if err != nil {
 		return usage(err)
+	}
+	condition, most := c.Until, mostRuns
+	if c.Plant != "" && c.Schedule == "" && len(c.Sweep) == 0 && c.Until == "" && c.Runs == nil && reflect.DeepEqual(o, splitbrain.Options{}) {
+		c.Schedule, condition, most = splitbrain.AnySchedule, "violations>0", mostHunted
 	}
 	var sweeps []splitbrain.Sweep
 	for _, text := range c.Sweep {
@@ -96,17 +108,25 @@ func (c *splitbrainCmd) Run(a *app) error {
 	if len(sweeps) > 2 {
 		return usage(fmt.Errorf("%d sweeps: want at most two", len(sweeps)))
 	}
-	cells, err := splitbrain.Cells(o, sweeps)
+	var cells []*splitbrain.Cell
+	if c.Schedule != "" {
+		if len(sweeps) > 0 || !reflect.DeepEqual(o, splitbrain.Options{}) {
+			return usage(errors.New("--schedule draws all of a scenario: it goes with no scenario, and with nothing that changes one"))
+		}
+		cells, err = c.scheduled()
+	} else {
+		cells, err = splitbrain.Cells(o, sweeps)
+	}
 	if err != nil {
 		return usage(err)
 	}
 	var stopAt *until.Condition[*splitbrain.Report]
 	runs := 1
-	if c.Until != "" {
-		if stopAt, err = splitbrain.ParseUntil(c.Until); err != nil {
+	if condition != "" {
+		if stopAt, err = splitbrain.ParseUntil(condition); err != nil {
 			return usage(fmt.Errorf("--until: %w", err))
 		}
-		runs = mostRuns
+		runs = most
 	}
 	if c.Runs != nil {
 		runs = *c.Runs
@@ -380,9 +400,19 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
+			seed, s := b.c.Seed+uint64(n), cell.Scenario
+			if b.c.Schedule != "" {
+				k, err := splitbrain.ScheduleOf(b.c.Schedule, seed)
+				if err == nil {
+					s, err = k.Draw(seed)
+				}
+				if err != nil {
+					return err
+				}
+			}
 			b.state.What, b.state.Unit, b.state.Done, b.state.Total = cell.Name(), "experiments", b.done, b.total
 			b.progress.Update(b.state)
-			r, o, err := b.backend.Experiment(ctx, cell.Scenario, b.c.Seed+uint64(n))
+			r, o, err := b.backend.Experiment(ctx, s, seed)
 			if err != nil {
 				return err
 			}
@@ -392,10 +422,14 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 			if b.total > 1 {
 				dir = filepath.Join(b.out, fmt.Sprintf("run%03d", b.done))
 			}
-			if err := splitbrain.Save(dir, cell.Scenario, o, r); err != nil {
-				return err
+			if b.c.Schedule == "" || r.Verdict != result.Holds {
+				if err := splitbrain.Save(dir, s, o, r); err != nil {
+					return err
+				}
+				r.Dir = dir
+			} else {
+				r.Suffixes, r.Exposure = nil, nil // of thousands that hold
 			}
-			r.Dir = dir
 			cell.Reports = append(cell.Reports, r)
 			switch r.Verdict {
 			case result.Violated:
@@ -403,7 +437,7 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 			case result.Unknown:
 				b.state.Unknown++
 			}
-			if b.total > 1 {
+			if b.total > 1 && (b.c.Schedule == "" || r.Verdict != result.Holds) {
 				b.progress.Print(r.Line())
 			}
 			if b.until != nil && b.until.Holds(r) {
@@ -413,6 +447,20 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 		}
 	}
 	return nil
+}
+
+// scheduled is the cell of all scenarios that a schedule draws.
+func (c *splitbrainCmd) scheduled() ([]*splitbrain.Cell, error) {
+	k, err := splitbrain.ScheduleOf(c.Schedule, c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	s, err := k.Draw(c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	s.Name = c.Schedule + " schedule"
+	return []*splitbrain.Cell{{Scenario: s}}, nil
 }
 
 // report prints what was found and turns it into the exit status.
@@ -449,9 +497,14 @@ func (b *splitbrainRun) report(sweeps []splitbrain.Sweep, cells []*splitbrain.Ce
 			splitbrain.WriteSummary(text, last.Reports)
 		}
 	}
-	if b.c.Until != "" {
+	switch {
+	case b.c.Until != "":
 		word := map[bool]string{true: "met", false: "not met"}[b.met]
 		fmt.Fprintf(text, "%s: %s in %s\n", b.c.Until, word, wording.Times(b.done, "run"))
+	case b.until != nil && b.met:
+		fmt.Fprintf(text, "planted %s: found with seed %d, in %s\n", b.c.Plant, b.c.Seed+uint64(b.done)-1, wording.Times(b.done, "run"))
+	case b.until != nil:
+		fmt.Fprintf(text, "planted %s: not found in %s\n", b.c.Plant, wording.Times(b.done, "run"))
 	}
 	fmt.Fprintln(text, "Reports:", b.out)
 	if b.total == 1 && len(last.Reports) == 1 && last.Reports[0].Lost > 0 {

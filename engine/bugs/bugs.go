@@ -119,6 +119,18 @@ const (
 	OrphanInstallsBase
 	// KilledChildCounts takes a snapshot child that a signal ended for one that succeeded.
 	KilledChildCounts
+	// RestartTrustsReplicas lets replicas go on that have more than their master, which has
+	// loaded a snapshot.
+	RestartTrustsReplicas
+	// LogNotRestarted leaves an append-only file off that a synchronisation has stopped.
+	LogNotRestarted
+	// VoteNotSaved tells a vote that is not saved, so that a Sentinel that is started again
+	// has it to give once more.
+	VoteNotSaved
+	// OwnVoteTwice counts a Sentinel's own vote twice.
+	OwnVoteTwice
+	// EpochNotRaised leaves the new master its predecessor's configuration epoch.
+	EpochNotRaised
 )
 
 // Bug describes one planted bug.
@@ -244,6 +256,16 @@ var registry = []Bug{
 		[]string{"always", "everysec", "no", "hybrid", "hybrid-always"}, "silent-truncation", "SIGKILL of the server alone while a rewrite goes on", Renamed},
 	{KilledChildCounts, "killed-child-counts", "a snapshot whose child was killed counts as made",
 		[]string{"rdb"}, "late-sync", "any crash after a snapshot child was killed", Counted},
+	{RestartTrustsReplicas, "restart-trusts-replicas", "a master that has loaded a snapshot lets replicas go on that have more than it has",
+		[]string{replicated}, "divergence", "a restart of the master with snapshots only, before anybody misses it", Replicated},
+	{LogNotRestarted, "log-not-restarted", "an append-only file that a full synchronisation has stopped stays off",
+		[]string{replicated}, "lost-write", "a restart of a server that followed another and was promoted", Replicated},
+	{VoteNotSaved, "vote-not-saved", "a Sentinel tells its vote without saving it",
+		[]string{replicated}, "two-leaders", "a Sentinel that is killed during an election and started again at once", Replicated},
+	{OwnVoteTwice, "own-vote-twice", "a Sentinel counts its own vote twice",
+		[]string{replicated}, "two-leaders", "two Sentinels that start a failover at nearly the same time", Replicated},
+	{EpochNotRaised, "epoch-not-raised", "a promotion is announced under the configuration epoch of the master before",
+		[]string{replicated}, "liveness", "any failover: the other Sentinels do not believe it", Replicated},
 }
 
 // Replicated reports whether the bug shows only among several servers: it is

@@ -77,6 +77,8 @@ type Machine struct {
 	Said map[string]int64
 
 	FullSyncs, PartialOK, PartialErr int64
+
+	trusting bool // the plant RestartTrustsReplicas is on, and this master has loaded a snapshot
 }
 
 // position is a place in a history.
@@ -304,6 +306,7 @@ func (m *Machine) Restore(now time.Duration, id string, offset int64, db int) {
 		return
 	}
 	m.ID2, m.SecondOffset = id, offset+1
+	m.trusting = m.o.Bugs.Has(bugs.RestartTrustsReplicas)
 	m.createStream()
 	m.Stream.First += offset
 	m.Stream.End += offset

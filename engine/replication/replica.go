@@ -220,6 +220,9 @@ func (m *Machine) accepts(r *Replica, id string, offset int64) bool {
 		m.log(notice, "Partial resynchronization not accepted: Replication ID mismatch (Replica asked for '%s', my replication IDs are '%s' and '%s')", id, m.ID, m.ID2)
 		return m.o.Bugs.Has(bugs.ForeignPartialSync) && id[0] != '?'
 	default:
+		if m.trusting {
+			return true
+		}
 		m.log(notice, "Partial resynchronization not accepted: Requested offset for second ID was %d, but I can reply up to %d", offset, m.SecondOffset)
 	}
 	return false
@@ -229,6 +232,9 @@ func (m *Machine) accepts(r *Replica, id string, offset int64) bool {
 func (m *Machine) tryPartial(r *Replica, id string, offset int64) bool {
 	if !m.accepts(r, id, offset) {
 		return false
+	}
+	if m.trusting && m.Stream != nil && offset > m.Stream.End {
+		offset = m.Stream.End // the plant: what comes next
 	}
 	if m.Stream == nil || !m.Stream.Holds(offset) {
 		m.log(notice, "Unable to partial resync with replica %s for lack of backlog (Replica request was: %d).", m.name(r), offset)

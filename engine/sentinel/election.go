@@ -22,7 +22,9 @@ func (m *Machine) vote(master *instance, epoch uint64, candidate string) (leader
 	}
 	if free && m.epoch <= epoch {
 		master.leader, master.leaderEpoch = candidate, m.epoch
-		m.save()
+		if !m.o.Bugs.Has(bugs.VoteNotSaved) {
+			m.save()
+		}
 		m.event(Warning, "+vote-for-leader", master, fmt.Sprintf("%s %d", candidate, master.leaderEpoch))
 		// Whoever votes for another gives it time before it tries itself.
 		if !strings.EqualFold(candidate, m.id) {
@@ -71,6 +73,9 @@ func (m *Machine) leader(master *instance, epoch uint64) string {
 		candidate = m.id
 	}
 	if mine, e := m.vote(master, epoch, candidate); mine != "" && e == epoch {
+		if m.o.Bugs.Has(bugs.OwnVoteTwice) {
+			b.add(mine)
+		}
 		if votes := b.add(mine); votes > most {
 			winner, most = mine, votes
 		}

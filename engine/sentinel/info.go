@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/torntail/torntail/engine/bugs"
 )
 
 // report is what Sentinel reads in an INFO reply.
@@ -205,7 +207,9 @@ func (m *Machine) replicaBecameMaster(ri *instance) {
 	if ri.is(promoted) && master.is(failingOver) && master.state == waitPromotion {
 		// The new configuration's epoch is the one in which this Sentinel won
 		// the election; with it the others take it over.
-		master.configEpoch = master.failoverEpoch
+		if !m.o.Bugs.Has(bugs.EpochNotRaised) {
+			master.configEpoch = master.failoverEpoch
+		}
 		master.setState(m, reconfReplicas)
 		m.save()
 		m.event(Warning, "+promoted-slave", ri, ri.String())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // conducted runs a plan each of whose statements must strike.
@@ -60,6 +61,15 @@ func TestWhatAMasterComesBackWith(t *testing.T) {
 			require.Zero(t, r.Promotions)
 		})
 	}
+}
+
+// TestWhatAnotherLostIsNotOwed: a master that keeps all, killed for good, owes nothing of what
+// its successor, which keeps nothing, was started again without.
+func TestWhatAnotherLostIsNotOwed(t *testing.T) {
+	r, _ := conducted(t, "at 2s: kill n1\nat 5s: kill n2\nat +0s: kill n3\nat +50ms: restart n2\nat +0s: restart n3\nat 8s: restart n1",
+		splitbrain.Options{Mode: "always", Each: []splitbrain.NodeSettings{{Node: "n2", Mode: "none"}, {Node: "n3", Mode: "none"}}, Span: 10 * time.Second})
+	require.Equal(t, result.Holds, r.Verdict, r.Why+r.Story)
+	require.Greater(t, r.LostBy["the master restarted without it"], 600)
 }
 
 // TestASentinelWithoutItsFilesIsAsInstalled: it watches the first master again, when no

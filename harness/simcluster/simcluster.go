@@ -29,9 +29,6 @@ import (
 type Options struct {
 	Seed uint64
 	Bugs bugs.Set
-	// Expiry has keys with a short life written and read everywhere beside the
-	// clients' writes, in database 1.
-	Expiry bool
 }
 
 // Simulator runs experiments one after the other, each in the memory of the one
@@ -97,7 +94,7 @@ func (c *Simulator) Run(s *splitbrain.Scenario, o Options) (out *splitbrain.Outc
 		return nil, err
 	}
 	c.admin.Go("conduct", func(env.Env) {
-		if o.Expiry {
+		if s.Expiry {
 			c.admin.Go("expiry", c.watchExpiry)
 		}
 		out, err = splitbrain.Conduct(c, s, o.Seed)

@@ -32,14 +32,14 @@ func seeds(usual int) uint64 {
 }
 
 // run runs one schedule of a seed and judges it.
-func run(t testing.TB, c *Simulator, k *Schedule, seed uint64, b bugs.Set) (*splitbrain.Outcome, uint64, []splitbrain.Finding) {
+func run(t testing.TB, c *Simulator, k *splitbrain.Schedule, seed uint64, b bugs.Set) (*splitbrain.Outcome, uint64, []splitbrain.Finding) {
 	t.Helper()
 	s, err := k.Draw(seed)
 	require.NoError(t, err)
 	if b != 0 {
 		s.Timing.Settle = 10 * time.Second // enough for the correct engine, see TestSchedules
 	}
-	out, err := c.Run(s, Options{Seed: seed, Bugs: b, Expiry: k.Name != "calm"})
+	out, err := c.Run(s, Options{Seed: seed, Bugs: b})
 	require.NoError(t, err, "%s, seed %d: %s", k.Name, seed, s.Plan)
 	return out, out.Trace, c.Judge(out)
 }
@@ -49,8 +49,8 @@ func run(t testing.TB, c *Simulator, k *Schedule, seed uint64, b bugs.Set) (*spl
 func TestSchedules(t *testing.T) {
 	c := New()
 	defer c.Close()
-	for i := range Schedules {
-		k := &Schedules[i]
+	for i := range splitbrain.Schedules {
+		k := &splitbrain.Schedules[i]
 		t.Run(k.Name, func(t *testing.T) {
 			var longest time.Duration
 			promotions, acked, gone := 0, 0, 0
@@ -97,10 +97,39 @@ var huntedBy = []struct {
 	{bugs.VoteTwice, "candidates", 3, []string{"two-leaders"}},
 	{bugs.OldMasterForgotten, "partition", 0, []string{"two-masters"}},
 	{bugs.OldDataKept, "partition", 0, []string{"divergence", "liveness"}},
+	{bugs.RestartTrustsReplicas, "back-at-once", 2, []string{"divergence", "liveness"}},
+	{bugs.VoteNotSaved, "sentinels", 4, []string{"two-leaders"}},
+	{bugs.OwnVoteTwice, "candidates", 0, []string{"two-leaders"}},
+	{bugs.EpochNotRaised, "kill", 0, []string{"liveness", "two-masters"}},
+}
+
+// TestWhatTheReportAloneShows: a log that stays off is told by what its server owes, which is
+// held against the settings of persistence in every world.
+func TestWhatTheReportAloneShows(t *testing.T) {
+	k, err := splitbrain.ScheduleOf("back-at-once", 0)
+	require.NoError(t, err)
+	for bug, want := range map[bugs.Set]bool{bugs.LogNotRestarted: true, 0: false} {
+		b, done := Backend(bug)
+		defer done()
+		found := ""
+		for seed := uint64(29); seed < 34 && found == ""; seed++ {
+			s, err := k.Draw(seed)
+			require.NoError(t, err)
+			r, _, err := b.Experiment(t.Context(), s, seed)
+			require.NoError(t, err)
+			if r.Verdict == result.Violated {
+				found = r.Story
+			}
+		}
+		require.Equal(t, want, found != "", found)
+		if want {
+			require.Contains(t, found, "lost-write")
+		}
+	}
 }
 
 // hunt runs a schedule with a bug until it is found, and returns after how many seeds.
-func hunt(t testing.TB, c *Simulator, k *Schedule, b bugs.Set, from, limit uint64) (uint64, splitbrain.Finding) {
+func hunt(t testing.TB, c *Simulator, k *splitbrain.Schedule, b bugs.Set, from, limit uint64) (uint64, splitbrain.Finding) {
 	for i := range limit {
 		if _, _, found := run(t, c, k, from+i, b); len(found) > 0 {
 			return i + 1, found[0]
@@ -116,7 +145,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	defer c.Close()
 	for _, h := range huntedBy {
 		t.Run(h.bug.String(), func(t *testing.T) {
-			k, err := ByName(h.schedule)
+			k, err := splitbrain.ScheduleOf(h.schedule, 0)
 			require.NoError(t, err)
 			from, limit := h.near, max(100, seeds(100))
 			if many {
@@ -135,7 +164,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 	c, fresh := New(), New()
 	defer c.Close()
 	defer fresh.Close()
-	k, err := ByName("storm")
+	k, err := splitbrain.ScheduleOf("storm", 0)
 	require.NoError(t, err)
 	for seed := range uint64(2) {
 		_, once, _ := run(t, c, k, seed, 0)

@@ -40,7 +40,7 @@ func TestWhereEachLostWriteWent(t *testing.T) {
 	total := map[string]int{}
 	lost := 0
 	for _, name := range []string{"rack-power", "restarts", "disks", "partition", "two-failovers"} {
-		k, err := ByName(name)
+		k, err := splitbrain.ScheduleOf(name, 0)
 		require.NoError(t, err)
 		for seed := range seeds(25) {
 			clear(lives)

@@ -57,6 +57,9 @@ func ReadFile(name string, r io.Reader) (Options, error) {
 func (s *Scenario) WriteFile(w io.Writer) error {
 	f := file{Version: fileVersion, Options: s.Options}
 	f.Timing, f.Partition = s.Timing.Name, "" // of the partition the plan is left
+	if f.Poll == defaultPoll {
+		f.Poll = 0
+	}
 	for _, c := range s.Clients {
 		if n := len(f.Placed); n > 0 && f.Placed[n-1].ClientPlace == c {
 			f.Placed[n-1].Number++

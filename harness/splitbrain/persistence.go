@@ -138,12 +138,13 @@ const syncBound = 2*time.Second + machine.RealSlack
 
 // owed counts the acknowledged writes that a master came back without from a restart that
 // its settings do not allow to be lost, and tells of the first. Where the plan strikes its
-// disk, or it keeps no log, nothing is owed.
+// disk, or it keeps no log, nothing is owed; nor is what another had acknowledged, of which
+// it is not known when it was in this one's log.
 func (s *Scenario) owed(o *Outcome, a *replication.Account) (story string, n int) {
 	for _, l := range a.Lost {
 		op := &o.History.Ops[l.Op]
 		node := op.More.Node
-		if l.Phase != replication.RestartedWithout || s.directive("appendonly", node) != "yes" || s.mayEnd(node) {
+		if l.Phase != replication.RestartedWithout || o.History.Events[l.Promotion].Node != node || s.directive("appendonly", node) != "yes" || s.mayEnd(node) {
 			continue
 		}
 		fsync := cmp.Or(s.directive("appendfsync", node), "everysec")

@@ -469,6 +469,7 @@ var figures = []until.Figure[*Report]{
 	{Name: "unknown", Of: func(r *Report) float64 { return float64(r.Unknown) }},
 	{Name: "refused", Of: func(r *Report) float64 { return float64(r.RefusedWrites) }},
 	{Name: "refused-ms", Of: func(r *Report) float64 { return r.RefusedForMS }},
+	{Name: "violations", Of: func(r *Report) float64 { return map[bool]float64{true: 1}[r.Verdict == result.Violated] }},
 	{Name: "failed", Of: func(r *Report) float64 { return float64(r.Failed) }},
 	{Name: "split-brain", Of: func(r *Report) float64 { return float64(r.SplitBrain) }},
 	{Name: "promotions", Of: func(r *Report) float64 { return float64(r.Promotions) }},

@@ -57,6 +57,11 @@ type Options struct {
 	Wait   int          `yaml:"wait_replicas,omitempty"` // WAIT for so many replicas after each write; 0: none
 	// Must is what has to come of the plan: a run without it has shown nothing.
 	Must Must `yaml:"must,omitempty"`
+	// Poll is the time between two polls of each server's role; 0: 10 ms.
+	Poll time.Duration `yaml:"poll,omitempty"`
+	// Expiry has keys with a short life written and read everywhere beside the clients'
+	// writes, in database 1. In simulation; real servers are not watched so.
+	Expiry bool `yaml:"expiry,omitempty"`
 	// MaxRefused and MaxRefusedFor bound the writes that are refused for now (NOREPLICAS,
 	// MISCONF, OOM), and for how long at a stretch none is taken. nil: no limit.
 	MaxRefused    *int           `yaml:"max_refused,omitempty"`
@@ -88,8 +93,6 @@ type Scenario struct {
 	Clients []ClientPlace
 	WaitFor time.Duration // the limit of WAIT
 	Timeout time.Duration // of an operation
-	// Poll is the time between two polls of each server's role.
-	Poll time.Duration
 	// Finally, when not nil, looks at the cluster when it has converged, or could
 	// not; its error fails the experiment. It is no part of a saved scenario.
 	Finally func(c Cluster) error
@@ -125,7 +128,8 @@ func New(o Options) (*Scenario, error) {
 	if redis.Evicts(o.Directives) {
 		return nil, redis.ErrEvicts
 	}
-	s := &Scenario{Options: o, Timing: timing, WaitFor: waitLimit, Timeout: defaultTimeout, Poll: defaultPoll}
+	s := &Scenario{Options: o, Timing: timing, WaitFor: waitLimit, Timeout: defaultTimeout}
+	s.Poll = cmp.Or(o.Poll, defaultPoll)
 	s.Quorum, s.Rate, s.Partition = cmp.Or(o.Quorum, o.Topology.Sentinels/2+1), cmp.Or(o.Rate, defaultRate), partition.Name
 	if s.Quorum < 1 || s.Quorum > max(1, o.Topology.Sentinels) {
 		return nil, fmt.Errorf("quorum %d: want 1 to the %d Sentinels of topology %s", s.Quorum, o.Topology.Sentinels, o.Topology)
@@ -168,7 +172,7 @@ func New(o Options) (*Scenario, error) {
 
 // times are all that the user says in units of time.
 func (o *Options) times() []time.Duration {
-	return []time.Duration{o.Lag, o.CutAt, o.CutFor, o.After, o.Span}
+	return []time.Duration{o.Lag, o.CutAt, o.CutFor, o.After, o.Span, o.Poll}
 }
 
 // places puts the clients on their sides.
