@@ -17,6 +17,7 @@ EXPERIMENTS ?= 1000000
 CLAUSE_CRASHES ?= 1000
 DEFECTS     ?= 12
 ENDS        ?= 300
+CLUSTER_RUNS ?= 4
 SOAK        ?= 30
 # checker/exhaustive is a part of the tests.
 PACKAGES    ?= $$($(GO) list ./checker/... | grep -v /exhaustive$$)
@@ -25,7 +26,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +106,12 @@ prove-hardening: ## hostile inputs, and what they cost; real disks under a limit
 	TORNTAIL_TABLE=$(CURDIR)/docs/proof/hostile.md $(GO) test -count=1 -timeout 30m -run 'TestHostile' ./cmd/torntail
 	TORNTAIL_HARDENING=1 $(GO) test -count=1 -timeout 30m -v -run 'TestHardening' ./cmd/torntail
 	$(GO) test -count=1 -v -run 'Disks|Memory' ./faults/guard
+
+# bin/prove-clusters-COMMIT.jsonl remembers the experiments that are done.
+prove-clusters: ## what each incident that people report loses with each persistence, CLUSTER_RUNS times on redis-server, five times as often in simulation
+	@scripts/setup --tests
+	@mkdir -p bin
+	TORNTAIL_CLUSTER_RUNS=$(CLUSTER_RUNS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-clusters-$$(git rev-parse HEAD).jsonl TORNTAIL_TABLE=$(CURDIR)/docs/proof/clusters.md $(GO) test -count=1 -timeout 2h -v -run 'TestTableOfIncidents' ./harness/cluster
 
 prove-ends: ## ENDS commands are ended in all ways at drawn moments: what is left before and after torntail doctor --clean
 	@scripts/setup --tests

@@ -125,8 +125,8 @@ func TestScripts(t *testing.T) {
 			"same-hunt":    sameHunt,
 			"freeport":     freePort,
 			"await-server": awaitServer,
-			"await-topology": func(ts *testscript.TestScript, _ bool, _ []string) {
-				if !within(30*time.Second, func() bool { return ts.Exec("torntail", "topology", "env") == nil }) {
+			"await-topology": func(ts *testscript.TestScript, _ bool, name []string) {
+				if !within(30*time.Second, func() bool { return ts.Exec("torntail", append([]string{"topology", "env"}, name...)...) == nil }) {
 					ts.Fatalf("no topology came up")
 				}
 			},

@@ -173,6 +173,8 @@ func mountFailed(err error) error {
 type socketFlags struct {
 	Mount  string `help:"Mount point of the disk; default the only one." placeholder:"DIR" xor:"where"`
 	Socket string `help:"Control socket of the disk." placeholder:"PATH" xor:"where"`
+	// Topology is one that is up, instead of a disk.
+	Topology string `help:"Name of the topology, instead of a disk (torntail topology up --name)." placeholder:"NAME" xor:"where"`
 }
 
 // call sends a command to the mounted disk and prints what it answers.
@@ -190,9 +192,13 @@ func (f *socketFlags) find() (string, error) {
 	if f.Socket != "" {
 		return f.Socket, nil
 	}
+	if f.Topology != "" {
+		socket, err := cluster.FindSocket(f.Topology)
+		return socket, usageOf(err)
+	}
 	socket, err := mount.FindSocket(f.Mount)
 	if f.Mount == "" {
-		up, none := cluster.FindSocket()
+		up, none := cluster.FindSocket("")
 		switch {
 		case errors.Is(none, cluster.ErrNone):
 		case errors.Is(err, mount.ErrNoMount):
@@ -205,6 +211,14 @@ func (f *socketFlags) find() (string, error) {
 		return "", usage(err)
 	}
 	return socket, nil
+}
+
+// usageOf is an error of what the user asked for; nil stays nil.
+func usageOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usage(err)
 }
 
 // callFailed gives an error of control.Call its exit status: what the disk

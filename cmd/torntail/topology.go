@@ -26,7 +26,9 @@ type topologyUpCmd struct {
 	Target    string   `default:"redis-server" help:"redis-server, a name of torntail servers, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET"`
 	Timing    string   `help:"quick: Sentinels act within seconds; conf: their own defaults; default quick." placeholder:"NAME"`
 	Quorum    int      `help:"Sentinels that must agree; default the majority." placeholder:"N"`
-	Directive []string `help:"A line of redis.conf as NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
+	Mode      []string `help:"How servers keep their data: always, everysec, no, rdb, none, ... (torntail list modes); n2:none says it of one; default no." placeholder:"[NODE:]NAME"`
+	Directive []string `help:"A line of redis.conf as NAME=VALUE, or of one server's as n2:NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
+	Name      string   `help:"What it is called, to tell several that are up from each other." placeholder:"NAME"`
 	Password  bool     `help:"Servers and Sentinels want a password, drawn now and printed with the addresses: for machines that others use, too."`
 }
 
@@ -46,7 +48,7 @@ Then, in another terminal:
 }
 
 func (c *topologyUpCmd) Run(a *app) error {
-	flags := splitbrainCmd{Topology: c.Topology, Timing: c.Timing, Quorum: c.Quorum, Directive: c.Directive, Clients: 1}
+	flags := splitbrainCmd{Topology: c.Topology, Timing: c.Timing, Quorum: c.Quorum, Mode: c.Mode, Directive: c.Directive, Clients: 1}
 	o, err := flags.options()
 	if err != nil {
 		return usage(err)
@@ -68,9 +70,14 @@ func (c *topologyUpCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Name != "" {
+		if err := cluster.CheckName(c.Name); err != nil {
+			return usage(err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true, Host: true})
+	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true, Host: true, Name: c.Name})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -78,13 +85,17 @@ func (c *topologyUpCmd) Run(a *app) error {
 		return asUsage(err)
 	}
 	io.WriteString(a.stdout, up.Environment())
+	of, on := "", "" // which, where there may be several
+	if c.Name != "" {
+		of, on = " "+c.Name, " --topology "+c.Name
+	}
 	fmt.Fprintf(a.stdout, `# %s is up; control socket %s
 # in another terminal:
-#   eval "$(torntail topology env)"
-#   torntail fault 'cut n1,c1 -> n2,n3,s1,s2,s3 both for 10s'    (your client is c1)
-#   torntail status
-# Ctrl-C or torntail topology down ends it
-`, s.Topology, up.Socket())
+#   eval "$(torntail topology env%[3]s)"
+#   torntail fault%[4]s 'cut n1,c1 -> n2,n3,s1,s2,s3 both for 10s'    (your client is c1)
+#   torntail status%[4]s
+# Ctrl-C or torntail topology down%[3]s ends it
+`, s.Topology, up.Socket(), of, on)
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(a.stderr, "torntail: ending the topology")
@@ -96,13 +107,14 @@ func (c *topologyUpCmd) Run(a *app) error {
 
 // topologyFlags say which topology a command is for.
 type topologyFlags struct {
+	Name   string `arg:"" optional:"" help:"Name of the topology; default the only one." placeholder:"NAME"`
 	Socket string `help:"Control socket of the topology; default that of the only one." placeholder:"PATH"`
 }
 
 func (f *topologyFlags) call(a *app, command string) error {
 	socket := f.Socket
 	if socket == "" {
-		found, err := cluster.FindSocket()
+		found, err := cluster.FindSocket(f.Name)
 		if err != nil {
 			return usage(err)
 		}

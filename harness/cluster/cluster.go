@@ -32,6 +32,8 @@ type Options struct {
 	Server machine.Opener
 	Seed   uint64
 	Host   bool // their files are on the host's disk, also where there can be fault disks
+	// Name is by what a topology that stays is told from others; "": drawn.
+	Name string
 	// Anybody lets the last client stand for whoever connects from another address.
 	Anybody bool
 }

@@ -1,10 +1,12 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -67,7 +69,8 @@ func serve(c *Cluster) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Control{c: c, socket: filepath.Join(dir, filepath.Base(c.rig.Disks.Dir())+socketSuffix),
+	name := cmp.Or(c.o.Name, filepath.Base(c.rig.Disks.Dir()))
+	k := &Control{c: c, socket: filepath.Join(dir, name+socketSuffix),
 		ended: make(chan struct{}), links: plan.NewLinkFaults(c)}
 	k.plans = conduct.NewDesk(c.rig.Clock, k.begin)
 	k.server, err = control.Listen(k.socket, control.Commands{
@@ -188,19 +191,40 @@ func (s strike) Done(plan.Trigger, string, error) {
 // ErrNone means that no topology is up.
 var ErrNone = errors.New("no topology is up; torntail topology up 3+3 starts one")
 
-// FindSocket is the control socket of the only topology that is up.
-func FindSocket() (string, error) {
-	found, _, err := mount.Answering("*" + socketSuffix)
+// nameForm is what a topology may be called: a part of a file's name.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+// CheckName reports a name that no topology may have, or that one has already.
+func CheckName(name string) error {
+	if !nameForm.MatchString(name) {
+		return fmt.Errorf("name %q: want letters, digits, - and _, at most 64", name)
+	}
+	if found, _, err := mount.Answering(name + socketSuffix); err != nil || len(found) > 0 {
+		return cmp.Or(err, fmt.Errorf("a topology named %s is up: torntail topology down %s ends it", name, name))
+	}
+	return nil
+}
+
+// FindSocket is the control socket of the topology of a name; of the only one that is up
+// when the name is "".
+func FindSocket(name string) (string, error) {
+	found, _, err := mount.Answering(cmp.Or(name, "*") + socketSuffix)
 	if err != nil {
 		return "", err
 	}
-	switch len(found) {
-	case 0:
-		return "", ErrNone
-	case 1:
+	switch {
+	case len(found) == 1:
 		return found[0], nil
+	case len(found) == 0 && name == "":
+		return "", ErrNone
+	case len(found) == 0:
+		return "", fmt.Errorf("no topology named %s is up", name)
 	}
-	return "", fmt.Errorf("%d topologies are up: say which with --socket %s", len(found), strings.Join(found, " or --socket "))
+	var names []string
+	for _, socket := range found {
+		names = append(names, strings.TrimSuffix(filepath.Base(socket), socketSuffix))
+	}
+	return "", fmt.Errorf("%d topologies are up: say which with its name: %s", len(found), strings.Join(names, ", "))
 }
 
 // Environment is the cluster's addresses, as lines that a shell takes.
