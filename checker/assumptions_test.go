@@ -43,6 +43,7 @@ func TestTimesThatCannotBe(t *testing.T) {
 		{history.History{Ops: ops([2]int{2, 2})}, "", ""},
 		{history.History{Ops: ops([2]int{1, 3}, [2]int{2, 1})}, Times, "operation 1 returned at 1ns, before it was invoked at 2ns"},
 		{history.History{Ops: ops([2]int{2, 3}, [2]int{2, 3})[:1]}, "", ""},
+		{history.History{Ops: ops([2]int{1, 9}, [2]int{0, 9})}, Times, "operation 1 was invoked at 0s, before operation 0 at 1ns"},
 		{history.History{Ops: ops([2]int{1, 9}, [2]int{3, 9}, [2]int{2, 9})}, Times, "operation 2 was invoked at 2ns, before operation 1 at 3ns"},
 		{history.History{Ops: ops([2]int{1, 2}), Epochs: lives([2]int{0, 5}, [2]int{6, 5})}, Times, "epoch 1 ended at 5ns, before it began at 6ns"},
 		{history.History{Ops: ops([2]int{1, 2}), Epochs: lives([2]int{0, 5}, [2]int{4, 7})}, Times, "epoch 1 began at 4ns, before epoch 0 ended at 5ns"},

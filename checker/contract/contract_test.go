@@ -125,6 +125,15 @@ rules:
 	require.True(t, c.AllowRefusal, "later rules win")
 }
 
+// TestTheLeastSavePoint: one change in one second.
+func TestTheLeastSavePoint(t *testing.T) {
+	f, err := contract.Parse([]byte("contract: 1\nrules:\n  - {mode: rdb, save: [\"1 1\"]}\n"))
+	require.NoError(t, err)
+	c, err := f.For("rdb", contract.Power, contract.Config{})
+	require.NoError(t, err)
+	require.Equal(t, []contract.SavePoint{{After: time.Second, Changes: 1}}, c.SavePoints)
+}
+
 // TestNothingIsALimitAsWell: no loss at all may be what somebody wants.
 func TestNothingIsALimitAsWell(t *testing.T) {
 	f, err := contract.Parse([]byte("contract: 1\nrules:\n  - {max-loss-window: 0s, max-lost: 0, max-refused: 0, sync-within: 0s}\n"))
