@@ -320,6 +320,18 @@ func TestBytesThatNobodyHasSynced(t *testing.T) {
 	b.call(disk.OpFdatasync, one, 3)
 	read()
 	require.EqualValues(t, 100, f.unsynced(10*time.Millisecond, false), "a sync that does not cover the last")
+
+	// Those of a rewritten log that is one file, too.
+	f = facts{}
+	var single logBuilder
+	single.call(disk.OpCreate, "temp-rewriteaof-bg-7.aof", 0)
+	single.call(disk.OpWrite, "temp-rewriteaof-bg-7.aof", 0)
+	single.call(disk.OpWrite, "temp-rewriteaof-bg-7.aof", 0)
+	single.call(disk.OpRename, "temp-rewriteaof-bg-7.aof", 0).Path2 = "appendonly.aof"
+	f.read(redis.Of("redis", "6.0.16"), single.log, nil, new(history.Epoch))
+	require.EqualValues(t, 200, f.unsynced(2*time.Millisecond+expire-1, false))
+	require.Zero(t, f.unsynced(2*time.Millisecond+expire, false))
+
 	for end, want := range map[int64]int64{100: 100, 99: 99, 40: 40, 0: 0} { // all writes are to the beginning of the file
 		cut := b.call(disk.OpTruncate, one, 0)
 		cut.Len = end
