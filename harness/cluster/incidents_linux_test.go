@@ -107,7 +107,9 @@ func check(t *testing.T, x *tabled) {
 	if x.Scenario == "fast-restart" || x.Scenario == "rack-power" {
 		switch x.Mode {
 		case "none":
-			require.NotZero(t, x.Lost, where...)
+			if x.Acked > 500 { // on a machine that is too busy none may have been before the master died
+				require.NotZero(t, x.Lost, where...)
+			}
 		case "always":
 			require.Zero(t, x.Lost, where...)
 		}
