@@ -25,6 +25,7 @@ import (
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/witness"
 	"github.com/torntail/torntail/harness/policies"
+	"github.com/torntail/torntail/internal/runtimedeath"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -84,6 +85,9 @@ func seen() {
 func mortal() {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
+	if err := runtimedeath.ExitWith(result.ExitInternal); err != nil { // as main does, but before it says so
+		fmt.Fprintln(os.Stderr, err)
+	}
 	if path := os.Getenv("BEGUN"); path != "" {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -37,25 +37,35 @@ type ledger struct {
 }
 
 // newLedger makes and locks a ledger; nil where there can be none, which only costs that
-// nobody finds what is left.
+// nobody finds what is left. Who looks for ledgers may take one that nobody has locked yet
+// for that of a torntail which died as it made it, and remove it: then another is made.
 func newLedger() *ledger {
-	f, err := os.CreateTemp("", fmt.Sprintf(ledgerPattern, os.Geteuid()))
-	if err != nil {
-		return nil
-	}
-	l := &ledger{f: f, live: map[uint64]entry{}}
-	st, _ := ReadStat(os.Getpid())
-	l.head = fmt.Sprintf("torntail %d %d %s %s\n", os.Getpid(), st.Start, bootID(), pidSpace())
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		_, err = f.WriteString(l.head)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	for range 100 {
+		f, err := os.CreateTemp("", fmt.Sprintf(ledgerPattern, os.Geteuid()))
+		if err != nil {
+			return nil
+		}
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); err == nil && linked(f) {
+			st, _ := ReadStat(os.Getpid())
+			l := &ledger{f: f, live: map[uint64]entry{}}
+			l.head = fmt.Sprintf("torntail %d %d %s %s\n", os.Getpid(), st.Start, bootID(), pidSpace())
+			if _, err = f.WriteString(l.head); err == nil {
+				return l
+			}
+		}
 		f.Close()
-		return nil
+		if err != nil {
+			os.Remove(f.Name())
+			return nil
+		}
 	}
-	return l
+	return nil
+}
+
+// linked reports whether a file has a name.
+func linked(f *os.File) bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink > 0
 }
 
 // deadLines is how many lines about what has been taken back a ledger may hold.
@@ -157,8 +167,8 @@ func openLeft(path string) *Left {
 	if len(l.things) > 0 {
 		return l
 	}
-	// One that has been made only now has no head yet.
-	if boot != "" {
+	// An empty one is of a torntail that died as it made it, or has not locked it yet.
+	if info, err = f.Stat(); boot != "" || err == nil && info.Size() == 0 {
 		os.Remove(path)
 	}
 	f.Close()

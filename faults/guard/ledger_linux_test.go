@@ -107,6 +107,39 @@ func TestWhatIsSomebodyElsesIsLeft(t *testing.T) {
 	require.True(t, GroupAlive(cmd.Process.Pid))
 }
 
+// TestAnEmptyLedgerIsRemoved, which a torntail leaves that dies as it makes it; and one that
+// somebody takes for such, while it is made, costs nothing.
+func TestAnEmptyLedgerIsRemoved(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	empty := filepath.Join(temp, ".torntail-"+strconv.Itoa(os.Geteuid())+"-1.ledger")
+	require.NoError(t, os.WriteFile(empty, nil, 0o600))
+	require.Empty(t, LookForLeft())
+	require.NoFileExists(t, empty)
+
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				LookForLeft()
+			}
+		}
+	}()
+	for range 300 {
+		l := newLedger()
+		require.NotNil(t, l)
+		require.FileExists(t, l.f.Name())
+		require.NoError(t, os.Remove(l.f.Name()))
+		require.NoError(t, l.f.Close())
+	}
+	close(stop)
+	<-stopped
+}
+
 // TestALedgerStaysShort however much is registered and taken back.
 func TestALedgerStaysShort(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())

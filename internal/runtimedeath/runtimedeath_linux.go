@@ -28,14 +28,18 @@ type action struct {
 	mask     uint64
 }
 
-// ExitWith makes status, from 0 to 255, that of the runtime's own end from now on. It is
-// called once. Stack traces are those of GOTRACEBACK=crash: of all goroutines.
+// ExitWith makes status, from 0 to 255, that of the runtime's own end from now on. Called
+// again it changes the status alone. Stack traces are those of GOTRACEBACK=crash: of all goroutines.
 func ExitWith(status int) error {
 	var a action
 	if err := sigaction(syscall.SIGABRT, nil, &a); err != nil {
 		return err
 	}
-	exitStatus, goHandler = uint32(status), a.handler
+	exitStatus = uint32(status)
+	if a.handler == handler {
+		return nil
+	}
+	goHandler = a.handler
 	a.handler = handler // on the stack for signals, as Go's is
 	if err := sigaction(syscall.SIGABRT, &a, nil); err != nil {
 		return err
