@@ -177,6 +177,9 @@ func (s *Server) applyConfig(old *config.Config) (name, why string) {
 	if s.cfg.Requirepass != old.Requirepass {
 		s.users.Default.SetPassword(s.cfg.Requirepass)
 	}
+	if s.cluster != nil {
+		s.cluster.m.ConfigChanged(s.wallMs())
+	}
 	s.watchKeyspace()
 	s.tickClock()
 	return "", ""

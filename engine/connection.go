@@ -53,6 +53,7 @@ func cmdReset(s *Server, c *Session, _ [][]byte) {
 	s.unmonitor(c)
 	s.untrack(c)
 	c.db, c.resp, c.name, c.noEvict = 0, 2, nil, false
+	c.asking, c.readOnly = false, false
 	c.replies = replyOn
 	c.logout()
 	c.status("RESET")

@@ -61,6 +61,9 @@ func (s *Server) process(c *Session, argv [][]byte) {
 	c.answering = true
 	s.processOne(c, argv)
 	c.answering = false
+	if c.asking && !c.multi && (c.lastCmd == nil || c.lastCmd.name != "asking") {
+		c.asking = false // it was for one command (redis 7.0.15 networking.c resetClient)
+	}
 	switch c.replies {
 	case replyOn:
 		return
@@ -126,6 +129,12 @@ func (s *Server) processOne(c *Session, argv [][]byte) {
 		return
 	}
 	flags := s.flagsOf(cmd, argv)
+	if s.cluster != nil {
+		if refusal := s.redirect(c, cmd, argv, flags); refusal != "" {
+			s.rejectElsewhere(c, cmd, refusal)
+			return
+		}
+	}
 	if s.evictClients(c) {
 		return
 	}

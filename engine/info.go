@@ -110,7 +110,7 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 	s.infoErrorStats(t)
 	s.infoLatencyStats(t)
 	if t.section("Cluster") {
-		t.number("cluster_enabled", 0)
+		t.flag("cluster_enabled", s.cluster != nil)
 	}
 	s.infoKeyspace(t)
 	c.verbatim(t.b.String())
@@ -129,6 +129,7 @@ func (s *Server) infoClients(t *infoText) {
 			}
 		}
 		t.number("clients_in_timeout_table", timed)
+		t.number("cluster_connections", s.clusterConnections())
 		t.constants("Clients")
 	}
 }

@@ -82,7 +82,11 @@ func (c *Session) commandInfo(cmd *command) {
 	for i := range sp.Keys {
 		c.keySpec(&sp.Keys[i])
 	}
-	c.set(len(cmd.sub))
+	if len(cmd.sub) == 0 {
+		c.set(0)
+		return
+	}
+	c.array(len(cmd.sub)) // an array, where there are any (redis 7.0.15 server.c addReplyCommandSubCommands)
 	for _, sub := range cmd.sub {
 		c.commandInfo(sub)
 	}

@@ -210,6 +210,10 @@ func (s *Server) flushAll() int {
 }
 
 func cmdSelect(s *Server, c *Session, argv [][]byte) {
+	if n, ok := parseInt(argv[1]); ok && n != 0 && s.cluster != nil && n == int64(int32(n)) {
+		c.error("ERR SELECT is not allowed in cluster mode")
+		return
+	}
 	if n, ok := s.dbArg(c, argv[1]); ok {
 		c.db = n
 		c.ok()

@@ -136,7 +136,11 @@ func (s *Server) migrate(c *Session, m *migration, t *target) error {
 			}
 			ttl = max(ttl, 1)
 		}
-		restore := [][]byte{[]byte("RESTORE"), key, strconv.AppendInt(nil, ttl, 10), o.Dump(s.cfg.RdbCompression)}
+		verb := "RESTORE"
+		if s.cluster != nil { // the slot is being imported there
+			verb = "RESTORE-ASKING"
+		}
+		restore := [][]byte{[]byte(verb), key, strconv.AppendInt(nil, ttl, 10), o.Dump(s.cfg.RdbCompression)}
 		if m.replace {
 			restore = append(restore, []byte("REPLACE"))
 		}

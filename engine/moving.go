@@ -25,6 +25,10 @@ func (c *Session) inDB(db int, f func()) {
 
 // cmdMove follows redis 7.0.15 db.c moveCommand.
 func cmdMove(s *Server, c *Session, argv [][]byte) {
+	if s.cluster != nil {
+		c.error("ERR MOVE is not allowed in cluster mode")
+		return
+	}
 	to, ok := s.dbArg(c, argv[2])
 	if !ok {
 		return
@@ -78,6 +82,10 @@ func cmdCopy(s *Server, c *Session, argv [][]byte) {
 			return
 		}
 	}
+	if s.cluster != nil && (c.db != 0 || to != 0) {
+		c.error("ERR Copying to another database is not allowed in cluster mode")
+		return
+	}
 	from, key := argv[1], argv[2]
 	if to == c.db && string(from) == string(key) {
 		c.error(errSameObject)
@@ -110,6 +118,10 @@ func cmdCopy(s *Server, c *Session, argv [][]byte) {
 
 // cmdSwapdb follows redis 7.0.15 db.c swapdbCommand.
 func cmdSwapdb(s *Server, c *Session, argv [][]byte) {
+	if s.cluster != nil {
+		c.error("ERR SWAPDB is not allowed in cluster mode")
+		return
+	}
 	i, ok := c.rangeArg(argv[1], math.MinInt32, math.MaxInt32, "invalid first DB index")
 	if !ok {
 		return

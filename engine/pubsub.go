@@ -162,6 +162,17 @@ func (s *Server) unsubscribeFrom(c *Session, k *kind, names [][]byte) {
 	}
 }
 
+// appendUnsubscribed is what a client is told whose subscription to a shard channel the
+// server has ended.
+func appendUnsubscribed(b []byte, resp int, name string, left int64) []byte {
+	lead := byte('*')
+	if resp == 3 {
+		lead = '>'
+	}
+	b = redcon.AppendBulkString(appendHeader(b, lead, 3), byShard.unsubscribe)
+	return redcon.AppendInt(redcon.AppendBulkString(b, name), left)
+}
+
 // cmdPublish answers how many clients of this server got the message. It goes
 // to the replicas too, whose subscribers get it there, and not to the log.
 func cmdPublish(s *Server, c *Session, argv [][]byte) {
@@ -170,18 +181,34 @@ func cmdPublish(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	n := s.publish(argv[1], argv[2])
-	s.propagateToReplicas(c, argv)
+	s.publishElsewhere(c, argv, false)
 	c.int(int64(n))
 }
 
 // cmdSpublish is PUBLISH for shard channels.
 func cmdSpublish(s *Server, c *Session, argv [][]byte) {
-	list := s.pubsub.shards[string(argv[1])]
-	for _, o := range list {
-		s.pushTo(o, appendMessage(nil, o.resp, "smessage", nil, argv[1], argv[2]))
+	n := s.publishShard(argv[1], argv[2])
+	s.publishElsewhere(c, argv, true)
+	c.int(int64(n))
+}
+
+// publishElsewhere tells others of a message: the nodes of a cluster, who tell their
+// subscribers, or the replicas (redis 7.0.15 pubsub.c publishCommand).
+func (s *Server) publishElsewhere(c *Session, argv [][]byte, shard bool) {
+	if s.cluster != nil {
+		s.cluster.m.Publish(s.wallMs(), argv[1], argv[2], shard)
+		return
 	}
 	s.propagateToReplicas(c, argv)
-	c.int(int64(len(list)))
+}
+
+// publishShard sends a message to everybody who listens to a shard channel.
+func (s *Server) publishShard(channel, message []byte) (receivers int) {
+	list := s.pubsub.shards[string(channel)]
+	for _, o := range list {
+		s.pushTo(o, appendMessage(nil, o.resp, "smessage", nil, channel, message))
+	}
+	return len(list)
 }
 
 // publish sends a message to everybody who listens.

@@ -128,7 +128,7 @@ func (s *Server) replicate() {
 // writes it: perhaps in the transaction that changed it.
 func (s *Server) noteRole() {
 	s.cfg.ReplicaOf = ""
-	if u := s.repl.Up; u != nil {
+	if u := s.repl.Up; u != nil && s.cluster == nil { // nodes.conf has that of a cluster
 		s.cfg.ReplicaOf = u.Host + " " + strconv.FormatInt(u.Port, 10)
 	}
 }

@@ -12,6 +12,10 @@ import (
 
 // cmdReplicaof follows redis 7.0.15 replication.c replicaofCommand.
 func cmdReplicaof(s *Server, c *Session, argv [][]byte) {
+	if s.cluster != nil {
+		c.error("ERR REPLICAOF not allowed in cluster mode.")
+		return
+	}
 	if s.repl.Failover.State != replication.NoFailover {
 		c.error("ERR REPLICAOF not allowed while failing over.")
 		return
@@ -61,6 +65,10 @@ func (s *Server) followConfigured() {
 
 // cmdFailover follows redis 7.0.15 replication.c failoverCommand.
 func cmdFailover(s *Server, c *Session, argv [][]byte) {
+	if s.cluster != nil {
+		c.error("ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.")
+		return
+	}
 	var host string
 	var port, timeout int64
 	force, abort := false, false

@@ -34,10 +34,12 @@ type scriptRun struct {
 	argv     [][]byte // of the command that called it
 	readOnly bool
 	allowOOM bool
-	wrote    bool
-	killed   bool
-	late     bool // beyond busy-reply-threshold: others are told BUSY
-	started  time.Duration
+	// crossSlot: it may use keys of more than one slot of a cluster.
+	crossSlot bool
+	wrote     bool
+	killed    bool
+	late      bool // beyond busy-reply-threshold: others are told BUSY
+	started   time.Duration
 }
 
 // scripts is the engine of scripts, which is made when it is needed first.
@@ -219,6 +221,7 @@ func (s *Server) execute(c *Session, argv [][]byte, keys int, flags script.Flags
 		return
 	}
 	r := &scriptRun{caller: c, argv: argv, started: s.env.Now(), allowOOM: flags&script.Compat == 0 && flags&script.AllowOOM != 0}
+	r.crossSlot = flags&(script.Compat|script.AllowCrossSlot) != 0
 	r.readOnly = readOnly || flags&script.Compat == 0 && flags&script.NoWrites != 0
 	r.Keys, r.Args = argv[3:3+keys], argv[3+keys:]
 	r.Resp, r.Repl = 2, script.AOF|script.Replicas
@@ -242,6 +245,9 @@ func (s *Server) scriptRefusal(c *Session, flags script.Flags, readOnly bool) st
 			return errMasterDown
 		}
 		return ""
+	}
+	if s.cluster != nil && flags&script.NoCluster != 0 {
+		return "ERR Can not run script on cluster, 'no-cluster' flag is set."
 	}
 	if stale && flags&script.AllowStale == 0 {
 		return "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is not set on the script."
@@ -285,7 +291,12 @@ func (v scriptServer) Call(r *script.Run, argv [][]byte) (reply []byte, refusal 
 	if cmd != nil && !s.has(cmd) {
 		cmd = nil
 	}
-	if refusal := s.commandRefusal(run, cmd, argv); refusal != "" {
+	refusal = s.commandRefusal(run, cmd, argv)
+	if refusal == "" {
+		run.wrote = run.wrote || cmd.flags&write != 0
+		refusal = s.scriptRedirect(run, cmd, argv)
+	}
+	if refusal != "" {
 		if code, ok := strings.CutPrefix(refusal, "-"); ok {
 			s.stats.failure(code)
 		} else {
@@ -296,9 +307,6 @@ func (v scriptServer) Call(r *script.Run, argv [][]byte) (reply []byte, refusal 
 			s.stats.of(cmd).rejected++
 		}
 		return nil, refusal
-	}
-	if cmd.flags&write != 0 {
-		run.wrote = true
 	}
 	sc.out = sc.out[:0]
 	sc.lastCmd = cmd

@@ -24,7 +24,7 @@ type watcher struct {
 	period time.Duration // until the next tick
 }
 
-// probe is a connection to an instance. One task dials and reads, another
+// probe is a connection to an instance, or a link of a cluster's nodes. One task dials and reads, another
 // writes, so that an instance which takes nothing blocks nobody.
 type probe struct {
 	id    int
@@ -67,8 +67,11 @@ func (s *Server) startSentinel() error {
 
 // mode is what the server is, as INFO and HELLO call it.
 func (s *Server) mode() string {
-	if s.sentinel != nil {
+	switch {
+	case s.sentinel != nil:
 		return "sentinel"
+	case s.cluster != nil:
+		return "cluster"
 	}
 	return "standalone"
 }

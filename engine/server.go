@@ -62,6 +62,8 @@ type Options struct {
 	Usage func() Usage
 	// Spawn starts children that are processes of their own; nil: they are tasks.
 	Spawn persist.Spawn
+	// Bus are the addresses on which a node of a cluster listens to others.
+	Bus []string
 	// Yield lets the tasks that read connections have their turn while the main
 	// task loads data; nil: clients are not served before that has ended.
 	Yield func()
@@ -120,6 +122,7 @@ type Server struct {
 	transfer *transfer // of the snapshot that goes to replicas as it is made
 
 	sentinel  *watcher // makes the server a Sentinel; nil: it is none
+	cluster   *member  // makes it a node of a cluster; nil: it is none
 	watched   map[watchKey][]*Session
 	pubsub    pubsub
 	tracker   tracker
@@ -241,6 +244,11 @@ func (s *Server) Load() error {
 	if err := s.loadUsers(); err != nil {
 		return err
 	}
+	if s.cfg.ClusterEnabled {
+		if err := s.startCluster(); err != nil {
+			return err
+		}
+	}
 	s.followConfigured()
 	if !s.cfg.AppendOnly {
 		s.repl.BeginLoad(s.env.Now())
@@ -250,6 +258,7 @@ func (s *Server) Load() error {
 	s.loading = false
 	if err == nil {
 		s.restorePlace()
+		err = s.checkClusterData()
 	}
 	return err
 }
@@ -294,6 +303,12 @@ func (s *Server) Run() int {
 			if err := s.cron(); err != nil {
 				return s.fatal(err)
 			}
+			if s.exiting {
+				return s.exit(s.exitCode)
+			}
+		}
+		if s.cluster != nil {
+			s.cluster.beforeSleep()
 			if s.exiting {
 				return s.exit(s.exitCode)
 			}
@@ -352,6 +367,9 @@ func (s *Server) exit(code int) int {
 	if s.sentinel != nil {
 		s.sentinel.endAll()
 	}
+	if s.cluster != nil {
+		s.cluster.endAll()
+	}
 	for _, j := range s.jobs {
 		j.finish()
 	}
@@ -392,6 +410,9 @@ func (s *Server) cron() error {
 		return err
 	}
 	s.replicationCron()
+	if s.cluster != nil {
+		s.cluster.cron()
+	}
 	return nil
 }
 

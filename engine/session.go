@@ -50,6 +50,9 @@ type Session struct {
 	tracking     *tracking // CLIENT TRACKING; nil: off
 	monitor      bool      // it is shown all commands
 	lastCmd      *command
+	asking       bool // ASKING: the next command is about a slot that is being imported
+	readOnly     bool // READONLY: a replica may answer
+	slot         int  // of the keys of the current command; -1: none
 	replies      replyMode
 	answering    bool   // a command is executed
 	pushes       []byte // of the current command, while replies are off
@@ -360,6 +363,9 @@ func (c *Session) flagLetters() string {
 	}
 	if c.closing {
 		b = append(b, 'c')
+	}
+	if c.readOnly {
+		b = append(b, 'r')
 	}
 	if c.noEvict {
 		b = append(b, 'e')

@@ -51,12 +51,20 @@ func (c *Session) sortOptions(args [][]byte, readOnly, readsAll bool) (o sortOpt
 		case same(args[0], "by") && left >= 1:
 			o.by = args[1]
 			o.unsorted = o.unsorted || bytes.IndexByte(o.by, '*') < 0
+			if c.s.cluster != nil && bytes.IndexByte(o.by, '*') >= 0 {
+				c.error("ERR BY option of SORT denied in Cluster mode.")
+				return o, false
+			}
 			if !readsAll && bytes.IndexByte(o.by, '*') >= 0 {
 				c.error("ERR BY option of SORT denied due to insufficient ACL permissions.")
 				return o, false
 			}
 			args = args[1:]
 		case same(args[0], "get") && left >= 1:
+			if c.s.cluster != nil {
+				c.error("ERR GET option of SORT denied in Cluster mode.")
+				return o, false
+			}
 			if !readsAll {
 				c.error("ERR GET option of SORT denied due to insufficient ACL permissions.")
 				return o, false

@@ -143,7 +143,7 @@ func init() {
 	for _, entries := range [][]entry{
 		stringCommands, bitmapCommands, hllCommands, listCommands, hashCommands, setCommands, sortedSetCommands, geoCommands, streamCommands,
 		keyCommands, objectCommands, movingCommands, dumpCommands, sortingCommands, functionCommands, scriptCommands, memoryCommands, slowlogCommands, latencyCommands, moduleCommands, aclCommands, transactionCommands, connectionCommands, clientCommands, pubsubCommands,
-		serverCommands, configCommands, commandCommands, sentinelCommands(),
+		serverCommands, configCommands, commandCommands, clusterCommands, sentinelCommands(),
 	} {
 		for _, e := range entries {
 			addCommand(e, known)

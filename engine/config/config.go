@@ -104,6 +104,25 @@ type Config struct {
 	BindSourceAddr               string
 	OutputLimits                 OutputLimits
 
+	// Redis Cluster. Times are ms.
+	ClusterEnabled               bool
+	ClusterConfigFile            string // nodes.conf
+	ClusterNodeTimeout           int64
+	ClusterPort                  int64 // of the bus; 0: the clients' + 10000
+	ClusterAnnounceIP            string
+	ClusterAnnounceHostname      string
+	ClusterAnnouncePort          int64 // 0: the port itself
+	ClusterAnnounceBusPort       int64
+	ClusterEndpoint              string // what clients are told: ip, hostname, unknown-endpoint
+	ClusterRequireFullCoverage   bool
+	ClusterAllowReadsWhenDown    bool
+	ClusterAllowPubsubWhenDown   bool
+	ClusterAllowReplicaMigration bool
+	ClusterMigrationBarrier      int64
+	ClusterNoFailover            bool
+	ClusterValidityFactor        int64 // 0: data are never too old
+	ClusterLinkLimit             int64 // bytes that may wait on a link; 0: no limit
+
 	// Server.
 	Dir                                     string // as given; the server's vfs.FS is rooted there
 	Port                                    int64
@@ -207,6 +226,15 @@ var defaults = Config{
 	ReplicaAnnounced:      true,
 	ReplicaPriority:       100,
 	OutputLimits:          OutputLimits{Replica: OutputLimit{256 << 20, 64 << 20, 60}, Pubsub: OutputLimit{32 << 20, 8 << 20, 60}},
+
+	ClusterConfigFile:            "nodes.conf",
+	ClusterNodeTimeout:           15000,
+	ClusterEndpoint:              "ip",
+	ClusterRequireFullCoverage:   true,
+	ClusterAllowPubsubWhenDown:   true,
+	ClusterAllowReplicaMigration: true,
+	ClusterMigrationBarrier:      1,
+	ClusterValidityFactor:        10,
 
 	Dir:                  ".",
 	Port:                 6379,

@@ -143,6 +143,24 @@ func text(name string, field func(*Config) *string) *directive {
 	}
 }
 
+// hostname is a name that other machines know (redis 7.0.15 config.c isValidAnnouncedHostname).
+func hostname(name string, field func(*Config) *string) *directive {
+	d := text(name, field)
+	set := d.set
+	d.set = func(c *Config, args []string) error {
+		if len(args[0]) >= 256 {
+			return reason("Hostnames must be less than 256 characters")
+		}
+		for i := range len(args[0]) {
+			if ch := args[0][i]; !(ch >= 'A' && ch <= 'Z' || ch >= 'a' && ch <= 'z' || ch >= '0' && ch <= '9' || ch == '-' || ch == '.') {
+				return reason("Hostnames may only contain alphanumeric characters, hyphens or dots")
+			}
+		}
+		return set(c, args)
+	}
+	return d
+}
+
 // fileName is a name inside the working directory.
 func fileName(name string, field func(*Config) *string) *directive {
 	d := text(name, field).orEmpty()

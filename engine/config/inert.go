@@ -9,12 +9,8 @@ var inertReasons = map[string]string{
 	"activerehashing":     "tables are not rehashed step by step",
 	"always-show-logo":    "there is no logo",
 	"aof_rewrite_cpulist": processors, "bgsave_cpulist": processors, "bio_cpulist": processors, "server_cpulist": processors,
-	"cluster-allow-pubsubshard-when-down": noCluster, "cluster-allow-reads-when-down": noCluster, "cluster-allow-replica-migration": noCluster,
-	"cluster-announce-bus-port": noCluster, "cluster-announce-hostname": noCluster, "cluster-announce-ip": noCluster, "cluster-announce-port": noCluster,
-	"cluster-announce-tls-port": noCluster, "cluster-config-file": noCluster, "cluster-enabled": noCluster, "cluster-link-sendbuf-limit": noCluster,
-	"cluster-migration-barrier": noCluster, "cluster-node-timeout": noCluster, "cluster-port": noCluster, "cluster-preferred-endpoint-type": noCluster,
-	"cluster-replica-no-failover": noCluster, "cluster-replica-validity-factor": noCluster, "cluster-require-full-coverage": noCluster,
-	"crash-log-enabled": "the runtime tells of crashes", "crash-memcheck-enabled": "the runtime tells of crashes",
+	"cluster-announce-tls-port": noTLS,
+	"crash-log-enabled":         "the runtime tells of crashes", "crash-memcheck-enabled": "the runtime tells of crashes",
 	"daemonize": "it stays in the foreground", "supervised": "it stays in the foreground", "pidfile": "it stays in the foreground",
 	"dynamic-hz":                "cron comes as often as hz says, however many clients there are",
 	"enable-module-command":     "there are no modules",
@@ -40,7 +36,6 @@ var inertReasons = map[string]string{
 const (
 	runtimes   = "memory is the runtime's"
 	processors = "processors are the system's to share out"
-	noCluster  = "there is no Redis Cluster"
 	noTLS      = "there is no TLS"
 	sockets    = "sockets are as the runtime makes them"
 	freed      = "the runtime collects what is deleted; the log and replicas are told the same either way"

@@ -67,13 +67,18 @@ func (c *Config) parseFile(name string, read func(string) ([]byte, error), depth
 			return &ParseError{File: name, Line: i + 1, Text: line, Why: why}
 		}
 	}
-	c.settle()
-	return nil
+	return c.settle(name)
 }
 
 // settle is what redis-server does at the end of each file (redis 7.0.15 config.c
 // loadServerConfigFromString).
-func (c *Config) settle() { c.Hz = BoundHz(c.Hz) }
+func (c *Config) settle(file string) error {
+	c.Hz = BoundHz(c.Hz)
+	if c.ClusterEnabled && c.ReplicaOf != "" {
+		return &ParseError{File: file, Why: "replicaof directive not allowed in cluster mode"}
+	}
+	return nil
+}
 
 // BoundHz is hz within the bounds that the directive itself does not have.
 func BoundHz(hz int64) int64 { return min(max(hz, 1), 500) }
@@ -155,8 +160,7 @@ func (c *Config) ParseArgs(args []string, read func(name string) ([]byte, error)
 			return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: why}
 		}
 	}
-	c.settle()
-	return file, nil
+	return file, c.settle(file)
 }
 
 // addUser takes a line "user name rules..."; why is what is wrong with it.

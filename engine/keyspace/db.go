@@ -37,6 +37,8 @@ type DB struct {
 	next     int
 	shuffle  uint64 // where the next goes
 	avgTTL   int64  // ms
+
+	slots *slotIndex // of database 0 in a cluster; nil: none
 }
 
 // Len is the number of keys, those past their expiry time included.
@@ -124,6 +126,9 @@ func (db *DB) add(key string, o Object, whole bool) {
 		db.index = make(map[string]uint32)
 	}
 	db.index[key] = n
+	if db.slots != nil {
+		db.slots.add(key)
+	}
 	db.keys += KeyBytes(key)
 	db.hold(&s.obj, whole)
 	if db.ks.watch != nil {
@@ -184,6 +189,9 @@ func (db *DB) Delete(key []byte) bool {
 	s := db.writable(n)
 	db.forgetExpire(s)
 	delete(db.index, s.key)
+	if db.slots != nil {
+		db.slots.remove(s.key)
+	}
 	db.keys -= KeyBytes(s.key)
 	db.release(&s.obj)
 	if s.obj.Kind == Stream {
@@ -199,6 +207,9 @@ func (db *DB) Flush() int {
 	db.ks.weigh() // what is waiting must not be added to an empty database
 	n := len(db.index)
 	clear(db.index)
+	if db.slots != nil {
+		db.slots.clear()
+	}
 	db.keys, db.values = 0, 0
 	for _, p := range db.pages {
 		if db.ks.shared(p.gen) {

@@ -93,6 +93,7 @@ func (k *Keyspace) Reset() {
 	k.changed = k.changed[:0]
 	k.FlushAll()
 	k.gen, k.watch = 0, nil
+	k.dbs[0].slots = nil
 	for i := range k.dbs {
 		for _, p := range k.dbs[i].spare {
 			p.gen = 0

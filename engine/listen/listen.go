@@ -22,6 +22,7 @@ import (
 
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
+	"github.com/torntail/torntail/engine/cluster"
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/faults/env"
@@ -82,6 +83,8 @@ func Run(o Options) int {
 	mode := "standalone"
 	if o.Config.SentinelMode {
 		mode = "sentinel"
+	} else if o.Config.ClusterEnabled {
+		mode = "cluster"
 	}
 	log.line(persist.Notice, fmt.Sprintf("Running mode=%s, port=%d.", mode, o.Config.Port))
 	return (&runner{o: o, log: log, listeners: listeners}).run(dir)
@@ -189,6 +192,7 @@ func (r *runner) run(dir string) int {
 		Memory:     heapInUse,
 		Chdir:      r.chdir,
 		Rebind:     r.rebind,
+		Bus:        r.bus(),
 		Reach:      func(dir string) (vfs.FS, error) { return r.env.FS(osfs.New(dir)), nil },
 		Spawn:      spawn,
 		Usage:      usage,
@@ -198,6 +202,10 @@ func (r *runner) run(dir string) int {
 			r.env.Enter()
 		},
 	})
+	if o := r.o.Config; o.ClusterEnabled && cluster.BusPort(o) > 65535 {
+		r.log.line(persist.Warning, "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. Your Redis port number must be 55535 or less.")
+		return 1
+	}
 	r.log.line(persist.Warning, "Server initialized")
 	stopSignals := r.watchSignals()
 	defer stopSignals()
@@ -224,6 +232,18 @@ func (r *runner) run(dir string) int {
 	r.serving.Wait()
 	r.env.Enter()
 	return code
+}
+
+// bus is where a node of a cluster listens to others: on the hosts that clients are served on.
+func (r *runner) bus() (addrs []string) {
+	if !r.o.Config.ClusterEnabled {
+		return nil
+	}
+	for _, l := range r.listeners {
+		host, _, _ := net.SplitHostPort(l.Addr().String())
+		addrs = append(addrs, net.JoinHostPort(host, strconv.Itoa(cluster.BusPort(r.o.Config))))
+	}
+	return addrs
 }
 
 // accept lets clients in on all listeners.

@@ -75,7 +75,7 @@ func (m *Machine) watchMaster() {
 
 func (m *Machine) watchReplicas() {
 	c := m.o.Config
-	if len(m.Replicas) > 0 && m.Up == nil && m.Stream != nil && m.loops%c.ReplPingPeriod == 0 && m.Failover.State == NoFailover {
+	if len(m.Replicas) > 0 && m.Up == nil && m.Stream != nil && m.loops%c.ReplPingPeriod == 0 && m.Failover.State == NoFailover && !m.Still {
 		m.append(pingCommand)
 	}
 	for _, r := range append([]*Replica(nil), m.Replicas...) {

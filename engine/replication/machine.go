@@ -63,6 +63,8 @@ type Machine struct {
 	loops    int64
 	saving   saving
 	askAcks  bool // GETACK before the next release
+	// Still: a manual failover of a cluster goes on, the offset must not move by itself.
+	Still bool
 
 	// Up is the link to the master; nil on a master.
 	Up *Upstream
@@ -249,7 +251,7 @@ func (m *Machine) Feed(db int, argv [][]byte) {
 // Release lets what is in the stream go out, once it is as durable here as the
 // configuration demands. It reports whether any replica has something to be sent.
 func (m *Machine) Release() bool {
-	if m.askAcks && m.Failover.State == NoFailover { // else the offset must stand still
+	if m.askAcks && m.Failover.State == NoFailover && !m.Still { // else the offset must stand still
 		m.askAcks = false
 		if m.Up == nil && len(m.Replicas) > 0 && m.Stream != nil {
 			m.append(getAck)

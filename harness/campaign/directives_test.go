@@ -82,7 +82,12 @@ var settled = map[string]string{
 	"busy-reply-threshold":        "no workload has a script that takes long",
 	"maxmemory-eviction-tenacity": "evicting takes no simulated time",
 	"replica-ignore-maxmemory":    replicas, "repl-diskless-load": replicas, "replica-ignore-disk-write-errors": replicas,
-	"lfu-decay-time": "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
+	"cluster-enabled": nodes, "cluster-config-file": nodes, "cluster-node-timeout": nodes, "cluster-port": nodes,
+	"cluster-announce-ip": nodes, "cluster-announce-hostname": nodes, "cluster-announce-port": nodes, "cluster-announce-bus-port": nodes,
+	"cluster-preferred-endpoint-type": nodes, "cluster-require-full-coverage": nodes, "cluster-allow-reads-when-down": nodes, "cluster-allow-pubsubshard-when-down": nodes,
+	"cluster-allow-replica-migration": nodes, "cluster-migration-barrier": nodes, "cluster-replica-no-failover": nodes, "cluster-replica-validity-factor": nodes,
+	"cluster-link-sendbuf-limit": nodes,
+	"lfu-decay-time":             "what values remember of their use is not judged", "lfu-log-factor": "what values remember of their use is not judged",
 }
 
 const (
@@ -91,6 +96,7 @@ const (
 	telling  = "what the server tells, not what it promises"
 	replicas = "no effect without a replica; torntail splitbrain has clusters"
 	loading  = "how long a start takes, and whom it lets in; not what is loaded"
+	nodes    = "no effect outside of Redis Cluster, of which no experiment is"
 	types    = "no workload has such keys"
 )
 

@@ -97,6 +97,15 @@ func (f *lockedFile) Close() error            { return f.env.outside(f.f.Close) 
 func (f *lockedFile) Sync() error             { return f.env.outside(f.f.Sync) }
 func (f *lockedFile) SyncData() error         { return f.env.outside(f.f.SyncData) }
 
+// Lock takes the file for this process, where the file system can do that.
+func (f *lockedFile) Lock() error {
+	l, ok := f.f.(interface{ Lock() error })
+	if !ok {
+		return nil
+	}
+	return f.env.outside(l.Lock)
+}
+
 func (f *lockedFile) Truncate(size int64) error {
 	return f.env.outside(func() error { return f.f.Truncate(size) })
 }

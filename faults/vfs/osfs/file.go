@@ -3,6 +3,7 @@ package osfs
 import (
 	"os"
 	"path"
+	"syscall"
 
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -49,6 +50,11 @@ func (f *file) SyncRange(off, n int64) error {
 
 func (f *file) Allocate(off, n int64) error {
 	return pathError("fallocate", f.name, f.allocate(off, n))
+}
+
+// Lock takes the file for this process, until it is closed; EAGAIN: another has it.
+func (f *file) Lock() error {
+	return pathError("flock", f.name, syscall.Flock(int(f.f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
 }
 
 func (f *file) Stat() (vfs.Info, error) {

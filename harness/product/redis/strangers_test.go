@@ -17,7 +17,12 @@ var doors = map[string]string{
 	"bind-source-addr": "an address", "replica-announce-ip": "an address", "replica-announce-port": "an address",
 	"enable-debug-command": "who may command", "enable-protected-configs": "who may command",
 	"acl-pubsub-default": "who may command", "aclfile": "who may command", "acllog-max-len": "who may command",
-	"masterauth": "who may command", "masteruser": "who may command", "requirepass": "who may command",
+	"cluster-config-file": "a node of a cluster", "cluster-node-timeout": "a node of a cluster", "cluster-port": "a node of a cluster",
+	"cluster-announce-ip": "a node of a cluster", "cluster-announce-hostname": "a node of a cluster", "cluster-announce-port": "a node of a cluster", "cluster-announce-bus-port": "a node of a cluster",
+	"cluster-preferred-endpoint-type": "a node of a cluster", "cluster-require-full-coverage": "a node of a cluster", "cluster-allow-reads-when-down": "a node of a cluster", "cluster-allow-pubsubshard-when-down": "a node of a cluster",
+	"cluster-allow-replica-migration": "a node of a cluster", "cluster-migration-barrier": "a node of a cluster", "cluster-replica-no-failover": "a node of a cluster", "cluster-replica-validity-factor": "a node of a cluster",
+	"cluster-link-sendbuf-limit": "a node of a cluster",
+	"masterauth":                 "who may command", "masteruser": "who may command", "requirepass": "who may command",
 }
 
 // TestStrangersDirectives: each directive that has an effect is taken from a saved failure, or

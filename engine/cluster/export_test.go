@@ -1,0 +1,4 @@
+package cluster
+
+// Packed is for the external tests.
+var Packed = packed
