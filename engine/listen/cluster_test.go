@@ -26,7 +26,7 @@ import (
 const busPort = "17000"
 
 func newNode(t *testing.T, name string, real bool, lines ...string) *member {
-	m := newMember(t, name, real, false, append([]string{"save \"\"", "cluster-enabled yes", "cluster-port " + busPort, "cluster-node-timeout 2000",
+	m := newMember(t, name, real, false, append([]string{"save \"\"", "cluster-enabled yes", "cluster-port " + busPort, "cluster-node-timeout 5000", "protected-mode no",
 		"repl-diskless-sync-delay 0", "repl-ping-replica-period 1"}, lines...)...)
 	// Where a node is others learn from where its connections come from.
 	f, err := os.OpenFile(m.file, os.O_WRONLY|os.O_APPEND, 0)
@@ -114,8 +114,9 @@ func (k *talk) reply() string {
 }
 
 // clusterLines are said to a node that is alone, in this order, on one connection; {me} is its
-// name. A line "wait ok" waits for the cluster's state.
+// name. A line "wait ok" waits for the cluster's state, "wait 0" for its size to be counted.
 const clusterLines = `
+wait 0
 CLUSTER HELP
 CLUSTER INFO
 CLUSTER NODES
@@ -306,14 +307,14 @@ func TestClusterNodeAnswersLikeRedis(t *testing.T) {
 	for _, protocol := range []string{"2", "3"} {
 		t.Run("RESP"+protocol, func(t *testing.T) {
 			var nodes []*member
-			var talks []*talk
+			var talks, asides []*talk
 			for _, real := range []bool{false, true} {
 				m := newNode(t, "n", real)
 				m.start()
 				nodes = append(nodes, m)
 				k := m.talk()
 				k.say("HELLO " + protocol)
-				talks = append(talks, k)
+				talks, asides = append(talks, k), append(asides, m.talk())
 			}
 			for line := range strings.Lines(clusterLines) {
 				line = strings.TrimSpace(line)
@@ -326,9 +327,15 @@ func TestClusterNodeAnswersLikeRedis(t *testing.T) {
 					}
 					continue
 				}
+				if line == "wait 0" {
+					for _, m := range nodes {
+						m.wait("counts", func() bool { return m.state("cluster_size") == "0" })
+					}
+					continue
+				}
 				var got []string
 				for i, m := range nodes {
-					said := strings.ReplaceAll(strings.ReplaceAll(line, "{me}", m.id()), "lua_", "lua\n")
+					said := strings.ReplaceAll(strings.ReplaceAll(line, "{me}", asides[i].say("CLUSTER MYID")[1:]), "lua_", "lua\n")
 					reply := m.aloneFacts(talks[i].say(said))
 					if strings.HasPrefix(line, "CO") { // COMMAND and CONFIG: in the order of a table that is drawn at each start
 						words := strings.Fields(reply)
