@@ -56,10 +56,11 @@ func NewHost() (*Host, error) {
 		return nil, err
 	}
 	h := &Host{space: space, handler: newHandler(), served: make(chan struct{}), formatted: map[string]*Image{}}
-	if h.dir, err = os.MkdirTemp("", "torntail-block-"); err != nil {
+	dir, release, err := watchdog.NewDir("", "torntail-block-")
+	if err != nil {
 		return nil, err
 	}
-	h.release = append(h.release, watchdog.Dir(h.dir))
+	h.dir, h.release = dir, append(h.release, release)
 	h.points.root = filepath.Join(h.dir, "mnt")
 	if err := h.serve(); err != nil {
 		guard.RemoveDir(h.dir)

@@ -107,11 +107,12 @@ func newMount(dir string, o Options) (*Mount, error) {
 		return nil, fmt.Errorf("mount: %w", err)
 	}
 	if dir == "" {
-		if dir, err = os.MkdirTemp("", "torntail-mount-"); err != nil {
+		var release func()
+		if dir, release, err = watchdog.NewDir("", "torntail-mount-"); err != nil {
 			return nil, fmt.Errorf("mount: %w", err)
 		}
 		m.ownDir = true
-		m.releases = append(m.releases, watchdog.Dir(dir))
+		m.releases = append(m.releases, release)
 	}
 	if m.dir, err = mountPoint(dir); err != nil {
 		m.abandon()

@@ -70,11 +70,10 @@ func (s *Space) Confine(dirs ...string) (*Space, error) {
 	if err != nil {
 		return nil, err
 	}
-	work, err := os.MkdirTemp("", ".torntail-work-")
+	work, release, err := watchdog.NewDir("", ".torntail-work-")
 	if err != nil {
 		return nil, err
 	}
-	release := watchdog.Dir(work)
 	c := &Space{calls: make(chan func()), private: s.private, work: work, confined: CanConfine() == nil}
 	for _, dir := range append(dirs, work) {
 		if whole, err := filepath.EvalSymlinks(dir); err == nil {

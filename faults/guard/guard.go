@@ -23,10 +23,12 @@
 package guard
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -116,6 +118,25 @@ func (g *Guard) Conn(conn uint32) (release func()) {
 // Dir registers a directory to be removed with all it holds.
 func (g *Guard) Dir(path string) (release func()) {
 	return g.register(kindDir, "0", path)
+}
+
+// NewDir makes a new directory below another, "" for that of temporary files, and registers it
+// before it is there: whoever dies in between leaves none that nobody knows of.
+func (g *Guard) NewDir(below, prefix string) (dir string, release func(), err error) {
+	if below == "" {
+		below = os.TempDir()
+	}
+	for {
+		dir = filepath.Join(below, prefix+rand.Text()[:10]) // short: paths of sockets are in it
+		release = g.Dir(dir)
+		if err = os.Mkdir(dir, 0o700); err == nil {
+			return dir, release, nil
+		}
+		release()
+		if !errors.Is(err, os.ErrExist) {
+			return "", nil, err
+		}
+	}
 }
 
 // register sends one line and returns what takes it back. A write error means

@@ -307,18 +307,17 @@ func Dir() (dir string, remove func(), err error) {
 	if info, err := os.Stat(memory); os.Getenv("TMPDIR") == "" && err == nil && info.IsDir() {
 		base = memory
 	}
-	if dir, err = os.MkdirTemp(base, "torntail-images-"); err != nil && base != "" {
-		dir, err = os.MkdirTemp("", "torntail-images-")
-	}
-	if err != nil {
-		return "", nil, err
-	}
 	watchdog, err := guard.Default()
 	if err != nil {
-		os.Remove(dir)
 		return "", nil, err
 	}
-	release := watchdog.Dir(dir)
+	dir, release, err := watchdog.NewDir(base, "torntail-images-")
+	if err != nil && base != "" {
+		dir, release, err = watchdog.NewDir("", "torntail-images-")
+	}
+	if err != nil {
+		return "", nil, err
+	}
 	return dir, func() {
 		os.RemoveAll(dir)
 		release()

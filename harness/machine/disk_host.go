@@ -37,11 +37,11 @@ func HostDirs(below string) func(clock func() time.Duration) (Disks, error) {
 		if below, err = filepath.Abs(below); err != nil {
 			return nil, err
 		}
-		dir, err := os.MkdirTemp(below, ".torntail-host-")
+		dir, release, err := watchdog.NewDir(below, ".torntail-host-")
 		if err != nil {
 			return nil, err
 		}
-		return &hostDirs{dir: dir, release: watchdog.Dir(dir)}, nil
+		return &hostDirs{dir: dir, release: release}, nil
 	}
 }
 

@@ -19,11 +19,10 @@ func Engine() (binary string, remove func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	dir, err := os.MkdirTemp("", "torntail-engine-")
+	dir, forget, err := watchdog.NewDir("", "torntail-engine-")
 	if err != nil {
 		return "", nil, err
 	}
-	forget := watchdog.Dir(dir)
 	remove = func() {
 		if guard.RemoveDir(dir) == nil {
 			forget()
