@@ -33,6 +33,24 @@ var lookalikes = []struct {
 	{"reply-before-fsync", "F7", "always", "ext4", 0, failedThenRewritten}, // the file of the failed sync is gone
 	{"everysec-never-fsyncs", "F9", "everysec", "ext4", 0, inFirstDirSync}, // the sync of the snapshot's name is under way
 	{"base-rename-without-fsync", "F10", "hybrid", "ext4", 0, nil},         // the base is broken
+	// What follows names the cause of a violation and excuses nothing; a wrong name misleads all the same.
+	{"split-transaction", "F12", "always", "ext4", 0, says("at 300ms: kill n1\nat +300ms: kill n1\nat +300ms: kill n1")},
+	{"disk-ignores-fsync", "F13", "always", "ext4", 0, says("at 300ms: kill n1\nat +500ms: power-cut n1 keep none")},                                                    // all that was loaded had been synced
+	{"disk-ignores-fsync", "F14", "everysec", "ext4", 0, says("at 300ms: full n1 100 for 300ms\nat 2.9s: power-cut n1 keep none")},                                      // there was space since
+	{"disk-ignores-fsync", "F15", "everysec", "ext4", 0, says("at 300ms: full n1 2000 for 300ms\nat 2.9s: power-cut n1 keep none")},                                     // a log that is appended to
+	{"disk-ignores-fsync", "F16", "hybrid", "ext4-journal", 0, says("at 300ms: do n1 BGREWRITEAOF\nat 1.5s: power-cut n1 keep none")},                                   // no sync has failed
+	{"disk-ignores-fsync", "F18", "everysec", "ext4", 0, says("at 300ms: fail n1 dirsync(.) EIO for 1 calls\nat 400ms: do n1 BGSAVE\nat 2.9s: power-cut n1 keep none")}, // another directory
+}
+
+// says is a plan that is the same for every experiment.
+func says(text string) func(*product.Mode, *seeding.Draws) *plan.Plan {
+	return func(*product.Mode, *seeding.Draws) *plan.Plan {
+		p, err := plan.Parse("plan 1\n" + text + "\n")
+		if err != nil {
+			panic(err)
+		}
+		return p
+	}
 }
 
 // failedThenRewritten has a sync of the log fail, and cuts the power when a rewrite has long
@@ -73,6 +91,13 @@ func TestNoFindingHidesAPlant(t *testing.T) {
 			switch {
 			case l.plan != nil:
 				x.Plan, x.Asked, x.Workload.ValueSize = l.plan(m, d), true, 900 // more than the page that the next write brings back
+				x.Mode, err = experiment.Reaching(*m, x.Plan)
+				require.NoError(t, err)
+				x.Crash, err = experiment.KindOf(x.Plan)
+				require.NoError(t, err)
+				if l.plant == "split-transaction" {
+					x.Workload.Name = "transactions"
+				}
 			case l.from == 0:
 				x.Plan = afterRewrite(m, d)
 			default:
