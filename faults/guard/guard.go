@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -127,7 +128,12 @@ func (g *Guard) NewDir(below, prefix string) (dir string, release func(), err er
 		below = os.TempDir()
 	}
 	for {
-		dir = filepath.Join(below, prefix+rand.Text()[:10]) // short: paths of sockets are in it
+		// Short, for paths of sockets are in it, and digits, as everywhere.
+		n, err := rand.Int(rand.Reader, big.NewInt(1e12))
+		if err != nil {
+			return "", nil, err
+		}
+		dir = filepath.Join(below, prefix+n.String())
 		release = g.Dir(dir)
 		if err = os.Mkdir(dir, 0o700); err == nil {
 			return dir, release, nil
