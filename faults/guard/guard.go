@@ -129,7 +129,7 @@ func (g *Guard) NewDir(below, prefix string) (dir string, release func(), err er
 	}
 	for {
 		// Short, for paths of sockets are in it, and digits, as everywhere.
-		n, err := rand.Int(rand.Reader, big.NewInt(1e12))
+		n, err := rand.Int(rand.Reader, big.NewInt(1e10))
 		if err != nil {
 			return "", nil, err
 		}
