@@ -42,7 +42,7 @@ func asLists(in zones.Input) zones.Input {
 			op.Kind, op.More = history.Append, nil
 		case history.ReadSet:
 			var values []string
-			if op.More != nil {
+			if op.Outcome == history.OK && op.More != nil { // an unanswered read has read nothing
 				values = g.sorted(op.More.Values)
 			}
 			op.Kind, op.More = history.ReadList, &history.More{Offset: history.NoOffset, Values: values}

@@ -65,6 +65,29 @@ func TestWhatClientsWereToldSurvives(t *testing.T) {
 	}
 }
 
+// TestAnUnansweredReadHasReadNothing: a record may give it values (a client wrote
+// down what it hoped for), of a set that is only added to as of any other.
+func TestAnUnansweredReadHasReadNothing(t *testing.T) {
+	const ms = time.Millisecond
+	for _, kind := range []history.Kind{history.ReadSet, history.ReadList} {
+		add := history.SetAdd
+		if kind == history.ReadList {
+			add = history.Append
+		}
+		h := &history.History{Ops: []history.Op{
+			{ID: 0, Kind: add, Key: "a", Value: "1", Invoke: 0, Return: ms, Outcome: history.OK},
+			{ID: 1, Kind: kind, Key: "a", Invoke: 2 * ms, Return: history.Never, Outcome: history.Unknown, More: &history.More{Offset: history.NoOffset, Values: []string{"2"}}},
+			{ID: 2, Kind: kind, Key: "a", Invoke: 3 * ms, Return: 4 * ms, Outcome: history.OK, More: &history.More{Offset: history.NoOffset, Values: []string{"1"}}},
+		}}
+		var j Judge
+		require.Equal(t, verdict.Holds, j.Judge(h, contract.Clients()).Verdict)
+		alone := &history.History{Ops: h.Ops[:2]}
+		require.Equal(t, verdict.Holds, j.Judge(alone, contract.Clients()).Verdict, "no other read says what is there")
+		h.Ops[1].Outcome, h.Ops[1].Return = history.OK, 3*ms
+		require.Equal(t, verdict.Violated, j.Judge(h, contract.Clients()).Verdict, "answered, it has read what nobody added")
+	}
+}
+
 // TestWhatIsLeftOutIsCounted: of many operations six are told and the one that is wrong,
 // and how many there are between them and behind it.
 func TestWhatIsLeftOutIsCounted(t *testing.T) {
