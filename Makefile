@@ -26,7 +26,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,7 +68,8 @@ bench-mount: ## redis-server on the fault disk, against the host's file system a
 
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness/campaign
-	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestSchedules|TestPlantedBugsAreFound' ./harness/simcluster
+	$(MAKE) --no-print-directory prove-schedules
+	TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestPlantedBugsAreFound' ./harness/simcluster
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 30m -v -run 'TestTwentyRunsInARow|TestSentinelsOwnTiming' ./harness/cluster
 
 # bin/prove-engine-COMMIT.json remembers the seeds that are done: what was interrupted is taken up again.
@@ -77,6 +78,15 @@ prove-engine: ## the engine against redis-server, COMMANDS random commands over 
 	@mkdir -p bin
 	TORNTAIL_COMMANDS=$(COMMANDS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-engine-$$(git rev-parse HEAD).json $(GO) test -count=1 -timeout 60m -v -run TestSameAsRedis ./engine
 	RAPID_CHECKS=1500 $(GO) run ./internal/mutants -short=false -edits engine/testdata/wrong-rules.txt -tests ./engine -run TestSameAsRedis -workers 1
+
+# bin/prove-schedules-HASH.jsonl remembers the seeds that are done. The hash is of the test
+# program, as with prove-directives.
+prove-schedules: ## no false alarm of the correct engine over CLUSTER_SEEDS seeds of each schedule of cluster faults
+	@mkdir -p bin
+	$(GO) test -c -trimpath -buildvcs=false -o bin/prove-schedules.test ./harness/simcluster
+	cd harness/simcluster && TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) \
+		TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-schedules-$$(sha256sum < $(CURDIR)/bin/prove-schedules.test | cut -c1-16).jsonl \
+		$(CURDIR)/bin/prove-schedules.test -test.timeout 5h -test.v -test.run 'TestSchedules$$'
 
 # bin/prove-load-COMMIT.jsonl remembers the crashes that are done: what was interrupted is taken up again.
 prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes), and planted bugs are found on it (DEFECTS runs each)

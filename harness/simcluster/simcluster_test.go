@@ -1,6 +1,8 @@
 package simcluster
 
 import (
+	"bufio"
+	"encoding/json"
 	"os"
 	"strconv"
 	"testing"
@@ -44,37 +46,81 @@ func run(t testing.TB, c *Simulator, k *splitbrain.Schedule, seed uint64, b bugs
 	return out, out.Trace, c.Judge(out)
 }
 
+// reached is how far a schedule has come: seeds from 0 up, and what they showed.
+type reached struct {
+	Schedule   string        `json:"schedule"`
+	Seeds      uint64        `json:"seeds"`
+	Promotions int           `json:"promotions"`
+	Writes     int           `json:"writes"`
+	Lost       int           `json:"lost"`
+	Longest    time.Duration `json:"longest_ns"`
+}
+
 // The correct engine passes every schedule: safety under faults, and convergence
-// once they have ended.
+// once they have ended. TORNTAIL_PROGRESS is a file that remembers the seeds that were clean;
+// then every schedule has a part of its seeds run before one has its next part.
 func TestSchedules(t *testing.T) {
 	c := New()
 	defer c.Close()
+	n := seeds(3)
+	all := map[string]*reached{}
+	part, remember := n, func(*reached) {}
+	if path := os.Getenv("TORNTAIL_PROGRESS"); path != "" {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+		require.NoError(t, err)
+		defer f.Close()
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			var r reached
+			if json.Unmarshal(lines.Bytes(), &r) == nil { // the last line may be torn
+				all[r.Schedule] = &r
+			}
+		}
+		part, remember = min(n, 20), func(r *reached) {
+			line, _ := json.Marshal(r)
+			_, err := f.Write(append(line, '\n'))
+			require.NoError(t, err)
+		}
+	}
+	for from := uint64(0); from < n; from += part {
+		upTo := min(from+part, n)
+		for i := range splitbrain.Schedules {
+			k := &splitbrain.Schedules[i]
+			if all[k.Name] == nil {
+				all[k.Name] = &reached{Schedule: k.Name}
+			}
+			if r := all[k.Name]; r.Seeds < upTo {
+				t.Run(k.Name, func(t *testing.T) {
+					for ; r.Seeds < upTo; r.Seeds++ {
+						r.passes(t, c, k)
+					}
+					remember(r)
+				})
+			}
+		}
+	}
 	for i := range splitbrain.Schedules {
-		k := &splitbrain.Schedules[i]
-		t.Run(k.Name, func(t *testing.T) {
-			var longest time.Duration
-			promotions, acked, gone := 0, 0, 0
-			n := seeds(3)
-			for seed := range n {
-				out, _, found := run(t, c, k, seed, 0)
-				require.Empty(t, found, "%s, seed %d: %s", k.Name, seed, c.s.Plan)
-				r := splitbrain.Judge(c.s, out)
-				require.NotEqual(t, result.Violated, r.Verdict, "%s, seed %d: %s\n%s", k.Name, seed, c.s.Plan, r.Story)
-				require.Zero(t, r.Unattributed+r.Refuted+r.AOFDiffer, "%s, seed %d: %s", k.Name, seed, c.s.Plan)
-				longest = max(longest, out.TookToHeal)
-				promotions += len(out.Turns) - 3
-				acked += len(out.History.Ops)
-				_, lostHere := lost(out.History)
-				gone += lostHere
-				if k.Name == "calm" {
-					require.Zero(t, len(out.Turns)-3, "nobody fails over without a fault")
-				}
-			}
-			t.Logf("%d seeds: %d changes of role, %d writes, %d lost as replication allows, healed after at most %v", n, promotions, acked, gone, longest)
-			if k.Name != "calm" {
-				require.NotZero(t, promotions, "no schedule led to a failover")
-			}
-		})
+		r := all[splitbrain.Schedules[i].Name]
+		t.Logf("%s: %d seeds: %d changes of role, %d writes, %d lost as replication allows, healed after at most %v", r.Schedule, r.Seeds, r.Promotions, r.Writes, r.Lost, r.Longest)
+		if r.Schedule != "calm" {
+			require.NotZero(t, r.Promotions, "no run of %s led to a failover", r.Schedule)
+		}
+	}
+}
+
+// passes runs the next seed of a schedule.
+func (r *reached) passes(t *testing.T, c *Simulator, k *splitbrain.Schedule) {
+	out, _, found := run(t, c, k, r.Seeds, 0)
+	require.Empty(t, found, "%s, seed %d: %s", k.Name, r.Seeds, c.s.Plan)
+	judged := splitbrain.Judge(c.s, out)
+	require.NotEqual(t, result.Violated, judged.Verdict, "%s, seed %d: %s\n%s", k.Name, r.Seeds, c.s.Plan, judged.Story)
+	require.Zero(t, judged.Unattributed+judged.Refuted+judged.AOFDiffer, "%s, seed %d: %s", k.Name, r.Seeds, c.s.Plan)
+	r.Longest = max(r.Longest, out.TookToHeal)
+	r.Promotions += len(out.Turns) - 3
+	r.Writes += len(out.History.Ops)
+	_, lostHere := lost(out.History)
+	r.Lost += lostHere
+	if k.Name == "calm" {
+		require.Zero(t, len(out.Turns)-3, "nobody fails over without a fault")
 	}
 }
 
