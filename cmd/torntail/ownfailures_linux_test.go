@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/fusefs"
+	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -36,6 +37,7 @@ func TestOwnFailuresAreNotTheServers(t *testing.T) {
 		{"the server's disk is full", "echo 'No space left on device'; exit 1", "$T", result.ExitEnvironment, "No space left on device", true},
 		{"the server's disk is read-only", "echo 'Read-only file system'; exit 1", "$T", result.ExitEnvironment, "Read-only file system", true},
 		{"the server has no memory", "echo 'Cannot allocate memory'; exit 1", "$T", result.ExitEnvironment, "Cannot allocate memory", true},
+		{"its port is somebody else's, again and again", "echo 'bind: Address already in use'; exit 1", "$T", result.ExitEnvironment, "Address already in use", true},
 		{"the server's program is removed", `outside "rm -f $0"; kill -KILL $$`, "$T", result.ExitEnvironment, "did not start", true},
 		{"the server ends, and nobody knows why", "echo 'bad things'; exit 1", "$T", result.ExitInternal, "bad things", true},
 		{"the server says nothing and ends", "exit 0", "$T", result.ExitInternal, "exit status 0", true},
@@ -281,4 +283,17 @@ func brokenCommand(t *testing.T, first, line string) (code int, out, errs string
 		require.IsType(t, new(exec.ExitError), err)
 	}
 	return cmd.ProcessState.ExitCode(), o.String(), e.String()
+}
+
+// TestATakenPortIsNotTheInputs: the nodes of a cluster have ports that are drawn before
+// they start. One that somebody else has taken meanwhile says nothing about the input, also
+// where nothing has run yet.
+func TestATakenPortIsNotTheInputs(t *testing.T) {
+	refused := &process.StartError{Path: "redis-server", Exited: true, Exit: process.Exit{Code: 1}, Output: "# Warning: Could not create server TCP listening socket 127.1.2.3:10000: bind: Address already in use"}
+	var f *failure
+	require.ErrorAs(t, asUsage(fmt.Errorf("n1: %w", refused)), &f)
+	require.Equal(t, result.ExitEnvironment, f.status)
+	refused.Output = "Bad directive or wrong number of arguments"
+	require.ErrorAs(t, asUsage(fmt.Errorf("n1: %w", refused)), &f)
+	require.Equal(t, result.ExitUsage, f.status)
 }

@@ -288,7 +288,8 @@ func lostOutside(broken error, results []result.Result) error {
 }
 
 // takenAway reports whether an error is the environment's: it had no room, no
-// descriptors or no memory left, killed a server, lost its program, or lets nothing be mounted.
+// descriptors or no memory left, killed a server, lost its program, gave its port to
+// somebody else, or lets nothing be mounted.
 func takenAway(err error) bool {
 	var denied *fusefs.MountError
 	if errors.As(err, &denied) {
@@ -296,7 +297,7 @@ func takenAway(err error) bool {
 	}
 	var refusal *process.StartError
 	if errors.As(err, &refusal) {
-		if refusal.Exited && refusal.Exit.Signal == syscall.SIGKILL {
+		if refusal.Exited && refusal.Exit.Signal == syscall.SIGKILL || refusal.PortTaken() {
 			return true
 		}
 		said := strings.ToLower(refusal.Output)

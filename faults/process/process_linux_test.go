@@ -218,7 +218,7 @@ func TestTakenPortIsNoRefusal(t *testing.T) {
 	_, err = StartRedis(context.Background(), RedisSpec{Dir: t.TempDir(), Port: l.Addr().(*net.TCPAddr).Port})
 	var refused *StartError
 	require.ErrorAs(t, err, &refused)
-	require.True(t, refused.portTaken(), refused.Output)
+	require.True(t, refused.PortTaken(), refused.Output)
 }
 
 func TestSilentServerIsGivenUp(t *testing.T) {

@@ -108,8 +108,8 @@ func (e *StartError) Error() string {
 // Silent reports whether it ran until the time was over, and nobody answered.
 func (e *StartError) Silent() bool { return !e.Exited && e.Why == "" }
 
-// portTaken reports whether the server ended because somebody else had its port.
-func (e *StartError) portTaken() bool {
+// PortTaken reports whether the server ended because somebody else had its port.
+func (e *StartError) PortTaken() bool {
 	return e.Exited && strings.Contains(strings.ToLower(e.Output), "address already in use")
 }
 

@@ -39,7 +39,7 @@ func StartRedis(ctx context.Context, s RedisSpec) (*Redis, error) {
 	for try := 1; ; try++ {
 		r, err := s.startOnce(ctx)
 		var start *StartError
-		if s.Port == 0 && try < portTries && errors.As(err, &start) && start.portTaken() {
+		if s.Port == 0 && try < portTries && errors.As(err, &start) && start.PortTaken() {
 			continue
 		}
 		return r, err
