@@ -26,6 +26,7 @@ func ServeDisk(string, *disk.Disk, Options, VolumeOptions) (*Mount, *Volume, err
 func (m *Mount) Dir() string           { return "" }
 func (m *Mount) Sound() error          { return ErrUnsupported }
 func (m *Mount) Done() <-chan struct{} { return nil }
+func (m *Mount) Aborted() bool         { return false }
 func (m *Mount) Flush(time.Duration)   {}
 
 func (m *Mount) Attach(string, *disk.Disk, VolumeOptions) (*Volume, error) {

@@ -249,6 +249,21 @@ func (m *Mount) Sound() (err error) {
 	return err
 }
 
+// Aborted reports whether somebody else has aborted the connection: nobody serves the mount
+// any more, and it is still there, dead.
+func (m *Mount) Aborted() (dead bool) {
+	select {
+	case <-m.served:
+	default:
+		return false
+	}
+	m.options.Space.Do(func() {
+		conn, err := guard.ConnectionOf(m.dir)
+		dead = err == nil && conn == m.attachment.conn && syscall.Statfs(m.dir, new(syscall.Statfs_t)) == syscall.ENOTCONN
+	})
+	return dead
+}
+
 // Dir is the mount point.
 func (m *Mount) Dir() string { return m.dir }
 
@@ -333,9 +348,13 @@ func (m *Mount) Close() error {
 	for _, v := range volumes {
 		v.Detach()
 	}
+	gone := false
 	select {
 	case <-m.served: // unmounted by somebody else, and perhaps mounted again since
+		gone = !m.Aborted()
 	default:
+	}
+	if !gone {
 		if err := m.attachment.detach(); err != nil {
 			return err // the watchdog keeps it on its list
 		}

@@ -185,6 +185,9 @@ func (m *Disk) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case <-m.mount.Done():
+		if m.mount.Aborted() {
+			return fmt.Errorf("%s: somebody else has aborted its connection", m.Dir())
+		}
 		return nil
 	case err := <-m.failed:
 		return err

@@ -319,6 +319,19 @@ func TestUnmountBySomebodyElseEndsTheTool(t *testing.T) {
 	require.FileExists(t, filepath.Join(h.dir, "b", imageName))
 }
 
+// Whoever aborts the connection leaves a mount behind that nobody serves: it goes, and why is said.
+func TestAConnectionThatSomebodyElseAbortedIsUnmounted(t *testing.T) {
+	h := newHost(t)
+	p := h.mount(t, "--backing", "b")
+	conn, err := guard.ConnectionOf(filepath.Join(h.dir, "d"))
+	require.NoError(t, err)
+	guard.Abort(conn)
+	require.Equal(t, 5, p.end(t), p.stderr)
+	require.Contains(t, p.stderr.String(), "somebody else has aborted its connection")
+	require.False(t, h.mounted(t))
+	require.FileExists(t, filepath.Join(h.dir, "b", imageName))
+}
+
 func TestWhatCannotBeMountedIsSaidInOneLine(t *testing.T) {
 	h := newHost(t)
 	at := func(name string) string { return filepath.Join(h.dir, name) }
