@@ -107,6 +107,16 @@ func TestWhatWasWrittenIsReadBack(t *testing.T) {
 	}
 }
 
+// What the RDB format's RESIZEDB says: the keys of each database, and how many of them expire.
+func TestCountsOfASnapshot(t *testing.T) {
+	s := mixed().Snapshot()
+	defer s.Release()
+	for db, want := range map[int][2]int{0: {22, 0}, 1: {0, 0}, 3: {2, 1}, 15: {1, 0}} { // any order: each by itself
+		keys, expires := s.Counts(db)
+		require.Equal(t, want, [2]int{keys, expires}, "database %d", db)
+	}
+}
+
 func TestRandomKeyspacesAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := keyspace.New()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/engine/bugs"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/env"
 	"github.com/torntail/torntail/faults/sim"
@@ -416,4 +417,21 @@ func TestFileClosedUnderItsSync(t *testing.T) {
 		require.Empty(t, s.WriteRefusal())
 		s.Close()
 	})
+}
+
+// TestAPlantedReplyBeforeTheSyncIsAGroups: with the bug planted the sync comes behind the
+// replies when two clients have written in one turn, and before them when one has.
+func TestAPlantedReplyBeforeTheSyncIsAGroups(t *testing.T) {
+	r := newRoom(t)
+	r.n.Start(func(e env.Env, fs vfs.FS) {
+		s := newServer(e, fs, settings(t, "appendonly yes", "appendfsync always"), bugs.GroupReplyBeforeSync)
+		require.NoError(t, s.Load())
+		for clients, synced := range map[int]int{1: 1, 2: 0, 3: 0} { // any order: a turn each
+			s.do(0, "SET a 1")
+			r.calls = nil
+			require.NoError(t, s.BeforeSleep(clients))
+			require.Equal(t, synced, count(r.calls, "fdatasync"), "%d clients", clients)
+		}
+	})
+	require.NoError(t, r.w.Run(r.w.Now()+time.Hour))
 }

@@ -271,3 +271,29 @@ func TestPayloadsOfFunctions(t *testing.T) {
 	_, err = OpenFunctionPayload(binary.LittleEndian.AppendUint64(later, updateCRC(0, later)))
 	require.ErrorIs(t, err, ErrPayload, "of a later version")
 }
+
+// TestDamageOfAListpackIsPlaced: what is wrong is said with the place of the part that is.
+func TestDamageOfAListpackIsPlaced(t *testing.T) {
+	// Two elements of one byte each, 1 and 2: a size, a number of elements, each element
+	// with its length for walking back, an end.
+	const sound = "\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff"
+	elems, _, wrong := listpackElements(nil, []byte(sound))
+	require.Empty(t, wrong)
+	require.Len(t, elems, 2)
+	for _, c := range []struct {
+		lp    string
+		at    int
+		wrong string
+	}{
+		{sound[:6], 0, "shorter than its header"},
+		{"\x0c" + sound[1:], 0, "length differs"},
+		{sound[:8] + "\xf0" + sound[9:], 8, "bad listpack element"},
+		{sound[:9] + "\x02\xff", 9, "wrong back length"},
+		{sound[:10] + "\x03", 10, "past the end"},
+		{sound[:8] + "\xff" + sound[9:], 8, "ends early"},
+	} {
+		_, at, wrong := listpackElements(nil, []byte(c.lp))
+		require.Contains(t, wrong, c.wrong, "%q", c.lp)
+		require.Equal(t, c.at, at, "%q", c.lp)
+	}
+}
