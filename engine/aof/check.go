@@ -195,18 +195,14 @@ func (c *check) preamble(file string, f vfs.File, size int64) (int64, error) {
 	c.say("[offset 0] Checking RDB file %s", path.Base(file))
 	var keys, expires, expired int64
 	var r rdb.Reader
-	database := -1
 	end, err := keyspace.LoadRDB(&r, file, f, size, rdb.ReadOptions{
 		Checksum:  true,
 		Databases: keyspace.Databases,
 		Aux: func(name, value string) {
 			c.say("[offset %d] AUX FIELD %s = '%s'", r.Offset(), name, value)
 		},
+		Database: func(n int) { c.say("[offset %d] Selecting DB ID %d", r.Offset(), n) },
 	}, &keyspace.DefaultLimits, func(e *rdb.Entry, _ keyspace.Object) error {
-		if e.DB != database {
-			database = e.DB
-			c.say("Reading DB ID %d", e.DB)
-		}
 		keys++
 		if e.ExpireAtMs != 0 {
 			expires++

@@ -19,6 +19,8 @@ type ReadOptions struct {
 	Entry func(d *Decoder, e Entry) error
 	// Aux receives each auxiliary field, if not nil.
 	Aux func(name, value string)
+	// Database is told of each number of a database that keys follow for, if not nil.
+	Database func(n int)
 	// Function takes over each library of functions, if not nil. A text says why it
 	// cannot be.
 	Function func(code string) (wrong string)
@@ -100,6 +102,9 @@ func (r *Reader) all() {
 				r.Fail("FATAL: Data file was created with a Redis server configured to handle more than %d databases. Exiting", r.o.Databases)
 			}
 			next.DB = int(n)
+			if r.err == nil && r.o.Database != nil {
+				r.o.Database(next.DB)
+			}
 		case opResizeDB:
 			r.Len("a database size")
 			r.Len("a database size")
