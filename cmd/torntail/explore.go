@@ -32,7 +32,7 @@ import (
 type exploreCmd struct {
 	Target      string   `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET" group:"What is explored"`
 	Backend     string   `help:"block: a real server's run on a real file system; else it follows from the target." placeholder:"NAME" group:"What is explored"`
-	FS          string   `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options; default ${default}." placeholder:"FS" group:"What is explored"`
+	FS          string   `name:"fs" default:"${fs}" help:"With --backend block: the file system and its mount options; default ${default}." placeholder:"FS" group:"What is explored"`
 	Images      int      `default:"300" help:"With --backend block: how many distinct crash images to judge, of each mode; default ${default}." placeholder:"N" group:"How far"`
 	Mode        []string `help:"Persistence modes (torntail list modes); default: all that write to a disk." placeholder:"LIST" group:"What is explored"`
 	Personality []string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
@@ -117,9 +117,12 @@ func (c *exploreCmd) options() ([]*explore.Options, []string, error) {
 		return nil, nil, err
 	}
 	blocks := backend == plan.Block
+	if err := checkFS(c.FS, blocks); err != nil {
+		return nil, nil, err
+	}
 	fs, err := blocklog.ParseFS(c.FS)
-	if err != nil && blocks {
-		return nil, nil, fmt.Errorf("--fs: %w", err)
+	if err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case blocks && (c.Plant != "" || c.Double):

@@ -32,7 +32,7 @@ import (
 type targetFlags struct {
 	Target      string `default:"engine" help:"engine, redis-server, a name of torntail servers, the path of a server binary, a target.yaml that describes one, or HOST:PORT of one that runs (run alone); default ${default}." placeholder:"TARGET"`
 	Backend     string `help:"sim (the engine), process (real servers on the fault disk) or block (real servers on a real file system, as root); sim or process follows from the target." placeholder:"NAME"`
-	FS          string `name:"fs" default:"ext4" help:"With --backend block: the file system and its mount options, such as ext4,data=writeback; default ${default}." placeholder:"FS"`
+	FS          string `name:"fs" default:"${fs}" help:"With --backend block: the file system and its mount options, such as ext4,data=writeback; default ${default}." placeholder:"FS"`
 	Disk        string `default:"fuse" enum:"${disks}" help:"Where a real server writes: ${disks_about}; default ${default}." placeholder:"${disks_hint}"`
 	Personality string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); default ${default}." placeholder:"NAME"`
 	Profile     string `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME"`
@@ -42,10 +42,10 @@ func (f *targetFlags) check() error {
 	if _, err := backendOf(f.Target, f.Backend); err != nil {
 		return err
 	}
+	if err := checkFS(f.FS, f.Backend == string(plan.Block)); err != nil {
+		return err
+	}
 	if f.Backend == string(plan.Block) {
-		if _, err := blocklog.ParseFS(f.FS); err != nil {
-			return fmt.Errorf("--fs: %w", err)
-		}
 		if f.Disk != faultDisk {
 			return fmt.Errorf("--backend block brings its own disk; it does not go with --disk %s", f.Disk)
 		}
@@ -57,6 +57,21 @@ func (f *targetFlags) check() error {
 		return err
 	}
 	return known("--profile", f.Profile, profileNames())
+}
+
+// usualFS is the default of --fs.
+const usualFS = "ext4"
+
+// checkFS reports what is wrong with --fs: which file system is below says nothing where
+// none is.
+func checkFS(text string, block bool) error {
+	if _, err := blocklog.ParseFS(text); err != nil {
+		return fmt.Errorf("--fs: %w", err)
+	}
+	if !block && text != usualFS {
+		return fmt.Errorf("--fs %s: only --backend block has a file system below", text)
+	}
+	return nil
 }
 
 // backendOf is where a target runs; name is what --backend asks for, or "".
@@ -101,7 +116,7 @@ func diskVars() kong.Vars {
 	for _, word := range machine.DiskWords() {
 		about = append(about, word+", "+machine.DiskCalled(word).About)
 	}
-	return kong.Vars{"disks": strings.Join(machine.DiskWords(), ","), "disks_hint": strings.Join(machine.DiskWords(), "|"), "disks_about": strings.Join(about, "; ")}
+	return kong.Vars{"fs": usualFS, "disks": strings.Join(machine.DiskWords(), ","), "disks_hint": strings.Join(machine.DiskWords(), "|"), "disks_about": strings.Join(about, "; ")}
 }
 
 // place is where a target writes: a word of --disk, or what experiment.RealFS says of a file

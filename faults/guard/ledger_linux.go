@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/torntail/torntail/internal/matching"
 )
 
 // A watchdog dies as well when somebody ends everything at once: the kernel out of memory,
@@ -131,7 +133,7 @@ type Left struct {
 // LookForLeft finds what killed torntails of this user have left. What they name and is gone
 // is not told. Each must be cleaned or closed.
 func LookForLeft() []*Left {
-	names, _ := filepath.Glob(filepath.Join(os.TempDir(), fmt.Sprintf(ledgerPattern, os.Geteuid())))
+	names, _ := matching.In(os.TempDir(), fmt.Sprintf(ledgerPattern, os.Geteuid()))
 	var found []*Left
 	for _, name := range names {
 		if l := openLeft(name); l != nil {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/torntail/torntail/faults/fusefs/control"
+	"github.com/torntail/torntail/internal/matching"
 )
 
 // This file is how a client finds the control socket of a mount. Each running
@@ -138,7 +139,7 @@ func Answering(names string) (sockets, places []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	entries, err := filepath.Glob(filepath.Join(registry, names))
+	entries, err := matching.In(registry, names)
 	for _, entry := range entries {
 		if place, err := control.Call(entry, "where"); err == nil {
 			sockets, places = append(sockets, entry), append(places, place)

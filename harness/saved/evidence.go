@@ -15,6 +15,7 @@ import (
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/internal/inside"
+	"github.com/torntail/torntail/internal/matching"
 	"github.com/torntail/torntail/reports/model"
 )
 
@@ -90,7 +91,7 @@ func orderView(dir string, h *history.History) ([]byte, error) {
 
 // Pictures are the SVG images in a directory, by their names.
 func Pictures(dir string) ([]model.Picture, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	names, err := matching.In(dir, "*.svg")
 	if err != nil {
 		return nil, err
 	}

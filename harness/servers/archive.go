@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/faults/process"
+	"github.com/torntail/torntail/internal/matching"
 )
 
 // ErrNoApt means that this machine has no apt.
@@ -275,7 +276,7 @@ func (a *Archive) unpack(ctx context.Context, name, product string, r release) (
 	program := filepath.Join(root, "root/usr/bin", product+"-server")
 	for _, p := range packages {
 		pkg, version, _ := strings.Cut(p, "=")
-		files, err := filepath.Glob(filepath.Join(a.dir(r.suite, "cache"), pkg+"_*.deb"))
+		files, err := matching.In(a.dir(r.suite, "cache"), pkg+"_*.deb")
 		if err != nil || len(files) != 1 {
 			return nil, fmt.Errorf("%s: apt-get downloaded %d files of %s", r.suite, len(files), pkg)
 		}

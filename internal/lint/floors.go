@@ -66,6 +66,7 @@ var floors = []struct {
 	{"internal/atomicfile", 0},
 	{"internal/bounded", 0},
 	{"internal/inside", 0},
+	{"internal/matching", 0},
 	{"internal/yamlform", 1},
 	{"internal/jsonform", 0},
 	{"internal/quantile", 0},
