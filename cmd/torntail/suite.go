@@ -8,14 +8,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/harness/suite"
+	"github.com/torntail/torntail/harness/target"
+	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/compare"
+	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
 )
@@ -186,6 +191,13 @@ func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
 		return err
 	}
 	text := a.asked(c.JSON)
+	if ofServers(r) {
+		path := filepath.Join(dir, serversFile)
+		if err := atomicfile.Write(path, func(w io.Writer) error { return markdown.WriteServers(w, r, finding.Catalogue(target.Findings())) }); err != nil {
+			return err
+		}
+		fmt.Fprintf(text, "By server and version: %s\n", path)
+	}
 	if err := terminal.WriteSuite(text, r, name); err != nil {
 		return err
 	}
@@ -197,6 +209,24 @@ func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
 		return status(code)
 	}
 	return nil
+}
+
+// serversFile is the table of a suite of several servers.
+const serversFile = "servers.md"
+
+// ofServers reports whether results are of several servers beside the engine.
+func ofServers(r *result.Report) bool {
+	first := ""
+	for i := range r.Results {
+		switch t := r.Results[i].Target; {
+		case t == "engine", t == first:
+		case first != "":
+			return true
+		default:
+			first = t
+		}
+	}
+	return false
 }
 
 // compare holds the result against the baseline, and makes it the new one if
@@ -239,7 +269,8 @@ func (c *suiteOutput) compare(w io.Writer, r *result.Report) (code int, err erro
 
 // openTargets are the backends of a suite, each opened once.
 type openTargets struct {
-	disk   string // what --disk asks for
+	disk   string     // what --disk asks for
+	mu     sync.Mutex // of opened
 	opened map[string]opened
 	done   []func() // release the backends of clusters
 }
@@ -262,6 +293,8 @@ func (t *openTargets) open(target, disk string) (campaign.Backend, error) {
 		}
 	}
 	key := target + "\x00" + disk
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	o, ok := t.opened[key]
 	if !ok {
 		o.backend, o.done, o.err = openTarget(target, disk)

@@ -62,6 +62,9 @@ type Campaign struct {
 	Keep        int            // failures to keep of each pair
 	// Until, when not nil, lets each pair be as soon as it has shown that.
 	Until *Until
+	// Slots, when not nil, are what this campaign and others beside it share: each experiment
+	// takes one, and there are as many as may run at once.
+	Slots chan struct{}
 	// more, when not nil, changes each plan that is drawn.
 	more func(p *plan.Plan)
 	// Save keeps a failure and returns its directory; nil keeps none.
@@ -116,7 +119,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 	results := make([]result.Result, len(cells))
 	for i, cell := range cells {
 		results[i] = cell.blank(c, b)
-		cell.tally.Result = &results[i]
+		cell.tally.Result, cell.tally.known = &results[i], cell.mode.Store.Findings()
 		if cell.na = b.lacks(cell.mode, cell.crash); cell.na != "" {
 			results[i].Verdict, results[i].Why = result.NotApplicable, cell.na
 		}
@@ -128,6 +131,7 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 		return results, err
 	}
 	defer pool.Close()
+	pool.slots = c.Slots
 	end, left := time.Now().Add(c.For), c.applicable(cells)
 	count := counter{tell: c.Progress, at: Progress{Total: c.Runs * left}}
 	for _, group := range groups {
@@ -356,8 +360,9 @@ type Pool struct {
 	// history is there for certain.
 	Look func(x *experiment.Experiment, o *experiment.Outcome)
 
-	all  []*experiment.Runner
-	idle chan *experiment.Runner
+	all   []*experiment.Runner
+	idle  chan *experiment.Runner
+	slots chan struct{} // shared with other pools; nil: there are none
 }
 
 // NewPool makes n runners on a backend.
@@ -411,6 +416,10 @@ func (p *Pool) Run(ctx context.Context, workers, n int, make func(i int) *experi
 func (p *Pool) one(ctx context.Context, q *queue, make func(i int) *experiment.Experiment) bool {
 	r := <-p.idle
 	defer func() { p.idle <- r }()
+	if p.slots != nil { // as with runners: who has begun an experiment has one
+		p.slots <- struct{}{}
+		defer func() { <-p.slots }()
+	}
 	i, ok := q.begin(ctx)
 	if !ok {
 		return false

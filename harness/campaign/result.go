@@ -11,6 +11,7 @@ import (
 
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -26,6 +27,8 @@ type tally struct {
 	why                       string // of the first run that proved nothing
 	distrust                  string // of the first run in which torntail itself was at fault
 	censored                  int
+	known                     []*finding.Finding
+	causes                    map[string]int // finding: violated runs of which it names the cause
 	witness                   result.Witness
 }
 
@@ -120,6 +123,9 @@ func (t *tally) add(o *experiment.Outcome) {
 	}
 	if o.Verdict == result.Violated {
 		t.violated++
+		if name := finding.Named(t.known, o.Findings); name != "" {
+			count(&t.causes, name)
+		}
 	}
 	seen := ""
 	for _, a := range o.Anomalies {
@@ -207,6 +213,12 @@ func (t *tally) finish(wanted int, interrupted error) {
 	r.LossWindow = result.NewLossWindow(t.windows, t.censored)
 	if r.Struck > 0 {
 		r.Samples = &t.samples
+	}
+	if len(t.causes) > 0 {
+		r.Causes = &result.Causes{Named: t.causes, Unnamed: t.violated}
+		for _, n := range t.causes { // any order: a sum
+			r.Causes.Unnamed -= n
+		}
 	}
 	if t.witness.Asked > 0 {
 		r.Witness = &t.witness

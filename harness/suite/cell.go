@@ -37,6 +37,13 @@ type Runner interface {
 	Run(ctx context.Context, j *Job) (*Outcome, error)
 }
 
+// beside is implemented by runners whose cells may run beside each other: those that wait
+// most of the time.
+type beside interface {
+	// Beside is how many experiments of such cells may run at once; 0: this one is run alone.
+	Beside(o *Options) int
+}
+
 // Job is what a cell is run with. The seed is the suite's: a runner mixes in what tells
 // its cell from others.
 type Job struct {
@@ -51,6 +58,8 @@ type Job struct {
 	Keep int
 	// Failures is where they are saved, in a directory of their own each.
 	Failures string
+	// Slots are what the cells that run beside each other share; nil: this one runs alone.
+	Slots chan struct{}
 	// Tell is told how far the cell is; it may be called at any time.
 	Tell func(done, total int)
 }

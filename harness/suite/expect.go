@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
+	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -29,6 +30,9 @@ type Expectation struct {
 	// MinLost, when not nil, is what some run must lose at least: a loss that is
 	// expected, such as that of a split brain.
 	MinLost *int64
+	// ButFor are known findings: what they name the cause of may break the contract, and
+	// nothing else.
+	ButFor []string
 }
 
 func (e *Expectation) String() string {
@@ -52,6 +56,9 @@ func (e *Expectation) String() string {
 	if e.MinLost != nil {
 		s += fmt.Sprintf(", at least %d writes lost in some run", *e.MinLost)
 	}
+	if len(e.ButFor) > 0 {
+		s += ", but for " + strings.Join(e.ButFor, ", ")
+	}
 	return s
 }
 
@@ -72,6 +79,9 @@ func (e *Expectation) Judge(r *result.Result) *result.Expected {
 		if other := e.others(r); len(other) > 0 {
 			fail("violated in another way: %s", strings.Join(other, ", "))
 		}
+	case r.Verdict == result.Violated && len(e.ButFor) > 0 && r.Causes != nil && r.Causes.Unnamed == 0 && len(e.unforeseen(r)) == 0:
+	case r.Verdict == result.Violated && len(e.ButFor) > 0 && r.Causes != nil && r.Causes.Unnamed == 0:
+		fail("violated by %s", strings.Join(e.unforeseen(r), ", "))
 	case r.Verdict == result.Violated:
 		fail("violated: %s", anomalies(r))
 	case e.MaxWindow != nil && r.LossWindow == nil:
@@ -93,6 +103,17 @@ func (e *Expectation) others(r *result.Result) (names []string) {
 	}
 	for name := range r.Anomalies { // any order: sorted below
 		if !slices.Contains(e.Anomalies, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// unforeseen are the findings that name causes of violations beside those that may.
+func (e *Expectation) unforeseen(r *result.Result) (names []string) {
+	for name := range r.Causes.Named { // any order: sorted below
+		if !slices.Contains(e.ButFor, name) {
 			names = append(names, name)
 		}
 	}
@@ -131,6 +152,7 @@ func parseExpectation(n *Node) (e *Expectation, err error) {
 		yamlnode.To("loss-window", &e.MaxWindow, lossWindow),
 		yamlnode.To("max-lost", &e.MaxLost, writes),
 		yamlnode.To("min-lost", &e.MinLost, writes),
+		yamlnode.To("but-for", &e.ButFor, yamlnode.Once("finding", yamlnode.Word("finding", naming()))),
 		yamlnode.To("violated", &e.Anomalies, anomalies(&violated)),
 		yamlnode.To("known", &e.Anomalies, anomalies(&known)),
 		yamlnode.To("issue", &e.Issue, func(n *Node) (string, error) {
@@ -139,7 +161,7 @@ func parseExpectation(n *Node) (e *Expectation, err error) {
 		})); err != nil {
 		return e, err
 	}
-	limited := e.MaxWindow != nil || e.MaxLost != nil || e.MinLost != nil
+	limited := e.MaxWindow != nil || e.MaxLost != nil || e.MinLost != nil || len(e.ButFor) > 0
 	switch {
 	case violated != nil && known != nil:
 		return e, n.Wrong("violated and known say the same: want one of them")
@@ -153,6 +175,16 @@ func parseExpectation(n *Node) (e *Expectation, err error) {
 		return e, n.Wrong("nothing is expected here: want holds, violated, or fields such as loss-window")
 	}
 	return e, nil
+}
+
+// naming are the findings that name the cause of what they break.
+func naming() (names []string) {
+	for _, f := range redis.Store.Findings() {
+		if f.Names {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // lossWindow is a duration, or 0.

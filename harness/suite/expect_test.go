@@ -22,6 +22,15 @@ func TestExpectations(t *testing.T) {
 		}
 		return r
 	}
+	caused := func(unnamed int, names ...string) *result.Result {
+		r := violated("unrecoverable")
+		r.Causes = &result.Causes{Named: map[string]int{}, Unnamed: unnamed}
+		for _, n := range names {
+			r.Causes.Named[n] = 1
+		}
+		return r
+	}
+	f10 := Expectation{ButFor: []string{"F10"}}
 	unknown := &result.Result{Verdict: result.Unknown, Why: "because"}
 	na := &result.Result{Verdict: result.NotApplicable, Why: "nothing to strike"}
 	known := Expectation{Violated: true, Anomalies: []string{"lost-write"}, Issue: "http://x/1"}
@@ -47,6 +56,11 @@ func TestExpectations(t *testing.T) {
 		{"window exceeded", Expectation{MaxWindow: &second}, holds(1001, 5), result.Violated, "the loss window reached 1001 ms"},
 		{"window, violated", Expectation{MaxWindow: &second}, violated("hole"), result.Violated, "violated: hole in 2 of 9 runs"},
 		{"window, none measured", Expectation{MaxWindow: &second}, &result.Result{Verdict: result.Holds}, result.Unknown, "no loss window was measured"},
+		{"but for one finding", f10, caused(0, "F10"), result.Holds, ""},
+		{"but for one finding, which is not seen", f10, holds(5, 0), result.Holds, ""},
+		{"but for one finding, and another", f10, caused(0, "F10", "F9"), result.Violated, "violated by F9"},
+		{"but for one finding, and one without a name", f10, caused(1, "F10"), result.Violated, "violated: unrecoverable in 2 of 9 runs"},
+		{"but for one finding, and none has a name", f10, violated("hole"), result.Violated, "violated: hole in 2 of 9 runs"},
 		{"lost", Expectation{MaxLost: &none}, holds(0, 0), result.Holds, ""},
 		{"lost too much", Expectation{MaxLost: &none}, holds(5, 1), result.Violated, "1 writes were lost in a crash"},
 	} {

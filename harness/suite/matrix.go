@@ -318,13 +318,26 @@ func (r *crashRunner) Blank() Outcome {
 	return Outcome{Result: res}
 }
 
+// Beside implements beside: paced experiments on real servers wait most of the time.
+func (r *crashRunner) Beside(o *Options) int {
+	b, err := o.Open(r.target, r.disk)
+	m := &r.campaign.Modes[0]
+	if err != nil || r.campaign.Workers > 0 || !b.Together(m) {
+		return 0
+	}
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return b.Parallel(m)
+}
+
 func (r *crashRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 	b, err := j.Open(r.target, r.disk)
 	if err != nil {
 		return nil, err
 	}
 	c := r.campaign
-	c.Seed, c.Keep = j.Seed, j.Keep
+	c.Seed, c.Keep, c.Slots = j.Seed, j.Keep, j.Slots
 	if !b.DiskIsOurs() {
 		c.Personality = experiment.HostDisk
 	}

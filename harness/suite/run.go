@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/shrink"
@@ -26,7 +29,7 @@ type Options struct {
 	Command  string
 	Machine  result.Machine
 	// Open prepares a backend for a target on a disk (auto, fuse, host), which stays open
-	// until the suite ends. An error that is a *Lacking makes the cell one that was not
+	// until the suite ends; it may be called at any time. An error that is a *Lacking makes the cell one that was not
 	// run, and nothing more.
 	Open func(target, disk string) (campaign.Backend, error)
 	// OpenCluster is the same for clusters; nil where none can be made.
@@ -66,26 +69,17 @@ func (f *File) Run(ctx context.Context, o Options) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{f: f, o: o, rec: rec, left: rec.Left()}
+	r := &running{f: f, o: o, rec: rec, left: rec.Left(), last: time.Now(), under: map[int]int{}}
 	if f.For > 0 {
 		r.end = time.Now().Add(f.For - time.Duration(rec.ElapsedS*float64(time.Second)))
 	}
 	r.at.Of = r.left + rec.Resumed
 	r.at.Cells = rec.Resumed
-	for i := range f.Cells {
-		if _, done := rec.done[f.Cells[i].Name]; done || !o.Shard.has(i) {
-			continue
+	if err := r.cells(ctx); err != nil {
+		if len(rec.done)+len(rec.partly) == 0 {
+			return nil, err
 		}
-		if ctx.Err() != nil {
-			break
-		}
-		if err := r.cell(ctx, i); err != nil {
-			err = fmt.Errorf("cell %s: %w", f.Cells[i].Name, err)
-			if len(rec.done)+len(rec.partly) == 0 {
-				return nil, err
-			}
-			return rec, err
-		}
+		return rec, err
 	}
 	return rec, nil
 }
@@ -97,29 +91,96 @@ type running struct {
 	rec  *Record
 	end  time.Time // of the time budget; zero: none
 	left int       // cells to run
-	at   Progress
+
+	// What follows, and rec, is of all cells that run at the same time.
+	mu    sync.Mutex
+	at    Progress
+	under map[int]int // of a cell that runs: crashes done
+	last  time.Time   // when the last cell was done
+}
+
+// atOnce is how many cells run beside each other at most: enough to fill the slots, although
+// of each the last experiments are waited for, and few enough that an interruption
+// loses little.
+const atOnce = 12
+
+// cells runs those that are to be run: one after the other, then those that may run beside
+// each other. A time budget is shared by cells, and so has no two at once.
+func (r *running) cells(ctx context.Context) error {
+	var together []int
+	var slots chan struct{}
+	for i := range r.f.Cells {
+		if _, done := r.rec.done[r.f.Cells[i].Name]; done || !r.o.Shard.has(i) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if b, ok := r.f.Cells[i].Runner.(beside); ok && r.end.IsZero() {
+			if n := b.Beside(&r.o); n > 0 {
+				together = append(together, i)
+				if slots == nil {
+					slots = make(chan struct{}, n)
+				}
+				continue
+			}
+		}
+		if err := r.cell(ctx, i, nil); err != nil {
+			return err
+		}
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(atOnce)
+	for _, i := range together {
+		all.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return r.cell(ctx, i, slots)
+		})
+	}
+	return all.Wait()
+}
+
+// tell tells how far the cells are of which one is so far.
+func (r *running) tell(i, done, total int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.under[i] = done
+	if r.o.Progress == nil {
+		return
+	}
+	p := r.at
+	p.Cell, p.Done, p.Total = r.f.Cells[i].Name, done, total
+	for _, n := range r.under { // any order: a sum
+		p.Crashes += n
+	}
+	r.o.Progress(p)
 }
 
 // cell runs one cell and puts it on record, unless it was interrupted.
-func (r *running) cell(ctx context.Context, i int) error {
+func (r *running) cell(ctx context.Context, i int, slots chan struct{}) error {
+	c := &r.f.Cells[i]
+	if err := r.run(ctx, i, slots); err != nil {
+		return fmt.Errorf("cell %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+func (r *running) run(ctx context.Context, i int, slots chan struct{}) error {
 	c := &r.f.Cells[i]
 	dir := filepath.Join(r.o.Dir, failuresDir, slug(c.Name))
 	if err := os.RemoveAll(dir); err != nil { // of an attempt that was killed
 		return err
 	}
-	began := time.Now()
-	crashes := r.at.Crashes
-	j := &Job{Options: &r.o, Runs: r.f.Runs, Keep: r.f.Keep, Failures: dir, Tell: func(done, total int) {
-		if r.o.Progress != nil {
-			p := r.at
-			p.Cell, p.Done, p.Total, p.Crashes = c.Name, done, total, crashes+done
-			r.o.Progress(p)
-		}
-	}}
+	j := &Job{Options: &r.o, Runs: r.f.Runs, Keep: r.f.Keep, Failures: dir, Slots: slots, Tell: func(done, total int) { r.tell(i, done, total) }}
 	if !r.end.IsZero() {
-		j.Until = began.Add(max(0, time.Until(r.end)) / time.Duration(r.left)) // its fair share of what is left
+		j.Until = time.Now().Add(max(0, time.Until(r.end)) / time.Duration(r.left)) // its fair share of what is left
 	}
 	out, err := c.Runner.Run(ctx, j)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.under, i)
 	var lacking *Lacking
 	switch {
 	case ctx.Err() != nil || err != nil && !errors.As(err, &lacking):
@@ -155,7 +216,11 @@ func (r *running) cell(ctx context.Context, i int) error {
 		r.rec.done[c.Name] = finished{Cell: c.Name, Outcome: *out}
 		return nil
 	}
-	return r.rec.put(i, finished{Cell: c.Name, ElapsedS: time.Since(began).Seconds(), Outcome: *out})
+	// Since the last one was done: their sum is how long the suite took.
+	now := time.Now()
+	took := now.Sub(r.last)
+	r.last = now
+	return r.rec.put(i, finished{Cell: c.Name, ElapsedS: took.Seconds(), Outcome: *out})
 }
 
 // partly puts what was seen of a cell into the report, and not on file: a later attempt runs

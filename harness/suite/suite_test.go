@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -222,4 +226,53 @@ func TestSeedRules(t *testing.T) {
 		_, err := ParseShard(bad)
 		assert.ErrorContains(t, err, "want K/N", bad)
 	}
+}
+
+// crowded is the simulation as a place in which paced experiments wait for each other's
+// company: none has a runner before two cells want one.
+type crowded struct {
+	campaign.Place
+	two   *sync.WaitGroup
+	asked *atomic.Int64
+}
+
+func (c crowded) Together(m *product.Mode) bool { return m.Rate > 0 }
+func (crowded) Parallel(*product.Mode) int      { return 3 }
+
+func (c crowded) NewRunner() (*experiment.Runner, error) {
+	// A cell waits with the first runner that it wants.
+	if c.asked.Add(1) <= 2 {
+		c.two.Done()
+		c.two.Wait()
+	}
+	return c.Place.NewRunner()
+}
+
+// Cells of paced experiments on real servers run beside each other, share the slots, and
+// come to the same as one after the other.
+func TestCellsBesideEachOther(t *testing.T) {
+	f := parse(t, `suite: 1
+name: beside
+budget: {runs: 3}
+shrink: false
+matrix:
+  - modes: [everysec, none]
+    crashes: [kill, power]
+`)
+	want := figures(t, run(t, t.Context(), f, t.TempDir(), Shard{}, nil).Report())
+	at := crowded{campaign.Simulation().Place, new(sync.WaitGroup), new(atomic.Int64)}
+	at.two.Add(2)
+	open := func(string, string) (campaign.Backend, error) {
+		b := campaign.Simulation()
+		b.Place = at
+		return b, nil
+	}
+	dir := t.TempDir()
+	rec, err := f.Run(t.Context(), Options{Dir: dir, Seed: f.Seed.Value, Torntail: "test", Open: open})
+	require.NoError(t, err)
+	assert.Equal(t, want, figures(t, rec.Report()))
+	again, err := load(dir)
+	require.NoError(t, err)
+	assert.Zero(t, again.Left(), "each is on file")
+	assert.LessOrEqual(t, again.ElapsedS, time.Since(again.Head.Started).Seconds()+1, "the time of cells side by side counts once")
 }

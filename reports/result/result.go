@@ -123,6 +123,7 @@ type Result struct {
 	Recovery   Recovery       `json:"recovery"`
 	RecoveryMS *RecoveryTime  `json:"recovery_ms,omitempty"`
 	Findings   map[string]int `json:"findings,omitempty"` // known findings, name: runs in which it was seen
+	Causes     *Causes        `json:"causes,omitempty"`   // nil: no finding names one
 	Witness    *Witness       `json:"witness,omitempty"`  // nil when it was not asked
 
 	// Compared counts the crashes after which a state was read and compared with what was
@@ -139,6 +140,13 @@ type Result struct {
 
 	Cell     string    `json:"cell,omitempty"`     // its name in the suite that it belongs to
 	Expected *Expected `json:"expected,omitempty"` // what the suite expects of it
+}
+
+// Causes are the runs that broke the contract, by the known finding that names the cause of
+// that, and those of which none does.
+type Causes struct {
+	Named   map[string]int `json:"named"`
+	Unnamed int            `json:"unnamed,omitempty"`
 }
 
 // Outside are runs that were lost to something outside the server, and what the first was

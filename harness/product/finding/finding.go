@@ -22,6 +22,9 @@ type Finding struct {
 	// finding explains all that went wrong is counted under that alone. nil: the
 	// finding is counted beside the verdict, which it leaves as it is.
 	Explains func(r *Run, a anomaly.Name) bool
+	// Names: what it shows is broken by this cause, and nothing of it is excused. Its Cause
+	// asks for what broke.
+	Names bool
 	// Drowns: the cause leaves nothing that could be judged. It is asked for before
 	// the checkers are, and the run is counted under the finding alone.
 	Drowns bool
@@ -113,6 +116,16 @@ func (f *Finding) explainsAll(r *Run) bool {
 		}
 	}
 	return len(r.Anomalies) > 0
+}
+
+// Named is the first of these findings of a violated run that names its cause; "": none does.
+func Named(known []*Finding, shown []string) string {
+	for _, f := range known {
+		if f.Names && slices.Contains(shown, f.Name) {
+			return f.Name
+		}
+	}
+	return ""
 }
 
 // Only explains the anomalies of these names.

@@ -16,6 +16,7 @@ func init() {
 				"calls it broken (\"AOF ... .base.rdb format error\"), and cuts nothing off the file at the end, which is where a crash leaves damage. " +
 				"The server does not start, and the tool that it asks for does not help. Cut the tail off by hand, or with the tool of valkey 8 on that file alone.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool { return r.Refused && r.BaseRefused },
 	})
 }

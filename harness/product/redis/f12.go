@@ -18,6 +18,7 @@ func init() {
 				"another EXEC comes, or, when none has come, drops all of it as an incomplete transaction, with every write acknowledged since, under always too. " +
 				"Run redis-check-aof --fix before the first start after a crash, or rewrite the log right after it.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool {
 			return r.OpenTransaction && len(r.Anomalies) > 0 && r.History != nil && len(r.History.Epochs) > 1
 		},

@@ -19,6 +19,7 @@ func init() {
 				"(aof.c: a load sets aof_fsync_offset to the size of the file): under everysec nothing is synced before the next write, however long that takes, and a power " +
 				"cut until then reaches back behind the restart.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool {
 			return r.Power && len(r.Anomalies) > 0 && r.History != nil && loadedUnsynced(r.History)
 		},

@@ -17,6 +17,7 @@ func init() {
 				"could not write it tries again to write, and loses when it is ended before that succeeds, by SIGTERM as well. Watch aof_last_write_status, " +
 				"and make space before you restart.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool { return r.WriteRefused && len(r.Anomalies) > 0 },
 	})
 }

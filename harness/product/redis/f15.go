@@ -17,6 +17,7 @@ func init() {
 				"rewrite not at its new end, but where it had stopped. Between the two are zeroes. The next start refuses the file (\"Bad file format\"), and " +
 				"redis-check-aof --fix cuts off the hole with all that was written after it, fsynced or not. Rewrite the log, or restart, after a full disk.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool { return r.Gap && len(r.Anomalies) > 0 },
 	})
 }

@@ -19,6 +19,7 @@ func init() {
 				"success and tells of it at the next (ext4 with data=journal), or the server does not look at the answer, the name stands for a file whose data the disk does not " +
 				"have; a power cut leaves zeroes, and the server refuses to start.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool {
 			return r.Power && len(r.Anomalies) > 0 && (r.DroppedElse || r.Dropped && r.History != nil && !anyFailedSync(r.History))
 		},

@@ -14,6 +14,7 @@ func init() {
 			Text: "After BGREWRITEAOF the server renames the new file over the log and syncs what is in it (fdatasync), and does not sync the directory. " +
 				"Until something that comes later is synced, a power cut brings back the old file, without what that sync had made durable in the new one.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool { return r.Power && len(r.Anomalies) > 0 && r.NameUnsynced },
 	})
 }

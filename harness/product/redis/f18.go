@@ -17,6 +17,7 @@ func init() {
 				"the manifest on the disk names a newer one after it. What a power cut does to the end of the log that is written (F2, or a torn command) is then damage before the " +
 				"last file: the server refuses to start, and redis-check-aof does not mend it. After such an error in the log, BGREWRITEAOF once more.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool { return r.Halfway && len(r.Anomalies) > 0 },
 	})
 }

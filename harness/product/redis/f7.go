@@ -22,6 +22,7 @@ func init() {
 				"that a rewrite leaves behind it does not hear. A later power cut leaves a hole where the failed fsync was to write, and the server refuses " +
 				"to start, or loads what came before the hole.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool {
 			return r.Power && r.Dropped && len(r.Anomalies) > 0 && !slices.Contains(r.Anomalies, anomaly.Refused) && r.History != nil && builtOnFailedSync(r.History)
 		},

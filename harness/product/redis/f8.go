@@ -15,6 +15,7 @@ func init() {
 				"A power cut between the two can leave a log without writes that had been synced in the file it replaced, under appendfsync always as well. " +
 				"Since 7.0 the log is several files, and the old ones stay until the new ones are durable.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool { return r.Power && len(r.Anomalies) > 0 && r.DraftTookOver },
 	})
 }

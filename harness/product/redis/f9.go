@@ -19,6 +19,7 @@ func init() {
 			Text: "The server writes a snapshot to a temporary file, syncs it and renames it to dump.rdb, and does not sync the directory. " +
 				"Until the file system has done so by itself (ext4: some five seconds), a power cut brings back the snapshot before, or none.",
 		},
+		Names: true,
 		Cause: func(r *finding.Run) bool {
 			return slices.Contains(r.Anomalies, anomaly.LateSync) && !r.RootSynced && r.History != nil && namesUnsynced(r.History)
 		},
