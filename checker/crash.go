@@ -121,7 +121,7 @@ func (j *Judge) fromSync(e *epoch) bool {
 		// A child that outlives its killed server gives a small snapshot its name (redis 7.0.15
 		// rdb.c rdbSaveBackground: it ends when it cannot report, after the rename).
 		orphan := life.How == history.ProcessKill && i == len(life.Snapshots)-1 && len(e.after.Keys) > 0
-		if s := &life.Snapshots[i]; s.Renamed <= life.Ended || orphan {
+		if s := &life.Snapshots[i]; s.Renamed <= life.Ended || orphan && (life.DiskSeen || s.Fork != history.Never) {
 			last = i
 		} else if !life.DiskSeen {
 			j.unknown(DiskLog, fmt.Sprintf("a snapshot was made at %s (%s), and nobody saw whether it was in place: what came back may be from it", s.Began, s.For))

@@ -10,7 +10,10 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/experiment"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/redis"
+	"github.com/torntail/torntail/internal/needs"
 	"github.com/torntail/torntail/reports/result"
 )
 
@@ -115,5 +118,32 @@ func TestRealNoneComesBackWithTheLastSync(t *testing.T) {
 		}
 		r.Close()
 		require.Positive(t, back, crash)
+	}
+}
+
+// TestNoneOnTheHostDisk: where nobody sees the calls to the disk, the log of the server says
+// when a BGSAVE was forked. When a SAVE was made nobody says: it is unknown.
+func TestNoneOnTheHostDisk(t *testing.T) {
+	rig, err := machine.NewRig(redis.Store, needs.Program(t, "redis-server"), machine.HostDirs(""))
+	require.NoError(t, err)
+	defer rig.Close()
+	for ask, want := range map[string]result.Verdict{"BGSAVE": result.Holds, "SAVE": result.Unknown} {
+		r := experiment.NewRunner(rig.Machine())
+		back := 0
+		for n := range uint64(3) {
+			x := syncedNone(t, "kill", ask, n)
+			x.Personality = experiment.HostDisk
+			o, err := r.Run(context.Background(), x)
+			require.NoError(t, err)
+			require.Contains(t, []result.Verdict{want, result.Holds}, o.Verdict, "%s: %s %v", ask, o.Why, o.Anomalies)
+			if o.Verdict == result.Unknown || o.FromSync != "" {
+				back++
+			}
+			if o.FromSync != "" {
+				require.Equal(t, []string{"F11"}, o.Findings)
+			}
+		}
+		r.Close()
+		require.Positive(t, back, ask)
 	}
 }

@@ -488,10 +488,26 @@ func (r *Runner) dump() error {
 }
 
 // takeHeard takes what is known of snapshots where nobody sees the calls to the disk: that
-// one was made for a replica, and not when it was in place.
+// one was made for a replica or because a command asked for one, and not when it was in place.
 func (r *Runner) takeHeard(e *history.Epoch) {
+	made := func(fork, began time.Duration) {
+		e.Snapshots = append(e.Snapshots, history.Snapshot{Fork: fork, Began: began, Renamed: history.Never, Durable: history.Never})
+	}
 	for _, at := range r.heard.Syncs {
-		e.Snapshots = append(e.Snapshots, history.Snapshot{Fork: at, Began: at, Renamed: history.Never, Durable: history.Never})
+		made(at, at)
+	}
+	if m := &r.x.Mode; !m.AOF && !m.RDB {
+		for _, a := range r.saves {
+			child := slices.IndexFunc(r.heard.Forks, func(at time.Duration) bool { return at >= a.At })
+			switch {
+			case a.At < e.Began:
+			case a.Text == "SAVE": // no child says when
+				made(history.Never, a.At)
+			case child >= 0:
+				made(r.heard.Forks[child], r.heard.Forks[child])
+			}
+		}
+		slices.SortStableFunc(e.Snapshots, func(a, b history.Snapshot) int { return cmp.Compare(a.Began, b.Began) })
 	}
 	r.askedFor(e)
 }
