@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -97,6 +98,8 @@ type running struct {
 	at    Progress
 	under map[int]int // of a cell that runs: crashes done
 	last  time.Time   // when the last cell was done
+	// silent is why the first of those cells was given up whose server kept silent.
+	silent error
 }
 
 // atOnce is how many cells run beside each other at most: enough to fill the slots, although
@@ -139,7 +142,7 @@ func (r *running) cells(ctx context.Context) error {
 			return r.cell(ctx, i, slots)
 		})
 	}
-	return all.Wait()
+	return cmp.Or(all.Wait(), r.silent)
 }
 
 // tell tells how far the cells are of which one is so far.
@@ -161,10 +164,21 @@ func (r *running) tell(i, done, total int) {
 // cell runs one cell and puts it on record, unless it was interrupted.
 func (r *running) cell(ctx context.Context, i int, slots chan struct{}) error {
 	c := &r.f.Cells[i]
-	if err := r.run(ctx, i, slots); err != nil {
-		return fmt.Errorf("cell %s: %w", c.Name, err)
+	err := r.run(ctx, i, slots)
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("cell %s: %w", c.Name, err)
+	// On a busy machine any server may keep silent at its start: the other cells are run all
+	// the same, and this one when the suite is taken up again.
+	if start := new(process.StartError); errors.As(err, &start) && start.Silent() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.left--
+		r.silent = cmp.Or(r.silent, err)
+		return nil
+	}
+	return err
 }
 
 func (r *running) run(ctx context.Context, i int, slots chan struct{}) error {

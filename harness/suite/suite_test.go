@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/product"
@@ -275,4 +276,40 @@ matrix:
 	require.NoError(t, err)
 	assert.Zero(t, again.Left(), "each is on file")
 	assert.LessOrEqual(t, again.ElapsedS, time.Since(again.Head.Started).Seconds()+1, "the time of cells side by side counts once")
+}
+
+// silent is the simulation as a place in which the first server that is to be started says
+// nothing.
+type silent struct {
+	campaign.Place
+	first *sync.Once
+}
+
+func (s silent) NewRunner() (r *experiment.Runner, err error) {
+	s.first.Do(func() { err = &process.StartError{Path: "a-server"} })
+	if err != nil {
+		return nil, err
+	}
+	return s.Place.NewRunner()
+}
+
+// A server that keeps silent at its start leaves its cell undone and ends no suite: the others
+// are run, the error comes with what they found, and the next attempt has the rest.
+func TestAServerThatKeepsSilent(t *testing.T) {
+	f := parse(t, small)
+	dir, first := t.TempDir(), new(sync.Once)
+	attempt := func() (*Record, error) {
+		return f.Run(t.Context(), Options{Dir: dir, Seed: f.Seed.Value, Torntail: "test", Open: func(string, string) (campaign.Backend, error) {
+			b := campaign.Simulation()
+			b.Place = silent{b.Place, first}
+			return b, nil
+		}})
+	}
+	rec, err := attempt()
+	require.ErrorContains(t, err, "cell engine/always/kill/registers/ext4: a-server did not start")
+	require.Equal(t, 1, rec.Left())
+	require.Equal(t, result.Unknown, rec.Report().Results[0].Verdict)
+	rec, err = attempt()
+	require.NoError(t, err)
+	require.Zero(t, rec.Left())
 }
