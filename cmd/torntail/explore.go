@@ -173,7 +173,7 @@ func (c *exploreCmd) options() ([]*explore.Options, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	modes, notes, err := modesUnder(store, c.Conf, real, c.Mode, modesOnDisk(store))
+	modes, notes, err := modesUnder(store, c.Conf, real, !real, c.Mode, modesOnDisk(store))
 	if err != nil {
 		return nil, nil, err
 	}

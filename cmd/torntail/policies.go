@@ -244,7 +244,7 @@ func (c *policiesCmd) settings() ([]setting, error) {
 		list = append(list, setting{strings.Join(parts, "; "), m.With(more)})
 	}
 	if c.Conf != "" {
-		under, notes, err := modesUnder(redis.Store, c.Conf, c.Target != "engine", nil, nil)
+		under, notes, err := modesUnder(redis.Store, c.Conf, c.Target != "engine", false, nil, nil)
 		if err != nil {
 			return nil, err
 		}

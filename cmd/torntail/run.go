@@ -263,16 +263,20 @@ func bearable(m *product.Mode, target string) error {
 // which of its lines torntail overrides.
 func (c *runCmd) modes() (list []product.Mode, notes []string, err error) {
 	store := target.StoreOf(c.Target)
-	return modesUnder(store, c.Conf, c.Target != "engine", c.Mode, store.DefaultModes())
+	return modesUnder(store, c.Conf, c.Target != "engine", true, c.Mode, store.DefaultModes())
 }
 
 // modesUnder are the modes that are named, on top of a configuration file if there is one, or
-// what the file itself amounts to; of neither, others.
-func modesUnder(store product.Store, file string, foreign bool, names, others []string) (list []product.Mode, notes []string, err error) {
+// what the file itself amounts to; of neither, others. evictions: the command can tell evicted
+// keys from lost ones.
+func modesUnder(store product.Store, file string, foreign, evictions bool, names, others []string) (list []product.Mode, notes []string, err error) {
 	var conf *product.Conf
 	if file != "" {
 		if conf, err = store.ReadConf(file, foreign); err != nil {
 			return nil, nil, fmt.Errorf("--conf: %w", err)
+		}
+		if conf.Evicts != "" && !evictions {
+			return nil, nil, fmt.Errorf("--conf: %s: %w", conf.Evicts, redis.ErrEvicts)
 		}
 		for _, line := range conf.Overridden {
 			notes = append(notes, fmt.Sprintf("%s: overridden, torntail decides on %s itself", line, line.Name))

@@ -11,6 +11,8 @@ type Conf struct {
 	Mode Mode
 	// Overridden are lines that an experiment decides on itself.
 	Overridden []ConfLine
+	// Evicts is the line, as FILE:LINE, by which the server deletes keys to make room; "": it does not.
+	Evicts string
 }
 
 // ConfLine is a line of a configuration file.

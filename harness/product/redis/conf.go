@@ -181,8 +181,10 @@ func (c *conf) read(file string, foreign bool, depth int) error {
 			return fail(fmt.Sprintf("%s: %v", d, err))
 		}
 		c.add(d)
-		if strings.HasPrefix(name, "maxmemory") && c.cluster && Evicts(c.Directives) {
-			return fail(ErrEvicts.Error())
+		if strings.HasPrefix(name, "maxmemory") && Evicts(c.Directives) {
+			if c.Evicts = fmt.Sprintf("%s:%d", file, i+1); c.cluster {
+				return fail(ErrEvicts.Error())
+			}
 		}
 	}
 	return nil
