@@ -163,7 +163,11 @@ func (t *servers) pairs() {
 	if len(modes) == 0 {
 		return
 	}
-	fmt.Fprintf(&t.b, "\n### Which version reads what another has left\n\n| versions | %s | shown by |\n|---|%s---|\n", text(strings.Join(modes, " | ")), strings.Repeat("---|", len(modes)))
+	t.b.WriteString("\n### Which version reads what another has left\n\n| versions |")
+	for _, m := range modes {
+		fmt.Fprintf(&t.b, " %s |", text(m))
+	}
+	fmt.Fprintf(&t.b, " shown by |\n|---|%s---|\n", strings.Repeat("---|", len(modes)))
 	for _, name := range t.targets {
 		if len(result.Versions(name)) < 2 {
 			continue

@@ -36,6 +36,7 @@ func TestServers(t *testing.T) {
 		"| ./a\\|b | 9.1.2 | 2 | 0 | 1 | 0 | 1 | 40 |",
 		"| valkey-9.1 | F10: a tool | 5 of 40 | hybrid, hybrid-always: power, power-in-rewrite | ` torntail run --target valkey-9.1 --mode hybrid-always --crash power-in-rewrite --workload registers --runs 20 --seed 7 ` |",
 		"| ./a\\|b | no known finding: hole | 2 of 20 |",
+		"| versions | rdb | always | shown by |\n|---|---|---|---|\n",
 		"| redis-8.0 then redis-7.0 | unrecoverable in 20 runs of 20 | reads it | ` torntail run --target redis-8.0 --then redis-7.0 --mode rdb",
 	} {
 		assert.Contains(t, b.String(), want)
