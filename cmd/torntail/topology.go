@@ -8,17 +8,22 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/harness/cluster"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/internal/atomicfile"
 )
 
 type topologyCmd struct {
 	Up   topologyUpCmd   `cmd:"" help:"Start servers, Sentinels and proxies, print their addresses, and stay."`
 	Env  topologyEnvCmd  `cmd:"" help:"Print the addresses again, as environment variables."`
-	Down topologyDownCmd `cmd:"" help:"End the topology that is up."`
+	Down topologyDownCmd `cmd:"" help:"End the topology that is up, and say what became of your client's writes."`
+
+	Account topologyAccountCmd `cmd:"" help:"What was acknowledged to your client, and what of it is lost."`
 }
 
 type topologyUpCmd struct {
@@ -28,6 +33,7 @@ type topologyUpCmd struct {
 	Quorum    int      `help:"Sentinels that must agree; default the majority." placeholder:"N"`
 	Mode      []string `help:"How servers keep their data: always, everysec, no, rdb, none, ... (torntail list modes); n2:none says it of one; default no." placeholder:"[NODE:]NAME"`
 	Directive []string `help:"A line of redis.conf as NAME=VALUE, or of one server's as n2:NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none"`
+	Disk      string   `help:"Where servers and Sentinels keep their files: fuse (a fault disk each, with power cuts and full disks; all of it in memory) or host; default fuse where there is FUSE." enum:",fuse,host" default:"" placeholder:"fuse|host"`
 	Name      string   `help:"What it is called, to tell several that are up from each other." placeholder:"NAME"`
 	Password  bool     `help:"Servers and Sentinels want a password, drawn now and printed with the addresses: for machines that others use, too."`
 }
@@ -43,7 +49,9 @@ Then, in another terminal:
 
   eval "$(torntail topology env)"                   TORNTAIL_N1, TORNTAIL_SENTINELS, ...
   torntail fault 'cut n1,c1 -> n2,n3,s1,s2,s3 both for 10s'
+  torntail fault 'power-cut n1'                     (restart n1 starts it again)
   torntail status
+  torntail topology account                         what your client has lost
   torntail topology down`
 }
 
@@ -75,9 +83,14 @@ func (c *topologyUpCmd) Run(a *app) error {
 			return usage(err)
 		}
 	}
+	if c.Disk == "fuse" {
+		if err := machine.DiskCalled(c.Disk).Available(); err != nil {
+			return environment(err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true, Host: true, Name: c.Name})
+	up, err := cluster.Up(ctx, s, cluster.Options{Server: server.Rig, Seed: 1, Anybody: true, Host: c.Disk == "host", Name: c.Name})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -94,6 +107,7 @@ func (c *topologyUpCmd) Run(a *app) error {
 #   eval "$(torntail topology env%[3]s)"
 #   torntail fault%[4]s 'cut n1,c1 -> n2,n3,s1,s2,s3 both for 10s'    (your client is c1)
 #   torntail status%[4]s
+#   torntail topology account%[3]s    (what your client has lost)
 # Ctrl-C or torntail topology down%[3]s ends it
 `, s.Topology, up.Socket(), of, on)
 	select {
@@ -111,21 +125,27 @@ type topologyFlags struct {
 	Socket string `help:"Control socket of the topology; default that of the only one." placeholder:"PATH"`
 }
 
-func (f *topologyFlags) call(a *app, command string) error {
+func (f *topologyFlags) call(a *app, command string, args ...string) error {
+	text, err := f.ask(command, args...)
+	io.WriteString(a.stdout, text)
+	return err
+}
+
+// ask is call, and prints nothing.
+func (f *topologyFlags) ask(command string, args ...string) (string, error) {
 	socket := f.Socket
 	if socket == "" {
 		found, err := cluster.FindSocket(f.Name)
 		if err != nil {
-			return usage(err)
+			return "", usage(err)
 		}
 		socket = found
 	}
-	text, err := control.Call(socket, command)
-	io.WriteString(a.stdout, text)
+	text, err := control.Call(socket, command, args...)
 	if errors.Is(err, control.ErrNoServer) {
 		err = cluster.ErrNone
 	}
-	return callFailed(err)
+	return text, callFailed(err)
 }
 
 type topologyEnvCmd struct{ topologyFlags }
@@ -136,8 +156,75 @@ func (c *topologyEnvCmd) Help() string {
 
 func (c *topologyEnvCmd) Run(a *app) error { return c.call(a, "env") }
 
-type topologyDownCmd struct{ topologyFlags }
+// accountFlags say of what an account is, and how much of it is shown.
+type accountFlags struct {
+	Journal []string `help:"Journal that the client wrote (docs/account.md); may be repeated. Without it: what passed the proxies." placeholder:"FILE" sep:"none"`
+	Lost    int      `default:"10" help:"So many of the lost writes are shown; default ${default}." placeholder:"N"`
+}
 
-func (c *topologyDownCmd) Help() string { return "Example:\n  torntail topology down" }
+func (f *accountFlags) args() ([]string, error) {
+	if f.Lost < 0 {
+		return nil, usage(fmt.Errorf("--lost %d: want 0 or more", f.Lost))
+	}
+	args := []string{fmt.Sprintf("lost=%d", f.Lost)}
+	for _, path := range f.Journal {
+		whole, err := filepath.Abs(path)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, "journal="+whole)
+	}
+	return args, nil
+}
 
-func (c *topologyDownCmd) Run(a *app) error { return c.call(a, "down") }
+type topologyAccountCmd struct {
+	topologyFlags
+	accountFlags
+	JSON string `name:"json" help:"Write all of it as JSON here; - prints it instead of the text." placeholder:"FILE"`
+}
+
+func (c *topologyAccountCmd) Help() string {
+	return `What your client was acknowledged is held against what the master has now: each write is
+there, replaced, lost, or nothing can be told of it. The writes are those that passed the
+proxies, or those of a journal that your client wrote; then both are compared. Examples:
+
+  torntail topology account
+  torntail topology account --journal app.journal --lost 100
+  torntail topology account --json account.json`
+}
+
+func (c *topologyAccountCmd) Run(a *app) error {
+	args, err := c.args()
+	if err != nil {
+		return err
+	}
+	if c.JSON == "" {
+		return c.call(a, "account", args...)
+	}
+	text, err := c.ask("account", append(args, "json")...)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON == "-":
+		io.WriteString(a.stdout, text)
+		return nil
+	}
+	return atomicfile.WriteBytes(c.JSON, []byte(text))
+}
+
+type topologyDownCmd struct {
+	topologyFlags
+	accountFlags
+}
+
+func (c *topologyDownCmd) Help() string {
+	return "Prints what torntail topology account prints, if your client has written anything. Example:\n  torntail topology down"
+}
+
+func (c *topologyDownCmd) Run(a *app) error {
+	args, err := c.args()
+	if err != nil {
+		return err
+	}
+	return c.call(a, "down", args...)
+}

@@ -116,15 +116,16 @@ func (c *conn) dial() bool {
 		return false
 	}
 	c.server = server
+	var taps [2]func(data []byte)
+	if n.o.Tap != nil {
+		taps[0], taps[1] = n.o.Tap(n.o.Nodes[c.from].Name, n.o.Nodes[c.to].Name)
+	}
 	for i, ends := range [2][2]*net.TCPConn{{c.client, server}, {server, c.client}} {
-		p := &pipe{c: c, src: ends[0], dst: ends[1], from: c.from, to: c.to}
+		p := &pipe{c: c, src: ends[0], dst: ends[1], from: c.from, to: c.to, tap: taps[i]}
 		if i == 1 {
 			p.from, p.to = c.to, c.from
 		}
 		p.changed.L = &n.mu
-		if i == 0 && n.o.Tap != nil {
-			p.tap = n.o.Tap(n.o.Nodes[c.from].Name, n.o.Nodes[c.to].Name)
-		}
 		c.pipes[i] = p
 	}
 	return true

@@ -49,9 +49,9 @@ type Options struct {
 	// Source is the address that the proxies dial from.
 	Source netip.Addr
 	// Tap, when not nil, is asked at each connection for who looks at what the dialler
-	// sends, in order, each part just before it is given to the listener; nil: nobody.
-	// Neither may block, nor keep the bytes.
-	Tap func(from, to string) func(data []byte)
+	// sends, and at what the listener answers: in order, each part just before it is
+	// given to the other; nil: nobody. None may block, nor keep the bytes.
+	Tap func(from, to string) (sent, answered func(data []byte))
 }
 
 // window is how many bytes a proxy takes from a sender before the receiver has

@@ -16,9 +16,9 @@ type acknowledged struct {
 }
 
 // tap looks at what one server sends to another on a connection that it has made.
-func (a *acknowledged) tap(from, to string) func(data []byte) {
+func (a *acknowledged) tap(from, to string) (sent, answered func(data []byte)) {
 	if !slices.Contains(a.servers, from) || !slices.Contains(a.servers, to) {
-		return nil
+		return nil, nil
 	}
 	var tail []byte // of what came before, as long as it may hold a part of an ACK
 	return func(data []byte) {
@@ -30,7 +30,7 @@ func (a *acknowledged) tap(from, to string) func(data []byte) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.upTo[[2]string{from, to}] = max(a.upTo[[2]string{from, to}], offset)
-	}
+	}, nil
 }
 
 // ackStart begins an ACK, up to the length of the offset.

@@ -34,7 +34,8 @@ type Options struct {
 	Host   bool // their files are on the host's disk, also where there can be fault disks
 	// Name is by what a topology that stays is told from others; "": drawn.
 	Name string
-	// Anybody lets the last client stand for whoever connects from another address.
+	// Anybody lets the last client stand for whoever connects from another address: it is
+	// not torntail's, and what it writes is recorded.
 	Anybody bool
 }
 
@@ -49,6 +50,7 @@ type Cluster struct {
 	ends  []proxy.Node // of links: the nodes and the clients
 	net   *proxy.Net
 	acks  acknowledged
+	heard *standing // what is known of somebody else's clients; nil: they are torntail's
 	calls watching
 	// onFaultDisks: each node has one of its own; else a directory of the host's.
 	onFaultDisks bool
@@ -80,12 +82,17 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 		c.rig.Enter(s.Password)
 	}
 	c.acks.servers, c.acks.upTo = s.Topology.ServerNames(), map[[2]string]int64{}
+	tap := c.acks.tap
+	if o.Anybody {
+		c.heard = newStanding(c)
+		tap = c.heard.tap
+	}
 	c.env = c.rig.Env(splitbrain.Admin, o.Seed)
 	c.rig.Shared = c.env
 	for try := 1; ; try++ {
 		c.at = draw()
 		c.ends = c.at.nodes(s.Topology, len(s.Clients), o.Anybody)
-		c.net, err = proxy.Start(proxy.Options{Nodes: c.ends, Source: c.at.ip(proxySource), Tap: c.acks.tap})
+		c.net, err = proxy.Start(proxy.Options{Nodes: c.ends, Source: c.at.ip(proxySource), Tap: tap})
 		if err == nil {
 			break
 		}
@@ -102,7 +109,7 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 		setup.Listen, setup.Profile, setup.Personality = n.Reached, "nvme", "ext4"
 		setup.Seed = seeding.Derive(o.Seed, uint64(len(c.All)))
 		if c.onFaultDisks {
-			setup.Watch.Frozen = c.calls.frozen(name)
+			setup.Watch.Frozen, setup.Forget = c.calls.frozen(name), o.Anybody
 			if s.Plan.SeesCalls() {
 				setup.Watch.Call = c.calls.call(name)
 			}

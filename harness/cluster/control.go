@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/faults/plan"
@@ -74,18 +76,20 @@ func serve(c *Cluster) (*Control, error) {
 		ended: make(chan struct{}), links: plan.NewLinkFaults(c)}
 	k.plans = conduct.NewDesk(c.rig.Clock, k.begin)
 	k.server, err = control.Listen(k.socket, control.Commands{
-		"fault":  func(args []string) (string, error) { return k.plans.Fault(args, strike{k}, c.s.Nodes(), c.o.Seed) },
-		"clear":  func([]string) (string, error) { return k.clear(), nil },
-		"status": func([]string) (string, error) { return k.status(), nil },
-		"env":    func([]string) (string, error) { return k.c.Environment(), nil },
-		"where":  func([]string) (string, error) { return k.c.String(), nil },
-		"down":   func([]string) (string, error) { return k.down() },
+		"fault":   func(args []string) (string, error) { return k.plans.Fault(args, strike{k}, c.s.Nodes(), c.o.Seed) },
+		"clear":   func([]string) (string, error) { return k.clear(), nil },
+		"status":  func([]string) (string, error) { return k.status(), nil },
+		"env":     func([]string) (string, error) { return k.c.Environment(), nil },
+		"where":   func([]string) (string, error) { return k.c.String(), nil },
+		"down":    k.down,
+		"account": k.account,
 	})
 	if err != nil {
 		k.plans.Close()
 		return nil, err
 	}
 	k.release = watchdog.Dir(k.socket)
+	k.c.heard.watch(k.c)
 	return k, nil
 }
 
@@ -101,6 +105,7 @@ func (k *Control) Ended() <-chan struct{} { return k.ended }
 // Close ends the socket and the cluster.
 func (k *Control) Close() error {
 	k.plans.Close()
+	k.c.heard.stop()
 	err := k.server.Close()
 	k.release()
 	k.once.Do(func() {
@@ -111,12 +116,19 @@ func (k *Control) Close() error {
 	return err
 }
 
-func (k *Control) down() (text string, err error) {
+// down says what became of the client's writes, and ends the cluster.
+func (k *Control) down(args []string) (text string, err error) {
 	k.once.Do(func() {
+		if k.c.heard.any() || slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "journal=") }) {
+			if text, err = k.account(args); err != nil {
+				text, err = "no account: "+err.Error()+"\n", nil
+			}
+		}
+		k.c.heard.stop()
 		err = k.c.Close()
 		close(k.ended)
 	})
-	return "down\n", err
+	return text + "down\n", err
 }
 
 // clear ends all faults.
@@ -161,14 +173,39 @@ func ControlSystem() plan.System { return strike{} }
 func (strike) Name() string { return "topology" }
 
 // Lacks implements plan.System.
-func (strike) Lacks(n plan.Need) string { return (*Cluster)(nil).Lacks(n) }
+func (s strike) Lacks(n plan.Need) string { return s.Unwrap().Lacks(n) }
 
-// Unwrap is the cluster, which has the processes.
+// Unwrap is the cluster, which has the processes, and perhaps the disks.
 func (s strike) Unwrap() plan.System {
-	if s.k == nil {
+	switch {
+	case s.k == nil && faultDisks():
+		return ownDisks{}
+	case s.k == nil:
 		return (*Cluster)(nil)
+	case s.k.c.onFaultDisks:
+		return ownDisks{s.k.c, splitbrain.OnDisks{Of: &s.k.c.Nodes}}
 	}
 	return s.k.c
+}
+
+// ownDisks is a cluster that stays, on fault disks. Nobody watches their calls: a strike
+// would hold a call up that another strike may be waiting for.
+type ownDisks struct {
+	*Cluster
+	splitbrain.OnDisks
+}
+
+// Lacks implements plan.System.
+func (ownDisks) Lacks(n plan.Need) string {
+	if n == plan.NeedCalls {
+		return "nobody watches the disk calls of a cluster that stays: torntail splitbrain does"
+	}
+	return ""
+}
+
+// PowerCut implements plan.Power.
+func (d ownDisks) PowerCut(nodes []string, keep *disk.Choice) (why string, err error) {
+	return (&OnFaultDisks{d.Cluster, d.OnDisks}).PowerCut(nodes, keep)
 }
 
 // Links implements plan.Linked.

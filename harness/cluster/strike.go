@@ -26,9 +26,9 @@ func (*Cluster) Name() string { return "cluster" }
 func (*Cluster) Lacks(n plan.Need) string {
 	switch n {
 	case plan.NeedPower, plan.NeedAtRest:
-		return "the servers are on the host's own disk, which cannot lose what it was not told to keep: they have disks of their own where there is FUSE, under torntail splitbrain"
+		return "the servers are on the host's own disk, which cannot lose what it was not told to keep: they have disks of their own where there is FUSE, under torntail splitbrain and topology"
 	case plan.NeedCalls, plan.NeedHeldCalls, plan.NeedDisks:
-		return "the servers are on the host's own disk, whose calls nobody sees: they have disks of their own where there is FUSE, under torntail splitbrain"
+		return "the servers are on the host's own disk, whose calls nobody sees: they have disks of their own where there is FUSE, under torntail splitbrain and topology"
 	}
 	return ""
 }
@@ -40,6 +40,9 @@ func (c *Cluster) recover(n *splitbrain.Node) (why string, err error) {
 		return "", err
 	}
 	c.Ended(n.Name)
+	if c.heard != nil {
+		c.heard.restarted(n.Name)
+	}
 	back, err := machine.Recover(context.Background(), n, n.Mode, nil)
 	if err == nil && back.How == machine.RefusedToStart {
 		why = n.Name + ": " + back.Refusal

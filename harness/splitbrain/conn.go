@@ -226,3 +226,24 @@ func number(text string) int64 {
 	}
 	return n
 }
+
+// IsMaster asks a server whether it is a master, as a task of Admin's environment.
+func IsMaster(c Cluster, node string) (bool, error) {
+	reply, err := Command(c, node, "ROLE")
+	is, ok := parseRole(reply)
+	return ok && is.master, err
+}
+
+// NamedBy is whom a Sentinel takes for the master; "" when it does not say.
+func NamedBy(c Cluster, sentinel string) string {
+	reply, err := Command(c, sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", Master)
+	if err != nil {
+		return ""
+	}
+	return c.NodeAt(address(reply))
+}
+
+// Dial is an administrative connection to a node, for a task of Admin's environment.
+func Dial(c Cluster, node string) (*workloads.Conn, error) {
+	return dial(c.Env(Admin), c.AdminAddr(node), adminLimit)
+}

@@ -48,6 +48,7 @@ var fence = Tables{
 		{"engine/listen", "the engine as a real server"},
 		{"engine/persist.RunChild", "is a process that a real server has started"},
 		{"harness/cluster", "a cluster of real servers, conducted like a simulated one"},
+		{"harness/account", "what was heard of somebody's own client, at real connections"},
 		{"harness/mount", "the fault disk for servers that others start, ruled by the same plans"},
 		{"harness/conduct.Desk", "conducts the plans of what stays, on the clock of the real machine"},
 		{"harness/machine.Process...", "machines with a real server, driven and struck as a simulated one: one for each kind of disk"},
