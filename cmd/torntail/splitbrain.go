@@ -37,9 +37,10 @@ type splitbrainCmd struct {
 	Target       string         `default:"engine" help:"engine (in simulation), redis-server, a name of torntail servers, or the path of a server binary that also runs as Sentinel; default ${default}." placeholder:"TARGET" group:"What is tested"`
 	Topology     string         `help:"Servers and Sentinels: 3+3, 5+5, chain, chain:4+3; default 3+3." placeholder:"N+M" group:"What is tested"`
 	Mode         []string       `help:"How servers keep their data: always, everysec, no, rdb, none, ... (torntail list modes); n2:none says it of one; default no." placeholder:"[NODE:]NAME" group:"What is tested"`
-	Directive    []string       `help:"A line of redis.conf as NAME=VALUE, or of one server's as n2:NAME=VALUE; may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
+	Directive    []string       `help:"A line of redis.conf as NAME=VALUE, or of one server's as n2:NAME=VALUE; of a Sentinel's file as s2:NAME=VALUE (down-after-milliseconds, failover-timeout, parallel-syncs, quorum); may be repeated." placeholder:"N=V" sep:"none" group:"What is tested"`
 	Conf         string         `help:"A redis.conf whose lines the servers get; what torntail decides itself is printed." placeholder:"FILE" type:"existingfile" group:"What is tested"`
 	SentinelConf string         `help:"A sentinel.conf from which times, parallel-syncs and quorum are taken." placeholder:"FILE" type:"existingfile" group:"What is tested"`
+	Discover     bool           `help:"Sentinels find the replicas and each other by themselves, while clients write." group:"What is tested"`
 	Timing       string         `help:"quick: Sentinels act within seconds; announced: the same, and failovers that are asked for (SENTINEL FAILOVER) have the time to be announced; conf: their own defaults and what --sentinel-conf says; default quick." placeholder:"NAME" group:"What is tested"`
 	Quorum       int            `help:"Sentinels that must agree; default the majority." placeholder:"N" group:"What is tested"`
 	Partition    string         `help:"master-alone, master+replica, one-way, flap or clients-outside; default master-alone." placeholder:"NAME" group:"What breaks"`
@@ -81,6 +82,9 @@ and Sentinels behind proxies, which need redis-server, and FUSE for faults of di
   torntail splitbrain --schedule any --runs 100
   torntail splitbrain --plant vote-twice`
 }
+
+// mostListed is how many lost writes of each run are in the report of several.
+const mostListed = 200
 
 // mostRuns bounds --until when --runs is not given, and mostHunted the search for a planted bug.
 const (
@@ -253,6 +257,7 @@ func (c *splitbrainCmd) options() (o splitbrain.Options, err error) {
 	set(&o.Writes, c.Writes)
 	set(&o.Wait, c.WaitReplicas)
 	set(&o.Lag, c.Lag)
+	set(&o.Discover, c.Discover)
 	set(&o.CutAt, c.CutAt)
 	set(&o.CutFor, c.CutFor)
 	set(&o.After, c.After)
@@ -324,6 +329,11 @@ func (c *splitbrainCmd) directives(o *splitbrain.Options) error {
 			return fmt.Errorf("--directive %q: want NAME=VALUE, such as min-replicas-to-write=1", text)
 		}
 		d := splitbrain.Directive{Name: strings.ToLower(name), Value: value}
+		if strings.HasPrefix(node, "s") { // what a Sentinel may be told is checked with the scenario
+			of := o.Settings(node)
+			of.Sentinel = append(slices.Clone(of.Sentinel), d)
+			continue
+		}
 		if slices.Contains(splitbrain.Own, d.Name) {
 			return fmt.Errorf("--directive %q: torntail decides on %s itself", text, d.Name)
 		}
@@ -428,7 +438,10 @@ func (b *splitbrainRun) all(ctx context.Context, cells []*splitbrain.Cell) error
 				}
 				r.Dir = dir
 			} else {
-				r.Suffixes, r.Exposure = nil, nil // of thousands that hold
+				r.Suffixes, r.Exposure, r.Moves, r.LostWrites = nil, nil, nil, nil // of thousands that hold
+			}
+			if b.total > 1 { // all of them are in the run's own file
+				r.LostWrites = r.LostWrites[:min(len(r.LostWrites), mostListed)]
 			}
 			cell.Reports = append(cell.Reports, r)
 			switch r.Verdict {

@@ -101,6 +101,11 @@ type Directories interface {
 	Restore(node string) (why string, err error)
 }
 
+// Configured are servers whose configuration files can be given more lines while they are down.
+type Configured interface {
+	AddLines(node string, lines []string) (why string, err error)
+}
+
 // Linked nodes have links between them, and faults that are in place on these.
 type Linked interface {
 	Links() *LinkFaults
@@ -124,20 +129,21 @@ type Need string
 
 // They are named for the interfaces.
 const (
-	NeedProcesses Need = "processes"
-	NeedChildren  Need = "child processes"
-	NeedForks     Need = "forks"
-	NeedRestarts  Need = "restarts"
-	NeedPower     Need = "power"
-	NeedClocks    Need = "clocks"
-	NeedCalls     Need = "calls"
-	NeedHeldCalls Need = "held calls"
-	NeedDisks     Need = "disks"
-	NeedAtRest    Need = "files at rest"
-	NeedDirs      Need = "directories"
-	NeedLinks     Need = "links"
-	NeedCommands  Need = "commands"
-	NeedAcks      Need = "acknowledgements"
+	NeedProcesses  Need = "processes"
+	NeedChildren   Need = "child processes"
+	NeedForks      Need = "forks"
+	NeedRestarts   Need = "restarts"
+	NeedPower      Need = "power"
+	NeedClocks     Need = "clocks"
+	NeedCalls      Need = "calls"
+	NeedHeldCalls  Need = "held calls"
+	NeedDisks      Need = "disks"
+	NeedAtRest     Need = "files at rest"
+	NeedDirs       Need = "directories"
+	NeedConfigured Need = "configuration files"
+	NeedLinks      Need = "links"
+	NeedCommands   Need = "commands"
+	NeedAcks       Need = "acknowledgements"
 )
 
 // needs are whether a system has it, and why not where it has no word of its own.
@@ -145,20 +151,21 @@ var needs = map[Need]struct {
 	has       func(System) bool
 	otherwise string
 }{
-	NeedProcesses: {has[Processes], "there is no process to signal"},
-	NeedChildren:  {has[Children], "a child process cannot be told from the others"},
-	NeedForks:     {has[Forks], "a real kernel refuses no fork on demand"},
-	NeedRestarts:  {has[Restarts], "torntail does not start the servers"},
-	NeedPower:     {has[Power], "the power cannot be cut"},
-	NeedClocks:    {has[Clocks], "a real process reads the machine's own clock"},
-	NeedCalls:     {has[Calls], "disk calls are out of reach"},
-	NeedHeldCalls: {has[HeldCalls], "disk calls are out of reach"},
-	NeedDisks:     {has[Disks], "the disk is not torntail's"},
-	NeedAtRest:    {has[AtRest], "the disk is not torntail's"},
-	NeedDirs:      {has[Directories], "the server's directory is not torntail's"},
-	NeedLinks:     {has[Linked], "connections between real processes do not pass through torntail in this backend; torntail splitbrain and torntail topology put proxies between them"},
-	NeedCommands:  {has[Commands], "torntail has no connection to the servers"},
-	NeedAcks:      {has[Acks], "no client of torntail's counts acknowledged writes"},
+	NeedProcesses:  {has[Processes], "there is no process to signal"},
+	NeedChildren:   {has[Children], "a child process cannot be told from the others"},
+	NeedForks:      {has[Forks], "a real kernel refuses no fork on demand"},
+	NeedRestarts:   {has[Restarts], "torntail does not start the servers"},
+	NeedPower:      {has[Power], "the power cannot be cut"},
+	NeedClocks:     {has[Clocks], "a real process reads the machine's own clock"},
+	NeedCalls:      {has[Calls], "disk calls are out of reach"},
+	NeedHeldCalls:  {has[HeldCalls], "disk calls are out of reach"},
+	NeedDisks:      {has[Disks], "the disk is not torntail's"},
+	NeedAtRest:     {has[AtRest], "the disk is not torntail's"},
+	NeedDirs:       {has[Directories], "the server's directory is not torntail's"},
+	NeedConfigured: {has[Configured], "there is no configuration file of torntail's"},
+	NeedLinks:      {has[Linked], "connections between real processes do not pass through torntail in this backend; torntail splitbrain and torntail topology put proxies between them"},
+	NeedCommands:   {has[Commands], "torntail has no connection to the servers"},
+	NeedAcks:       {has[Acks], "no client of torntail's counts acknowledged writes"},
 }
 
 func has[C any](on System) bool {

@@ -20,6 +20,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torntail/torntail/checker/replication"
+	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/fusefs/control"
 	"github.com/torntail/torntail/harness/account"
 	"github.com/torntail/torntail/harness/splitbrain"
@@ -99,6 +101,26 @@ func TestAccountOfASoundServer(t *testing.T) {
 		require.Equal(t, "n1", l.Node)
 	}
 	require.ElementsMatch(t, taken, lost)
+}
+
+// TestAccountOfAPowerCut: what a master that syncs nothing has acknowledged is gone when its
+// power was cut, and the account says that its restart took it.
+func TestAccountOfAPowerCut(t *testing.T) {
+	needs.Working(t, fusefs.Available())
+	k := up(t, "2+0")
+	client := redis.NewClient(&redis.Options{Addr: k.c.Addr("n1"), MaxRetries: -1})
+	defer client.Close()
+	for i := range 150 {
+		require.NoError(t, client.SAdd(context.Background(), "members", i).Err())
+	}
+	for _, fault := range []string{"power-cut all keep none", "restart n1", "restart n2"} {
+		said, err := control.Call(k.Socket(), "fault", fault)
+		require.NoError(t, err)
+		require.Contains(t, said, ": struck")
+	}
+	a := asked(t, k)
+	require.Equal(t, map[account.Fate]int{account.Lost: 150}, a.Fates)
+	require.Equal(t, map[string]int{string(replication.RestartedWithout): 150}, a.LostBy)
 }
 
 // dialFrom makes connections that no proxy sees.

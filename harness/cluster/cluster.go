@@ -24,6 +24,7 @@ import (
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/internal/redisconf"
 	"github.com/torntail/torntail/internal/seeding"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // Options say what a cluster is made of, besides its scenario.
@@ -50,6 +51,7 @@ type Cluster struct {
 	ends  []proxy.Node // of links: the nodes and the clients
 	net   *proxy.Net
 	acks  acknowledged
+	logs  splitbrain.Logs
 	heard *standing // what is known of somebody else's clients; nil: they are torntail's
 	calls watching
 	// onFaultDisks: each node has one of its own; else a directory of the host's.
@@ -113,6 +115,9 @@ func Start(ctx context.Context, s *splitbrain.Scenario, o Options) (_ *Cluster, 
 			if s.Plan.SeesCalls() {
 				setup.Watch.Call = c.calls.call(name)
 			}
+		}
+		if !o.Anybody {
+			setup.Watch.Says = c.logs.Of(name)
 		}
 		n.Mode = setup.Mode
 		c.All = append(c.All, n)
@@ -240,6 +245,10 @@ func Run(ctx context.Context, s *splitbrain.Scenario, o Options) (out *splitbrai
 	version := c.All[0].Machine.(interface{ Redis() *process.Redis }).Redis().Version
 	c.env.Enter()
 	out, err = splitbrain.Conduct(c.world(), s, o.Seed)
+	if err == nil && splitbrain.Judge(s, out).Verdict != result.Holds {
+		nodes := c.Evidence(&c.logs)
+		out.Evidence = func() ([]splitbrain.Evidence, error) { return nodes, nil }
+	}
 	c.env.Leave()
 	stop()
 	if closed := c.Close(); err == nil {

@@ -19,14 +19,16 @@ func TestEveryScenarioCanRunOnRealServers(t *testing.T) {
 
 // TestWhatAClusterCannotSuffer: it is refused before the run.
 func TestWhatAClusterCannotSuffer(t *testing.T) {
-	const onHost = "the servers are on the host's own disk, whose calls nobody sees: they have disks of their own where there is FUSE, under torntail splitbrain"
+	const onHost = "the servers are on the host's own disk, whose calls nobody sees: they have disks of their own where there is FUSE, under torntail splitbrain and topology"
 	for _, c := range []struct {
 		on         plan.System
 		text, want string
 	}{
-		{ControlSystem(), "at 1s: power-cut n1", "the servers are on the host's own disk, which cannot lose what it was not told to keep: they have disks of their own where there is FUSE, under torntail splitbrain"},
-		{ControlSystem(), "at 1s: full n1 0", onHost},
-		{ControlSystem(), "at n1 fsync(*)#1: kill n1", onHost},
+		{splitbrain.System((*Cluster)(nil)), "at 1s: power-cut n1", "the servers are on the host's own disk, which cannot lose what it was not told to keep: they have disks of their own where there is FUSE, under torntail splitbrain and topology"},
+		{strike{&Control{c: new(Cluster)}}, "at 1s: full n1 0", onHost},
+		{strike{&Control{c: &Cluster{onFaultDisks: true}}}, "at 1s: full n1 0", ""},
+		{strike{&Control{c: &Cluster{onFaultDisks: true}}}, "at 1s: power-cut n1", ""},
+		{strike{&Control{c: &Cluster{onFaultDisks: true}}}, "at n1 fsync(*)#1: kill n1", "nobody watches the disk calls of a cluster that stays: torntail splitbrain does"},
 		{splitbrain.System((*Cluster)(nil)), "at 1s: full n1 0", onHost},
 		{splitbrain.System((*OnFaultDisks)(nil)), "at 1s: power-cut n1,n2", ""},
 		{splitbrain.System((*OnFaultDisks)(nil)), "at n1 fsync(*)#1: kill n1", ""},

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/torntail/torntail/faults/vfs"
 )
@@ -15,6 +16,9 @@ import (
 
 // backup is a copy of a directory's files, by path.
 type backup map[string][]byte
+
+// noConf is why more lines missed: a run alone sets all directives itself.
+const noConf = "it is no server of a cluster: torntail run's modes and directives configure it"
 
 // noBackup is why a restore missed.
 const noBackup = "no backup of its files was made"
@@ -51,6 +55,16 @@ func (s *Setup) wipe(fsys vfs.FS) error {
 		return nil
 	}
 	return install(fsys, s.file(), s.Conf)
+}
+
+// addLines adds lines to the server's configuration file, where it has one: the last of a
+// directive counts.
+func (s *Setup) addLines(fsys vfs.FS, lines []string) error {
+	text, err := vfs.ReadFile(fsys, s.file())
+	if err != nil {
+		return err
+	}
+	return install(fsys, s.file(), strings.TrimRight(string(text), "\n")+"\n"+strings.Join(lines, "\n")+"\n")
 }
 
 // remove removes all that is below a directory, but for one file.

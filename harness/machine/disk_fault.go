@@ -158,6 +158,14 @@ func (m *OnFaultDisk) resting() (why string, err error) {
 // Wipe implements plan.Directories.
 func (m *OnFaultDisk) Wipe(string) (why string, err error) { return m.onFiles(m.setup.wipe) }
 
+// AddLines implements plan.Configured.
+func (m *OnFaultDisk) AddLines(_ string, lines []string) (why string, err error) {
+	if m.setup.Conf == "" {
+		return noConf, nil
+	}
+	return m.onFiles(func(fsys vfs.FS) error { return m.setup.addLines(fsys, lines) })
+}
+
 // Backup implements plan.Directories.
 func (m *OnFaultDisk) Backup(string) (why string, err error) {
 	m.volume().With(func(d *disk.Disk) { m.copy, err = copied(d.FS(nil)) })

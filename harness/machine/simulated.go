@@ -638,6 +638,14 @@ func (m *Simulated) AtRest(_ string, damage func(*disk.Disk, string) (int, strin
 // Wipe implements plan.Directories.
 func (m *Simulated) Wipe(string) (why string, err error) { return m.onFiles(m.setup.wipe) }
 
+// AddLines implements plan.Configured.
+func (m *Simulated) AddLines(_ string, lines []string) (why string, err error) {
+	if m.setup.Conf == "" {
+		return noConf, nil
+	}
+	return m.onFiles(func(fsys vfs.FS) error { return m.setup.addLines(fsys, lines) })
+}
+
 // Backup implements plan.Directories.
 func (m *Simulated) Backup(string) (why string, err error) {
 	m.copy, err = copied(m.node.Disk().FS(nil))

@@ -50,6 +50,7 @@ type Simulator struct {
 	onCall  func(node string, c *disk.Call) disk.Decision // nil: nobody hears of calls
 	onPower func(node string, before vfs.FS)              // nil: nobody hears of power cuts
 	found   []splitbrain.Finding                          // while it ran
+	logs    *splitbrain.Logs                              // nil: nobody reads them
 }
 
 var _ splitbrain.Cluster = (*Simulator)(nil)
@@ -130,6 +131,9 @@ func (c *Simulator) place() error {
 			if c.onPower != nil {
 				c.onPower(name, before.FS(nil))
 			}
+		}
+		if c.logs != nil {
+			setup.Watch.Says = c.logs.Of(name)
 		}
 		if c.ended != nil {
 			m := c.spare[i]

@@ -101,7 +101,9 @@ func (c *client) leave() {
 func (c *client) connect() bool {
 	target := c.told // by the task that watches; only that one asks then
 	if c.place.Routing == Sticky {
-		target = c.ask()
+		if target = c.ask(); target != c.told {
+			c.learns(target, Asked)
+		}
 	}
 	target = cmp.Or(target, c.last, Server(0)) // n1 is what the client was configured with
 	conn, err := dial(c.env, c.run.c.Addr(target), connectLimit)
@@ -296,16 +298,28 @@ func (c *client) hear(i int) {
 	}
 	asked := func() (over bool) {
 		if !c.run.stopped {
-			c.believe(i, c.askOne(i))
+			c.believe(i, c.askOne(i), Asked)
 		}
 		return c.run.stopped || c.silent[i] > c.env.Now()
 	}
-	follow(conn, askEvery, asked, func(reply redcon.RESP) { c.believe(i, c.run.c.NodeAt(switched(reply))) })
+	follow(conn, askEvery, asked, func(reply redcon.RESP) { c.believe(i, c.run.c.NodeAt(switched(reply)), Announced) })
 }
 
-func (c *client) believe(i int, named string) {
-	if named != "" && named != c.said[i] {
-		c.said[i], c.told = named, named
+func (c *client) believe(i int, named string, how How) {
+	if named == "" || named == c.said[i] {
+		return
+	}
+	c.said[i] = named
+	if named != c.told {
+		c.learns(named, how)
+	}
+	c.told = named
+}
+
+// learns puts on record who the client is told is the master.
+func (c *client) learns(node string, how How) {
+	if node != "" {
+		c.run.out.Learnt = append(c.run.out.Learnt, Learnt{c.env.Now(), c.number, node, how})
 	}
 }
 

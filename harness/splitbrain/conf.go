@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -74,18 +75,25 @@ func RunID(i int) string { return fmt.Sprintf("%040x", 0xc0ffee00+i) }
 // in the course of seconds.
 func (s *Scenario) sentinelConf(f *redisconf.File, i int, n Network) {
 	at := n.Address(Sentinel(i))
+	timing, quorum, err := s.watching(Sentinel(i))
+	if err != nil {
+		panic(fmt.Sprintf("splitbrain: settings that were checked: %v", err))
+	}
 	f.Linef("sentinel myid %s", RunID(i))
 	f.Linef("sentinel announce-ip %s", at.Host)
 	f.Linef("sentinel announce-port %d", at.Port)
-	f.Line("sentinel monitor", append(append([]string{Master}, n.Address(Server(0)).args()...), strconv.Itoa(s.Quorum))...)
+	f.Line("sentinel monitor", append(append([]string{Master}, n.Address(Server(0)).args()...), strconv.Itoa(quorum))...)
 	if s.Password != "" {
 		f.Directive("requirepass", s.Password)
 		f.Linef("sentinel sentinel-pass %s", s.Password)
 		f.Linef("sentinel auth-pass %s %s", Master, s.Password)
 	}
-	f.Linef("sentinel down-after-milliseconds %s %d", Master, s.Timing.DownAfter.Milliseconds())
-	f.Linef("sentinel failover-timeout %s %d", Master, s.Timing.FailoverTimeout.Milliseconds())
-	f.Linef("sentinel parallel-syncs %s %d", Master, s.ParallelSyncs())
+	f.Linef("sentinel down-after-milliseconds %s %d", Master, timing.DownAfter.Milliseconds())
+	f.Linef("sentinel failover-timeout %s %d", Master, timing.FailoverTimeout.Milliseconds())
+	f.Linef("sentinel parallel-syncs %s %d", Master, cmp.Or(timing.ParallelSyncs, max(1, s.Topology.Servers-1)))
+	if s.Discover {
+		return
+	}
 	for i := 1; i <= s.Topology.Known(); i++ {
 		f.Line("sentinel known-replica", append([]string{Master}, n.Address(Server(i)).args()...)...)
 	}

@@ -105,6 +105,15 @@ func (d OnDisks) directory(name string, do func(of plan.Directories, name string
 	return d.whileDown(n, func() (string, error) { return do(n.Machine.(plan.Directories), name) })
 }
 
+// AddLines implements plan.Configured.
+func (d OnDisks) AddLines(name string, lines []string) (why string, err error) {
+	n, why := d.node(name)
+	if why != "" {
+		return why, nil
+	}
+	return d.whileDown(n, func() (string, error) { return n.Machine.(plan.Configured).AddLines(name, lines) })
+}
+
 // Backup implements plan.Directories.
 func (d OnDisks) Backup(name string) (why string, err error) {
 	n, why := d.node(name)

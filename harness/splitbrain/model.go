@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/torntail/torntail/checker/replication"
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/chart"
 	"github.com/torntail/torntail/reports/model"
@@ -81,12 +82,82 @@ func (f *File) Model() *model.Report {
 		s.Charts = []chart.Chart{plot}
 	}
 	m.Sections = []model.Section{s}
-	if p := f.promotions(s.Labels); len(p.Entries) > 0 {
-		m.Sections = append(m.Sections, p)
+	for _, more := range []model.Section{f.phases(s.Labels), f.promotions(s.Labels), f.moves(s.Labels)} {
+		if len(more.Entries) > 0 {
+			m.Sections = append(m.Sections, more)
+		}
 	}
 	m.Headline = "split brain, " + wording.Times(runs, "run")
 	m.Meaning = fmt.Sprintf("Of %d acknowledged writes %d were lost in %s.", acked, lost, wording.Times(runs, "run"))
 	return m
+}
+
+// phases says of each run that has lost something when that was acknowledged, or what took it.
+func (f *File) phases(labels []string) model.Section {
+	s := model.Section{Title: "When what was lost was acknowledged, and what took it", Unjudged: true, Labels: labels,
+		Caption: "Each lost write is counted once. Disk: not synced, not kept, or taken away; replication: not handed on yet; failover: acknowledged by a master that was being replaced, or had been."}
+	var shown []string
+	for _, p := range replication.Phases() {
+		if f.any(func(r *Report) int { return r.LostBy[string(p)] }) {
+			shown = append(shown, string(p))
+			s.Columns = append(s.Columns, model.Column{Name: string(p), Group: "acknowledged", Unit: model.Writes})
+		}
+	}
+	causes := []string{"disk", "replication", "failover"}
+	for _, cause := range causes {
+		s.Columns = append(s.Columns, model.Column{Name: cause, Group: "taken by", Unit: model.Writes})
+	}
+	for _, c := range f.Cells {
+		for _, r := range c.Reports {
+			if r.Lost == 0 {
+				continue
+			}
+			e := model.Entry{Labels: r.entry(c.Values, f.Sweeps).Labels}
+			for _, p := range shown {
+				e.Figures = append(e.Figures, figure(r.LostBy[p]))
+			}
+			to := map[string]int{}           // older results do not say it
+			for phase, n := range r.LostBy { // any order: into a map
+				to[causeOf(replication.Phase(phase))] += n
+			}
+			for _, cause := range causes {
+				e.Figures = append(e.Figures, figure(to[cause]))
+			}
+			s.Entries = append(s.Entries, e)
+		}
+	}
+	return s
+}
+
+// any reports whether a figure of any run is more than none.
+func (f *File) any(of func(r *Report) int) bool {
+	return slices.ContainsFunc(f.Cells, func(c *Cell) bool {
+		return slices.ContainsFunc(c.Reports, func(r *Report) bool { return of(r) > 0 })
+	})
+}
+
+// mostMoves is how many ways of clients are a table to read.
+const mostMoves = 100
+
+// moves lists how clients came to each new master; nothing where they are too many.
+func (f *File) moves(labels []string) model.Section {
+	s := model.Section{Title: "Clients at a new master", Unjudged: true, Labels: slices.Concat(labels, []string{"new master", "client"}), Columns: []model.Column{
+		{Name: "learnt by", Unit: model.Words}, {Name: "told", Group: "after the promotion", Unit: model.Milliseconds}, {Name: "first write", Group: "after the promotion", Unit: model.Milliseconds}},
+		Caption: "Subscribed: a Sentinel announced it; asked: a Sentinel named it when asked."}
+	for _, c := range f.Cells {
+		for _, r := range c.Reports {
+			run := r.entry(c.Values, f.Sweeps).Labels
+			for i := range r.Moves {
+				m := &r.Moves[i]
+				s.Entries = append(s.Entries, model.Entry{Labels: slices.Concat(run, []string{m.Node, fmt.Sprintf("%s, %s, %s", m.Client, sideWords[m.Side], m.Routing)}), Figures: []model.Figure{
+					{Value: math.NaN(), Shown: cmp.Or(string(m.How), "not told")}, span(m.LearntMS), span(m.FirstMS)}})
+			}
+		}
+	}
+	if len(s.Entries) > mostMoves {
+		s.Entries = nil
+	}
+	return s
 }
 
 // promotions lists each with its outcome. labels are those of the runs.
@@ -119,6 +190,26 @@ func span(ms float64) model.Figure {
 	return model.Figure{Value: ms, Shown: wording.Duration(ms)}
 }
 
+func figure(n int) model.Figure { return model.Figure{Value: float64(n), Shown: fmt.Sprint(n)} }
+
+// lostText is the lost writes, a line each.
+func (r *Report) lostText() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%10s  %-12s %-5s %-6s %12s  %s\n", "at", "key", "by", "client", "offset", "lost")
+	for i := range r.LostWrites {
+		w := &r.LostWrites[i]
+		to := ""
+		if w.To != "" {
+			to = ", to " + w.To
+		}
+		fmt.Fprintf(&b, "%9.3fs  %-12s %-5s %-6s %12d  %s%s\n", w.AtMS/1000, w.Key, w.Node, w.Client, w.Offset, w.Phase, to)
+	}
+	if n := r.Lost - len(r.LostWrites); n > 0 {
+		fmt.Fprintf(&b, "and %d more\n", n)
+	}
+	return b.String()
+}
+
 func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	name := cmp.Or(r.Name, r.Partition, "plan")
 	e := model.Entry{Labels: []string{name}, Target: r.Target, Verdict: r.Verdict, Why: r.Why, Anomalies: r.Anomalies, Of: "case"}
@@ -133,9 +224,11 @@ func (r *Report) entry(values []string, sweeps []Sweep) model.Entry {
 	e.Labels = append(e.Labels, fmt.Sprintf("seed %d", r.Seed))
 	e.Suite = "splitbrain." + strings.ReplaceAll(strings.TrimSpace(r.Target+" "+r.Version), ".", "_")
 	e.Title = strings.Join(append(title, fmt.Sprintf("seed %d", r.Seed)), ", ")
-	count := func(n int) model.Figure { return model.Figure{Value: float64(n), Shown: fmt.Sprint(n)} }
-	e.Figures = []model.Figure{count(r.Total), count(r.Acknowledged), count(r.Lost), count(r.Unattributed),
-		span(r.FailoverMS), span(r.AcceptMS), span(r.DualMasterMS), count(r.Promotions), span(r.ConvergeMS)}
+	e.Figures = []model.Figure{figure(r.Total), figure(r.Acknowledged), figure(r.Lost), figure(r.Unattributed),
+		span(r.FailoverMS), span(r.AcceptMS), span(r.DualMasterMS), figure(r.Promotions), span(r.ConvergeMS)}
+	if len(r.LostWrites) > 0 {
+		e.Folded = []model.Folded{{Title: "the lost writes", Text: r.lostText()}}
+	}
 	var text strings.Builder
 	r.WriteText(&text)
 	e.Report = text.String()

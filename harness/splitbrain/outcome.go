@@ -27,6 +27,22 @@ type Turn struct {
 	SecondID     string `json:"master_replid2,omitempty"`
 }
 
+// Learnt is that a client that looked for the master was told of one.
+type Learnt struct {
+	At     time.Duration
+	Client int
+	Node   string
+	How    How
+}
+
+// How is by what a client learns who is master.
+type How string
+
+const (
+	Announced How = "subscribed" // +switch-master, which it had subscribed to
+	Asked     How = "asked"      // it asked a Sentinel, as it does every second or when its connection breaks
+)
+
 // Suffix is the part of an old master's history that the new one's lacks, read
 // from the old master before it was wiped.
 type Suffix struct {
@@ -47,6 +63,7 @@ type Outcome struct {
 	Ended   time.Duration // when clients stopped
 
 	Notes      []Note
+	Learnt     []Learnt
 	Turns      []Turn // the first of each server is its role at the start
 	Suffixes   []Suffix
 	Statements []plan.StatementReport
@@ -64,6 +81,9 @@ type Outcome struct {
 	Executed   []Executed    // what the files of each server say that it has executed
 	// Why says what an experiment lacked that proved nothing.
 	Why string
+
+	// Evidence takes what is left of the nodes of a run that does not hold; nil: nobody can.
+	Evidence func() ([]Evidence, error)
 
 	Waits    Waits
 	Trace    uint64    // in simulation: the hash of everything that happened

@@ -14,23 +14,25 @@ import (
 	"github.com/torntail/torntail/harness/product/redis"
 )
 
-// NodeSettings are what one server has besides what all have.
+// NodeSettings are what one server or Sentinel has besides what all have.
 type NodeSettings struct {
 	Node  string      `yaml:"node"`
 	Mode  string      `yaml:"mode,omitempty"` // of persistence, by name
 	Redis []Directive `yaml:"redis,omitempty"`
+	// Sentinel is what a Sentinel has: as that of Options, and "quorum".
+	Sentinel []Directive `yaml:"sentinel,omitempty"`
 }
 
-// OfNode splits n2:REST, which says REST of one server; "" and all of it otherwise.
+// OfNode splits n2:REST, which says REST of one server, or s2:REST; "" and all of it otherwise.
 func OfNode(text string) (node, rest string) {
 	node, rest, ok := strings.Cut(text, ":")
-	if name, _, _ := strings.Cut(text, "="); !ok || strings.Contains(name, " ") || len(node) < 2 || node[0] != Server(0)[0] || strings.Trim(node[1:], "0123456789") != "" {
+	if name, _, _ := strings.Cut(text, "="); !ok || strings.Contains(name, " ") || len(node) < 2 || node[0] != Server(0)[0] && node[0] != Sentinel(0)[0] || strings.Trim(node[1:], "0123456789") != "" {
 		return "", text
 	}
 	return node, rest
 }
 
-// Settings are those of a server; it has none of its own yet when they are empty.
+// Settings are those of a server or Sentinel; it has none of its own yet when they are empty.
 func (o *Options) Settings(node string) *NodeSettings {
 	i := slices.IndexFunc(o.Each, func(n NodeSettings) bool { return n.Node == node })
 	if i < 0 {
@@ -53,8 +55,17 @@ func (s *Scenario) settings(node string) NodeSettings {
 // checkPersistence reports a mode that there is not, or settings of no server.
 func (s *Scenario) checkPersistence() error {
 	for _, n := range append([]NodeSettings{{Node: Server(0), Mode: s.Mode}}, s.Each...) {
-		if !slices.Contains(s.Topology.ServerNames(), n.Node) {
-			return fmt.Errorf("settings of %s: topology %s has the servers %s", n.Node, s.Topology, strings.Join(s.Topology.ServerNames(), ", "))
+		sentinel := slices.Contains(s.Topology.SentinelNames(), n.Node)
+		switch {
+		case !sentinel && !slices.Contains(s.Topology.ServerNames(), n.Node):
+			return fmt.Errorf("settings of %s: topology %s has the servers %s", n.Node, s.Topology, strings.Join(slices.Concat(s.Topology.ServerNames(), s.Topology.SentinelNames()), ", "))
+		case sentinel && (n.Mode != "" || len(n.Redis) > 0):
+			return fmt.Errorf("settings of %s: a Sentinel keeps no data: want %s", n.Node, sentinelWords)
+		case !sentinel && len(n.Sentinel) > 0:
+			return fmt.Errorf("settings of %s: a server is no Sentinel", n.Node)
+		}
+		if _, _, err := s.watching(n.Node); err != nil {
+			return err
 		}
 		if n.Mode == "" {
 			continue
@@ -118,7 +129,7 @@ func (s *Scenario) said() (list []string) {
 		if n.Mode != "" {
 			list = append(list, n.Node+": mode "+n.Mode)
 		}
-		for _, d := range n.Redis {
+		for _, d := range slices.Concat(n.Redis, n.Sentinel) {
 			list = append(list, n.Node+": "+d.String())
 		}
 	}

@@ -75,7 +75,11 @@ type Report struct {
 	Failovers []Failover `json:"failovers,omitempty"`
 
 	Exposure []Exposed `json:"exposure"`
-	Suffixes []Suffix  `json:"suffixes,omitempty"`
+	// Moves are the ways of clients to each master that was promoted.
+	Moves []Move `json:"moves,omitempty"`
+	// LostWrites are the lost writes one by one, those that are attributed.
+	LostWrites []LostWrite `json:"lost_writes,omitempty"`
+	Suffixes   []Suffix    `json:"suffixes,omitempty"`
 	// AOFAgrees: every lost write is in the append-only file of the server that
 	// acknowledged it, and in no other's that leads to the last master.
 	AOFAgrees int `json:"aof_agrees"`
@@ -105,6 +109,32 @@ type Exposed struct {
 	Lost      int     `json:"lost"`
 	Seconds   float64 `json:"exposed_s"`
 	PerSecond float64 `json:"lost_per_s"`
+}
+
+// Move is how a client came to a master that was promoted. Times are those from the promotion.
+type Move struct {
+	Client  string  `json:"client"`
+	Side    Side    `json:"side"`
+	Routing Routing `json:"routing"`
+	Node    string  `json:"node"`
+	AtMS    float64 `json:"promoted_ms"` // since clients began
+	How     How     `json:"learnt_by,omitempty"`
+	// LearntMS is when it was told, and FirstMS when its first write there was acknowledged; -1:
+	// it was not, before another was promoted.
+	LearntMS float64 `json:"learnt_ms"`
+	FirstMS  float64 `json:"first_write_ms"`
+}
+
+// LostWrite is an acknowledged write that is gone.
+type LostWrite struct {
+	Key    string  `json:"key"`
+	Client string  `json:"client"`
+	Node   string  `json:"node"` // that acknowledged it
+	AtMS   float64 `json:"at_ms"`
+	Offset int64   `json:"offset"`
+	Phase  string  `json:"phase"`
+	// To is the server whose promotion cost it, or whose return.
+	To string `json:"to,omitempty"`
 }
 
 // Failover is a promotion and its outcome.
@@ -167,6 +197,8 @@ func Judge(s *Scenario, o *Outcome) *Report {
 	}
 	r.steps(o, &a)
 	r.exposures(s, o, &a)
+	r.moves(s, o, &a)
+	r.lostWrites(o, &a)
 	fates, settled := replication.Fate(h, &a, lastMaster(o))
 	if settled && o.Converged {
 		r.Survivors, r.Lost = fates.Survived+len(fates.Refuted), len(fates.Lost)
@@ -257,6 +289,48 @@ func (r *Report) exposures(s *Scenario, o *Outcome, a *replication.Account) {
 	}
 	for _, e := range replication.Exposures(o.History, a, Server(0), groups) {
 		r.Exposure = append(r.Exposure, Exposed{Side: e.Group, Clients: e.Clients, Acked: e.Acked, Lost: e.Lost, Seconds: e.For.Seconds(), PerSecond: e.PerSecond()})
+	}
+}
+
+// moves looks for each client's way to each new master.
+func (r *Report) moves(s *Scenario, o *Outcome, a *replication.Account) {
+	for i, p := range a.Promotions {
+		until := time.Duration(history.Never)
+		if i+1 < len(a.Promotions) {
+			until = a.Promotions[i+1].At
+		}
+		first := map[int]time.Duration{}
+		for j := range o.History.Ops {
+			op := &o.History.Ops[j]
+			if _, known := first[op.Client]; !known && op.Acked() && op.More.Node == p.Node && op.Return >= p.At && op.Return < until {
+				first[op.Client] = op.Return
+			}
+		}
+		for c, place := range s.Clients {
+			m := Move{Client: Client(c), Side: place.Side, Routing: place.Routing, Node: p.Node, AtMS: ms(p.At - o.Began), LearntMS: -1, FirstMS: -1}
+			for _, l := range o.Learnt {
+				// A poll may see the promotion after a Sentinel has told of it.
+				if l.Client == c && l.Node == p.Node && l.At < until && l.At >= p.At-s.Timing.DownAfter {
+					m.How, m.LearntMS = l.How, ms(max(0, l.At-p.At))
+					break
+				}
+			}
+			if at, known := first[c]; known {
+				m.FirstMS = ms(at - p.At)
+			}
+			r.Moves = append(r.Moves, m)
+		}
+	}
+}
+
+func (r *Report) lostWrites(o *Outcome, a *replication.Account) {
+	for _, l := range a.Lost {
+		op := &o.History.Ops[l.Op]
+		w := LostWrite{Key: op.Key, Client: Client(op.Client), Node: op.More.Node, AtMS: ms(op.Return - o.Began), Offset: op.More.Offset, Phase: string(l.Phase)}
+		if l.Promotion >= 0 {
+			w.To = o.History.Events[l.Promotion].Node
+		}
+		r.LostWrites = append(r.LostWrites, w)
 	}
 }
 
@@ -427,10 +501,10 @@ func minReplicasBound(s *Scenario) (bound time.Duration, limited bool) {
 }
 
 // mayEnd reports whether a server may end by itself, or refuse to start: the plan strikes
-// its disk (redis 7.0.15 aof.c flushAppendOnlyFile under always; server.c processCommand of
+// its disk, or gives it other settings (redis 7.0.15 aof.c flushAppendOnlyFile under always; server.c processCommand of
 // a replica that cannot write).
 func (s *Scenario) mayEnd(node string) bool {
-	return slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool { return plan.StrikesDisk(st.Action, node) })
+	return s.Plan.Configures(node) || slices.ContainsFunc(s.Plan.Statements, func(st plan.Statement) bool { return plan.StrikesDisk(st.Action, node) })
 }
 
 // writesFail reports whether the plan makes calls to a server's disk fail: its log may lack

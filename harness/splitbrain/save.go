@@ -13,6 +13,7 @@ import (
 	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/internal/jsonform"
+	"github.com/torntail/torntail/reports/result"
 )
 
 // Files of a directory that an experiment is saved in.
@@ -27,7 +28,8 @@ const (
 
 // Save writes an experiment into a directory, which it makes: the scenario, from
 // which it can be run again, the report, the timeline, the record of every
-// operation, and what the Sentinels announced.
+// operation, and what the Sentinels announced; of a run that does not hold also the nodes' logs
+// and files.
 func Save(dir string, s *Scenario, o *Outcome, r *Report) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -48,6 +50,17 @@ func Save(dir string, s *Scenario, o *Outcome, r *Report) error {
 		}
 		if err := os.WriteFile(filepath.Join(dir, f.name), b.Bytes(), 0o644); err != nil {
 			return err
+		}
+	}
+	if r.Verdict != result.Holds && o.Evidence != nil {
+		nodes, err := o.Evidence()
+		if err != nil {
+			return err
+		}
+		for i := range nodes {
+			if err := nodes[i].save(dir); err != nil {
+				return err
+			}
 		}
 	}
 	return history.Save(filepath.Join(dir, HistoryFile), o.History)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
@@ -62,6 +64,9 @@ type Options struct {
 	// Expiry has keys with a short life written and read everywhere beside the clients'
 	// writes, in database 1. In simulation; real servers are not watched so.
 	Expiry bool `yaml:"expiry,omitempty"`
+	// Discover leaves out of the Sentinels' files whom they would have found in time: replicas
+	// and each other. The plan begins as soon as the replicas follow.
+	Discover bool `yaml:"discover,omitempty"`
 	// MaxRefused and MaxRefusedFor bound the writes that are refused for now (NOREPLICAS,
 	// MISCONF, OOM), and for how long at a stretch none is taken. nil: no limit.
 	MaxRefused    *int           `yaml:"max_refused,omitempty"`
@@ -234,28 +239,59 @@ func places(p *Partition, o Options) (list []ClientPlace, err error) {
 // applySentinel takes the timing that the user's sentinel directives set, so that
 // the default lengths of the experiment fit.
 func (s *Scenario) applySentinel() error {
-	for _, d := range s.Sentinel {
-		var into *time.Duration
-		switch d.Name {
-		case "down-after-milliseconds":
-			into = &s.Timing.DownAfter
-		case "failover-timeout":
-			into = &s.Timing.FailoverTimeout
-		case "parallel-syncs":
-			if _, err := fmt.Sscanf(d.Value, "%d", &s.Timing.ParallelSyncs); err != nil || s.Timing.ParallelSyncs < 1 {
-				return fmt.Errorf("sentinel directive %q: want a number from 1", d)
-			}
-			continue
-		default:
-			return fmt.Errorf("sentinel directive %q is not known: want down-after-milliseconds, failover-timeout or parallel-syncs", d.Name)
-		}
-		var ms int64
-		if _, err := fmt.Sscanf(d.Value, "%d", &ms); err != nil || ms < 1 {
-			return fmt.Errorf("sentinel directive %q: want a number of milliseconds", d)
-		}
-		*into = time.Duration(ms) * time.Millisecond
+	quorum := s.Quorum
+	if err := apply(&s.Timing, &quorum, s.Sentinel); err != nil {
+		return err
+	}
+	if quorum != s.Quorum {
+		return fmt.Errorf("sentinel directive quorum: want the scenario's own quorum")
 	}
 	return nil
+}
+
+// sentinelWords are the directives of a Sentinel that are known.
+const sentinelWords = "down-after-milliseconds, failover-timeout, parallel-syncs or, for one Sentinel, quorum"
+
+// apply puts sentinel directives into what they set.
+func apply(t *Timing, quorum *int, list []Directive) error {
+	for _, d := range list {
+		var into *time.Duration
+		var count *int
+		switch d.Name {
+		case "down-after-milliseconds":
+			into = &t.DownAfter
+		case "failover-timeout":
+			into = &t.FailoverTimeout
+		case "parallel-syncs":
+			count = &t.ParallelSyncs
+		case "quorum":
+			count = quorum
+		default:
+			return fmt.Errorf("sentinel directive %q is not known: want %s", d, sentinelWords)
+		}
+		n, err := strconv.ParseInt(d.Value, 10, 32)
+		switch {
+		case (err != nil || n < 1) && count != nil:
+			return fmt.Errorf("sentinel directive %q: want a number from 1", d)
+		case err != nil || n < 1:
+			return fmt.Errorf("sentinel directive %q: want a number of milliseconds", d)
+		case count != nil:
+			*count = int(n)
+		default:
+			*into = time.Duration(n) * time.Millisecond
+		}
+	}
+	return nil
+}
+
+// watching are the periods and the quorum of one Sentinel.
+func (s *Scenario) watching(sentinel string) (t Timing, quorum int, err error) {
+	t, quorum = s.Timing, s.Quorum
+	err = apply(&t, &quorum, s.settings(sentinel).Sentinel)
+	if err == nil && quorum > max(1, s.Topology.Sentinels) {
+		err = fmt.Errorf("settings of %s: quorum %d: want 1 to the %d Sentinels of topology %s", sentinel, quorum, s.Topology.Sentinels, s.Topology)
+	}
+	return t, quorum, err
 }
 
 // failoverTime is how long a cut must last for a failover to have happened for
@@ -287,7 +323,26 @@ func (s *Scenario) Check(on plan.System) error {
 	if s.Topology.Sentinels > 0 && s.Topology.Servers < 2 {
 		return errors.New("a cluster with Sentinels needs at least two servers: there is nobody to fail over to")
 	}
+	for i := range s.Plan.Statements {
+		if c, ok := s.Plan.Statements[i].Action.(*plan.Configure); ok {
+			if err := configurable(c); err != nil {
+				return err
+			}
+		}
+	}
 	return s.Plan.Check(on, s.Nodes())
+}
+
+// configurable reports lines that no server is given at a restart: those on which torntail
+// decides itself, and whatever does not decide what is kept.
+func configurable(c *plan.Configure) error {
+	for _, line := range c.Lines {
+		name, value, _ := strings.Cut(line, " ")
+		if err := redis.Takes(Directive{Name: strings.ToLower(name), Value: strings.TrimSpace(value)}, Own); err != nil {
+			return fmt.Errorf("%s: %w", c, err)
+		}
+	}
+	return nil
 }
 
 // expected is about how many writes there will be, for memory.
@@ -297,9 +352,4 @@ func (s *Scenario) expected() int {
 		n = float64(s.Writes)
 	}
 	return int(min(n, 1<<16))
-}
-
-// ParallelSyncs is how many replicas are reconfigured at once.
-func (s *Scenario) ParallelSyncs() int {
-	return cmp.Or(s.Timing.ParallelSyncs, max(1, s.Topology.Servers-1))
 }

@@ -63,14 +63,19 @@ func TestWhatAUserSaysOfAScenario(t *testing.T) {
 	require.Equal(t, 2, s.Quorum)
 	require.Equal(t, 8*time.Second, s.Plan.Statements[0].Span.For, "a cut must outlast down-after")
 	for want, o := range map[string]Options{
-		`quorum 4: want 1 to the 3 Sentinels of topology 3+3`:                                                        {Quorum: 4},
-		`unknown partition "alone": want master-alone, master+replica, one-way, flap, clients-outside`:               {Partition: "alone"},
-		`unknown timing "slow": want quick, announced or conf`:                                                       {Timing: "slow"},
-		`unknown routing "x": want follow, sticky or both`:                                                           {Routing: "x"},
-		`2 clients are placed, 3 are asked for`:                                                                      {Clients: 3, Places: map[Side]int{Everywhere: 2}},
-		`sentinel directive "quorum" is not known: want down-after-milliseconds, failover-timeout or parallel-syncs`: {Sentinel: lines("quorum", "3")},
-		`sentinel directive "failover-timeout soon": want a number of milliseconds`:                                  {Sentinel: lines("failover-timeout", "soon")},
-		`want a rate, a number of writes and of replicas to wait for that are not negative, and at most 40 clients`:  {Clients: 41},
+		`quorum 4: want 1 to the 3 Sentinels of topology 3+3`:                                                                                   {Quorum: 4},
+		`unknown partition "alone": want master-alone, master+replica, one-way, flap, clients-outside`:                                          {Partition: "alone"},
+		`unknown timing "slow": want quick, announced or conf`:                                                                                  {Timing: "slow"},
+		`unknown routing "x": want follow, sticky or both`:                                                                                      {Routing: "x"},
+		`2 clients are placed, 3 are asked for`:                                                                                                 {Clients: 3, Places: map[Side]int{Everywhere: 2}},
+		`sentinel directive quorum: want the scenario's own quorum`:                                                                             {Sentinel: lines("quorum", "3")},
+		`sentinel directive "hz 5" is not known: want down-after-milliseconds, failover-timeout, parallel-syncs or, for one Sentinel, quorum`:   {Sentinel: lines("hz", "5")},
+		`settings of s2: quorum 9: want 1 to the 3 Sentinels of topology 3+3`:                                                                   {Each: []NodeSettings{{Node: "s2", Sentinel: lines("quorum", "9")}}},
+		`settings of s2: a Sentinel keeps no data: want down-after-milliseconds, failover-timeout, parallel-syncs or, for one Sentinel, quorum`: {Each: []NodeSettings{{Node: "s2", Mode: "rdb"}}},
+		`settings of n2: a server is no Sentinel`:                                                                                               {Each: []NodeSettings{{Node: "n2", Sentinel: lines("quorum", "2")}}},
+		`settings of s7: topology 3+3 has the servers n1, n2, n3, s1, s2, s3`:                                                                   {Each: []NodeSettings{{Node: "s7", Sentinel: lines("quorum", "2")}}},
+		`sentinel directive "failover-timeout soon": want a number of milliseconds`:                                                             {Sentinel: lines("failover-timeout", "soon")},
+		`want a rate, a number of writes and of replicas to wait for that are not negative, and at most 40 clients`:                             {Clients: 41},
 	} {
 		_, err := New(o)
 		require.EqualError(t, err, want)

@@ -1,6 +1,7 @@
 package splitbrain
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -128,6 +129,7 @@ func (r *Report) WriteText(w io.Writer) {
 		}
 		line("%-28s %7d %6d %5d %8.2fs %s", e.Side, e.Clients, e.Acked, e.Lost, e.Seconds, per)
 	}
+	r.writeMoves(line)
 	if len(r.Suffixes)+r.AOFAgrees+r.AOFDiffer > 0 {
 		line("")
 	}
@@ -148,6 +150,44 @@ func (r *Report) WriteText(w io.Writer) {
 	}
 	line("")
 	r.verdict(line)
+}
+
+// writeMoves says how long clients took to write to a master that was promoted, by how they
+// learnt of it.
+func (r *Report) writeMoves(line func(string, ...any)) {
+	came, never := map[How][]float64{}, map[How]int{}
+	for i := range r.Moves {
+		if m := &r.Moves[i]; m.FirstMS >= 0 {
+			came[m.How] = append(came[m.How], m.FirstMS)
+		} else {
+			never[m.How]++
+		}
+	}
+	if len(r.Moves) == 0 {
+		return
+	}
+	line("")
+	line("from a promotion to a client's first write at the new master:")
+	for _, how := range []How{Announced, Asked, ""} {
+		word := cmp.Or(string(how), "not told")
+		switch n := len(came[how]); {
+		case n > 0 && never[how] > 0:
+			line("  %-12s %s of %s, %d never", word, leastAndMost(came[how]), wording.Times(n+never[how], "client"), never[how])
+		case n > 0:
+			line("  %-12s %s of %s", word, leastAndMost(came[how]), wording.Times(n, "client"))
+		case never[how] > 0:
+			line("  %-12s never, %s", word, wording.Times(never[how], "client"))
+		}
+	}
+}
+
+// leastAndMost is the least and the most of some milliseconds.
+func leastAndMost(list []float64) string {
+	least, most := seconds(slices.Min(list)), seconds(slices.Max(list))
+	if least == most {
+		return least
+	}
+	return least + " to " + most
 }
 
 // laterPhases are those that are shown where something was lost in them, in a word.

@@ -197,7 +197,7 @@ func (r *run) takeSuffixes() {
 // in base files, which are not read.
 func (r *run) readFiles() {
 	for _, node := range r.s.Topology.ServerNames() {
-		e := Executed{Node: node, Before: r.before[node], None: r.s.directive("appendonly", node) != "yes"}
+		e := Executed{Node: node, Before: r.before[node], None: r.s.directive("appendonly", node) != "yes" || r.s.Plan.Configures(node)}
 		if e.None {
 			r.out.Executed = append(r.out.Executed, e)
 			continue

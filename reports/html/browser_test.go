@@ -207,6 +207,28 @@ func TestInTheBrowser(t *testing.T) {
 		b.shoot("porcupine")
 	})
 
+	t.Run("a picture is larger at a press, and as it was again", func(t *testing.T) {
+		var page bytes.Buffer
+		svg := `<svg xmlns="http://www.w3.org/2000/svg" width="400" height="100"><rect width="400" height="100"/></svg>`
+		require.NoError(t, Write(&page, &model.Report{Header: result.Header{Command: "torntail splitbrain"}, Pictures: []model.Picture{{Title: "timeline", SVG: []byte(svg)}}}))
+		b.open(page.String())
+		width := func() float64 {
+			return eval[float64](b, `document.querySelector("figure img").getBoundingClientRect().width`)
+		}
+		press := func(word string) {
+			eval[bool](b, `(() => { [...document.querySelectorAll(".zoom button")].find((b) => b.textContent === "`+word+`").click(); return true; })()`)
+		}
+		own := width()
+		press("larger")
+		press("larger")
+		require.InDelta(t, own*2.25, width(), 1)
+		press("smaller")
+		require.InDelta(t, own*1.5, width(), 1)
+		eval[bool](b, `document.querySelector("figure .scroll").dispatchEvent(new KeyboardEvent("keydown", {key: "0"}))`)
+		require.InDelta(t, own, width(), 1)
+		b.quiet()
+	})
+
 	t.Run("ten thousand crashes", func(t *testing.T) {
 		page := write(t, tenThousand())
 		require.Less(t, len(page), 300_000)

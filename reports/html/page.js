@@ -54,5 +54,34 @@
       show(null);
     }
   });
+  // Pictures are drawings: they stay sharp however large they are. Buttons, and the keys + - 0
+  // where a picture has the focus, make them larger around the middle of what is seen.
+  const zoom = (img, factor) => {
+    const box = img.parentElement, was = img.getBoundingClientRect().width;
+    const own = Number(img.dataset.own) || was;
+    img.dataset.own = own;
+    const width = factor === 0 ? own : Math.max(own / 2, Math.min(own * 32, was * factor));
+    const middle = (box.scrollLeft + box.clientWidth / 2) / was;
+    img.classList.toggle("zoomed", width !== own);
+    img.style.width = width === own ? "" : `${width}px`;
+    box.scrollLeft = middle * width - box.clientWidth / 2;
+  };
+  const steps = [["larger", 1.5, "+"], ["smaller", 1 / 1.5, "-"], ["as it was", 0, "0"]];
+  document.querySelectorAll("figure img").forEach((img) => {
+    const bar = document.createElement("div");
+    bar.className = "zoom";
+    steps.forEach(([name, factor]) => {
+      const b = document.createElement("button");
+      b.type = "button";
+      b.textContent = name;
+      b.addEventListener("click", () => zoom(img, factor));
+      bar.append(b, " ");
+    });
+    img.parentElement.before(bar);
+    img.parentElement.addEventListener("keydown", (e) => {
+      const at = steps.find(([, , key]) => key === e.key);
+      if (at && !e.ctrlKey && !e.metaKey && !e.altKey) zoom(img, at[1]);
+    });
+  });
   document.documentElement.dataset.ready = "yes";
 })();

@@ -20,6 +20,7 @@ type section struct {
 	Wide                   []drawing
 	Reports                []pair // what the command printed of entries, where that says more
 	Open                   bool   // of one only
+	Folded                 []pair // lists to look through
 }
 
 // heading is a cell of a table's head.
@@ -80,6 +81,11 @@ func sectionOf(s *model.Section) section {
 		}
 	}
 	v.Open = len(v.Reports) == 1
+	for i := range s.Entries {
+		for _, f := range s.Entries[i].Folded {
+			v.Folded = append(v.Folded, pair{clean(s.Entries[i].Name() + ": " + f.Title), wording.Clean(strings.TrimRight(f.Text, "\n"), true)})
+		}
+	}
 	for i := range s.Charts {
 		v.Charts = append(v.Charts, draw(&s.Charts[i]))
 	}

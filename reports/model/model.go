@@ -107,12 +107,17 @@ type Entry struct {
 	InWords []string // the figures in words, a line each
 	Notes   []string // below its row
 	Report  string   // what the command prints of it, where that says more than the figures
+	// Folded are lists to look through, in the format that can fold them away.
+	Folded []Folded
 
 	Anomalies map[string]int // name: how often it was seen
 	Of        string         // in what: "run", "state", "image"; "" is run
 	Seen      []Seen         // known findings
 	Failures  []Failure
 }
+
+// Folded is a long text with a line that stands for it.
+type Folded struct{ Title, Text string }
 
 // Figure is a value and how it is shown.
 type Figure struct {
