@@ -11,17 +11,18 @@ import (
 type InstantKind uint8
 
 const (
-	AtTime  InstantKind = iota // Time since the start of the run
-	AtAfter                    // Time after the previous statement took place
-	AtAck                      // the N-th acknowledged write of the run
-	AtCall                     // a disk call
+	AtTime    InstantKind = iota // Time since the start of the run
+	AtAfter                      // Time after the previous statement took place
+	AtAck                        // the N-th acknowledged write of the run
+	AtRequest                    // the N-th request of a client in the run
+	AtCall                       // a disk call
 )
 
 // Instant is when a statement strikes (or, after until, when it ends).
 type Instant struct {
 	Kind InstantKind
 	Time time.Duration // AtTime, AtAfter; AtCall ("after"): calls that enter earlier in the run are not counted
-	N    int           // AtAck, AtCall: counted from 1
+	N    int           // AtAck, AtRequest, AtCall: counted from 1
 
 	// The rest is for AtCall: the N-th call on Node that matches.
 	Node  string
@@ -43,6 +44,8 @@ func (t Instant) String() string {
 		return "+" + t.Time.String()
 	case AtAck:
 		return "ack#" + strconv.Itoa(t.N)
+	case AtRequest:
+		return "request#" + strconv.Itoa(t.N)
 	}
 	s := t.Node + " " + t.Call.String() + "#" + strconv.Itoa(t.N)
 	if t.Time > 0 {

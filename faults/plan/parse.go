@@ -119,7 +119,7 @@ func (c *cursor) percent() (float64, *Error) {
 
 // instant reads what stands between "at" and the colon, or after "until".
 func (c *cursor) instant() (t Instant, err *Error) {
-	const want = "an instant: 1.5s, +200ms, ack#100, or a call such as n1 fsync(*.aof)#1"
+	const want = "an instant: 1.5s, +200ms, ack#100, request#100, or a call such as n1 fsync(*.aof)#1"
 	c.skip()
 	pos := c.pos
 	if pos == len(c.text) {
@@ -139,6 +139,11 @@ func (c *cursor) instant() (t Instant, err *Error) {
 	if c.pos < len(c.text) && c.text[c.pos] == '#' && w == "ack" {
 		t.Kind = AtAck
 		t.N, err = c.number("the number of an acknowledgement, such as ack#100")
+		return t, err
+	}
+	if c.pos < len(c.text) && c.text[c.pos] == '#' && w == "request" {
+		t.Kind = AtRequest
+		t.N, err = c.number("the number of a request, such as request#100")
 		return t, err
 	}
 	if isOp(w) && c.pos < len(c.text) && c.text[c.pos] == '(' {

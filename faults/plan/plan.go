@@ -82,7 +82,7 @@ func (p *Plan) Instants() []time.Duration {
 		switch p.Statements[i].At.Kind {
 		case AtAfter:
 			list[i] += before
-		case AtAck:
+		case AtAck, AtRequest:
 			list[i] = before
 		}
 		before = list[i]

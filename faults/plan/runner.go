@@ -36,6 +36,8 @@ type Runner struct {
 	active  uint64 // kinds of calls that faults in place are about
 	timed   bool   // an instant on the clock has been set since TimeSet was last asked
 	nextAck int    // acknowledgement that something waits for next; never 0
+	// nextRequest is the same of requests.
+	nextRequest int
 
 	// One buffer for each method that returns triggers: carrying one out may
 	// lead to a call of another.
@@ -152,7 +154,7 @@ func (r *Runner) Reset(p *Plan) {
 
 // refresh recomputes what the hot methods look at first.
 func (r *Runner) refresh() {
-	r.watched, r.active, r.nextAck = 0, 0, noAck
+	r.watched, r.active, r.nextAck, r.nextRequest = 0, 0, noAck, noAck
 	for i := range r.states {
 		st, s := &r.states[i], &r.statements[i]
 		switch {
@@ -160,10 +162,14 @@ func (r *Runner) refresh() {
 			r.watched |= st.start.kinds
 		case st.phase == waiting && s.At.Kind == AtAck:
 			r.nextAck = min(r.nextAck, s.At.N)
+		case st.phase == waiting && s.At.Kind == AtRequest:
+			r.nextRequest = min(r.nextRequest, s.At.N)
 		case st.phase == inPlace && s.Span.Kind == SpanUntil && s.Span.Until.Kind == AtCall:
 			r.watched |= st.end.kinds
 		case st.phase == inPlace && s.Span.Kind == SpanUntil && s.Span.Until.Kind == AtAck:
 			r.nextAck = min(r.nextAck, s.Span.Until.N)
+		case st.phase == inPlace && s.Span.Kind == SpanUntil && s.Span.Until.Kind == AtRequest:
+			r.nextRequest = min(r.nextRequest, s.Span.Until.N)
 		}
 		if st.phase == inPlace && st.own != nil {
 			r.active |= st.target.kinds
@@ -227,13 +233,27 @@ func (r *Runner) OnAck(n int, now time.Duration) []Trigger {
 	if n < r.nextAck {
 		return nil
 	}
+	return r.counted(AtAck, n, now)
+}
+
+// OnRequest is told how many requests clients have begun so far, all together. The slice is
+// good until the next OnRequest or OnAck.
+func (r *Runner) OnRequest(n int, now time.Duration) []Trigger {
+	if n < r.nextRequest {
+		return nil
+	}
+	return r.counted(AtRequest, n, now)
+}
+
+// counted are the strikes of a kind of instant that is a number.
+func (r *Runner) counted(kind InstantKind, n int, now time.Duration) []Trigger {
 	out := r.ackTriggers[:0]
 	for i := range r.states {
 		st, s := &r.states[i], &r.statements[i]
 		switch {
-		case st.phase == waiting && s.At.Kind == AtAck && s.At.N <= n:
+		case st.phase == waiting && s.At.Kind == kind && s.At.N <= n:
 			out = r.fireNow(out, i, now)
-		case st.phase == inPlace && s.Span.Kind == SpanUntil && s.Span.Until.Kind == AtAck && s.Span.Until.N <= n:
+		case st.phase == inPlace && s.Span.Kind == SpanUntil && s.Span.Until.Kind == kind && s.Span.Until.N <= n:
 			out = r.endNow(out, i, now)
 		}
 	}

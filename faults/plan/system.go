@@ -124,6 +124,11 @@ type Acks interface {
 	CountsAcks()
 }
 
+// Requests of clients are counted as they are sent.
+type Requests interface {
+	CountsRequests()
+}
+
 // Need is something of a System's that a fault needs.
 type Need string
 
@@ -144,6 +149,7 @@ const (
 	NeedLinks      Need = "links"
 	NeedCommands   Need = "commands"
 	NeedAcks       Need = "acknowledgements"
+	NeedRequests   Need = "requests"
 )
 
 // needs are whether a system has it, and why not where it has no word of its own.
@@ -166,6 +172,7 @@ var needs = map[Need]struct {
 	NeedLinks:      {has[Linked], "connections between real processes do not pass through torntail in this backend; torntail splitbrain and torntail topology put proxies between them"},
 	NeedCommands:   {has[Commands], "torntail has no connection to the servers"},
 	NeedAcks:       {has[Acks], "no client of torntail's counts acknowledged writes"},
+	NeedRequests:   {has[Requests], "requests are counted in clusters (torntail splitbrain); ack#N counts acknowledged writes"},
 }
 
 func has[C any](on System) bool {
@@ -245,6 +252,8 @@ func (s *Statement) lacking(on System) string {
 		switch t.Kind {
 		case AtAck:
 			why = NeedAcks.lacking(on)
+		case AtRequest:
+			why = NeedRequests.lacking(on)
 		case AtCall:
 			why = NeedCalls.lacking(on)
 		}

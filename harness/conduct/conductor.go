@@ -182,12 +182,17 @@ func both(d, e disk.Decision) disk.Decision {
 }
 
 // OnAck is told how many writes have been acknowledged so far.
-func (c *Conductor) OnAck(n int) {
+func (c *Conductor) OnAck(n int) { c.counted((*plan.Runner).OnAck, n) }
+
+// OnRequest is told how many requests clients have begun so far.
+func (c *Conductor) OnRequest(n int) { c.counted((*plan.Runner).OnRequest, n) }
+
+func (c *Conductor) counted(told func(r *plan.Runner, n int, now time.Duration) []plan.Trigger, n int) {
 	c.world.Lock()
 	now := c.world.Now()
 	var fired []strike
 	for _, g := range c.given {
-		for _, t := range g.runner.OnAck(n, now-g.began) {
+		for _, t := range told(&g.runner, n, now-g.began) {
 			fired = append(fired, strike{g, t})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/splitbrain"
 	"github.com/torntail/torntail/reports/result"
 )
@@ -133,4 +134,19 @@ func TestWhatDoesNotHoldIsSavedWhole(t *testing.T) {
 	_, r, err := splitbrain.Load(dir)
 	require.NoError(t, err)
 	require.Equal(t, result.Unknown, r.Verdict)
+}
+
+// TestAtARequest: a statement strikes by what clients have sent, also while nothing is
+// acknowledged.
+func TestAtARequest(t *testing.T) {
+	const text = "at request#100: pause n1 for 2s\nat request#104: cut n1 -> n2 both for 1s\n"
+	r, out := conducted(t, text, splitbrain.Options{Clients: 5, Routing: "sticky"})
+	require.True(t, r.Struck)
+	op := out.History.Ops[99]
+	require.InDelta(t, float64(op.Invoke-out.Began), float64(out.Statements[0].At), float64(2*time.Millisecond))
+	require.Greater(t, out.Statements[1].At, out.Statements[0].At)
+	p, err := plan.Parse("plan 1\nat request#3: kill n1\n")
+	require.NoError(t, err)
+	require.Equal(t, "plan 1\nat request#3: kill n1\n", p.String())
+	require.ErrorContains(t, p.Check(machine.Kinds[0].System, nil), "requests are counted in clusters")
 }

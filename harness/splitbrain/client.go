@@ -85,6 +85,7 @@ func (c *client) live() {
 			return
 		}
 		r.begun++
+		r.conductor.OnRequest(r.begun)
 		c.write()
 		next = max(next+gap, c.env.Now()) // a client that was held up does not hurry to catch up
 	}

@@ -100,6 +100,9 @@ func (k strike) Unwrap() plan.System { return k.c }
 // CountsAcks implements plan.Acks.
 func (strike) CountsAcks() {}
 
+// CountsRequests implements plan.Requests.
+func (strike) CountsRequests() {}
+
 // Links implements plan.Linked.
 func (k strike) Links() *plan.LinkFaults { return k.r.links }
 

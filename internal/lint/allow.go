@@ -113,6 +113,7 @@ var fence = Tables{
 		{"faults/sim.coroutine.run", "recover runtime/debug.Stack", "reports a task's panic, or ends the unwinding of a killed one"},
 		{"faults/sim.World.line", "os.File.Write", "the trace may go to a file: nothing of it comes back"},
 		{"harness/explore.again.cut", "harness/explore.enumerator.choices harness/explore.explorer.add", "hands a crash image to the explorer while the recovery stands still"},
+		{"harness/splitbrain.Logs.Of", "sync.Mutex.Lock sync.Mutex.Unlock", "hears the logs of real servers too, on goroutines of theirs"},
 		{"harness/claims.computer.cutAtCall", "sync/atomic.Int64.Add", "counts calls on real servers too, where several goroutines make them"},
 		{"harness/claims.rewriteBlocks", "sync/atomic.Bool.Load sync/atomic.Bool.Store", "as cutAtCall"},
 		{"checker/history.open", "github.com/klauspost/compress/gzip.NewReader github.com/klauspost/compress/zstd.NewReader github.com/klauspost/compress/zstd.WithDecoderConcurrency " +
