@@ -2,28 +2,17 @@ package checker
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker/anomaly"
 	"github.com/torntail/torntail/checker/history"
 )
 
-// refusing are the first words with which a server answers that takes no writes for now:
-// redis 7.0.15 server.c processCommand (deny-write conditions of disk, replicas and memory)
-// and multi.c, where a transaction is discarded for one of them.
-var refusing = []string{"MISCONF ", "NOREPLICAS ", "OOM ", "EXECABORT "}
-
 func refused(op *history.Op) bool {
 	if op.Outcome != history.Failed || op.More == nil || !op.Writes() {
 		return false
 	}
-	for _, word := range refusing {
-		if strings.HasPrefix(op.More.Err, word) {
-			return true
-		}
-	}
-	return false
+	return history.RefusesForNow(op.More.Err)
 }
 
 // Refusals counts the writes that were refused for now, and says for how long at a stretch

@@ -136,10 +136,11 @@ func (r *Run) besideSteps(n int) error {
 		return err
 	}
 	for i := range n {
-		if err := b.conn.answers(&besideSteps[(first+i)%len(besideSteps)]); err != nil {
+		refused, err := b.conn.answers(&besideSteps[(first+i)%len(besideSteps)])
+		if err != nil {
 			return err
 		}
-		r.rec.BesideAnswered(place-n+1+i, r.env.Now())
+		r.rec.BesideAnswered(place-n+1+i, r.env.Now(), refused)
 		b.next++
 	}
 	return nil
@@ -152,14 +153,17 @@ func (c *Conn) ask(s *besideStep) {
 	}
 }
 
-// answers reads what a step's commands are answered. An error reply is an answer.
-func (c *Conn) answers(s *besideStep) error {
+// answers reads what a step's commands are answered. An error reply is an answer; refused:
+// one says that the server takes no writes for now.
+func (c *Conn) answers(s *besideStep) (refused bool, err error) {
 	for range s.commands {
-		if _, err := c.Reply(); err != nil {
-			return err
+		reply, err := c.Reply()
+		if err != nil {
+			return refused, err
 		}
+		refused = refused || reply.Type == redcon.Error && history.RefusesForNow(reply.String())
 	}
-	return nil
+	return refused, nil
 }
 
 // found says in which state the client's keys have come back; it goes on behind the
@@ -243,7 +247,7 @@ func PlayBeside(c *Conn, timeout time.Duration) (states []string, err error) {
 		if err := c.Flush(); err != nil {
 			return nil, err
 		}
-		if err := c.answers(&besideSteps[i]); err != nil {
+		if _, err := c.answers(&besideSteps[i]); err != nil {
 			return nil, err
 		}
 		state, err := r.besideState(c, timeout)

@@ -82,11 +82,11 @@ func (r *Recorder) BesideSent(b history.Beside) int {
 }
 
 // BesideAnswered records that it was answered; a closed record stays as it is.
-func (r *Recorder) BesideAnswered(place int, at time.Duration) {
+func (r *Recorder) BesideAnswered(place int, at time.Duration, refused bool) {
 	if r.closed || r.isCut && at > r.cut {
 		return
 	}
-	r.H.Beside[place].Answered = at
+	r.H.Beside[place].Answered, r.H.Beside[place].Refused = at, refused
 }
 
 // Settle says that what nobody had asked for is as durable as a reply, and reports whether

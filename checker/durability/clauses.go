@@ -294,22 +294,23 @@ func excused(ep *history.Epoch, c *contract.Contract, from, to time.Duration) ti
 const afterFailedSave = 5 * time.Second
 
 // LateRename looks for a snapshot that had got its name, and for which the sync of the
-// directory was not begun within DurableWithin+SyncSlack. That of one that takes long is
-// among those in which the server was blocked, and one that failed was begun.
+// directory was not begun within DurableWithin+SyncSlack. What the server spends in a call
+// that takes long, that sync itself or the opening of the directory, does not count, and one
+// that failed was begun.
 func LateRename(ep *history.Epoch, c *contract.Contract) (late Lateness, ok bool) {
+	limit := c.DurableWithin + c.SyncSlack
 	for i := range ep.Snapshots {
 		s := &ep.Snapshots[i]
 		if c.DurableWithin == 0 || s.Failed || s.Renamed > ep.Ended {
 			continue
 		}
-		due := s.Renamed + c.DurableWithin + c.SyncSlack
-		begun := slices.ContainsFunc(ep.Blocked, func(b history.Interval) bool { return b.From >= s.Renamed && b.From <= due })
-		if begun || due >= min(s.Durable, ep.Ended) {
+		until := min(s.Durable, ep.Ended)
+		idle := until - s.Renamed - blocked(ep, s.Renamed, until)
+		if idle <= limit {
 			continue
 		}
-		l := Lateness{Since: s.Renamed, Due: due}
-		waited := Waited(ep, s.Renamed, min(s.Durable, ep.Ended))
-		if due+waited < min(s.Durable, ep.Ended) {
+		l := Lateness{Since: s.Renamed, Due: s.Renamed + limit}
+		if waited := Waited(ep, s.Renamed, until); idle-waited > limit {
 			return l, true
 		} else if late.Waited == 0 {
 			l.Waited = waited
@@ -317,6 +318,17 @@ func LateRename(ep *history.Epoch, c *contract.Contract) (late Lateness, ok bool
 		}
 	}
 	return late, late.Waited > 0
+}
+
+// blocked is for how long the server was blocked between two instants.
+func blocked(ep *history.Epoch, from, to time.Duration) (total time.Duration) {
+	for _, b := range ep.Blocked {
+		if a, z := max(b.From, from), min(b.To, to); a < z {
+			total += z - a
+			from = z
+		}
+	}
+	return total
 }
 
 // Changes are the acknowledged writes of an epoch: when they were sent and when they were
@@ -372,6 +384,8 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, of *
 					due = max(due, min(child.To, ep.Ended)+afterFailedSave+time.Second+c.SyncSlack)
 				}
 			}
+			// Nothing begins while the server, or the child before, hangs in a call.
+			due += blocked(ep, max(changed, since+p.After), until)
 			if due < until {
 				l := Lateness{Since: changed, Due: due, Save: p}
 				waited := Waited(ep, since, until)

@@ -67,7 +67,7 @@ func typed() *History {
 			{ID: 5, Kind: StreamRemove, Key: "x", Invoke: 1, Return: 2, Outcome: OK, More: &More{Offset: -1, Entry: "1-1"}},
 		},
 		Epochs: []Epoch{{Ended: Never, Snapshots: []Snapshot{{Fork: 2, Began: 3, Renamed: 5, Durable: Never, Failed: true}}}},
-		Beside: []Beside{{At: 1, Answered: 2, Text: "SET s v"}, {At: 3, Answered: Never, Step: 1, Text: "MULTI; INCR n; EXEC"}},
+		Beside: []Beside{{At: 1, Answered: 2, Text: "SET s v"}, {At: 3, Answered: Never, Step: 1, Text: "MULTI; INCR n; EXEC"}, {At: 4, Answered: 5, Step: 2, Refused: true}},
 		States: []State{{Beside: "word", Keys: []KV{{Key: "x", List: []string{"1-1", "f", "v"}, Type: "stream", GroupsRead: true,
 			Groups: []Group{{Name: "g", Last: "1-1", Pending: []string{"1-1", "c"}}, {Name: "h", Last: "0-0", Pending: []string{}}}}}}},
 	}

@@ -9,6 +9,8 @@ package history
 
 import (
 	"iter"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -256,6 +258,17 @@ type Beside struct {
 	At, Answered time.Duration // Answered is Never when no reply came
 	Step         int           // its number in all lives of the server; the first is 0
 	Text         string        // its commands
+	Refused      bool          // the server took one of them not, for now
+}
+
+// refusing are the first words with which a server answers that takes no writes for now:
+// redis 7.0.15 server.c processCommand (deny-write conditions of disk, replicas and memory)
+// and multi.c, where a transaction is discarded for one of them.
+var refusing = []string{"MISCONF ", "NOREPLICAS ", "OOM ", "EXECABORT "}
+
+// RefusesForNow reports whether an error reply is that of a server that takes no writes for now.
+func RefusesForNow(reply string) bool {
+	return slices.ContainsFunc(refusing, func(word string) bool { return strings.HasPrefix(reply, word) })
 }
 
 // History is one experiment.

@@ -613,6 +613,8 @@ func (d *decoder) beside() error {
 			return d.timeTo(&b.Answered)
 		case "text":
 			return d.sharedText(&b.Text)
+		case "refused":
+			return d.flagTo(&b.Refused)
 		}
 		return errField
 	})

@@ -103,6 +103,7 @@ func Encode(w io.Writer, h *History) error {
 		e.time("at", b.At)
 		e.time("answered", b.Answered)
 		e.optional("text", b.Text)
+		e.flag("refused", b.Refused)
 		e.end()
 	}
 	e.begin("end")

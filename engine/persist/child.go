@@ -296,6 +296,10 @@ func (o *output) close(sync bool) error {
 			_ = o.f.Close()
 			return err
 		}
+		if o.dead() { // the signal that came meanwhile is taken as the call returns
+			_ = o.f.Close()
+			return errKilled
+		}
 	}
 	return o.f.Close()
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/faults/disk"
 )
 
 // filled loads a server and gives it keys.
@@ -123,4 +125,29 @@ func TestForksThatFail(t *testing.T) {
 		require.False(t, s.bgsaveScheduled)
 		require.True(t, s.childIs(rdbChild))
 	})
+}
+
+// A child that is told to end while it hangs in a call ends as that returns: what it had
+// synced by then does not get its final name over what its parent has saved meanwhile.
+func TestTheSignalIsTakenAsACallReturns(t *testing.T) {
+	for _, call := range []disk.OpKind{disk.OpFsync, disk.OpCreate} {
+		r := newRoom(t)
+		r.hook = func(c *disk.Call) disk.Decision {
+			if c.Kind == call && strings.HasPrefix(c.Path, "temp-") && count(r.calls, call.String()+" temp-") == 1 {
+				return disk.Decision{Delay: time.Second}
+			}
+			return disk.Decision{}
+		}
+		r.run([]string{"appendonly no", "save 3600 1"}, func(s *server) {
+			s.filled(t, 3)
+			r.calls = nil
+			require.True(t, s.startBgsave())
+			s.env.Sleep(100 * time.Millisecond)
+			s.ks.FlushAll()
+			s.FlushAll()
+			s.env.Sleep(2 * time.Second)
+			require.NoError(t, s.Cron())
+		})
+		require.Equal(t, 1, count(r.calls, "rename temp-"), "%s: %v", call, r.calls)
+	}
 }

@@ -58,6 +58,9 @@ func (k OpKind) Mutates() bool {
 	return k == OpCreate || k >= OpWrite && k <= OpRmdir
 }
 
+// Held reports whether a decision keeps a call from going its way.
+func (d *Decision) Held() bool { return d.Err != 0 || d.Delay > 0 || d.Stall }
+
 // Never is the return time of a call that has not returned.
 const Never = time.Duration(1<<63 - 1)
 
@@ -75,6 +78,9 @@ type Call struct {
 	// Enter and Return are on the world's clock; Return is Never until the call returns.
 	Enter, Return time.Duration
 	Err           syscall.Errno // 0: it succeeded
+	// Untold is why a sync failed that answers success: the next one tells of it
+	// (FailureMode.Late).
+	Untold syscall.Errno
 
 	rec   int64 // place in the log plus one; 0: not logged
 	tape  int32 // place on the tape plus one; 0: not taped

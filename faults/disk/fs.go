@@ -44,6 +44,7 @@ func (f *pathFS) leave(c *Call, dec Decision) syscall.Errno {
 		return c.Err
 	}
 	defer f.d.unwound(c, noSync)
+	f.d.Held(c, &dec)
 	f.g.Wait(c, dec)
 	f.g.Return(c)
 	f.d.End(c)
@@ -64,7 +65,9 @@ func (f *pathFS) leaveSync(c *Call, id SyncID, dec Decision, seen *ErrSeq) sysca
 	}
 	defer f.d.unwound(c, id)
 	f.g.Wait(c, dec)
-	c.Err = f.d.EndSync(id, dec.Err, seen)
+	if c.Err = f.d.EndSync(id, dec.Err, seen); c.Err == 0 {
+		c.Untold = dec.Err
+	}
 	f.g.Return(c)
 	f.d.End(c)
 	return c.Err

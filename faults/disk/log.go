@@ -6,7 +6,7 @@ import (
 )
 
 // Record is one call of the log: one that changed or synced something, or
-// failed to. Background work of the kernel is logged as syncs of kind OpSyncFS
+// failed to, or any other that a fault has failed or held up. Background work of the kernel is logged as syncs of kind OpSyncFS
 // without an ID.
 type Record struct {
 	Call
@@ -43,7 +43,7 @@ func (d *Disk) End(c *Call) {
 		}
 	}
 	if r := d.record(c); r != nil {
-		r.Return, r.Err = c.Return, c.Err
+		r.Return, r.Err, r.Untold = c.Return, c.Err, c.Untold
 	}
 }
 
@@ -90,6 +90,14 @@ func (d *Disk) DropLog(n int) {
 func (d *Disk) Refuse(c *Call) {
 	d.tape.refused(c)
 	d.logged(c)
+}
+
+// Held logs a call that has no effect (an open, the removal of what is not there), where a
+// fault fails it or holds it up: whoever makes it waits.
+func (d *Disk) Held(c *Call, of *Decision) {
+	if c.rec == 0 && !c.Kind.IsSync() && of.Held() && !d.frozen {
+		d.logged(c)
+	}
 }
 
 // logged begins the effect of a call: it is in the log and in flight from now on.

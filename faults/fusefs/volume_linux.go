@@ -271,6 +271,7 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 	default:
 		errno = effect(&d)
 	}
+	v.disk.Held(c, &d)
 
 	var sync disk.SyncID
 	var progress func()
@@ -295,7 +296,9 @@ func (v *Volume) call(r request, c *disk.Call, effect func(d *disk.Decision) sys
 		if h := v.handles[r.handle]; h != nil {
 			seen = &h.seen
 		}
-		errno = v.disk.EndSync(sync, d.Err, seen)
+		if errno = v.disk.EndSync(sync, d.Err, seen); errno == 0 {
+			c.Untold = d.Err
+		}
 	}
 	if d.Strike != nil && d.Place == disk.PlaceReturn {
 		v.strike(r.tid, d.Strike) // the effect stands, whatever became of the caller

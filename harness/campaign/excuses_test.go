@@ -35,11 +35,17 @@ var lookalikes = []struct {
 	{"base-rename-without-fsync", "F10", "hybrid", "ext4", 0, nil},         // the base is broken
 	// What follows names the cause of a violation and excuses nothing; a wrong name misleads all the same.
 	{"split-transaction", "F12", "always", "ext4", 0, says("at 300ms: kill n1\nat +300ms: kill n1\nat +300ms: kill n1")},
-	{"disk-ignores-fsync", "F13", "always", "ext4", 0, says("at 300ms: kill n1\nat +500ms: power-cut n1 keep none")},                                                    // all that was loaded had been synced
-	{"disk-ignores-fsync", "F14", "everysec", "ext4", 0, says("at 300ms: full n1 100 for 300ms\nat 2.9s: power-cut n1 keep none")},                                      // there was space since
-	{"disk-ignores-fsync", "F15", "everysec", "ext4", 0, says("at 300ms: full n1 2000 for 300ms\nat 2.9s: power-cut n1 keep none")},                                     // a log that is appended to
-	{"disk-ignores-fsync", "F16", "hybrid", "ext4-journal", 0, says("at 300ms: do n1 BGREWRITEAOF\nat 1.5s: power-cut n1 keep none")},                                   // no sync has failed
-	{"disk-ignores-fsync", "F18", "everysec", "ext4", 0, says("at 300ms: fail n1 dirsync(.) EIO for 1 calls\nat 400ms: do n1 BGSAVE\nat 2.9s: power-cut n1 keep none")}, // another directory
+	{"disk-ignores-fsync", "F13", "always", "ext4", 0, says("at 300ms: kill n1\nat +500ms: power-cut n1 keep none")},                                                                      // all that was loaded had been synced
+	{"disk-ignores-fsync", "F14", "everysec", "ext4", 0, says("at 300ms: full n1 100 for 300ms\nat 2.9s: power-cut n1 keep none")},                                                        // there was space since
+	{"disk-ignores-fsync", "F7", "everysec", "btrfs", 0, failedThenRewritten},                                                                                                             // so is that of a failed sync on a disk whose memory forgets
+	{"disk-ignores-fsync", "F13", "always", "ext4", 0, says("at 300ms: do n1 BGREWRITEAOF\nat 700ms: kill n1\nat +300ms: power-cut n1 keep none")},                                        // the old log had been synced
+	{"disk-ignores-fsync", "F14", "everysec", "ext4", 0, says("at 300ms: full n1 100 for 300ms\nat n1 write(*.incr.aof)#1 after 2.5s in-flight: power-cut n1 keep none")},                 // there was space since, and a write is in flight
+	{"disk-ignores-fsync", "F16", "hybrid", "ext4-journal", 0, says("at 300ms: fail n1 fsync(*.incr.aof) EIO for 1 calls\nat 1.5s: do n1 BGREWRITEAOF\nat 2.9s: power-cut n1 keep none")}, // that file is gone
+	{"disk-ignores-fsync", "F18", "everysec", "ext4", 0, says("at 300ms: fail n1 open(.) EIO for 1 calls\nat 400ms: do n1 BGSAVE\nat 2.9s: power-cut n1 keep none")},                      // another directory
+	{"disk-ignores-fsync", "F19", "everysec", "ext4", 0, says("at 300ms: full n1 100 for 300ms\nat 1.5s: do n1 BGREWRITEAOF\nat 2.9s: power-cut n1 keep none")},                           // there was space before the rewrite
+	{"disk-ignores-fsync", "F15", "everysec", "ext4", 0, says("at 300ms: full n1 2000 for 300ms\nat 2.9s: power-cut n1 keep none")},                                                       // a log that is appended to
+	{"disk-ignores-fsync", "F16", "hybrid", "ext4-journal", 0, says("at 300ms: do n1 BGREWRITEAOF\nat 1.5s: power-cut n1 keep none")},                                                     // no sync has failed
+	{"disk-ignores-fsync", "F18", "everysec", "ext4", 0, says("at 300ms: fail n1 dirsync(.) EIO for 1 calls\nat 400ms: do n1 BGSAVE\nat 2.9s: power-cut n1 keep none")},                   // another directory
 }
 
 // says is a plan that is the same for every experiment.

@@ -35,12 +35,52 @@ func CheckCommands(p *plan.Plan, s product.Store, w workloads.Spec) error {
 	return nil
 }
 
-// Command implements plan.Commands: it puts the command on record.
+// Command implements plan.Commands: it puts the command on record, and off while a crash's
+// image is read.
 func (b blow) Command(node string, args []string, answered func(history.Outcome, string)) (why string, err error) {
 	to, ok := b.System.(plan.Commands)
 	if !ok {
 		return "no command can be sent here", nil
 	}
+	r := b.r
+	wait := false
+	r.m.Exclusively(func() {
+		if wait = r.reading; wait {
+			r.later = append(r.later, later{func() (string, error) { return b.command(to, node, args, answered) }, answered})
+		}
+	})
+	if wait {
+		return "", nil
+	}
+	return b.command(to, node, args, answered)
+}
+
+// later is a command that came due while what a crash had left was read: what it changed
+// then would be in some of what is read, and is sent when the clients write again.
+type later struct {
+	send     func() (why string, err error)
+	answered func(history.Outcome, string)
+}
+
+// sendLater sends what was put off; in the end, when no life is to come, nothing.
+func (r *Runner) sendLater(alive bool) {
+	var list []later
+	r.m.Exclusively(func() {
+		list, r.later, r.reading = r.later, nil, false
+	})
+	for _, l := range list {
+		why := "no life of the server came after it"
+		if alive {
+			why, _ = l.send()
+		}
+		if why != "" {
+			l.answered(history.Failed, why)
+		}
+	}
+}
+
+// command sends a command now.
+func (b blow) command(to plan.Commands, node string, args []string, answered func(history.Outcome, string)) (why string, err error) {
 	r := b.r
 	id := -1
 	r.m.Exclusively(func() {
@@ -49,12 +89,13 @@ func (b blow) Command(node string, args []string, answered func(history.Outcome,
 			r.saves = append(r.saves, history.Event{At: r.m.Now(), Text: strings.ToUpper(args[0])})
 		}
 	})
+	sent := sending{at: r.m.Now(), life: len(r.hist.Epochs)}
 	why, err = to.Command(node, args, func(o history.Outcome, why string) {
-		r.answered(id, args, o, why)
+		r.answered(id, args, sent, o, why)
 		answered(o, why)
 	})
 	if why != "" {
-		r.m.Exclusively(func() { r.answered(id, args, history.Failed, why) })
+		r.m.Exclusively(func() { r.answered(id, args, sent, history.Failed, why) })
 	}
 	return why, err
 }
@@ -76,12 +117,24 @@ func (r *Runner) sent(args []string) int {
 	return id
 }
 
-// answered records what came of it. Under the exclusion of the machine's Env.
-func (r *Runner) answered(id int, args []string, o history.Outcome, why string) {
+// sending is when a command was sent, and in which life of the server.
+type sending struct {
+	at   time.Duration
+	life int
+}
+
+// answered records what came of it. Under the exclusion of the machine's Env. What was set by a
+// command without an answer may have been so from when it was sent, as what is answered when
+// that life is over; what it would promise beyond the mode nobody was told in time.
+func (r *Runner) answered(id int, args []string, sent sending, o history.Outcome, why string) {
 	if o != history.Failed && len(args) > 3 && strings.EqualFold(args[0], "config") && strings.EqualFold(args[1], "set") {
 		for pair := range slices.Chunk(args[2:], 2) {
-			if len(pair) == 2 {
-				r.event(history.ConfigChange, strings.ToLower(pair[0])+" "+pair[1])
+			switch what := strings.ToLower(pair[0]); {
+			case len(pair) < 2:
+			case o == history.OK && !r.over && len(r.hist.Epochs) == sent.life:
+				r.event(history.ConfigChange, what+" "+pair[1])
+			case what != "appendfsync" || !strings.EqualFold(pair[1], product.Always):
+				r.happened(history.Event{At: sent.at, Kind: history.ConfigChange, Node: Server, Text: what + " " + pair[1]})
 			}
 		}
 	}

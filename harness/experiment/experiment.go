@@ -67,6 +67,8 @@ type Runner struct {
 	hadFile, hadDir bool
 	stray           product.Stray
 	over            bool               // the life is
+	reading         bool               // what it has left is being read
+	later           []later            // commands that wait for that to be over
 	pauses          []history.Interval // of the server, by the plan
 
 	// recording, when not nil, gets the first life of the server, after which there is no other.
@@ -105,6 +107,7 @@ func (r *Runner) Run(ctx context.Context, x *Experiment) (*Outcome, error) {
 	if err := r.m.Drive(ctx, func() error { return r.plot(ctx) }); err != nil {
 		return nil, fmt.Errorf("seed %d: %w", x.Seed, err)
 	}
+	r.sendLater(false)
 	r.out.Trace, r.out.CutFiles = r.m.Trace(), r.m.Damaged()
 	if x.Asked {
 		r.out.Unstruck = unstruck(x.Plan, r.Given.Report())
@@ -229,6 +232,8 @@ func (r *Runner) prepare(x *Experiment) {
 	r.commands, r.commandReplies, r.flushes, r.saves = 0, 0, r.flushes[:0], r.saves[:0]
 	r.before, r.now = nil, nil
 	r.pauses = r.pauses[:0]
+	r.facts.over(true)
+	r.reading, r.later = false, nil
 	r.Given, r.began, r.logFrom, r.hadFile, r.hadDir, r.stray, r.over, r.moments = nil, 0, 0, false, false, nil, false, 0
 	s := &r.setup
 	s.Mode, s.Personality, s.Profile, s.Seed = &x.Mode, x.Personality, x.Profile, x.Seed
@@ -272,6 +277,7 @@ func (r *Runner) write() {
 	if r.x.Workload.Beside {
 		clients.Go("client", r.run.Beside)
 	}
+	r.sendLater(true)
 	r.m.KeepTime()
 }
 
@@ -312,6 +318,7 @@ func (r *Runner) settle() (goOn bool, err error) {
 		r.noteExit(epoch.How, log)
 		if seen {
 			r.takeFacts(log, epoch.Ended, false)
+			r.facts.over(false)
 			r.logFrom = len(log)
 		} else {
 			r.takeHeard(epoch)
@@ -373,7 +380,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 	}
 	reports := r.Given.Report()
 	got, err := machine.Recover(ctx, r.m, &r.x.Mode, tell)
-	if again := endedMeanwhile(r.x.Plan, reports, r.Given.Report()); again != "" && (err != nil && machine.Silent(err) || err == nil && got.How == machine.RefusedToStart) {
+	if again := endedMeanwhile(r.x.Plan, reports, r.Given.Report()); again != "" && (err != nil && machine.Silent(err) || err == nil && got.How != machine.ByItself) {
 		r.out.Why = "the plan struck the server again before it served: " + again
 		return false, nil
 	}
@@ -402,6 +409,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 		return false, nil
 	}
 	r.out.Took = r.m.Took()
+	r.m.Exclusively(func() { r.reading = true })
 	return true, nil
 }
 
@@ -605,6 +613,7 @@ func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
 	had := r.out.Dropped // when the power was cut before
 	r.out.DroppedElse = r.out.DroppedElse || droppedElse(r.x.Mode.Store, before)
 	r.takeFacts(before.Log(), at, midway)
+	r.facts.over(true)
 	r.out.Dropped = had || dropped(r.x.Mode.Store, before)
 	r.out.before = before.Hash()
 	r.logFrom = 0
@@ -614,7 +623,7 @@ func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
 func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	log = log[r.logFrom:]
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
-	r.facts.carries = commitsCarryData(r.x.Personality)
+	r.facts.carries, r.facts.reverts = commitsCarryData(r.x.Personality), revertsMemory(r.x.Personality)
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
 	r.askedFor(epoch)
 	product.Children(r.delaying(), r.heard.Worked, r.heard.Rewrote, at, epoch)

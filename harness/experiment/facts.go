@@ -49,8 +49,13 @@ type facts struct {
 	// closing: a sync of a file that the server has left is in flight. One thread does these, one
 	// after the other (redis 7.0.15 bio.c BIO_CLOSE_FILE), so that others wait behind it.
 	closing bool
-	// refused: the disk did not take what was last to be written to the log.
-	refused bool
+	// refused: the disk did not take what was last to be written to the log, first to that file of it.
+	refused   bool
+	refusedIn disk.Ino
+	// carriedOver: what the disk had refused to take into one file of the log was written into
+	// the next, with which a rewrite goes on that has it in its base (redis 7.0.15 aof.c
+	// rewriteAppendOnlyFileBackground: it goes on whether the flush before the fork succeeds or not).
+	carriedOver bool
 	// halfway: the sync of the directory failed after the index had got its name, which the
 	// server takes for an index that was not written.
 	halfway bool
@@ -62,8 +67,23 @@ type facts struct {
 	cutTo, wroteAt int64
 	unable         int // place among the stretches in which the server was blocked of the last in which it was so
 	// carries: where the disk commits one thing it commits all that came before,
-	// data included (see commitsCarryData).
-	carries bool
+	// data included (see commitsCarryData). reverts: a sync that fails takes what it
+	// could not write from memory, too (disk.FailureMode).
+	carries, reverts bool
+	// moved: the index has been renamed in this life.
+	moved bool
+	// untold: the last sync of the log has failed and answered success; untoldBefore: one has.
+	untold, untoldBefore bool
+	// earlier are files of the log that lives before have left, since the power was last cut.
+	earlier []earlierLog
+}
+
+// earlierLog is a file of the log that a life has left to the next, which syncs the last of
+// them alone.
+type earlierLog struct {
+	ino      disk.Ino
+	failed   bool // a sync of it has
+	unsynced bool // it holds what no sync has covered
 }
 
 // logFile is what the disk's log says of one file of the server's.
@@ -115,13 +135,15 @@ const opensDirectory = 2 * time.Millisecond
 // read fills in one epoch of a store's server from the calls in log. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	*f = facts{store: s, ids: f.ids[:0], forks: forks, logs: f.logs[:0], carries: f.carries, lag: f.lag, turned: disk.Never}
+	*f = facts{store: s, ids: f.ids[:0], forks: forks, logs: f.logs[:0], carries: f.carries, reverts: f.reverts, lag: f.lag, turned: disk.Never,
+		untold: f.untold, untoldBefore: f.untoldBefore, earlier: f.earlier}
 	for i := range log {
 		c := &log[i]
 		role := s.Role(c.Path)
 		if role == product.TheLog {
 			f.closing = f.closing || c.Kind.IsSync() && c.Return == disk.Never && len(f.logs) > 0 && f.logs[len(f.logs)-1].ino != c.Ino
 			f.follow(c)
+			f.followEarlier(c)
 		}
 		f.redraft(c, role, e)
 		f.naming(c)
@@ -146,7 +168,7 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 			}
 			e.LogSyncs = append(e.LogSyncs, history.DiskSync{
 				Enter: c.Enter, Return: c.Return, Covers: f.covered(c, e), Failed: c.Err != 0, Left: f.left(c.Ino)})
-		case (c.Kind.IsSync() || role != product.TheLog && c.Kind.Mutates()) && c.Return-c.Enter > longSync:
+		case (c.Kind.IsSync() || c.Kind == disk.OpOpen || c.Kind.Mutates()) && c.Return-c.Enter > longSync:
 			e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: c.Return})
 		}
 		switch {
@@ -155,10 +177,12 @@ func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, 
 				Fork: f.forkBefore(c.Enter), Began: c.Enter, Renamed: history.Never, Durable: history.Never})
 		case c.Kind == disk.OpRename && role == product.SnapshotDraft && c.Err == 0 && len(e.Snapshots) > 0:
 			e.Snapshots[len(e.Snapshots)-1].Renamed = c.Return
-		case c.Kind == disk.OpDirSync && product.IsRoot(c.Path) && c.Return != disk.Never:
+		case (c.Kind == disk.OpDirSync || c.Kind == disk.OpOpen && c.Err != 0) && product.IsRoot(c.Path) && c.Return != disk.Never:
 			for j := range e.Snapshots {
 				if s := &e.Snapshots[j]; s.Renamed <= c.Enter && s.Durable == history.Never {
-					if s.Failed = c.Err != 0; !s.Failed {
+					if c.Err != 0 {
+						s.Failed = true // as a save, whatever makes its name durable later
+					} else {
 						s.Durable = c.Return
 					}
 				}
@@ -176,7 +200,9 @@ func (f *facts) taken(c *disk.Call, role product.Role, e *history.Epoch) {
 	was := f.refused
 	switch {
 	case role != product.TheLog:
+	case c.Kind == disk.OpWrite && c.Return == disk.Never && c.Err == 0: // nobody knows
 	case c.Kind == disk.OpWrite:
+		f.carriedOver = f.carriedOver || c.Err == 0 && was && c.Ino != f.refusedIn
 		f.refused = c.Err != 0
 		f.gap = f.gap || c.Err == 0 && c.Ino == f.cutIno && c.Off > f.cutTo
 		if c.Err == 0 {
@@ -190,6 +216,7 @@ func (f *facts) taken(c *disk.Call, role product.Role, e *history.Epoch) {
 	}
 	switch {
 	case f.refused && !was:
+		f.refusedIn = c.Ino
 		e.Blocked = append(e.Blocked, history.Interval{From: c.Enter, To: history.Never})
 		f.unable = len(e.Blocked) - 1
 	case was && !f.refused:
@@ -244,6 +271,9 @@ func (f *facts) follow(c *disk.Record) {
 		w.bytes = max(0, w.bytes-max(0, w.end-c.Len)) // what was taken back can be lost no more
 		w.end, w.before, w.durable = min(w.end, c.Len), min(w.before, c.Len), min(w.durable, c.Len)
 	case c.Kind.IsSync() && i < len(f.logs) && c.Err != 0:
+		if w := &f.logs[i]; f.reverts && c.Covers == w.written {
+			w.bytes = 0 // memory has lost them already
+		}
 		f.logs[i].failed = true
 	case c.Kind.IsSync() && i < len(f.logs):
 		w := &f.logs[i]
@@ -262,6 +292,67 @@ func (f *facts) follow(c *disk.Record) {
 			w.bytes = 0
 		}
 	}
+}
+
+// followEarlier keeps track of the files of lives before.
+func (f *facts) followEarlier(c *disk.Record) {
+	if c.Kind.IsSync() && c.Return != disk.Never {
+		f.untold = c.Untold != 0
+		f.untoldBefore = f.untoldBefore || f.untold
+	}
+	i := slices.IndexFunc(f.earlier, func(w earlierLog) bool { return w.ino == c.Ino })
+	switch sync := c.Kind.IsSync() && c.Return != disk.Never; {
+	case sync && c.Err != 0 && i < 0 && !slices.ContainsFunc(f.logs, func(w logFile) bool { return w.ino == c.Ino }):
+		f.earlier = append(f.earlier, earlierLog{ino: c.Ino, failed: true})
+	case i < 0:
+	case c.Kind == disk.OpUnlink && c.Err == 0:
+		f.earlier = slices.Delete(f.earlier, i, i+1)
+	case sync && c.Err != 0:
+		f.earlier[i].failed = true
+	case sync:
+		f.earlier[i].unsynced = false
+	}
+}
+
+// over ends a life: its files are left to the next, or what is left of them is durable.
+func (f *facts) over(byPowerCut bool) {
+	if byPowerCut {
+		f.untold, f.untoldBefore, f.earlier = false, false, f.earlier[:0]
+		return
+	}
+	for k := range f.logs {
+		w := &f.logs[k]
+		now := earlierLog{ino: w.ino, failed: w.failed, unsynced: w.written > w.synced}
+		if i := slices.IndexFunc(f.earlier, func(e earlierLog) bool { return e.ino == w.ino }); i >= 0 {
+			was := f.earlier[i]
+			now.failed, now.unsynced = now.failed || was.failed, now.unsynced || was.unsynced
+			f.earlier = slices.Delete(f.earlier, i, i+1)
+		}
+		f.earlier = append(f.earlier, now)
+	}
+}
+
+// earlierUnsynced reports whether a file before the last of the log is of a life before, and
+// holds what no sync has covered.
+func (f *facts) earlierUnsynced() bool {
+	last := disk.Ino(0)
+	if n := len(f.earlier); n > 0 {
+		last = f.earlier[n-1].ino
+	}
+	if n := len(f.logs); n > 0 {
+		last = f.logs[n-1].ino
+	}
+	return slices.ContainsFunc(f.earlier, func(w earlierLog) bool { return w.unsynced && w.ino != last })
+}
+
+// failedBefore reports whether a sync of a file before the last of the log has failed.
+func (f *facts) failedBefore() bool {
+	return len(f.logs) > 0 && slices.ContainsFunc(f.logs[:len(f.logs)-1], func(w logFile) bool { return w.failed })
+}
+
+// reverted reports whether memory has lost what a sync of a file of the log could not write.
+func (f *facts) reverted() bool {
+	return f.reverts && (slices.ContainsFunc(f.logs, func(w logFile) bool { return w.failed }) || slices.ContainsFunc(f.earlier, func(w earlierLog) bool { return w.failed }))
 }
 
 // redraft keeps track of a rewrite of a log that is one file: the new one takes the name of
@@ -321,7 +412,7 @@ func (f *facts) covered(c *disk.Record, e *history.Epoch) time.Duration {
 // not among those of this life, while others are, is of a life before, or has been removed.
 func (f *facts) left(ino disk.Ino) bool {
 	i := slices.IndexFunc(f.logs, func(w logFile) bool { return w.ino == ino })
-	return i < len(f.logs)-1
+	return i < len(f.logs)-1 || len(f.logs) == 0 && f.moved // to one that was there, and empty
 }
 
 // carried notes a sync of anything, or a commit of the kernel's own: what was
@@ -346,11 +437,15 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 		to = f.store.Role(c.Path2)
 	}
 	switch {
+	case c.Kind == disk.OpOpen && role == product.LogDir && c.Err != 0: // to sync it
+		f.halfway = f.halfway || f.index.is
 	case c.Kind == disk.OpDirSync && c.Err != 0 && role.OfLog():
 		f.halfway = f.halfway || f.index.is
 		f.index.asked, f.ahead.asked = f.index.is, f.ahead.is // and is owed still
-	case c.Err != 0 || !role.OfLog() && !to.OfLog():
+	case c.Err != 0 || c.Kind == disk.OpOpen || !role.OfLog() && !to.OfLog():
 	case c.Kind == disk.OpRename && (to == product.Index || to == product.TheLog && role == product.Draft):
+		f.moved = true
+		f.goOn()
 		if f.index.named(c.Return); f.fresh {
 			f.ahead.named(c.Return)
 		}
@@ -370,12 +465,23 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 	}
 }
 
+// goOn takes a file that was made for a rewrite which then could not begin for the one that is
+// gone on to: the next uses its name, and it is opened, not made.
+func (f *facts) goOn() {
+	for i := 0; i+1 < len(f.logs); i++ {
+		if w := f.logs[i]; w.written == 0 {
+			f.logs, f.turned = append(slices.Delete(f.logs, i, i+1), w), disk.Never
+			return
+		}
+	}
+}
+
 // inRoot keeps track of what the server does in its own directory.
 func (f *facts) inRoot(c *disk.Call, role product.Role) {
 	switch {
-	case c.Kind == disk.OpDirSync && c.Err != 0 && product.IsRoot(c.Path):
+	case (c.Kind == disk.OpDirSync || c.Kind == disk.OpOpen) && c.Err != 0 && product.IsRoot(c.Path):
 		f.snapshot.asked = f.snapshot.is
-	case c.Err != 0:
+	case c.Err != 0 || c.Kind == disk.OpOpen:
 	case c.Kind == disk.OpDirSync && product.IsRoot(c.Path):
 		f.snapshot.sync(c)
 		if f.took != 0 {
@@ -397,8 +503,9 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 		renamed = &f.snapshot
 	}
 	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
-		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, Gap: f.gap, Halfway: f.halfway, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
-		NameUnsynced: f.took != 0 && f.synced && !f.named}
+		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, CarriedOver: f.carriedOver, Gap: f.gap, Halfway: f.halfway, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
+		NameUnsynced: f.took != 0 && f.synced && !f.named, Reverted: f.reverted(), Untold: f.untold, UntoldBefore: f.untoldBefore, FailedBefore: f.failedBefore(),
+		EarlierUnsynced: f.earlierUnsynced()}
 }
 
 // tookOver reports whether a rewritten log has its name, and no returned sync has made

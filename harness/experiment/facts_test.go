@@ -672,3 +672,92 @@ func TestFactsOfWritesThatAreTakenBack(t *testing.T) {
 	_, e = read()
 	require.Empty(t, e.LogWrites)
 }
+
+// TestFactsOfLogsOfLivesBefore: what a life leaves unsynced in a file before the last stays so,
+// until that is synced or removed, or the power is cut.
+func TestFactsOfLogsOfLivesBefore(t *testing.T) {
+	const one, two = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof"
+	left := func(f *facts, calls func(b *logBuilder)) finding.Signs {
+		b := logBuilder{inos: map[string]disk.Ino{one: 4, two: 5}}
+		calls(&b)
+		f.read(redis.Store, b.log, nil, &history.Epoch{})
+		return f.signs(&product.Mode{AOF: true}, time.Second)
+	}
+	begin := func() *facts { // a rewrite has gone on to the second, and the sync of the first has not returned
+		f := new(facts)
+		s := left(f, func(b *logBuilder) {
+			b.call(disk.OpWrite, one, 0)
+			b.call(disk.OpCreate, two, 0)
+			b.call(disk.OpFdatasync, one, 1).Return = disk.Never
+		})
+		require.False(t, s.EarlierUnsynced, "the life that does it is no life before")
+		f.over(false)
+		return f
+	}
+	write := func(b *logBuilder) { b.call(disk.OpWrite, two, 0) }
+	f := begin()
+	require.True(t, left(f, write).EarlierUnsynced)
+	require.True(t, left(f, write).EarlierUnsynced, "reading it again changes nothing")
+	f.over(false)
+	require.True(t, left(f, func(*logBuilder) {}).EarlierUnsynced, "a life in which nothing is written")
+	require.False(t, left(f, func(b *logBuilder) { b.call(disk.OpFdatasync, one, 0) }).EarlierUnsynced, "it is synced")
+
+	f = begin()
+	require.False(t, left(f, func(b *logBuilder) { b.call(disk.OpUnlink, one, 0) }).EarlierUnsynced, "it is removed")
+	f = begin()
+	f.over(true)
+	require.False(t, left(f, write).EarlierUnsynced, "what is there after a power cut is durable")
+
+	f = new(facts) // the last file is the next life's to sync
+	left(f, func(b *logBuilder) { b.call(disk.OpWrite, one, 0) })
+	f.over(false)
+	require.False(t, left(f, func(*logBuilder) {}).EarlierUnsynced)
+	f.over(false)
+	require.True(t, left(f, write).EarlierUnsynced, "until it has gone on to another")
+}
+
+// TestFactsOfMemoryThatForgets: a failed sync of a file that is there, where the disk does so.
+func TestFactsOfMemoryThatForgets(t *testing.T) {
+	const one = "appendonlydir/appendonly.aof.1.incr.aof"
+	b := logBuilder{inos: map[string]disk.Ino{one: 4}}
+	b.call(disk.OpWrite, one, 0)
+	b.call(disk.OpFdatasync, one, 1).Err = syscall.EIO
+	fails := b.log
+	reads := func(f *facts, log []disk.Record) bool {
+		f.read(redis.Store, log, nil, &history.Epoch{})
+		return f.signs(&product.Mode{AOF: true}, time.Second).Reverted
+	}
+	require.False(t, reads(new(facts), fails), "memory keeps it")
+	f := &facts{reverts: true}
+	require.True(t, reads(f, fails))
+	require.Zero(t, f.unsynced(time.Second, true), "what memory has lost a power cut does not take")
+	f.over(false)
+	require.True(t, reads(f, nil), "in the next life as well")
+	b.log = nil
+	b.call(disk.OpUnlink, one, 0)
+	require.False(t, reads(f, b.log), "until it is removed")
+
+	f = &facts{reverts: true} // of a life before, in which nothing was seen of it
+	b.log = nil
+	b.call(disk.OpFdatasync, one, 0).Err = syscall.EIO
+	require.True(t, reads(f, b.log))
+}
+
+// TestFactsOfWritesThatWait: what the disk has not taken into one log goes into the next.
+func TestFactsOfWritesThatWait(t *testing.T) {
+	const one, two = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof"
+	signs := func(calls func(b *logBuilder)) finding.Signs {
+		var b logBuilder
+		b.call(disk.OpWrite, one, 0)
+		calls(&b)
+		var f facts
+		f.read(redis.Store, b.log, nil, &history.Epoch{})
+		return f.signs(&product.Mode{AOF: true}, time.Second)
+	}
+	refused := func(b *logBuilder, path string) { b.call(disk.OpWrite, path, 0).Err = syscall.ENOSPC }
+	require.True(t, signs(func(b *logBuilder) { refused(b, one); refused(b, two); b.call(disk.OpWrite, two, 0) }).CarriedOver)
+	require.False(t, signs(func(b *logBuilder) { refused(b, one); b.call(disk.OpWrite, one, 0); b.call(disk.OpWrite, two, 0) }).CarriedOver, "it was written before")
+	require.False(t, signs(func(b *logBuilder) { refused(b, two); b.call(disk.OpWrite, two, 0) }).CarriedOver, "it is of the new one")
+	require.True(t, signs(func(b *logBuilder) { refused(b, one); b.call(disk.OpWrite, one, 0).Return = disk.Never }).WriteRefused, "one in flight has not been taken")
+	require.False(t, signs(func(b *logBuilder) { refused(b, one); b.call(disk.OpWrite, one, 0) }).WriteRefused)
+}

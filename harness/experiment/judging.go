@@ -344,7 +344,8 @@ func syncInFlight(log []disk.Record, at time.Duration) bool {
 // The server deletes of them what its memory has no room for, FLUSHALL deletes them all, and
 // while it takes no writes it takes none of them either: of none of that is word on record.
 func (o *Outcome) takeBeside(x *Experiment) {
-	if p, err := x.Mode.Store.Policy(&x.Mode); err != nil || p.Evicts || flushes(x.Plan) || o.RefusedWrites > 0 {
+	if p, err := x.Mode.Store.Policy(&x.Mode); err != nil || p.Evicts || flushes(x.Plan) || o.RefusedWrites > 0 ||
+		slices.ContainsFunc(o.History.Beside, func(b history.Beside) bool { return b.Refused }) {
 		return
 	}
 	for i := range o.History.States {

@@ -91,6 +91,12 @@ func withoutLog(c contract.Contract) contract.Contract {
 	return c
 }
 
+// revertsMemory reports whether memory goes back to what the disk has where a sync fails.
+func revertsMemory(personality string) bool {
+	p, err := disk.PersonalityByName(personality)
+	return err == nil && p.Failure.Revert
+}
+
 // commitsCarryData reports whether a disk that makes a name or a size durable
 // makes all data durable that was written before: its log has the data too, or
 // everything is in order.

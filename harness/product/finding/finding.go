@@ -64,8 +64,14 @@ type Signs struct {
 	DroppedElse      bool `json:"dropped_else,omitempty"`       // so did another of its files
 	OpenTransaction  bool `json:"open_transaction,omitempty"`   // the server had cut the tail of its log and left a transaction open in it
 	WriteRefused     bool `json:"write_refused,omitempty"`      // the disk had not taken what was last to be written to the log
+	CarriedOver      bool `json:"carried_over,omitempty"`       // what the disk had not taken into a file of the log was written into the next, which a rewrite had begun meanwhile
 	Gap              bool `json:"gap,omitempty"`                // the log was cut after a short write, and written on behind where it had ended
 	Halfway          bool `json:"halfway,omitempty"`            // the index had its name, and the sync of its directory failed
+	Reverted         bool `json:"reverted,omitempty"`           // a sync of a file of the log had failed, and its disk had taken from memory what it could not write
+	Untold           bool `json:"untold,omitempty"`             // the last sync of the log had failed and answered success
+	UntoldBefore     bool `json:"untold_before,omitempty"`      // one of its syncs had
+	FailedBefore     bool `json:"failed_before,omitempty"`      // a sync of a file of the log had failed, and a rewrite had gone on to another
+	EarlierUnsynced  bool `json:"earlier_unsynced,omitempty"`   // a life had begun on a log before the last that no sync had covered to its end, and it was there still
 	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest had just been renamed, the sync of its directory had not returned
 }
 
@@ -78,7 +84,8 @@ func (s Signs) With(t Signs) Signs {
 		NULBytes: s.NULBytes || t.NULBytes, NULBytesSynced: s.NULBytesSynced || t.NULBytesSynced && !s.NULBytes,
 		OldIncrUnsynced: s.OldIncrUnsynced || t.OldIncrUnsynced, Dropped: s.Dropped || t.Dropped,
 		DraftTookOver: s.DraftTookOver || t.DraftTookOver, BaseRefused: s.BaseRefused || t.BaseRefused,
-		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, Gap: s.Gap || t.Gap, Halfway: s.Halfway || t.Halfway,
+		DroppedElse: s.DroppedElse || t.DroppedElse, OpenTransaction: s.OpenTransaction || t.OpenTransaction, WriteRefused: s.WriteRefused || t.WriteRefused, CarriedOver: s.CarriedOver || t.CarriedOver, Gap: s.Gap || t.Gap, Halfway: s.Halfway || t.Halfway,
+		Reverted: s.Reverted || t.Reverted, Untold: s.Untold || t.Untold, UntoldBefore: s.UntoldBefore || t.UntoldBefore, FailedBefore: s.FailedBefore || t.FailedBefore, EarlierUnsynced: s.EarlierUnsynced || t.EarlierUnsynced,
 		ManifestAhead: s.ManifestAhead || t.ManifestAhead, NameUnsynced: s.NameUnsynced || t.NameUnsynced,
 	}
 }

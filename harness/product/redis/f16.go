@@ -21,7 +21,7 @@ func init() {
 		},
 		Names: true,
 		Cause: func(r *finding.Run) bool {
-			return r.Power && len(r.Anomalies) > 0 && (r.DroppedElse || r.Dropped && r.History != nil && !anyFailedSync(r.History))
+			return r.Power && len(r.Anomalies) > 0 && (r.DroppedElse || r.Untold || r.Dropped && (r.UntoldBefore || r.History != nil && !anyFailedSync(r.History)))
 		},
 	})
 }

@@ -20,11 +20,14 @@ func init() {
 			Text: "The kernel reports a failed write-back once and takes the pages for clean. Under everysec the server refuses writes until an fsync " +
 				"succeeds, which is the next one, and takes them again; under always it exits, and starts on what the page cache still shows; of the file " +
 				"that a rewrite leaves behind it does not hear. A later power cut leaves a hole where the failed fsync was to write, and the server refuses " +
-				"to start, or loads what came before the hole.",
+				"to start, or loads what came before the hole. On btrfs memory forgets it at once, and a start after any end finds the hole.",
 		},
 		Names: true,
 		Cause: func(r *finding.Run) bool {
-			return r.Power && r.Dropped && len(r.Anomalies) > 0 && !slices.Contains(r.Anomalies, anomaly.Refused) && r.History != nil && builtOnFailedSync(r.History)
+			if len(r.Anomalies) == 0 || slices.Contains(r.Anomalies, anomaly.Refused) || r.History == nil {
+				return false
+			}
+			return r.Reverted || r.Power && r.Dropped && (r.FailedBefore || builtOnFailedSync(r.History))
 		},
 	})
 }

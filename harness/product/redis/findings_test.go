@@ -84,6 +84,8 @@ func TestShown(t *testing.T) {
 	killed, killedIdle, exited := life(history.ProcessKill, true), life(history.ProcessKill, false), life(history.Exited, true)
 	ordered, orderedIdle, cutBefore := life(history.Terminated, true), life(history.Terminated, false), life(history.PowerCut, true)
 	synced, halfSynced, syncedLater := life(history.ProcessKill, true, covers(4, 20)), life(history.ProcessKill, true, covers(2, 5)), life(history.ProcessKill, true, covers(4, 21))
+	orderedFailed := life(history.Terminated, true, history.DiskSync{Covers: 4, Return: 5, Failed: true})
+	orderedFailedElse := life(history.Terminated, true, history.DiskSync{Covers: 4, Return: 5, Failed: true, Left: true})
 	failedSync := life(history.ProcessKill, true, history.DiskSync{Covers: 4, Return: 5, Failed: true})
 	nothing := history.Epoch{How: history.PowerCut, Ended: 20}
 	syncing, syncingStill := nothing, nothing
@@ -149,6 +151,15 @@ func TestShown(t *testing.T) {
 		{"in the first", finding.Run{Signs: finding.Signs{OpenTransaction: true}, Anomalies: lost, History: &history.History{Epochs: make([]history.Epoch, 1)}}, "", false},
 		{"a write that the disk did not take", finding.Run{Signs: finding.Signs{WriteRefused: true}, Anomalies: lost}, "F14", false},
 		{"nothing lost by it", finding.Run{Signs: finding.Signs{WriteRefused: true, Gap: true}}, "", false},
+		{"a disk whose memory forgets, and a kill", finding.Run{Signs: finding.Signs{Reverted: true}, Anomalies: lost, History: lives(good, failed)}, "F7", false},
+		{"the same, and nothing lost", finding.Run{Signs: finding.Signs{Reverted: true}, History: lives(good, failed)}, "", false},
+		{"the same, after which writes were taken", finding.Run{Signs: finding.Signs{Reverted: true}, Anomalies: append(lost, anomaly.Refused), History: lives(good, failed)}, "", false},
+		{"a sync that fails and does not say so", finding.Run{Signs: finding.Signs{Untold: true}, Power: true, Anomalies: lost, History: lives(good, good)}, "F16", false},
+		{"the same, and a kill later", finding.Run{Signs: finding.Signs{Untold: true}, Anomalies: lost, History: lives(good, good)}, "", false},
+		{"a log before the last that is not synced", finding.Run{Signs: finding.Signs{EarlierUnsynced: true}, Power: true, Anomalies: lost, History: lives(good, good)}, "F13", false},
+		{"the same without a power cut", finding.Run{Signs: finding.Signs{EarlierUnsynced: true}, Anomalies: lost, History: lives(good, good)}, "", false},
+		{"a write that went into the next log", finding.Run{Signs: finding.Signs{CarriedOver: true}, Anomalies: lost}, "F19", false},
+		{"nothing broken by that", finding.Run{Signs: finding.Signs{CarriedOver: true}}, "", false},
 		{"a log that the manifest does not call the last", finding.Run{Signs: finding.Signs{Halfway: true}, Anomalies: lost}, "F18", false},
 		{"nothing lost by that", finding.Run{Signs: finding.Signs{Halfway: true}}, "", false},
 		{"a gap in the log", finding.Run{Signs: finding.Signs{Gap: true}, Anomalies: lost}, "F15", false},
@@ -164,6 +175,8 @@ func TestShown(t *testing.T) {
 		{"its sync has not returned", loaded(killed, syncingStill), "F13", false},
 		{"a server that ended by itself", loaded(exited, nothing), "F13", false},
 		{"an orderly end", loaded(ordered, nothing), "", false},
+		{"an orderly end whose sync failed", loaded(orderedFailed, nothing), "F13", false},
+		{"an orderly end, and the failed sync is of a log before", loaded(orderedFailedElse, nothing), "", false},
 		{"a power cut before", loaded(cutBefore, nothing), "", false},
 		{"two kills before, and the first left something", lived(killed, killedIdle, nothing), "F13", false},
 		{"two kills before, and neither left something", lived(synced, killedIdle, nothing), "", false},
