@@ -36,7 +36,7 @@ type holding [5]float64
 var soakColumns = [len(holding{})]string{"memory, MiB", "descriptors", "goroutines", "threads", "temporary files"}
 
 // held is what this process holds now. Memory is what it keeps when all garbage has been
-// given back.
+// given back; pages of its own program are not of it, which come as code is first needed.
 func held(temp string) (f holding) {
 	debug.FreeOSMemory()
 	status, _ := os.ReadFile("/proc/self/status")
@@ -44,7 +44,7 @@ func held(temp string) (f holding) {
 		name, value, _ := strings.Cut(line, ":")
 		n, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 		switch name {
-		case "VmRSS":
+		case "RssAnon":
 			f[0] = n / 1024
 		case "Threads":
 			f[3] = n
