@@ -158,6 +158,9 @@ func (s *Server) applyConfig(old *config.Config) (name, why string) {
 	case !s.cfg.AppendOnly && old.AppendOnly:
 		s.mgr.DisableAOF()
 	}
+	if old.AofDisableAutoGc && !s.cfg.AofDisableAutoGc { // redis 7.0.15 config.c updateAofAutoGCEnabled
+		s.mgr.RemoveHistory()
+	}
 	if s.cfg.MinReplicasToWrite != old.MinReplicasToWrite || s.cfg.MinReplicasMaxLag != old.MinReplicasMaxLag {
 		s.repl.Recount(s.env.Now())
 	}

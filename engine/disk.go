@@ -67,6 +67,7 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 			"POPULATE <count> [<prefix>] [<size>]", "    Create <count> string keys named key:<num>.",
 			"PROTOCOL <type>", "    Reply with a test value of the specified type.",
 			"RELOAD [NOSAVE] [NOFLUSH]", "    Save the RDB on disk and reload it back to memory.",
+			"REPLICATE <string>", "    Replicates the provided string to replicas, allowing data divergence.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Setting it to 0 disables expiring keys in background.",
 			"SLEEP <seconds>", "    Stop the server for <seconds>. Decimals allowed.")(s, c, argv)
 	case sub == "sleep" && len(argv) == 3:
@@ -124,6 +125,26 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 			s.expiring = expiring{}
 		}
 		s.debugLoad(c, "DB reloaded by DEBUG RELOAD", func() error { return s.mgr.Reload(save, flush, merge) })
+	case sub == "log" && len(argv) == 3:
+		s.warn("DEBUG LOG: " + string(argv[2]))
+		c.ok()
+	case sub == "error" && len(argv) == 3:
+		c.error(strings.NewReplacer("\r", " ", "\n", " ").Replace(string(argv[2])))
+	case sub == "change-repl-id" && len(argv) == 2:
+		s.warn("Changing replication IDs after receiving DEBUG change-repl-id")
+		s.repl.ChangeID()
+		c.ok()
+	case sub == "set-skip-checksum-validation" && len(argv) == 3:
+		n, _ := parseInt(argv[2])
+		s.unchecked = n != 0
+		c.ok()
+	case sub == "aof-flush-sleep" && len(argv) == 3:
+		n, _ := parseInt(argv[2])
+		s.mgr.SleepBeforeWrites(time.Duration(n) * time.Microsecond)
+		c.ok()
+	case sub == "replicate" && len(argv) >= 3:
+		s.repl.FeedAsIs(argv[2:])
+		c.ok()
 	case sub == "populate" && len(argv) >= 3 && len(argv) <= 5:
 		s.debugPopulate(c, argv)
 	default:

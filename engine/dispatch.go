@@ -25,6 +25,7 @@ func (s *Server) runBatch(c *Session) (wrote bool) {
 		if c.master {
 			s.executedForMaster(c)
 		}
+		s.limitReplies(c)
 		c.next++
 		begin = end
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/torntail/torntail/engine/config"
 	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/engine/persist"
 	"github.com/torntail/torntail/engine/rdb"
 )
 
@@ -71,6 +72,13 @@ func (c *Session) restoreOptions(args [][]byte) (o restoreOptions, ok bool) {
 
 var wordAbsttl = []byte("ABSTTL")
 
+// packedWords are what the log says of a payload of each packed type that is damaged (redis
+// 7.0.15 rdb.c rdbReportCorruptRDB).
+var packedWords = map[byte]string{
+	9: "Zipmap", 10: "List ziplist", 11: "Intset", 12: "Zset ziplist", 13: "Hash ziplist", 14: "Ziplist",
+	15: "Stream listpack", 16: "Hash listpack", 17: "Zset listpack", 18: "Listpack", 19: "Stream listpack",
+}
+
 // cmdRestore follows redis 7.0.15 cluster.c restoreCommand.
 func cmdRestore(s *Server, c *Session, argv [][]byte) {
 	o, ok := c.restoreOptions(argv[4:])
@@ -90,7 +98,11 @@ func cmdRestore(s *Server, c *Session, argv [][]byte) {
 		c.error("ERR Invalid TTL value, must be >= 0")
 		return
 	}
-	d, kind, err := rdb.OpenPayload(argv[3])
+	open := rdb.OpenPayload
+	if s.unchecked {
+		open = rdb.OpenUnchecked
+	}
+	d, kind, err := open(argv[3])
 	if err != nil {
 		c.error("ERR " + err.Error())
 		return
@@ -100,6 +112,9 @@ func cmdRestore(s *Server, c *Session, argv [][]byte) {
 		obj = keyspace.LoadObject(d, kind, &s.cfg.Limits)
 	}
 	if obj.Kind == keyspace.None {
+		if what := packedWords[kind]; what != "" {
+			s.o.Log(persist.Verbose, "Internal error in RDB reading offset 0, function at rdb.c -> "+what+" integrity check failed.")
+		}
 		c.error("ERR Bad data format")
 		return
 	}

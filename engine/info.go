@@ -118,10 +118,10 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 
 func (s *Server) infoClients(t *infoText) {
 	if t.section("Clients") {
-		t.number("connected_clients", int64(len(s.sessions)))
+		t.number("connected_clients", int64(len(s.sessions)-len(s.repl.Replicas)))
 		t.number("maxclients", s.cfg.Maxclients)
 		t.number("tracking_clients", int64(s.tracker.clients))
-		t.number("blocked_clients", int64(len(s.waiting)+len(s.held)))
+		t.number("blocked_clients", int64(len(s.waiting)+len(s.held)+len(s.ending.clients)))
 		timed := int64(0)
 		for _, c := range s.sessions {
 			if c.blocked != nil && c.blocked.deadline != 0 {

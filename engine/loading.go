@@ -29,17 +29,25 @@ func (s *Server) serveWhileLoading() bool {
 }
 
 // serveOthers has the tasks that read connections have their turn, and executes what
-// they hand over. It reports whether the server goes on.
+// they hand over. What comes from the master waits: a refusal would break the stream
+// (redis 7.0.15 networking.c processInputBuffer). It reports whether the server goes on.
 func (s *Server) serveOthers() bool {
 	for range 4 {
 		if s.o.Yield != nil {
 			s.o.Yield()
 		}
-		turn := s.pending
+		var turn, masters []*Session
+		for _, c := range s.pending {
+			if c.master {
+				masters = append(masters, c)
+			} else {
+				turn = append(turn, c)
+			}
+		}
 		if len(turn) == 0 {
 			break
 		}
-		s.pending = nil
+		s.pending = masters
 		for _, c := range turn {
 			c.inTurn = true
 		}

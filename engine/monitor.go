@@ -43,7 +43,11 @@ func (s *Server) feedMonitors(c *Session, cmd *command, argv [][]byte) {
 
 func (s *Server) showMonitors(c *Session, argv [][]byte) {
 	now := s.env.Wall().UnixMicro()
-	line := fmt.Appendf(nil, "+%d.%06d [%d %s]", now/1e6, now%1e6, c.db, c.remote)
+	from := c.remote
+	if c.overUnix() {
+		from = "unix:" + s.cfg.Unixsocket
+	}
+	line := fmt.Appendf(nil, "+%d.%06d [%d %s]", now/1e6, now%1e6, c.db, from)
 	for _, a := range argv {
 		line = appendQuoted(append(line, ' '), a)
 	}

@@ -141,6 +141,7 @@ type Server struct {
 	peak        int64 // of used memory
 	noExpire    bool  // DEBUG SET-ACTIVE-EXPIRE 0
 	cronPaused  bool  // DEBUG PAUSE-CRON 1
+	unchecked   bool  // DEBUG SET-SKIP-CHECKSUM-VALIDATION 1
 	nextCron    time.Duration
 	started     time.Duration
 	ending      ending
@@ -271,12 +272,12 @@ func (s *Server) Keyspace() *keyspace.Keyspace { return s.ks }
 func (s *Server) Run() int {
 	s.nextCron = s.env.Now() + s.period()
 	for {
-		if len(s.pending) == 0 && len(s.jobs) == 0 && !s.mustEnd() && !s.evicting.unfinished {
+		if len(s.pending) == 0 && len(s.jobs) == 0 && !s.endIsDue() && !s.evicting.unfinished {
 			if d := s.nextCron - s.env.Now(); d > 0 {
 				s.wake.WaitFor(d)
 			}
 		}
-		cronDue := s.mustEnd() || s.env.Now() >= s.nextCron
+		cronDue := s.endIsDue() || s.env.Now() >= s.nextCron
 		s.turn, s.pending = s.pending, s.turn[:0]
 		writers := 0
 		s.runJobs()

@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/redcon"
 
@@ -44,6 +45,7 @@ type Session struct {
 	loader  bool      // executes an append-only file
 	script  bool      // executes the commands of scripts
 	noEvict bool
+	soft    softLimit // of its replies
 	// input is what was received and is no whole command yet, batch what the batch takes; bytes.
 	input, batch int64
 	sampled      int64     // see sampleClients
@@ -327,6 +329,9 @@ func (c *Session) Close() {
 }
 
 // String is a session in log lines.
+// overUnix reports whether the client came by the socket of a name, and not of a port.
+func (c *Session) overUnix() bool { return strings.HasSuffix(c.remote, ":0") }
+
 func (c *Session) String() string { return "id=" + strconv.FormatInt(c.id, 10) + " addr=" + c.remote }
 
 // flagLetters are the flags of CLIENT LIST.
@@ -363,6 +368,9 @@ func (c *Session) flagLetters() string {
 	}
 	if c.closing {
 		b = append(b, 'c')
+	}
+	if c.overUnix() {
+		b = append(b, 'U')
 	}
 	if c.readOnly {
 		b = append(b, 'r')

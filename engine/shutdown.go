@@ -40,6 +40,9 @@ func (s *Server) Terminate(name string) (insist bool) {
 // about it yet.
 func (s *Server) mustEnd() bool { return s.ending.signal != "" && s.ending.until == 0 }
 
+// endIsDue reports whether cron, which sees to the signal, is not to be waited for.
+func (s *Server) endIsDue() bool { return s.mustEnd() && !s.cronPaused }
+
 // cmdShutdown ends the server without a reply, perhaps after a while, or goes on
 // when the files cannot be finished (redis 7.0.15 db.c shutdownCommand).
 func cmdShutdown(s *Server, c *Session, argv [][]byte) {

@@ -97,13 +97,6 @@ func (c *Session) Unsent() int64 {
 	return c.stream.unsent
 }
 
-// Drain waits until the client has taken all, or is gone.
-func (c *Session) Drain() {
-	if c.stream != nil {
-		c.stream.drain(c)
-	}
-}
-
 // drain waits until all is sent, or the session is dead.
 func (st *stream) drain(c *Session) {
 	for st.unsent > 0 && !c.dead {
@@ -128,6 +121,24 @@ func (s *Server) pushTo(c *Session, b []byte) {
 	if !st.marked {
 		st.marked = true
 		s.pushed = append(s.pushed, c)
+	}
+}
+
+// replyRoom is how much of a reply no limit counts (redis 7.0.15 PROTO_REPLY_CHUNK_BYTES,
+// the buffer before the list).
+const replyRoom = 16 << 10
+
+// limitReplies ends a client that has let too many replies pile up, or for too long, and
+// drops those of now (redis 7.0.15 networking.c closeClientOnOutputBufferLimitReached).
+func (s *Server) limitReplies(c *Session) {
+	l := s.cfg.OutputLimits.Normal
+	if l.Hard == 0 && l.Soft == 0 || c.dead || c.class() != normalClient {
+		return
+	}
+	if c.soft.over(l, c.Unsent()+max(0, int64(len(c.out)-replyRoom)), s.env.Now()) {
+		s.warn("Client " + c.String() + " scheduled to be closed ASAP for overcoming of output buffer limits.")
+		c.out = c.out[:0]
+		c.kill()
 	}
 }
 

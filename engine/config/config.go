@@ -102,6 +102,9 @@ type Config struct {
 	ReplicaIgnoreDiskWriteErrors bool
 	RdbDelSyncFiles              bool
 	BindSourceAddr               string
+	Unixsocket                   string // "": none
+	Unixsocketperm               string // octal; 0: as the process makes files
+	AlwaysShowLogo               bool
 	OutputLimits                 OutputLimits
 
 	// Redis Cluster. Times are ms.
@@ -190,6 +193,8 @@ var defaults = Config{
 	AofRewriteIncrementalFsync: true,
 	AutoAofRewritePercentage:   100,
 	AutoAofRewriteMinSize:      64 << 20,
+
+	Unixsocketperm: "0",
 
 	Save:                    []SavePoint{{3600, 1}, {300, 100}, {60, 10000}},
 	Dbfilename:              "dump.rdb",

@@ -45,6 +45,14 @@ var table = []*directive{
 			c.Bind = args
 			return nil
 		}},
+	text("unixsocket", func(c *Config) *string { return &c.Unixsocket }).immutably(),
+	{name: "unixsocketperm", immutable: true,
+		get: func(c *Config) string { return c.Unixsocketperm },
+		set: func(c *Config, args []string) (err error) {
+			c.Unixsocketperm, err = octal(args[0])
+			return err
+		}},
+	boolean("always-show-logo", func(c *Config) *bool { return &c.AlwaysShowLogo }).immutably(),
 	integer("hz", 0, maxInt, func(c *Config) *int64 { return &c.Hz }),
 	// redis-server allows any number; the engine has 16.
 	integer("databases", 1, 16, func(c *Config) *int64 { return &c.Databases }).immutably(),
@@ -140,7 +148,6 @@ var table = []*directive{
 	inertInt("active-defrag-threshold-upper", "100", 0, 1000),
 	inertBool("activedefrag", "no"),
 	inertBool("activerehashing", "yes"),
-	inertBool("always-show-logo", "no").immutably(),
 	inertText("aof_rewrite_cpulist", "").immutably(),
 	inertText("bgsave_cpulist", "").immutably(),
 	inertText("bio_cpulist", "").immutably(),
@@ -213,6 +220,4 @@ var table = []*directive{
 	inertInt("tls-session-cache-size", "20480", 0, maxInt),
 	inertInt("tls-session-cache-timeout", "300", 0, maxInt),
 	inertBool("tls-session-caching", "yes"),
-	inertText("unixsocket", "").immutably(),
-	inert("unixsocketperm", "0", octal).immutably(),
 }

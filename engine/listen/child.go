@@ -127,7 +127,20 @@ func (p *childProcess) Wait() {
 	<-p.over
 }
 
-func (p *childProcess) Stop() { _ = p.cmd.Process.Signal(syscall.SIGUSR1) } // it has ended, if that fails
+// Stop asks until the child has ended: until it has said what a signal is to do, the
+// runtime drops it.
+func (p *childProcess) Stop() {
+	go func() {
+		for {
+			_ = p.cmd.Process.Signal(syscall.SIGUSR1) // it has ended, if that fails
+			select {
+			case <-p.over:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+}
 
 // childEnv is the environment of a child.
 type childEnv struct {

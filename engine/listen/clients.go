@@ -13,14 +13,9 @@ import (
 	"github.com/torntail/torntail/faults/env/osenv"
 )
 
-const (
-	// readRoom is how many bytes are read from a socket at once at least (redis
-	// 7.0.15 PROTO_IOBUF_LEN).
-	readRoom = 16 << 10
-	// mostUnsent is how many bytes of replies a client may leave unread, and still
-	// be read from.
-	mostUnsent = 1 << 20
-)
+// readRoom is how many bytes are read from a socket at once at least (redis 7.0.15
+// PROTO_IOBUF_LEN). However much of its replies a client leaves unread, it is read from.
+const readRoom = 16 << 10
 
 // clients are all connections. One goroutine reads them, in the order in which
 // their bytes arrive, and the main task executes what it has read in that order,
@@ -38,6 +33,7 @@ type clients struct {
 	all    map[int32]*client
 	last   int32     // id that was given
 	closed []*client // by the engine, and still to be ended
+	unix   string    // the directive
 	ending bool
 }
 
@@ -73,7 +69,7 @@ func newClients(world *osenv.Env, server *engine.Server) (*clients, error) {
 type client struct {
 	of      *clients
 	id      int32
-	conn    *net.TCPConn
+	conn    net.Conn
 	raw     syscall.RawConn
 	session *engine.Session
 	gate    front.Gate
@@ -87,6 +83,20 @@ type client struct {
 type transport struct {
 	env.Conn
 	c *client
+}
+
+// LocalAddr and RemoteAddr have the socket's name and no port for whoever came by it (redis
+// 7.0.15 networking.c genClientAddrString).
+
+func (t transport) LocalAddr() string { return t.address(t.Conn.LocalAddr()) }
+
+func (t transport) RemoteAddr() string { return t.address(t.Conn.RemoteAddr()) }
+
+func (t transport) address(port string) string {
+	if _, ok := t.c.conn.(*net.UnixConn); ok {
+		return t.c.of.unix + ":0"
+	}
+	return port
 }
 
 // Close implements engine.Transport: whoever reads the connection ends it.
@@ -109,13 +119,13 @@ func (l *clients) accept(from net.Listener) {
 			continue
 		}
 		l.env.Enter()
-		l.open(conn.(*net.TCPConn))
+		l.open(conn)
 		l.env.Leave()
 	}
 }
 
-func (l *clients) open(conn *net.TCPConn) {
-	raw, err := conn.SyscallConn()
+func (l *clients) open(conn net.Conn) {
+	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		conn.Close()
 		return
@@ -253,15 +263,6 @@ func (c *client) answered(reply []byte, more bool) {
 	c.session.Sent()
 	switch {
 	case c.ended, !more:
-		return
-	case c.session.Unsent() > mostUnsent:
-		c.pause()
-		go func() {
-			c.of.env.Enter()
-			defer c.of.env.Leave()
-			c.session.Drain()
-			c.goOn()
-		}()
 		return
 	}
 	c.goOn()

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/faults/process/redistest"
 )
 
 // A key whose time passed while the master was down is left out when the master
@@ -44,6 +46,37 @@ func TestExpiredWhileTheMasterWasDown(t *testing.T) {
 			assert.Equal(t, "keys=1,expires=0,avg_ttl=0", r.info("db0"))
 			r.do("SELECT", "2")
 			assert.Equal(t, "1", r.do("DBSIZE"))
+		})
+	}
+}
+
+// What the master sends while a script keeps its replica busy waits for the script's end.
+// (To answer BUSY would end the replica.)
+func TestBusyReplicaHearsItsMasterLater(t *testing.T) {
+	for _, k := range pairs {
+		t.Run(k[0].name+"-to-"+k[1].name, func(t *testing.T) {
+			m, r := k[0].start(t), k[1].start(t, "--busy-reply-threshold", "10")
+			r.follow(m)
+			converge(m, r)
+			busy, err := redistest.Dial(r.addr)
+			require.NoError(t, err)
+			t.Cleanup(func() { busy.Close() })
+			busy.Queue("EVAL", "for i = 1, 100000000000 do end", "0")
+			require.NoError(t, busy.Flush())
+			r.eventually("the script is busy", func() bool {
+				m.do("INCR", "n")
+				_, err := r.c.Do("GET", "n")
+				return err != nil && strings.Contains(err.Error(), "BUSY")
+			})
+			for range 100 {
+				m.do("INCR", "n")
+			}
+			r.do("SCRIPT", "KILL")
+			_, err = busy.Receive()
+			require.ErrorContains(t, err, "killed")
+			converge(m, r)
+			assert.Equal(t, "1", m.info("sync_full"))
+			assert.Equal(t, "0", m.info("sync_partial_ok"))
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -79,14 +80,26 @@ func Run(o Options) int {
 		log.line(persist.Warning, fmt.Sprintf("Failed listening on port %d (TCP), aborting.", o.Config.Port))
 		return 1
 	}
-	defer closeAll(listeners)
+	defer func() { closeAll(listeners) }()
+	if o.Config.Unixsocket != "" {
+		l, err := bindUnix(o.Config)
+		if err != nil {
+			log.line(persist.Warning, fmt.Sprintf("Failed opening Unix socket: bind: %v", err))
+			return 1
+		}
+		listeners = append(listeners, l)
+	}
 	mode := "standalone"
 	if o.Config.SentinelMode {
 		mode = "sentinel"
 	} else if o.Config.ClusterEnabled {
 		mode = "cluster"
 	}
-	log.line(persist.Notice, fmt.Sprintf("Running mode=%s, port=%d.", mode, o.Config.Port))
+	if o.Config.AlwaysShowLogo {
+		log.raw(fmt.Sprintf("\n torntail: Redis %s, as %s\n Port: %d\n PID: %d\n\n", engine.RedisVersion, mode, o.Config.Port, os.Getpid()))
+	} else {
+		log.line(persist.Notice, fmt.Sprintf("Running mode=%s, port=%d.", mode, o.Config.Port))
+	}
 	return (&runner{o: o, log: log, listeners: listeners}).run(dir)
 }
 
@@ -138,6 +151,24 @@ func bind(c *config.Config) ([]net.Listener, error) {
 		}
 	}
 	return out, nil
+}
+
+// bindUnix listens on the socket that has a name, in place of whatever has it (redis
+// 7.0.15 server.c initServer). Closing it takes the name away.
+func bindUnix(c *config.Config) (net.Listener, error) {
+	name := c.Unixsocket
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(c.Dir, name)
+	}
+	_ = os.Remove(name) // there may be none
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, err
+	}
+	if mode, _ := strconv.ParseUint(c.Unixsocketperm, 8, 32); mode != 0 {
+		_ = os.Chmod(name, os.FileMode(mode)) // as there, where it is not looked at either
+	}
+	return l, nil
 }
 
 func closeAll(listeners []net.Listener) {
@@ -221,7 +252,8 @@ func (r *runner) run(dir string) int {
 	for _, l := range r.listeners {
 		addrs = append(addrs, l.Addr().String())
 	}
-	r.accept()
+	r.clients.unix = r.o.Config.Unixsocket
+	r.accept(r.listeners)
 	r.serving.Go(r.clients.serve)
 	code := r.loadAndServe(addrs)
 	r.server.Close()
@@ -240,15 +272,18 @@ func (r *runner) bus() (addrs []string) {
 		return nil
 	}
 	for _, l := range r.listeners {
+		if l.Addr().Network() == "unix" {
+			continue
+		}
 		host, _, _ := net.SplitHostPort(l.Addr().String())
 		addrs = append(addrs, net.JoinHostPort(host, strconv.Itoa(cluster.BusPort(r.o.Config))))
 	}
 	return addrs
 }
 
-// accept lets clients in on all listeners.
-func (r *runner) accept() {
-	for _, l := range r.listeners {
+// accept lets clients in.
+func (r *runner) accept(on []net.Listener) {
+	for _, l := range on {
 		r.serving.Go(func() { r.clients.accept(l) })
 	}
 }
@@ -269,8 +304,13 @@ func (r *runner) chdir(dir string) (vfs.FS, string, error) {
 // rebind is the engine's Options.Rebind: the old listeners are closed first (redis
 // 7.0.15 server.c changeListenPort, changeBindAddr). On port 0 nobody listens.
 func (r *runner) rebind() error {
-	closeAll(r.listeners)
-	r.listeners = nil
+	ports := slices.IndexFunc(r.listeners, func(l net.Listener) bool { return l.Addr().Network() == "unix" })
+	if ports < 0 {
+		ports = len(r.listeners)
+	}
+	named := slices.Clone(r.listeners[ports:])
+	closeAll(r.listeners[:ports])
+	r.listeners = named
 	if r.o.Config.Port == 0 {
 		return nil
 	}
@@ -280,8 +320,8 @@ func (r *runner) rebind() error {
 		r.log.line(persist.Warning, "Failed to bind")
 		return err
 	}
-	r.listeners = listeners
-	r.accept()
+	r.listeners = append(listeners, named...)
+	r.accept(listeners)
 	return nil
 }
 

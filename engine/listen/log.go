@@ -55,6 +55,15 @@ func (l *logger) fromHandler(msg string) {
 	fmt.Fprintf(l.w, "%d:signal-handler (%d) %s\n", os.Getpid(), time.Now().Unix(), msg)
 }
 
+// raw writes text that is no line of its own (redis 7.0.15 server.c LL_RAW).
+func (l *logger) raw(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if severity(persist.Notice) >= levelWords[l.cfg.Loglevel] {
+		fmt.Fprint(l.w, text)
+	}
+}
+
 func (l *logger) line(level byte, msg string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

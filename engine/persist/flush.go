@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/torntail/torntail/engine/aof"
 	"github.com/torntail/torntail/engine/bugs"
@@ -136,8 +137,14 @@ func (m *Manager) flush(force bool) {
 	}
 }
 
+// SleepBeforeWrites has each write of the buffer take that much longer.
+func (m *Manager) SleepBeforeWrites(d time.Duration) { m.flushSleep = d }
+
 // write writes the buffer to the file and reports whether all of it is there.
 func (m *Manager) write() bool {
+	if m.flushSleep > 0 {
+		m.o.Env.Sleep(m.flushSleep)
+	}
 	n, err := writeFull(m.incr, m.buf)
 	m.postponed = 0
 	if n < len(m.buf) {

@@ -107,7 +107,8 @@ type Manager struct {
 	currentSize    int64
 	baseSize       int64
 	delayedFsyncs  int64
-	writeErr       error // why the last write failed; nil: it did not
+	flushSleep     time.Duration // DEBUG AOF-FLUSH-SLEEP
+	writeErr       error         // why the last write failed; nil: it did not
 	writeErrLogged int64
 	retried        time.Duration // of the environment's clock
 	fatal          *FatalError

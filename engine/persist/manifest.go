@@ -76,6 +76,13 @@ func (m *Manager) persistManifest(am *aof.Manifest) bool {
 	return true
 }
 
+// RemoveHistory removes what aof-disable-auto-gc has kept; without a log there is nothing.
+func (m *Manager) RemoveHistory() {
+	if m.state == aofOn {
+		m.removeHistory()
+	}
+}
+
 // removeHistory unlinks what a rewrite has superseded and writes the manifest
 // without it. Its failure harms nothing.
 func (m *Manager) removeHistory() {

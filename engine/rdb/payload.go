@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // footer is the length of a payload's version and checksum, in bytes.
@@ -77,14 +78,34 @@ func OpenPayload(p []byte) (d *Decoder, kind byte, err error) {
 	if err := checkPayload(p); err != nil {
 		return nil, 0, err
 	}
+	return openPayload(p)
+}
+
+// OpenUnchecked is OpenPayload, whatever the checksum is.
+func OpenUnchecked(p []byte) (d *Decoder, kind byte, err error) {
+	if version(p) > Version {
+		return nil, 0, ErrPayload
+	}
+	return openPayload(p)
+}
+
+func openPayload(p []byte) (d *Decoder, kind byte, err error) {
 	d = new(Decoder)
 	d.Reset("payload", bytes.NewReader(p), int64(len(p)), false)
 	return d, d.Byte("the type"), nil
 }
 
+// version is a payload's; of what is too short for one, none that can be read.
+func version(p []byte) uint16 {
+	if len(p) < footer {
+		return math.MaxUint16
+	}
+	return binary.LittleEndian.Uint16(p[len(p)-footer:])
+}
+
 func checkPayload(p []byte) error {
 	end := len(p) - footer
-	if end < 0 || binary.LittleEndian.Uint16(p[end:]) > Version || binary.LittleEndian.Uint64(p[end+2:]) != updateCRC(0, p[:end+2]) {
+	if version(p) > Version || binary.LittleEndian.Uint64(p[end+2:]) != updateCRC(0, p[:end+2]) {
 		return ErrPayload
 	}
 	return nil

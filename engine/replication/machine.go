@@ -187,6 +187,12 @@ func (m *Machine) changeID() {
 	m.ID = fmt.Sprintf("%016x%016x%08x", m.o.Random(), m.o.Random(), uint32(m.o.Random()))
 }
 
+// ChangeID begins another history, of which nobody has anything.
+func (m *Machine) ChangeID() {
+	m.changeID()
+	m.clearID2()
+}
+
 func (m *Machine) clearID2() { m.ID2, m.SecondOffset = noID, -1 }
 
 // shiftID goes on under a new id, and keeps the old one for those who followed
@@ -247,6 +253,9 @@ func (m *Machine) Feed(db int, argv [][]byte) {
 	m.append(b)
 	m.feedBuf = b
 }
+
+// FeedAsIs puts a command into the stream, whatever database is selected there.
+func (m *Machine) FeedAsIs(argv [][]byte) { m.Feed(max(m.selected, 0), argv) }
 
 // Release lets what is in the stream go out, once it is as durable here as the
 // configuration demands. It reports whether any replica has something to be sent.

@@ -408,6 +408,9 @@ func (m *Machine) forget(r *Replica) {
 	if len(m.Replicas) == 0 {
 		m.lonely = m.now
 	}
+	if m.Stream != nil {
+		m.trim() // what was kept for it (networking.c freeReplicaReferencedReplBuffer)
+	}
 	m.countGood()
 	if socket && m.saving == saveSocket {
 		for _, o := range m.Replicas {

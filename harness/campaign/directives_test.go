@@ -58,7 +58,7 @@ func large(x *experiment.Experiment) { x.Workload.Ops, x.Workload.ValueSize = 60
 var settled = map[string]string{
 	"appendonly": "the mode", "appendfsync": "the mode",
 	"appendfilename": files, "appenddirname": files, "dbfilename": files, "dir": files,
-	"port": clients, "bind": clients, "bind-source-addr": clients, "maxclients": clients, "maxmemory-clients": clients, "requirepass": clients, "acl-pubsub-default": clients, "acllog-max-len": telling, "tracking-table-max-keys": telling, "latency-tracking": telling, "latency-tracking-info-percentiles": telling, "aclfile": clients,
+	"port": clients, "bind": clients, "unixsocket": clients, "unixsocketperm": clients, "always-show-logo": telling, "bind-source-addr": clients, "maxclients": clients, "maxmemory-clients": clients, "requirepass": clients, "acl-pubsub-default": clients, "acllog-max-len": telling, "tracking-table-max-keys": telling, "latency-tracking": telling, "latency-tracking-info-percentiles": telling, "aclfile": clients,
 	"enable-debug-command": clients, "enable-protected-configs": clients, "proto-max-bulk-len": clients,
 	"client-query-buffer-limit": clients, "client-output-buffer-limit": clients, "databases": clients,
 	"loglevel": telling, "logfile": telling, "latency-monitor-threshold": telling,
