@@ -29,7 +29,6 @@ var constantFields = []struct{ section, name, value, why string }{
 	{"Memory", "allocator_rss_bytes", "0", "as allocator_frag_ratio"},
 	{"Memory", "rss_overhead_ratio", "1.00", "as allocator_frag_ratio"},
 	{"Memory", "rss_overhead_bytes", "0", "as allocator_frag_ratio"},
-	{"Memory", "mem_clients_slaves", "0", "reckoned with the other clients"},
 	{"Memory", "mem_cluster_links", "0", "reckoned with the rest"},
 	{"Memory", "mem_allocator", "go", "the runtime's"},
 	{"Memory", "active_defrag_running", "0", "activedefrag has no effect"},

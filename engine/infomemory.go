@@ -26,10 +26,20 @@ func (s *Server) notCounted() int64 {
 	return beyond + s.mgr.Buffered()
 }
 
+// clientsMemory is what clients take: each as much as a buffer of both ways, and beyond that
+// what it has sent and what it has not read.
+func (s *Server) clientsMemory() int64 {
+	sum := clientMemory * int64(len(s.sessions))
+	for _, c := range s.sessions {
+		sum += max(0, c.input+c.batch+c.Unsent()-replyRoom)
+	}
+	return sum
+}
+
 // countedMemory is what is held against maxmemory.
 func (s *Server) countedMemory() int64 {
 	all, beyond := s.streamMemory()
-	return startupMemory + s.ks.Bytes() + clientMemory*int64(len(s.sessions)) + s.queuedBytes + all - beyond
+	return startupMemory + s.ks.Bytes() + s.clientsMemory() + s.queuedBytes + all - beyond
 }
 
 // usedMemory is INFO's used_memory: reckoned, not measured, so that it is the same in every
@@ -78,7 +88,8 @@ func (s *Server) infoMemory(t *infoText) {
 	stream, beyond := s.streamMemory()
 	t.number("mem_replication_backlog", stream-beyond)
 	t.number("mem_total_replication_buffers", stream)
-	t.number("mem_clients_normal", clientMemory*int64(len(s.sessions)))
+	t.number("mem_clients_normal", s.clientsMemory())
+	t.number("mem_clients_slaves", beyond)
 	t.number("mem_aof_buffer", s.mgr.Buffered())
 	s.infoScripts(t)
 	t.constants("Memory")

@@ -41,7 +41,7 @@ func cmdMemoryStats(s *Server, c *Session, _ [][]byte) {
 	scripts, functions := s.scriptMemory()
 	c.mapOf(27 + len(databases))
 	tell(figure{"peak.allocated", s.peak}, figure{"total.allocated", used}, figure{"startup.allocated", int64(startupMemory)},
-		figure{"replication.backlog", stream - beyond}, figure{"clients.slaves", int64(0)}, figure{"clients.normal", clientMemory * int64(len(s.sessions))},
+		figure{"replication.backlog", stream - beyond}, figure{"clients.slaves", beyond}, figure{"clients.normal", s.clientsMemory()},
 		figure{"cluster.links", int64(0)}, figure{"aof.buffer", s.mgr.Buffered()}, figure{"lua.caches", scripts}, figure{"functions.caches", functions})
 	for _, i := range databases {
 		main, expires := s.ks.DB(i).Overhead()

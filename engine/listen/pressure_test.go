@@ -268,6 +268,48 @@ func TestHistoryGoesWhenItIsNoLongerKept(t *testing.T) {
 	assert.Equal(t, script(redisKind), script(engineKind))
 }
 
+// What clients have sent and have not read counts against maxmemory
+// (tests/unit/maxmemory.tcl, "eviction due to output buffers").
+func TestBuffersOfClientsEvict(t *testing.T) {
+	for _, k := range []kind{redisKind, engineKind} {
+		t.Run(k.name, func(t *testing.T) {
+			p := k.start(t, "--maxmemory", "11mb", "--maxmemory-policy", "allkeys-lru")
+			for i := range 50 {
+				p.do("SETRANGE", fmt.Sprint(i), "100000", "x")
+			}
+			open := func() net.Conn {
+				c, err := net.Dial("tcp", p.addr)
+				require.NoError(t, err)
+				t.Cleanup(func() { c.Close() })
+				return c
+			}
+			assert.Equal(t, "0", p.info("evicted_keys"))
+			for range 30 {
+				_, err := fmt.Fprintf(open(), "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$400000\r\n%s", strings.Repeat("x", 300000))
+				require.NoError(t, err)
+			}
+			p.eventually("keys are evicted for what was sent", func() bool { return p.info("evicted_keys") != "0" })
+
+			p.do("CONFIG", "SET", "maxmemory", "0")
+			p.do("CLIENT", "KILL", "TYPE", "NORMAL")
+			p.do("FLUSHALL")
+			p.do("CONFIG", "RESETSTAT")
+			for i := range 50 {
+				p.do("SETRANGE", fmt.Sprint(i), "100000", "x")
+			}
+			p.do("CONFIG", "SET", "maxmemory", "11mb")
+			for range 20 {
+				c := open()
+				for range 100 { // ten megabytes, of which sockets hold some
+					_, err := c.Write([]byte("GET 49\r\n"))
+					require.NoError(t, err)
+				}
+			}
+			p.eventually("keys are evicted for what is not read", func() bool { p.do("PING"); return p.info("evicted_keys") != "0" })
+		})
+	}
+}
+
 // What DEBUG is told by tests of Redis: to write to the log, to answer an error, to feed
 // replicas, to forget the history, to restore whatever the checksum is.
 func TestDebugLikeRedis(t *testing.T) {
