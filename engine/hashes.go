@@ -278,7 +278,7 @@ func cmdHrandfield(s *Server, c *Session, argv [][]byte) {
 		c.array(0)
 		return
 	}
-	at := s.positions(h.Len(), max(count, -count), count < 0)
+	at := s.positions(c, h.Len(), max(count, -count), count < 0)
 	if withValues {
 		c.pairsOf(len(at))
 	} else {

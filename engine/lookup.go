@@ -167,7 +167,7 @@ func (c *Session) eitherArg(b []byte, yes, no string) (isYes, ok bool) {
 
 // positions draws count of n positions: with repeats when repeats is set, else
 // each at most once, all of them in order when there are no more.
-func (s *Server) positions(n int, count int64, repeats bool) []int {
+func (s *Server) positions(c *Session, n int, count int64, repeats bool) []int {
 	if !repeats && count >= int64(n) {
 		all := make([]int, n)
 		for i := range all {
@@ -177,6 +177,9 @@ func (s *Server) positions(n int, count int64, repeats bool) []int {
 	}
 	out := make([]int, 0, min(count, 1<<16))
 	if repeats {
+		if most := s.mostElements(c); most > 0 {
+			count = min(count, most)
+		}
 		for range count {
 			out = append(out, s.drawn(n))
 		}

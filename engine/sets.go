@@ -202,7 +202,7 @@ func cmdSrandmember(s *Server, c *Session, argv [][]byte) {
 		c.bulkText(m.At(s.drawn(m.Len())))
 		return
 	}
-	at := s.positions(m.Len(), max(count, -count), count < 0)
+	at := s.positions(c, m.Len(), max(count, -count), count < 0)
 	c.array(len(at))
 	for _, i := range at {
 		c.bulkText(m.At(i))

@@ -281,7 +281,7 @@ func cmdZrandmember(s *Server, c *Session, argv [][]byte) {
 		c.array(0)
 		return
 	}
-	at := s.positions(z.Len(), max(count, -count), count < 0)
+	at := s.positions(c, z.Len(), max(count, -count), count < 0)
 	members := make([]keyspace.Scored, len(at))
 	for i, p := range at {
 		members[i] = *z.At(p)

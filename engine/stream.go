@@ -128,6 +128,18 @@ func (s *Server) pushTo(c *Session, b []byte) {
 // the buffer before the list).
 const replyRoom = 16 << 10
 
+// mostElements is after how many elements a reply is over the client's limit for certain, so
+// that nobody gets it and the rest need not be made (redis 7.0.15 CLIENT_CLOSE_ASAP); 0: there
+// is no limit.
+func (s *Server) mostElements(c *Session) int64 {
+	hard := s.cfg.OutputLimits.Normal.Hard
+	if hard == 0 || c.script || c.loader || c.master || c.class() != normalClient {
+		return 0
+	}
+	const least = 4 // bytes of one, ":1\r\n"
+	return (hard+replyRoom)/least + 1
+}
+
 // limitReplies ends a client that has let too many replies pile up, or for too long, and
 // drops those of now (redis 7.0.15 networking.c closeClientOnOutputBufferLimitReached).
 func (s *Server) limitReplies(c *Session) {

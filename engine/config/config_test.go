@@ -135,7 +135,7 @@ func TestParseArgs(t *testing.T) {
 		{args: "quotes.conf", err: "Reading the configuration file, at line 1\n>>> 'requirepass \"a'\nUnbalanced quotes in configuration line"},
 		{args: "loop.conf", err: "Reading the configuration file, at line 1\n>>> 'include loop.conf'\ntoo many nested include lines"},
 		{args: "missing.conf", err: "Fatal error, can't open config file 'missing.conf': file does not exist"},
-		{args: "--nosuch|1", err: "Reading the configuration file, at line 1\n>>> 'nosuch 1'\nBad directive or wrong number of arguments"},
+		{args: "--nosuch|1", err: "Reading the configuration file, at line 1\n>>> 'nosuch \"1\"'\nBad directive or wrong number of arguments"},
 		{args: "--port", err: "Reading the configuration file, at line 1\n>>> 'port'\nwrong number of arguments"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

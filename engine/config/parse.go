@@ -157,7 +157,11 @@ func (c *Config) ParseArgs(args []string, read func(name string) ([]byte, error)
 			return file, err
 		}
 		if why != "" {
-			return file, &ParseError{Line: n, Text: strings.Join(argv, " "), Why: why}
+			text := argv[0]
+			for _, a := range argv[1:] {
+				text += " " + Quote(a)
+			}
+			return file, &ParseError{Line: n, Text: text, Why: why}
 		}
 	}
 	return file, c.settle(file)

@@ -66,6 +66,7 @@ func TestChildrenLikeRedis(t *testing.T) {
 		{"a snapshot is killed", 900, []string{"BGSAVE"}, false, syscall.SIGKILL},
 		{"a rewrite is killed", 900, []string{"BGREWRITEAOF"}, false, syscall.SIGKILL},
 		{"a snapshot is ended", 900, []string{"BGSAVE"}, false, syscall.SIGUSR1},
+		{"a rewrite is ended", 900, []string{"BGREWRITEAOF"}, false, syscall.SIGUSR1},
 		{"a child is asked to end as a server is", 900, []string{"BGSAVE"}, false, syscall.SIGTERM},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -233,6 +233,12 @@ func TestLimitsOfRepliesLikeRedis(t *testing.T) {
 		try("normal 400000 0 0", "GET small", "GET big", "GET big", "SET done 1")
 		try("normal 100000 0 0", "MULTI", "GET big", "SET done 1", "EXEC")
 		try("normal 0 100000 1000", "GET big", "SET done 1")
+		p.do("HSET", "h", "a", "b")
+		p.do("SADD", "s", "a")
+		p.do("ZADD", "z", "1", "a")
+		for _, endless := range []string{"HRANDFIELD h -999999999", "SRANDMEMBER s -999999999", "ZRANDMEMBER z -999999999"} {
+			try("normal 1000000 0 0", endless, "SET done 1")
+		}
 		return said
 	}
 	want := script(redisKind)

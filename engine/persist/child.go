@@ -130,6 +130,9 @@ func (j *snapshotJob) farewell(err error) error {
 	return err
 }
 
+// stopSignal is SIGUSR1.
+const stopSignal = 10
+
 func (c *child) done() bool {
 	if c.process == nil {
 		return c.task.Done()
@@ -137,6 +140,8 @@ func (c *child) done() bool {
 	ended, status, signal := c.process.Ended()
 	if ended && c.err == nil && !c.exited {
 		switch {
+		case signal == stopSignal: // before it could say what it does then
+			c.err = errKilled
 		case signal != 0:
 			c.signal = signal
 		case status == ChildStopped:

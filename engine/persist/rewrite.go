@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"errors"
 	"io"
 	"strconv"
 
@@ -168,6 +169,8 @@ func (m *Manager) rewriteDone(c *child) {
 			m.rewriteOK = false
 			m.rewriteFails++
 		}
+	case errors.Is(c.err, errKilled): // not an error: somebody asked for it
+		m.log(Warning, "Background AOF rewrite terminated by signal %d", stopSignal)
 	case !c.exited:
 		m.rewriteOK = false
 		m.rewriteFails++
