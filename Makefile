@@ -11,6 +11,8 @@ TRANSACTIONS ?= 20000
 LISTS       ?= 10000
 TABLE       ?= 1000000
 COMMANDS    ?= 250000
+PRESSED     ?= 100000
+ROUNDS      ?= 5
 MUTANTS     ?= 200
 CRASHES     ?= 3000
 EXPERIMENTS ?= 1000000
@@ -26,7 +28,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount prove prove-engine prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount bench-engine prove prove-engine prove-pressure prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +68,10 @@ bench-mount: ## redis-server on the fault disk, against the host's file system a
 	@scripts/setup
 	$(GO) test -run '^$$' -bench 'RedisOnMount' -benchtime 1x -timeout 1h ./harness/mount
 
+bench-engine: ## the engine beside redis-server: CPU of commands, peak memory, saving and loading; ROUNDS alternating rounds
+	@scripts/setup --tests
+	TORNTAIL_SPEED=$(ROUNDS) $(GO) test -count=1 -timeout 2h -v -run TestSpeedBesideRedis ./engine/listen
+
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness/campaign
 	$(MAKE) --no-print-directory prove-schedules
@@ -87,6 +93,12 @@ prove-schedules: ## no false alarm of the correct engine over CLUSTER_SEEDS seed
 	cd harness/simcluster && TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) \
 		TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-schedules-$$(sha256sum < $(CURDIR)/bin/prove-schedules.test | cut -c1-16).jsonl \
 		$(CURDIR)/bin/prove-schedules.test -test.timeout 5h -test.v -test.run 'TestSchedules$$'
+
+# bin/prove-pressure-COMMIT.jsonl remembers the rounds that are done.
+prove-pressure: ## the engine against redis-server while memory is short, keys expire, replicas lag and are written to, children are killed: PRESSED commands
+	@scripts/setup --tests
+	@mkdir -p bin
+	TORNTAIL_COMMANDS=$(PRESSED) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-pressure-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 4h -v -run TestSameUnderPressure ./engine
 
 # bin/prove-load-COMMIT.jsonl remembers the crashes that are done: what was interrupted is taken up again.
 prove-load: ## sound servers are not accused on a busy machine (CRASHES crashes), and planted bugs are found on it (DEFECTS runs each)

@@ -85,7 +85,8 @@ func cmdDebug(s *Server, c *Session, argv [][]byte) {
 		c.status(hex.EncodeToString(d[:]))
 	case sub == "object" && len(argv) >= 3:
 		s.debugObject(c, argv[2])
-	case sub == "quicklist-packed-threshold" && len(argv) == 3: // how lists are held is not to be seen
+	case sub == "quicklist-packed-threshold" && len(argv) == 3, // how lists are held is not to be seen
+		sub == "replybuffer" && len(argv) == 4: // nor how large buffers are
 		c.ok()
 	case sub == "digest-value" && len(argv) >= 2:
 		s.debugDigestValue(c, argv[2:])

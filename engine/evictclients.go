@@ -63,9 +63,10 @@ func sizeClass(n int64) int { return min(max(bits.Len64(uint64(n)), 15), 34) }
 // sampleClients looks at what those take who are not evicted: that is known as of the last
 // cron only (redis 7.0.15 server.c clientsCron).
 func (s *Server) sampleClients() {
-	if l := s.cfg.OutputLimits.Normal; l.Soft > 0 {
+	if l := s.cfg.OutputLimits; l.Normal.Soft > 0 || l.Pubsub.Soft > 0 {
 		for _, c := range s.sessions {
 			s.limitReplies(c)
+			s.limitMessages(c)
 		}
 	}
 	if s.cfg.MaxmemoryClients == 0 {

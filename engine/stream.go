@@ -147,9 +147,22 @@ func (s *Server) limitReplies(c *Session) {
 	if l.Hard == 0 && l.Soft == 0 || c.dead || c.class() != normalClient {
 		return
 	}
-	if c.soft.over(l, c.Unsent()+max(0, int64(len(c.out)-replyRoom)), s.env.Now()) {
+	room := replyRoom
+	if c.lastCmd != nil && c.lastCmd.name == "keys" { // its length comes last, in the list
+		room = 0
+	}
+	if c.soft.over(l, c.Unsent()+max(0, int64(len(c.out)-room)), s.env.Now()) {
 		s.warn("Client " + c.String() + " scheduled to be closed ASAP for overcoming of output buffer limits.")
 		c.out = c.out[:0]
+		c.kill()
+	}
+}
+
+// limitMessages ends a subscriber that has let too many messages pile up, or for too long. (A
+// replica's limit is about the replication stream.)
+func (s *Server) limitMessages(c *Session) {
+	if st := c.stream; st != nil && !c.dead && c.class() == pubsubClient && st.soft.over(s.cfg.OutputLimits.Pubsub, st.unsent, s.env.Now()) {
+		s.warn("Client " + c.String() + " scheduled to be closed ASAP for overcoming of output buffer limits.")
 		c.kill()
 	}
 }
@@ -159,15 +172,10 @@ func (s *Server) limitReplies(c *Session) {
 // checkClientOutputBufferLimits).
 func (s *Server) sendPushed() {
 	for _, c := range s.pushed {
-		st := c.stream
-		st.marked = false
-		// A replica's limit is about the replication stream, which is not here.
-		if c.class() == pubsubClient && st.soft.over(s.cfg.OutputLimits.Pubsub, st.unsent, s.env.Now()) {
-			s.warn("Client " + c.String() + " scheduled to be closed ASAP for overcoming of output buffer limits.")
-			c.kill()
-			continue
+		c.stream.marked = false
+		if s.limitMessages(c); !c.dead {
+			c.stream.wake.Signal()
 		}
-		st.wake.Signal()
 	}
 	clear(s.pushed)
 	s.pushed = s.pushed[:0]

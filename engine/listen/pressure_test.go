@@ -246,6 +246,26 @@ func TestLimitsOfRepliesLikeRedis(t *testing.T) {
 	assert.Equal(t, want, script(engineKind))
 }
 
+// A subscriber that does not read is closed in time, though nobody publishes any more (redis
+// 7.0.15 server.c clientsCron).
+func TestSoftLimitsWithoutTraffic(t *testing.T) {
+	for _, k := range []kind{redisKind, engineKind} {
+		t.Run(k.name, func(t *testing.T) {
+			p := k.start(t, "--client-output-buffer-limit", "pubsub 0 100000 1")
+			c, err := net.Dial("tcp", p.addr)
+			require.NoError(t, err)
+			t.Cleanup(func() { c.Close() })
+			_, err = c.Write([]byte("SUBSCRIBE c\r\n"))
+			require.NoError(t, err)
+			p.eventually("it is heard", func() bool { return p.do("PUBLISH", "c", "m") == "1" })
+			for range 200 { // beyond what sockets hold
+				p.do("PUBLISH", "c", strings.Repeat("m", 100<<10))
+			}
+			p.eventually("it is closed", func() bool { return strings.Contains(p.log(), "overcoming of output buffer limits") })
+		})
+	}
+}
+
 // What aof-disable-auto-gc has kept goes away once it is switched off (redis 7.0.15 config.c
 // updateAofAutoGCEnabled).
 func TestHistoryGoesWhenItIsNoLongerKept(t *testing.T) {
