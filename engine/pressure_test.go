@@ -272,6 +272,75 @@ func (s *socket) withoutPushes() (reply string, evicted [][2]string) {
 	}
 }
 
+// together is how many steps are sent at once.
+const together = 20
+
+// deletions delete what was evicted.
+func deletions(evicted [][2]string) (out [][]string) {
+	for _, e := range evicted {
+		out = append(out, []string{"SELECT", e[0]}, []string{"DEL", e[1]})
+	}
+	if len(out) > 0 {
+		out = append(out, []string{"SELECT", "0"})
+	}
+	return out
+}
+
+// evictedBatch sends steps to the server that is pressed, and then to the other, which deletes
+// before each command what was evicted before it; what is evicted while commands of a
+// transaction are queued, before them all.
+func (r *round) evictedBatch(batch [][]drawn, pressed, other *socket, redisIsPressed bool) {
+	type pair struct {
+		drawn
+		reply string
+	}
+	var text []byte
+	for _, commands := range batch {
+		for _, c := range commands {
+			text = append(text, encode(c.argv...)...)
+		}
+	}
+	pressed.send(text)
+	var all [][]string // what the other is sent
+	var asked []*pair  // what its replies are compared with; nil: a deletion
+	for _, commands := range batch {
+		var replies []string
+		var before [][][2]string
+		refused := false
+		for range commands {
+			reply, evicted := pressed.withoutPushes()
+			replies, before = append(replies, reply), append(before, evicted)
+			refused = refused || strings.Contains(reply, "OOM command not allowed")
+		}
+		transaction := commands[0].argv[0] == "MULTI"
+		if transaction {
+			before = [][][2]string{slices.Concat(before...)}
+		}
+		for i, c := range commands {
+			if i < len(before) {
+				for _, d := range deletions(before[i]) {
+					all, asked = append(all, d), append(asked, nil)
+				}
+			}
+			if refused && (transaction || strings.Contains(replies[i], "OOM command not allowed")) {
+				r.is.Refused++
+				continue
+			}
+			all, asked = append(all, c.argv), append(asked, &pair{c, replies[i]})
+		}
+	}
+	for i, reply := range other.all(all) {
+		if p := asked[i]; p != nil {
+			r.log = append(r.log, p.argv)
+			theirs, ours := p.reply, reply
+			if !redisIsPressed {
+				theirs, ours = ours, theirs
+			}
+			r.same(p.drawn, theirs, ours)
+		}
+	}
+}
+
 // evictions presses the memory of one server; the other has memory, and is told to delete
 // what was evicted, just when it was. From then on they answer alike. A replica of the other
 // kind has what the first has, and so has its log.
@@ -280,7 +349,7 @@ func (r *round) evictions(steps int, redisIsPressed bool, policy string) {
 	b := startRun(r.t, !redisIsPressed, "--appendonly", "yes", "--maxmemory-policy", policy, "--maxmemory", "1000gb", "--rdb-key-save-delay", "300")
 	replica := startRun(r.t, !redisIsPressed)
 	replica.follow(a)
-	pressed, other, deletes := dial(r.t, "127.0.0.1:"+a.port), dial(r.t, "127.0.0.1:"+b.port), dial(r.t, "127.0.0.1:"+b.port)
+	pressed, other := dial(r.t, "127.0.0.1:"+a.port), dial(r.t, "127.0.0.1:"+b.port)
 	for _, s := range []*socket{pressed, other} {
 		s.do("HELLO", "3")
 	}
@@ -290,48 +359,28 @@ func (r *round) evictions(steps int, redisIsPressed bool, policy string) {
 		require.Equal(r.t, a.do(fill...), b.do(fill...))
 	}
 	a.do("CONFIG", "SET", "maxmemory", strconv.FormatInt(a.number("used_memory")-a.number("mem_not_counted_for_evict")+20<<10, 10))
-	mirror := func(evicted [][2]string) {
-		for _, e := range evicted {
-			deletes.do("SELECT", e[0])
-			deletes.do("DEL", e[1])
-		}
-	}
 	gen := rapid.Custom(func(t *rapid.T) []drawn { return drawPressed(t, 0) })
+	var batch [][]drawn
 	for n := range steps {
 		if n%(steps/3) == steps/6 {
 			r.killChildren(n, a, b)
 		}
 		commands := gen.Example(r.is.Seed*100003 + n)
-		if strings.HasPrefix(policy, "volatile") && strings.HasPrefix(commands[0].argv[0], "EVAL") {
-			continue // a script that memory fails in its midst has done half of its work
+		// A script that memory fails in its midst has done half of its work.
+		if !strings.HasPrefix(policy, "volatile") || !strings.HasPrefix(commands[0].argv[0], "EVAL") {
+			batch = append(batch, commands)
 		}
-		var replies []string
-		var before [][][2]string
-		refused := false
-		for _, c := range commands {
-			pressed.send(encode(c.argv...))
-			reply, evicted := pressed.withoutPushes()
-			replies, before = append(replies, reply), append(before, evicted)
-			refused = refused || strings.Contains(reply, "OOM command not allowed")
-		}
-		for i, c := range commands {
-			mirror(before[i])
-			r.log = append(r.log, c.argv)
-			if refused && (len(commands) > 1 && commands[0].argv[0] == "MULTI" || strings.Contains(replies[i], "OOM command not allowed")) {
-				r.is.Refused++
-				continue
-			}
-			theirs, ours := replies[i], other.do(c.argv...)
-			if !redisIsPressed {
-				theirs, ours = ours, theirs
-			}
-			r.same(c, theirs, ours)
+		if len(batch) == together || n == steps-1 {
+			r.evictedBatch(batch, pressed, other, redisIsPressed)
+			batch = nil
 		}
 	}
 	a.do("CONFIG", "SET", "maxmemory", "0")
 	pressed.send(encode("PING"))
 	_, evicted := pressed.withoutPushes()
-	mirror(evicted)
+	for _, e := range deletions(evicted) {
+		other.do(e...)
+	}
 	r.is.Evicted = a.number("evicted_keys")
 	digest := a.do("DEBUG", "DIGEST")
 	require.Equal(r.t, digest, b.do("DEBUG", "DIGEST"), "seed %d: data of both", r.is.Seed)
@@ -450,6 +499,7 @@ func (r *round) expiry(steps int) {
 			r.same(c, want[i], got[i])
 		}
 	}
+	var batch []drawn
 	for n := range steps {
 		switch {
 		case n%(steps/2) == steps/4:
@@ -461,8 +511,13 @@ func (r *round) expiry(steps int) {
 		}
 		begin := time.Now().UnixMilli()
 		gen := rapid.Custom(func(t *rapid.T) []drawn { return drawPressed(t, begin-begin%grid+3*grid) })
-		commands := gen.Example(r.is.Seed*100003 + n)
-		if n%7 == 3 { // at the replica that takes writes, which has all that the master has
+		batch = append(batch, gen.Example(r.is.Seed*100003+n)...)
+		if n%10 != 9 {
+			continue
+		}
+		commands := batch
+		batch = nil
+		if n/10%7 == 3 { // at the replica that takes writes, which has all that the master has
 			for _, s := range sides {
 				s.writable.catchUp(s.master)
 			}
@@ -508,7 +563,7 @@ var pressureScenes = []string{"redis evicts", "engine evicts", "expiry"}
 // the rounds that are done.
 func TestSameUnderPressure(t *testing.T) {
 	total, err := strconv.Atoi(os.Getenv("TORNTAIL_COMMANDS"))
-	steps := 400
+	steps := 1000
 	if err != nil {
 		total, steps = 1, 100
 	}
