@@ -69,6 +69,15 @@ func (t Target) nodes() []string {
 	return []string{t.Node}
 }
 
+// CallsOf are the calls that a fault of calls is about.
+func CallsOf(a Action) (t Target, ok bool) {
+	f, ok := a.(CallFault)
+	if !ok {
+		return t, false
+	}
+	return *f.calls(), true
+}
+
 // OnFiles is an action whose calls are on other files; itself when it is not about calls.
 func OnFiles(a Action, pattern string) Action {
 	f, ok := a.(CallFault)

@@ -53,6 +53,8 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 			plan: "at ack#5: pause n1 for until ack#41\nat 8s: power-cut n1 keep none", verdict: result.Unknown},
 		{name: "a fork that is refused is tried again after 5 s", mode: "rdb", rate: 10, span: 9 * time.Second,
 			plan: "at 3s: refuse-fork n1 for 2s\nat 8s: power-cut n1 keep none", verdict: result.Holds},
+		{name: "a fork that is refused in the life after as well", mode: "rdb", rate: 10, span: 9 * time.Second,
+			plan: "at 900ms: refuse-fork n1 for 6s\nat 1s: power-cut n1 keep none\nat +7.5s: kill n1", verdict: result.Holds},
 		{name: "hz decides how often the server looks", mode: "rdb", rate: 1, span: 12 * time.Second,
 			plan: "at 1s: do n1 CONFIG SET hz 1\nat 10s: kill n1", directives: []product.Directive{{Name: "hz", Value: "500"}}, verdict: result.Holds},
 		{name: "FLUSHALL deletes the keys of the client beside, too", mode: "everysec", beside: true, span: 2 * time.Second,

@@ -204,10 +204,15 @@ func moved(c contract.Contract, x *Experiment, h *history.History, n int, slack 
 	mode := x.Mode
 	from := time.Duration(0)
 	undue := false // it is not known when snapshots are due
+	refusing := map[string]bool{}
 	for i := range h.Events {
 		e := &h.Events[i]
-		if e.Kind == history.FaultStruck && h.During(n, e.At) && strings.Contains(e.Text, ": refuse-fork ") {
-			undue = true // after a failed fork it looks again when 5 s are over (redis 7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY)
+		if e.Kind == history.FaultStruck && strings.Contains(e.Text, ": refuse-fork ") {
+			// It begins and ends with an event each. After a failed fork the server looks again when
+			// 5 s are over (redis 7.0.15 server.h CONFIG_BGSAVE_RETRY_DELAY).
+			began := !refusing[e.Text]
+			refusing[e.Text] = began
+			undue = undue || h.During(n, e.At) || began && n < len(h.Epochs) && e.At <= h.Epochs[n].Ended && lasts(h.Events[i+1:], e.Text, h.Epochs[n].Began)
 		}
 		name, value, _ := strings.Cut(e.Text, " ")
 		value = strings.ToLower(value)
@@ -247,6 +252,11 @@ func moved(c contract.Contract, x *Experiment, h *history.History, n int, slack 
 		c.SavePoints = nil
 	}
 	return c, err
+}
+
+// lasts reports whether none of the events ends a fault before an instant.
+func lasts(events []history.Event, text string, until time.Duration) bool {
+	return !slices.ContainsFunc(events, func(e history.Event) bool { return e.Kind == history.FaultStruck && e.Text == text && e.At < until })
 }
 
 // slowest is the hz of a server that looks less often of two; "": not stated.

@@ -313,6 +313,7 @@ func (r *Runner) settle() (goOn bool, err error) {
 	if epoch.How == history.PowerCut { // the facts were taken as it struck: the image has no log
 		cut := r.m.Cut()
 		r.out.Cut, r.out.asked = cut.Cut, cut.Asked
+		r.out.cutSome = r.out.cutSome || cut.Ops > 0
 	} else {
 		log, seen := r.m.Calls()
 		r.noteExit(epoch.How, log)
@@ -631,7 +632,9 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 		r.out.Blind = blind(&r.x.Mode, log, &r.heard, epoch, r.acked())
 	}
 	r.out.Signs, r.out.Unsynced = r.out.Signs.With(r.facts.signs(&r.x.Mode, at)), r.facts.unsynced(at, midway)
-	r.out.InFsync = syncInFlight(log, at)
+	if len(r.hist.Epochs) == 1 { // it is of the crash by which the experiment has its kind
+		r.out.InFsync = syncInFlight(log, at)
+	}
 	if r.heard.Working {
 		r.out.CrashPoint = crashPoint(r.x.Mode.Store, log, at)
 	}

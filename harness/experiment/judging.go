@@ -317,13 +317,14 @@ func audit(o *Outcome, startedOn uint64, read replies) string {
 
 // inPlay reports whether the crash could have taken something: for a power cut
 // bytes that were not durable, without a log anything not yet in a snapshot;
-// a kill takes memory, which always holds something. Of a plan that was asked for it
+// a kill, of whatever life, takes memory, which always holds something. Of a plan that was asked for it
 // is not: what it does is what is to be seen.
 func inPlay(x *Experiment, o *Outcome) bool {
 	if !x.Crash.Power || x.Asked {
 		return true
 	}
-	return o.Cut.Ops > 0 || !x.Mode.AOF
+	lives := o.History.Epochs
+	return o.cutSome || o.Cut.Ops > 0 || !x.Mode.AOF || len(lives) > 1 && slices.ContainsFunc(lives, func(e history.Epoch) bool { return e.How == history.ProcessKill })
 }
 
 // syncInFlight reports whether a sync had entered and not returned at the instant.

@@ -114,7 +114,8 @@ type Outcome struct {
 	Reached []string
 
 	History *history.History // the runner's own; good until its next run
-	Cut     disk.Cut
+	Cut     disk.Cut         // the last
+	cutSome bool             // one of the cuts could have taken something
 
 	// What the witness is asked about: the judgement of the history, and what by.
 	judgement *checker.Judgement

@@ -24,6 +24,16 @@ func (s *Space) Mutate(of, other *experiment.Experiment, seed uint64) *experimen
 	for range 1 + d.Below(3) {
 		mutations[d.Below(len(mutations))](s, &x, other, d)
 	}
+	if _, err := experiment.KindOf(x.Plan); err != nil {
+		return s.Draw(seed)
+	}
+	for i := range x.Plan.Statements { // its own, which fit changes
+		if short, ok := x.Plan.Statements[i].Action.(*plan.Short); ok {
+			own := *short
+			x.Plan.Statements[i].Action = &own
+		}
+	}
+	s.fit(&x, d)
 	k, err := experiment.KindOf(x.Plan)
 	if err != nil {
 		return s.Draw(seed)

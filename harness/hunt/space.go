@@ -113,6 +113,7 @@ func (s *Space) Draw(seed uint64) *experiment.Experiment {
 	s.drawCommands(x, f, life, d)
 	s.drawFaults(x, f, life, d)
 	s.drawEnds(x, f, life, d)
+	s.fit(x, d)
 	x.Crash, _ = experiment.KindOf(x.Plan) // it has an end
 	return x
 }
@@ -157,7 +158,7 @@ const operations = 150
 func (s *Space) drawWorkload(m *product.Mode, f feature, life time.Duration, d *seeding.Draws) workloads.Spec {
 	w := workloads.Default()
 	w.Name = s.Workloads[d.Below(len(s.Workloads))]
-	w.Rate = float64(operations) / life.Seconds() / float64(int(1)<<d.Below(4))
+	w.Rate = float64(operations) / life.Seconds() / float64(int(1)<<d.Below(3))
 	if life < time.Second && d.Below(3) == 0 {
 		w.Rate = 0
 	}
@@ -193,8 +194,8 @@ func (s *Space) drawWorkload(m *product.Mode, f feature, life time.Duration, d *
 		}
 		w.Phases = append(w.Phases, p)
 	}
-	if !slices.ContainsFunc(w.Phases, func(p workloads.Phase) bool { return p.Rate > 1 }) {
-		w.Phases[0] = workloads.Phase{For: min(w.Phases[0].For, time.Second), Rate: 50}
+	if p := &w.Phases[0]; p.Rate == workloads.Silent || p.Rate*p.For.Seconds() < 10 { // something is there to be lost
+		*p = workloads.Phase{For: min(p.For, life/4), Rate: float64(operations) / life.Seconds()}
 	}
 	return w
 }
