@@ -87,7 +87,7 @@ func configSet(s *Server, c *Session, argv [][]byte) {
 		}
 		seen[name] = true
 	}
-	if s.loading && (seen["dir"] || seen["appendonly"] || seen["repl-diskless-load"]) { // DENY_LOADING_CONFIG
+	if (s.loading || s.receiving != receivingNothing) && (seen["dir"] || seen["appendonly"] || seen["repl-diskless-load"]) { // DENY_LOADING_CONFIG
 		*s.cfg = old
 		c.error(errLoading)
 		return

@@ -173,7 +173,8 @@ func (s *Server) infoPersistence(t *infoText) {
 		return
 	}
 	p := s.mgr.Info()
-	t.flag("loading", s.loading)
+	t.flag("loading", s.loading || s.receiving == receivingLoads)
+	t.flag("async_loading", s.receiving == receivingBeside)
 	t.text("current_fork_perc", fmt.Sprintf("%.2f", p.Percent()))
 	t.number("current_save_keys_processed", p.KeysSaved)
 	t.number("current_save_keys_total", p.KeysToSave)

@@ -34,7 +34,6 @@ var constantFields = []struct{ section, name, value, why string }{
 	{"Memory", "active_defrag_running", "0", "activedefrag has no effect"},
 	{"Memory", "lazyfree_pending_objects", "0", "the runtime collects what is deleted"},
 	{"Memory", "lazyfreed_objects", "0", "as lazyfree_pending_objects"},
-	{"Persistence", "async_loading", "0", "a replica that loads without emptying its data first is told by loading"},
 	{"Persistence", "current_cow_peak", "0", "children share no pages"},
 	{"Persistence", "current_cow_size", "0", "as current_cow_peak"},
 	{"Persistence", "current_cow_size_age", "0", "as current_cow_peak"},

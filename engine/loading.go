@@ -65,10 +65,23 @@ func (s *Server) serveOthers() bool {
 	return true
 }
 
+// receiving is what clients are told while a snapshot comes from the master that passes
+// through no file (redis 7.0.15 replication.c readSyncBulkPayload).
+type receiving uint8
+
+const (
+	receivingNothing receiving = iota
+	receivingLoads             // LOADING
+	receivingBeside            // what is there is served: it is of the same history (async_loading)
+)
+
 // loadingRefusal is "", or why a command is not executed now (redis 7.0.15 server.c
 // processCommand, is_denyloading_command).
 func (s *Server) loadingRefusal(c *Session, cmd *command) string {
-	if !s.loading {
+	if s.receiving == receivingBeside && cmd.spec.Has("no_async_loading") {
+		return errLoading
+	}
+	if !s.loading && s.receiving != receivingLoads {
 		return ""
 	}
 	if cmd.flags&loadingToo == 0 {

@@ -108,6 +108,7 @@ type Server struct {
 	nowMs        int64 // wall clock in ms; 0: not looked at yet
 	inExec       bool
 	loading      bool
+	receiving    receiving
 	ops          []op // writes to propagate when the command or transaction ends
 	opArgs       [][]byte
 	trig         *trigonometry // tables; nil: nobody has asked for a distance

@@ -277,6 +277,11 @@ func (l *link) receive() error {
 	}
 	if diskless {
 		var data received
+		s.receiving = receivingLoads
+		if s.cfg.ReplDisklessLoad == "swapdb" && s.repl.SameHistory() {
+			s.receiving = receivingBeside
+		}
+		defer func() { s.receiving = receivingNothing }()
 		if err := l.copySnapshot(&data, size, mark); err != nil {
 			return err
 		}
@@ -328,8 +333,8 @@ type inbound interface {
 	Truncate(size int64) error
 }
 
-// received is one in memory. redis-server parses what it receives at once, and answers
-// LOADING meanwhile; here it is parsed when it is there.
+// received is one in memory. redis-server parses what it receives at once; here it is
+// parsed when it is there, and clients are told the same meanwhile (see receiving).
 type received struct{ bytes []byte }
 
 func (r *received) Write(p []byte) (int, error) {

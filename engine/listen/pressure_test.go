@@ -266,6 +266,54 @@ func TestSoftLimitsWithoutTraffic(t *testing.T) {
 	}
 }
 
+// While a snapshot passes through no file clients are told LOADING, unless what is there is
+// of the same history: that is served, and what bears on the load is refused
+// (tests/integration/replication.tcl, "Diskless load swapdb").
+func TestWhatIsServedDuringDisklessLoad(t *testing.T) {
+	script := func(k kind) (said []string) {
+		m := redisKind.start(t, "--repl-diskless-sync", "yes", "--rdbcompression", "no", "--repl-backlog-size", "16384")
+		r := k.start(t, "--repl-diskless-load", "swapdb", "--replica-read-only", "no")
+		ask := func() {
+			for _, line := range []string{"GET mine", "DBSIZE", "CONFIG SET appendonly no", "CONFIG SET dir /", "BGSAVE", "REPLICAOF NO ONE", "PING", "SET other v"} {
+				reply, err := r.c.Do(strings.Fields(line)...)
+				said = append(said, fmt.Sprint(line, ": ", reply, " ", err))
+			}
+			said = append(said, fmt.Sprint("loading ", r.info("loading"), ", beside ", r.info("async_loading")))
+		}
+		m.do("DEBUG", "POPULATE", "400", "m", "100000")
+		r.do("SET", "mine", "v")
+		m.do("CONFIG", "SET", "rdb-key-save-delay", "20000")
+		r.do("REPLICAOF", "127.0.0.1", m.port)
+		r.eventually("it loads", func() bool { return r.info("loading") == "1" })
+		ask()
+		m.do("CONFIG", "SET", "rdb-key-save-delay", "0")
+		m.do("CLIENT", "KILL", "TYPE", "replica")
+		r.eventually("it follows", func() bool { return r.info("master_link_status") == "up" })
+		said = append(said, r.do("DBSIZE"))
+
+		r.do("SET", "mine", "v")
+		m.do("CONFIG", "SET", "rdb-key-save-delay", "20000")
+		m.c.Queue("MULTI")
+		m.c.Queue("CLIENT", "KILL", "TYPE", "replica")
+		m.c.Queue("SET", "large", strings.Repeat("x", 100000))
+		m.c.Queue("EXEC")
+		require.NoError(t, m.c.Flush())
+		for range 4 {
+			_, err := m.c.Receive()
+			require.NoError(t, err)
+		}
+		r.eventually("it loads beside", func() bool { return r.info("async_loading") == "1" })
+		ask()
+		m.do("CONFIG", "SET", "rdb-key-save-delay", "0")
+		m.do("CLIENT", "KILL", "TYPE", "replica")
+		r.eventually("it follows again", func() bool { return r.info("master_link_status") == "up" })
+		return append(said, r.do("DBSIZE"), r.do("EXISTS", "mine"))
+	}
+	want := script(redisKind)
+	assert.Contains(t, want, "loading 0, beside 1")
+	assert.Equal(t, want, script(engineKind))
+}
+
 // What aof-disable-auto-gc has kept goes away once it is switched off (redis 7.0.15 config.c
 // updateAofAutoGCEnabled).
 func TestHistoryGoesWhenItIsNoLongerKept(t *testing.T) {

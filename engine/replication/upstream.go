@@ -284,6 +284,10 @@ func (m *Machine) ask() {
 	m.emit(Effect{Kind: SayMaster, Text: command(words...)})
 }
 
+// SameHistory reports whether the snapshot that is being received is of the history that the
+// data here are of, if older ones.
+func (m *Machine) SameHistory() bool { return m.Up != nil && m.Up.full.id == m.ID }
+
 // answered is the second half.
 func (m *Machine) answered(line string) {
 	u := m.Up
