@@ -28,6 +28,9 @@ func classByName(name string) (class, bool) {
 
 // class is what kind of client the session is.
 func (c *Session) class() class {
+	if c.master {
+		return masterClient
+	}
 	if c.isReplica() {
 		return replicaClient
 	}

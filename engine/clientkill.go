@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/torntail/torntail/engine/acl"
 	"github.com/torntail/torntail/engine/persist"
 )
@@ -41,11 +43,15 @@ func clientKill(s *Server, c *Session, argv [][]byte) {
 		return
 	}
 	killed := int64(0)
-	for _, o := range append([]*Session(nil), s.sessions...) { // killing may change the list
+	for _, o := range s.clients() { // killing may change the list
 		if o.dead || !f.selects(o, c) {
 			continue
 		}
 		killed++
+		if o.master {
+			s.link.conn.Close() // its error says that it is closed; the reader loses its master
+			continue
+		}
 		if o == c {
 			c.closing = true // after the reply
 		} else {
@@ -60,6 +66,15 @@ func clientKill(s *Server, c *Session, argv [][]byte) {
 	default:
 		c.ok()
 	}
+}
+
+// clients are all sessions, that of the master among them, once it is followed.
+func (s *Server) clients() []*Session {
+	all := slices.Clone(s.sessions)
+	if l := s.link; l != nil && l.c != nil && !l.closed {
+		all = append(all, l.c)
+	}
+	return all
 }
 
 // parse reads "<filter> <value>" pairs and returns the error to answer.

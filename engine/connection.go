@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -249,7 +250,7 @@ var clientCommands = []entry{
 }
 
 func clientList(s *Server, c *Session, argv [][]byte) {
-	list := s.sessions
+	list := s.clients()
 	switch {
 	case len(argv) == 2:
 	case len(argv) == 4 && same(argv[2], "type"):
@@ -258,12 +259,7 @@ func clientList(s *Server, c *Session, argv [][]byte) {
 			c.error("ERR Unknown client type '" + string(argv[3]) + "'")
 			return
 		}
-		list = nil
-		for _, o := range s.sessions {
-			if o.class() == kind {
-				list = append(list, o)
-			}
-		}
+		list = slices.DeleteFunc(list, func(o *Session) bool { return o.class() != kind })
 	case len(argv) > 3 && same(argv[2], "id"):
 		list = nil
 		for _, a := range argv[3:] {

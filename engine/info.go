@@ -118,7 +118,7 @@ func cmdInfo(s *Server, c *Session, argv [][]byte) {
 
 func (s *Server) infoClients(t *infoText) {
 	if t.section("Clients") {
-		t.number("connected_clients", int64(len(s.sessions)-len(s.repl.Replicas)))
+		t.number("connected_clients", int64(len(s.clients())-len(s.repl.Replicas)))
 		t.number("maxclients", s.cfg.Maxclients)
 		t.number("tracking_clients", int64(s.tracker.clients))
 		t.number("blocked_clients", int64(len(s.waiting)+len(s.held)+len(s.ending.clients)))

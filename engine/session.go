@@ -345,6 +345,9 @@ func (c *Session) flagLetters() string {
 	case c.monitor:
 		b = append(b, 'O')
 	}
+	if c.master {
+		b = append(b, 'M')
+	}
 	if c.subscribed() > 0 {
 		b = append(b, 'P')
 	}

@@ -423,7 +423,9 @@ func (l *link) load(into func() (rdb.Place, error)) error {
 // follow executes the stream.
 func (l *link) follow() error {
 	s := l.s
-	l.c = &Session{s: s, master: true, authed: true, resp: 2, db: l.db, answered: s.env.NewCond(), remote: "master"}
+	l.c = &Session{s: s, id: s.nextID, created: s.env.Wall().Unix(), master: true, authed: true, resp: 2, db: l.db, answered: s.env.NewCond(),
+		remote: l.conn.RemoteAddr(), local: l.conn.LocalAddr()}
+	s.nextID++
 	var gate front.Gate
 	gate.Reset(s.Limits(), linkRoom)
 	gate.FromMaster()

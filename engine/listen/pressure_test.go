@@ -314,6 +314,35 @@ func TestWhatIsServedDuringDisklessLoad(t *testing.T) {
 	assert.Equal(t, want, script(engineKind))
 }
 
+// A replica's connection to its master is a client like others: it is listed, counted and
+// killed, by its type or its address, after which the replica goes on partially.
+func TestMastersConnectionLikeRedis(t *testing.T) {
+	script := func(k kind) (said []string) {
+		m, r := redisKind.start(t), k.start(t)
+		r.follow(m)
+		m.do("SET", "k", "v")
+		converge(m, r)
+		list := regexp.MustCompile(`addr=(\S+) .*flags=(\S+)`)
+		look := func() {
+			found := list.FindStringSubmatch(r.do("CLIENT", "LIST", "TYPE", "MASTER"))
+			require.NotNil(t, found)
+			said = append(said, fmt.Sprint(found[1] == m.addr, " ", found[2], ", connected ", r.info("connected_clients"), ", listed ", strings.Count(r.do("CLIENT", "LIST"), "addr=")))
+		}
+		look()
+		for i, kill := range []string{"CLIENT KILL TYPE master", "CLIENT KILL " + m.addr, "CLIENT KILL ADDR " + m.addr} {
+			reply := r.do(strings.Fields(kill)...)
+			r.eventually("it goes on partially", func() bool { return m.info("sync_partial_ok") == fmt.Sprint(i+1) })
+			m.do("INCR", "n")
+			converge(m, r)
+			said = append(said, reply)
+		}
+		look()
+		r.do("REPLICAOF", "NO", "ONE")
+		return append(said, r.do("CLIENT", "KILL", "TYPE", "master"), m.info("sync_full"))
+	}
+	assert.Equal(t, script(redisKind), script(engineKind))
+}
+
 // What aof-disable-auto-gc has kept goes away once it is switched off (redis 7.0.15 config.c
 // updateAofAutoGCEnabled).
 func TestHistoryGoesWhenItIsNoLongerKept(t *testing.T) {
