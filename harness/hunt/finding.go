@@ -88,18 +88,61 @@ func anomalyOf(o *experiment.Outcome) string {
 	return ""
 }
 
-// fingerprint tells causes apart: the anomaly, what the server was doing and what was not
-// durable as its last life ended, which fault had struck, and how it came back.
-func fingerprint(x *experiment.Experiment, o *experiment.Outcome) string {
-	h := o.History
+// fingerprint tells causes apart: the anomaly, the cause as the disk's log shows it, and how
+// the server came back. What else was under way, and by which fault it came about, is none of
+// it: one bug is met in many ways.
+func fingerprint(_ *experiment.Experiment, o *experiment.Outcome) string {
 	life := &history.Epoch{}
-	doing := "never served"
-	if n := len(h.Epochs) - 1; n >= 0 {
-		life = &h.Epochs[n]
-		doing = phase(o, life, n)
+	if n := len(o.History.Epochs) - 1; n >= 0 {
+		life = &o.History.Epochs[n]
 	}
-	parts := []string{anomalyOf(o), string(life.How), doing, strings.Join(signs(o), "+"), strings.Join(faults(x, o), "+"), o.Recovery.String()}
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "/")
+	return strings.Join([]string{anomalyOf(o), cause(o, life).String(), o.Recovery.String()}, "/")
+}
+
+// lack is what the disk's log shows that was missing as the last life of a server ended: the
+// role of the file, the call that was to do it, and what became of that.
+type lack struct{ role, call, what string }
+
+func (l lack) String() string { return l.role + " " + l.call + " " + l.what }
+
+// cause is the first of these that a run has, those that are seldom first.
+func cause(o *experiment.Outcome, life *history.Epoch) lack {
+	s := &o.Signs
+	for _, c := range []struct {
+		is bool
+		lack
+	}{
+		{s.CarriedOver, lack{"log", "write", "put off beyond a rewrite"}},
+		{s.Gap, lack{"log", "write", "behind a hole"}},
+		{s.WriteRefused, lack{"log", "write", "refused"}},
+		{s.DroppedElse, lack{"other file", "fsync", "failed"}},
+		{s.Halfway, lack{"index", "dirsync", "failed"}},
+		{s.Untold || s.UntoldBefore, lack{"log", "fsync", "failed untold"}},
+		{s.Dropped || s.Reverted, lack{"log", "fsync", "failed"}},
+		{s.DraftTookOver, lack{"rewritten log", "fsync", "missing"}},
+		{s.OldIncrUnsynced || s.EarlierUnsynced, lack{"log before the last", "fsync", "missing"}},
+		{s.NameUnsynced || s.ManifestAhead, lack{"index", "dirsync", "missing"}},
+		{s.RenameUnsynced || s.WholeAOFVanished || s.DataVanished, lack{"name", "dirsync", "missing"}},
+		{s.OpenTransaction, lack{"log", "write", "torn in a transaction"}},
+		{s.NULBytes && s.NULBytesSynced, lack{"log", "fsync", "without effect"}},
+		{life.How == history.PowerCut && snapshotState(life) == "renamed", lack{"snapshot", "dirsync", "missing"}},
+	} {
+		if c.is {
+			return c.lack
+		}
+	}
+	switch state := logState(life); {
+	case state == "unwritten":
+		return lack{"snapshot", "rename", snapshotState(life)}
+	case life.How != history.PowerCut:
+		return lack{"log", "write", "done"} // what a kill takes was never written
+	case state == "synced":
+		return lack{"log", "fsync", "done"}
+	case state == "unsynced":
+		return lack{"log", "fsync", "missing"}
+	default:
+		return lack{"log", "fsync", state}
+	}
 }
 
 // signs are the names of those that a run has.

@@ -141,3 +141,20 @@ func TestWhatTorntailDistrustsIsUnknown(t *testing.T) {
 		require.False(t, f.New(), "%s: %s", f.Fingerprint, f.Story)
 	}
 }
+
+// TestOneBugHasFewFingerprints: one bug is met in many ways, in any mode, phase and crash; its
+// fingerprints are as many as the disk's log shows causes.
+func TestOneBugHasFewFingerprints(t *testing.T) {
+	r := run(t, &Hunt{Space: simulated("reply-before-fsync"), Seed: 1, Experiments: 600, Guide: "rare"})
+	runs, fresh := 0, 0
+	for _, f := range r.Findings {
+		if f.New() {
+			require.Len(t, strings.Split(f.Fingerprint, "/"), 3, "anomaly, cause and recovery")
+			fresh++
+			runs += f.Runs
+		}
+	}
+	t.Logf("%d fingerprints of %d runs", fresh, runs)
+	require.Greater(t, runs, 10)
+	require.LessOrEqual(t, fresh, 6)
+}
