@@ -411,17 +411,19 @@ func (r *round) killChildren(n int, servers ...*runs) {
 	}
 	var status, counted []string
 	for _, s := range servers {
+		idle := func() bool {
+			return s.info("rdb_bgsave_in_progress") == "0" && s.info("aof_rewrite_in_progress") == "0"
+		}
+		s.until("it has no child", idle) // such as one for its replicas
 		s.do("CONFIG", "SET", "rdb-key-save-delay", "200000")
 		before := s.number("rdb_changes_since_last_save")
-		s.do(command)
+		require.NotEqual(r.t, byte('-'), s.do(command)[0], "seed %d: %s", r.is.Seed, command)
 		s.until("its child works", func() bool {
 			files, _ := filepath.Glob(filepath.Join(s.dir, "temp-*"))
 			return s.child() != 0 && len(files) > 0
 		})
 		require.NoError(r.t, syscall.Kill(s.child(), signal))
-		s.until("its child has ended", func() bool {
-			return s.info("rdb_bgsave_in_progress") == "0" && s.info("aof_rewrite_in_progress") == "0"
-		})
+		s.until("its child has ended", idle)
 		status = append(status, s.info(field))
 		counted = append(counted, fmt.Sprint(s.number("rdb_changes_since_last_save") >= before))
 		s.do("CONFIG", "SET", "rdb-key-save-delay", "0")
