@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -35,6 +36,10 @@ func (c *serverCmd) Help() string {
 --plant switches planted bugs on (torntail list plants). The same when the binary is
 called redis-server.`
 }
+
+// serverGCPercent has a server collect garbage sooner than the search does: what it holds is
+// its data, of which the garbage is a share.
+const serverGCPercent = 50
 
 func (c *serverCmd) Run(a *app) error {
 	if len(c.Args) == 1 && c.Args[0] == childFlag {
@@ -69,6 +74,7 @@ func (c *serverCmd) Run(a *app) error {
 	if wd, err := os.Getwd(); err == nil {
 		file = config.AbsolutePath(wd, file)
 	}
+	debug.SetGCPercent(serverGCPercent)
 	child := []string{os.Args[0], "server", childFlag}
 	if calledAsServer(os.Args[0]) {
 		child = []string{os.Args[0], childFlag}
