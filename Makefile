@@ -28,7 +28,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount bench-engine prove prove-engine prove-pressure prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run splitbrain test lint bench bench-mount bench-engine prove prove-engine prove-pressure prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-guidance prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +134,11 @@ prove-clusters: ## what each incident that people report loses with each persist
 	@scripts/setup --tests
 	@mkdir -p bin
 	TORNTAIL_CLUSTER_RUNS=$(CLUSTER_RUNS) TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-clusters-$$(git rev-parse HEAD).jsonl TORNTAIL_TABLE=$(CURDIR)/docs/proof/clusters.md $(GO) test -count=1 -timeout 2h -v -run 'TestTableOfIncidents' ./harness/cluster
+
+# bin/prove-guidance-COMMIT.txt remembers the tries that are done.
+prove-guidance: ## how many experiments a hunt takes to find each planted bug, by each way of choosing what is changed and by uniform drawing
+	@mkdir -p bin
+	TORNTAIL_EXPERIMENTS=10000 TORNTAIL_SEEDS=20 TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-guidance-$$(git rev-parse HEAD).txt TORNTAIL_TABLE=$(CURDIR)/docs/proof/guidance.md $(GO) test -count=1 -timeout 48h -v -run 'TestGuidanceAgainstUniformDrawing' ./harness/hunt
 
 prove-ends: ## ENDS commands are ended in all ways at drawn moments: what is left before and after torntail doctor --clean
 	@scripts/setup --tests
