@@ -55,6 +55,8 @@ func TestWhatPlansOfManyEndsShow(t *testing.T) {
 			plan: "at 3s: refuse-fork n1 for 2s\nat 8s: power-cut n1 keep none", verdict: result.Holds},
 		{name: "a fork that is refused in the life after as well", mode: "rdb", rate: 10, span: 9 * time.Second,
 			plan: "at 900ms: refuse-fork n1 for 6s\nat 1s: power-cut n1 keep none\nat +7.5s: kill n1", verdict: result.Holds},
+		{name: "what is cut at rest is missing whatever was set", mode: "hybrid-always", workload: "hashes", rate: 100, span: 2 * time.Second,
+			plan: "at 250ms: do n1 CONFIG SET appendfsync always\nat 900ms: kill n1\nat +0s: truncate *.incr.aof by 33\nat +400ms: kill n1\nat +400ms: kill n1", verdict: result.Holds},
 		{name: "hz decides how often the server looks", mode: "rdb", rate: 1, span: 12 * time.Second,
 			plan: "at 1s: do n1 CONFIG SET hz 1\nat 10s: kill n1", directives: []product.Directive{{Name: "hz", Value: "500"}}, verdict: result.Holds},
 		{name: "FLUSHALL deletes the keys of the client beside, too", mode: "everysec", beside: true, span: 2 * time.Second,

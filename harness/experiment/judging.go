@@ -135,7 +135,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 	if o.Damaged = o.CutFiles > 0 && !x.Crash.AtRest; o.Damaged {
 		// The plan damaged files at rest. No configuration promises anything about
 		// that but that what is loaded is a prefix; refusing is right, too.
-		c.Level, c.Keeps, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, -1, -1
+		c.Level, c.Keeps, c.AllFrom, c.MaxWindow, c.MaxLost = contract.Buffered, contract.KeepsNothing, 0, -1, -1
 		c.AllowRepair, c.AllowRefusal = true, true
 		x.Contract.Recovers(&c, x.Mode.Name, x.Crash.contract())
 	}

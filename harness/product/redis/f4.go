@@ -25,7 +25,7 @@ func init() {
 			return r.Power && r.NULBytes && !r.NULBytesSynced && phantomsHoldNUL(r.History)
 		},
 		Explains: func(r *finding.Run, a anomaly.Name) bool {
-			return a == anomaly.Phantom || a == anomaly.Hole && r.ByItself
+			return a == anomaly.Phantom || (a == anomaly.Hole || a == anomaly.SilentTruncation) && r.ByItself // an element of a list that is spoilt is missing from its middle
 		},
 	})
 }

@@ -116,6 +116,8 @@ func TestShown(t *testing.T) {
 		{"hole without a gap", finding.Run{Power: true, Anomalies: []anomaly.Name{anomaly.Hole}}, "", false},
 		{"NUL value", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("1\x00\x00")}, "F4", true},
 		{"NUL value and a spoilt command", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F4", true},
+		{"NUL element of a list", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.SilentTruncation}, History: holds("1\x00\x00")}, "F4", true},
+		{"NUL element of a list, that was synced", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true, NULBytesSynced: true}, Anomalies: []anomaly.Name{anomaly.SilentTruncation}, History: holds("1\x00\x00")}, "", false},
 		{"NUL value, repaired, and a hole", finding.Run{Power: true, Repaired: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F2", false},
 		{"phantom without NUL", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("918")}, "", false},
 		{"NUL value that was synced", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true, NULBytesSynced: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("1\x00\x00")}, "", false},
