@@ -21,6 +21,9 @@ var configCommands = []entry{
 	{name: "config|resetstat", run: func(s *Server, c *Session, _ [][]byte) {
 		s.stats = stats{}
 		s.cycles.stale, s.cycles.timeouts, s.cycles.took = 0, 0, 0
+		s.evicting.over, s.evicting.overBefore = 0, 0
+		s.repl.FullSyncs, s.repl.PartialOK, s.repl.PartialErr = 0, 0, 0
+		s.mgr.ResetStats()
 		c.ok()
 	}},
 	{name: "config|rewrite", run: configRewrite},

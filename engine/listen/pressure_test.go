@@ -343,6 +343,36 @@ func TestMastersConnectionLikeRedis(t *testing.T) {
 	assert.Equal(t, script(redisKind), script(engineKind))
 }
 
+// CONFIG RESETSTAT begins to count anew whatever redis-server does (server.c resetServerStats).
+func TestStatisticsBeginAnewLikeRedis(t *testing.T) {
+	script := func(k kind) (said []string) {
+		m, r := k.start(t, "--appendonly", "yes", "--auto-aof-rewrite-percentage", "0"), redisKind.start(t)
+		r.follow(m)
+		converge(m, r)
+		m.do("CLIENT", "KILL", "TYPE", "replica")
+		r.eventually("it is back", func() bool { return m.info("sync_partial_ok") == "1" })
+		for _, command := range []string{"BGREWRITEAOF", "BGSAVE"} {
+			m.do(command)
+			m.eventually("it is written", func() bool {
+				return m.info("rdb_bgsave_in_progress") == "0" && m.info("aof_rewrite_in_progress") == "0"
+			})
+		}
+		look := func() {
+			for _, field := range []string{"sync_full", "sync_partial_ok", "sync_partial_err", "rdb_saves", "aof_rewrites", "total_forks", "total_eviction_exceeded_time", "evicted_keys", "expired_keys"} {
+				said = append(said, field+" "+m.info(field))
+			}
+		}
+		look()
+		m.do("CONFIG", "RESETSTAT")
+		look()
+		m.do("BGSAVE")
+		m.eventually("it is written", func() bool { return m.info("rdb_bgsave_in_progress") == "0" })
+		look()
+		return said
+	}
+	assert.Equal(t, script(redisKind), script(engineKind))
+}
+
 // What aof-disable-auto-gc has kept goes away once it is switched off (redis 7.0.15 config.c
 // updateAofAutoGCEnabled).
 func TestHistoryGoesWhenItIsNoLongerKept(t *testing.T) {

@@ -127,6 +127,7 @@ type Manager struct {
 	rewriteOK         bool
 	rewrites          int64
 	rewriteFails      int64 // in a row
+	uncounted         int   // children before ResetStats
 	retryDelayMinutes int64
 	retryAt           int64
 
@@ -340,7 +341,15 @@ func (m *Manager) Info() Info {
 }
 
 // Forks is how many children there were, and how long it took to fork the last.
-func (m *Manager) Forks() (n int64, took time.Duration) { return int64(m.children), m.forkTook }
+func (m *Manager) Forks() (n int64, took time.Duration) {
+	return int64(m.children - m.uncounted), m.forkTook
+}
+
+// ResetStats begins to count anew (redis 7.0.15 server.c resetServerStats).
+func (m *Manager) ResetStats() {
+	m.saves, m.rewrites, m.rewriteFails = 0, 0, 0
+	m.uncounted, m.forkTook = m.children, 0
+}
 
 // Close ends the background threads once their queues are empty, as the end of
 // the process does, and waits for them.
