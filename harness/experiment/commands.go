@@ -62,7 +62,8 @@ type later struct {
 	answered func(history.Outcome, string)
 }
 
-// sendLater sends what was put off; in the end, when no life is to come, nothing.
+// sendLater sends what was put off; in the end, when no life is to come, nothing. Not under
+// the exclusion of the machine's Env.
 func (r *Runner) sendLater(alive bool) {
 	var list []later
 	r.m.Exclusively(func() {

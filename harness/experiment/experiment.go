@@ -277,7 +277,7 @@ func (r *Runner) write() {
 	if r.x.Workload.Beside {
 		clients.Go("client", r.run.Beside)
 	}
-	r.sendLater(true)
+	r.m.GiveWay(func() { r.sendLater(true) })
 	r.m.KeepTime()
 }
 
@@ -410,7 +410,7 @@ func (r *Runner) recover(ctx context.Context) (back bool, err error) {
 		return false, nil
 	}
 	r.out.Took = r.m.Took()
-	r.m.Exclusively(func() { r.reading = true })
+	r.reading = true
 	return true, nil
 }
 
