@@ -76,6 +76,8 @@ type facts struct {
 	untold, untoldBefore bool
 	// earlier are files of the log that lives before have left, since the power was last cut.
 	earlier []earlierLog
+	// leftName: a life before has left an index whose name no sync of the directory had covered.
+	leftName bool
 }
 
 // earlierLog is a file of the log that a life has left to the next, which syncs the last of
@@ -136,7 +138,7 @@ const opensDirectory = 2 * time.Millisecond
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, e *history.Epoch) {
 	*f = facts{store: s, ids: f.ids[:0], forks: forks, logs: f.logs[:0], carries: f.carries, reverts: f.reverts, lag: f.lag, turned: disk.Never,
-		untold: f.untold, untoldBefore: f.untoldBefore, earlier: f.earlier}
+		untold: f.untold, untoldBefore: f.untoldBefore, earlier: f.earlier, leftName: f.leftName}
 	for i := range log {
 		c := &log[i]
 		role := s.Role(c.Path)
@@ -317,9 +319,10 @@ func (f *facts) followEarlier(c *disk.Record) {
 // over ends a life: its files are left to the next, or what is left of them is durable.
 func (f *facts) over(byPowerCut bool) {
 	if byPowerCut {
-		f.untold, f.untoldBefore, f.earlier = false, false, f.earlier[:0]
+		f.untold, f.untoldBefore, f.earlier, f.leftName = false, false, f.earlier[:0], false
 		return
 	}
+	f.leftName = f.leftName || f.index.is
 	for k := range f.logs {
 		w := &f.logs[k]
 		now := earlierLog{ino: w.ino, failed: w.failed, unsynced: w.written > w.synced}
@@ -454,6 +457,7 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 			f.turned = min(f.turned, c.Return)
 		}
 		f.fresh = f.fresh && c.Return == disk.Never
+		f.leftName = f.leftName && c.Return == disk.Never
 		f.ahead.sync(c)
 		f.index.sync(c)
 	case c.Kind == disk.OpCreate && role == product.TheLog, c.Kind == disk.OpRename && to == product.Base:
@@ -505,7 +509,7 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
 		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, CarriedOver: f.carriedOver, Gap: f.gap, Halfway: f.halfway, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
 		NameUnsynced: f.took != 0 && f.synced && !f.named, Reverted: f.reverted(), Untold: f.untold, UntoldBefore: f.untoldBefore, FailedBefore: f.failedBefore(),
-		EarlierUnsynced: f.earlierUnsynced()}
+		EarlierUnsynced: f.leftName || f.earlierUnsynced()}
 }
 
 // tookOver reports whether a rewritten log has its name, and no returned sync has made

@@ -716,6 +716,30 @@ func TestFactsOfLogsOfLivesBefore(t *testing.T) {
 	require.True(t, left(f, write).EarlierUnsynced, "until it has gone on to another")
 }
 
+// TestFactsOfTheNameOfAnIndexOfALifeBefore: nobody syncs it when it is loaded.
+func TestFactsOfTheNameOfAnIndexOfALifeBefore(t *testing.T) {
+	const index, dir = "appendonlydir/appendonly.aof.manifest", "appendonlydir"
+	f := new(facts)
+	reads := func(calls func(b *logBuilder)) bool {
+		var b logBuilder
+		calls(&b)
+		f.read(redis.Store, b.log, nil, &history.Epoch{})
+		return f.signs(&product.Mode{AOF: true}, time.Second).EarlierUnsynced
+	}
+	nothing := func(*logBuilder) {}
+	named := func(b *logBuilder) {
+		c := b.call(disk.OpRename, "appendonlydir/temp-appendonly.aof.manifest", 0)
+		c.Path2, c.Return = index, disk.Never
+	}
+	require.False(t, reads(named), "this life may still do it")
+	f.over(false)
+	require.True(t, reads(nothing))
+	require.False(t, reads(func(b *logBuilder) { b.call(disk.OpDirSync, dir, 0) }))
+	require.False(t, reads(named))
+	f.over(true)
+	require.False(t, reads(nothing), "what is there after a power cut is durable")
+}
+
 // TestFactsOfMemoryThatForgets: a failed sync of a file that is there, where the disk does so.
 func TestFactsOfMemoryThatForgets(t *testing.T) {
 	const one = "appendonlydir/appendonly.aof.1.incr.aof"

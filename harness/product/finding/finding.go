@@ -71,7 +71,7 @@ type Signs struct {
 	Untold           bool `json:"untold,omitempty"`             // the last sync of the log had failed and answered success
 	UntoldBefore     bool `json:"untold_before,omitempty"`      // one of its syncs had
 	FailedBefore     bool `json:"failed_before,omitempty"`      // a sync of a file of the log had failed, and a rewrite had gone on to another
-	EarlierUnsynced  bool `json:"earlier_unsynced,omitempty"`   // a life had begun on a log before the last that no sync had covered to its end, and it was there still
+	EarlierUnsynced  bool `json:"earlier_unsynced,omitempty"`   // a life had begun on a log before the last that no sync had covered to its end, or on an index whose name none had covered, and it was so still
 	ManifestAhead    bool `json:"manifest_ahead,omitempty"`     // the manifest had just been renamed, the sync of its directory had not returned
 }
 
