@@ -86,6 +86,9 @@ func (s *Server) infoMemory(t *infoText) {
 	t.number("mem_fragmentation_bytes", rss-used)
 	t.number("mem_not_counted_for_evict", s.notCounted())
 	stream, beyond := s.streamMemory()
+	if len(s.repl.Replicas) == 0 { // it is nobody's but the backlog's
+		beyond = 0
+	}
 	t.number("mem_replication_backlog", stream-beyond)
 	t.number("mem_total_replication_buffers", stream)
 	t.number("mem_clients_normal", s.clientsMemory())

@@ -108,6 +108,7 @@ func TestWhatWasKeptForAReplicaGoesWithIt(t *testing.T) {
 			}
 			m.do("CLIENT", "KILL", "TYPE", "replica")
 			m.eventually("what was kept is gone", func() bool { return m.info("connected_slaves") == "0" && kept() < 64<<10 })
+			assert.Equal(t, "0", m.info("mem_clients_slaves"))
 		})
 	}
 }
