@@ -82,7 +82,7 @@ func TestTakenAwayInMidRun(t *testing.T) {
 	const onHost = " run --target ./server --disk host --mode always --plan kill.plan --runs 4 --workers 1 --out out"
 	const onFuse = " run --target ./server --mode always --plan power.plan --runs 4 --workers 1 --out out"
 	const small = "mkdir tmp && mount -t tmpfs -o size=6m none tmp && TMPDIR=$PWD/tmp exec $T"
-	const fusectl = "mount -t fusectl none /sys/fs/fuse/connections && exec $T"
+	const fusectl = "{ mountpoint -q /sys/fs/fuse/connections || mount -t fusectl none /sys/fs/fuse/connections; } && exec $T"
 	for _, c := range []struct {
 		name   string
 		first  string // what the server does before it starts

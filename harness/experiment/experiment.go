@@ -510,10 +510,10 @@ func (r *Runner) takeHeard(e *history.Epoch) {
 			child := slices.IndexFunc(r.heard.Forks, func(at time.Duration) bool { return at >= a.At })
 			switch {
 			case a.At < e.Began:
-			case a.Text == "SAVE": // no child says when
+			case a.Text == "SAVE" || child < 0: // no child says when
 				made(history.Never, a.At)
-			case child >= 0:
-				made(r.heard.Forks[child], r.heard.Forks[child])
+			default: // forked between the command and the line that says so
+				made(a.At, r.heard.Forks[child])
 			}
 		}
 		slices.SortStableFunc(e.Snapshots, func(a, b history.Snapshot) int { return cmp.Compare(a.Began, b.Began) })

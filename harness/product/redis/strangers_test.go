@@ -22,6 +22,8 @@ var doors = map[string]string{
 	"cluster-preferred-endpoint-type": "a node of a cluster", "cluster-require-full-coverage": "a node of a cluster", "cluster-allow-reads-when-down": "a node of a cluster", "cluster-allow-pubsubshard-when-down": "a node of a cluster",
 	"cluster-allow-replica-migration": "a node of a cluster", "cluster-migration-barrier": "a node of a cluster", "cluster-replica-no-failover": "a node of a cluster", "cluster-replica-validity-factor": "a node of a cluster",
 	"cluster-link-sendbuf-limit": "a node of a cluster",
+	"always-show-logo":           "what the log says",
+	"unixsocketperm":             "who may command",
 	"masterauth":                 "who may command", "masteruser": "who may command", "requirepass": "who may command",
 }
 
