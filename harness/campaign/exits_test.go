@@ -124,7 +124,7 @@ func TestAnExitIsTold(t *testing.T) {
 // what was ended from outside says nothing.
 func TestAServerThatAborts(t *testing.T) {
 	newRig(t) // it can be run here
-	// A server that is sent a signal once it has logged 2000 bytes; the one that is started on
+	// A server that is sent a signal once it has logged 200 bytes; the one that is started on
 	// what it leaves is not.
 	server := func(send string) string {
 		path := filepath.Join(t.TempDir(), "server")
@@ -132,7 +132,7 @@ func TestAServerThatAborts(t *testing.T) {
 dir=${*#*--dir }
 find "${dir%%%% *}" -name '*.incr.aof' -size +0c 2>/dev/null | grep -q . && exec redis-server "$@"
 (while kill -0 $$; do for f in /proc/$$/fd/*; do case "$(readlink $f)" in *.incr.aof)
-	[ "$(stat -Lc %%s $f)" -gt 2000 ] && kill -%s $$ && exit;; esac; done; sleep 0.05; done) </dev/null >/dev/null 2>&1 &
+	[ "$(stat -Lc %%s $f)" -gt 200 ] && kill -%s $$ && exit;; esac; done; sleep 0.05; done) </dev/null >/dev/null 2>&1 &
 exec redis-server "$@"
 `, send), 0o755))
 		return path
