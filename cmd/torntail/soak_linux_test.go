@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +55,22 @@ func held(temp string) (f holding) {
 	f[1], f[2] = float64(len(fds)), float64(runtime.NumGoroutine())
 	filepath.WalkDir(temp, func(string, os.DirEntry, error) error { f[4]++; return nil })
 	return f
+}
+
+// classes says what Go's runtime holds its memory for, in KiB: objects that are reached, rests of
+// spans, stacks, and its own books, which keep the size of the busiest moment.
+func classes() string {
+	names := []string{"heap/objects", "heap/unused", "heap/stacks", "os-stacks", "metadata/mcache/inuse", "metadata/mspan/inuse", "metadata/other", "profiling/buckets", "other"}
+	samples := make([]metrics.Sample, len(names))
+	for i, name := range names {
+		samples[i].Name = "/memory/classes/" + name + ":bytes"
+	}
+	metrics.Read(samples)
+	var parts []string
+	for i, name := range names {
+		parts = append(parts, fmt.Sprintf("%s %d", name, samples[i].Value.Uint64()/1024))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // soaking are the loops that go on side by side, each a round of it.
@@ -180,7 +197,7 @@ func TestSoak(t *testing.T) {
 		rounds.Unlock()
 		m.minute = time.Since(began).Minutes()
 		table = append(table, m)
-		t.Logf("minute %.1f: at work %.1f, at rest %.1f", m.minute, m.work, m.rest)
+		t.Logf("minute %.1f: at work %.1f, at rest %.1f, of its memory %s", m.minute, m.work, m.rest, classes())
 	}
 	stop()
 	all.Wait()
