@@ -1,12 +1,15 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/torntail/torntail/internal/needs"
 )
@@ -15,25 +18,29 @@ import (
 // server's, the others are reproduced.
 func TestUpstreamScripts(t *testing.T) {
 	server, check := needs.Program(t, "redis-server"), needs.Program(t, "redis-check-aof")
-	for i, c := range []struct {
+	for _, c := range []struct {
 		script  string
-		root    bool
-		program string // it needs
+		mounts  bool   // a small file system: root, or a namespace
+		program string // that it needs
 		status  int
 	}{
 		{"f10", false, "redis-cli", 0}, {"f12", false, "redis-cli", 1}, {"f13", false, "strace", 1},
 		{"f14", true, "redis-cli", 1}, {"f15", true, "redis-cli", 1}, {"f18", false, "strace", 1},
 	} {
 		t.Run(c.script, func(t *testing.T) {
-			if _, err := exec.LookPath(c.program); err != nil {
-				t.Skip(err)
-			}
-			if c.root && os.Geteuid() != 0 {
-				t.Skip("it mounts a small file system: root")
+			needs.Program(t, c.program)
+			command := []string{"sh", "../../docs/upstream/" + c.script + ".sh", server, check}
+			if c.mounts && os.Geteuid() != 0 {
+				needs.Working(t, exec.Command("unshare", "-rm", "true").Run())
+				command = slices.Insert(command, 0, "unshare", "-rm")
 			}
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), "sh", "../../docs/upstream/"+c.script+".sh", server, check)
-			cmd.Env = append(os.Environ(), "PORT="+strconv.Itoa(17821+i), "TMPDIR="+t.TempDir())
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			port := l.Addr().(*net.TCPAddr).Port
+			require.NoError(t, l.Close())
+			cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+			cmd.Env = append(os.Environ(), "PORT="+strconv.Itoa(port), "TMPDIR="+t.TempDir())
 			out, _ := cmd.CombinedOutput()
 			assert.Equal(t, c.status, cmd.ProcessState.ExitCode(), "%s", out)
 		})
