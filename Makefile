@@ -92,7 +92,7 @@ prove-schedules: ## no false alarm of the correct engine over CLUSTER_SEEDS seed
 	$(GO) test -c -trimpath -buildvcs=false -o bin/prove-schedules.test ./harness/simcluster
 	cd harness/simcluster && TORNTAIL_CLUSTER_SEEDS=$(CLUSTER_SEEDS) \
 		TORNTAIL_PROGRESS=$(CURDIR)/bin/prove-schedules-$$(sha256sum < $(CURDIR)/bin/prove-schedules.test | cut -c1-16).jsonl \
-		$(CURDIR)/bin/prove-schedules.test -test.timeout 5h -test.v -test.run 'TestSchedules$$'
+		TORNTAIL_TABLE=$(CURDIR)/docs/proof/schedules.md $(CURDIR)/bin/prove-schedules.test -test.timeout 5h -test.v -test.run 'TestSchedules$$'
 
 # bin/prove-pressure-COMMIT.jsonl remembers the rounds that are done.
 prove-pressure: ## the engine against redis-server while memory is short, keys expire, replicas lag and are written to, children are killed: PRESSED commands

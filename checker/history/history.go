@@ -132,6 +132,7 @@ const (
 	Began    EventKind = "began"    // Text is the name of a master's history: of the first when clients began, of one that returned once a replica shares it
 	RoleSeen EventKind = "role"     // a poll of ROLE; Text is "master", "slave", or "down" when nobody answered it
 	Returned EventKind = "returned" // a master that was started again is back as one; its offsets begin anew, Text is its master_replid
+	Resumed  EventKind = "resumed"  // a server that had been promoted follows Node, its predecessor, who has been a master all along: the failover was called off
 	Lacks    EventKind = "lacks"    // of one that was promoted or returned: Text names the keys of acknowledged writes that it does not hold, blanks between
 	CutOff   EventKind = "cut"      // Node was cut off from others; Text says which
 	Healed   EventKind = "heal"     // all cuts are gone

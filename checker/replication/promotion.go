@@ -36,11 +36,15 @@ func (a *accountant) promotions() {
 		if term.returned {
 			continue
 		}
+		if term.resumed {
+			from = term.node
+			continue
+		}
 		p := Promotion{Event: term.event, At: term.from, Node: term.node, From: from, Again: before(a.terms, t, term.node) >= 0, Lost: lost[term.event], Ended: history.Never}
 		from = term.node
 		next := history.Never // promotion of it, or return when it was master no more
 		for _, later := range a.terms[t+1:] {
-			if later.node == term.node && (!later.returned || later.to == later.from) {
+			if later.node == term.node && !later.resumed && (!later.returned || later.to == later.from) {
 				next = min(next, later.from)
 			}
 		}

@@ -163,3 +163,89 @@ func TestWhatIsLostOnDisk(t *testing.T) {
 	a = replication.Of(&s.h, "n1")
 	require.NotContains(t, s.fates(&a), "tail")
 }
+
+// TestACalledOffFailover: a server is promoted, follows its predecessor again, and is promoted
+// once more. Its second history branches off where the second promotion says; what its
+// predecessor has acknowledged in between is that of a rightful master.
+func TestACalledOffFailover(t *testing.T) {
+	for name, told := range map[string]bool{"whom it follows is known": true, "nobody has seen whom it follows": false} {
+		t.Run(name, func(t *testing.T) {
+			s := new(story)
+			s.event(0, history.Began, "n1", 0, "a")
+			for _, node := range []string{"n1", "n2"} {
+				s.event(0, history.RoleSeen, node, 0, map[string]string{"n1": "master", "n2": "slave"}[node])
+			}
+			s.write("n1", "first", 50*ms, 20)
+			s.event(100*ms, history.Promoted, "n2", 25, "a b")
+			s.event(100*ms, history.RoleSeen, "n2", 0, "master")
+			s.write("n1", "deposed", 150*ms, 30)
+			s.write("n2", "called-off", 160*ms, 35)
+			if told {
+				s.event(200*ms, history.Resumed, "n1", 0, "")
+			}
+			s.event(200*ms, history.RoleSeen, "n2", 0, "slave")
+			s.write("n1", "rightful", 250*ms, 40)
+			s.event(300*ms, history.CutOff, "n1", 0, "cut n1")
+			s.write("n1", "cut-off", 350*ms, 50)
+			s.event(400*ms, history.DownSeen, "n1", 0, "")
+			s.write("n1", "down", 450*ms, 60)
+			s.event(500*ms, history.Promoted, "n2", 45, "a c")
+			s.event(500*ms, history.RoleSeen, "n2", 0, "master")
+			s.write("n2", "second", 550*ms, 55)
+			s.event(600*ms, history.RoleSeen, "n1", 0, "slave")
+			a := replication.Of(&s.h, "n1")
+			want := map[string]replication.Phase{"called-off": replication.AfterPromotion, "cut-off": replication.CutToDown, "down": replication.DownToPromoted}
+			from, deposed := "n1", []replication.SplitBrainWrite{{Op: 1}}
+			if !told {
+				want["cut-off"], want["down"] = replication.AfterPromotion, replication.AfterPromotion
+				from, deposed = "n2", append(deposed, replication.SplitBrainWrite{Op: 3}, replication.SplitBrainWrite{Op: 4, Lost: true}, replication.SplitBrainWrite{Op: 5, Lost: true})
+			}
+			require.Equal(t, want, s.fates(&a))
+			require.Equal(t, deposed, a.SplitBrain)
+			require.Len(t, a.Promotions, 2)
+			require.Equal(t, []any{"n2", "n1", 1, 200 * ms, "slave"}, []any{a.Promotions[0].Node, a.Promotions[0].From, a.Promotions[0].Lost, a.Promotions[0].Ended, a.Promotions[0].How})
+			require.Equal(t, []any{"n2", from, true, 2, true}, []any{a.Promotions[1].Node, a.Promotions[1].From, a.Promotions[1].Again, a.Promotions[1].Lost, a.Promotions[1].Left})
+		})
+	}
+
+	// Called off for good: its writes are gone, and its predecessor is left.
+	s := new(story)
+	s.event(0, history.Began, "n1", 0, "a")
+	s.event(0, history.RoleSeen, "n1", 0, "master")
+	s.event(100*ms, history.Promoted, "n2", 25, "a b")
+	s.event(100*ms, history.RoleSeen, "n2", 0, "master")
+	s.write("n2", "called-off", 160*ms, 35)
+	s.event(200*ms, history.Resumed, "n1", 0, "")
+	s.event(200*ms, history.RoleSeen, "n2", 0, "slave")
+	s.write("n1", "rightful", 250*ms, 40)
+	// n3 takes over from n1, whom it had followed all along.
+	s.event(500*ms, history.Promoted, "n3", 35, "a d")
+	s.event(500*ms, history.RoleSeen, "n3", 0, "master")
+	s.event(600*ms, history.RoleSeen, "n1", 0, "slave")
+	a := replication.Of(&s.h, "n1")
+	require.Equal(t, map[string]replication.Phase{"called-off": replication.AfterPromotion, "rightful": replication.BeforeCut}, s.fates(&a))
+	require.Empty(t, a.SplitBrain)
+	require.Equal(t, "n1", a.Promotions[1].From)
+
+	// Started again meanwhile, it goes on with the history of that life.
+	s = new(story)
+	s.event(0, history.Began, "n1", 0, "a")
+	s.event(0, history.RoleSeen, "n1", 0, "master")
+	s.write("n1", "before", 50*ms, 9000)
+	s.event(100*ms, history.Restarted, "n1", 9000, "")
+	s.event(100*ms, history.Returned, "n1", 0, "b")
+	s.event(100*ms, history.RoleSeen, "n1", 0, "master")
+	s.event(105*ms, history.Lacks, "n1", 0, "")
+	s.event(150*ms, history.Promoted, "n2", 9001, "a x")
+	s.event(150*ms, history.RoleSeen, "n2", 0, "master")
+	s.event(200*ms, history.Began, "n1", 0, "c")
+	s.event(250*ms, history.Resumed, "n1", 0, "")
+	s.event(250*ms, history.RoleSeen, "n2", 0, "slave")
+	s.write("n1", "life", 300*ms, 50)
+	s.event(400*ms, history.Promoted, "n2", 60, "c y")
+	s.event(400*ms, history.RoleSeen, "n2", 0, "master")
+	s.event(600*ms, history.RoleSeen, "n1", 0, "slave")
+	a = replication.Of(&s.h, "n1")
+	require.Empty(t, a.Lost)
+	require.Empty(t, a.SplitBrain)
+}

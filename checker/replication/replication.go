@@ -116,7 +116,9 @@ type term struct {
 	// returned: it had been down, and began a history of its own, with new offsets, on
 	// what its disk held. One that was replaced meanwhile is stale: its term is over when
 	// it begins.
-	returned   bool
+	returned bool
+	// resumed: its successor follows it again. It goes on with the history that it had.
+	resumed    bool
 	heir       int    // the term that ended it; -1: none
 	notShared  int64  // first offset not shared with the history that it branched from
 	id, of     string // name of its history, and of that; "" when not known
@@ -133,11 +135,17 @@ func terms(h *history.History, master string) []term {
 		next := term{node: ev.Node, from: ev.At, to: history.Never, event: i, heir: -1, cut: history.Never, odown: history.Never}
 		switch is := all[acting].node == ev.Node; ev.Kind {
 		case history.Promoted:
-			if is {
+			next.of, next.id, _ = strings.Cut(ev.Text, " ")
+			if is && (next.id == "" || next.id == all[acting].id) {
 				continue // elected twice: it is master already
 			}
-			next.of, next.id, _ = strings.Cut(ev.Text, " ")
 			next.notShared = ev.Offset
+		case history.Resumed:
+			of := before(all, len(all), ev.Node)
+			if is || of < 0 {
+				continue
+			}
+			next.resumed, next.id = true, all[of].id
 		case history.Began:
 			if of := before(all, len(all), ev.Node); of >= 0 {
 				all[of].id = ev.Text
@@ -311,7 +319,7 @@ func (a *accountant) lives() {
 			continue
 		}
 		for t := len(a.terms) - 1; t >= 0; t-- {
-			if a.terms[t].node != ev.Node || a.terms[t].from > ev.At {
+			if a.terms[t].node != ev.Node || a.terms[t].from > ev.At || a.terms[t].resumed {
 				continue
 			}
 			if a.lacks[t] == nil {
@@ -374,11 +382,12 @@ func (a *accountant) lost(op *history.Op, t int) (bool, int, Phase) {
 }
 
 // again is the term of the history that is left by which somebody who had been master
-// before the t-th took its place; -1: there is none.
+// before the t-th took its place; -1: there is none. One that resumed took nothing: the t-th
+// was called off.
 func (a *accountant) again(t int) int {
 	found := -1
 	for _, later := range a.line {
-		if later > t && before(a.terms, t, a.terms[later].node) >= 0 {
+		if later > t && !a.terms[later].resumed && before(a.terms, t, a.terms[later].node) >= 0 {
 			if found = later; !a.terms[later].returned {
 				break
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/checker/replication"
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/keyspace"
+	"github.com/torntail/torntail/faults/plan"
 	"github.com/torntail/torntail/harness/splitbrain"
 )
 
@@ -85,4 +86,47 @@ func TestWhereEachLostWriteWent(t *testing.T) {
 	for _, p := range []replication.Phase{replication.CutToDown, replication.AfterPromotion, replication.RestartedWithout, replication.LostOnDisk} {
 		require.NotZero(t, total[string(p)], "nothing was lost %s: %v", p, slices.Sorted(maps.Keys(total)))
 	}
+}
+
+// TestACalledOffFailover is of seeds in which a Sentinel calls a failover off and the server
+// that had been promoted is promoted once more (restarts 177 and storm 329), and of plans that
+// lead there in another way.
+func TestACalledOffFailover(t *testing.T) {
+	c := New()
+	defer c.Close()
+	again := 0
+	check := func(name string, s *splitbrain.Scenario, seed uint64) {
+		out, err := c.Run(s, Options{Seed: seed})
+		require.NoError(t, err)
+		require.True(t, out.Converged, "%s, seed %d: %s", name, seed, out.Why)
+		r := splitbrain.Judge(s, out)
+		require.Zero(t, r.Refuted+r.Unattributed+r.AOFDiffer, "%s, seed %d: %s", name, seed, s.Plan)
+		for i := 1; i < len(r.Failovers); i++ {
+			if f := r.Failovers[i]; f.Node == r.Failovers[i-1].Node && f.From != f.Node {
+				again++
+			}
+		}
+	}
+	for name, seed := range map[string]uint64{"restarts": 177, "storm": 329} {
+		k, err := splitbrain.ScheduleOf(name, 0)
+		require.NoError(t, err)
+		s, err := k.Draw(seed)
+		require.NoError(t, err)
+		check(name, s, seed)
+	}
+	require.Equal(t, 2, again, "the seeds lead elsewhere: find others")
+	again = 0
+	for _, text := range []string{
+		"at 2s: pause n1 for 1060ms\nat 5s: cut n1 -> n2,n3,s1,s2,s3 both for 3s",
+		"at 2s: cut n1 -> n2,n3,s1,s2,s3 both for 1060ms\nat 5s: kill n1\nat 7s: restart n1",
+		"at 2s: pause n1 for 1060ms\nat 6s: pause n1 for 1060ms\nat 10s: pause n1 for 4s",
+	} {
+		p, err := plan.Parse("plan 1\n" + text)
+		require.NoError(t, err)
+		for seed := range uint64(3) {
+			check(text, scenario(t, splitbrain.Options{Plan: p, Span: 15 * time.Second}), seed)
+		}
+	}
+	t.Logf("%d called off and promoted again", again)
+	require.NotZero(t, again)
 }

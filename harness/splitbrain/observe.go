@@ -208,11 +208,27 @@ func (r *run) turned(w *watched, is role, again bool) {
 		}
 		r.out.History.Events = append(r.out.History.Events, e)
 	}
+	if !first && !is.master && w.node == r.acting {
+		r.resumed(is.of)
+	}
 	r.out.Turns = append(r.out.Turns, turn)
 	r.roleSeen(w, turn.At)
 	if promoted || returned {
 		r.lacks(w)
 	}
+}
+
+// resumed records that the acting master follows another now who was promoted by nobody: its
+// predecessor, where a Sentinel has called the failover off (redis 7.0.15 sentinel.c
+// sentinelRefreshInstanceInfo, +convert-to-slave).
+func (r *run) resumed(addr string) {
+	node := r.c.NodeAt(addr)
+	i := slices.IndexFunc(r.watched, func(w *watched) bool { return w.node == node })
+	if i < 0 || !r.watched[i].master || r.watched[i].down {
+		return
+	}
+	r.acting = node
+	r.event(history.Event{Kind: history.Resumed, Node: node})
 }
 
 // name records the name of a master's history once it keeps a backlog: with the first
