@@ -95,13 +95,15 @@ func (s *Server) peek(c *Session, key []byte) *keyspace.Object {
 }
 
 // isExpired reports whether a key is past its time. While an append-only file
-// is loaded nothing is: the file says itself when a key was deleted.
+// is loaded nothing is: the file says itself when a key was deleted. A time before
+// 1970, which a replica's clients may set, is none until a cycle meets the key
+// (redis 7.0.15 db.c keyIsExpired).
 func (s *Server) isExpired(db int, key []byte) bool {
 	if s.loading {
 		return false
 	}
 	at := s.ks.DB(db).ExpireAt(key)
-	return at != 0 && s.now() > at
+	return at > 0 && s.now() > at
 }
 
 // expireActively deletes a key that is past its time, whom no command has asked for.
@@ -146,12 +148,12 @@ func (s *Server) expireOwn() {
 		i := s.drawn(len(e.keys))
 		k := e.keys[i]
 		key := []byte(k.key)
-		at := s.ks.DB(k.db).ExpireAt(key)
-		if at != 0 && s.now() <= at {
+		at, volatile := s.ks.DB(k.db).ExpireAt(key), s.ks.DB(k.db).Volatile(key)
+		if volatile && s.now() <= at {
 			early++
 			continue
 		}
-		if at != 0 {
+		if volatile {
 			s.expireActively(k.db, key)
 		}
 		last := len(e.keys) - 1
@@ -277,7 +279,10 @@ func (s *Server) expireGeneric(c *Session, argv [][]byte, name string, u expireU
 		c.int(1)
 		return
 	}
-	s.setExpire(c, c.db, key, max(when, 1))
+	if when == 0 {
+		when = 1 // as long past, and 0 is none
+	}
+	s.setExpire(c, c.db, key, when)
 	s.notify(config.GenericEvents, "expire", c.db, key)
 	switch {
 	case !u.seconds && u.absolute:
@@ -309,8 +314,9 @@ func (s *Server) ttlGeneric(c *Session, key []byte, unit int64, absolute bool) {
 		return
 	}
 	if !absolute {
-		at = max(at-s.now(), 0)
+		at -= s.now()
 	}
+	at = max(at, 0)
 	if unit > 1 {
 		at = int64((uint64(at) + uint64(unit)/2) / uint64(unit)) // unsigned: the sum may pass 63 bits
 	}

@@ -132,7 +132,7 @@ func cmdKeys(s *Server, c *Session, argv [][]byte) {
 	var names []string
 	all := string(argv[1]) == "*"
 	s.ks.DB(c.db).Each(func(key string, _ *keyspace.Object, at int64) bool {
-		if (at == 0 || s.now() <= at) && (all || glob.Match(argv[1], key, false)) {
+		if (at <= 0 || s.now() <= at) && (all || glob.Match(argv[1], key, false)) {
 			names = append(names, key)
 		}
 		return true

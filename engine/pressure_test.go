@@ -528,9 +528,6 @@ func (r *round) expiry(steps int) {
 		commands := batch
 		batch = nil
 		if n/10%7 == 3 {
-			// A deadline before 1970 is none at a replica of redis-server (db.c keyIsExpired), and
-			// long past here.
-			commands = slices.DeleteFunc(commands, func(c drawn) bool { return slices.Contains(c.argv, "-5") }) // at the replica that takes writes, which has all that the master has
 			for _, s := range sides {
 				s.writable.catchUp(s.master)
 			}

@@ -233,7 +233,7 @@ func (db *DB) Each(f func(key string, o *Object, expireAtMs int64) bool) {
 	for _, p := range db.pages {
 		for j := range p.slots[:p.used] {
 			s := &p.slots[j]
-			if s.obj.Kind != None && !f(s.key, &s.obj, s.expire) {
+			if s.obj.Kind != None && !f(s.key, &s.obj, told(s.expire)) {
 				return
 			}
 		}

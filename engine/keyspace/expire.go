@@ -2,7 +2,12 @@ package keyspace
 
 // ExpireAt returns when a key expires, Unix time in milliseconds; 0 when it
 // does not, or is not there.
-func (db *DB) ExpireAt(key []byte) int64 {
+func (db *DB) ExpireAt(key []byte) int64 { return told(db.deadline(key)) }
+
+// Volatile reports whether a key has an expiry time, that which is told as none too.
+func (db *DB) Volatile(key []byte) bool { return db.deadline(key) != 0 }
+
+func (db *DB) deadline(key []byte) int64 {
 	if db.expires == 0 {
 		return 0
 	}
@@ -13,8 +18,16 @@ func (db *DB) ExpireAt(key []byte) int64 {
 	return db.at(n).expire
 }
 
+// told is what a deadline is to whoever asks for it: -1 is none (redis 7.0.15 db.c getExpire).
+func told(atMs int64) int64 {
+	if atMs == -1 {
+		return 0
+	}
+	return atMs
+}
+
 // SetExpire gives a key an expiry time and reports whether the key is there.
-// atMs is a Unix time in milliseconds and must be positive.
+// atMs is a Unix time in milliseconds and must not be 0.
 func (db *DB) SetExpire(key []byte, atMs int64) bool {
 	n, ok := db.index[string(key)]
 	if !ok {

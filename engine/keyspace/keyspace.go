@@ -139,7 +139,7 @@ func (s *Snapshot) Each(f func(db int, key string, o *Object, expireAtMs int64) 
 				if e.obj.Kind == None {
 					continue
 				}
-				if err := f(i, e.key, &e.obj, e.expire); err != nil {
+				if err := f(i, e.key, &e.obj, told(e.expire)); err != nil {
 					return err
 				}
 			}

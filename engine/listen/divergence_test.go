@@ -143,6 +143,36 @@ func TestExpiryOnAWritableReplica(t *testing.T) {
 	assert.Contains(t, strings.Join(want, "\n"), "INCR incr: 1 <nil>\nTTL incr: -1 <nil>")
 }
 
+// A client of a writable replica may set a deadline before 1970: no command takes the key
+// for dead, until the replica's own cycle meets it.
+func TestDeadlinesBefore1970OnAWritableReplica(t *testing.T) {
+	script := func(replica kind) (replies []string) {
+		m, r := redisKind.start(t), replica.start(t, "--replica-read-only", "no", "--appendonly", "yes", "--hz", "1")
+		r.follow(m)
+		r.catchUp(m)
+		for _, line := range []string{"SET a 1", "SET b 1", "SET c 1", "SET d 1", "SET e 1", "SET f 1"} {
+			m.do(strings.Fields(line)...)
+		}
+		r.catchUp(m)
+		// As one transaction: no cycle comes in between.
+		lines := []string{"PEXPIREAT a -5", "GET a", "TTL a", "PTTL a", "EXPIRETIME a", "PEXPIRETIME a", "INCR a", "RENAME a aa", "PTTL aa", "COPY aa copied", "PTTL copied",
+			"PEXPIREAT b -1", "GET b", "PTTL b", "PEXPIRETIME b", "PEXPIREAT b -5 XX", "PEXPIREAT b 4102444800000 NX", "PERSIST b", "PEXPIREAT b -1", "PERSIST b", "PERSIST b",
+			"PEXPIREAT c 0", "GET c", "EXPIRE d -9999999999", "GET d", "KEYS aa", "SCAN 0 MATCH aa COUNT 100", "DBSIZE", "EXPIREAT e -1", "PEXPIREAT e -2000 GT", "PEXPIREAT e -2000 LT", "PEXPIRETIME e",
+			"PEXPIREAT f -1", "PEXPIREAT f -1 LT", "TOUCH a aa b c d e f", "DEBUG DIGEST-VALUE a aa b d e f"}
+		r.do("MULTI")
+		for _, line := range lines {
+			r.do(strings.Fields(line)...)
+		}
+		replies = strings.Split(r.do("EXEC"), "\n")
+		r.eventually("its own keys are gone", func() bool { return r.do("DBSIZE") == "1" })
+		return append(replies, "left: "+r.do("KEYS", "*"))
+	}
+	want, got := script(redisKind), script(engineKind)
+	assert.Equal(t, want, got)
+	require.Greater(t, len(want), 30)
+	assert.Equal(t, []string{"1", "1", "0"}, want[:3])
+}
+
 // gate is a way to a server that can be held up.
 type gate struct {
 	port string
