@@ -244,7 +244,7 @@ func (s *Server) rewriteConfig(more func(r *config.Rewriter), all bool) error {
 	if err := fsys.Rename(temp, name); err != nil {
 		return err
 	}
-	return vfs.SyncDir(fsys, ".")
+	return vfs.SyncDirData(fsys, ".")
 }
 
 func writeDurably(fsys vfs.FS, name string, data []byte) error {

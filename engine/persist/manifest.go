@@ -67,7 +67,7 @@ func (m *Manager) persistManifest(am *aof.Manifest) bool {
 		return false
 	}
 	if !m.o.Bugs.Has(bugs.RenameWithoutDirSync) {
-		if err := vfs.SyncDir(m.o.FS, m.o.Config.Appenddirname); err != nil {
+		if err := vfs.SyncDirData(m.o.FS, m.o.Config.Appenddirname); err != nil {
 			m.log(Warning, "Fail to fsync AOF directory %s: %s.", m.aofPath(name), aof.Reason(err))
 			return false
 		}

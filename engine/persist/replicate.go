@@ -85,7 +85,7 @@ func (m *Manager) LoadFromMaster(temp string, f vfs.File) (rdb.Place, error) {
 		m.log(Warning, "Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s", c.Dbfilename, aof.Reason(err))
 		return rdb.Place{}, err
 	}
-	if err := vfs.SyncDir(m.o.FS, "."); err != nil {
+	if err := vfs.SyncDirData(m.o.FS, "."); err != nil {
 		m.log(Warning, "Failed trying to sync DB directory %s in MASTER <-> REPLICA synchronization: %s", c.Dir, aof.Reason(err))
 		return rdb.Place{}, err
 	}

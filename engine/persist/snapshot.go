@@ -118,7 +118,7 @@ func (j *snapshotJob) saveRDB(fill func(*output) error) error {
 		if out.dead() {
 			return errKilled
 		}
-		if err := vfs.SyncDir(j.fs, "."); err != nil {
+		if err := vfs.SyncDirData(j.fs, "."); err != nil {
 			j.log(Warning, "Failed to fsync directory while saving DB: %s", aof.Reason(err))
 			return failed("fsyncFileDir", err)
 		}
