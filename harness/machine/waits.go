@@ -17,6 +17,10 @@ import (
 // such file, nothing), and how much later than it asked for torntail itself, which is the
 // server's disk and its clients, was woken. What a hypervisor or another container takes
 // away shows in the second alone.
+//
+// A thread that hangs in the kernel for its own memory, in fork or in a page fault, waits for
+// whoever looks at that memory (each reader of /proc/PID/cmdline does) and has itself no
+// processor. It is no call to a disk, and has waited, too.
 
 const (
 	beat   = 25 * time.Millisecond  // torntail asks to be woken
@@ -34,8 +38,8 @@ type waits struct {
 
 // watch gathers until the server has ended.
 func (w *waits) watch(pid int, clock func() time.Duration, dead <-chan struct{}) {
-	queued := make(map[string]time.Duration) // of each thread, so far
-	queueing(pid, queued)
+	threads := make(map[string]thread)
+	queueing(pid, 0, threads)
 	from, late := clock(), time.Duration(0)
 	for timer := time.NewTimer(beat); ; timer.Reset(beat) {
 		asked := clock() + beat
@@ -47,7 +51,7 @@ func (w *waits) watch(pid int, clock func() time.Duration, dead <-chan struct{})
 		now := clock()
 		select {
 		case <-dead:
-			w.add(history.Wait{From: from, To: now, By: queueing(pid, queued) + 2*late})
+			w.add(history.Wait{From: from, To: now, By: queueing(pid, now-from, threads) + 2*late})
 			return
 		default:
 		}
@@ -55,7 +59,7 @@ func (w *waits) watch(pid int, clock func() time.Duration, dead <-chan struct{})
 			continue
 		}
 		// A call to the disk takes two turns: torntail is woken for it, and the server by its answer.
-		w.add(history.Wait{From: from, To: now, By: queueing(pid, queued) + 2*late})
+		w.add(history.Wait{From: from, To: now, By: queueing(pid, now-from, threads) + 2*late})
 		from, late = now, 0
 	}
 }
@@ -76,9 +80,16 @@ func (w *waits) seen() []history.Wait {
 	return append([]history.Wait(nil), w.list...)
 }
 
-// queueing is for how long the threads of a process have stood in the queue for a
-// processor since before was written, which it brings up to date.
-func queueing(pid int, before map[string]time.Duration) (sum time.Duration) {
+// thread is what was seen of one.
+type thread struct {
+	queued time.Duration // so far
+	hung   bool          // for memory
+}
+
+// queueing is for how long the threads of a process have waited since before was written, which
+// was so long ago and which it brings up to date: in the queue for a processor, and, where
+// they hung for memory then and do so now, all the time.
+func queueing(pid int, span time.Duration, before map[string]thread) (sum time.Duration) {
 	dir := fmt.Sprintf("/proc/%d/task/", pid)
 	threads, err := os.ReadDir(dir)
 	if err != nil {
@@ -89,11 +100,17 @@ func queueing(pid int, before map[string]time.Duration) (sum time.Duration) {
 		if err != nil {
 			continue
 		}
+		was := before[t.Name()]
+		now := thread{was.queued, hangs(dir + t.Name())}
 		if f := strings.Fields(string(text)); len(f) > 1 {
 			ns, _ := strconv.ParseInt(f[1], 10, 64)
-			sum += time.Duration(ns) - before[t.Name()]
-			before[t.Name()] = time.Duration(ns)
+			now.queued = time.Duration(ns)
+			sum += now.queued - was.queued
 		}
+		if was.hung && now.hung {
+			sum += span
+		}
+		before[t.Name()] = now
 	}
 	return sum
 }
