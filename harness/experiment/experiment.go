@@ -625,6 +625,7 @@ func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	log = log[r.logFrom:]
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
 	r.facts.carries, r.facts.reverts = commitsCarryData(r.x.Personality), revertsMemory(r.x.Personality)
+	r.facts.waits = r.m.Waits()
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
 	r.askedFor(epoch)
 	product.Children(r.delaying(), r.heard.Worked, r.heard.Rewrote, at, epoch)

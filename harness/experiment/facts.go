@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/torntail/torntail/checker/durability"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/harness/product"
@@ -44,8 +45,10 @@ type facts struct {
 	// turned is when the sync of the file before the last must have been asked for: when
 	// the index that names the last was durable, or the last was written to.
 	turned time.Duration
-	// lag is how much later than it is asked for a sync may enter: 0 in simulation.
-	lag time.Duration
+	// lag is how much later than it is asked for a sync may enter: 0 in simulation. waits are
+	// the stretches in which the server had no time, which comes to it.
+	lag   time.Duration
+	waits []history.Wait
 	// closing: a sync of a file that the server has left is in flight. One thread does these, one
 	// after the other (redis 7.0.15 bio.c BIO_CLOSE_FILE), so that others wait behind it.
 	closing bool
@@ -126,8 +129,13 @@ func (o *owed) sync(c *disk.Call) {
 // what comes next. What nobody asks for is not open for long.
 //
 // Between the two the server opens the directory, which is not in the disk's log.
-func (o *owed) open(at, lag time.Duration) bool {
-	return o.is && (o.asked || at-max(lag, opensDirectory) <= o.since)
+func (o *owed) open(at time.Duration, f *facts) bool {
+	return o.is && (o.asked || at-max(f.lag, opensDirectory)-f.waited(o.since, at) <= o.since)
+}
+
+// waited is for how long the server had no time from one instant to another.
+func (f *facts) waited(from, to time.Duration) time.Duration {
+	return durability.Waited(&history.Epoch{Waits: f.waits}, from, to)
 }
 
 // opensDirectory is how long a server takes at most between a rename and the sync of its
@@ -137,7 +145,7 @@ const opensDirectory = 2 * time.Millisecond
 // read fills in one epoch of a store's server from the calls in log. forks are the instants
 // at which the server said it forked a snapshot child, in order.
 func (f *facts) read(s product.Store, log []disk.Record, forks []time.Duration, e *history.Epoch) {
-	*f = facts{store: s, ids: f.ids[:0], forks: forks, logs: f.logs[:0], carries: f.carries, reverts: f.reverts, lag: f.lag, turned: disk.Never,
+	*f = facts{store: s, ids: f.ids[:0], forks: forks, logs: f.logs[:0], carries: f.carries, reverts: f.reverts, lag: f.lag, waits: f.waits, turned: disk.Never,
 		untold: f.untold, untoldBefore: f.untoldBefore, earlier: f.earlier, leftName: f.leftName}
 	for i := range log {
 		c := &log[i]
@@ -506,8 +514,8 @@ func (f *facts) signs(m *product.Mode, at time.Duration) finding.Signs {
 	if !m.AOF {
 		renamed = &f.snapshot
 	}
-	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f.lag),
-		RenameUnsynced: renamed.open(at, f.lag), WriteRefused: f.refused, CarriedOver: f.carriedOver, Gap: f.gap, Halfway: f.halfway, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
+	return finding.Signs{OldIncrUnsynced: f.oldLogUnsynced(at), ManifestAhead: f.ahead.open(at, f),
+		RenameUnsynced: renamed.open(at, f), WriteRefused: f.refused, CarriedOver: f.carriedOver, Gap: f.gap, Halfway: f.halfway, RootSynced: f.rootSynced, DraftTookOver: f.tookOver(),
 		NameUnsynced: f.took != 0 && f.synced && !f.named, Reverted: f.reverted(), Untold: f.untold, UntoldBefore: f.untoldBefore, FailedBefore: f.failedBefore(),
 		EarlierUnsynced: f.leftName || f.earlierUnsynced()}
 }
@@ -564,7 +572,7 @@ func (f *facts) unsynced(tc time.Duration, inFlight bool) int64 {
 // durable, and before it writes to that (redis 7.0.15 aof.c openNewIncrAofForAppend).
 func (f *facts) oldLogUnsynced(at time.Duration) bool {
 	for i := 0; i+1 < len(f.logs); i++ {
-		if w := &f.logs[i]; !w.failed && w.written > w.synced && (w.asked == w.written || w.syncing || f.closing || at-f.lag <= f.turned) {
+		if w := &f.logs[i]; !w.failed && w.written > w.synced && (w.asked == w.written || w.syncing || f.closing || at-f.lag-f.waited(f.turned, at) <= f.turned) {
 			return true
 		}
 	}

@@ -613,6 +613,34 @@ func TestFactsOfSyncsThatWait(t *testing.T) {
 	require.True(t, signs(&b).OldIncrUnsynced, "the sync of the second waits behind that of the first, which has no name any more")
 }
 
+// TestFactsOfAServerThatHadNoTime: what is asked for next is asked for later by what the server
+// has waited since, and by no more.
+func TestFactsOfAServerThatHadNoTime(t *testing.T) {
+	const one, two = "appendonlydir/appendonly.aof.1.incr.aof", "appendonlydir/appendonly.aof.2.incr.aof"
+	everysec := mode(t, "everysec")
+	var b logBuilder
+	b.call(disk.OpCreate, one, 0)
+	b.call(disk.OpWrite, one, 0)
+	b.call(disk.OpCreate, two, 0)
+	turned := b.call(disk.OpWrite, two, 0).Enter
+	for _, c := range []struct {
+		name  string
+		waits []history.Wait
+		open  bool
+	}{
+		{"it had time", nil, false},
+		{"it waited before", []history.Wait{{From: 0, To: turned, By: time.Hour}}, false},
+		{"it hung all the time", []history.Wait{{From: turned, To: turned + 3*time.Second, By: 3 * time.Second}}, true},
+		{"it waited for a part", []history.Wait{{From: turned, To: turned + 3*time.Second, By: time.Second}}, false},
+	} {
+		f := facts{lag: time.Millisecond, waits: c.waits}
+		f.read(redis.Store, b.log, nil, new(history.Epoch))
+		require.Equal(t, c.open, f.signs(&everysec, turned+3*time.Second).OldIncrUnsynced, c.name)
+		f.ahead = owed{is: true, since: turned}
+		require.Equal(t, c.open, f.ahead.open(turned+3*time.Second, &f), c.name)
+	}
+}
+
 // TestFactsOfALogOfALifeBefore: a file that nobody has written to in this life is left when
 // another is begun.
 func TestFactsOfALogOfALifeBefore(t *testing.T) {
