@@ -100,7 +100,11 @@ func (v *Value) AppendTo(b []byte) []byte {
 	case Keyword:
 		return append(append(b, ':'), v.Text...)
 	case Number:
-		return append(b, strings.TrimSuffix(string(v.Text), "N")...)
+		// 5N is 5; 5NN is no number and stays what it is.
+		if n := len(v.Text); n > 1 && v.Text[n-1] == 'N' && digit(v.Text[n-2]) {
+			return append(b, v.Text[:n-1]...)
+		}
+		return append(b, v.Text...)
 	case Vector:
 		b = append(b, '[')
 		for i := range v.Items {
