@@ -61,7 +61,7 @@ type runCmd struct {
 	Then          []string      `help:"Another version that starts on what the first has left after its crash; one more starts on what that has rewritten." placeholder:"TARGETS" group:"What is tested"`
 	Disposable    bool          `help:"With --target HOST:PORT, an empty server that runs already on this machine: its data may be written to." group:"What is tested"`
 	Mode          []string      `help:"Persistence modes (torntail list modes); default always,everysec,no,rdb,hybrid,none." placeholder:"LIST" group:"Which experiments"`
-	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync, or that of --plan." placeholder:"LIST" group:"Which experiments"`
+	Crash         []string      `help:"Crash kinds (torntail list crashes); default kill,power,power-in-fsync, of real servers also term, or that of --plan." placeholder:"LIST" group:"Which experiments"`
 	Directive     []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"Which experiments"`
 	Conf          string        `help:"A redis.conf to run under; without --mode its own persistence settings are the mode." placeholder:"FILE" group:"Which experiments"`
 	Contract      string        `help:"Your own contract: what must survive, in YAML." placeholder:"FILE" group:"Which experiments"`
@@ -245,7 +245,7 @@ func (c *runCmd) pairs(k *campaign.Campaign) (notes []string, err error) {
 			return nil, err
 		}
 	}
-	k.Crashes, err = crashKinds(c.Crash, experiment.DefaultCrashes)
+	k.Crashes, err = crashKinds(c.Crash, experiment.DefaultCrashesOf(c.Target))
 	return notes, err
 }
 

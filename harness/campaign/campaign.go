@@ -286,7 +286,7 @@ func (c *Campaign) Experiment(m *product.Mode, crash *experiment.CrashKind, n ui
 		}
 	}
 	return &experiment.Experiment{
-		Mode: *m, Crash: crash, Workload: c.workload(m), Personality: c.Personality, Profile: c.Profile,
+		Mode: *m, Crash: crash, Workload: crash.Clients(c.workload(m), p), Personality: c.Personality, Profile: c.Profile,
 		Seed: seed, Plan: p, Asked: c.Plan != nil, Plants: c.Plants, Contract: c.Contract,
 		Witness: experiment.DrawnForWitness(seed),
 	}

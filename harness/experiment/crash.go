@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/disk"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/internal/seeding"
 	"github.com/torntail/torntail/internal/spelling"
+	"github.com/torntail/torntail/workloads"
 )
 
 // CrashKind is a way in which a server's life ends, as --crash names it: what it
@@ -49,10 +52,13 @@ type CrashKind struct {
 type When uint8
 
 const (
-	AnyTime   When = iota
-	InSync         // while a sync is in flight
-	SlowSync       // while each sync takes longer
-	InRewrite      // at one of the calls of a rewrite or snapshot
+	AnyTime      When = iota
+	InSync            // while a sync is in flight
+	SlowSync          // while each sync takes longer
+	InRewrite         // at one of the calls of a rewrite or snapshot
+	AfterSilence      // when clients have sent nothing for a while
+	AfterError        // after calls have failed
+	InRecovery        // and once more, soon after the server has come back
 )
 
 func (k *CrashKind) String() string { return k.Name }
@@ -189,6 +195,141 @@ var CrashKinds = []*CrashKind{
 			return ""
 		},
 	},
+	{
+		Name: "power-after-silence", About: "power cut when clients have sent nothing for 2.5 s", Power: true, When: AfterSilence, Plain: "power",
+		Ends: history.PowerCut, Needs: persists,
+		Strike: func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+			return []plan.Statement{At(t+silence, PowerCut(d))}
+		},
+		seen: func(o *Outcome) string {
+			life := &o.History.Epochs[0]
+			if slices.ContainsFunc(o.History.Ops, func(op history.Op) bool { return op.Invoke > life.Ended-silence/2 && op.Invoke <= life.Ended }) {
+				return "clients still sent commands when the crash struck"
+			}
+			return ""
+		},
+	},
+	{
+		Name: "power-in-recovery", About: "power cut, a call that fails or is slow as the server recovers, and one more cut soon after", Power: true, When: InRecovery, Plain: "power",
+		Ends: history.PowerCut, Needs: persists,
+		Strike: func(_ *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+			list := []plan.Statement{At(t, PowerCut(d))}
+			if trouble := []string{"open", "write", "fsync", "rename"}[d.Below(4)]; d.Below(3) == 0 {
+				on := plan.Target{Call: plan.CallPattern{Op: trouble, Glob: "*"}}
+				fault := plan.Statement{At: plan.Instant{Kind: plan.AtAfter}, Span: plan.Span{Kind: plan.SpanCalls, Calls: 1}, Action: &plan.Slow{Target: on, By: slowSync / 10}}
+				if d.Below(4) == 0 { // a server that does not start on it says nothing
+					fault.Action = &plan.Fail{Target: on, Err: syscall.EIO}
+				}
+				list = append(list, fault)
+			}
+			return append(list, plan.Statement{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(20*time.Millisecond, 600*time.Millisecond).Round(10 * time.Microsecond)}, Action: PowerCut(d)})
+		},
+		seen: func(o *Outcome) string {
+			if len(o.History.Epochs) < 2 || o.History.Epochs[1].How != history.PowerCut {
+				return "the power was cut once only"
+			}
+			return ""
+		},
+	},
+	{
+		Name: "power-after-error", About: "power cut after a write or a sync has failed", Power: true, When: AfterError, Plain: "power",
+		Ends: history.PowerCut, Needs: persists,
+		Strike: func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+			return spoiled(m, failing(m, t, d), t, d)
+		},
+		seen: sawFailure,
+	},
+	{
+		Name: "power-full-disk", About: "power cut after the disk has been full for a while", Power: true, When: AfterError, Plain: "power",
+		Ends: history.PowerCut, Needs: persists,
+		Strike: func(m *product.Mode, t time.Duration, d *seeding.Draws) []plan.Statement {
+			room := 2000
+			if !m.AOF { // a snapshot of what clients have written fits into more
+				room = 200
+			}
+			full := At(before(t, d), &plan.Full{Node: Server, Bytes: int64(d.Below(room))})
+			full.Span = plan.Span{Kind: plan.SpanTime, For: ((t - full.At.Time) * 3 / 4).Round(10 * time.Microsecond)}
+			if m.AOF && m.Fsync() == product.Always { // it does not start until there is room
+				full.Span.For = min(full.Span.For, d.Between(5*time.Millisecond, 50*time.Millisecond).Round(10*time.Microsecond))
+			}
+			return spoiled(m, full, t, d)
+		},
+		seen: sawFailure,
+	},
+}
+
+// silence is how long clients have been silent under power-after-silence: each timer of the
+// server, and what it had put off, is past by then.
+const silence = 2500 * time.Millisecond
+
+// persists: a crash of a server that keeps nothing is told by kill and power.
+func persists(m *product.Mode) string {
+	if !m.AOF && !m.RDB {
+		return "without persistence there is nothing that this could spoil"
+	}
+	return ""
+}
+
+// before draws when trouble comes that leads to a crash at t: late enough to matter then.
+func before(t time.Duration, d *seeding.Draws) time.Duration {
+	return d.Between(max(t-5*time.Second, t/2), t*9/10).Round(10 * time.Microsecond)
+}
+
+// spoiled is a fault of the disk and a power cut at about t. A snapshot is begun for the fault
+// to strike. A server that syncs each write ends by itself when one fails, and is started
+// again; of its second life a cut has something to take in a sync.
+func spoiled(m *product.Mode, fault plan.Statement, t time.Duration, d *seeding.Draws) []plan.Statement {
+	cut := At(t, PowerCut(d))
+	switch command := m.Store.Rewrite(m); {
+	case m.AOF && m.Fsync() == product.Always:
+		cut = inFsync(m, t, d, cut.Action)
+	case !m.AOF && command != nil:
+		return []plan.Statement{fault, {At: plan.Instant{Kind: plan.AtAfter, Time: time.Millisecond}, Action: &plan.Do{Node: Server, Args: command}}, cut}
+	}
+	return []plan.Statement{fault, cut}
+}
+
+// failing draws calls that fail: writes or syncs of the log, or of a snapshot.
+func failing(m *product.Mode, t time.Duration, d *seeding.Draws) plan.Statement {
+	glob, snapshot := m.Store.Globs()
+	ops := []string{"write", "fsync"}
+	switch {
+	case !m.AOF:
+		glob, ops = snapshot, append(ops, "rename")
+	case m.Fsync() == product.Never: // it is synced by nobody
+		ops = ops[:1]
+	}
+	fail := At(before(t, d), &plan.Fail{Target: plan.Target{Call: plan.CallPattern{Op: ops[d.Below(len(ops))], Glob: glob}}, Err: Failures[d.Below(len(Failures))]})
+	if fail.Span = (plan.Span{Kind: plan.SpanCalls, Calls: 1}); m.Fsync() != product.Always {
+		fail.Span.Calls += d.Below(3)
+	}
+	return fail
+}
+
+// Failures are what a disk answers that fails.
+var Failures = []syscall.Errno{syscall.EIO, syscall.EIO, syscall.ENOSPC, syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT}
+
+// sawFailure says that no call had failed, if so.
+func sawFailure(o *Outcome) string {
+	if !o.DiskFailed {
+		return "no call to the disk had failed when the crash struck"
+	}
+	return ""
+}
+
+// Clients are a workload as the clients of the kind are, whose plan is given.
+func (k *CrashKind) Clients(w workloads.Spec, p *plan.Plan) workloads.Spec {
+	if k.When != AfterSilence {
+		return w
+	}
+	at := p.Instants()
+	for i := range p.Statements {
+		if plan.EndsLife(p.Statements[i].Action) {
+			w.Phases = []workloads.Phase{{For: max(at[i]-silence, time.Millisecond), Rate: w.Rate}, {For: machine.WorldLimit, Rate: workloads.Silent}}
+			return w
+		}
+	}
+	return w
 }
 
 // sawSync says that no sync was in flight, if so.
@@ -220,6 +361,15 @@ const maxTailCut = 4
 
 // DefaultCrashes are the crash kinds of a run that names none.
 var DefaultCrashes = []string{"kill", "power", "power-in-fsync"}
+
+// DefaultCrashesOf are those of a target. Real servers are also ended in the orderly way: as
+// they save and sync at their end is not how they do at work.
+func DefaultCrashesOf(target string) []string {
+	if target == "engine" {
+		return DefaultCrashes
+	}
+	return append(slices.Clip(DefaultCrashes), OrderlyEnd().Name)
+}
 
 // CrashByName finds a crash kind.
 func CrashByName(name string) (*CrashKind, error) {

@@ -623,7 +623,17 @@ func (r *Runner) onFrozen(before *disk.Disk, at time.Duration, midway bool) {
 // takeFacts takes from the disk's log what it says of the life that has ended.
 func (r *Runner) takeFacts(log []disk.Record, at time.Duration, midway bool) {
 	log = log[r.logFrom:]
+	if k := r.x.Crash; k != nil && k.When == AfterError {
+		r.out.DiskFailed = r.out.DiskFailed || failedCall(log) != ""
+	}
 	epoch := &r.hist.Epochs[len(r.hist.Epochs)-1]
+	if midlife := epoch.Ended == history.Never || epoch.Ended == at; !midlife {
+		// It was struck as it came back, before clients wrote: that life has no place on
+		// record, and what it did to the log is not of the one before.
+		epoch = &history.Epoch{Began: epoch.Ended, Ended: at, DiskSeen: true}
+		r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)
+		return
+	}
 	r.facts.carries, r.facts.reverts = commitsCarryData(r.x.Personality), revertsMemory(r.x.Personality)
 	r.facts.waits = r.m.Waits()
 	r.facts.read(r.x.Mode.Store, log, r.heard.Forks, epoch)

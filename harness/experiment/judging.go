@@ -316,11 +316,11 @@ func audit(o *Outcome, startedOn uint64, read replies) string {
 }
 
 // inPlay reports whether the crash could have taken something: for a power cut
-// bytes that were not durable, without a log anything not yet in a snapshot;
-// a kill, of whatever life, takes memory, which always holds something. Of a plan that was asked for it
+// bytes that were not durable, without a log anything not yet in a snapshot, after a silence
+// what the server should have made so; a kill, of whatever life, takes memory, which always holds something. Of a plan that was asked for it
 // is not: what it does is what is to be seen.
 func inPlay(x *Experiment, o *Outcome) bool {
-	if !x.Crash.Power || x.Asked {
+	if !x.Crash.Power || x.Asked || x.Crash.When == AfterSilence && o.Acked > 0 {
 		return true
 	}
 	lives := o.History.Epochs

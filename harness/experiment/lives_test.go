@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -8,6 +9,9 @@ import (
 
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
+	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/workloads"
 )
 
 // TestTheContractOfALife: each life is judged by what ended it and what was set in it, but the
@@ -42,5 +46,66 @@ func TestTheContractOfALife(t *testing.T) {
 		require.NotNil(t, got, c.name)
 		require.Equal(t, c.keeps, got.Keeps, c.name)
 		require.Less(t, got.SyncSlack, time.Minute, c.name)
+	}
+}
+
+// TestACutInARecovery: what a start that is cut short does to the log is not of the life before
+// it: it cuts the torn tail off, which is all of it here, and the first life's write stays on record.
+func TestACutInARecovery(t *testing.T) {
+	p, err := plan.Parse("plan 1\nat 205ms: power-cut n1 keep torn 7\nat n1 truncate(*.incr.aof)#1 in-flight: power-cut n1 keep none")
+	require.NoError(t, err)
+	x := &Experiment{Mode: mode(t, "no"), Crash: PowerLoss(), Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Plan: p}
+	x.Workload.Rate, x.Workload.Clients, x.Workload.Ops, x.Workload.ReadRatio, x.Mode.Span = 200, 1, 1, 0, time.Second
+	sim := NewSimulator()
+	defer sim.Close()
+	o, err := sim.Run(x, nil)
+	require.NoError(t, err)
+	require.Contains(t, o.Why, "the plan struck the server again before it served")
+	require.Len(t, o.History.Epochs, 1)
+	require.Len(t, o.History.Epochs[0].LogWrites, 1)
+	require.Empty(t, o.Blind)
+}
+
+// TestKindsThatWantMoreThanACrash strike what they are about, and see it: in each mode that
+// keeps something most of their crashes count, and a server that has the bug of a kind shows it.
+func TestKindsThatWantMoreThanACrash(t *testing.T) {
+	sim := NewSimulator()
+	defer sim.Close()
+	for _, c := range []struct {
+		kind, mode, plant string
+		shows             string // a finding, or an anomaly of the plant
+	}{
+		{"power-after-silence", "everysec", "", ""},
+		{"power-after-silence", "everysec", "idle-tail-never-synced", "late-sync"},
+		{"power-in-recovery", "always", "", ""},
+		{"power-in-recovery", "rdb", "", ""},
+		{"power-after-error", "everysec", "", "F7"},
+		{"power-after-error", "always", "always-goes-on", "refused"},
+		{"power-after-error", "rdb", "", ""},
+		{"power-full-disk", "hybrid", "", "F15"},
+		{"power-full-disk", "rdb", "", ""},
+	} {
+		m, k := mode(t, c.mode), MustCrash(c.kind)
+		require.Empty(t, k.Needs(&m))
+		none := mode(t, "none")
+		require.NotEmpty(t, k.Needs(&none))
+		plants, err := ParsePlants(c.plant)
+		require.NoError(t, err)
+		struck, shown := 0, false
+		for seed := range uint64(60) {
+			p := GeneratePlan(&m, k, seed)
+			w := workloads.Default()
+			w.Rate = m.Rate
+			o, err := sim.Run(&Experiment{Mode: m, Crash: k, Workload: k.Clients(w, p), Personality: "ext4", Profile: "cloud-ssd", Seed: seed, Plan: p, Plants: plants}, nil)
+			require.NoError(t, err)
+			if o.Struck {
+				struck++
+				require.True(t, o.InPlay || k.When != AfterSilence, "%s", p)
+			}
+			shown = shown || slices.Contains(o.Findings, c.shows) || o.Verdict == result.Violated && slices.ContainsFunc(o.Anomalies, func(a Anomaly) bool { return a.Name == c.shows })
+			require.False(t, c.plant == "" && o.Verdict == result.Violated && len(o.Findings) == 0, "seed %d: %s of %s", seed, c.kind, c.mode)
+		}
+		require.Greater(t, struck, 25, "%s of %s", c.kind, c.mode)
+		require.True(t, shown || c.shows == "", "%s of %s shows %s", c.kind, c.mode, c.shows)
 	}
 }

@@ -59,6 +59,9 @@ type Outcome struct {
 	// "": nothing did. Such a run is unknown.
 	Outside string
 
+	// DiskFailed: a call to the disk had failed, of kinds of crash that want one to.
+	DiskFailed bool
+
 	// Distrust is why the run says nothing about the server: an audit, or the
 	// witness, found torntail itself at fault. One such run makes the whole pair
 	// unknown.

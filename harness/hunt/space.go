@@ -3,7 +3,6 @@ package hunt
 import (
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/torntail/torntail/faults/disk"
@@ -294,7 +293,7 @@ func (s *Space) drawFault(x *experiment.Experiment, life time.Duration, d *seedi
 	some := plan.Span{Kind: plan.SpanCalls, Calls: 1 + d.Below(4)}
 	switch n := d.Below(14); {
 	case n < 5 && len(calls) > 0:
-		t.Action = &plan.Fail{Target: on(), Err: failures[d.Below(len(failures))]}
+		t.Action = &plan.Fail{Target: on(), Err: experiment.Failures[d.Below(len(experiment.Failures))]}
 		if t.Span = some; d.Below(4) == 0 {
 			t.Span = while
 		}
@@ -321,9 +320,6 @@ func (s *Space) drawFault(x *experiment.Experiment, life time.Duration, d *seedi
 	}
 	return t
 }
-
-// failures are what a disk answers that fails.
-var failures = []syscall.Errno{syscall.EIO, syscall.EIO, syscall.ENOSPC, syscall.ENOSPC, syscall.EROFS, syscall.EDQUOT}
 
 // drawFaults draws faults of calls, of the disk and of processes.
 func (s *Space) drawFaults(x *experiment.Experiment, f feature, life time.Duration, d *seeding.Draws) {

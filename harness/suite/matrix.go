@@ -73,7 +73,11 @@ func (s *settings) usualCrashes() error {
 		s.crashes = []*experiment.CrashKind{kind}
 		return err
 	default:
-		for _, name := range experiment.DefaultCrashes {
+		target := s.targets[0]
+		if slices.Contains(s.targets, "engine") {
+			target = "engine"
+		}
+		for _, name := range experiment.DefaultCrashesOf(target) {
 			s.crashes = append(s.crashes, experiment.MustCrash(name))
 		}
 	}
