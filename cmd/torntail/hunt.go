@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/plan"
@@ -18,7 +15,6 @@ import (
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/internal/atomicfile"
-	"github.com/torntail/torntail/internal/bounded"
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -125,7 +121,7 @@ func (c *huntCmd) hunt() (h *hunt.Hunt, err error) {
 		}
 	}
 	if c.Known != "" {
-		if h.Known, err = readFingerprints(c.Known); err != nil {
+		if h.Known, err = hunt.ReadKnown(c.Known); err != nil {
 			return nil, fmt.Errorf("--known: %w", err)
 		}
 	}
@@ -203,35 +199,3 @@ func (c *huntCmd) report(a *app, r *hunt.Result, out string) error {
 type huntForm struct{ *hunt.Result }
 
 func (f huntForm) Write(w io.Writer) error { return jsonform.Write(w, f.Result, "  ") }
-
-// readFingerprints reads a list of known findings: a fingerprint a line, as reports have
-// them; what follows a # at the beginning of a line is a comment.
-func readFingerprints(path string) ([]string, error) {
-	data, err := bounded.Text(path, "a list of fingerprints")
-	if err != nil {
-		return nil, err
-	}
-	return parseFingerprints([]byte(data))
-}
-
-func parseFingerprints(data []byte) (list []string, err error) {
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, longestFingerprint)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if wording.Clean(line, false) != line {
-			return nil, fmt.Errorf("line %d: there are characters in it that no fingerprint has", n)
-		}
-		list = append(list, line)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("no list of fingerprints: %w", err)
-	}
-	return list, nil
-}
-
-// longestFingerprint is how many bytes a line of the list has at most.
-const longestFingerprint = 64 << 10

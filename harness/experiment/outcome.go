@@ -59,9 +59,6 @@ type Outcome struct {
 	// "": nothing did. Such a run is unknown.
 	Outside string
 
-	// DiskFailed: a call to the disk had failed, of kinds of crash that want one to.
-	DiskFailed bool
-
 	// Distrust is why the run says nothing about the server: an audit, or the
 	// witness, found torntail itself at fault. One such run makes the whole pair
 	// unknown.
@@ -144,6 +141,8 @@ type Seen struct {
 	// that the disk failed.
 	Exit       string `json:"exit,omitempty"`
 	FailedCall string `json:"failed_call,omitempty"`
+	// DiskFailed: a call to the disk had failed, of kinds of crash that want one to.
+	DiskFailed bool `json:"disk_failed,omitempty"`
 	// StartFailed is the fault of a disk that was in place as a start was refused.
 	StartFailed string `json:"start_failed,omitempty"`
 	Refusal     string `json:"refusal,omitempty"` // the error that a write after the restart got

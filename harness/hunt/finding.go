@@ -39,6 +39,9 @@ type Finding struct {
 // Confirmed reports whether it is more than something seen once.
 func (f *Finding) Confirmed() bool { return f.Tried == 0 || 2*f.Shown > f.Tried }
 
+// Seed is that of the smallest experiment that showed it.
+func (f *Finding) Seed() uint64 { return f.x.Seed }
+
 // New reports whether it is not known.
 func (f *Finding) New() bool { return f.Known == "" }
 
