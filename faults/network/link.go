@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
+
+	"github.com/torntail/torntail/internal/seeding"
 )
 
 // Cut says what happens to messages on a link.
@@ -59,8 +61,16 @@ type Link struct {
 	BytesPerSecond int64
 	// LoseNew loses the opening message of new connections; established ones go on.
 	LoseNew bool
+	// First, above 0, is of how many new connections LoseNew loses it: those after them pass.
+	First int
+	// LateBy is added to the time that LatePercent of a hundred of the bytes take. What was
+	// sent behind them waits for them, as behind a segment that is sent again.
+	LateBy      time.Duration
+	LatePercent float64
 
-	free time.Duration // when a limited link has sent what it was given
+	free    time.Duration // when a limited link has sent what it was given
+	begun   int           // new connections that First has counted
+	carried uint64        // bytes given to it while some are late
 }
 
 // Passes reports whether a message gets through at all at this moment.
@@ -69,13 +79,29 @@ func (l *Link) Passes() bool { return l.Cut == Open }
 // Become takes over the faults of another link. What a slow link has accepted
 // already stays accepted.
 func (l *Link) Become(other Link) {
-	other.free = l.free
+	if l.LoseNew && other.LoseNew && l.First == other.First {
+		other.begun = l.begun
+	}
+	other.free, other.carried = l.free, l.carried
 	*l = other
+}
+
+// Loses reports whether a new connection's opening message is lost now. number is the
+// connection's own, 0 at first: its place among those that First counts.
+func (l *Link) Loses(number *int) bool {
+	if !l.LoseNew || l.First == 0 {
+		return l.LoseNew
+	}
+	if *number == 0 {
+		l.begun++
+		*number = l.begun
+	}
+	return *number <= l.First
 }
 
 // SameFaults reports whether two links do the same to what is sent over them.
 func (l *Link) SameFaults(other Link) bool {
-	other.free = l.free
+	other.free, other.begun, other.carried = l.free, l.begun, l.carried
 	return *l == other
 }
 
@@ -84,6 +110,9 @@ func (l *Link) SameFaults(other Link) bool {
 // link, being sent, and the added delay.
 func (l *Link) Send(now time.Duration, n int) time.Duration {
 	d := l.Delay
+	if l.late(n) {
+		d += l.LateBy
+	}
 	if l.BytesPerSecond > 0 {
 		if l.free < now {
 			l.free = now
@@ -92,6 +121,17 @@ func (l *Link) Send(now time.Duration, n int) time.Duration {
 		d += l.free - now
 	}
 	return d
+}
+
+// late reports whether the next n bytes are of those that are late. That follows from how
+// many the link has carried before: the same traffic meets the same.
+func (l *Link) late(n int) bool {
+	if l.LatePercent <= 0 || n == 0 {
+		return false
+	}
+	at := l.carried
+	l.carried += uint64(n)
+	return float64(seeding.Hash(at)>>11)/(1<<53)*100 < l.LatePercent
 }
 
 // transmission is the time n bytes take at rate bytes a second. Whole seconds

@@ -3,6 +3,8 @@ package network
 import (
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestCutWordsPrintAndParse(t *testing.T) {
@@ -101,4 +103,46 @@ func FuzzParseCut(f *testing.F) {
 			t.Errorf("%q parses to %v", word, c)
 		}
 	})
+}
+
+// TestAShareOfTheBytesIsLate: of what is given to a link in pieces of any size, about as much as
+// is said, and the same of the same traffic.
+func TestAShareOfTheBytesIsLate(t *testing.T) {
+	for _, percent := range []float64{1, 5, 50, 100} {
+		for _, piece := range []int{1, 60, 1460, 32 << 10} {
+			l, again := Link{LateBy: time.Second, LatePercent: percent}, Link{LateBy: time.Second, LatePercent: percent}
+			late, pieces := 0, 20_000
+			for range pieces {
+				d := l.Send(0, piece)
+				require.Equal(t, d, again.Send(0, piece))
+				if d == time.Second {
+					late++
+				}
+			}
+			require.InDelta(t, percent, 100*float64(late)/float64(pieces), percent*0.25+0.01, "in pieces of %d", piece)
+			require.Zero(t, l.Send(0, 0), "what has no bytes is not late")
+			require.True(t, l.SameFaults(Link{LateBy: time.Second, LatePercent: percent}))
+		}
+	}
+}
+
+// TestTheFirstConnectionsAreCountedOnce: each is asked for more than once, and what else happens
+// to the link does not begin the count anew.
+func TestTheFirstConnectionsAreCountedOnce(t *testing.T) {
+	l := Link{LoseNew: true, First: 2}
+	var a, b, c int
+	for range 3 {
+		require.True(t, l.Loses(&a))
+		require.True(t, l.Loses(&b))
+		require.False(t, l.Loses(&c))
+		l.Become(Link{LoseNew: true, First: 2, Delay: time.Second})
+	}
+	l.Become(Link{Delay: time.Second})
+	require.False(t, l.Loses(&a))
+	l.Become(Link{LoseNew: true, First: 1})
+	var d, e int
+	require.True(t, l.Loses(&d), "another fault, counted from its beginning")
+	require.False(t, l.Loses(&e))
+	l.Become(Link{LoseNew: true})
+	require.True(t, l.Loses(&e))
 }

@@ -64,6 +64,12 @@ type linkFault interface {
 	period() time.Duration  // between two turns; 0 for what does not turn
 }
 
+// sharedLinkFault is one that may be about a share of the bytes alone.
+type sharedLinkFault interface {
+	linkFault
+	onShare(l *network.Link, percent float64)
+}
+
 // doLinks carries out a trigger of a fault of links.
 func doLinks(a linkFault, t Trigger, on System) (why string, err error) {
 	l, why := reach[Linked](on, NeedLinks)
@@ -175,7 +181,11 @@ func (f *LinkFaults) set(a linkFault) {
 func (f *LinkFaults) link(from, to string) (l network.Link) {
 	for i := range f.placed {
 		if p := &f.placed[i]; !p.open && p.fault.between().concern(p.fault.both(), from, to) {
-			p.fault.onLink(&l)
+			if of, ok := p.fault.(sharedLinkFault); ok && p.statement.Percent > 0 {
+				of.onShare(&l, p.statement.Percent)
+			} else {
+				p.fault.onLink(&l)
+			}
 		}
 	}
 	return l

@@ -44,6 +44,12 @@ func (r recordedLinks) text(names ...string) string {
 		if l.LoseNew {
 			s += " lose-new"
 		}
+		if l.First > 0 {
+			s += fmt.Sprintf(" first %d", l.First)
+		}
+		if l.LatePercent > 0 {
+			s += fmt.Sprintf(" %v%% late by %s", l.LatePercent, l.LateBy)
+		}
 		list = append(list, s)
 	}
 	if len(list) != len(r) {
@@ -85,6 +91,10 @@ func TestLinkFaultsOverTime(t *testing.T) {
 		{"delays add up, the lowest rate holds", "at 1s: delay n1 -> n2 10ms for 3s\nat 1s: delay n1 -> n2 5ms\nat 1s: slow-link n1 -> n2 1KiB/s for 2s\nat 1s: slow-link n1 -> n2 2KiB/s",
 			map[time.Duration]string{time.Second: "n1>n2 15ms 1024/s", 3 * time.Second: "n1>n2 15ms 2048/s", 4 * time.Second: "n1>n2 5ms 2048/s"}},
 		{"lose-new", "at 1s: lose-new n3 -> n1 for 1s", map[time.Duration]string{time.Second: "n3>n1 lose-new", 2 * time.Second: ""}},
+		{"lose-new of the first: of several the one that loses most", "at 1s: lose-new n3 -> n1 first 2\nat 2s: lose-new n3 -> n1 first 3 for 1s\nat 4s: lose-new n3 -> n1 for 500ms",
+			map[time.Duration]string{time.Second: "n3>n1 lose-new first 2", 2 * time.Second: "n3>n1 lose-new first 3", 3 * time.Second: "n3>n1 lose-new first 2", 4 * time.Second: "n3>n1 lose-new", 4500 * time.Millisecond: "n3>n1 lose-new first 2"}},
+		{"a share of the bytes is late, beside what all are", "at 1s: delay n1 -> n2 5ms\nat 2s: delay n1 -> n2 80ms with 5% for 2s\nat 3s: delay n1 -> n2 20ms with 2.5% for 2s",
+			map[time.Duration]string{time.Second: "n1>n2 5ms", 2 * time.Second: "n1>n2 5ms 5% late by 80ms", 3 * time.Second: "n1>n2 5ms 5% late by 100ms", 4 * time.Second: "n1>n2 5ms 2.5% late by 20ms", 5 * time.Second: "n1>n2 5ms"}},
 		{"a flap turns until its span is over", "at 1s: flap n1 -> n2 100ms both for 350ms",
 			map[time.Duration]string{time.Second: "n1>n2 hold, n2>n1 hold", 1100 * time.Millisecond: "", 1200 * time.Millisecond: "n1>n2 hold, n2>n1 hold", 1300 * time.Millisecond: "", 1350 * time.Millisecond: "", 2 * time.Second: ""}},
 		{"a flap that ends while cut opens", "at 1s: flap n1 -> n2 100ms for 250ms", map[time.Duration]string{1200 * time.Millisecond: "n1>n2 hold", 1250 * time.Millisecond: "", 1300 * time.Millisecond: ""}},

@@ -80,6 +80,9 @@ func (c *cursor) statement() (s Statement, err *Error) {
 		return s, err
 	}
 	_, own := s.Action.(CallFault)
+	if _, shared := s.Action.(sharedLinkFault); shared {
+		own = true
+	}
 	if own && c.accept("with") {
 		if s.Percent, err = c.percent(); err != nil {
 			return s, err
@@ -106,13 +109,13 @@ func (c *cursor) statement() (s Statement, err *Error) {
 	return s, nil
 }
 
-// percent reads a share of calls.
+// percent reads a share of calls, or of bytes.
 func (c *cursor) percent() (float64, *Error) {
 	w, pos := c.word()
 	digits, ok := strings.CutSuffix(w, "%")
 	p, err := strconv.ParseFloat(digits, 64)
 	if !ok || err != nil || !(p > 0 && p <= 100) || strings.ContainsAny(digits, "xXpP_eE+") {
-		return 0, c.expected(pos, "a share of the calls, above 0% and up to 100%")
+		return 0, c.expected(pos, "a share, above 0% and up to 100%")
 	}
 	return p, nil
 }

@@ -55,6 +55,8 @@ at 1s: cut n1,n2 -> c1 drop both
 at 1s: delay n1 -> n2 50ms for 5s
 at 1s: slow-link n1 -> n2,n3 64KiB/s
 at 1s: lose-new n1 -> n2 for 5s
+at 1s: lose-new n1 -> n2 first 3 for 5s
+at 1s: delay n1 -> n2 50ms with 2.5% for 5s
 at 2s: flap n1 -> n2,n3 500ms both for 10s
 at 2s: flap n1 -> n2 1s drop
 at 1s: heal

@@ -40,7 +40,7 @@ type Statement struct {
 	At     Instant
 	Action Action
 	// Percent is how many of the calls that match a fault of single calls strikes:
-	// above 0 and at most 100; 0: all of them.
+	// above 0 and at most 100; 0: all of them. Of a delay: how many of the bytes.
 	Percent float64
 	Span    Span // zero: once, or for good
 }

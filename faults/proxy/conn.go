@@ -19,6 +19,7 @@ type conn struct {
 	client, server *net.TCPConn
 	pipes          [2]*pipe // what the dialler sends, what the listener sends; nil until it is made
 	ended          bool     // under net.mu: aborted, or both directions are over
+	number         int      // of a new connection, see network.Link.Loses
 }
 
 // over is the direction of the connection that goes over a link; nil when none
@@ -95,7 +96,7 @@ func (c *conn) dial() bool {
 			c.abort()
 			return false
 		}
-		if there.Passes() && back.Passes() && !there.LoseNew {
+		if there.Passes() && back.Passes() && !there.Loses(&c.number) {
 			break
 		}
 		waited = true

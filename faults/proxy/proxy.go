@@ -141,7 +141,7 @@ func (n *Net) SetLink(from, to string, want network.Link) {
 		panic(fmt.Sprintf("proxy: link between unknown nodes %q and %q", from, to))
 	}
 	n.links.Link(a, b).Become(want)
-	witness.Saw("link "+from+" -> "+to, "cut %v, delay %v, %d bytes a second, loses new %v", want.Cut, want.Delay, want.BytesPerSecond, want.LoseNew)
+	witness.Saw("link "+from+" -> "+to, "cut %v, delay %v, %d bytes a second, loses new %v%s", want.Cut, want.Delay, want.BytesPerSecond, want.LoseNew, more(want))
 	for c := range n.conns { // any order: each is by itself
 		p := c.over(a, b)
 		switch {
@@ -153,6 +153,17 @@ func (n *Net) SetLink(from, to string, want network.Link) {
 		}
 	}
 	n.changed.Broadcast()
+}
+
+// more are the words for what few links have.
+func more(l network.Link) (text string) {
+	if l.First > 0 {
+		text += fmt.Sprintf(", the first %d", l.First)
+	}
+	if l.LatePercent > 0 {
+		text += fmt.Sprintf(", %v%% of the bytes late by %v", l.LatePercent, l.LateBy)
+	}
+	return text
 }
 
 // Link is the link from one node to another, to look at.

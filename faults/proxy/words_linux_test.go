@@ -54,6 +54,10 @@ var scripts = []script{
 	{"slow-link", `dial A; plan slow-link c1 -> n1 100000/s; send A 20000; hear A 20000; late 190ms`},
 	{"slow-link is shared by connections", `dial A; dial B; plan slow-link c1 -> n1 100000/s; send A 10000; send B 10000; hear A 10000; hear B 10000; late 150ms`},
 	{"lose-new leaves established connections", `dial A; plan lose-new c1 -> n1; unheard B; send A 1; hear A 1; end; answered B`},
+	{"lose-new of the first connections", `dial A; plan lose-new c1 -> n1 first 2; unheard B; unheard C; dial D; send A 1; hear A 1; end; answered B; answered C`},
+	{"lose-new of the first connections that begin, not of those that a cut holds up", `plan cut c1 -> n1; unheard A; plan lose-new c1 -> n1 first 1; plan heal; answered A; plan lose-new c1 -> n1 first 1; unheard B; dial C; plan delay c1 -> n1 1ms; dial D; plan heal; answered B`},
+	{"two statements about first connections: the one that loses most", `plan lose-new c1 -> n1 first 1; plan lose-new c1 -> n1 first 2; unheard A; unheard B; dial C; plan heal; answered A; answered B`},
+	{"a delay of all of the bytes", `dial A; plan delay c1 -> n1 150ms with 100%; send A 1; hear A 1; late 150ms; end; send A 1; hear A 1`},
 	{"flap cuts and opens in turn", `dial A; plan flap c1 -> n1 250ms; send A 1; silent A; turn open; hear A 1; turn cut; send A 1; silent A; end; hear A 1`},
 }
 

@@ -213,7 +213,7 @@ func (s *stream) dialStep() {
 	switch {
 	case there.Cut == network.Reset || back.Cut == network.Reset:
 		s.err = env.ErrRefused
-	case !there.Passes() || !back.Passes() || there.LoseNew || to.node.off,
+	case !there.Passes() || !back.Passes() || there.Loses(&s.number) || to.node.off,
 		l != nil && len(l.pending) >= backlog:
 		s.tries++
 		w.timers.arm(&s.timer, w.now+time.Second<<(s.tries-1))

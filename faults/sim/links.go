@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/torntail/torntail/faults/network"
@@ -60,8 +61,15 @@ func (w *World) SetLink(from, to string, want network.Link) {
 	if is.BytesPerSecond != want.BytesPerSecond {
 		w.SlowLink(from, to, want.BytesPerSecond)
 	}
-	if is.LoseNew != want.LoseNew {
-		w.LoseNew(from, to, want.LoseNew)
+	if is.LoseNew != want.LoseNew || is.First != want.First {
+		w.loseNew(from, to, want.LoseNew, want.First)
+	}
+	if is.LateBy != want.LateBy || is.LatePercent != want.LatePercent {
+		w.changeLink(from, to, "late", uint64(want.LateBy)^math.Float64bits(want.LatePercent), func(l *network.Link) {
+			changed := *l
+			changed.LateBy, changed.LatePercent = want.LateBy, want.LatePercent
+			l.Become(changed)
+		})
 	}
 	if is.Cut != want.Cut { // last: what was held arrives over the link as it is now
 		w.Cut(from, to, want.Cut)
@@ -96,10 +104,17 @@ func (w *World) SlowLink(from, to string, bytesPerSecond int64) {
 }
 
 // LoseNew makes a link lose the first message of new connections.
-func (w *World) LoseNew(from, to string, on bool) {
+func (w *World) LoseNew(from, to string, on bool) { w.loseNew(from, to, on, 0) }
+
+// loseNew is LoseNew of the first new connections alone, where first is above 0.
+func (w *World) loseNew(from, to string, on bool, first int) {
 	var arg uint64
 	if on {
-		arg = 1
+		arg = 1 + uint64(first)
 	}
-	w.changeLink(from, to, "lose-new", arg, func(l *network.Link) { l.LoseNew = on })
+	w.changeLink(from, to, "lose-new", arg, func(l *network.Link) {
+		changed := *l
+		changed.LoseNew, changed.First = on, first
+		l.Become(changed)
+	})
 }

@@ -37,6 +37,7 @@ type stream struct {
 	// While it is being made (see dial.go).
 	state  dialState
 	tries  int
+	number int // see network.Link.Loses
 	dialer waitList
 	timer  timer
 	err    error
