@@ -265,6 +265,9 @@ func (r *Reader) dispatch(depth int) (Value, error) {
 		return Value{}, r.fail("# without a tag")
 	}
 	if c == '\'' {
+		if tag[0] == '#' || digit(tag[0]) {
+			return Value{}, r.fail("#'%.20s: want the name of a var", tag)
+		}
 		return Value{Kind: Symbol, Text: tag}, nil
 	}
 	return r.tagged(depth)
