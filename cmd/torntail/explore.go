@@ -30,26 +30,27 @@ import (
 )
 
 type exploreCmd struct {
-	Target      string   `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET" group:"What is explored"`
-	Backend     string   `help:"block: a real server's run on a real file system; else it follows from the target." placeholder:"NAME" group:"What is explored"`
-	FS          string   `name:"fs" default:"${fs}" help:"With --backend block: the file system and its mount options; default ${default}." placeholder:"FS" group:"What is explored"`
-	Images      int      `default:"300" help:"With --backend block: how many distinct crash images to judge, of each mode; default ${default}." placeholder:"N" group:"How far"`
-	Mode        []string `help:"Persistence modes (torntail list modes); default: all that write to a disk." placeholder:"LIST" group:"What is explored"`
-	Personality []string `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
-	Profile     string   `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME" group:"What is explored"`
-	Workload    string   `default:"mixed" help:"What clients do (torntail list workloads); default ${default}." placeholder:"NAME" group:"What is explored"`
-	Beside      bool     `help:"One more client sends every writing command of Redis 7, to keys of all types in database 9." group:"What is explored"`
-	Commands    int      `default:"500" help:"Commands in the recorded run; default ${default}." placeholder:"N" group:"What is explored"`
-	ValueSize   int      `default:"64" help:"Bytes of a value; default ${default}." placeholder:"N" group:"What is explored"`
-	Directive   []string `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"What is explored"`
-	Conf        string   `help:"A redis.conf to run under; without --mode its own persistence settings are the mode." placeholder:"FILE" group:"What is explored"`
-	Plant       string   `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"What is explored"`
-	Seed        uint64   `default:"1" help:"Seed of everything that is drawn; default ${default}." group:"What is explored"`
-	Bound       string   `default:"2" help:"Which states are tried at each moment: prefix, triad, 1, 2, 5 or all; default ${default}." placeholder:"BOUND" group:"How far"`
-	Double      bool     `help:"Also crash again at every operation of the recoveries." group:"How far"`
-	Out         string   `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
-	JSON        string   `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
-	Quiet       bool     `help:"Print verdicts only, no progress." group:"Results"`
+	Target      string        `default:"engine" help:"engine, redis-server, or the path of a server binary; default ${default}." placeholder:"TARGET" group:"What is explored"`
+	Backend     string        `help:"block: a real server's run on a real file system; else it follows from the target." placeholder:"NAME" group:"What is explored"`
+	FS          string        `name:"fs" default:"${fs}" help:"With --backend block: the file system and its mount options; default ${default}." placeholder:"FS" group:"What is explored"`
+	Images      int           `default:"300" help:"With --backend block: how many distinct crash images to judge, of each mode; default ${default}." placeholder:"N" group:"How far"`
+	Mode        []string      `help:"Persistence modes (torntail list modes); default: all that write to a disk." placeholder:"LIST" group:"What is explored"`
+	Personality []string      `default:"ext4" help:"What the disk promises about a power cut (torntail list personalities); all for each of them; default ${default}." placeholder:"LIST" group:"What is explored"`
+	Profile     string        `default:"cloud-ssd" help:"How long things take (torntail list profiles); default ${default}." placeholder:"NAME" group:"What is explored"`
+	Workload    string        `default:"mixed" help:"What clients do (torntail list workloads); default ${default}." placeholder:"NAME" group:"What is explored"`
+	Beside      bool          `help:"One more client sends every writing command of Redis 7, to keys of all types in database 9." group:"What is explored"`
+	Commands    int           `default:"500" help:"Commands in the recorded run; default ${default}." placeholder:"N" group:"What is explored"`
+	ValueSize   int           `default:"64" help:"Bytes of a value; default ${default}." placeholder:"N" group:"What is explored"`
+	Directive   []string      `help:"A line of redis.conf as NAME=VALUE, on top of the mode's; may be repeated." placeholder:"N=V" sep:"none" group:"What is explored"`
+	Conf        string        `help:"A redis.conf to run under; without --mode its own persistence settings are the mode." placeholder:"FILE" group:"What is explored"`
+	Plant       string        `help:"Planted bugs to switch on, to see a failure (torntail list plants)." placeholder:"NAMES" group:"What is explored"`
+	Seed        uint64        `default:"1" help:"Seed of everything that is drawn; default ${default}." group:"What is explored"`
+	Bound       string        `default:"2" help:"Which states are tried at each moment: prefix, triad, 1, 2, 5 or all; default ${default}." placeholder:"BOUND" group:"How far"`
+	For         time.Duration `help:"A real server on the fault disk: how long all explorations may take; what they have judged by then is spread over the run. Default 4m." placeholder:"TIME" group:"How far"`
+	Double      bool          `help:"Also crash again at every operation of the recoveries." group:"How far"`
+	Out         string        `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR" group:"Results"`
+	JSON        string        `name:"json" help:"Also write the JSON report here; - prints it instead of the text." placeholder:"FILE" group:"Results"`
+	Quiet       bool          `help:"Print verdicts only, no progress." group:"Results"`
 }
 
 func (c *exploreCmd) Help() string {
@@ -127,6 +128,8 @@ func (c *exploreCmd) options() ([]*explore.Options, []string, error) {
 	switch {
 	case blocks && (c.Plant != "" || c.Double):
 		return nil, nil, errors.New("--plant and --double do not go with --backend block")
+	case c.For < 0 || c.For > 0 && (blocks || c.Target == "engine"):
+		return nil, nil, errors.New("--for is for a real server on the fault disk, and 1s or more: the engine's images are all judged, and --images says how many with --backend block")
 	case c.Images < 1:
 		return nil, nil, errors.New("--images takes 1 or more")
 	}
@@ -244,20 +247,33 @@ func (c *exploreCmd) explorer(a *app, all []*explore.Options, out string) (run f
 		func() { rig.Close() }, nil
 }
 
+// exploreFor is how long the explorations of a real server take of which nobody says.
+const exploreFor = 4 * time.Minute
+
 // exploreReal runs the explorations of a real server one after the other: each
 // has all of the machine.
 func (c *exploreCmd) exploreReal(ctx context.Context, rig *machine.Rig, serverVersion string, all []*explore.Options, out string) ([]*explore.Report, error) {
 	progress := c.progress()
 	defer progress.Finish()
 	reports := make([]*explore.Report, len(all))
-	violated := 0
+	violated, end := 0, time.Now().Add(cmp.Or(c.For, exploreFor))
 	for i, o := range all {
-		state := terminal.State{What: fmt.Sprintf("%s on %s: recording", o.Mode.Name, o.Personality), Violations: violated}
+		which := fmt.Sprintf("%d of %d, %s on %s", i+1, len(all), o.Mode.Name, o.Personality)
+		state := terminal.State{What: which + ": recording", Violations: violated, For: cmp.Or(c.For, exploreFor), Unit: "images"}
 		o.Server = &explore.Server{Rig: rig, Target: c.Target, Version: serverVersion, Images: c.Images, Progress: func(done, all int) {
-			state.What = fmt.Sprintf("%s on %s, images", o.Mode.Name, o.Personality)
-			state.Done, state.Total = done, all
+			state.What = which
+			if state.Done = done; c.backend() == string(plan.Block) {
+				state.Total, state.For = all, 0
+			} else {
+				state.More = fmt.Sprintf("of %d", all)
+			}
 			progress.Update(state)
 		}}
+		if c.backend() == string(plan.Block) {
+			state.For = 0
+		} else {
+			o.Server.Until = time.Now().Add(max(0, time.Until(end)) / time.Duration(len(all)-i)) // its fair share of what is left
+		}
 		progress.Update(state)
 		r, err := explore.Run(ctx, o)
 		if r != nil {

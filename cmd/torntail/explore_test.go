@@ -44,6 +44,7 @@ func TestExploreExits(t *testing.T) {
 		{"commands", "--commands 0", result.ExitUsage, "--commands 0: want 1 to 100000"},
 		{"target", "--target redis-servr", result.ExitUsage, `did you mean "redis-server"?`},
 		{"path", "--target ./no-such-server", result.ExitUsage, "target ./no-such-server"},
+		{"time of the engine", "--for 1m", result.ExitUsage, "--for is for a real server"},
 		{"double", "--target redis-server --double", result.ExitUsage, "--double"},
 		{"plant in a server", "--target redis-server --plant reply-before-fsync", result.ExitUsage, "planted in the embedded engine"},
 		{"real bound", "--target redis-server --bound 3", result.ExitUsage, `--bound "3" is not known`},

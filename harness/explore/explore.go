@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -68,6 +69,11 @@ type explorer struct {
 	last    uint64            // ID of the last call
 	out     *Report
 	err     error
+
+	// Of a real server of which not all images were judged: those that were not are left out
+	// for now, and what cut it short, if it was not the end of the time that there was.
+	skip     bool
+	cutShort error
 }
 
 // call is a call of the recorded run that changed or synced something.
@@ -170,8 +176,8 @@ func (e *explorer) explore() error {
 		e.out.Trace = trace
 		e.describe(h)
 	}
-	if err != nil {
-		return err
+	if e.skip = false; err != nil || e.cutShort != nil {
+		return cmp.Or(err, e.cutShort)
 	}
 	return e.causes()
 }
@@ -244,7 +250,7 @@ func (e *explorer) record(f func(m *experiment.Moment)) (h *history.History, tra
 		if m.Number == 0 {
 			e.startUp(m)
 		}
-		if e.err == nil && e.ctx.Err() != nil {
+		if e.err == nil && e.ctx.Err() != nil && e.cutShort == nil {
 			e.err = context.Cause(e.ctx)
 		}
 		e.note(m)
@@ -324,7 +330,9 @@ func (e *explorer) moment(m *experiment.Moment) {
 		e.inPlay = e.inPlay[:0]
 		e.enum.choices(m.Disk(), func(c disk.Choice) {
 			if e.err == nil {
-				e.inPlay = append(e.inPlay, state{choice: c, result: e.image(m, c)})
+				if n := e.image(m, c); n != notJudged {
+					e.inPlay = append(e.inPlay, state{choice: c, result: n})
+				}
 			}
 		})
 	} else {
@@ -352,13 +360,13 @@ func (e *explorer) changed(m *experiment.Moment) bool {
 // started on.
 func (e *explorer) image(m *experiment.Moment, c disk.Choice) int32 {
 	sig := e.choose(m, c)
-	if n, ok := e.images[sig]; ok {
+	if n, ok := e.images[sig]; ok && (n != notJudged || e.skip) {
 		return n
 	}
 	image := e.imager.Image()
 	e.out.Built++
 	hash := image.Hash()
-	if n, ok := e.contents[hash]; ok {
+	if n, ok := e.contents[hash]; ok && (n != notJudged || e.skip) {
 		e.images[sig] = n
 		return n
 	}

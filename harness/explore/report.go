@@ -41,14 +41,15 @@ type Report struct {
 	Most         int `json:"most"`       // operations in play at the fullest moment
 
 	States      int   `json:"states"`
-	Built       int   `json:"built"`         // images made
-	Images      int   `json:"images"`        // distinct ones, each started on
-	ImagesOfTwo int   `json:"images_of_two"` // of them, with two or more operations in play
-	Recovered   int   `json:"recovered"`     // distinct data that came back
-	Judged      int   `json:"judged"`        // times that the contract was put to such data
-	Compared    int   `json:"compared"`      // images started on a second time, cold
-	Vacuous     int   `json:"vacuous"`       // states before anything was acknowledged
-	Cut         int   `json:"cut,omitempty"` // moments at which the bound "all" was too much
+	Built       int   `json:"built"`                       // images made
+	Images      int   `json:"images"`                      // distinct ones, each started on
+	NotJudged   int   `json:"images_not_judged,omitempty"` // of them, for want of time
+	ImagesOfTwo int   `json:"images_of_two"`               // of them, with two or more operations in play
+	Recovered   int   `json:"recovered"`                   // distinct data that came back
+	Judged      int   `json:"judged"`                      // times that the contract was put to such data
+	Compared    int   `json:"compared"`                    // images started on a second time, cold
+	Vacuous     int   `json:"vacuous"`                     // states before anything was acknowledged
+	Cut         int   `json:"cut,omitempty"`               // moments at which the bound "all" was too much
 	Saved       Saved `json:"saved"`
 
 	Double *Double       `json:"double,omitempty"`
@@ -408,6 +409,9 @@ func (r *Report) Write(w io.Writer, clean func(story string) string) {
 func (r *Report) writeImages(p func(format string, a ...any)) {
 	p("  images    %d distinct, %d of them with two or more operations in flight; %d kinds of data came back; %d started on again from cold, all the same",
 		r.Images, r.ImagesOfTwo, r.Recovered, r.Compared)
+	if r.NotJudged > 0 {
+		p("  not tried %d of the %d images, for want of time (--for); those that were are spread over the run", r.NotJudged, r.Images)
+	}
 	saved := fmt.Sprintf("identical images %d; moments at which nothing changed %d", r.States-r.Images, r.Saved.Instants)
 	if r.Saved.Partial > 0 {
 		saved += fmt.Sprintf("; partial states beyond the triad %d", r.Saved.Partial)

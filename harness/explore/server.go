@@ -28,6 +28,9 @@ type Server struct {
 	// Images is how many distinct ones are judged on a real file system; elsewhere it
 	// is all that the bound has.
 	Images int
+	// Until, when not zero, is when no more images are judged on the fault disk: those that
+	// were are spread over the run.
+	Until time.Time
 	// Progress is told how many images have been judged; nil: nobody is.
 	Progress func(done, all int)
 }
@@ -141,6 +144,9 @@ func newServer(e *explorer, o *Server) (*server, error) {
 		s.close()
 		return nil, err
 	}
+	if u := &s.o.Until; !u.IsZero() && time.Until(*u) < leastTime {
+		*u = time.Now().Add(leastTime)
+	}
 	n := runtime.GOMAXPROCS(0)
 	if s.blocks == nil {
 		n *= 2 // they wait for the disk that this process is
@@ -174,7 +180,7 @@ func (s *server) images() error {
 	if s.counting = false; err != nil {
 		return err
 	}
-	if err := s.judgeAll(); err != nil {
+	if err := s.judgeInTime(); err != nil {
 		return err
 	}
 	for sig, n := range s.e.images { // any order: each is replaced
@@ -205,7 +211,7 @@ func (s *server) images() error {
 
 // first notes an image that is met first at a moment, as the result of that number.
 func (s *server) first(m *experiment.Moment, c disk.Choice, image *disk.Disk, hash uint64) int32 {
-	s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true, hash: hash}, image))
+	s.fresh = append(s.fresh, s.ask(fresh{moment: m.Number, choice: c, at: m.At, plain: true, hash: hash, result: notJudged}, image))
 	return int32(len(s.fresh) - 1)
 }
 
@@ -220,6 +226,41 @@ func (s *server) ask(f fresh, image *disk.Disk) fresh {
 	return f
 }
 
+// leastTime is for how long images are judged at least, however long the recording took.
+const leastTime = 5 * time.Second
+
+// notJudged is the result of an image of which nobody knows what it comes back as.
+const notJudged = -1
+
+// passes is in how many parts the images are judged where there may be no time for all: each
+// part is spread over the run.
+const passes = 16
+
+// judgeInTime judges the images as long as there is time and nobody interrupts. What is not
+// judged by then is left out.
+func (s *server) judgeInTime() error {
+	ctx := s.e.ctx
+	if until := s.o.Until; !until.IsZero() {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, until)
+		defer stop()
+	}
+	for part := uint64(0); part < passes; part++ {
+		if err := s.judgeAll(ctx, part); err != nil {
+			if ctx.Err() == nil || s.done == 0 {
+				return err
+			}
+			s.e.out.NotJudged = len(s.fresh) - s.done
+			s.e.skip, s.e.err = s.e.out.NotJudged > 0, nil
+			if s.e.ctx.Err() != nil {
+				s.e.cutShort = context.Cause(s.e.ctx)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
 // job is an image to be judged.
 type job struct {
 	n           int
@@ -231,13 +272,16 @@ type job struct {
 // made to write, killed and started again: that takes as long as judging two.
 const mostLives = 30
 
-// judgeAll plays the run once more and gives each image, as it comes by, to a worker.
-func (s *server) judgeAll() error {
+// judgeAll plays the run once more and gives each image of a part, as it comes by, to a worker.
+func (s *server) judgeAll(ctx context.Context, part uint64) error {
 	next, cut, plain := 0, 0, 0
-	return work(s.e.ctx, s.workers, func(send func(job) bool) error {
+	return work(ctx, s.workers, func(send func(job) bool) error {
 		_, _, err := s.e.record(func(m *experiment.Moment) {
 			for ; next < len(s.fresh) && s.fresh[next].moment == m.Number; next++ {
 				f := &s.fresh[next]
+				if f.hash>>32%passes != part {
+					continue
+				}
 				image, err := s.image(m, f)
 				if err != nil {
 					s.e.err = err
@@ -250,7 +294,7 @@ func (s *server) judgeAll() error {
 				j := job{n: next, image: image, both: f.hash%compareShare == 0 || f.plain && plain == 1}
 				if r := f.engine; r != nil && (r.Truncated || r.How == machine.Repaired) {
 					cut++
-					j.again = cut <= mostLives
+					j.again = cut <= mostLives/passes+1
 				}
 				j.again = j.again || j.both
 				if !send(j) {

@@ -1,9 +1,11 @@
 package explore
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -172,4 +174,38 @@ func BenchmarkJudge(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 	})
+}
+
+// TestARealServerCutShort: interrupted, or out of time, it reports on the images that were
+// judged, and says how many were not.
+func TestARealServerCutShort(t *testing.T) {
+	for _, interrupted := range []bool{true, false} {
+		o := options(t, "always", "ext4", "", "prefix", 100)
+		o.Server = realServer(t)
+		ctx, stop := context.WithCancel(t.Context())
+		if !interrupted { // fewer than five seconds it never has
+			o.Server.Until = time.Now()
+			o.Commands, o.Bound = 1500, Bounds[3]
+		}
+		o.Server.Progress = func(done, all int) {
+			if interrupted && done >= all/4 {
+				stop()
+			}
+		}
+		r, err := Run(ctx, o)
+		stop()
+		require.NotNil(t, r)
+		require.Positive(t, r.States)
+		require.Positive(t, r.Holds)
+		require.Positive(t, r.NotJudged)
+		require.Less(t, r.NotJudged, r.Images)
+		if interrupted {
+			require.ErrorIs(t, err, context.Canceled)
+			require.Equal(t, result.Unknown, r.Verdict)
+			require.Contains(t, r.Why, "interrupted")
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, result.Holds, r.Verdict, r.Why)
+		}
+	}
 }
