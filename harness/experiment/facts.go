@@ -75,6 +75,8 @@ type facts struct {
 	carries, reverts bool
 	// moved: the index has been renamed in this life.
 	moved bool
+	// made is the last file of the log that has been made and not been gone on to; 0: none.
+	made disk.Ino
 	// untold: the last sync of the log has failed and answered success; untoldBefore: one has.
 	untold, untoldBefore bool
 	// earlier are files of the log that lives before have left, since the power was last cut.
@@ -259,6 +261,7 @@ func (f *facts) follow(c *disk.Record) {
 	case c.Kind == disk.OpCreate && c.Err == 0 || c.Kind == disk.OpWrite:
 		if i == len(f.logs) {
 			f.logs, f.turned = append(f.logs, logFile{ino: c.Ino}), disk.Never
+			f.made = c.Ino
 		}
 		w := &f.logs[i]
 		w.path = c.Path
@@ -268,6 +271,7 @@ func (f *facts) follow(c *disk.Record) {
 			} else { // the one after it was not gone on to
 				last := len(f.logs) - 1
 				f.logs[i], f.logs[last] = f.logs[last], f.logs[i]
+				f.made = 0
 				w = &f.logs[last]
 			}
 			if w.written = c.ID; w.bytes == 0 {
@@ -478,8 +482,13 @@ func (f *facts) switching(c *disk.Call, role product.Role) {
 }
 
 // goOn takes a file that was made for a rewrite which then could not begin for the one that is
-// gone on to: the next uses its name, and it is opened, not made.
+// gone on to: the next uses its name, and it is opened, not made. One that has just been made
+// is gone on to, and the last already.
 func (f *facts) goOn() {
+	if f.made != 0 {
+		f.made = 0
+		return
+	}
 	for i := 0; i+1 < len(f.logs); i++ {
 		if w := f.logs[i]; w.written == 0 {
 			f.logs, f.turned = append(slices.Delete(f.logs, i, i+1), w), disk.Never

@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/torntail/torntail/checker"
@@ -168,7 +169,7 @@ func (j *judging) runBy(x *Experiment, o *Outcome, judge func(*history.History, 
 		o.Struck = verdict.Assumption != checker.Enough
 	}
 	o.untold()
-	if o.Refusal != "" {
+	if o.Refusal != "" && !outOfMemory(x, o.Refusal) {
 		o.Anomalies = append(o.Anomalies, Anomaly{string(anomaly.Refused),
 			"after the restart the server refuses a write: " + o.Refusal})
 		o.Verdict = result.Violated
@@ -218,6 +219,13 @@ func (j *judging) lives(x *Experiment, h *history.History) func(n int, life *his
 		}
 		return &c
 	}
+}
+
+// outOfMemory reports whether a server refuses a write for the limit of memory that it was
+// given (redis 7.0.15 server.c processCommand), which is what a limit is for.
+func outOfMemory(x *Experiment, refusal string) bool {
+	limit := x.Mode.Get("maxmemory")
+	return limit != "" && limit != "0" && strings.HasPrefix(refusal, "OOM ")
 }
 
 // take takes what the judges counted and found.

@@ -10,6 +10,7 @@ import (
 	"github.com/torntail/torntail/checker/contract"
 	"github.com/torntail/torntail/checker/history"
 	"github.com/torntail/torntail/faults/plan"
+	"github.com/torntail/torntail/harness/product"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/workloads"
 )
@@ -108,4 +109,32 @@ func TestKindsThatWantMoreThanACrash(t *testing.T) {
 		require.Greater(t, struck, 25, "%s of %s", c.kind, c.mode)
 		require.True(t, shown || c.shows == "", "%s of %s shows %s", c.kind, c.mode, c.shows)
 	}
+}
+
+// TestAnEmptyLogThatIsLeft: a log that nothing was written to when a rewrite went on to the
+// next is left all the same, and the server does not hear of its sync.
+func TestAnEmptyLogThatIsLeft(t *testing.T) {
+	p, err := plan.Parse("plan 1\nat 10ms: fail fsync(*.1.incr.aof) EIO for 1 calls\nat 20ms: do n1 BGREWRITEAOF\nat 3s: kill n1")
+	require.NoError(t, err)
+	x := &Experiment{Mode: mode(t, "everysec"), Crash: MustCrash("kill"), Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Plan: p}
+	x.Workload.Phases = []workloads.Phase{{For: 200 * time.Millisecond, Rate: workloads.Silent}, {For: time.Hour, Rate: 20}}
+	sim := NewSimulator()
+	defer sim.Close()
+	o, err := sim.Run(x, nil)
+	require.NoError(t, err)
+	failed := slices.IndexFunc(o.History.Epochs[0].LogSyncs, func(s history.DiskSync) bool { return s.Failed })
+	require.GreaterOrEqual(t, failed, 0)
+	require.True(t, o.History.Epochs[0].LogSyncs[failed].Left)
+	require.Equal(t, result.Holds, o.Verdict, "%v", o.Anomalies)
+}
+
+// TestALimitOfMemoryIsNoRefusal: a server that has come back to more than it may have refuses a
+// write, as it is told to.
+func TestALimitOfMemoryIsNoRefusal(t *testing.T) {
+	x := &Experiment{Mode: mode(t, "always")}
+	const oom = "OOM command not allowed when used memory > 'maxmemory'."
+	require.False(t, outOfMemory(x, oom))
+	x.Mode = x.Mode.With([]product.Directive{{Name: "maxmemory", Value: "960kb"}})
+	require.True(t, outOfMemory(x, oom))
+	require.False(t, outOfMemory(x, "MISCONF Errors writing to the AOF file: No space left on device"))
 }

@@ -183,7 +183,7 @@ func (s *Space) fitEnd(x *experiment.Experiment, t *plan.Statement, life time.Du
 	log, _ := x.Mode.Store.Globs()
 	switch {
 	case before > 0 && !(o.ok && t.At.Call == plan.CallPattern{Op: "write", Glob: log}):
-		t.At = plan.Instant{Kind: plan.AtAfter, Time: d.Between(50*time.Millisecond, min(life, 3*time.Second)).Round(time.Millisecond)}
+		t.At = plan.Instant{Kind: plan.AtAfter, Time: s.pause(life, d)}
 	case !o.ok:
 		t.At = plan.Instant{Kind: plan.AtTime, Time: life}
 	default:

@@ -133,7 +133,7 @@ func endAgain(s *Space, x, _ *experiment.Experiment, d *seeding.Draws) {
 	}
 	if ends < mostEnds {
 		x.Plan.Statements = append(x.Plan.Statements, plan.Statement{
-			At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(50*time.Millisecond, 2*time.Second).Round(time.Millisecond)}, Action: s.end(d)})
+			At: plan.Instant{Kind: plan.AtAfter, Time: s.pause(2*time.Second, d)}, Action: s.end(d)})
 	}
 }
 

@@ -401,8 +401,18 @@ func (s *Space) drawEnds(x *experiment.Experiment, f feature, life time.Duration
 			end = &plan.Kill{Node: experiment.Server}
 		}
 		x.Plan.Statements = append(x.Plan.Statements, plan.Statement{
-			At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(50*time.Millisecond, min(life, 3*time.Second)).Round(time.Millisecond)}, Action: end})
+			At: plan.Instant{Kind: plan.AtAfter, Time: s.pause(life, d)}, Action: end})
 	}
+}
+
+// pause draws for how long after one end of a life the next one comes. A real server takes a
+// while to come back, and more where many do; what strikes it before is missed.
+func (s *Space) pause(life time.Duration, d *seeding.Draws) time.Duration {
+	pause := d.Between(50*time.Millisecond, min(life, 3*time.Second)).Round(time.Millisecond)
+	if s.Real {
+		pause += time.Second
+	}
+	return pause
 }
 
 // endCall draws a call at which a life ends: one of a rewrite where there is one, or of the log.
