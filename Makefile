@@ -40,7 +40,7 @@ build: ## build bin/torntail
 run: ## build, then show what each persistence mode loses
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
-	bin/torntail run
+	bin/torntail run --crash kill,kill-in-fsync,power,power-in-fsync,tail-cut
 
 splitbrain: ## build, then partition a master as Kingsbury did in 2013 and account for every write
 	@scripts/setup

@@ -47,6 +47,27 @@ func Names() []Name {
 	}
 }
 
+var meanings = map[Name]string{
+	LostWrite:        "a write that its client was told is done was gone after the recovery",
+	Hole:             "a later write survived and an earlier one did not, so that no moment of the past is what came back",
+	TornTransaction:  "part of a transaction survived, and part did not",
+	Phantom:          "a value was read that nobody wrote",
+	AbortedRead:      "a value was read whose only writer had been told that it failed",
+	Resurrection:     "what had been deleted, had expired or had been overwritten was back",
+	Unrecoverable:    "the server did not start on what the crash left",
+	SilentTruncation: "the server started without a word, and had dropped acknowledged data from the middle",
+	StaleRead:        "a read returned a value that a newer one had already replaced",
+	NonLinearizable:  "no order of the operations explains what the clients saw",
+	SplitBrainWrite:  "a master acknowledged a write although another had already replaced it",
+	Divergence:       "replicas went on with other data than their master",
+	Refused:          "writes were refused that were promised to be taken, or the other way round",
+	Exited:           "the server ended by itself, and nothing had failed it",
+	LateSync:         "no sync was started for written data in the time that the contract gives",
+}
+
+// Meaning says what an anomaly is, as a clause; "" of a name that is none.
+func (n Name) Meaning() string { return meanings[n] }
+
 // Anomaly is one thing found wrong, with its evidence.
 type Anomaly struct {
 	Name  Name

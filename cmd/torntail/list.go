@@ -2,8 +2,12 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"github.com/torntail/torntail/engine"
 	"github.com/torntail/torntail/engine/bugs"
@@ -17,6 +21,7 @@ import (
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/simcluster"
 	"github.com/torntail/torntail/harness/splitbrain"
+	"github.com/torntail/torntail/reports/terminal"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -154,7 +159,49 @@ func personalityAbout(p *disk.Personality) string {
 	return fmt.Sprintf("metadata is written within %s", p.Commit)
 }
 
-func row(a *app, name, text string) { fmt.Fprintf(a.stdout, "%-26s %s\n", name, text) }
+// nameWidth is the column of names.
+const nameWidth = 26
+
+func row(a *app, name, text string) { printRow(a, nameWidth, name, text) }
+
+// wideRow prints a long name, such as a cell's, with a text.
+func wideRow(a *app, name, text string) { printRow(a, 60, name, text) }
+
+// printRow prints a name and a text, in as many lines as the terminal needs; elsewhere on a line,
+// for grep.
+func printRow(a *app, width int, name, text string) {
+	screen := 0
+	if f, ok := unshown(a.stdout).(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		screen = terminal.WidthOf(f)
+	}
+	for _, l := range rowLines(width, screen, name, text) {
+		fmt.Fprintln(a.stdout, l)
+	}
+}
+
+// rowLines are a name and a text side by side on a screen so wide, the text in a column of its
+// own; on one of width 0 they are one line.
+func rowLines(width, screen int, name, text string) []string {
+	if screen > 0 && width > screen/2 { // no room beside it
+		return append([]string{name}, terminal.FillTo(screen, "    ", text)...)
+	}
+	line := fmt.Sprintf("%-*s %s", width, name, text)
+	if screen == 0 || utf8.RuneCountInString(line) <= screen {
+		return []string{line}
+	}
+	var lines []string
+	if utf8.RuneCountInString(name) > width {
+		lines, name = append(lines, name), ""
+	}
+	indent := strings.Repeat(" ", width+1)
+	for i, l := range terminal.FillTo(screen, indent, text) {
+		if i == 0 {
+			l = fmt.Sprintf("%-*s %s", width, name, l[len(indent):])
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
 
 func (c *listCmd) Run(a *app) error {
 	var names []string

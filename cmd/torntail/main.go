@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"runtime/pprof"
 	"slices"
@@ -162,7 +163,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code // --help has been printed
 	}
 	if err != nil {
-		fmt.Fprintf(a.stderr, "torntail: %s (%s)\n", err, helpFor(err))
+		fmt.Fprintf(a.stderr, "torntail: %s (%s)\n", mistaken(err), helpFor(err))
 		return result.ExitUsage
 	}
 	switch strings.Fields(k.Command())[0] {
@@ -204,6 +205,14 @@ func coloured(w io.Writer) bool {
 	return ok && terminal.UseColor(f)
 }
 
+// widthOf is how many columns fit into where w prints to.
+func widthOf(w io.Writer) int {
+	if f, ok := unshown(w).(*os.File); ok {
+		return terminal.WidthOf(f)
+	}
+	return terminal.Width
+}
+
 // unshown is where w prints to, for what is no text, and for what GitHub is to obey.
 func unshown(w io.Writer) io.Writer {
 	if s, ok := w.(*terminal.Shown); ok {
@@ -219,6 +228,26 @@ func sayWhy(w io.Writer, err error) {
 	if errors.As(err, &p) {
 		w.Write(p.Stack)
 	}
+}
+
+var (
+	negative = regexp.MustCompile(`^(--\S+): expected (\S+) value but got "(-[0-9]\S*)" \(short flag\)`)
+	lonely   = regexp.MustCompile(`^unknown flag (-[0-9])`)
+)
+
+// mistaken words a mistake on the command line. A number below zero is no flag.
+func mistaken(err error) string {
+	text := err.Error()
+	if m := negative.FindStringSubmatch(text); m != nil {
+		if m[2] == "string" {
+			return fmt.Sprintf("%s %s: a word that begins with - is taken for a flag: %s=%s is a value", m[1], m[3], m[1], m[3])
+		}
+		return fmt.Sprintf("%s %s: want a number that is not below 0", m[1], m[3])
+	}
+	if m := lonely.FindStringSubmatch(text); m != nil {
+		return fmt.Sprintf("%s is no flag: a number needs the flag that it is for before it, such as --runs %s", m[1], m[1][1:])
+	}
+	return text
 }
 
 // helpFor names the command whose --help explains a mistake on the command line.

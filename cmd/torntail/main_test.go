@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -233,6 +234,10 @@ func sameFigures(ts *testscript.TestScript, neg bool, args []string) {
 func figuresOf(r *result.Report, dirs ...string) (string, error) {
 	c := *r
 	c.Started, c.ElapsedS, c.Command = time.Time{}, 0, ""
+	c.Results = slices.Clone(r.Results)
+	for i := range c.Results {
+		c.Results[i].ElapsedS = 0
+	}
 	text, err := json.MarshalIndent(&c, "", " ")
 	out := string(text)
 	for _, d := range dirs {

@@ -23,12 +23,13 @@ import (
 
 // outputFlags say where results go.
 type outputFlags struct {
-	Out     string `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR"`
-	JSON    string `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE"`
-	Unknown string `default:"fail" enum:"fail,warn" help:"Whether an unknown verdict fails (exit status 3) or only warns, as long as something was proved; default ${default}." placeholder:"fail|warn"`
-	Quiet   bool   `help:"Print verdicts only, no progress."`
-	Verbose bool   `help:"Also print the directives of each mode."`
-	until   string // what became of --until; "" without one
+	Out     string   `help:"Directory for all reports; default torntail-out/TIME." placeholder:"DIR"`
+	JSON    string   `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE"`
+	Unknown string   `default:"fail" enum:"fail,warn" help:"Whether an unknown verdict fails (exit status 3) or only warns, as long as something was proved; default ${default}." placeholder:"fail|warn"`
+	JUnit   []string `name:"junit" enum:"jenkins,surefire,unknown-skipped" help:"How junit.xml is written: surefire in the form of Maven Surefire instead of Jenkins and Ant, unknown-skipped with unknown verdicts as skipped instead of errors." placeholder:"WORDS"`
+	Quiet   bool     `help:"Print verdicts only, no progress."`
+	Verbose bool     `help:"Also print the directives of each mode."`
+	until   string   // what became of --until; "" without one
 }
 
 // The files that programs read, one of them in each report directory.
@@ -185,6 +186,7 @@ func (f *outputFlags) json(a *app, x form, dir, name string) (text io.Writer, er
 func (f *outputFlags) reports(w io.Writer, x found, dir string) (*model.Report, error) {
 	m, err := x.report(dir)
 	if err == nil {
+		m.Choices = f.JUnit
 		err = writeReports(m, dir, saved.Evidence)
 	}
 	if err == nil {
@@ -199,7 +201,7 @@ func (f *outputFlags) report(a *app, r *result.Report, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := terminal.Write(table, r, terminal.Options{Color: coloured(table), Out: dir, Quiet: f.Quiet, Until: f.until, Findings: finding.Catalogue(target.Findings())}); err != nil {
+	if err := terminal.Write(table, r, terminal.Options{Color: coloured(table), Width: widthOf(table), Out: dir, Quiet: f.Quiet, Until: f.until, Findings: finding.Catalogue(target.Findings())}); err != nil {
 		return err
 	}
 	m, err := f.reports(table, foundRun{r}, dir)

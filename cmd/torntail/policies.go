@@ -176,7 +176,7 @@ func (c *policiesCmd) losses(ctx context.Context, give context.CancelCauseFunc, 
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
 		k.Progress = func(p campaign.Progress) {
-			progress.Update(terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown})
+			progress.Update(terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown, Of: "run"})
 		}
 		defer progress.Finish()
 	}

@@ -19,8 +19,9 @@ import (
 )
 
 type reportCmd struct {
-	Dir string `arg:"" help:"A report directory, or the JSON file in one." placeholder:"DIR"`
-	Out string `help:"Where to write; default: beside the result." placeholder:"DIR"`
+	Dir   string   `arg:"" help:"A report directory, or the JSON file in one." placeholder:"DIR"`
+	Out   string   `help:"Where to write; default: beside the result." placeholder:"DIR"`
+	JUnit []string `name:"junit" enum:"jenkins,surefire,unknown-skipped" help:"How junit.xml is written: surefire in the form of Maven Surefire instead of Jenkins and Ant, unknown-skipped with unknown verdicts as skipped instead of errors." placeholder:"WORDS"`
 }
 
 func (c *reportCmd) Help() string {
@@ -61,6 +62,7 @@ func (c *reportCmd) Run(a *app) error {
 	}
 	m, err := found.report(from)
 	if err == nil {
+		m.Choices = c.JUnit
 		err = writeReports(m, out, func(dir string) (*model.Evidence, error) {
 			if !inside.Has(from, dir) {
 				return nil, nil // the file that names it may be anybody's work

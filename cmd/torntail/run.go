@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,12 +16,14 @@ import (
 	"github.com/torntail/torntail/harness/guest"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/product"
+	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/saved"
 	"github.com/torntail/torntail/harness/shrink"
 	"github.com/torntail/torntail/harness/target"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
+	"github.com/torntail/torntail/reports/wording"
 	"github.com/torntail/torntail/workloads"
 )
 
@@ -121,11 +124,15 @@ func (c *runCmd) Run(a *app) error {
 			fmt.Fprintf(a.stderr, "%-14s %s\n", m.Name, joinDirectives(m.Directives))
 		}
 	}
+	if err := c.firstLook(ctx, a, k, backend); err != nil {
+		undo()
+		return asUsage(err)
+	}
 	var progress *terminal.Progress
 	if !c.Quiet {
 		progress = terminal.NewProgress(os.Stderr)
 		k.Progress = func(p campaign.Progress) {
-			state := terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown}
+			state := terminal.State{What: p.What, Done: p.Done, Total: p.Total, Violations: p.Violations, Unknown: p.Unknown, Of: "run"}
 			if c.For > 0 {
 				state.Total, state.For = 0, c.For
 			}
@@ -157,6 +164,34 @@ func (c *runCmd) Run(a *app) error {
 		err = notMet(err, k.Until.Met > 0)
 	}
 	return withFailure(err, lostOutside(broken, results))
+}
+
+// Whoever asks for many crashes in simulation has a first table after a few of them, beside the
+// progress: from firstFrom crashes of each pair on, after firstRuns.
+const (
+	firstFrom = 100
+	firstRuns = 10
+)
+
+// firstLook prints the table of the first crashes of each pair. These are run again with all
+// others, so that the result depends on the seed alone.
+func (c *runCmd) firstLook(ctx context.Context, a *app, k *campaign.Campaign, b campaign.Backend) error {
+	runs := k.Runs
+	if runs == 0 {
+		runs = b.Runs()
+	}
+	if c.Quiet || c.Target != "engine" || runs < firstFrom || k.For > 0 || k.Plan != nil || k.Until != nil {
+		return nil
+	}
+	first := *k
+	first.Runs, first.Save, first.Keep = firstRuns, nil, 0
+	results, err := first.Run(ctx, b)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "First look, after %s of each pair; %d follow.\n\n", wording.Times(firstRuns, "crash"), runs)
+	return terminal.Write(a.stderr, &result.Report{Torntail: version, Seed: c.Seed, Results: results},
+		terminal.Options{Color: coloured(a.stderr), Width: widthOf(a.stderr), Findings: finding.Catalogue(target.Findings()), Brief: true})
 }
 
 // campaign checks the flags and makes a campaign of them; notes are what a user

@@ -28,12 +28,14 @@ import (
 // suiteOutput is what suite and merge share: where results go and what they are
 // compared with.
 type suiteOutput struct {
-	Baseline       string `help:"Result to compare with; default: what the file says." placeholder:"FILE" group:"Results"`
-	UpdateBaseline bool   `help:"Make the result the new baseline." group:"Results"`
-	Unknown        string `enum:",fail,warn" default:"" help:"Whether an unknown verdict fails (exit status 3) or only warns; default: what the file says." placeholder:"fail|warn" group:"Results"`
-	Out            string `help:"Directory for results and the record; default torntail-out/TIME. A directory with the record of this run is taken up where it was left." placeholder:"DIR" group:"Results"`
-	JSON           string `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE" group:"Results"`
-	Quiet          bool   `help:"Print only the summary, and no progress." group:"Results"`
+	Baseline        string   `help:"Result to compare with; default: what the file says." placeholder:"FILE" group:"Results"`
+	UpdateBaseline  bool     `help:"Make the result the new baseline." group:"Results"`
+	RequireBaseline bool     `help:"Without a baseline the result is not as expected; default: what the file says." group:"Results"`
+	Unknown         string   `enum:",fail,warn" default:"" help:"Whether an unknown verdict fails (exit status 3) or only warns; default: what the file says." placeholder:"fail|warn" group:"Results"`
+	Out             string   `help:"Directory for results and the record; default torntail-out/TIME. A directory with the record of this run is taken up where it was left." placeholder:"DIR" group:"Results"`
+	JSON            string   `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE" group:"Results"`
+	JUnit           []string `name:"junit" enum:"jenkins,surefire,unknown-skipped" help:"How junit.xml is written: surefire in the form of Maven Surefire instead of Jenkins and Ant, unknown-skipped with unknown verdicts as skipped instead of errors." placeholder:"WORDS" group:"Results"`
+	Quiet           bool     `help:"Print only the summary, and no progress." group:"Results"`
 }
 
 type suiteCmd struct {
@@ -68,7 +70,7 @@ func (c *suiteCmd) Run(a *app) error {
 	}
 	if c.List {
 		for _, cell := range f.Cells {
-			fmt.Fprintf(a.stdout, "%-60s %s\n", cell.Name, cell.Expect.String())
+			wideRow(a, cell.Name, cell.Expect.String())
 		}
 		return nil
 	}
@@ -108,7 +110,7 @@ func (c *suiteCmd) Run(a *app) error {
 		progress = terminal.NewProgress(os.Stderr)
 		o.Progress = func(p suite.Progress) {
 			progress.Update(terminal.State{What: fmt.Sprintf("%d/%d %s", p.Cells+1, p.Of, p.Cell), Done: p.Crashes, Total: 0, For: f.For,
-				Violations: p.Violations, Unknown: p.Unknown})
+				Violations: p.Violations, Unknown: p.Unknown, Of: "cell"})
 		}
 	}
 	rec, broken := f.Run(ctx, o)
@@ -126,6 +128,7 @@ func (c *suiteCmd) Run(a *app) error {
 	if c.Baseline == "" {
 		c.Baseline = f.Baseline
 	}
+	c.RequireBaseline = c.RequireBaseline || f.RequireBaseline && c.Baseline == f.Baseline
 	if c.Unknown == "" {
 		c.Unknown = f.Unknown
 	}
@@ -181,11 +184,16 @@ func commandLine() string {
 	return result.CommandLine(append([]string{"torntail"}, os.Args[1:]...))
 }
 
-// finish writes all reports, compares with the baseline, prints the summary and
-// turns it into the exit status.
+// finish compares with the baseline, writes all reports, prints the answer and what it rests
+// on, and turns it into the exit status.
 func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
-	out := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet, Unknown: c.Unknown}
-	err := out.report(a, r, dir)
+	r.Suite = &result.Suite{Name: name}
+	k, err := c.compare(r)
+	if err != nil {
+		return err
+	}
+	out := outputFlags{Out: c.Out, JSON: c.JSON, Quiet: c.Quiet, Unknown: c.Unknown, JUnit: c.JUnit}
+	err = out.report(a, r, dir)
 	var s status
 	if err != nil && !errors.As(err, &s) {
 		return err
@@ -198,15 +206,28 @@ func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
 		}
 		fmt.Fprintf(text, "By server and version: %s\n", path)
 	}
-	if err := terminal.WriteSuite(text, r, name); err != nil {
-		return err
+	if k != nil {
+		fmt.Fprintf(text, "\nCompared with the baseline %s:\n", c.Baseline)
+		if err := terminal.WriteComparison(text, k, terminal.Options{Color: coloured(text), Quiet: c.Quiet, Width: widthOf(text)}); err != nil {
+			return err
+		}
 	}
-	code, err := c.compare(text, r)
-	if err != nil {
-		return err
+	if c.UpdateBaseline { // last, so that what is kept is what was reported
+		if err := makeBaseline(c.Baseline, r); err != nil {
+			return err
+		}
 	}
-	if code = result.Worst(int(s), code); code != result.ExitHolds {
-		return status(code)
+	return err
+}
+
+func makeBaseline(path string, r *result.Report) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return usage(fmt.Errorf("--update-baseline: %w", err))
+	}
+	without := *r
+	without.Suite = nil // what it was compared with is nothing to compare with
+	if err := without.Save(path); err != nil {
+		return usage(fmt.Errorf("--update-baseline: %w", err))
 	}
 	return nil
 }
@@ -229,42 +250,43 @@ func ofServers(r *result.Report) bool {
 	return false
 }
 
-// compare holds the result against the baseline, and makes it the new one if
-// that was asked for.
-func (c *suiteOutput) compare(w io.Writer, r *result.Report) (code int, err error) {
+// compare holds the result against the baseline and puts what came of it into the report; nil
+// when there is none.
+func (c *suiteOutput) compare(r *result.Report) (*compare.Comparison, error) {
 	if c.Baseline == "" {
 		if c.UpdateBaseline {
-			return 0, usage(errors.New("--update-baseline: which? Give --baseline FILE, or baseline: in the suite"))
+			return nil, usage(errors.New("--update-baseline: which? Give --baseline FILE, or baseline: in the suite"))
 		}
-		return result.ExitHolds, nil
+		if c.RequireBaseline {
+			return nil, usage(errors.New("--require-baseline: which? Give --baseline FILE, or baseline: in the suite"))
+		}
+		return nil, nil
 	}
+	b := &result.Baseline{File: c.Baseline, Required: c.RequireBaseline}
+	r.Suite.Baseline = b
 	if c.UpdateBaseline {
-		if err := os.MkdirAll(filepath.Dir(c.Baseline), 0o755); err != nil {
-			return 0, usage(fmt.Errorf("--update-baseline: %w", err))
-		}
-		if err := r.Save(c.Baseline); err != nil {
-			return 0, usage(fmt.Errorf("--update-baseline: %w", err))
-		}
-		fmt.Fprintf(w, "%s is the new baseline\n", c.Baseline)
-		return result.ExitHolds, nil
+		b.Made = true
+		return nil, nil
 	}
 	before, err := result.Load(c.Baseline)
 	if errors.Is(err, os.ErrNotExist) {
-		fmt.Fprintf(w, "no baseline yet at %s (--update-baseline makes one)\n", c.Baseline)
-		return result.ExitHolds, nil
+		b.Missing = true
+		return nil, nil
 	}
 	if err != nil {
-		return 0, usage(fmt.Errorf("baseline: %w", err))
+		return nil, usage(fmt.Errorf("baseline: %w", err))
 	}
 	k := compare.Reports(before, r, compare.Options{})
-	fmt.Fprintf(w, "Compared with the baseline %s:\n", c.Baseline)
-	if err := terminal.WriteComparison(w, k, terminal.Options{Quiet: c.Quiet}); err != nil {
-		return 0, err
+	b.Summary = k.Summary()
+	for i := range k.Changes {
+		switch x := &k.Changes[i]; x.Direction {
+		case compare.Worse:
+			b.Worse = append(b.Worse, x.Cell+": "+x.String())
+		case compare.Unproved:
+			b.Unproved = append(b.Unproved, x.Cell+": "+x.String())
+		}
 	}
-	if code := k.ExitCode(); code != result.ExitUnknown || c.Unknown != "warn" {
-		return code, nil
-	}
-	return result.ExitHolds, nil
+	return k, nil
 }
 
 // openTargets are the backends of a suite, each opened once.

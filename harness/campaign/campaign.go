@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ func ReadPlan(text, path string) (*plan.Plan, error) {
 		return plan.Parse(text)
 	}
 	data, err := bounded.Text(path, "a plan")
+	if first, _, _ := strings.Cut(strings.TrimSpace(text), " "); first == "at" && errors.Is(err, os.ErrNotExist) {
+		return statements(text) // what somebody types: the first line goes without saying
+	}
 	if err != nil {
 		return nil, fmt.Errorf("neither a plan (first line \"plan 1\") nor a file: %w", err)
 	}
@@ -37,6 +41,18 @@ func ReadPlan(text, path string) (*plan.Plan, error) {
 		return nil, fmt.Errorf("%s: %w", text, err)
 	}
 	return p, nil
+}
+
+// statements reads a plan without its first line.
+func statements(text string) (*plan.Plan, error) {
+	p, err := plan.Parse("plan 1\n" + text)
+	var at *plan.Error
+	if errors.As(err, &at) {
+		own := *at
+		own.Line-- // as the user counts
+		err = &own
+	}
+	return p, err
 }
 
 // Progress is how far a campaign is.
@@ -140,6 +156,8 @@ func (c *Campaign) runCells(ctx context.Context, b Backend) ([]result.Result, er
 		all, inGroup := errgroup.WithContext(ctx)
 		for _, cell := range group {
 			all.Go(func() error {
+				began := time.Now()
+				defer func() { cell.tally.Result.ElapsedS = time.Since(began).Seconds() }()
 				return c.runCell(inGroup, b, pool, cell, deadline, func(x *experiment.Experiment, o *experiment.Outcome) error {
 					return count.take(cell, o, func() error { return c.keep(x, o, cell.tally.Result) })
 				})

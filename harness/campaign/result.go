@@ -14,6 +14,7 @@ import (
 	"github.com/torntail/torntail/harness/product/finding"
 	"github.com/torntail/torntail/internal/quantile"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // tally gathers the outcomes of one pair of mode and crash kind into its result.
@@ -242,7 +243,7 @@ func (t *tally) finish(wanted int, interrupted error) {
 	case r.Struck == 0:
 		r.Verdict, r.Why = result.Unknown, "no crash struck: "+t.why
 	case r.Struck < wanted:
-		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes asked for struck in %d runs: %s", r.Struck, wanted, r.Runs, t.why)
+		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("only %d of %d crashes asked for struck in %s: %s", r.Struck, wanted, wording.Times(r.Runs, "run"), t.why)
 	case r.NeverServed():
 		r.Verdict, r.Why = result.Unknown, fmt.Sprintf("not served: all %d writes out of reach", r.OutOfReach)
 	case 2*t.inPlay < r.Struck:

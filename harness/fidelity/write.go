@@ -7,6 +7,7 @@ import (
 
 	"github.com/torntail/torntail/internal/jsonform"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Schema is the version of File.
@@ -43,8 +44,8 @@ func (r *Report) Write(w io.Writer, unconfirmed bool) {
 	} else {
 		fmt.Fprintf(w, "%d images OUTSIDE THE MODEL\n", len(r.Violations))
 	}
-	fmt.Fprintf(w, "  %d runs of %d programs, %d crashes, %d distinct images, each mounted and listed, in %.1f s: %.0f a second\n",
-		r.Runs, len(r.Rows), r.Crashes, r.Mounted, r.ElapsedS, float64(r.Mounted)/max(r.ElapsedS, 0.001))
+	fmt.Fprintf(w, "  %s of %s, %s, %d distinct images, each mounted and listed, in %.1f s: %.0f a second\n",
+		wording.Times(r.Runs, "run"), wording.Times(len(r.Rows), "program"), wording.Times(r.Crashes, "crash"), r.Mounted, r.ElapsedS, float64(r.Mounted)/max(r.ElapsedS, 0.001))
 	s := r.Steps
 	fmt.Fprintf(w, "  an image took %.2f ms to make, %.1f to attach, %.1f to mount with its journal, %.1f to list, %.1f to unmount\n",
 		s.Build, s.Attach, s.Mount, s.List, s.Unmount)

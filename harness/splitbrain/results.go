@@ -10,6 +10,8 @@ import (
 
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/internal/quantile"
+
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // File is the JSON report of a command: its experiments, by setting.
@@ -59,7 +61,7 @@ func WriteSummary(w io.Writer, reports []*Report) {
 			attributed++
 		}
 	}
-	fmt.Fprintf(w, "\n%d runs: %d converged, %d failed over; every lost write attributed in %d; lost %s\n", len(reports), converged, failedOver, attributed, spread(lost, "%.0f"))
+	fmt.Fprintf(w, "\n%s: %d converged, %d failed over; every lost write attributed in %d; lost %s\n", wording.Times(len(reports), "run"), converged, failedOver, attributed, spread(lost, "%.0f"))
 	if len(per) > 0 {
 		fmt.Fprintf(w, "lost per second that a client was exposed: %s\n", spread(per, "%.1f"))
 	}

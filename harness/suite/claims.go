@@ -9,6 +9,7 @@ import (
 	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // This file is the section claims: what is said of Redis, put to the test. Each
@@ -102,7 +103,7 @@ func (r *claimRunner) Run(ctx context.Context, j *Job) (*Outcome, error) {
 		c.NotMeasured = err.Error()
 		return &out, nil
 	}
-	c.Outcome, c.Figure = string(m.Outcome), fmt.Sprintf("%s (%d runs)", m.Figure, m.Runs)
+	c.Outcome, c.Figure = string(m.Outcome), fmt.Sprintf("%s (%s)", m.Figure, wording.Times(m.Runs, "run"))
 	c.Verdict = result.Holds
 	if r.expected != claims.Open && r.expected != m.Outcome {
 		c.Verdict = result.Violated

@@ -11,6 +11,7 @@ import (
 	"github.com/torntail/torntail/harness/product/redis"
 	"github.com/torntail/torntail/harness/yamlnode"
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // Expectation is what a suite expects of a cell. The zero Expectation is that
@@ -130,7 +131,7 @@ func anomalies(r *result.Result) string {
 	if len(list) == 0 {
 		return "(no anomaly on record)"
 	}
-	return strings.Join(list, ", ") + fmt.Sprintf(" of %d runs", r.Runs)
+	return strings.Join(list, ", ") + " of " + wording.Times(r.Runs, "run")
 }
 
 // parseExpectation reads "holds", "violated", or a mapping.

@@ -32,6 +32,8 @@ type File struct {
 	Shrink  bool
 	// Baseline is a file to compare with, as a path from here; "" for none.
 	Baseline string
+	// RequireBaseline: where that file is missing, the suite has not come as expected.
+	RequireBaseline bool
 
 	Cells []Cell
 
@@ -86,7 +88,7 @@ func Parse(path string, text []byte) (*File, error) {
 		yamlnode.To("unknown", &f.Unknown, yamlnode.Word("unknown", []string{"fail", "warn"})),
 		yamlnode.To("keep-failures", &f.Keep, yamlnode.Int(0)),
 		yamlnode.To("shrink", &f.Shrink, (*Node).Bool),
-		yamlnode.To("baseline", &f.Baseline, (*Node).Path),
+		{Name: "baseline", Read: f.baseline},
 		yamlnode.To("defaults", &f.defaults, f.parseSettings),
 		yamlnode.To("expect", &f.rules, yamlnode.Each("expectation", parseRule)),
 	}
@@ -201,6 +203,17 @@ func (f *File) budget(n *Node) error {
 		return n.Wrong("want runs: crashes for each cell, or time: for all cells together")
 	}
 	return err
+}
+
+// baseline reads the name of a file, or a mapping that says whether it must be there.
+func (f *File) baseline(n *Node) (err error) {
+	if !n.IsMapping() {
+		f.Baseline, err = n.Path()
+		return err
+	}
+	file := yamlnode.To("file", &f.Baseline, (*Node).Path)
+	file.Must = "which baseline? Want file: NAME"
+	return n.Read(file, yamlnode.To("required", &f.RequireBaseline, (*Node).Bool))
 }
 
 // rule is an expectation of all cells that it names.

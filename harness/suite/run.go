@@ -191,7 +191,9 @@ func (r *running) run(ctx context.Context, i int, slots chan struct{}) error {
 	if !r.end.IsZero() {
 		j.Until = time.Now().Add(max(0, time.Until(r.end)) / time.Duration(r.left)) // its fair share of what is left
 	}
+	began := time.Now()
 	out, err := c.Runner.Run(ctx, j)
+	took := time.Since(began)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.under, i)
@@ -214,7 +216,7 @@ func (r *running) run(ctx context.Context, i int, slots chan struct{}) error {
 				return err
 			}
 		}
-		x.Cell, x.Expected = c.Name, c.Expect.Judge(x)
+		x.Cell, x.Expected, x.ElapsedS = c.Name, c.Expect.Judge(x), took.Seconds()
 		r.at.Crashes += x.Runs
 		switch x.Expected.As {
 		case result.Violated:
@@ -232,9 +234,9 @@ func (r *running) run(ctx context.Context, i int, slots chan struct{}) error {
 	}
 	// Since the last one was done: their sum is how long the suite took.
 	now := time.Now()
-	took := now.Sub(r.last)
+	since := now.Sub(r.last)
 	r.last = now
-	return r.rec.put(i, finished{Cell: c.Name, ElapsedS: took.Seconds(), Outcome: *out})
+	return r.rec.put(i, finished{Cell: c.Name, ElapsedS: since.Seconds(), Outcome: *out})
 }
 
 // partly puts what was seen of a cell into the report, and not on file: a later attempt runs

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/torntail/torntail/reports/result"
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // String is the change without its cell and direction: "loss window: p50 220ms,
@@ -41,7 +42,7 @@ func (c *Comparison) Summary() string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, d))
 		}
 	}
-	s := fmt.Sprintf("%d pairs, %d figures compared: ", c.Cells, c.Figures)
+	s := fmt.Sprintf("%s, %s compared: ", wording.Times(c.Cells, "pair"), wording.Times(c.Figures, "figure"))
 	if len(parts) == 0 {
 		s += "nothing changed by more than chance explains"
 	} else {
@@ -49,7 +50,7 @@ func (c *Comparison) Summary() string {
 	}
 	s += fmt.Sprintf(" (two equal runs differ in anything with a chance of %.3g %% at most)", 100*c.Alpha)
 	if c.TooFew > 0 {
-		s += fmt.Sprintf("; %d figures had too few crashes", c.TooFew)
+		s += fmt.Sprintf("; %s had too few crashes", wording.Times(c.TooFew, "figure"))
 	}
 	return s + "."
 }

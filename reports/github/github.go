@@ -42,6 +42,16 @@ func Write(w io.Writer, r *model.Report) error {
 			}
 		}
 	}
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		text := strings.Join(append([]string{c.Why}, c.Details...), "\n")
+		switch c.Verdict {
+		case result.Violated:
+			add("error", "torntail: "+c.Name, text)
+		case result.Unknown, result.NotApplicable:
+			add("warning", "torntail: "+c.Name, text)
+		}
+	}
 	if r.Interrupted {
 		add("warning", "torntail", "interrupted: what was not tried is unknown")
 	}

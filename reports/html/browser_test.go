@@ -229,6 +229,41 @@ func TestInTheBrowser(t *testing.T) {
 		b.quiet()
 	})
 
+	// On a phone and on a desk, light and dark: nothing makes the page wider than its screen, every
+	// text can be read, and Tab comes to everything that can be pressed or scrolled.
+	t.Run("on a phone and on a desk", func(t *testing.T) {
+		suite := reporttest.Failing()
+		suite.Suite = &result.Suite{Name: "nightly", Baseline: &result.Baseline{File: "b.json", Missing: true}}
+		for i := range suite.Results {
+			r := &suite.Results[i]
+			r.Cell = "redis-server/" + r.Mode + "/" + r.Crash + "/registers/ext4/a-name-that-is-as-long-as-such-names-are"
+			r.Expected = &result.Expected{Text: "holds", As: r.Verdict, Why: "violated: lost-write in 4 of 200 runs"}
+		}
+		for name, r := range map[string]*result.Report{"suite": suite, "policies": reporttest.Policies(), "usual": reporttest.Usual()} {
+			page := writeWith(t, r, evidence)
+			for _, width := range []int64{390, 1280} {
+				b.do(emulation.SetDeviceMetricsOverride(width, 900, 1, false))
+				b.open(page)
+				require.LessOrEqual(t, eval[int](b, `document.documentElement.scrollWidth`), int(width), "%s at %d pixels scrolls sideways", name, width)
+				b.do(chromedp.KeyEvent("e"))
+				require.LessOrEqual(t, eval[int](b, `document.documentElement.scrollWidth`), int(width), "%s at %d pixels, all parts open, scrolls sideways", name, width)
+				for _, scheme := range []string{"light", "dark"} {
+					b.do(theme(scheme))
+					require.Empty(t, eval[[]string](b, faint), "%s at %d pixels, %s", name, width, scheme)
+				}
+				require.Empty(t, eval[[]string](b, small), "%s at %d pixels: text that is too small to read", name, width)
+				controls := eval[int](b, `window.controls = [...document.querySelectorAll("button, summary, a[href], [tabindex='0']")].filter((x) => x.checkVisibility()); window.reached = new Set(); window.controls.length`)
+				for range 2*controls + 10 { // what scrolls is a stop of its own
+					b.do(chromedp.KeyEvent(kb.Tab), chromedp.Evaluate(`window.reached.add(document.activeElement); 0`, nil))
+				}
+				require.Empty(t, eval[[]string](b, `window.controls.filter((x) => !window.reached.has(x)).map((x) => x.outerHTML.slice(0, 200))`), "%s at %d pixels: not reached by Tab", name, width)
+				b.shoot(fmt.Sprintf("%s-%d", name, width))
+				b.quiet()
+			}
+		}
+		b.do(emulation.ClearDeviceMetricsOverride())
+	})
+
 	t.Run("ten thousand crashes", func(t *testing.T) {
 		page := write(t, tenThousand())
 		require.Less(t, len(page), 300_000)
@@ -238,6 +273,28 @@ func TestInTheBrowser(t *testing.T) {
 		b.quiet()
 	})
 }
+
+// faint are the texts whose contrast with what they stand on is below the 4.5 that WCAG 2
+// asks for.
+const faint = `(() => {
+  const parse = (c) => { const m = c.match(/[\d.]+/g); return m ? m.map(Number) : [0, 0, 0, 0]; };
+  const light = (c) => [0.2126, 0.7152, 0.0722].reduce((l, w, i) => { const v = c[i] / 255; return l + w * (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
+  const ground = (x) => { for (; x; x = x.parentElement) { const c = parse(getComputedStyle(x).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+  const list = [];
+  for (const x of document.querySelectorAll("body *")) {
+    if (!x.checkVisibility() || x.closest("script, title")) continue;
+    const words = [...x.childNodes].filter((n) => n.nodeType === 3 && n.textContent.trim()).map((n) => n.textContent.trim()).join(" ");
+    if (!words) continue;
+    const style = getComputedStyle(x), a = light(parse(x.closest("svg") ? style.fill : style.color)), b = light(ground(x));
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (contrast < 4.5) list.push(contrast.toFixed(2) + " " + x.tagName + " " + x.className + ": " + words.slice(0, 60));
+  }
+  return list;
+})()`
+
+// small are the texts that are shown smaller than 10 pixels: those of drawings shrink with
+// these.
+const small = `[...document.querySelectorAll("figure svg text")].filter((x) => x.checkVisibility() && x.getBoundingClientRect().height < 10 && x.textContent.trim()).map((x) => x.getBoundingClientRect().height.toFixed(1) + ": " + x.textContent).slice(0, 5)`
 
 // tenThousand is a run with 10,000 crashes in each of nine pairs.
 func tenThousand() *result.Report {

@@ -39,6 +39,8 @@ var page = template.Must(template.New("page").Parse(pageText))
 // escapes it.
 type view struct {
 	Title, Verdict, Headline, Meaning string
+	Points                            []point
+	Checks                            []pair // those that found nothing wrong, or were not made
 	Meta                              []pair
 	Policy                            template.HTMLAttr // content security policy
 	Charts                            template.CSS      // the look of drawings
@@ -50,6 +52,14 @@ type view struct {
 }
 
 type pair struct{ Name, Value string }
+
+// point is something that did not come as it should.
+type point struct {
+	Heading               string // of the first of its kind
+	Class, Mark           string
+	Name, Why, Means      string
+	Command, Again, Where string // Where: the part of the page with the evidence
+}
 
 type finding struct{ Title, Text, Command string }
 
@@ -67,6 +77,12 @@ func Write(w io.Writer, r *model.Report) error {
 		Verdict: string(r.Verdict()), Headline: clean(r.Head()), Meta: meta(&r.Header),
 	}
 	v.Title = "torntail: " + v.Headline
+	v.Points = points(r)
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.Verdict == result.Holds || c.Verdict == result.NotApplicable {
+			v.Checks = append(v.Checks, pair{clean(c.Name), clean(c.Why)})
+		}
+	}
 	for i := range r.Sections {
 		v.Sections = append(v.Sections, sectionOf(&r.Sections[i]))
 	}
@@ -87,6 +103,43 @@ func Write(w io.Writer, r *model.Report) error {
 		return fmt.Errorf("write HTML: %w", err)
 	}
 	return nil
+}
+
+// pointsShown is how many are listed before the tables; these have them all.
+const pointsShown = 50
+
+func points(r *model.Report) (list []point) {
+	of := result.Verdict("")
+	for i, x := range r.Points() {
+		if i == pointsShown {
+			break
+		}
+		p := point{Class: classes[x.Verdict], Mark: marks[x.Verdict], Name: clean(x.Name), Why: clean(x.Why), Means: clean(x.Means)}
+		if x.Verdict != of {
+			of = x.Verdict
+			switch {
+			case of == result.Unknown:
+				p.Heading = "Unknown"
+			case r.Suite != "":
+				p.Heading = "Not as expected"
+			default:
+				p.Heading = "Violated"
+			}
+		}
+		if f := x.Failure; f != nil {
+			p.Command, p.Again, p.Where = clean(f.Command), "See it again", fmt.Sprintf("failure%d", x.At+1)
+			if f.Smaller != nil {
+				p.Command, p.Again = clean(f.Smaller.ReplayCommand()), clean("See it again, in "+f.Smaller.String())
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// marks say a verdict beside its colour and its word.
+var marks = map[result.Verdict]string{
+	result.Holds: "\u2713", result.Violated: "\u2717", result.Unknown: "?", result.NotApplicable: "\u2013",
 }
 
 // meta is what the header knows.

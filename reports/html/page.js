@@ -9,6 +9,12 @@
     b.hidden = false;
     b.addEventListener("click", () => fold(b.dataset.fold === "open"));
   });
+  document.querySelectorAll("[data-goto]").forEach((b) => {
+    const part = document.getElementById(b.dataset.goto);
+    if (!part) return;
+    b.hidden = false;
+    b.addEventListener("click", () => { part.open = true; part.scrollIntoView(); part.querySelector("summary").focus(); });
+  });
   // A page inside the page is opened with its part: it measures its own text as
   // it loads, which a folded one has no room for.
   document.addEventListener("toggle", (e) => {

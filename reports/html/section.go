@@ -12,6 +12,7 @@ import (
 // section is a table with its charts.
 type section struct {
 	Title, Caption, Advice string
+	Terms                  []pair // the words of the table, and what they mean
 	Text                   []string
 	Head                   [][]heading // one or two rows
 	Groups                 []group
@@ -26,6 +27,7 @@ type section struct {
 // heading is a cell of a table's head.
 type heading struct {
 	Text       string
+	About      string // what the column's word means
 	Cols, Rows int
 	Group      bool
 	Verdict    bool
@@ -43,10 +45,14 @@ type row struct {
 	Empty                int // columns of an entry without figures
 	Judged               bool
 	Verdict, Class, Note string
+	Mark                 string
+	Expected             string // whether it came as its suite expects; "": nothing was expected
+	ExpectedClass        string
 }
 
 type cell struct {
 	Text  string
+	Label string // of its column, where the table is shown as cards
 	Words bool
 }
 
@@ -59,6 +65,9 @@ func sectionOf(s *model.Section) section {
 	v := section{Title: clean(s.Title), Caption: clean(s.Caption), Advice: clean(s.Advice), Head: head(s), Width: 1 + len(s.Columns)}
 	if !s.Unjudged {
 		v.Width++
+	}
+	for _, t := range s.About() {
+		v.Terms = append(v.Terms, pair{clean(t.Name), clean(t.About)})
 	}
 	for _, t := range s.Text {
 		v.Text = append(v.Text, clean(t))
@@ -113,12 +122,12 @@ func head(s *model.Section) [][]heading {
 		c := &s.Columns[i]
 		switch {
 		case c.Group == "":
-			first = append(first, heading{Text: clean(c.Name), Cols: 1, Rows: rows})
+			first = append(first, heading{Text: clean(c.Name), About: clean(c.About), Cols: 1, Rows: rows})
 			continue
 		case i > 0 && s.Columns[i-1].Group == c.Group:
 			first[len(first)-1].Cols++
 		default:
-			first = append(first, heading{Text: clean(c.Group), Cols: 1, Rows: 1, Group: true})
+			first = append(first, heading{Text: clean(c.Group), About: clean(c.About), Cols: 1, Rows: 1, Group: true})
 		}
 		second = append(second, heading{Text: clean(c.Name), Cols: 1, Rows: 1})
 	}
@@ -136,25 +145,22 @@ func rowOf(s *model.Section, e *model.Entry, grouped bool) row {
 	if grouped {
 		labels = labels[1:]
 	}
-	x := row{Name: clean(strings.Join(labels, ", ")), Judged: !s.Unjudged, Verdict: clean(e.VerdictWords()), Class: classes[e.Judged()]}
+	x := row{Name: clean(strings.Join(labels, ", ")), Judged: !s.Unjudged, Verdict: clean(e.VerdictWords()), Class: classes[e.Verdict], Mark: marks[e.Verdict]}
 	for i, f := range e.Figures {
-		x.Cells = append(x.Cells, cell{clean(f.Shown), i < len(s.Columns) && s.Columns[i].Unit == model.Words})
+		label, words := "", false
+		if i < len(s.Columns) {
+			label, words = clean(s.Columns[i].Heading()), s.Columns[i].Unit == model.Words
+		}
+		x.Cells = append(x.Cells, cell{clean(f.Shown), label, words})
 	}
 	x.Empty = len(s.Columns) - len(e.Figures)
 	if s.Complete {
 		return x
 	}
-	var notes []string
-	if w := e.Expected; w != nil {
-		note := "expected: " + w.Text
-		if w.Issue != "" {
-			note += " (" + w.Issue + ")"
-		}
-		if w.Why != "" {
-			note += "; " + w.Why
-		}
-		notes = append(notes, note)
+	if said := e.AsExpected(); said != "" {
+		x.Expected, x.ExpectedClass = clean(said), classes[e.Expected.As]
 	}
+	var notes []string
 	if len(e.Anomalies) > 0 {
 		notes = append(notes, "seen: "+wording.Counts(e.Anomalies, e.Of))
 	}

@@ -32,7 +32,7 @@ func WriteHistories(w io.Writer, torntail string, list []History) error {
 		case h.Unknown:
 			c.Error = &verdict{Message: oneLine(h.Why), Type: "unknown", Text: clean(h.Text)}
 		}
-		s.add(c)
+		s.add(c, false)
 	}
 	text, err := xml.MarshalIndent(suites{Suites: []suite{s}}, "", "  ")
 	if err == nil {

@@ -3,7 +3,6 @@ package junit
 import (
 	"encoding/xml"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,63 +69,4 @@ func TestFailureTextTellsTheStoryAndHowToSeeItAgain(t *testing.T) {
 	got := write(t, reporttest.Failing())
 	require.Contains(t, got, "client 2 was told that k7=c2-14 is there")
 	require.Contains(t, got, "torntail replay torntail-out/x/failures/always-power-1")
-}
-
-// TestSchema holds the document against the rules of the Ant schema that our
-// types could break: order of elements, and attributes that it requires.
-func TestSchema(t *testing.T) {
-	children := map[string][]string{ // in order
-		"testsuites": {"testsuite"},
-		"testsuite":  {"properties", "testcase", "system-out", "system-err"},
-		"properties": {"property"},
-		"testcase":   {"skipped", "error", "failure"},
-		"property":   {}, "skipped": {}, "error": {}, "failure": {}, "system-out": {}, "system-err": {},
-	}
-	required := map[string][]string{
-		"testsuite": {"name", "package", "id", "timestamp", "hostname", "tests", "failures", "errors", "time"},
-		"testcase":  {"name", "classname", "time"}, "property": {"name", "value"},
-	}
-	for name, r := range samples {
-		d := xml.NewDecoder(strings.NewReader(write(t, r)))
-		type open struct {
-			name string
-			at   int
-		}
-		stack := []open{}
-		for {
-			token, err := d.Token()
-			if err == io.EOF {
-				break
-			}
-			require.NoError(t, err, name)
-			switch e := token.(type) {
-			case xml.StartElement:
-				if len(stack) > 0 {
-					top := &stack[len(stack)-1]
-					at := indexOf(children[top.name], e.Name.Local)
-					require.GreaterOrEqual(t, at, top.at, "%s: %s in %s", name, e.Name.Local, top.name)
-					top.at = at
-				}
-				var attributes []string
-				for _, a := range e.Attr {
-					attributes = append(attributes, a.Name.Local)
-				}
-				for _, a := range required[e.Name.Local] {
-					require.Contains(t, attributes, a, e.Name.Local)
-				}
-				stack = append(stack, open{name: e.Name.Local})
-			case xml.EndElement:
-				stack = stack[:len(stack)-1]
-			}
-		}
-	}
-}
-
-func indexOf(list []string, s string) int {
-	for i, x := range list {
-		if x == s {
-			return i
-		}
-	}
-	return -1
 }

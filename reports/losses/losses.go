@@ -20,6 +20,14 @@ func Report(r *result.Report, catalogue []result.Finding) *model.Report {
 		Header:  result.Header{Torntail: r.Torntail, Command: r.Command, Seed: r.Seed, Started: r.Started, ElapsedS: r.ElapsedS, Machine: r.Machine},
 		Meaning: wording.Report(r, catalogue),
 	}
+	if r.Suite != nil {
+		m.Suite = r.Suite.Name
+		if b := r.Suite.Baseline; b != nil {
+			m.Checks = append(m.Checks, baseline(b))
+		}
+	} else if slices.ContainsFunc(r.Results, func(r result.Result) bool { return r.Expected != nil }) {
+		m.Suite = "(unnamed)" // of an older torntail
+	}
 	if r.Policies != nil {
 		m.Sections = append(m.Sections, costs(r))
 	}
@@ -42,17 +50,23 @@ func Report(r *result.Report, catalogue []result.Finding) *model.Report {
 
 // columns are those of a loss table.
 var columns = []model.Column{
-	{Name: "struck", Unit: model.Runs},
-	{Name: "total", Group: "acked writes", Unit: model.Writes},
-	{Name: "lost", Group: "acked writes", Unit: model.Writes},
-	{Name: "p50", Group: "loss window", Unit: model.Milliseconds},
-	{Name: "p99", Group: "loss window", Unit: model.Milliseconds},
-	{Name: "max", Group: "loss window", Unit: model.Milliseconds},
-	{Name: "documented bound", Unit: model.Milliseconds},
-	{Name: "back by itself", Unit: model.ShareOfCrashes},
+	{Name: "struck", Unit: model.Runs, About: wording.StruckMeans},
+	{Name: "total", Group: "acked writes", Unit: model.Writes, About: wording.AckedMeans},
+	{Name: "lost", Group: "acked writes", Unit: model.Writes, About: wording.AckedMeans},
+	{Name: "p50", Group: "loss window", Unit: model.Milliseconds, About: wording.WindowMeans},
+	{Name: "p99", Group: "loss window", Unit: model.Milliseconds, About: wording.WindowMeans},
+	{Name: "max", Group: "loss window", Unit: model.Milliseconds, About: wording.WindowMeans},
+	{Name: "documented bound", Unit: model.Milliseconds, About: wording.BoundMeans},
+	{Name: "back by itself", Unit: model.ShareOfCrashes, About: wording.ByItselfMeans},
 }
 
-const caption = "Loss table. The loss window is how far back the loss of acknowledged writes reaches, over all crashes that struck. ~ marks a parameter of the disk model; >= marks a lower bound."
+// Terms are the words of a loss table.
+func Terms() []model.Term { return (&model.Section{Columns: columns}).About() }
+
+// baseline is the comparison with an earlier result.
+func baseline(b *result.Baseline) model.Check {
+	return model.Check{Name: "compared with the baseline", Verdict: b.Verdict(), Why: b.Why(), Details: slices.Concat(b.Worse, b.Unproved)}
+}
 
 // tables are a section for each target, disk and workload.
 func tables(results []result.Result) []model.Section {
@@ -64,7 +78,7 @@ func tables(results []result.Result) []model.Section {
 		title := wording.Where(r)
 		if len(list) == 0 || list[len(list)-1].Title != title {
 			shared, begin = wording.SharedDirectives(results[i:]), i
-			s := model.Section{Title: title, Caption: caption, Labels: []string{"mode", "crash"}, Columns: columns}
+			s := model.Section{Title: title, Labels: []string{"mode", "crash"}, Columns: columns}
 			if len(shared) > 0 {
 				s.Text = []string{"Every mode sets " + strings.Join(shared, ", ") + "."}
 			}
@@ -98,6 +112,7 @@ func entry(r *result.Result) model.Entry {
 	e := model.Entry{
 		Labels: []string{r.Mode, r.Crash}, Target: r.Target, Suite: class + "." + r.Mode, Title: title(r),
 		Verdict: r.Verdict, Worded: wording.Verdict(r), Why: r.Why, Expected: r.Expected, Anomalies: r.Anomalies, Of: "run",
+		TookS: r.ElapsedS, Version: r.Version,
 	}
 	for _, name := range wording.SortedNames(r.Findings) {
 		seen := model.Seen{Name: name, Times: r.Findings[name]}

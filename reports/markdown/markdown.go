@@ -5,6 +5,7 @@ package markdown
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/reports/model"
@@ -19,10 +20,16 @@ const failuresShown = 3
 // Write writes the report.
 func Write(w io.Writer, r *model.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## torntail: %s\n", headline(r))
+	head := r.Head()
+	if r.Interrupted {
+		head += " (interrupted)"
+	}
+	fmt.Fprintf(&b, "## torntail: %s\n", text(head))
 	if r.Meaning != "" {
 		fmt.Fprintf(&b, "\n%s\n", text(r.Meaning))
 	}
+	points(&b, r)
+	checks(&b, r)
 	for i := range r.Sections {
 		section(&b, &r.Sections[i])
 	}
@@ -39,15 +46,64 @@ func Write(w io.Writer, r *model.Report) error {
 	return nil
 }
 
-// headline counts the verdicts, worst first.
-func headline(r *model.Report) string {
-	if r.Headline != "" {
-		return text(r.Head())
+// points are what did not come as it should, before any table.
+func points(b *strings.Builder, r *model.Report) {
+	of := result.Verdict("")
+	shown, left := 0, 0
+	for _, p := range r.Points() {
+		if p.Verdict != of {
+			more(b, left)
+			of, shown, left = p.Verdict, 0, 0
+			heading := "Violated"
+			switch {
+			case of == result.Unknown:
+				heading = "Unknown"
+			case r.Suite != "":
+				heading = "Not as expected"
+			}
+			fmt.Fprintf(b, "\n### %s\n\n", heading)
+		}
+		if shown++; shown > pointsShown {
+			left++
+			continue
+		}
+		fmt.Fprintf(b, "- **%s**", text(p.Name))
+		if p.Why != "" {
+			fmt.Fprintf(b, ": %s", text(p.Why))
+		}
+		b.WriteByte('\n')
+		if p.Means != "" {
+			fmt.Fprintf(b, "  <br>%s\n", text(p.Means))
+		}
+		if f := p.Failure; f != nil {
+			command := f.Command
+			if f.Smaller != nil {
+				command = f.Smaller.ReplayCommand()
+			}
+			if command != "" {
+				fmt.Fprintf(b, "  <br>see it again: %s\n", code(command))
+			}
+		}
 	}
-	if r.Interrupted {
-		return r.Counts() + ", interrupted"
+	more(b, left)
+}
+
+// pointsShown is how many of them are listed; the table below has them all.
+const pointsShown = 20
+
+func more(b *strings.Builder, n int) {
+	if n > 0 {
+		fmt.Fprintf(b, "- and %d more in the table below\n", n)
 	}
-	return r.Counts()
+}
+
+// checks are those that found nothing wrong, or were not made.
+func checks(b *strings.Builder, r *model.Report) {
+	for i := range r.Checks {
+		if c := &r.Checks[i]; c.Verdict == result.Holds || c.Verdict == result.NotApplicable {
+			fmt.Fprintf(b, "\n%s: %s\n", text(strings.ToUpper(c.Name[:1])+c.Name[1:]), text(c.Why))
+		}
+	}
 }
 
 // section writes a table.
@@ -78,6 +134,10 @@ func section(b *strings.Builder, s *model.Section) {
 	if !s.Unjudged {
 		head, rule = append(head, "verdict"), append(rule, "---")
 	}
+	expects := expects(s)
+	if expects {
+		head, rule = append(head, "as expected?"), append(rule, "---")
+	}
 	fmt.Fprintf(b, "| %s |\n|%s|\n", strings.Join(head, " | "), strings.Join(rule, "|"))
 	for i := range s.Entries {
 		e := &s.Entries[i]
@@ -98,21 +158,50 @@ func section(b *strings.Builder, s *model.Section) {
 		if !s.Unjudged {
 			cells = append(cells, verdict(s, e))
 		}
+		if expects {
+			cells = append(cells, expected(e))
+		}
 		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 	}
+	for i, t := range s.About() {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(b, "<sub>%s: %s</sub><br>\n", text(t.Name), text(t.About))
+	}
+}
+
+// expects reports whether something was expected of an entry.
+func expects(s *model.Section) bool {
+	return slices.ContainsFunc(s.Entries, func(e model.Entry) bool { return e.Expected != nil })
+}
+
+// expected is whether an entry came as its suite expects, which is another thing than the
+// verdict on its contract.
+func expected(e *model.Entry) string {
+	switch x := e.Expected; {
+	case x == nil:
+		return ""
+	case x.As == result.Holds && x.Issue == "":
+		return "yes"
+	case x.As == result.Holds:
+		return "yes: " + text(x.Text+", "+x.Issue)
+	case x.As == result.Violated:
+		return "**no**: " + text("expected "+x.Text+"; "+x.Why)
+	case x.As == result.NotApplicable:
+		return "n/a"
+	}
+	return "**unknown**"
 }
 
 // verdict is the verdict with its reasons.
 func verdict(s *model.Section, e *model.Entry) string {
 	words := text(e.VerdictWords())
-	if v := e.Judged(); v == result.Violated || v == result.Unknown {
+	if v := e.Verdict; v == result.Violated || v == result.Unknown {
 		words = "**" + words + "**"
 	}
 	if s.Complete {
 		return words
-	}
-	if w := e.Expected; w != nil && w.As != result.Holds {
-		words += ": " + text("expected "+w.Text+"; "+w.Why)
 	}
 	if e.Why != "" {
 		words += ": " + text(strings.TrimPrefix(e.Why, e.VerdictWords()+": "))
@@ -162,7 +251,7 @@ func failures(b *strings.Builder, r *model.Report) {
 func findings(b *strings.Builder, r *model.Report) {
 	for i := range r.Findings {
 		if i == 0 {
-			b.WriteString("\n### Known findings\n\nNo violations by themselves.\n")
+			fmt.Fprintf(b, "\n### Known findings\n\nEach is %s.\n", wording.FindingMeans)
 		}
 		fmt.Fprintf(b, "\n%s\n", text(r.Findings[i].String()))
 		block(b, "sh", r.Findings[i].Command)

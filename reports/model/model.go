@@ -26,7 +26,12 @@ type Report struct {
 	Headline string
 	Meaning  string // one sentence on what it all says
 	// AtFault: torntail's judges contradict each other, whatever else was found.
-	AtFault  bool
+	AtFault bool
+	// Suite is the name of the suite that expects something of entries; "" of none.
+	Suite  string
+	Checks []Check // of everything together
+	// Choices are words for formats that can be written in more than one way.
+	Choices  []string
 	Sections []Section
 	Findings []Finding // known ones, each once, in the order of the catalogue
 	Pictures []Picture // of the command as a whole
@@ -57,6 +62,7 @@ type Section struct {
 // Column is a figure that all entries of a section can have.
 type Column struct {
 	Name  string
+	About string // what it means, a clause; "": its name says it
 	Group string // a heading over several that stand side by side
 	Unit  Unit
 }
@@ -89,14 +95,16 @@ const (
 
 // Entry is one thing that was judged.
 type Entry struct {
-	Labels []string // one for each of the section's
-	Detail string   // of the first label: what a mode sets
-	Target string   // whom it is about; "" where a label says so
+	Labels  []string // one for each of the section's
+	Detail  string   // of the first label: what a mode sets
+	Target  string   // whom it is about; "" where a label says so
+	Version string   // of the target; "" where it is not known
 	// Suite and Title are its name where there is no table around it: the group that
 	// it belongs to, of words that dots separate, and what it is in the group.
 	Suite, Title string
 	About        string // a sentence that was put to the test
 
+	TookS   float64        // for how long it was tried; 0: not known
 	Verdict result.Verdict // "" in a section that judges nothing
 	Worded  string         // the verdict with a distinction; "" is the verdict itself
 	Why     string
@@ -218,6 +226,9 @@ func (r *Report) Exit(lenient bool) int {
 	for _, e := range r.Entries() {
 		verdicts = append(verdicts, e.Judged())
 	}
+	for i := range r.Checks {
+		verdicts = append(verdicts, r.Checks[i].Verdict)
+	}
 	if r.Interrupted {
 		verdicts = append(verdicts, result.Unknown)
 	}
@@ -237,50 +248,6 @@ func (r *Report) Verdict() result.Verdict {
 		return result.Violated
 	}
 	return result.Unknown
-}
-
-// Head is the verdict and a line about it.
-func (r *Report) Head() string {
-	v := r.Verdict()
-	if r.Headline != "" {
-		return string(v) + ": " + r.Headline
-	}
-	count := map[result.Verdict]int{}
-	for _, e := range r.Entries() {
-		count[e.Judged()]++
-	}
-	judged := count[result.Holds] + count[result.Violated] + count[result.Unknown]
-	switch {
-	case v == result.Violated:
-		return fmt.Sprintf("violated: %d of %d contracts were broken", count[v], judged)
-	case count[result.Unknown] > 0:
-		return fmt.Sprintf("unknown: nothing is proved about %d of %d contracts", count[result.Unknown], judged)
-	case v == result.Unknown && judged > 0:
-		return "unknown: interrupted before all was tried"
-	case v == result.Unknown:
-		return "unknown: nothing was run"
-	}
-	return fmt.Sprintf("holds: all %d contracts were kept", judged)
-}
-
-// Counts is how many entries have which verdict, worst first.
-func (r *Report) Counts() string {
-	var parts []string
-	for _, v := range []result.Verdict{result.Violated, result.Unknown, result.Holds, result.NotApplicable} {
-		n := 0
-		for _, e := range r.Entries() {
-			if e.Verdict == v {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, v))
-		}
-	}
-	if len(parts) == 0 {
-		return "nothing was run"
-	}
-	return strings.Join(parts, ", ")
 }
 
 // Gather fills in the report's findings from what its entries show: those of the

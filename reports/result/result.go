@@ -58,6 +58,7 @@ type Report struct {
 	Results  []Result  `json:"results"`
 	Policies *Policies `json:"policies,omitempty"` // what the modes cost, where that was measured
 	Claims   []Claim   `json:"claims,omitempty"`   // of a suite that puts claims to the test
+	Suite    *Suite    `json:"suite,omitempty"`    // nil: no suite
 }
 
 // Machine is where the run took place, as far as it can matter for its figures.
@@ -80,6 +81,8 @@ type Result struct {
 	Crash       string   `json:"crash"`             // "kill", "power", "power-in-fsync", ...
 	Workload    string   `json:"workload"`          // name
 	Personality string   `json:"personality"`       // of the disk; "" on the host's own
+
+	ElapsedS float64 `json:"elapsed_s,omitempty"` // that its runs took, side by side; 0: not known
 
 	Runs   int `json:"runs"`
 	Struck int `json:"struck"` // crashes that really happened as asked

@@ -12,7 +12,7 @@ import (
 
 // WriteComparison prints what changed between two reports.
 func WriteComparison(w io.Writer, c *compare.Comparison, o Options) error {
-	p := &printer{color: o.Color}
+	p := &printer{color: o.Color, width: max(o.Width, Width)}
 	verdict := map[compare.Direction]result.Verdict{
 		compare.Worse: result.Violated, compare.Better: result.Holds, compare.Unproved: result.Unknown,
 	}
@@ -23,7 +23,7 @@ func WriteComparison(w io.Writer, c *compare.Comparison, o Options) error {
 			cell = x.Cell
 			p.line(p.paint(bold, wording.Clean(x.Cell, false)))
 		}
-		lines := fill("  ", append([]string{string(x.Direction)}, strings.Fields(x.String())...))
+		lines := p.fill("  ", append([]string{string(x.Direction)}, strings.Fields(x.String())...))
 		p.line("  " + p.paintVerdict(verdict[x.Direction], string(x.Direction)) + lines[0][2+len(x.Direction):])
 		for _, l := range lines[1:] {
 			p.line(l)

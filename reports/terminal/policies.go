@@ -63,11 +63,3 @@ func costCells(x *result.Policy) []string {
 	}
 	return cells
 }
-
-func (p *printer) advice(r *result.Policies) {
-	if r == nil || r.Advice == "" {
-		return
-	}
-	p.line("")
-	p.wrap("", r.Advice)
-}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/torntail/torntail/reports/wording"
 )
 
 // State is what a progress line says.
@@ -20,7 +22,10 @@ type State struct {
 	For        time.Duration // 0: until Total is reached
 	Violations int
 	Unknown    int
-	More       string // what else there is to say, between share and rate
+	// Of what these are: of "run" and "cell" the words say so, for a run that is violated is no
+	// contract that is broken, and none of its table's rows.
+	Of   string
+	More string // what else there is to say, between share and rate
 }
 
 // Progress shows how far a long command is: one line that is redrawn on a
@@ -149,15 +154,17 @@ func progressLine(s State, elapsed time.Duration) string {
 	if s.Total > 0 || s.For > 0 {
 		parts = append(parts, fmt.Sprintf("%d%%", int(100*share)))
 	}
-	switch s.Violations {
-	case 0:
-	case 1:
-		parts = append(parts, "1 violation")
-	default:
-		parts = append(parts, fmt.Sprintf("%d violations", s.Violations))
+	if n := s.Violations; n > 0 {
+		parts = append(parts, map[string]string{
+			"":     wording.Times(n, "violation"),
+			"run":  wording.Times(n, "run") + " violated",
+			"cell": wording.Times(n, "cell") + " not as expected",
+		}[s.Of])
 	}
-	if s.Unknown > 0 {
-		parts = append(parts, fmt.Sprintf("%d unknown", s.Unknown))
+	if n := s.Unknown; n > 0 && s.Of != "" {
+		parts = append(parts, wording.Times(n, s.Of)+" unknown")
+	} else if n > 0 {
+		parts = append(parts, fmt.Sprintf("%d unknown", n))
 	}
 	if s.More != "" {
 		parts = append(parts, s.More)

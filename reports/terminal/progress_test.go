@@ -24,6 +24,8 @@ func TestProgressLine(t *testing.T) {
 			"everysec, power: 1234/3600 crashes  34%  1 violation  1028/s  3s left"},
 		{State{What: "always, kill", Done: 5, For: 30 * time.Second, Violations: 2, Unknown: 3}, 10 * time.Second,
 			"always, kill: 5 crashes  33%  2 violations  3 unknown  30.0/min  20s left"},
+		{State{What: "always, kill", Done: 5, Violations: 2, Unknown: 1, Of: "run"}, 10 * time.Second, "always, kill: 5 crashes  2 runs violated  1 run unknown  30.0/min"},
+		{State{What: "1/3 x", Done: 5, Violations: 1, Unknown: 2, Of: "cell"}, 10 * time.Second, "1/3 x: 5 crashes  1 cell not as expected  2 cells unknown  30.0/min"},
 		{State{Done: 25, Total: 25}, 10 * time.Second, "25/25 crashes  100%  2.5/s  0s left"},
 		{State{Done: 0, Total: 10}, time.Second, "0/10 crashes  0%"},
 		{State{Done: 7, For: time.Second}, 90 * time.Second, "7 crashes  100%  4.7/min  0s left"},

@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -10,60 +9,14 @@ import (
 	"github.com/torntail/torntail/reports/wording"
 )
 
-// WriteSuite prints what came of a suite: how many cells came as expected, each
-// that did not, what is unknown and what was not tested, and the claims.
-func WriteSuite(w io.Writer, r *result.Report, name string) error {
-	p := &printer{}
-	p.claims(r.Claims)
-	if len(r.Results) > 0 {
-		p.cells(r.Results, name)
+// suite prints what nothing is wrong with, and who reads a suite's result wants to know: known
+// violations, and what was not tested.
+func (p *printer) suite(r *result.Report) {
+	if r.Suite == nil {
+		return
 	}
-	if n := len(r.Claims); n > 0 {
-		p.line(fmt.Sprintf("%d of %d claims measured.", result.Measured(r.Claims), n))
-	}
-	if _, err := io.WriteString(w, p.b.String()); err != nil {
-		return fmt.Errorf("print the summary: %w", err)
-	}
-	return nil
-}
-
-// cells prints the expectations that were not met, and counts.
-func (p *printer) cells(results []result.Result, name string) {
-	count := map[result.Verdict]int{}
-	known := 0
-	var failed, unknown []string
-	for i := range results {
-		r := &results[i]
-		e := r.Expected
-		count[r.Judged()]++
-		switch {
-		case e == nil:
-		case e.As == result.Holds && e.Issue != "":
-			known++
-		case e.As == result.Violated:
-			failed = append(failed, fmt.Sprintf("%s: expected %s; %s", r.Cell, e.Text, e.Why))
-		case e.As == result.Unknown:
-			unknown = append(unknown, fmt.Sprintf("%s: %s", r.Cell, e.Why))
-		}
-	}
-	p.line("")
-	p.listed("Not as expected", failed)
-	p.listed("Known violations", knownViolations(results))
-	p.listed("Unknown", unknown)
-	p.listed("Not tested", notTested(results))
-	s := fmt.Sprintf("Suite %s: %d cells: %d as expected", name, len(results), count[result.Holds])
-	if known > 0 {
-		s += fmt.Sprintf(" (%d of them known violations)", known)
-	}
-	for _, c := range []struct {
-		v    result.Verdict
-		text string
-	}{{result.Violated, "not as expected"}, {result.Unknown, "unknown"}, {result.NotApplicable, "n/a"}} {
-		if n := count[c.v]; n > 0 {
-			s += fmt.Sprintf(", %d %s", n, c.text)
-		}
-	}
-	p.wrap("", s+".")
+	p.listed("Known violations", knownViolations(r.Results))
+	p.listed("Not tested", notTested(r.Results))
 }
 
 // listed prints a heading and its lines, when there are any.
@@ -71,6 +24,7 @@ func (p *printer) listed(heading string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
+	p.line("")
 	p.line(p.paint(bold, heading))
 	for _, l := range lines {
 		p.wrap("  ", wording.Clean(l, false))

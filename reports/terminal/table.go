@@ -1,31 +1,37 @@
 package terminal
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/torntail/torntail/reports/losses"
+	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/wording"
 )
 
 // Columns of the loss table: crash kind on the left, then figures on the right
-// of their column, then the verdict. 80 columns in all.
+// of their column, then the verdict. 80 columns in all; where the terminal has more, verdicts
+// have all their words.
 const (
-	crashWidth   = 16
+	crashWidth   = 18
 	verdictWidth = 8
+	wideVerdict  = len("holds, over documented bound")
 )
 
-var figureWidths = []int{8, 6, 6, 7, 7, 7, 7, 7}
+var figureWidths = []int{7, 6, 6, 7, 7, 7, 6, 7}
 
 const (
-	headTop    = "                         acked writes     loss window     documented back by"
-	headBottom = "crash             struck total  lost    p50    p99    max  bound itself verdict"
+	headTop    = "                         acked writes   loss window  documented back by"
+	headBottom = "crash              struck total  lost    p50    p99    max bound itself verdict"
 )
 
-// table prints a section for each target, and in it a group for each mode.
-func (p *printer) table(results []result.Result) {
+// table prints a section for each target, and in it a group for each mode. explained: with what
+// its words mean and what its verdicts prove.
+func (p *printer) table(results []result.Result, explained bool) {
 	section, group := "", ""
 	var shared []string
-	modelled := false
 	for i := range results {
 		r := &results[i]
 		if s := wording.Where(r); s != section {
@@ -45,19 +51,12 @@ func (p *printer) table(results []result.Result) {
 			p.directives(r.Mode+wording.Load(results[i:]), wording.Without(r.Directives, shared))
 		}
 		p.row(r)
-		_, promised := r.Bound(result.Documented)
-		_, model := r.Bound(result.Modelled)
-		modelled = modelled || model && !promised
 	}
-	if modelled {
-		p.line("")
-		p.wrap("", "~ nothing is documented: a parameter of the disk model stands there (modelled)")
+	if !explained {
+		return
 	}
-	for i := range results {
-		if w := results[i].LossWindow; w != nil && w.Censored > 0 {
-			p.wrap("", ">= the loss reaches back to the first write: a longer run could show more")
-			break
-		}
+	if len(results) > 0 {
+		p.legend(losses.Terms())
 	}
 	for _, s := range wording.Strengths(results) {
 		p.wrap("", s)
@@ -72,15 +71,21 @@ func groupOf(r *result.Result) string {
 	return r.Mode + "\n" + strings.Join(r.Directives, "\n")
 }
 
+// mostDirectives are shown of a mode: a redis.conf may have hundreds.
+const mostDirectives = 10
+
 // directives prints a name and what it sets.
 func (p *printer) directives(name string, directives []string) {
 	name = wording.Clean(name, false)
 	words := []string{name}
+	if n := len(directives) - mostDirectives; n > 0 {
+		directives = append(slices.Clone(directives[:mostDirectives]), fmt.Sprintf("and %d more in the reports", n))
+	}
 	if len(directives) > 0 {
 		// A directive and a name are not broken over lines.
 		words = append([]string{name + ":"}, strings.Split(strings.Join(directives, ",\n"), "\n")...)
 	}
-	for i, l := range fill("", words) {
+	for i, l := range p.fill("", words) {
 		if i == 0 {
 			p.line(p.paint(bold, name) + p.paint(dim, strings.TrimPrefix(l, name)))
 			continue
@@ -97,32 +102,49 @@ func (p *printer) row(r *result.Result) {
 		name = ""
 	}
 	name = pad(name, crashWidth)
-	verdict := string(r.Verdict)
-	if r.OverDocumented() {
-		verdict += ","
+	verdict := p.paintVerdict(r.Verdict, string(r.Verdict))
+	over := r.OverDocumented()
+	if over && p.width >= columns(headBottom)-len("verdict")+wideVerdict {
+		verdict, over = p.paintVerdict(r.Verdict, wording.Verdict(r)), false
 	}
-	verdict = p.paintVerdict(r.Verdict, verdict)
 	if r.Verdict == result.NotApplicable {
 		p.notApplicable(r, name, verdict)
 		return
 	}
 	if wording.Verdict(r) == wording.NotServed { // it takes the place of how often the server came back
 		last := len(figureWidths) - 1
-		p.line(pad(name+strings.Join(cells(r)[:last], ""), Width-len(wording.NotServed)) + p.paintVerdict(r.Verdict, wording.NotServed))
+		p.line(pad(name+inColumns(figureWords(r)[:last]), Width-len(wording.NotServed)) + p.paintVerdict(r.Verdict, wording.NotServed))
 	} else {
-		p.line(name + figures(r) + " " + verdict)
+		p.line(name + inColumns(figureWords(r)) + " " + verdict)
 	}
-	if r.OverDocumented() {
-		p.line(strings.Repeat(" ", Width-2-len("over documented bound")) + p.paintVerdict(r.Verdict, "over documented bound"))
+	p.expected(r)
+	if over {
+		p.line("    " + p.paintVerdict(r.Verdict, wording.Verdict(r)))
 	}
 	for _, note := range wording.Notes(r) {
 		p.wrap("    ", note)
 	}
-	if len(r.Anomalies) > 0 {
-		p.wrap("    ", "seen: "+wording.Counts(r.Anomalies, "run"))
+	if seen := wording.Counts(r.Anomalies, "run"); seen != "" && !p.told[seen] {
+		p.wrap("    ", "seen: "+seen)
 	}
-	if r.Why != "" {
+	if r.Why != "" && !p.told[r.Why] {
 		p.wrap("    ", r.Why)
+	}
+}
+
+// expected says what a suite says of a row, beside the verdict on its contract: nothing where
+// it came as it should.
+func (p *printer) expected(r *result.Result) {
+	e := model.Entry{Verdict: r.Verdict, Why: r.Why, Expected: r.Expected, Anomalies: r.Anomalies, Of: "run"}
+	text := e.AsExpected()
+	if text == "" || text == "as expected" && r.Verdict == result.Holds {
+		return
+	}
+	if what, why, ok := strings.Cut(text, ": "); ok && p.told[why] {
+		text = what
+	}
+	for _, l := range p.fill("    ", strings.Fields(text)) {
+		p.line(p.paintVerdict(r.Expected.As, l))
 	}
 }
 
@@ -140,10 +162,8 @@ func (p *printer) notApplicable(r *result.Result, name, verdict string) {
 	p.line(name + pad("  "+why, used) + " " + verdict)
 }
 
-func figures(r *result.Result) string { return strings.Join(cells(r), "") }
-
-// cells are the figures of a row, each in the width of its column.
-func cells(r *result.Result) []string {
+// figureWords are the figures of a row.
+func figureWords(r *result.Result) []string {
 	p50, p99, most := "-", "-", "-"
 	if w := r.LossWindow; w != nil {
 		p50, p99, most = wording.Window(w, w.P50), wording.Window(w, w.P99), wording.Window(w, w.Max)
@@ -152,11 +172,18 @@ func cells(r *result.Result) []string {
 	if r.NeverServed() {
 		lost = "-"
 	}
-	list := []string{wording.Struck(r), wording.Count(r.Acknowledged), lost, p50, p99, most, wording.Bound(r), wording.ByItself(r)}
-	for i, cell := range list {
-		list[i] = strings.Repeat(" ", max(1, figureWidths[i]-columns(cell))) + cell
+	return []string{wording.Struck(r), wording.Count(r.Acknowledged), lost, p50, p99, most, wording.Bound(r), wording.ByItself(r)}
+}
+
+// inColumns puts each word on the right of its column. One that is too wide takes its room
+// from those behind it, as far as they have any.
+func inColumns(words []string) string {
+	line, end := "", 0
+	for i, word := range words {
+		end += figureWidths[i]
+		line += strings.Repeat(" ", max(1, end-columns(line)-columns(word))) + word
 	}
-	return list
+	return line
 }
 
 func pad(s string, width int) string {

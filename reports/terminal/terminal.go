@@ -16,9 +16,21 @@ import (
 	"github.com/torntail/torntail/reports/wording"
 )
 
-// Width is what everything printed here fits into, in columns, unless a
-// command to be pasted is longer: those are never broken.
+// Width is what everything printed here fits into, in columns, where no terminal says how
+// wide it is, unless a command to be pasted is longer: those are never broken. It is also
+// the least that tables take.
 const Width = 80
+
+// mostWidth is where lines of prose would become hard to follow.
+const mostWidth = 120
+
+// WidthOf is what fits into f: as much as the terminal has, within reason, or Width.
+func WidthOf(f *os.File) int {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > Width {
+		return min(w, mostWidth)
+	}
+	return Width
+}
 
 // Options say how to print.
 type Options struct {
@@ -31,6 +43,8 @@ type Options struct {
 	Findings []result.Finding
 	// Quiet leaves only what a script reads: a verdict for each pair and Out.
 	Quiet bool
+	Width int  // columns; 0 is Width
+	Brief bool // the answer and the table only, of what goes on
 }
 
 // UseColor reports whether output to f should be coloured: only on a
@@ -39,21 +53,29 @@ func UseColor(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// Write prints the result of a run.
+// Write prints the result of a run or a suite: the answer first, then what it rests on.
 func Write(w io.Writer, r *result.Report, o Options) error {
-	p := &printer{color: o.Color}
+	p := &printer{color: o.Color, width: max(o.Width, Width)}
+	m := losses.Report(r, o.Findings)
+	if o.Quiet && r.Suite != nil {
+		p.answer(m)
+		p.line("")
+	}
 	if o.Quiet {
 		p.verdicts(r.Results)
 	} else {
-		p.line(heading(r))
+		p.answer(m)
+		p.suite(r)
+		p.claims(r.Claims)
 		p.costs(r.Policies)
-		p.table(r.Results)
-		m := losses.Report(r, o.Findings)
-		p.failures(m)
-		p.findings(m)
+		p.table(r.Results, !o.Brief)
+		if !o.Brief {
+			p.findings(m)
+		}
 		p.line("")
-		p.wrap("", wording.Report(r, o.Findings))
-		p.advice(r.Policies)
+	}
+	if !o.Quiet && !o.Brief {
+		p.line(heading(r))
 	}
 	if o.Until != "" {
 		p.line(wording.Clean(o.Until, false))
@@ -79,6 +101,9 @@ func heading(r *result.Report) string {
 type printer struct {
 	b     strings.Builder
 	color bool
+	width int
+	// told are the reasons that stand above the table: below a row they are not said again.
+	told map[string]bool
 }
 
 func (p *printer) line(s string) {
@@ -88,16 +113,23 @@ func (p *printer) line(s string) {
 
 // wrap prints text in lines that fit, each behind the indent.
 func (p *printer) wrap(indent, text string) {
-	for _, l := range fill(indent, strings.Fields(text)) {
+	for _, l := range p.fill(indent, strings.Fields(text)) {
 		p.line(l)
 	}
 }
 
+// FillTo is the same for lines of so many columns.
+func FillTo(width int, indent, text string) []string {
+	return (&printer{width: width}).fill(indent, strings.Fields(text))
+}
+
 // Fill is text in as few lines as it fits into, each behind the indent.
-func Fill(indent, text string) []string { return fill(indent, strings.Fields(text)) }
+func Fill(indent, text string) []string {
+	return (&printer{width: Width}).fill(indent, strings.Fields(text))
+}
 
 // fill puts words into as few lines as they fit into, each behind the indent.
-func fill(indent string, words []string) []string {
+func (p *printer) fill(indent string, words []string) []string {
 	var lines []string
 	line := indent
 	for _, w := range words {
@@ -105,7 +137,7 @@ func fill(indent string, words []string) []string {
 		switch {
 		case line == indent:
 			line += w
-		case columns(line)+1+columns(w) > Width:
+		case columns(line)+1+columns(w) > p.width:
 			lines = append(lines, line)
 			line = indent + w
 		default:

@@ -19,7 +19,14 @@ func Meaning(results []result.Result, catalogue []result.Finding) string {
 	if s := unproved(results); s != "" {
 		clauses = append(clauses, s)
 	}
-	clauses = append(clauses, losses(results, catalogue)...)
+	whole := slices.DeleteFunc(slices.Clone(results), func(r result.Result) bool { return r.Crash == tailCut })
+	clauses = append(clauses, losses(whole, catalogue)...)
+	if s := cut(results, catalogue); s != "" {
+		clauses = append(clauses, s)
+	}
+	if s := neverAgain(results); s != "" {
+		clauses = append(clauses, s)
+	}
 	if s := partitions(results); s != "" {
 		clauses = append(clauses, s)
 	}
@@ -31,6 +38,55 @@ func Meaning(results []result.Result, catalogue []result.Finding) string {
 	}
 	s := strings.Join(clauses, "; ")
 	return strings.ToUpper(s[:1]) + s[1:] + "."
+}
+
+// tailCut is the crash kind whose loss is not the crash's, but that of bytes taken away
+// afterwards.
+const tailCut = "tail-cut"
+
+// cut says what was lost where the end of the log was missing after a crash.
+func cut(results []result.Result, catalogue []result.Finding) string {
+	var modes []string
+	name := naming(results)
+	for i := range results {
+		r := &results[i]
+		if r.Crash != tailCut || r.Verdict != result.Holds || r.Lost == 0 || r.LossWindow == nil {
+			continue
+		}
+		l := &loss{known: catalogue, everything: true}
+		l.add(r)
+		modes = append(modes, l.amount(&l.window)+" under "+name(r))
+	}
+	if len(modes) == 0 {
+		return ""
+	}
+	return "where the end of the log was missing after a crash, it took " + list(modes)
+}
+
+// neverAgain says after how many crashes no server came back, though others did: what was
+// acknowledged there is in no loss figure.
+func neverAgain(results []result.Result) string {
+	refused := func(r *result.Result) bool { return r.NotServed > 0 && !r.NeverServed() }
+	pairs, _ := pairsWith(results, refused)
+	if len(pairs) == 0 {
+		return ""
+	}
+	times, crashes, writes := 0, 0, int64(0)
+	for i := range results {
+		if r := &results[i]; refused(r) {
+			times, crashes, writes = times+r.NotServed, crashes+r.Struck, writes+r.OutOfReach
+		}
+	}
+	return fmt.Sprintf("after %d of %s under %s the server never came back, with %s out of reach",
+		times, Times(crashes, "crash"), list(pairs), countOf(writes, "write"))
+}
+
+// countOf is a number, shortened, of what.
+func countOf(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return Count(n) + " " + what + "s"
 }
 
 func broken(results []result.Result) string {

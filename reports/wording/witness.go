@@ -29,5 +29,5 @@ func Witness(results []result.Result) string {
 	if all.Unanswered > 0 {
 		said += fmt.Sprintf("; of %d it did not say everything within the steps it was given", all.Unanswered)
 	}
-	return fmt.Sprintf("porcupine judged %d of %d runs as well and %s", all.Asked, runs, said)
+	return fmt.Sprintf("porcupine judged %d of %s as well and %s", all.Asked, Times(runs, "run"), said)
 }

@@ -62,6 +62,12 @@ func TestMeaning(t *testing.T) {
 			with(func(r *result.Result) { r.Target = "redis-server" }, "power"),
 			with(loses("rdb", 900), "kill"),
 		}, "No acknowledged write was lost under always on redis-server in 200 crashes; even without a power cut, a crash took up to the last 900ms under rdb on engine."},
+		{"bytes that were taken away are no crash's loss", []result.Result{with(func(*result.Result) {}, "kill"), with(loses("always", 288), "tail-cut")},
+			"No acknowledged write was lost under always in 200 crashes; where the end of the log was missing after a crash, it took up to the last 288ms under always."},
+		{"servers that never came back", []result.Result{
+			with(func(*result.Result) {}, "kill"),
+			with(func(r *result.Result) { r.Mode, r.NotServed, r.OutOfReach = "everysec", 2, 573 }, "power"),
+		}, "No acknowledged write was lost under always and everysec in 400 crashes; after 2 of 200 crashes under everysec (power) the server never came back, with 573 writes out of reach."},
 		{"n/a says nothing", []result.Result{with(func(r *result.Result) { r.Verdict = result.NotApplicable }, "power")},
 			"Nothing was tried: no crash kind can strike in these modes."},
 	} {
