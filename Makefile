@@ -21,6 +21,8 @@ DEFECTS     ?= 12
 ENDS        ?= 300
 CLUSTER_RUNS ?= 4
 SOAK        ?= 30
+BUDGET      ?= 20m
+PREFIX      ?= /usr/local
 # checker/exhaustive is a part of the tests.
 PACKAGES    ?= $$($(GO) list ./checker/... | grep -v /exhaustive$$)
 # Pinned, so that a new release of the linter is a change like any other.
@@ -28,7 +30,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run splitbrain test lint bench bench-mount bench-engine prove prove-engine prove-pressure prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-guidance prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
+.PHONY: help build run nightly policies claims install clean splitbrain test lint bench bench-mount bench-engine prove prove-engine prove-pressure prove-histories prove-transactions prove-large-histories prove-load prove-clauses prove-clusters prove-schedules prove-directives prove-guidance prove-hardening prove-ends prove-soak mutants mutants-engine mutants-verdicts explore fuzz redis-suite fidelity
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +43,28 @@ run: ## build, then show what each persistence mode loses
 	@scripts/setup
 	@$(MAKE) --no-print-directory build
 	bin/torntail run --crash kill,kill-in-fsync,power,power-in-fsync,tail-cut
+
+nightly: ## build, then a night of suites/nightly.yaml: BUDGET of time, in nights/DATE, compared with the night before
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	TORNTAIL=bin/torntail scripts/nightly suites/nightly.yaml nights --for $(BUDGET)
+
+policies: ## build, then what persistence settings cost on this disk, and what they can lose
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	bin/torntail policies
+
+claims: ## build, then put to the test what is said of Redis's persistence
+	@scripts/setup
+	@$(MAKE) --no-print-directory build
+	bin/torntail suite suites/claims.yaml
+
+install: build ## install bin/torntail as PREFIX/bin/torntail
+	install -D -m 755 bin/torntail $(DESTDIR)$(PREFIX)/bin/torntail
+
+clean: ## remove what make builds and what killed runs have left; results stay
+	-test ! -x bin/torntail || bin/torntail doctor --clean
+	rm -rf bin
 
 splitbrain: ## build, then partition a master as Kingsbury did in 2013 and account for every write
 	@scripts/setup

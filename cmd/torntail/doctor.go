@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 
 	"github.com/torntail/torntail/faults/blocklog"
 	"github.com/torntail/torntail/faults/fusefs"
@@ -72,6 +73,18 @@ var examinations = []examination{
 			return "", fmt.Errorf("no private mount namespace (%w); while a run goes on, its mount can be seen by others", err)
 		}
 		return "mounts are private, and vanish with torntail however it ends", nil
+	}},
+	{"user namespaces", "", func() (string, error) {
+		for _, limit := range []struct{ file, forbids, set string }{
+			{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor lets no program without a profile have one (sysctl kernel.apparmor_restrict_unprivileged_userns=1)"},
+			{"/proc/sys/kernel/unprivileged_userns_clone", "0", "the kernel gives none to other users than root (sysctl kernel.unprivileged_userns_clone=0)"},
+			{"/proc/sys/user/max_user_namespaces", "0", "the kernel gives none (sysctl user.max_user_namespaces=0)"},
+		} {
+			if text, err := os.ReadFile(limit.file); err == nil && strings.TrimSpace(string(text)) == limit.forbids && os.Geteuid() != 0 {
+				return "", errors.New(limit.set + "; as another user than root, mounts are seen by others, and go through fusermount3")
+			}
+		}
+		return "nothing forbids them, or root needs none", nil
 	}},
 	{"Landlock", "", func() (string, error) {
 		if err := guard.CanConfine(); err != nil {

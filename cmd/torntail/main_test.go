@@ -114,6 +114,9 @@ func TestScripts(t *testing.T) {
 				return abs
 			}
 			e.Setenv("HISTORIES", histories)
+			if scripts, abs := filepath.Abs(filepath.Join("..", "..", "scripts")); abs == nil {
+				e.Setenv("SCRIPTS", scripts)
+			}
 			if server, abs := filepath.Abs(filepath.Join("..", "..", "targets")); abs == nil {
 				e.Setenv("TARGETS", server)
 			}

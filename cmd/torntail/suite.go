@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/torntail/torntail/internal/atomicfile"
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/compare"
+	"github.com/torntail/torntail/reports/losses"
 	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/result"
 	"github.com/torntail/torntail/reports/terminal"
@@ -32,6 +34,8 @@ type suiteOutput struct {
 	UpdateBaseline  bool     `help:"Make the result the new baseline." group:"Results"`
 	RequireBaseline bool     `help:"Without a baseline the result is not as expected; default: what the file says." group:"Results"`
 	Unknown         string   `enum:",fail,warn" default:"" help:"Whether an unknown verdict fails (exit status 3) or only warns; default: what the file says." placeholder:"fail|warn" group:"Results"`
+	OnFail          string   `help:"Shell command that is run when the exit status is not 0: TORNTAIL_STATUS, TORNTAIL_ANSWER and TORNTAIL_OUT tell it why and where." placeholder:"COMMAND" group:"Results"`
+	KeepNights      int      `help:"Delete the directories of earlier runs of the suite beside that of --out, but for so many with this one; 0: none is deleted." placeholder:"N" group:"Results"`
 	Out             string   `help:"Directory for results and the record; default torntail-out/TIME. A directory with the record of this run is taken up where it was left." placeholder:"DIR" group:"Results"`
 	JSON            string   `name:"json" help:"Also write the JSON report here; - prints it instead of the table." placeholder:"FILE" group:"Results"`
 	JUnit           []string `name:"junit" enum:"jenkins,surefire,unknown-skipped" help:"How junit.xml is written: surefire in the form of Maven Surefire instead of Jenkins and Ant, unknown-skipped with unknown verdicts as skipped instead of errors." placeholder:"WORDS" group:"Results"`
@@ -133,7 +137,7 @@ func (c *suiteCmd) Run(a *app) error {
 		c.Unknown = f.Unknown
 	}
 	rep := rec.Report()
-	return withFailure(c.finish(a, rep, dir, rec.Head.Suite), lostOutside(broken, rep.Results))
+	return c.failed(a, rep, dir, withFailure(c.finish(a, rep, dir, rec.Head.Suite), lostOutside(broken, rep.Results)))
 }
 
 // override puts flags in the place of what the file says.
@@ -187,6 +191,48 @@ func commandLine() string {
 // finish compares with the baseline, writes all reports, prints the answer and what it rests
 // on, and turns it into the exit status.
 func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
+	err := c.reported(a, r, dir, name)
+	if c.KeepNights > 0 {
+		gone, broken := suite.Prune(dir, name, c.KeepNights)
+		for _, d := range gone {
+			fmt.Fprintln(a.stderr, "deleted", d)
+		}
+		if broken != nil {
+			fmt.Fprintln(a.stderr, "torntail:", oneLine(broken))
+		}
+	}
+	return err
+}
+
+// failed runs the command of --on-fail when a run has ended otherwise than with 0. What
+// becomes of it changes nothing.
+func (c *suiteOutput) failed(a *app, r *result.Report, dir string, err error) error {
+	if c.OnFail == "" || err == nil {
+		return err
+	}
+	code := result.ExitInternal
+	var s status
+	var f *failure
+	switch {
+	case errors.As(err, &s):
+		code = int(s)
+	case errors.As(err, &f):
+		code = f.status
+	}
+	answer := oneLine(err)
+	if s != 0 {
+		answer = losses.Report(r, finding.Catalogue(target.Findings())).Head()
+	}
+	told := exec.Command("sh", "-c", c.OnFail)
+	told.Env = append(os.Environ(), fmt.Sprintf("TORNTAIL_STATUS=%d", code), "TORNTAIL_ANSWER="+answer, "TORNTAIL_OUT="+dir)
+	told.Stdout, told.Stderr = a.stderr, a.stderr
+	if broken := told.Run(); broken != nil {
+		fmt.Fprintln(a.stderr, "torntail: --on-fail:", oneLine(broken))
+	}
+	return err
+}
+
+func (c *suiteOutput) reported(a *app, r *result.Report, dir, name string) error {
 	r.Suite = &result.Suite{Name: name}
 	k, err := c.compare(r)
 	if err != nil {
@@ -206,7 +252,7 @@ func (c *suiteOutput) finish(a *app, r *result.Report, dir, name string) error {
 		}
 		fmt.Fprintf(text, "By server and version: %s\n", path)
 	}
-	if k != nil {
+	if k != nil && len(k.Changes) > 0 {
 		fmt.Fprintf(text, "\nCompared with the baseline %s:\n", c.Baseline)
 		if err := terminal.WriteComparison(text, k, terminal.Options{Color: coloured(text), Quiet: c.Quiet, Width: widthOf(text)}); err != nil {
 			return err
@@ -294,6 +340,7 @@ type openTargets struct {
 	disk   string     // what --disk asks for
 	mu     sync.Mutex // of opened
 	opened map[string]opened
+	mounts *bool    // something can be mounted; nil: not tried
 	done   []func() // release the backends of clusters
 }
 
@@ -310,7 +357,7 @@ func (t *openTargets) open(target, disk string) (campaign.Backend, error) {
 		disk = t.disk
 	}
 	if disk == "auto" {
-		if disk = "fuse"; target != "engine" && fusefs.Available() != nil {
+		if disk = "fuse"; target != "engine" && t.noFaultDisk() {
 			disk = onHost
 		}
 	}
@@ -329,6 +376,23 @@ func (t *openTargets) open(target, disk string) (campaign.Backend, error) {
 		return o.backend, &suite.Lacking{Why: o.err.Error()}
 	}
 	return o.backend, nil
+}
+
+// noFaultDisk reports whether nothing can be mounted: /dev/fuse may be there, and mounting be
+// forbidden, as in most containers that are given it.
+func (t *openTargets) noFaultDisk() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mounts == nil {
+		mounts := false
+		if fusefs.Available() == nil {
+			if m, err := fusefs.Serve("", fusefs.Options{}); err == nil {
+				mounts = m.Close() == nil
+			}
+		}
+		t.mounts = &mounts
+	}
+	return !*t.mounts
 }
 
 func (t *openTargets) close() {
@@ -364,5 +428,6 @@ func (c *mergeCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	return c.finish(a, rec.Report(), dir, rec.Head.Suite)
+	rep := rec.Report()
+	return c.failed(a, rep, dir, c.finish(a, rep, dir, rec.Head.Suite))
 }

@@ -383,6 +383,9 @@ func TestResultsDoNotDependOnWorkers(t *testing.T) {
 		if first == nil {
 			first = results
 		}
+		for i := range results {
+			results[i].ElapsedS = 0 // of the machine's clock
+		}
 		require.Equal(t, first, results)
 	}
 }
