@@ -204,6 +204,8 @@ func (s *seen) unfit() string {
 		return "it is a " + s.info["role"] + ": what it has is its master's"
 	case s.info["connected_slaves"] == "":
 		return unknown("whether it has replicas")
+	case s.info["connected_slaves"] == "1":
+		return "it has a replica, which would get what is written"
 	case s.info["connected_slaves"] != "0":
 		return "it has " + s.info["connected_slaves"] + " replicas, which would get what is written"
 	case s.info["redis_mode"] != "" && s.info["redis_mode"] != "standalone":

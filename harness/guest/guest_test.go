@@ -93,6 +93,7 @@ func TestWhoIsNotWrittenTo(t *testing.T) {
 		"a replica of another":      {strings.Replace(empty, "role:master", "role:slave", 1), "it is a slave: what it has is its master's"},
 		"a Sentinel":                {strings.Replace(empty, "role:master", "role:sentinel", 1), "it is a sentinel"},
 		"a replica of it":           {strings.Replace(empty, "connected_slaves:0", "connected_slaves:2", 1), "it has 2 replicas"},
+		"one replica of it":         {strings.Replace(empty, "connected_slaves:0", "connected_slaves:1", 1), "it has a replica"},
 		"no word of replicas":       {strings.Replace(empty, "connected_slaves:0\r\n", "", 1), "it does not say whether it has replicas"},
 		"no word of its role":       {strings.Replace(empty, "role:master\r\n", "", 1), "it does not say whether it has a master"},
 		"a cluster":                 {strings.Replace(empty, "standalone", "cluster", 1), "it runs as cluster"},
