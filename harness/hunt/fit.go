@@ -50,14 +50,37 @@ func (s *Space) fit(x *experiment.Experiment, d *seeding.Draws) {
 	p.Statements = kept
 }
 
-// cutInCall has a power cut of a server that syncs each write come in such a sync most often:
-// at any other time it has nothing to take.
+// cutInCall has a power cut of a server that syncs each write come in such a sync most often,
+// or as a write has returned where it may not sync it, and one of a server that syncs each
+// second after a write every other time: at any other time it has nothing to take.
 func (s *Space) cutInCall(x *experiment.Experiment, t *plan.Statement, d *seeding.Draws) {
 	log, _ := x.Mode.Store.Globs()
-	if _, cut := t.Action.(*plan.PowerCut); cut && t.At.Kind == plan.AtTime && x.Mode.AOF && x.Mode.Fsync() == product.Always && s.seesCalls() && d.Below(8) > 0 {
-		t.At = plan.Instant{Kind: plan.AtCall, Node: experiment.Server, Call: plan.CallPattern{Op: "fsync", Glob: log}, N: 1, Time: t.At.Time,
-			Place: disk.PlaceInFlight, Fraction: float64(1+d.Below(99)) / 100}
+	if _, cut := t.Action.(*plan.PowerCut); !cut || t.At.Kind != plan.AtTime || !x.Mode.AOF || !s.seesCalls() {
+		return
 	}
+	at := plan.Instant{Kind: plan.AtCall, Node: experiment.Server, Call: plan.CallPattern{Op: "fsync", Glob: log}, N: 1, Time: t.At.Time,
+		Place: disk.PlaceInFlight, Fraction: float64(1+d.Below(99)) / 100}
+	each := x.Mode.Fsync() == product.Always
+	if !each || unsettled(x.Plan) {
+		at.Call.Op, at.Place, at.Fraction = "write", disk.PlaceReturn, 0
+	}
+	if each && d.Below(8) > 0 || x.Mode.Fsync() == product.EverySecond && d.Below(2) == 0 {
+		t.At = at
+	}
+}
+
+// unsettled reports whether a plan may keep a server from syncing each write before its first
+// end: it is told to sync otherwise, or its disk fails it.
+func unsettled(p *plan.Plan) bool {
+	return slices.ContainsFunc(p.Statements[:first(p)], func(t plan.Statement) bool {
+		switch a := t.Action.(type) {
+		case *plan.Do:
+			return len(a.Args) > 2 && strings.EqualFold(a.Args[2], "appendfsync")
+		case *plan.Fail, *plan.Full, *plan.ReadOnly:
+			return true
+		}
+		return false
+	})
 }
 
 // firstLife is when the first life of the server ends.

@@ -2,6 +2,7 @@ package hunt
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,6 +109,12 @@ func (s *Space) Draw(seed uint64) *experiment.Experiment {
 		x.Personality = s.Personalities[d.Below(len(s.Personalities))]
 		x.Profile = s.Profiles[d.Below(len(s.Profiles))]
 	}
+	if strings.HasSuffix(x.Mode.Get("maxmemory"), "kb") && d.Below(8) > 0 { // some of which no server keeps anything
+		x.Mode = x.Mode.With([]product.Directive{{Name: "maxmemory", Value: s.someMemory(&x.Workload)}})
+	}
+	if limited(&x.Mode) && d.Below(8) > 0 {
+		x.Mode = x.Mode.With([]product.Directive{{Name: "maxmemory-policy", Value: []string{"allkeys-lru", "allkeys-lfu", "allkeys-random"}[d.Below(3)]}})
+	}
 	x.Plan = &plan.Plan{}
 	s.drawCommands(x, f, life, d)
 	s.drawFaults(x, f, life, d)
@@ -115,6 +122,22 @@ func (s *Space) Draw(seed uint64) *experiment.Experiment {
 	s.fit(x, d)
 	x.Crash, _ = experiment.KindOf(x.Plan) // it has an end
 	return x
+}
+
+// limited reports whether a server has a limit of memory for which it may refuse each write:
+// nothing of the workload's may be evicted.
+func limited(m *product.Mode) bool {
+	limit := m.Get("maxmemory")
+	return limit != "" && limit != "0" && !strings.HasPrefix(m.Get("maxmemory-policy"), "allkeys-")
+}
+
+// someMemory is a limit that leaves room for some keys beside a server's own and its clients'.
+func (s *Space) someMemory(w *workloads.Spec) string {
+	kb := 975 // engine/keyspace/memory.go: of 856 kB at the start, 20 for each of four clients
+	if s.Real {
+		kb = 1800
+	}
+	return strconv.Itoa(kb+20*max(0, w.Clients-4)) + "kb"
 }
 
 // drawSettings draws some settings, each with those without which it has no effect.
@@ -157,7 +180,7 @@ const operations = 150
 func (s *Space) drawWorkload(m *product.Mode, f feature, life time.Duration, d *seeding.Draws) workloads.Spec {
 	w := workloads.Default()
 	w.Name = s.Workloads[d.Below(len(s.Workloads))]
-	w.Rate = float64(operations) / life.Seconds() / float64(int(1)<<d.Below(3))
+	w.Rate = float64(operations) / life.Seconds() / float64(int(1)<<d.Below(2))
 	if life < time.Second && d.Below(3) == 0 {
 		w.Rate = 0
 	}
@@ -171,7 +194,9 @@ func (s *Space) drawWorkload(m *product.Mode, f feature, life time.Duration, d *
 		w.ValueSize = 4 << 10
 	}
 	w.Keys = []int{16, 16, 4, 64, 400}[d.Below(5)]
-	w.Ops = 3 * operations
+	if w.Ops = 3 * operations; w.Rate == 0 { // which would be over long before the life is
+		w.Ops = 10 * operations
+	}
 	w.Beside = f&withMoreClients != 0 && d.Below(4) == 0 && w.Lacks(m.Store) == ""
 	if f&withPhases == 0 {
 		return w
@@ -334,10 +359,12 @@ func (s *Space) drawFaults(x *experiment.Experiment, f feature, life time.Durati
 		child := plan.Statement{At: s.at(life, d), Action: &plan.RefuseFork{Node: experiment.Server}, Span: plan.Span{Kind: plan.SpanTime, For: d.Between(life/8, life).Round(time.Millisecond)}}
 		if d.Below(2) == 0 {
 			if rewrite := x.Mode.Store.Rewrite(&x.Mode); rewrite != nil {
-				x.Plan.Statements = append(x.Plan.Statements, plan.Statement{At: s.at(life, d), Action: &plan.Do{Node: experiment.Server, Args: rewrite}})
+				at := s.at(life, d)
+				at.Time = (life/4 + at.Time/2).Round(10 * time.Microsecond) // it takes its time over keys, of which there are some by then
+				x.Plan.Statements = append(x.Plan.Statements, plan.Statement{At: at, Action: &plan.Do{Node: experiment.Server, Args: rewrite}})
 			}
 			x.Mode = x.Mode.With([]product.Directive{{Name: "rdb-key-save-delay", Value: "20000"}}) // so that it is met alive
-			child = plan.Statement{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(0, 60*time.Millisecond).Round(10 * time.Microsecond)}, Action: &plan.KillChild{Node: experiment.Server}}
+			child = plan.Statement{At: plan.Instant{Kind: plan.AtAfter, Time: d.Between(2*time.Millisecond, 40*time.Millisecond).Round(10 * time.Microsecond)}, Action: &plan.KillChild{Node: experiment.Server}}
 		}
 		if s.can(child.Action) {
 			x.Plan.Statements = append(x.Plan.Statements, child)
