@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/torntail/torntail/faults/fusefs"
 	"github.com/torntail/torntail/faults/process"
 	"github.com/torntail/torntail/harness/campaign"
+	"github.com/torntail/torntail/harness/experiment"
 	"github.com/torntail/torntail/harness/machine"
 	"github.com/torntail/torntail/harness/policies"
 	"github.com/torntail/torntail/harness/product"
@@ -40,7 +42,7 @@ type policiesCmd struct {
 	Rounds      int           `default:"3" help:"How often each setting has its turn; default ${default}." group:"Costs"`
 	Round       time.Duration `default:"1s" help:"How long one turn lasts; default ${default}." group:"Costs"`
 	Restart     int           `default:"100000" help:"Writes before the restart that is timed; 0: none." placeholder:"N" group:"Costs"`
-	Crash       []string      `help:"Situations to lose in (torntail list crashes); default kill,power,power-slow-fsync,power-in-rewrite." placeholder:"LIST" group:"Losses"`
+	Crash       []string      `help:"Situations to lose in (torntail list crashes); default kill,power,power-slow-fsync,power-in-rewrite, with --conf those that its settings risk." placeholder:"LIST" group:"Losses"`
 	Runs        int           `help:"Crashes that must strike in each; 0: 200 in simulation, 20 on real servers." placeholder:"N" group:"Losses"`
 	Seed        uint64        `default:"1" help:"Seed of everything that is drawn." group:"Losses"`
 	MaxLoss     string        `help:"How far back a crash may reach, such as 1s or 0: ends with advice." placeholder:"TIME" group:"Advice"`
@@ -78,7 +80,7 @@ func (c *policiesCmd) Run(a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	k, err := c.campaign()
+	k, err := c.campaign(settings)
 	if err != nil {
 		return usage(err)
 	}
@@ -148,7 +150,7 @@ func (c *policiesCmd) Run(a *app) error {
 	if broken == nil {
 		broken = err
 	}
-	costs.MaxLossMS, costs.MinRate = limits, c.MinRate
+	costs.MaxLossMS, costs.MinRate, costs.NotTested = limits, c.MinRate, untested(k.Crashes)
 	if broken == nil && ctx.Err() == nil {
 		policies.Advise(costs, results)
 	}
@@ -293,7 +295,7 @@ func (c *policiesCmd) measurement() (*policies.Measurement, *float64, error) {
 }
 
 // campaign is the crash experiments without their modes.
-func (c *policiesCmd) campaign() (*campaign.Campaign, error) {
+func (c *policiesCmd) campaign(settings []setting) (*campaign.Campaign, error) {
 	if c.Runs < 0 {
 		return nil, fmt.Errorf("--runs %d: want 1 or more, or 0 for what suits the target", c.Runs)
 	}
@@ -305,8 +307,43 @@ func (c *policiesCmd) campaign() (*campaign.Campaign, error) {
 	}
 	k := &campaign.Campaign{Workload: workloads.Default(), Personality: c.Personality, Profile: c.Profile, Seed: c.Seed, Runs: c.Runs, Keep: 3}
 	var err error
-	k.Crashes, err = crashKinds(c.Crash, policyCrashes)
+	usual := policyCrashes
+	if c.Conf != "" {
+		usual = risks(settings[len(settings)-1].mode)
+	}
+	k.Crashes, err = crashKinds(c.Crash, usual)
 	return k, err
+}
+
+// risks are the crash kinds that can take something from a configuration: those of the parts
+// that it uses.
+func risks(m product.Mode) []string {
+	list := []string{"kill", "power"}
+	log := m.Get("appendonly") == "yes"
+	syncs := log && m.Get("appendfsync") != "no"
+	if syncs {
+		list = append(list, "power-in-fsync", "power-slow-fsync")
+	}
+	if log && m.Get("appendfsync") == "everysec" {
+		list = append(list, "power-after-silence") // what the last second's sync owes when nobody writes any more
+	}
+	if save := m.Get("save"); save != "" && save != `""` || log && m.Get("auto-aof-rewrite-percentage") != "0" {
+		list = append(list, "power-in-rewrite")
+	}
+	if log && m.Get("aof-load-truncated") != "no" {
+		list = append(list, "tail-cut")
+	}
+	return list
+}
+
+// untested are the crash kinds that were not run, and what no crash of one server shows.
+func untested(ran []*experiment.CrashKind) (list []string) {
+	for _, k := range experiment.CrashKinds {
+		if !slices.Contains(ran, k) {
+			list = append(list, fmt.Sprintf("%s (--crash %s)", k.About, k.Name))
+		}
+	}
+	return append(list, "replicas, failover and partitions (torntail splitbrain)", "what another version makes of the files (torntail run --then)")
 }
 
 // measured is the server whose costs are: of the engine a program of its own.

@@ -101,6 +101,7 @@ func Reports(before, after *result.Report, o Options) *Comparison {
 	o = o.filled()
 	c := &Comparison{Alpha: o.Alpha, Changes: []Change{}}
 	c.notes(before, after)
+	c.costs(before.Policies, after.Policies)
 	pairs, added := match(before.Results, after.Results)
 	for i := range added {
 		c.Notes = append(c.Notes, name(added[i])+" is new: nothing to compare with")
@@ -129,6 +130,33 @@ func Reports(before, after *result.Report, o Options) *Comparison {
 	}
 	slices.SortStableFunc(c.Changes, func(a, b Change) int { return rank(a.Direction) - rank(b.Direction) })
 	return c
+}
+
+// costs notes what settings cost in both, where the rounds of one lie outside those of the
+// other. These are few, and of machines in other moods: no test is made of them.
+func (c *Comparison) costs(before, after *result.Policies) {
+	if before == nil || after == nil {
+		return
+	}
+	for i := range before.Policies {
+		a := &before.Policies[i]
+		at := slices.IndexFunc(after.Policies, func(b result.Policy) bool { return b.Mode == a.Mode })
+		if at < 0 || a.Best() == nil || after.Policies[at].Best() == nil || len(a.Best().Rounds) < 2 || len(after.Policies[at].Best().Rounds) < 2 {
+			continue
+		}
+		x, y := a.Best(), after.Policies[at].Best()
+		xLow, xHigh := x.Spread()
+		yLow, yHigh := y.Spread()
+		said := "the rounds overlap"
+		switch {
+		case yHigh < xLow:
+			said = "slower in every round"
+		case yLow > xHigh:
+			said = "faster in every round"
+		}
+		c.Notes = append(c.Notes, fmt.Sprintf("cost of %s: %s operations a second (%s) -> %s (%s): %s", a.Mode,
+			wording.Count(int64(x.Rate)), wording.Spread(x), wording.Count(int64(y.Rate)), wording.Spread(y), said))
+	}
 }
 
 func rank(d Direction) int { return slices.Index([]Direction{Worse, Unproved, Better}, d) }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -301,5 +302,27 @@ func TestCellsAreMatchedByName(t *testing.T) {
 	c = Reports(before, after, Options{})
 	if len(c.Changes) != 1 || c.Changes[0].Cell != "engine/plain" || c.Changes[0].Direction != Worse {
 		t.Fatalf("changes %+v", c.Changes)
+	}
+}
+
+// TestCostsAreNoted: of settings in both, with whether the rounds of one lie outside the other's.
+func TestCostsAreNoted(t *testing.T) {
+	costing := func(mode string, rounds ...float64) result.Policy {
+		return result.Policy{Mode: mode, Host: &result.Cost{Rate: rounds[len(rounds)/2], Rounds: rounds}}
+	}
+	before := &result.Report{Policies: &result.Policies{Policies: []result.Policy{costing("always", 100, 110, 120), costing("no", 500, 600, 700), costing("gone", 1, 2, 3), costing("rdb", 5)}}}
+	after := &result.Report{Policies: &result.Policies{Policies: []result.Policy{costing("no", 480, 490, 510), costing("always", 80, 90, 99), costing("rdb", 1)}}}
+	c := Reports(before, after, Options{})
+	got := strings.Join(c.Notes, "\n")
+	for _, want := range []string{
+		"cost of always: 110 operations a second (100 to 120) -> 90 (80 to 99): slower in every round",
+		"cost of no: 600 operations a second (500 to 700) -> 490 (480 to 510): the rounds overlap",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+	}
+	if strings.Contains(got, "gone") || strings.Contains(got, "cost of rdb") {
+		t.Error(got)
 	}
 }

@@ -2,6 +2,7 @@ package losses
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/torntail/torntail/reports/chart"
@@ -23,6 +24,7 @@ var costColumns = []model.Column{
 	{Name: "time", Group: "after a restart", Unit: model.Milliseconds},
 	{Name: "bytes", Group: "after a restart", Unit: model.BytesWritten},
 	{Name: "longest loss window", Unit: model.Milliseconds},
+	{Name: "ops/s of the slowest and fastest round", Unit: model.Words},
 }
 
 // costs is what settings cost.
@@ -32,6 +34,9 @@ func costs(r *result.Report) model.Section {
 		Text: []string{"Without faults: " + wording.CostLoad(p) + ".", "Host: " + wording.Place(&p.Host) + ".", wording.FaultDisk(p) + "."}}
 	if p.RestartWrites > 0 {
 		s.Text = append(s.Text, fmt.Sprintf("After an orderly shutdown with %s writes, a rewrite or snapshot half-way.", wording.Count(int64(p.RestartWrites))))
+	}
+	if len(p.NotTested) > 0 {
+		s.Text = append(s.Text, "Not tested: "+strings.Join(p.NotTested, "; ")+".")
 	}
 	for i := range p.Policies {
 		s.Entries = append(s.Entries, cost(&p.Policies[i], r.Results))
@@ -84,10 +89,25 @@ func cost(x *result.Policy, results []result.Result) model.Entry {
 		set(8, x.RestartMS, wording.Latency(x.RestartMS))
 		set(9, float64(x.FileBytes), wording.Bytes(float64(x.FileBytes)))
 	}
-	if l := result.LossOf(results, x.Mode, every); l.Proved {
-		set(10, l.MaxMS, wording.Loss(l))
+	l := result.LossOf(results, x.Mode, every)
+	if l.Proved {
+		set(10, l.MaxMS, wording.Loss(l)+neverBack(l))
+	} else if l.NotServed > 0 {
+		set(10, math.NaN(), "-"+neverBack(l))
+	}
+	if words := wording.Spread(x.Best()); words != "" {
+		set(11, math.NaN(), words)
 	}
 	return model.Entry{Labels: []string{x.Mode}, Detail: strings.Join(x.Directives, ", "), Figures: f}
+}
+
+// neverBack says after how many crashes the server never served again: what it had acknowledged
+// there is in no loss window.
+func neverBack(l result.Loss) string {
+	if l.NotServed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", never back after %d of %s", l.NotServed, wording.Times(l.Crashes, "crash"))
 }
 
 func every(string) bool { return true }
@@ -107,9 +127,9 @@ func costAgainstLoss(r *result.Report) (c chart.Chart, ok bool) {
 		}
 		rate := x.Best().Rate
 		most, worst = max(most, rate), max(worst, l.MaxMS)
-		c.Series = append(c.Series, chart.Series{Name: x.Mode, Label: x.Mode, Dots: true, Apart: true, Points: []chart.Point{{X: rate, Y: l.MaxMS}},
+		c.Series = append(c.Series, chart.Series{Name: x.Mode, Label: x.Mode + neverBack(l), Dots: true, Apart: true, Points: []chart.Point{{X: rate, Y: l.MaxMS}},
 			Ranges: []chart.Range{{Low: medianLoss(r.Results, x.Mode), High: l.MaxMS}}})
-		about = append(about, fmt.Sprintf("%s: %s operations a second, longest loss window %s", x.Mode, count(rate), wording.Loss(l)))
+		about = append(about, fmt.Sprintf("%s: %s operations a second, longest loss window %s%s", x.Mode, count(rate), wording.Loss(l), neverBack(l)))
 	}
 	if len(about) == 0 {
 		return c, false

@@ -1,5 +1,7 @@
 package result
 
+import "slices"
+
 // Policies is what persistence settings cost, each measured beside the others.
 // What they lose is in Report.Results, by the same modes.
 type Policies struct {
@@ -18,6 +20,8 @@ type Policies struct {
 	// MaxLossMS and MinRate are what the user asked for; nil and 0: nothing.
 	MaxLossMS *float64 `json:"max_loss_ms,omitempty"`
 	MinRate   float64  `json:"min_rate,omitempty"`
+	// NotTested is what these figures say nothing about, each with the command that does.
+	NotTested []string `json:"not_tested,omitempty"`
 	// Choice is the mode to choose, "" when none fulfils what was asked or nothing
 	// was; Advice says why.
 	Choice string `json:"choice,omitempty"`
@@ -75,6 +79,14 @@ type Cost struct {
 	P999   float64   `json:"p999_ms"`
 	Rounds []float64 `json:"rounds"` // the rate of each
 	Over   []Tick    `json:"over,omitempty"`
+}
+
+// Spread is from which rate to which the rounds went; equal with fewer than two.
+func (c *Cost) Spread() (low, high float64) {
+	if len(c.Rounds) < 2 {
+		return c.Rate, c.Rate
+	}
+	return slices.Min(c.Rounds), slices.Max(c.Rounds)
 }
 
 // Tick is one tenth of a second, or so, of a round.

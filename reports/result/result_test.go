@@ -105,7 +105,7 @@ func TestFieldNames(t *testing.T) {
 	}{
 		{Report{}, "claims command elapsed_s machine policies results schema seed started suite torntail"},
 		{Result{}, "acknowledged anomalies backend bounds_ms causes cell compared crash damage directives elapsed_s evicted expected failures findings loss_window_ms lost lost_max mode not_served out_of_reach outside own_ends package personality rate recovery recovery_ms refused_writes runs samples span_ms strength struck target unstruck verdict version why witness workload"},
-		{Policies{}, "advice choice fault_disk host load max_loss_ms min_rate policies restart_writes round_s rounds unfinished"},
+		{Policies{}, "advice choice fault_disk host load max_loss_ms min_rate not_tested policies restart_writes round_s rounds unfinished"},
 		{Policy{}, "bytes_per_op directives fault_disk file_bytes fsyncs_per_op host mode restart_ms"},
 		{Cost{}, "over p50_ms p999_ms p99_ms rate rounds"},
 		{Samples{}, "lost rate recovery_ms window_ms"},

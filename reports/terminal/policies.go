@@ -43,6 +43,16 @@ func (p *printer) costs(r *result.Policies) {
 		}
 		p.line(b.String())
 	}
+	var spreads []string
+	for i := range r.Policies {
+		if x := &r.Policies[i]; wording.Spread(x.Best()) != "" {
+			spreads = append(spreads, x.Mode+" "+wording.Spread(x.Best()))
+		}
+	}
+	if len(spreads) > 0 {
+		p.line("")
+		p.wrap("", "ops/s of the slowest and fastest round: "+strings.Join(spreads, ", "))
+	}
 	if r.RestartWrites > 0 {
 		p.line("")
 		p.wrap("", "after a restart: an orderly shutdown after "+wording.Count(int64(r.RestartWrites))+" writes with a rewrite or snapshot half-way; the time until the server served again, and the bytes in its files")
@@ -62,4 +72,16 @@ func costCells(x *result.Policy) []string {
 		cells[8], cells[9] = wording.Latency(x.RestartMS), wording.Bytes(float64(x.FileBytes))
 	}
 	return cells
+}
+
+// untested prints what the figures say nothing about.
+func (p *printer) untested(r *result.Policies) {
+	if r == nil || len(r.NotTested) == 0 {
+		return
+	}
+	p.line("")
+	p.line(p.paint(bold, "Not tested"))
+	for _, what := range r.NotTested {
+		p.wrap("  ", what)
+	}
 }

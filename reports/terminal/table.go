@@ -15,16 +15,16 @@ import (
 // of their column, then the verdict. 80 columns in all; where the terminal has more, verdicts
 // have all their words.
 const (
-	crashWidth   = 18
+	crashWidth   = 21
 	verdictWidth = 8
 	wideVerdict  = len("holds, over documented bound")
 )
 
-var figureWidths = []int{7, 6, 6, 7, 7, 7, 6, 7}
+var figureWidths = []int{7, 6, 6, 6, 6, 6, 6, 7}
 
 const (
-	headTop    = "                         acked writes   loss window  documented back by"
-	headBottom = "crash              struck total  lost    p50    p99    max bound itself verdict"
+	headTop    = "                            acked writes loss window documented back by"
+	headBottom = "crash                 struck total  lost   p50   p99   max bound itself verdict"
 )
 
 // table prints a section for each target, and in it a group for each mode. explained: with what
@@ -154,12 +154,14 @@ func (p *printer) notApplicable(r *result.Result, name, verdict string) {
 		used += w
 	}
 	why := wording.Clean(r.Why, false)
-	if columns(why) > used-2 {
-		p.line(name + strings.Repeat(" ", used) + " " + verdict)
+	name = strings.TrimRight(name, " ")
+	at := min(crashWidth+2, crashWidth+used-columns(why)) // two columns behind a name, where there is room
+	if at < columns(name)+2 {
+		p.line(pad(name, crashWidth+used) + " " + verdict)
 		p.wrap("    ", why)
 		return
 	}
-	p.line(name + pad("  "+why, used) + " " + verdict)
+	p.line(pad(pad(name, at)+why, crashWidth+used) + " " + verdict)
 }
 
 // figureWords are the figures of a row.

@@ -71,6 +71,7 @@ func Write(w io.Writer, r *result.Report, o Options) error {
 		p.table(r.Results, !o.Brief)
 		if !o.Brief {
 			p.findings(m)
+			p.untested(r.Policies)
 		}
 		p.line("")
 	}

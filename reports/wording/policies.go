@@ -52,6 +52,16 @@ func FaultDisk(p *result.Policies) string {
 	return "Fault disk: in memory, its fsyncs take as long as the host's"
 }
 
+// Spread is from which rate to which the rounds of a measurement went: "57.1k to 60.2k"; "" of one
+// round.
+func Spread(c *result.Cost) string {
+	if c == nil || len(c.Rounds) < 2 {
+		return ""
+	}
+	low, high := c.Spread()
+	return Count(int64(low)) + " to " + Count(int64(high))
+}
+
 // Loss is the longest loss of a mode: "-" when nothing is proved about it.
 func Loss(l result.Loss) string {
 	switch {
