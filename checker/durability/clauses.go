@@ -1,6 +1,7 @@
 package durability
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -61,6 +62,18 @@ func writtenBefore(ep *history.Epoch, end int64) int64 {
 		}
 	}
 	return before
+}
+
+// BlockedFor is for how long, from one instant to another, the server could not write its log.
+func BlockedFor(ep *history.Epoch, from, to time.Duration) (total time.Duration) {
+	blocked := slices.Clone(ep.Blocked)
+	slices.SortFunc(blocked, func(a, b history.Interval) int { return cmp.Compare(a.From, b.From) })
+	for _, b := range blocked { // from moves on, so that none counts twice
+		if begin, end := max(b.From, from), min(b.To, to); begin < end {
+			total, from = total+end-begin, end
+		}
+	}
+	return total
 }
 
 func snapshotBefore(ep *history.Epoch, end int64, mustBeDurable bool) int64 {

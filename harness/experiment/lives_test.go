@@ -138,3 +138,26 @@ func TestALimitOfMemoryIsNoRefusal(t *testing.T) {
 	require.True(t, outOfMemory(x, oom))
 	require.False(t, outOfMemory(x, "MISCONF Errors writing to the AOF file: No space left on device"))
 }
+
+// TestWriteBackCountsFromTheWrite: what the disk refused for longer than the kernel takes to write
+// back had not been given to the kernel; what had been must be there.
+func TestWriteBackCountsFromTheWrite(t *testing.T) {
+	sim := NewSimulator()
+	defer sim.Close()
+	for text, want := range map[string]result.Verdict{
+		"at 5s: fail write(*.incr.aof) ENOSPC for 43s\nat 49s: power-cut n1 keep none": result.Holds,
+		"at 49s: power-cut n1 keep none":                                               result.Violated, // with a disk that never writes back
+	} {
+		p, err := plan.Parse("plan 1\n" + text)
+		require.NoError(t, err)
+		x := &Experiment{Mode: mode(t, "no"), Crash: PowerLoss(), Workload: workloads.Default(), Personality: "ext4", Profile: "cloud-ssd", Seed: 1, Plan: p}
+		if want == result.Violated {
+			x.Plants, err = ParsePlants("disk-never-writes-back")
+			require.NoError(t, err)
+		}
+		x.Workload.Rate, x.Mode.Span = 4, 50*time.Second
+		o, err := sim.Run(x, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, o.Verdict, "%s: %v %s", text, o.Anomalies, o.Why)
+	}
+}
