@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/torntail/torntail/harness/saved"
@@ -13,6 +14,7 @@ import (
 	"github.com/torntail/torntail/internal/inside"
 	"github.com/torntail/torntail/reports/formats"
 	"github.com/torntail/torntail/reports/github"
+	"github.com/torntail/torntail/reports/html"
 	"github.com/torntail/torntail/reports/markdown"
 	"github.com/torntail/torntail/reports/model"
 	"github.com/torntail/torntail/reports/result"
@@ -31,13 +33,18 @@ func (c *reportCmd) Help() string {
 	}
 	return `Writes ` + strings.Join(files, ", ") + ` from what run, suite, policies, explore,
 splitbrain or fidelity have saved: after an upgrade of torntail, or of a result that
-was made elsewhere. Exit status: that of the result. Examples:
+was made elsewhere. Exit status: that of the result. Of a directory of report directories it
+writes index.html, a page over all of them with search. Examples:
 
   torntail report torntail-out/20260102-030405
+  torntail report torntail-out
   torntail report artifacts/result.json --out pages`
 }
 
 func (c *reportCmd) Run(a *app) error {
+	if below := reportsBelow(c.Dir); len(below) > 0 {
+		return c.index(a, below)
+	}
 	found, err := loadFound(c.Dir)
 	if err != nil {
 		return usage(err)
@@ -78,6 +85,60 @@ func (c *reportCmd) Run(a *app) error {
 	}
 	return exit(m)
 }
+
+// reportsBelow are the report directories in one that is none itself.
+func reportsBelow(dir string) (below []string) {
+	hasReport := func(dir string) bool {
+		return slices.ContainsFunc(foundFiles, func(name string) bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil })
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || hasReport(dir) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.IsDir() && hasReport(filepath.Join(dir, e.Name())) {
+			below = append(below, e.Name())
+		}
+	}
+	return below
+}
+
+// index writes a page over the reports below a directory. One that cannot be read is named, and
+// left out.
+func (c *reportCmd) index(a *app, below []string) error {
+	out := c.Out
+	if out == "" {
+		out = c.Dir
+	} else if filepath.Clean(out) != filepath.Clean(c.Dir) {
+		return usage(errors.New("--out: an index is written where its reports are"))
+	}
+	path := filepath.Join(out, indexFile)
+	if err := inside.Check(out, path); err != nil {
+		return usage(err)
+	}
+	var runs []html.Run
+	for _, name := range below {
+		dir := filepath.Join(c.Dir, name)
+		found, err := loadFound(dir)
+		var m *model.Report
+		if err == nil {
+			m, err = found.report(dir)
+		}
+		if err != nil {
+			fmt.Fprintf(a.stderr, "torntail: left out: %s\n", oneLine(err))
+			continue
+		}
+		runs = append(runs, html.Run{Dir: name, Report: m})
+	}
+	if err := atomicfile.Write(path, func(w io.Writer) error { return html.WriteIndex(w, runs) }); err != nil {
+		return usage(err)
+	}
+	fmt.Fprintln(a.stdout, path)
+	return nil
+}
+
+// indexFile is a page over the reports of a directory.
+const indexFile = "index.html"
 
 // exit is the exit status of a report.
 func exit(m *model.Report) error {

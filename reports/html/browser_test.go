@@ -264,6 +264,34 @@ func TestInTheBrowser(t *testing.T) {
 		b.do(emulation.ClearDeviceMetricsOverride())
 	})
 
+	t.Run("an index of a thousand reports is searched as one types", func(t *testing.T) {
+		var runs []Run
+		for i := range 1000 {
+			r := &model.Report{Header: result.Header{Command: fmt.Sprintf("torntail run --seed %d", i)}, Sections: []model.Section{{Entries: []model.Entry{
+				{Labels: []string{"always"}, Target: "engine", Verdict: []result.Verdict{result.Holds, result.Violated}[i%2]}}}}}
+			runs = append(runs, Run{Dir: fmt.Sprintf("run-%d <b>", i), Report: r})
+		}
+		for _, width := range []int64{390, 1280} {
+			b.do(emulation.SetDeviceMetricsOverride(width, 900, 1, false))
+			var page strings.Builder
+			require.NoError(t, WriteIndex(&page, runs))
+			b.open(page.String())
+			require.LessOrEqual(t, eval[int](b, `document.documentElement.scrollWidth`), int(width), "scrolls sideways")
+			require.Equal(t, "1000 of 1000", eval[string](b, `document.getElementById("count").textContent`))
+			for _, scheme := range []string{"light", "dark"} {
+				b.do(theme(scheme))
+				require.Empty(t, eval[[]string](b, faint), "%d pixels, %s", width, scheme)
+			}
+			eval[bool](b, `(() => { const w = document.getElementById("words"); w.value = "seed 77"; w.dispatchEvent(new Event("input")); return true; })()`)
+			require.Equal(t, "19 of 1000", eval[string](b, `document.getElementById("count").textContent`))
+			eval[bool](b, `(() => { const v = document.getElementById("verdict"); v.value = "violated"; v.dispatchEvent(new Event("change")); return true; })()`)
+			require.Equal(t, "14 of 1000", eval[string](b, `document.getElementById("count").textContent`))
+			require.Equal(t, 14, eval[int](b, `[...document.querySelectorAll("tbody tr")].filter((x) => x.checkVisibility()).length`))
+			b.quiet()
+		}
+		b.do(emulation.ClearDeviceMetricsOverride())
+	})
+
 	t.Run("ten thousand crashes", func(t *testing.T) {
 		page := write(t, tenThousand())
 		require.Less(t, len(page), 300_000)
