@@ -19,15 +19,23 @@ type commandStats struct {
 
 // of is what is counted of a command.
 func (s *stats) of(cmd *command) *commandStats {
-	one := s.byCommand[cmd]
+	one := s.counted(cmd)
 	if one == nil {
 		if s.byCommand == nil {
-			s.byCommand = make(map[*command]*commandStats)
+			s.byCommand = make([]*commandStats, commandCount)
 		}
 		one = new(commandStats)
-		s.byCommand[cmd] = one
+		s.byCommand[cmd.id] = one
 	}
 	return one
+}
+
+// counted is of for who only reads: nil when nothing is counted yet.
+func (s *stats) counted(cmd *command) *commandStats {
+	if s.byCommand == nil {
+		return nil
+	}
+	return s.byCommand[cmd.id]
 }
 
 // failure counts an error reply by its code, the first word of msg (redis 7.0.15
@@ -58,7 +66,7 @@ func (s *Server) infoCommandStats(t *infoText) {
 		return
 	}
 	tell := func(cmd *command) {
-		one := s.stats.byCommand[cmd]
+		one := s.stats.counted(cmd)
 		if one == nil {
 			return
 		}

@@ -20,7 +20,7 @@ func latencyHistogram(s *Server, c *Session, argv [][]byte) {
 	var of []*command
 	with := func(cmd *command) {
 		for _, cmd := range append([]*command{cmd}, cmd.sub...) {
-			if one := s.stats.byCommand[cmd]; one != nil && one.times.total > 0 {
+			if one := s.stats.counted(cmd); one != nil && one.times.total > 0 {
 				of = append(of, cmd)
 			}
 		}
@@ -37,7 +37,7 @@ func latencyHistogram(s *Server, c *Session, argv [][]byte) {
 	}
 	c.mapOf(len(of))
 	for _, cmd := range of {
-		times := &s.stats.byCommand[cmd].times
+		times := &s.stats.counted(cmd).times
 		c.bulkText(cmd.fullName)
 		c.mapOf(2)
 		c.bulkText("calls")
@@ -58,7 +58,7 @@ func (s *Server) infoLatencyStats(t *infoText) {
 	}
 	for _, top := range s.commands() {
 		for _, cmd := range append([]*command{top}, top.sub...) {
-			one := s.stats.byCommand[cmd]
+			one := s.stats.counted(cmd)
 			if one == nil || one.times.total == 0 {
 				continue
 			}

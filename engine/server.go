@@ -10,8 +10,9 @@
 // they read as a batch, and wait. A turn of Run takes every batch that waits,
 // executes all of them, lets the persistence manager write and sync, and only
 // then wakes the connection tasks to send their replies: group commit, with the
-// guarantee of appendfsync always. On real sockets one task reads all
-// connections: commands are executed in the order in which they arrive.
+// guarantee of appendfsync always. On real sockets the main task reads the
+// connections itself, where it waits: commands are executed in the order in which
+// they arrive (Options.Wait).
 package engine
 
 import (
@@ -64,6 +65,10 @@ type Options struct {
 	Spawn persist.Spawn
 	// Bus are the addresses on which a node of a cluster listens to others.
 	Bus []string
+	// Wait is what the main task waits on, and another task signals when it has something for
+	// it; nil: a condition of Env. A wait hands over what clients have sent (see Submit); one of
+	// no time does so too, and comes between two turns when there is something to do.
+	Wait env.Cond
 	// Yield lets the tasks that read connections have their turn while the main
 	// task loads data; nil: clients are not served before that has ended.
 	Yield func()
@@ -172,7 +177,7 @@ type stats struct {
 	unexpected     int64 // of errors, those that no client was sent
 	// errorsBefore is how many there were when failedSince was last called.
 	errorsBefore int64
-	byCommand    map[*command]*commandStats
+	byCommand    []*commandStats  // by command.id; nil: nothing is counted yet
 	byCode       map[string]int64 // of errors
 	input        int64            // bytes
 	output       int64            // bytes
@@ -194,7 +199,9 @@ func New(o Options) *Server {
 	if s.o.Log == nil {
 		s.o.Log = func(byte, string) {}
 	}
-	s.wake = s.env.NewCond()
+	if s.wake = o.Wait; s.wake == nil {
+		s.wake = s.env.NewCond()
+	}
 	s.started = s.env.Now()
 	s.tickClock()
 	s.firstClock = s.clock
@@ -277,8 +284,13 @@ func (s *Server) Run() int {
 			if d := s.nextCron - s.env.Now(); d > 0 {
 				s.wake.WaitFor(d)
 			}
+		} else if s.o.Wait != nil {
+			s.wake.WaitFor(0)
 		}
 		cronDue := s.endIsDue() || s.env.Now() >= s.nextCron
+		if s.o.Wait != nil {
+			s.runJobs() // before the turn: a job that loads data serves those who are pending
+		}
 		s.turn, s.pending = s.pending, s.turn[:0]
 		writers := 0
 		s.runJobs()

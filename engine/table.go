@@ -61,6 +61,7 @@ type command struct {
 	sub   []*command
 	spec  *spec.Command
 	acl   int // see acl.ID
+	id    int // from 0, of subcommands too
 	// arbitraryKeys: the keys it deletes because they have expired are no
 	// transaction (CMD_TOUCHES_ARBITRARY_KEYS).
 	arbitraryKeys bool
@@ -87,7 +88,11 @@ func (cmd *command) findSub(name []byte) *command {
 var (
 	commands    map[string]*command
 	commandList []*command // by name
-	execCmd     *command
+	// commandCount is how many there are, with subcommands.
+	commandCount int
+	// commandTable has those that are no subcommands at the hash of their names, or behind it.
+	commandTable [1024]*command
+	execCmd      *command
 )
 
 // longestName is the longest command name there is.
@@ -99,13 +104,33 @@ func findCommand(name []byte) *command {
 	if len(name) > longestName || len(name) > len(buf) {
 		return nil
 	}
+	hash := uint32(0)
 	for i, ch := range name {
 		if ch >= 'A' && ch <= 'Z' {
 			ch += 'a' - 'A'
 		}
 		buf[i] = ch
+		hash = hash*31 + uint32(ch)
 	}
-	return commands[string(buf[:len(name)])]
+	lower := buf[:len(name)]
+	for at := hash % uint32(len(commandTable)); ; at = (at + 1) % uint32(len(commandTable)) {
+		if cmd := commandTable[at]; cmd == nil || cmd.name == string(lower) {
+			return cmd
+		}
+	}
+}
+
+// enterCommand puts a command into commandTable, which is never full.
+func enterCommand(cmd *command) {
+	hash := uint32(0)
+	for _, ch := range []byte(cmd.name) {
+		hash = hash*31 + uint32(ch)
+	}
+	at := hash % uint32(len(commandTable))
+	for commandTable[at] != nil {
+		at = (at + 1) % uint32(len(commandTable))
+	}
+	commandTable[at] = cmd
 }
 
 // nameCommands follows rename-command.
@@ -160,7 +185,8 @@ func init() {
 
 // addCommand puts a command into the table, and the command whose subcommand it is.
 func addCommand(e entry, known map[string]*spec.Command) *command {
-	cmd := &command{name: e.name, fullName: e.name, arity: e.arity, flags: e.flags, run: e.run, spec: known[e.name], acl: acl.ID(e.name)}
+	cmd := &command{name: e.name, fullName: e.name, arity: e.arity, flags: e.flags, run: e.run, spec: known[e.name], acl: acl.ID(e.name), id: commandCount}
+	commandCount++
 	if cmd.spec == nil {
 		cmd.spec = &spec.Command{Name: e.name, Arity: e.arity, Flags: []string{"admin"}}
 	}
@@ -176,6 +202,7 @@ func addCommand(e entry, known map[string]*spec.Command) *command {
 	top, sub, isSub := strings.Cut(e.name, "|")
 	if !isSub {
 		commands[top] = cmd
+		enterCommand(cmd)
 		longestName = max(longestName, len(top))
 		return cmd
 	}

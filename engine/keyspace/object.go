@@ -147,8 +147,13 @@ func (o *Object) Shared() (n int64, ok bool) {
 	if o.Kind != String || o.form != formAuto || len(o.Str) > 4 {
 		return 0, false
 	}
-	n, ok = CanonicalInt(o.Str)
-	return n, ok && n >= 0 && n < sharedIntegers
+	for _, digit := range o.Str { // every string that is used comes by here
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(digit-'0')
+	}
+	return n, len(o.Str) == 1 || len(o.Str) > 1 && o.Str[0] != '0'
 }
 
 // CanonicalInt returns the integer whose decimal form b is, byte for byte

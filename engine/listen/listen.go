@@ -185,7 +185,7 @@ type runner struct {
 	env       *osenv.Env
 	server    *engine.Server
 	clients   *clients
-	serving   sync.WaitGroup // those who accept clients, and who reads them
+	serving   sync.WaitGroup // those who accept clients
 	dir       string
 }
 
@@ -207,6 +207,11 @@ func (r *runner) run(dir string) int {
 	// The main task of the engine is this goroutine.
 	r.env.Enter()
 	defer r.env.Leave()
+	var err error
+	if r.clients, err = newClients(r.env); err != nil {
+		r.log.line(persist.Warning, "Failed creating the event loop. Error message: '"+err.Error()+"'")
+		return 1
+	}
 	var spawn persist.Spawn
 	if r.o.Child != nil {
 		spawn = r.spawn
@@ -227,14 +232,13 @@ func (r *runner) run(dir string) int {
 		Reach:      func(dir string) (vfs.FS, error) { return r.env.FS(osfs.New(dir)), nil },
 		Spawn:      spawn,
 		Usage:      usage,
-		Yield: func() {
-			r.env.Leave()
-			runtime.Gosched()
-			r.env.Enter()
-		},
+		Wait:       r.clients,
+		Yield:      func() { r.clients.WaitFor(0) },
 	})
+	r.clients.server = r.server
 	if o := r.o.Config; o.ClusterEnabled && cluster.BusPort(o) > 65535 {
 		r.log.line(persist.Warning, "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. Your Redis port number must be 55535 or less.")
+		r.clients.stop()
 		return 1
 	}
 	r.log.line(persist.Warning, "Server initialized")
@@ -242,11 +246,6 @@ func (r *runner) run(dir string) int {
 	defer stopSignals()
 
 	r.dir = dir
-	var err error
-	if r.clients, err = newClients(r.env, r.server); err != nil {
-		r.log.line(persist.Warning, "Failed creating the event loop. Error message: '"+err.Error()+"'")
-		return 1
-	}
 	// Clients are let in at once: while the data are loaded they are told so.
 	var addrs []string
 	for _, l := range r.listeners {
@@ -254,12 +253,11 @@ func (r *runner) run(dir string) int {
 	}
 	r.clients.unix = r.o.Config.Unixsocket
 	r.accept(r.listeners)
-	r.serving.Go(r.clients.serve)
 	code := r.loadAndServe(addrs)
 	r.server.Close()
 	closeAll(r.listeners)
 	r.clients.stop()
-	// Who serves them needs the lock to end their sessions.
+	// Who accepts them needs the lock to notice.
 	r.env.Leave()
 	r.serving.Wait()
 	r.env.Enter()

@@ -2,4 +2,9 @@
 
 package listen
 
-func newReadiness() (readiness, error) { return newWatchers(), nil }
+import "golang.org/x/sys/unix"
+
+func newReadiness() (readiness, error) { return newPolled() }
+
+func readSocket(fd int, b []byte) (int, error)  { return unix.Read(fd, b) }
+func writeSocket(fd int, b []byte) (int, error) { return unix.Write(fd, b) }

@@ -7,7 +7,9 @@ package osenv
 import (
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/torntail/torntail/faults/env"
@@ -16,7 +18,7 @@ import (
 // Env is one node's environment. Its methods may be called only by its own
 // tasks, or between Enter and Leave.
 type Env struct {
-	mu    sync.Mutex
+	mu    exclusion
 	node  string
 	start time.Time
 	rng   *rand.Rand
@@ -47,6 +49,33 @@ func (e *Env) Enter() { e.mu.Lock() }
 
 // Leave ends what Enter began.
 func (e *Env) Leave() { e.mu.Unlock() }
+
+// GiveWay lets the tasks that wait for their turn have it, if there are any: a task that
+// makes no call that does so for long calls it now and then.
+func (e *Env) GiveWay() {
+	if e.mu.waiting.Load() > 0 {
+		e.mu.Unlock()
+		runtime.Gosched()
+		e.mu.Lock()
+	}
+}
+
+// exclusion is a mutex that knows whether anybody waits for it.
+type exclusion struct {
+	mu      sync.Mutex
+	waiting atomic.Int32
+}
+
+func (x *exclusion) Lock() {
+	if x.mu.TryLock() {
+		return
+	}
+	x.waiting.Add(1)
+	x.mu.Lock()
+	x.waiting.Add(-1)
+}
+
+func (x *exclusion) Unlock() { x.mu.Unlock() }
 
 // Node implements env.Env.
 func (e *Env) Node() string { return e.node }
