@@ -363,6 +363,8 @@ func TestSavePointWithoutChanges(t *testing.T) {
 		p := k.start(t, "--save", "1 0")
 		p.eventually("it has saved twice of itself", func() bool { n, _ := strconv.Atoi(p.info("rdb_saves")); return n >= 2 })
 		assert.Contains(t, p.log(), "0 changes in 1 seconds. Saving...")
+		p.do("CONFIG", "SET", "save", "")
+		p.eventually("nobody writes into what is removed", func() bool { return p.info("rdb_bgsave_in_progress") == "0" })
 	}
 }
 
