@@ -92,9 +92,11 @@ bench-mount: ## redis-server on the fault disk, against the host's file system a
 	@scripts/setup
 	$(GO) test -run '^$$' -bench 'RedisOnMount' -benchtime 1x -timeout 1h ./harness/mount
 
+# bin/bench-engine-COMMIT.jsonl remembers what is measured: what was interrupted is taken up again.
 bench-engine: ## the engine beside redis-server: CPU of commands, peak memory, saving and loading; ROUNDS alternating rounds
 	@scripts/setup --tests
-	TORNTAIL_SPEED=$(ROUNDS) $(GO) test -count=1 -timeout 2h -v -run TestSpeedBesideRedis ./engine/listen
+	@mkdir -p bin
+	TORNTAIL_SPEED=$(ROUNDS) TORNTAIL_PROGRESS=$(CURDIR)/bin/bench-engine-$$(git rev-parse HEAD).jsonl $(GO) test -count=1 -timeout 2h -v -run TestSpeedBesideRedis ./engine/listen
 
 prove: ## no false alarm over PROVE_SEEDS seeds of the correct engine; 50 times as many experiments in one process
 	TORNTAIL_SEEDS=$(PROVE_SEEDS) $(GO) test -count=1 -timeout 4h -v -run 'TestNoFalseAlarm|TestAlwaysLosesNothing|TestExperimentsDoNotGrowTheProcess' ./harness/campaign
