@@ -170,7 +170,7 @@ func (c *runCmd) Run(a *app) error {
 // progress: from firstFrom crashes of each pair on, after firstRuns.
 const (
 	firstFrom = 100
-	firstRuns = 10
+	firstRuns = 5
 )
 
 // firstLook prints the table of the first crashes of each pair. These are run again with all
