@@ -513,7 +513,9 @@ func (s *Server) addTo(c *Session, argv [][]byte, by int64) {
 		return
 	}
 	n += by
-	s.ks.DB(c.db).Replace(key, keyspace.StringObject(strconv.AppendInt(make([]byte, 0, 20), n, 10)))
+	var digits [20]byte
+	text := strconv.AppendInt(digits[:0], n, 10)
+	s.ks.DB(c.db).Replace(key, keyspace.StringObject(append(make([]byte, 0, len(text)), text...))) // no room that stays empty
 	s.touch(c.db, key)
 	s.notify(config.StringEvents, "incrby", c.db, key)
 	s.propagate(c, 1, argv)
