@@ -71,6 +71,16 @@ func (db *DB) Get(key []byte) *Object {
 	return &db.at(n).obj
 }
 
+// mostUnexpected is how many keys a database may get without having been told to expect them.
+const mostUnexpected = 1000
+
+// Expect says that about so many keys will be added: an empty database makes room for them.
+func (db *DB) Expect(keys int) {
+	if len(db.index) == 0 && keys > mostUnexpected {
+		db.index = make(map[string]uint32, keys)
+	}
+}
+
 // Set stores a value and removes the key's expiry time if it has one. It
 // reports whether the key is new.
 func (db *DB) Set(key []byte, o Object) bool {

@@ -56,9 +56,13 @@ func (m *Manager) readRDB(file string, f io.ReaderAt, size int64, base bool) (en
 	end, err = keyspace.LoadRDB(&r, file, f, size, rdb.ReadOptions{
 		Checksum:  c.RdbChecksum,
 		Databases: keyspace.Databases,
-		Aux:       m.loadedPlaceField,
-		Progress:  m.rdbProgress(),
-		Function:  m.loadFunction,
+		Size: func(db int, keys uint64) {
+			const least = 24 // bytes that most keys take in the file, which may say anything
+			m.o.Keyspace.DB(db).Expect(int(min(keys, uint64(max(size, 0))/least)))
+		},
+		Aux:      m.loadedPlaceField,
+		Progress: m.rdbProgress(),
+		Function: m.loadFunction,
 	}, &c.Limits, func(e *rdb.Entry, o keyspace.Object) error {
 		if !keepOld && e.ExpireAtMs != 0 && e.ExpireAtMs < now {
 			m.loadedOld++

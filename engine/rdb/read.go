@@ -21,6 +21,8 @@ type ReadOptions struct {
 	Aux func(name, value string)
 	// Database is told of each number of a database that keys follow for, if not nil.
 	Database func(n int)
+	// Size is told of how many keys a database has, as the file says, if not nil.
+	Size func(db int, keys uint64)
 	// Function takes over each library of functions, if not nil. A text says why it
 	// cannot be.
 	Function func(code string) (wrong string)
@@ -106,8 +108,11 @@ func (r *Reader) all() {
 				r.o.Database(next.DB)
 			}
 		case opResizeDB:
+			keys := r.Len("a database size")
 			r.Len("a database size")
-			r.Len("a database size")
+			if r.err == nil && r.o.Size != nil {
+				r.o.Size(next.DB, keys)
+			}
 		case opAux:
 			r.aux()
 		case opSlotInfo:
