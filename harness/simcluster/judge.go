@@ -111,7 +111,8 @@ func lost(h *history.History) (first string, n int) {
 
 // needlessSync finds a full synchronisation that nothing called for. Where masters
 // are killed and never cut off, a promoted replica is ahead of nobody and behind
-// nobody that matters: only a server that comes back from the dead needs everything.
+// nobody that matters: only a server that comes back from the dead needs everything, and one
+// whose promotion a Sentinel has called off.
 func (c *Simulator) needlessSync(out *splitbrain.Outcome) (splitbrain.Finding, bool) {
 	restarts := int64(0)
 	for i := range c.s.Plan.Statements {
@@ -126,9 +127,14 @@ func (c *Simulator) needlessSync(out *splitbrain.Outcome) (splitbrain.Finding, b
 	if restarts == 0 {
 		return splitbrain.Finding{}, false
 	}
+	for i := range out.History.Events {
+		if out.History.Events[i].Kind == history.Resumed {
+			restarts++
+		}
+	}
 	for i := 1; i < c.s.Topology.Servers; i++ { // the first master has synchronised everybody
 		if did := c.spare[i].Server().Replicated(); did.Master && did.FullSyncs > restarts {
-			return splitbrain.Finding{Anomaly: "full-sync", Text: fmt.Sprintf("%s sent everything %d times, and %d servers had come back without their place", splitbrain.Server(i), did.FullSyncs, restarts)}, true
+			return splitbrain.Finding{Anomaly: "full-sync", Text: fmt.Sprintf("%s sent everything %d times, and %d servers had come back without their place, or been promoted in vain", splitbrain.Server(i), did.FullSyncs, restarts)}, true
 		}
 	}
 	return splitbrain.Finding{}, false
