@@ -27,7 +27,7 @@ func (r *Run) Dump(c *Conn, timeout time.Duration) (state history.State, err err
 }
 
 // Value returns the run's own string for a value that it has written, without its filler.
-func (r *Run) Value(b []byte) string { return r.tokens.Parse(b, r.spec.ValueSize) }
+func (r *Run) Value(b []byte) string { return r.tokens.Parse(b, r.size()) }
 
 // Key returns the run's own string for a key that it uses.
 func (r *Run) Key(b []byte) string {

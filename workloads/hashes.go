@@ -3,18 +3,43 @@ package workloads
 import "github.com/torntail/torntail/checker/history"
 
 func init() {
-	register("hashes", workload{about: "HSET of unique values to a few fields and HGETALL over a few hashes", step: (*Client).hashStep,
-		read: history.ReadHash, sends: []history.Kind{history.HashSet}})
+	register("hashes", workload{about: "HSET of unique values, HINCRBY, HDEL, HGET and HGETALL over a few hashes, one of them large", step: (*Client).hashStep,
+		read: history.ReadHash, sends: []history.Kind{history.HashSet, history.HashIncr, history.HashRemove, history.HashGet}})
 }
 
-// hashFields is how many fields a hash has at most: few, so that they are written again.
-const hashFields = 4
+// Members that a key of a type has at most: few, so that they are written again, and of the
+// first key more than fit its small encoding (hash-max-listpack-entries, set-max-listpack-entries
+// and zset-max-listpack-entries are 128 in redis.conf 7.0).
+const (
+	fewMembers  = 4
+	manyMembers = 160
+)
 
-// hashStep sets a field of a hash to a unique value, or reads a whole hash.
-func (c *Client) hashStep() {
-	if key := c.key(); c.reads() {
-		c.read(key)
-	} else {
-		c.ask(history.Op{Kind: history.HashSet, Key: key, Value: c.token(), More: &history.More{Offset: -1, Field: "f" + itoa(c.draw(hashFields))}})
+// member draws the name of one of a key's members.
+func (c *Client) member(key string) string {
+	if key == c.run.keys[0] {
+		return "f" + itoa(c.draw(manyMembers))
 	}
+	return "f" + itoa(c.draw(fewMembers))
+}
+
+// hashStep does one of the things that are done to a hash. Fields that count have names of
+// their own: what is set is no number.
+func (c *Client) hashStep() {
+	key := c.key()
+	op := history.Op{Kind: history.HashSet, Key: key, More: &history.More{Offset: -1, Field: c.member(key)}}
+	switch what := c.draw(100); {
+	case c.reads() && what < 50:
+		c.read(key)
+		return
+	case c.reads():
+		op.Kind = history.HashGet
+	case what < 70:
+		op.Value = c.token()
+	case what < 85:
+		op.Kind, op.Value, op.More.Field = history.HashIncr, itoa(1+c.draw(9)), "n"+op.More.Field
+	default:
+		op.Kind = history.HashRemove
+	}
+	c.ask(op)
 }

@@ -34,10 +34,12 @@ var Abilities = []struct {
 	Name  string
 	kinds []history.Kind
 }{
-	{"strings", []history.Kind{history.Read, history.Write}},
+	{"strings", []history.Kind{history.Read, history.Write, history.Delete, history.Incr, history.StringAppend, history.SetRange, history.GetDelete, history.SetBit, history.GetBit}},
 	{"lists", []history.Kind{history.ReadList, history.Append}},
-	{"sets", []history.Kind{history.ReadSet, history.SetAdd}},
-	{"hashes", []history.Kind{history.ReadHash, history.HashSet}},
+	{"sets", []history.Kind{history.ReadSet, history.SetAdd, history.SetRemove, history.SetHas}},
+	{"hashes", []history.Kind{history.ReadHash, history.HashSet, history.HashGet, history.HashIncr, history.HashRemove}},
+	{"sorted-sets", []history.Kind{history.ReadSorted, history.SortedAdd, history.SortedIncr, history.SortedRemove, history.SortedScore, history.SortedPop}},
+	{"streams", []history.Kind{history.ReadStream, history.StreamAdd, history.StreamRemove}},
 	{"transactions", []history.Kind{history.Txn}},
 	{"expiry", []history.Kind{history.Expire}},
 }
@@ -50,14 +52,40 @@ type command struct {
 
 // commands are those that workloads send, by the kind of operation. Another is a row.
 var commands = [history.LastKind + 1]command{
-	history.Read:     {func(c *Conn, op *history.Op, _ int) { c.words("GET", op.Key) }, aValue},
-	history.Write:    {askSet, isOK},
+	history.Read:         {func(c *Conn, op *history.Op, _ int) { c.words("GET", op.Key) }, aValue},
+	history.Write:        {askSet, isOK},
+	history.Delete:       {func(c *Conn, op *history.Op, _ int) { c.words("DEL", op.Key) }, result},
+	history.Incr:         {func(c *Conn, op *history.Op, _ int) { c.words("INCRBY", op.Key, op.Value) }, result},
+	history.StringAppend: {func(c *Conn, op *history.Op, _ int) { c.words("APPEND", op.Key, op.Value) }, result},
+	history.SetRange:     {func(c *Conn, op *history.Op, _ int) { c.words("SETRANGE", op.Key, index(op), op.Value) }, result},
+	history.GetDelete:    {func(c *Conn, op *history.Op, _ int) { c.words("GETDEL", op.Key) }, aValue},
+	history.SetBit:       {func(c *Conn, op *history.Op, _ int) { c.words("SETBIT", op.Key, index(op), op.Value) }, result},
+	history.GetBit:       {func(c *Conn, op *history.Op, _ int) { c.words("GETBIT", op.Key, index(op)) }, aValue},
+
 	history.ReadList: {func(c *Conn, op *history.Op, _ int) { c.words("LRANGE", op.Key, "0", "-1") }, values},
 	history.Append:   {func(c *Conn, op *history.Op, size int) { c.add("RPUSH", op, size) }, result},
-	history.ReadSet:  {func(c *Conn, op *history.Op, _ int) { c.words("SMEMBERS", op.Key) }, values},
-	history.SetAdd:   {func(c *Conn, op *history.Op, size int) { c.add("SADD", op, size) }, result},
-	history.ReadHash: {func(c *Conn, op *history.Op, _ int) { c.words("HGETALL", op.Key) }, values},
-	history.HashSet:  {func(c *Conn, op *history.Op, size int) { c.add("HSET", op, size) }, result},
+
+	history.ReadSet:   {func(c *Conn, op *history.Op, _ int) { c.words("SMEMBERS", op.Key) }, values},
+	history.SetAdd:    {func(c *Conn, op *history.Op, size int) { c.add("SADD", op, size) }, result},
+	history.SetRemove: {func(c *Conn, op *history.Op, size int) { c.add("SREM", op, size) }, result},
+	history.SetHas:    {func(c *Conn, op *history.Op, size int) { c.add("SISMEMBER", op, size) }, result},
+
+	history.ReadHash:   {func(c *Conn, op *history.Op, _ int) { c.words("HGETALL", op.Key) }, values},
+	history.HashSet:    {func(c *Conn, op *history.Op, size int) { c.add("HSET", op, size) }, result},
+	history.HashGet:    {func(c *Conn, op *history.Op, _ int) { c.words("HGET", op.Key, op.More.Field) }, aValue},
+	history.HashIncr:   {func(c *Conn, op *history.Op, _ int) { c.words("HINCRBY", op.Key, op.More.Field, op.Value) }, result},
+	history.HashRemove: {func(c *Conn, op *history.Op, _ int) { c.words("HDEL", op.Key, op.More.Field) }, result},
+
+	history.ReadSorted:   {func(c *Conn, op *history.Op, _ int) { c.words("ZRANGE", op.Key, "0", "-1", "WITHSCORES") }, values},
+	history.SortedAdd:    {func(c *Conn, op *history.Op, _ int) { c.words("ZADD", op.Key, op.More.Score, op.Value) }, result},
+	history.SortedIncr:   {func(c *Conn, op *history.Op, _ int) { c.words("ZINCRBY", op.Key, op.More.Score, op.Value) }, result},
+	history.SortedRemove: {func(c *Conn, op *history.Op, _ int) { c.words("ZREM", op.Key, op.Value) }, result},
+	history.SortedScore:  {func(c *Conn, op *history.Op, _ int) { c.words("ZSCORE", op.Key, op.Value) }, aValue},
+	history.SortedPop:    {askSortedPop, values},
+
+	history.ReadStream:   {func(c *Conn, op *history.Op, _ int) { c.words("XRANGE", op.Key, "-", "+") }, values},
+	history.StreamAdd:    {askStreamAdd, result},
+	history.StreamRemove: {func(c *Conn, op *history.Op, _ int) { c.words("XDEL", op.Key, op.More.Entry) }, result},
 }
 
 // Has implements Protocol.
@@ -97,6 +125,26 @@ func (c *Conn) add(command string, op *history.Op, size int) {
 	if field {
 		c.Arg(op.More.Field)
 	}
+	c.argPadded(op.Value, size)
+}
+
+// index is the place in a string that an operation is about.
+func index(op *history.Op) string { return strconv.FormatInt(op.More.Index, 10) }
+
+func askSortedPop(c *Conn, op *history.Op, _ int) {
+	if op.More.Head {
+		c.words("ZPOPMIN", op.Key)
+	} else {
+		c.words("ZPOPMAX", op.Key)
+	}
+}
+
+func askStreamAdd(c *Conn, op *history.Op, size int) {
+	c.Begin(5)
+	c.Arg("XADD")
+	c.Arg(op.Key)
+	c.Arg("*")
+	c.Arg(op.More.Field)
 	c.argPadded(op.Value, size)
 }
 
@@ -161,11 +209,21 @@ func result(_ *Conn, a *Answer, reply redcon.RESP) { a.Result = string(reply.Dat
 
 func values(c *Conn, a *Answer, reply redcon.RESP) {
 	c.values, a.Absent = slices.Grow(c.values[:0], max(1, reply.Count)), reply.Count == 0
+	c.gather(reply)
+	a.Values = c.values
+}
+
+// gather adds the elements of an array to the values of the answer, nested ones one after the
+// other.
+func (c *Conn) gather(reply redcon.RESP) {
 	reply.ForEach(func(e redcon.RESP) bool {
-		c.values = append(c.values, e.Data)
+		if e.Type == redcon.Array {
+			c.gather(e)
+		} else {
+			c.values = append(c.values, e.Data)
+		}
 		return true
 	})
-	a.Values = c.values
 }
 
 // Command implements Protocol.

@@ -213,7 +213,7 @@ func (r *Run) dumpOther(c *Conn, timeout time.Duration, kv *history.KV) error {
 	case "string":
 		kv.Type = ""
 		err := ask(redcon.Bulk, "GET", kv.Key)
-		kv.Value = r.tokens.Parse(reply.Data, r.spec.ValueSize)
+		kv.Value = r.Value(reply.Data)
 		return err
 	case "stream":
 		return r.dumpStream(kv, ask, &reply)

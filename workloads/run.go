@@ -9,6 +9,9 @@ import (
 	"github.com/torntail/torntail/faults/env"
 )
 
+// noOp is the place of no operation.
+const noOp = -1
+
 // Run is the clients of one experiment. Reset prepares it; each client's task
 // calls Clients()[i].Run.
 type Run struct {
@@ -34,14 +37,15 @@ type Run struct {
 
 // Client is one client of a Run.
 type Client struct {
-	run     *Run
-	number  int
-	conn    Conn
-	writes  int        // tokens used
-	pending []int      // operations sent and not answered, by their places in the history, in order
-	op      history.Op // the one that is asked for or answered; here, so that it is no garbage
-	answer  Answer
-	Err     error // why it ended before it was told to; nil otherwise
+	run      *Run
+	number   int
+	conn     Conn
+	writes   int        // tokens used
+	answered int        // place in the history of the operation that was answered last, noOp: none was
+	pending  []int      // operations sent and not answered, by their places in the history, in order
+	op       history.Op // the one that is asked for or answered; here, so that it is no garbage
+	answer   Answer
+	Err      error // why it ended before it was told to; nil otherwise
 }
 
 // Reset prepares clients for one experiment against the server at addr, which speaks a
@@ -65,7 +69,7 @@ func (r *Run) Reset(e env.Env, addr string, p Protocol, spec Spec, rec *Recorder
 		r.until = e.Now() + spec.Span
 	}
 	for _, c := range r.clients[:spec.Clients] {
-		c.writes, c.pending, c.Err = 0, c.pending[:0], nil
+		c.writes, c.answered, c.pending, c.Err = 0, noOp, c.pending[:0], nil
 	}
 }
 
@@ -78,7 +82,7 @@ func (r *Run) Resume(e env.Env, span time.Duration) {
 		r.until = e.Now() + span
 	}
 	for _, c := range r.Clients() {
-		c.pending, c.Err = c.pending[:0], nil
+		c.answered, c.pending, c.Err = noOp, c.pending[:0], nil
 	}
 }
 
@@ -229,6 +233,7 @@ func (c *Client) exchange() error {
 		c.op = c.run.rec.H.Ops[id]
 		if c.answer, err = c.run.protocol.Answer(&c.conn, &c.op); err == nil {
 			c.run.replies++
+			c.answered = id
 			c.complete(id, &c.answer)
 		}
 	}
@@ -248,7 +253,7 @@ func (c *Client) complete(id int, a *Answer) {
 	case op == nil:
 	case a.Refused:
 		more(op).Err = a.Why
-	case op.Kind == history.Read:
+	case op.Kind == history.Read || op.Kind == history.HashGet || op.Kind == history.GetBit:
 		if op.Absent = a.Absent; !a.Absent {
 			op.Value = r.Value(a.Value)
 		}
@@ -261,6 +266,10 @@ func (c *Client) complete(id int, a *Answer) {
 		}
 	case a.Result != "":
 		more(op).Result = a.Result
+	case a.Absent:
+		op.Absent = true
+	case a.Value != nil:
+		more(op).Result = r.Value(a.Value)
 	}
 }
 

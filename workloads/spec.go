@@ -47,6 +47,16 @@ type workload struct {
 	step  func(c *Client)
 	read  history.Kind   // reads what a key holds
 	sends []history.Kind // the others that it needs; Expire for keys that expire
+	// bare: values have no filler, for they become parts of others.
+	bare bool
+}
+
+// size is how long the values are that the clients write.
+func (r *Run) size() int {
+	if r.does.bare {
+		return 0
+	}
+	return r.spec.ValueSize
 }
 
 // Lacks is why a store cannot have the workload: what its protocol has not; "" when it can.

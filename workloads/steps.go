@@ -32,7 +32,7 @@ func (c *Client) ask(op history.Op) {
 		return
 	}
 	c.op = op
-	c.run.protocol.Ask(&c.conn, &c.op, c.run.spec.ValueSize)
+	c.run.protocol.Ask(&c.conn, &c.op, c.run.size())
 	c.pending = append(c.pending, id)
 }
 
