@@ -257,3 +257,16 @@ func TestKilledIsSeenBeforeDeath(t *testing.T) {
 	p.WaitTree()
 	require.True(t, guard.Killed(p.Pid()), "a process that is gone")
 }
+
+// TestAConfigurationFileGoes: with its directory, which the watchdog knows of.
+func TestAConfigurationFileGoes(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	path, release, err := writeConf([]Directive{{Name: "save", Args: []string{""}}})
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "save \"\"\n", string(text))
+	require.NotEqual(t, os.TempDir(), filepath.Dir(path), "a file by itself is registered nowhere")
+	release()
+	require.NoDirExists(t, filepath.Dir(path))
+}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torntail/torntail/faults/guard"
 	"github.com/torntail/torntail/internal/redisconf"
 )
 
@@ -227,10 +228,11 @@ func (s RedisSpec) expand(addr string, port int) (path string, args, environ []s
 	}
 	conf := s.Config
 	if conf == "" && strings.Contains(strings.Join(s.Server.Command, " "), "{{conf}}") {
-		if conf, err = writeConf(list); err != nil {
+		var forget func()
+		if conf, forget, err = writeConf(list); err != nil {
 			return "", nil, nil, release, err
 		}
-		release = func() { os.Remove(conf) }
+		release = forget
 	}
 	fill := strings.NewReplacer("{{port}}", strconv.Itoa(port), "{{addr}}", addr, "{{dir}}", s.Dir, "{{conf}}", conf)
 	for _, v := range s.Server.Env {
@@ -261,23 +263,29 @@ func (s RedisSpec) commandOf() []string {
 	return s.Server.Command
 }
 
-// writeConf writes directives as a configuration file.
-func writeConf(list []Directive) (string, error) {
-	f, err := os.CreateTemp("", "torntail-*.conf")
+// writeConf writes directives as a configuration file, in a directory of its own that does not
+// outlive torntail however that ends.
+func writeConf(list []Directive) (path string, release func(), err error) {
+	g, err := guard.Default()
 	if err != nil {
-		return "", err
+		return "", nil, err
+	}
+	dir, forget, err := g.NewDir("", "torntail-conf-")
+	if err != nil {
+		return "", nil, err
+	}
+	release = func() {
+		os.RemoveAll(dir)
+		forget()
 	}
 	var conf redisconf.File
 	for _, d := range list {
 		conf.Line(d.Name, d.Args...)
 	}
-	_, err = f.WriteString(conf.String())
-	if cerr := f.Close(); err == nil {
-		err = cerr
+	path = filepath.Join(dir, "server.conf")
+	if err := os.WriteFile(path, []byte(conf.String()), 0o600); err != nil {
+		release()
+		return "", nil, err
 	}
-	if err != nil {
-		os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
+	return path, release, nil
 }
