@@ -30,7 +30,7 @@ func TestDeadlySignalsEndInOrder(t *testing.T) {
 			require.Equal(t, result.ExitInternal, code, "%v\n%s", by, &u.errs)
 			require.Regexp(t, `(?m)^goroutine \d+ \[`, u.errs.String())
 			require.Contains(t, u.errs.String(), "torntail: ended by "+unix.SignalName(s.(syscall.Signal))+"; what is known so far follows")
-			require.Regexp(t, `(?m)^  kill +[1-9].*unknown\n    interrupted before the runs were done$`, u.out.String())
+			require.Regexp(t, `(?ms)^  always, kill: interrupted before the runs were done$.*^  kill +[1-9][^\n]*unknown$`, u.out.String())
 			require.FileExists(t, filepath.Join(u.work, "out", "result.json"))
 			require.Empty(t, leftover(u.work, u.temp))
 		})
