@@ -282,7 +282,7 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 		j.unknown(DiskLog, "what was written and synced is not on record, so what had to survive is not known")
 		return
 	}
-	if j.c.Logged && j.c.Keeps != contract.KeepsAll && e.life.DiskSeen && len(e.life.LogWrites) == 0 && len(j.changes.Acked) > 0 {
+	if j.c.Logged && j.c.Keeps != contract.KeepsAll && e.life.DiskSeen && len(e.life.LogWrites) == 0 && len(j.counted.Acked) > 0 {
 		j.unknown(DiskLog, "writes were acknowledged, and not one write(2) to a file that is known as the log was seen")
 		return
 	}
@@ -308,7 +308,7 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 			Rule:  fmt.Sprintf("the sync of its directory must start within %s after a snapshot has got its name", j.c.DurableWithin),
 			Story: fmt.Sprintf("a snapshot got its name by %s\nno sync of the directory had started by %s", late.Since, late.Due)})
 	}
-	if late, ok := durability.LateSnapshot(e.life, j.c, &j.changes); late.Waited > 0 {
+	if late, ok := durability.LateSnapshot(e.life, j.c, &j.counted); late.Waited > 0 {
 		j.starved("a snapshot was late", &late)
 	} else if ok {
 		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,

@@ -104,7 +104,8 @@ type Judge struct {
 	ties    ties
 	skip    []bool // of each key: a component answers for it
 	changes durability.Changes
-	parts   []*component // what clusters do not decide of the epoch
+	counted durability.Changes // of these, what had something to do
+	parts   []*component       // what clusters do not decide of the epoch
 	e       *epoch
 	unkept  int32 // what the graph says that nobody was to lose (versions.Result.Unkept), or -1
 	steps   int64 // that searches have taken so far, of all histories
@@ -228,6 +229,7 @@ func (j *Judge) epoch(e *epoch) {
 	ops := j.h.Ops[e.from:e.to]
 	j.from = e.from
 	j.changes.Gather(ops)
+	j.counted.GatherCounted(ops)
 	j.out.Acked += len(j.changes.Acked)
 	j.refusals(e)
 

@@ -350,10 +350,16 @@ func blocked(ep *history.Epoch, from, to time.Duration) (total time.Duration) {
 type Changes struct{ Invoked, Acked []int64 }
 
 // Gather takes them from the epoch's operations. It reuses memory.
-func (c *Changes) Gather(ops []history.Op) {
+func (c *Changes) Gather(ops []history.Op) { c.gather(ops, true) }
+
+// GatherCounted takes those alone that save points count and a log has: not what had nothing to do.
+func (c *Changes) GatherCounted(ops []history.Op) { c.gather(ops, false) }
+
+func (c *Changes) gather(ops []history.Op, idle bool) {
 	c.Invoked, c.Acked = c.Invoked[:0], c.Acked[:0]
 	for i := range ops {
-		if o := &ops[i]; o.Outcome == history.OK && o.Writes() && !o.Evicts() { // which changes no count (redis 7.0.15 evict.c)
+		// Evictions change no count (redis 7.0.15 evict.c).
+		if o := &ops[i]; o.Outcome == history.OK && o.Writes() && !o.Evicts() && (idle || !o.Idle()) {
 			c.Invoked, c.Acked = append(c.Invoked, int64(o.Invoke)), append(c.Acked, int64(o.Return))
 		}
 	}

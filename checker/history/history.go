@@ -84,6 +84,22 @@ func (o *Op) Acked() bool { return o.Outcome == OK }
 // Evicts reports whether it is the server's own deletion.
 func (o *Op) Evicts() bool { return o.More != nil && o.More.Evicted }
 
+// Idle reports whether the reply says that the operation has changed nothing, because what it was
+// to take away, to add or to compare was not as it wanted: such a command is no change by any count
+// of the server's, and it is not logged (redis 7.0.15: server.dirty is left as it is).
+func (o *Op) Idle() bool {
+	if o.Outcome != OK {
+		return false
+	}
+	switch o.Kind {
+	case Delete, SetAdd, SetRemove, HashRemove, SortedRemove, ListRemove, StreamRemove, GroupAck, Expire, Persist, CAS:
+		return o.More != nil && o.More.Result == "0"
+	case Pop, ListMove, SortedPop, GetDelete:
+		return o.Absent
+	}
+	return false
+}
+
 // Writes reports whether the operation may change state.
 func (o *Op) Writes() bool {
 	if o.Kind == Txn && o.More != nil {

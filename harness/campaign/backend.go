@@ -232,7 +232,7 @@ func (onBlocks) Lacks(k *experiment.CrashKind) string {
 	switch {
 	case k.AtRest:
 		return "files at rest are in reach on the fault disk only"
-	case k.When == experiment.AfterError:
+	case k.When == experiment.AfterError, k.When == experiment.InRecovery:
 		return "which call fails cannot be chosen on a real file system (--plan 'plan 1 ... fail write(block/*) EIO' fails those of its disk)"
 	case k.When == experiment.SlowSync:
 		return "whose flush was slow cannot be told apart on a real file system (--plan 'plan 1 ... slow fsync(block/*) 2s' slows all)"

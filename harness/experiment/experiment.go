@@ -665,12 +665,18 @@ func (r *Runner) delaying() *product.Mode {
 	return &r.x.Mode
 }
 
-// acked is how many operations were acknowledged, while there has been one life alone.
+// acked is how many changes were acknowledged, while there has been one life alone.
 func (r *Runner) acked() int {
 	if len(r.hist.Epochs) > 1 {
 		return 0
 	}
-	return r.rec.Acked()
+	n := 0
+	for i := range r.hist.Ops {
+		if op := &r.hist.Ops[i]; op.Acked() && op.Writes() && !op.Idle() {
+			n++
+		}
+	}
+	return n
 }
 
 // askedFor says of the snapshots of a life which of them a replica or a command had asked for.

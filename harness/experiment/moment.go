@@ -145,7 +145,7 @@ func (m *Moment) Late(c *contract.Contract) bool {
 	if _, rename := durability.LateRename(m.life(), c); late || rename {
 		return true
 	}
-	m.changes.Gather(m.of.hist.Ops)
+	m.changes.GatherCounted(m.of.hist.Ops)
 	_, late = durability.LateSnapshot(m.life(), c, &m.changes)
 	return late
 }
