@@ -43,7 +43,7 @@ func (t MessageType) String() string {
 // Sizes of the parts of a message, in bytes, and where the fields of its head begin.
 const (
 	idLen      = 40
-	ipLen      = 46 // NET_IP_STR_LEN
+	ipLen      = 46 // NET_IP_STR_LEN, with the NUL behind the text
 	headLen    = 2256
 	gossipLen  = 104
 	publishLen = 8
@@ -178,7 +178,7 @@ func Decode(packet []byte) (*Message, error) {
 	m := &Message{
 		Type: typeOf(packet), Port: be.Uint16(packet[atPort:]),
 		CurrentEpoch: be.Uint64(packet[atCurrentEpoch:]), ConfigEpoch: be.Uint64(packet[atConfigEpoch:]), Offset: be.Uint64(packet[atOffset:]),
-		Sender: readID(packet[atSender:]), Master: readID(packet[atMaster:]), IP: readText(packet[atIP : atIP+ipLen]),
+		Sender: readID(packet[atSender:]), Master: readID(packet[atMaster:]), IP: readText(packet[atIP : atIP+ipLen-1]),
 		PlainPort: be.Uint16(packet[atPlainPort:]), BusPort: be.Uint16(packet[atBusPort:]), NodeFlags: Flags(be.Uint16(packet[atNodeFlags:])),
 		State: packet[atState], Flags: packet[atMessageFlags],
 	}
@@ -235,7 +235,7 @@ func (m *Message) decodeGossip(packet []byte) error {
 	for at := headLen; at < due; at += gossipLen {
 		g := packet[at : at+gossipLen]
 		m.Gossip = append(m.Gossip, Gossip{
-			ID: readID(g), PingSent: be.Uint32(g[gossipPing:]), PongGot: be.Uint32(g[gossipPong:]), IP: readText(g[gossipIP : gossipIP+ipLen]),
+			ID: readID(g), PingSent: be.Uint32(g[gossipPing:]), PongGot: be.Uint32(g[gossipPong:]), IP: readText(g[gossipIP : gossipIP+ipLen-1]),
 			Port: be.Uint16(g[gossipPort:]), BusPort: be.Uint16(g[gossipBus:]), Plain: be.Uint16(g[gossipPlain:]), Flags: Flags(be.Uint16(g[gossipFlags:])),
 		})
 	}
