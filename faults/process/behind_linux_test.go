@@ -41,8 +41,8 @@ func TestTheServerBehindAScript(t *testing.T) {
 		"a supervisor that never ends": {script: `while :; do redis-server "$@"; done`, wrapped: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			spec := script(t, row.script) // while nobody forks, who would hold the file open: it could not be executed
 			t.Parallel()
-			spec := script(t, row.script)
 			spec.Server.PingAlone = row.alone
 			for _, end := range []string{"kill", "term", "own"} {
 				r, err := StartRedis(t.Context(), spec)
