@@ -122,7 +122,8 @@ func TestRealNoneComesBackWithTheLastSync(t *testing.T) {
 }
 
 // TestNoneOnTheHostDisk: where nobody sees the calls to the disk, the log of the server says
-// when a BGSAVE was forked. When a SAVE was made nobody says: it is unknown.
+// when a BGSAVE was forked. When a SAVE was made nobody says: it is unknown, as a BGSAVE is that
+// the end comes upon before the log has said that it is done.
 func TestNoneOnTheHostDisk(t *testing.T) {
 	rig, err := machine.NewRig(redis.Store, needs.Program(t, "redis-server"), machine.HostDirs(""))
 	require.NoError(t, err)
@@ -130,18 +131,23 @@ func TestNoneOnTheHostDisk(t *testing.T) {
 	for ask, want := range map[string]result.Verdict{"BGSAVE": result.Holds, "SAVE": result.Unknown} {
 		r := experiment.NewRunner(rig.Machine())
 		back := 0
-		for n := range uint64(3) {
+		seen := 0
+		for n := uint64(0); n < 3 || want == result.Holds && seen == 0 && n < 20; n++ {
 			x := syncedNone(t, "kill", ask, n)
 			x.Personality = experiment.HostDisk
 			o, err := r.Run(context.Background(), x)
 			require.NoError(t, err)
-			require.Contains(t, []result.Verdict{want, result.Holds}, o.Verdict, "%s: %s %v", ask, o.Why, o.Anomalies)
+			require.Contains(t, []result.Verdict{result.Unknown, result.Holds}, o.Verdict, "%s: %s %v", ask, o.Why, o.Anomalies)
 			if o.Verdict == result.Unknown || o.FromSync != "" {
 				back++
 			}
 			if o.FromSync != "" {
 				require.Equal(t, []string{"F11"}, o.Findings)
+				seen++
 			}
+		}
+		if want == result.Holds {
+			require.Positive(t, seen, ask)
 		}
 		r.Close()
 		require.Positive(t, back, ask)
