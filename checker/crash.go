@@ -270,6 +270,20 @@ func (j *Judge) durable(e *epoch) {
 	j.promises(e, cut)
 }
 
+// lateSnapshot looks for a save point that was due; there may be none.
+func (j *Judge) lateSnapshot(e *epoch) (late durability.Lateness, ok bool) {
+	if len(j.c.SavePoints) == 0 {
+		return late, false
+	}
+	return durability.LateSnapshot(e.life, j.c, j.countedOf(e))
+}
+
+// countedOf are the changes of an epoch that save points count.
+func (j *Judge) countedOf(e *epoch) *durability.Changes {
+	j.counted.GatherCounted(j.h.Ops[e.from:e.to])
+	return &j.counted
+}
+
 // promises judges clauses (b), of the cut when there is one and anything may be
 // missing, and (c).
 func (j *Judge) promises(e *epoch, cut *durability.Cut) {
@@ -282,7 +296,7 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 		j.unknown(DiskLog, "what was written and synced is not on record, so what had to survive is not known")
 		return
 	}
-	if j.c.Logged && j.c.Keeps != contract.KeepsAll && e.life.DiskSeen && len(e.life.LogWrites) == 0 && len(j.counted.Acked) > 0 {
+	if j.c.Logged && j.c.Keeps != contract.KeepsAll && e.life.DiskSeen && len(e.life.LogWrites) == 0 && len(j.countedOf(e).Acked) > 0 {
 		j.unknown(DiskLog, "writes were acknowledged, and not one write(2) to a file that is known as the log was seen")
 		return
 	}
@@ -308,7 +322,7 @@ func (j *Judge) promises(e *epoch, cut *durability.Cut) {
 			Rule:  fmt.Sprintf("the sync of its directory must start within %s after a snapshot has got its name", j.c.DurableWithin),
 			Story: fmt.Sprintf("a snapshot got its name by %s\nno sync of the directory had started by %s", late.Since, late.Due)})
 	}
-	if late, ok := durability.LateSnapshot(e.life, j.c, &j.counted); late.Waited > 0 {
+	if late, ok := j.lateSnapshot(e); late.Waited > 0 {
 		j.starved("a snapshot was late", &late)
 	} else if ok {
 		j.found(anomaly.Anomaly{Name: anomaly.LateSync, Epoch: e.number,

@@ -104,7 +104,7 @@ type Judge struct {
 	ties    ties
 	skip    []bool // of each key: a component answers for it
 	changes durability.Changes
-	counted durability.Changes // of these, what had something to do
+	counted durability.Changes // of these, what had something to do; scratch
 	parts   []*component       // what clusters do not decide of the epoch
 	e       *epoch
 	unkept  int32 // what the graph says that nobody was to lose (versions.Result.Unkept), or -1
@@ -229,7 +229,6 @@ func (j *Judge) epoch(e *epoch) {
 	ops := j.h.Ops[e.from:e.to]
 	j.from = e.from
 	j.changes.Gather(ops)
-	j.counted.GatherCounted(ops)
 	j.out.Acked += len(j.changes.Acked)
 	j.refusals(e)
 

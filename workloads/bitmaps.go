@@ -14,11 +14,11 @@ const mostBits = 64
 func (c *Client) bitmapStep() {
 	key := c.key()
 	op := history.Op{Kind: history.SetBit, Key: key, More: &history.More{Offset: -1, Index: int64(c.draw(mostBits))}}
-	switch what := c.draw(4); {
-	case c.reads() && what == 0:
+	switch reads, what := c.reads(), c.draw(4); {
+	case reads && what == 0:
 		c.read(key)
 		return
-	case c.reads():
+	case reads:
 		op.Kind = history.GetBit
 	case what == 0:
 		op.Value = "0"

@@ -8,8 +8,8 @@ func init() {
 }
 
 // Members that a key of a type has at most: few, so that they are written again, and of the
-// first key more than fit its small encoding (hash-max-listpack-entries, set-max-listpack-entries
-// and zset-max-listpack-entries are 128 in redis.conf 7.0).
+// first key more than fit its small encoding (hash-max-listpack-entries and
+// zset-max-listpack-entries are 128 in redis.conf 7.0).
 const (
 	fewMembers  = 4
 	manyMembers = 160
@@ -28,11 +28,11 @@ func (c *Client) member(key string) string {
 func (c *Client) hashStep() {
 	key := c.key()
 	op := history.Op{Kind: history.HashSet, Key: key, More: &history.More{Offset: -1, Field: c.member(key)}}
-	switch what := c.draw(100); {
-	case c.reads() && what < 50:
+	switch reads, what := c.reads(), c.draw(100); {
+	case reads && what < 50:
 		c.read(key)
 		return
-	case c.reads():
+	case reads:
 		op.Kind = history.HashGet
 	case what < 70:
 		op.Value = c.token()

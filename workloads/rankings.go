@@ -12,12 +12,11 @@ func init() {
 func (c *Client) rankingStep() {
 	key := c.key()
 	op := history.Op{Kind: history.SortedAdd, Key: key, More: &history.More{Offset: -1}}
-	what := c.draw(100)
-	switch {
-	case c.reads() && what < 50:
+	switch reads, what := c.reads(), c.draw(100); {
+	case reads && what < 50:
 		c.read(key)
 		return
-	case c.reads():
+	case reads:
 		op.Kind, op.Value = history.SortedScore, c.member(key)
 	case what < 60:
 		op.Value, op.More.Score = c.member(key), c.score()

@@ -46,3 +46,15 @@ func (c *Client) read(key string) { c.ask(history.Op{Kind: c.run.does.read, Key:
 func (c *Client) write(key string) {
 	c.ask(history.Op{Kind: history.Write, Key: key, Value: c.token()})
 }
+
+// lastAdded is what this client's last answered command added, when that is of a kind; nil:
+// it is not.
+func (c *Client) lastAdded(kind history.Kind) *history.Op {
+	if c.answered < 0 {
+		return nil
+	}
+	if op := &c.run.rec.H.Ops[c.answered]; op.Kind == kind && op.Acked() {
+		return op
+	}
+	return nil
+}

@@ -11,7 +11,7 @@ func init() {
 // reads a whole stream.
 func (c *Client) streamStep() {
 	key := c.key()
-	switch last := c.lastEntry(); {
+	switch last := c.lastAdded(history.StreamAdd); {
 	case c.reads():
 		c.read(key)
 	case last != nil && c.draw(5) == 0:
@@ -19,15 +19,4 @@ func (c *Client) streamStep() {
 	default:
 		c.ask(history.Op{Kind: history.StreamAdd, Key: key, Value: c.token(), More: &history.More{Offset: -1, Field: "f"}})
 	}
-}
-
-// lastEntry is the XADD that is this client's last answered command; nil: that is none.
-func (c *Client) lastEntry() *history.Op {
-	if c.answered < 0 {
-		return nil
-	}
-	if op := &c.run.rec.H.Ops[c.answered]; op.Kind == history.StreamAdd && op.Acked() {
-		return op
-	}
-	return nil
 }

@@ -64,7 +64,8 @@ func writtenBefore(ep *history.Epoch, end int64) int64 {
 	return before
 }
 
-// BlockedFor is for how long, from one instant to another, the server could not write its log.
+// BlockedFor is for how long, from one instant to another, the server was blocked: it neither wrote
+// its log nor began anything else.
 func BlockedFor(ep *history.Epoch, from, to time.Duration) (total time.Duration) {
 	blocked := slices.Clone(ep.Blocked)
 	slices.SortFunc(blocked, func(a, b history.Interval) int { return cmp.Compare(a.From, b.From) })
@@ -318,7 +319,7 @@ func LateRename(ep *history.Epoch, c *contract.Contract) (late Lateness, ok bool
 			continue
 		}
 		until := min(s.Durable, ep.Ended)
-		idle := until - s.Renamed - blocked(ep, s.Renamed, until)
+		idle := until - s.Renamed - BlockedFor(ep, s.Renamed, until)
 		if idle <= limit {
 			continue
 		}
@@ -331,17 +332,6 @@ func LateRename(ep *history.Epoch, c *contract.Contract) (late Lateness, ok bool
 		}
 	}
 	return late, late.Waited > 0
-}
-
-// blocked is for how long the server was blocked between two instants.
-func blocked(ep *history.Epoch, from, to time.Duration) (total time.Duration) {
-	for _, b := range ep.Blocked {
-		if a, z := max(b.From, from), min(b.To, to); a < z {
-			total += z - a
-			from = z
-		}
-	}
-	return total
 }
 
 // Changes are the acknowledged writes of an epoch: when they were sent and when they were
@@ -404,7 +394,7 @@ func lateFor(ep *history.Epoch, c *contract.Contract, p contract.SavePoint, of *
 				}
 			}
 			// Nothing begins while the server, or the child before, hangs in a call.
-			due += blocked(ep, max(changed, since+p.After), until)
+			due += BlockedFor(ep, max(changed, since+p.After), until)
 			if due < until {
 				l := Lateness{Since: changed, Due: due, Save: p}
 				waited := Waited(ep, since, until)

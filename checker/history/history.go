@@ -260,8 +260,8 @@ type Epoch struct {
 }
 
 // Wait is a stretch of time in which By of it was spent waiting for a processor, or in the kernel
-// for memory of the waiting process itself. Where
-// several waited one after the other for the same thing, By may be longer than the stretch.
+// for memory of the waiting process itself. Where several waited one after the other for the
+// same thing, By may be longer than the stretch.
 type Wait struct {
 	From, To time.Duration
 	By       time.Duration

@@ -12,15 +12,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/torntail/torntail/internal/needs"
 )
 
 // TestWaitsForMemory: a process that hangs in making another has waited all the time; one that
 // hangs for a file, or sleeps, has not.
 func TestWaitsForMemory(t *testing.T) {
-	python, err := exec.LookPath("/usr/bin/python3")
-	if err != nil {
-		t.Skip("no python3, whose posix_spawn lets the child open a file before its parent goes on:", err)
-	}
+	python := needs.Program(t, "/usr/bin/python3") // whose posix_spawn lets the child open a file before its parent goes on
 	// The parent is in clone3 or clone (CLONE_VFORK) until the child has opened the FIFO.
 	spawn := "import os,sys; os.posix_spawn('/bin/true', ['true'], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 3, sys.argv[1], os.O_RDONLY, 0)])"
 	for _, c := range []struct {
