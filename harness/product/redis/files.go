@@ -71,8 +71,8 @@ func isIncr(path string) bool {
 
 // strayBytes are what stands where the size of an append survived and its data
 // did not: zeroes, or what the block held before (disk.OldBytesText, without
-// its line end). No command of a workload has any of them; what the client beside has is in
-// besideWords.
+// its line end). No command of a workload has any of them, but for the IDs of entries of streams;
+// what the client beside has is in besideWords.
 const strayBytes = "\x00~-oldbytes"
 
 // isStray says of each byte whether it is one of them: every log is looked through,
@@ -173,8 +173,16 @@ func beginsCommand(b []byte) bool {
 	return len(b) > 0 && b[0] == '*' && len(digits) < len(b)-1 && bytes.HasPrefix(digits, []byte("\r\n$"))
 }
 
+// isEntryID reports whether an argument is the ID of a stream's entry, as a server logs it.
+func isEntryID(arg []byte) bool {
+	ms, seq, two := bytes.Cut(arg, []byte("-"))
+	digits := func(b []byte) bool { return len(b) > 0 && len(bytes.Trim(b, "0123456789")) == 0 }
+	return two && digits(ms) && digits(seq)
+}
+
 // firstStray is the offset of the first stray byte that is not of the harness's own key,
-// nor of a whole argument that the client beside the workload sends; -1 when there is none.
+// nor of a whole argument that the client beside the workload sends, nor of a stream's entry;
+// -1 when there is none.
 func firstStray(data []byte) int {
 	for from := 0; ; {
 		at := from
@@ -191,7 +199,7 @@ func firstStray(data []byte) int {
 		}
 		arg := bytes.LastIndex(data[:at], lineEnd) + len(lineEnd)
 		end := bytes.Index(data[at:], lineEnd)
-		if end < 0 || !besideWords[string(data[arg:at+end])] {
+		if end < 0 || !besideWords[string(data[arg:at+end])] && !isEntryID(data[arg:at+end]) {
 			return at
 		}
 		from = at + end

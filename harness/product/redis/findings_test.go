@@ -92,6 +92,12 @@ func TestShown(t *testing.T) {
 	syncing.LogSyncs, syncingStill.LogSyncs = []history.DiskSync{covers(0, 20)}, []history.DiskSync{covers(0, history.Never)}
 	named, namedWhole, namedAfter, namedAtTheEnd := snapshot(9, 11), snapshot(9, 10), snapshot(11, history.Never), snapshot(10, history.Never)
 	namedAtTheEnd.Snapshots = namedAtTheEnd.Snapshots[1:]
+	// made has, beside an entry of a value, what a server makes by itself: IDs, a score, a sum.
+	made := func(value string) *history.History {
+		return &history.History{Ops: []history.Op{{Kind: history.StreamAdd, Key: "s", Value: "1", More: &history.More{Field: "f"}},
+			{Kind: history.SortedAdd, Key: "z", Value: "m", More: &history.More{Score: "7"}}, {Kind: history.Incr, Key: "n", Value: "3"}},
+			States: []history.State{{Keys: []history.KV{{Key: "n", Value: "36"}, {Key: "s", Type: "stream", List: []string{"5-0", "f", "1", "6-0", "f", value}}, {Key: "z", Type: "zset", List: []string{"m", "7"}}}}}}
+	}
 	single := killed
 	single.LogWrites = single.LogWrites[:1]
 	lived := func(all ...history.Epoch) finding.Run {
@@ -115,6 +121,8 @@ func TestShown(t *testing.T) {
 		{"gap, and something else", finding.Run{Power: true, Signs: finding.Signs{OldIncrUnsynced: true}, Anomalies: []anomaly.Name{anomaly.Hole, anomaly.Phantom}}, "", false},
 		{"hole without a gap", finding.Run{Power: true, Anomalies: []anomaly.Name{anomaly.Hole}}, "", false},
 		{"NUL value", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: holds("1\x00\x00")}, "F4", true},
+		{"NUL value of an entry", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: made("1\x00\x00")}, "F4", true},
+		{"entry of nobody", finding.Run{Power: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom}, History: made("99")}, "", false},
 		{"NUL value and a spoilt command", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.Phantom, anomaly.Hole}, History: holds("1\x00\x00")}, "F4", true},
 		{"NUL element of a list", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true}, Anomalies: []anomaly.Name{anomaly.SilentTruncation}, History: holds("1\x00\x00")}, "F4", true},
 		{"NUL element of a list, that was synced", finding.Run{Power: true, ByItself: true, Signs: finding.Signs{NULBytes: true, NULBytesSynced: true}, Anomalies: []anomaly.Name{anomaly.SilentTruncation}, History: holds("1\x00\x00")}, "", false},
